@@ -1,0 +1,185 @@
+"""The contract of every detector: fit on healthy maps, predict, save, load."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from toothwise import __version__
+from toothwise.errors import InputError
+from toothwise.evaluation.thresholds import Threshold
+from toothwise.files import atomic_folder, write_json
+from toothwise.healthmap.core import HealthMap, HealthMapBatch
+
+__all__ = ["Detector", "Maps", "Prediction", "as_array"]
+
+Maps = np.ndarray | HealthMapBatch | Sequence[HealthMap]
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a detector says of n maps.
+
+    Attributes:
+        score: float64 ``[n]``, raw and never clamped; larger = more anomalous.
+        anomaly_map: float32 ``[n, rows, columns]`` in map pixels; NaN where the map is NaN.
+        severity: float64 ``[n]`` or None.
+        row_evidence: float64 ``[n, rows]`` or None, larger = this row (driving tooth) is more suspicious.
+        column_evidence: float64 ``[n, columns]`` or None.
+    """
+
+    score: np.ndarray
+    anomaly_map: np.ndarray
+    severity: np.ndarray | None = None
+    row_evidence: np.ndarray | None = None
+    column_evidence: np.ndarray | None = None
+
+    @property
+    def row(self) -> np.ndarray:
+        """Most suspicious row of each map, int ``[n]`` (from row_evidence, else the row mean of the anomaly map)."""
+        evidence = np.nanmean(self.anomaly_map, axis=2) if self.row_evidence is None else self.row_evidence
+        return np.nanargmax(evidence, axis=1)
+
+
+def as_array(maps: Maps, *, shape: tuple[int, int] | None = None) -> np.ndarray:
+    """The values of maps as float32 ``[n, rows, columns]``.
+
+    Args:
+        maps: an array ``[n, rows, columns]``, a HealthMapBatch, or a sequence of HealthMaps of one shape.
+        shape: rows and columns that a fitted detector expects.
+
+    Raises:
+        InputError: wrong dimensions, mixed or unexpected shapes, infinite values, a map that is NaN only.
+    """
+    if isinstance(maps, HealthMap):
+        raise InputError("expected a batch of maps [n, rows, columns], but got one map: pass it in a list")
+    if isinstance(maps, HealthMapBatch):
+        values = maps.values
+    elif isinstance(maps, np.ndarray):
+        values = maps
+    else:
+        shapes = {m.shape for m in maps}
+        if len(shapes) != 1:
+            raise InputError(f"maps of one batch must have one shape, but got {sorted(shapes) or 'no map'}")
+        values = np.stack([m.values for m in maps])
+    if values.ndim != 3 or 0 in values.shape or values.dtype.kind not in "fiu":
+        raise InputError(f"maps must be numbers [n, rows, columns], but got {values.dtype} {values.shape}")
+    values = np.asarray(values, dtype=np.float32)
+    if np.isinf(values).any():
+        raise InputError("maps must be finite or NaN, but infinities were found")
+    empty = np.isnan(values).all(axis=(1, 2))
+    if empty.any():
+        raise InputError(f"map {int(np.argmax(empty))} holds NaN only: no tooth pair was measured")
+    if shape is not None and values.shape[1:] != tuple(shape):
+        raise InputError(
+            f"this detector was fitted on maps of {shape[0]} x {shape[1]} (rows x columns), "
+            f"but got {values.shape[1]} x {values.shape[2]}: other teeth or another window"
+        )
+    return values
+
+
+class Detector(ABC):
+    """Base of all detectors.
+
+    A subclass sets ``name``, keeps its constructor's keyword options in ``self.options`` (JSON types), and implements
+    ``_fit``, ``_predict``, ``_state`` and ``_restore``. Saved = a folder with ``detector.json`` (options, shape, threshold,
+    version, info) and ``state.safetensors``; loading never runs code from the folder.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+        self.shape: tuple[int, int] | None = None
+        self.threshold: Threshold | None = None
+        self.info: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options.items())})"
+
+    def fit(self, maps: Maps) -> Detector:
+        """Learn from healthy maps. Returns self."""
+        values = as_array(maps)
+        self._fit(values)
+        self.shape = (values.shape[1], values.shape[2])
+        return self
+
+    def predict(self, maps: Maps) -> Prediction:
+        """Score maps of the shape that was fitted."""
+        if self.shape is None:
+            raise InputError(f"{self.name} has not been fitted: call fit(maps) or load a saved detector first")
+        return self._predict(as_array(maps, shape=self.shape))
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the detector to a folder, whole or not at all."""
+        if self.shape is None:
+            raise InputError(f"{self.name} has not been fitted: there is nothing to save")
+        from safetensors.numpy import save_file
+
+        meta = {
+            "format": FORMAT, "detector": self.name, "options": self.options, "shape": list(self.shape),
+            "threshold": None if self.threshold is None else asdict(self.threshold),
+            "info": self.info, "toothwise": __version__,
+        }
+        with atomic_folder(Path(folder)) as temporary:
+            save_file({k: np.ascontiguousarray(v) for k, v in self._state().items()}, temporary / "state.safetensors")
+            write_json(temporary / "detector.json", meta)
+        return Path(folder)
+
+    @classmethod
+    def _load(cls, meta: dict[str, Any], folder: Path) -> Detector:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        detector = cls(**meta["options"])
+        detector.shape = (int(meta["shape"][0]), int(meta["shape"][1]))
+        detector.threshold = None if meta["threshold"] is None else Threshold(**meta["threshold"])
+        detector.info = meta["info"]
+        path = folder / "state.safetensors"
+        try:
+            state = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise InputError(f"{path}: not a readable detector state ({error})") from None
+        try:
+            detector._restore(state)
+        except KeyError as error:
+            raise InputError(f"{path}: the state of {cls.name} lacks {error}") from None
+        return detector
+
+    @abstractmethod
+    def _fit(self, values: np.ndarray) -> None:
+        """Fit on float32 ``[n, rows, columns]``."""
+
+    @abstractmethod
+    def _predict(self, values: np.ndarray) -> Prediction: ...
+
+    @abstractmethod
+    def _state(self) -> dict[str, np.ndarray]:
+        """Everything that was learned, as arrays."""
+
+    @abstractmethod
+    def _restore(self, state: dict[str, np.ndarray]) -> None: ...
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """detector.json of a saved detector, checked."""
+    path = folder / "detector.json"
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{folder}: not a saved detector (no detector.json)") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable as JSON ({error})") from None
+    missing = {"format", "detector", "options", "shape", "threshold", "info"} - set(meta if isinstance(meta, dict) else ())
+    if missing:
+        raise InputError(f"{path}: lacks {', '.join(sorted(missing))}")
+    if meta["format"] != FORMAT:
+        raise InputError(f"{path}: format {meta['format']} is not {FORMAT}, the one this version reads")
+    return meta

@@ -1,0 +1,65 @@
+"""Names of the detectors. The modules behind them load only when asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from toothwise.detectors.base import Detector, read_meta
+from toothwise.errors import InputError, MissingDependencyError
+
+__all__ = ["create", "describe", "load", "names"]
+
+# name: (module:class, one line, constructor options that make the variant)
+_REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "scan": ("toothwise.detectors.scan:DirectionalScan", "best row or column segment, calibrated; no network", {}),
+    "dinomaly": (
+        "toothwise.detectors.dinomaly.detector:DinomalyDetector", "plain Dinomaly, no directional layer",
+        {"directional_layers": []},
+    ),
+    "dinomaly_directional": (
+        "toothwise.detectors.dinomaly.detector:DinomalyDetector", "Dinomaly with directional attention", {},
+    ),
+}
+
+
+def names() -> list[str]:
+    """Names that ``create`` takes."""
+    return list(_REGISTRY)
+
+
+def describe() -> dict[str, str]:
+    """One line per detector."""
+    return {name: line for name, (_, line, _) in _REGISTRY.items()}
+
+
+def _class(name: str) -> type[Detector]:
+    if name not in _REGISTRY:
+        raise InputError(f"detector must be one of {', '.join(names())}, but got {name!r}")
+    module, _, attribute = _REGISTRY[name][0].partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except ImportError as error:
+        if error.name and error.name.partition(".")[0] == "toothwise":
+            raise
+        raise MissingDependencyError(
+            f"detector {name!r} needs {error.name or error}: install it with pip install 'toothwise[train]'"
+        ) from None
+
+
+def create(name: str, **options: Any) -> Detector:
+    """A new detector by name; options are those of its class."""
+    cls = _class(name)
+    merged = {**_REGISTRY[name][2], **options}
+    try:
+        return cls(**merged)
+    except TypeError as error:
+        raise InputError(f"detector {name!r}: {error}") from None
+
+
+def load(folder: str | Path) -> Detector:
+    """A saved detector; nothing in the folder is executed or unpickled."""
+    folder = Path(folder)
+    meta = read_meta(folder)
+    return _class(meta["detector"])._load(meta, folder)

@@ -1,0 +1,27 @@
+"""The few errors that toothwise raises on purpose.
+
+Every message says what was given, what is allowed and, where there is one, the file it came from. The command
+line prints the message on one line and exits with code 2.
+"""
+
+__all__ = ["InputError", "MissingDependencyError", "OutputError", "ToothwiseError", "WeightsError"]
+
+
+class ToothwiseError(Exception):
+    """Base of all errors that a user can cause and mend."""
+
+
+class InputError(ToothwiseError, ValueError):
+    """A value, an option or a file that cannot be used as given."""
+
+
+class OutputError(ToothwiseError, OSError):
+    """A result that could not be written."""
+
+
+class WeightsError(ToothwiseError):
+    """Encoder weights that are missing, truncated or of another architecture."""
+
+
+class MissingDependencyError(ToothwiseError, ImportError):
+    """An optional package that is not installed; the message names the extra that brings it."""
