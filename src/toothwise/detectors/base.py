@@ -89,8 +89,8 @@ class Detector(ABC):
     """Base of all detectors.
 
     A subclass sets ``name``, keeps its constructor's keyword options in ``self.options`` (JSON types), and implements
-    ``_fit``, ``_predict``, ``_state`` and ``_restore``. Saved = a folder with ``detector.json`` (options, shape, threshold,
-    version, info) and ``state.safetensors``; loading never runs code from the folder.
+    ``_fit``, ``_predict``, ``_state`` and ``_restore``. Saved = a folder with ``detector.json`` (options, shape,
+    threshold, version, info) and ``state.safetensors``; loading never runs code from the folder.
     """
 
     name: ClassVar[str]
@@ -177,7 +177,8 @@ def read_meta(folder: Path) -> dict[str, Any]:
         raise InputError(f"{folder}: not a saved detector (no detector.json)") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not readable as JSON ({error})") from None
-    missing = {"format", "detector", "options", "shape", "threshold", "info"} - set(meta if isinstance(meta, dict) else ())
+    given = set(meta) if isinstance(meta, dict) else set()
+    missing = {"format", "detector", "options", "shape", "threshold", "info"} - given
     if missing:
         raise InputError(f"{path}: lacks {', '.join(sorted(missing))}")
     if meta["format"] != FORMAT:
