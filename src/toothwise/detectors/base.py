@@ -124,9 +124,13 @@ class Detector(ABC):
         from safetensors.numpy import save_file
 
         meta = {
-            "format": FORMAT, "detector": self.name, "options": self.options, "shape": list(self.shape),
+            "format": FORMAT,
+            "detector": self.name,
+            "options": self.options,
+            "shape": list(self.shape),
             "threshold": None if self.threshold is None else asdict(self.threshold),
-            "info": self.info, "toothwise": __version__,
+            "info": self.info,
+            "toothwise": __version__,
         }
         with atomic_folder(Path(folder)) as temporary:
             save_file({k: np.ascontiguousarray(v) for k, v in self._state().items()}, temporary / "state.safetensors")

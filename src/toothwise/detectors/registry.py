@@ -15,11 +15,14 @@ __all__ = ["create", "describe", "load", "names"]
 _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
     "scan": ("toothwise.detectors.scan:DirectionalScan", "best row or column segment, calibrated; no network", {}),
     "dinomaly": (
-        "toothwise.detectors.dinomaly.detector:DinomalyDetector", "plain Dinomaly, no directional layer",
+        "toothwise.detectors.dinomaly.detector:DinomalyDetector",
+        "plain Dinomaly, no directional layer",
         {"directional_layers": []},
     ),
     "dinomaly_directional": (
-        "toothwise.detectors.dinomaly.detector:DinomalyDetector", "Dinomaly with directional attention", {},
+        "toothwise.detectors.dinomaly.detector:DinomalyDetector",
+        "Dinomaly with directional attention",
+        {},
     ),
 }
 

@@ -136,11 +136,28 @@ class HealthMapBatch(Sequence[HealthMap]):
         """The map at an index, or the batch of a slice, mask or list of indices."""
         if isinstance(index, int | np.integer):
             row = self.table.iloc[int(index)].to_dict()
-            return HealthMap(self.values[index], self.rows, self.columns, None, self.quantity, self.unit, self.gear,
-                             {str(k): v for k, v in row.items()}, self.provenance)
+            return HealthMap(
+                self.values[index],
+                self.rows,
+                self.columns,
+                None,
+                self.quantity,
+                self.unit,
+                self.gear,
+                {str(k): v for k, v in row.items()},
+                self.provenance,
+            )
         picked = np.arange(len(self))[index]
-        return HealthMapBatch(self.values[picked], self.rows, self.columns, self.table.iloc[picked], self.quantity,
-                              self.unit, self.gear, self.provenance)
+        return HealthMapBatch(
+            self.values[picked],
+            self.rows,
+            self.columns,
+            self.table.iloc[picked],
+            self.quantity,
+            self.unit,
+            self.gear,
+            self.provenance,
+        )
 
     def __iter__(self) -> Iterator[HealthMap]:
         return (self[i] for i in range(len(self)))
