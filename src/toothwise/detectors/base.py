@@ -33,6 +33,7 @@ class Prediction:
         severity: float64 ``[n]`` or None.
         row_evidence: float64 ``[n, rows]`` or None, larger = this row (driving tooth) is more suspicious.
         column_evidence: float64 ``[n, columns]`` or None.
+        p_value: float64 ``[n]`` or None, chance of such a score on a healthy map.
     """
 
     score: np.ndarray
@@ -40,6 +41,7 @@ class Prediction:
     severity: np.ndarray | None = None
     row_evidence: np.ndarray | None = None
     column_evidence: np.ndarray | None = None
+    p_value: np.ndarray | None = None
 
     @property
     def row(self) -> np.ndarray:

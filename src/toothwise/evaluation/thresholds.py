@@ -1,10 +1,16 @@
-"""Thresholds from healthy scores alone."""
+"""Thresholds from healthy scores alone, and how sure their false alarm rate is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Threshold"]
+import numpy as np
+
+from toothwise.errors import InputError
+
+__all__ = ["Threshold", "effective_number", "rate_interval", "threshold_from_healthy", "threshold_from_lines"]
+
+_TAIL = 0.8  # scores above this quantile are the tail
 
 
 @dataclass(frozen=True)
@@ -15,7 +21,8 @@ class Threshold:
         value: the score.
         false_alarm_rate: the rate per map that it was chosen for.
         interval: 95 % interval of the actual rate, given the healthy maps that it rests on.
-        n: healthy maps; n_effective: how many independent ones they are worth.
+        n: healthy maps.
+        n_effective: how many independent maps they are worth.
         method: how it was chosen, in words.
     """
 
@@ -25,3 +32,121 @@ class Threshold:
     n: int
     n_effective: float
     method: str
+
+
+def threshold_from_healthy(scores: np.ndarray, rate: float, *, blocks: np.ndarray | None = None) -> Threshold:
+    """The score that healthy maps exceed at a stated rate.
+
+    The upper fifth of the scores is described by an exponential tail above its lower edge (peaks over threshold with
+    shape zero), because the rates that matter are smaller than one over the number of healthy maps. Where the rate
+    is larger than a fifth the empirical quantile is taken.
+
+    Args:
+        scores: float ``[n]``, of healthy maps that the detector was not fitted on (held out), 8 or more.
+        rate: false alarms per map, in (0, 1).
+        blocks: ``[n]`` block of each score (a day, a session); None = independent scores.
+
+    Raises:
+        InputError: too few or non-finite scores, or a rate outside (0, 1).
+    """
+    x = np.asarray(scores, dtype=np.float64).ravel()
+    if not 0 < rate < 1:
+        raise InputError(f"false alarm rate must lie between 0 and 1, but got {rate}")
+    if len(x) < 8:
+        raise InputError(f"a threshold needs 8 healthy scores or more, but got {len(x)}")
+    if not np.isfinite(x).all():
+        raise InputError("healthy scores must be finite, but NaN or infinities were found")
+    edge = float(np.quantile(x, _TAIL))
+    over = x[x > edge] - edge
+    if rate >= 1 - _TAIL or len(over) == 0:
+        value, method = float(np.quantile(x, 1 - rate, method="higher")), "empirical quantile"
+    else:
+        value = edge + float(over.mean()) * float(np.log(len(over) / len(x) / rate))
+        method = "exponential tail above the 80 % quantile"
+    n_effective = float(len(x)) if blocks is None else effective_number(x, blocks)
+    return Threshold(
+        value=value,
+        false_alarm_rate=float(rate),
+        interval=rate_interval(float(np.mean(x > value)), n_effective),
+        n=len(x),
+        n_effective=n_effective,
+        method=method,
+    )
+
+
+def threshold_from_lines(evidence: np.ndarray, rate: float, *, blocks: np.ndarray | None = None) -> Threshold:
+    """The score that healthy maps exceed at a stated rate, from the evidence of every line of theirs.
+
+    Where the score of a map is the largest evidence over its lines, and something slow (a day, a temperature) moves
+    each line a little, healthy maps of two days hold two draws of the maximum but two draws *per line* of what moves
+    it. The lines' evidence is pooled, described by a normal distribution, and the quantile is taken that the largest
+    of all lines stays below with probability 1 - rate. The empirical tail of the maxima may raise it, never lower it.
+
+    Args:
+        evidence: ``[n, lines]`` of healthy maps that the detector was not fitted on; score = its maximum over lines.
+        rate, blocks: as in ``threshold_from_healthy``.
+    """
+    from scipy.stats import norm
+
+    x = np.asarray(evidence, dtype=np.float64)
+    if x.ndim != 2:
+        raise InputError(f"evidence must be [maps, lines], but the shape is {x.shape}")
+    by_maximum = threshold_from_healthy(x.max(axis=1), rate, blocks=blocks)
+    by_line = float(x.mean() + x.std() * norm.isf(-np.expm1(np.log1p(-rate) / x.shape[1])))
+    if by_line <= by_maximum.value:
+        return by_maximum
+    return Threshold(
+        value=by_line,
+        false_alarm_rate=float(rate),
+        interval=rate_interval(float(np.mean(x.max(axis=1) > by_line)), by_maximum.n_effective),
+        n=by_maximum.n,
+        n_effective=by_maximum.n_effective,
+        method=f"normal tail of the evidence of {x.shape[1]} lines",
+    )
+
+
+def effective_number(scores: np.ndarray, blocks: np.ndarray) -> float:
+    """How many independent scores a sequence is worth, between the number of blocks and the number of scores.
+
+    Two things make scores alike: neighbours in time (autocorrelation within a block, summed up to the first lag at
+    which it vanishes) and a block's own level (intraclass correlation). The larger design effect counts.
+
+    Args:
+        scores: ``[n]`` in time order.
+        blocks: ``[n]``, equal entries = same block.
+    """
+    x, blocks = np.asarray(scores, dtype=np.float64), np.asarray(blocks)
+    if x.shape != blocks.shape:
+        raise InputError(f"blocks must have one entry per score: {x.shape} scores, {blocks.shape} blocks")
+    groups = [x[blocks == b] for b in np.unique(blocks)]
+    n, k = len(x), len(groups)
+    variance = x.var()
+    if variance == 0:
+        return float(k)
+    within = np.concatenate([g - g.mean() for g in groups])
+    autocorrelation = 0.0
+    for lag in range(1, min(len(g) for g in groups)):
+        pairs = [((g - g.mean())[lag:], (g - g.mean())[:-lag]) for g in groups]
+        rho = sum(float(a @ b) for a, b in pairs) / max(float(within @ within), 1e-300)
+        if rho <= 0:
+            break
+        autocorrelation += rho
+    effect = 1.0 + 2.0 * autocorrelation
+    if k > 1:
+        size = n / k
+        mean_within = float(within @ within) / max(n - k, 1)
+        mean_between = sum(len(g) * (g.mean() - x.mean()) ** 2 for g in groups) / (k - 1)
+        between = max(0.0, (mean_between - mean_within) / size)
+        icc = between / (between + mean_within)
+        effect = max(effect, 1.0 + (size - 1.0) * icc)
+    return float(np.clip(n / effect, min(k, n), n))
+
+
+def rate_interval(rate: float, n_effective: float, level: float = 0.95) -> tuple[float, float]:
+    """Clopper-Pearson interval of a rate seen in ``n_effective`` independent maps (which need not be whole)."""
+    from scipy.stats import beta
+
+    hits, tail = rate * n_effective, (1.0 - level) / 2.0
+    low = 0.0 if hits <= 0 else float(beta.ppf(tail, hits, n_effective - hits + 1.0))
+    high = 1.0 if hits >= n_effective else float(beta.ppf(1.0 - tail, hits + 1.0, n_effective - hits))
+    return low, high

@@ -1,0 +1,72 @@
+"""Fitting a detector together with a threshold that was cross-validated on healthy maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from toothwise.detectors.base import Detector, Maps, Prediction, as_array
+from toothwise.errors import InputError
+from toothwise.evaluation.thresholds import Threshold, threshold_from_healthy, threshold_from_lines
+from toothwise.healthmap.runs import time_blocks
+
+__all__ = ["fit_with_threshold"]
+
+
+def fit_with_threshold(
+    make: Callable[[], Detector],
+    maps: Maps,
+    rate: float,
+    *,
+    blocks: np.ndarray | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> tuple[Detector, np.ndarray]:
+    """Fit on healthy maps; choose the threshold on scores of maps that each fold's detector had not seen.
+
+    Args:
+        make: makes a new, unfitted detector.
+        maps: healthy maps in time order, 16 or more.
+        rate: false alarms per map to choose the threshold for.
+        blocks: ``[n]`` label of each map's block in time (its day); see ``time_blocks``.
+        progress: called with a line of text before each step.
+
+    Returns:
+        The detector fitted on all maps, its ``threshold`` set, and the held-out scores ``[n]``.
+
+    Raises:
+        InputError: too few maps.
+    """
+    values = as_array(maps)
+    if len(values) < 16:
+        raise InputError(f"a threshold needs 16 healthy maps or more, but got {len(values)}")
+    folds = time_blocks(len(values), blocks)
+    held_out: list[tuple[np.ndarray, Prediction]] = []
+    count = int(folds.max()) + 1
+    for fold in range(count):
+        if progress:
+            progress(f"cross-validation {fold + 1} of {count}")
+        out = folds == fold
+        held_out.append((np.flatnonzero(out), make().fit(values[~out]).predict(values[out])))
+    if progress:
+        progress("fit")
+    detector = make().fit(values)
+    scores = np.empty(len(values))
+    for index, prediction in held_out:
+        scores[index] = prediction.score
+    detector.threshold = _threshold(held_out, scores, rate, folds)
+    return detector, scores
+
+
+def _threshold(
+    held_out: list[tuple[np.ndarray, Prediction]], scores: np.ndarray, rate: float, folds: np.ndarray
+) -> Threshold:
+    """From the evidence of all lines where the score is its maximum, else from the scores."""
+    lines = [p.row_evidence for _, p in held_out if p.row_evidence is not None and p.column_evidence is None]
+    if len(lines) == len(held_out):
+        evidence = np.empty((len(scores), lines[0].shape[1]))
+        for (index, _), rows in zip(held_out, lines, strict=True):
+            evidence[index] = rows
+        if np.allclose(evidence.max(axis=1), scores, rtol=1e-6):
+            return threshold_from_lines(evidence, rate, blocks=folds)
+    return threshold_from_healthy(scores, rate, blocks=folds)

@@ -1,0 +1,181 @@
+"""Directional scan: the best row or column segment of a map, calibrated on healthy maps. No weights, no GPU.
+
+In the log domain a damaged driving tooth adds a constant along a row segment. Column medians are removed first
+(stripes, gain, whatever hits all teeth at once), each pixel is put on the scale of the healthy maps, and the sum
+over every segment of several lengths is standardised by what healthy maps give at that length. Columns likewise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from toothwise.detectors.base import Detector, Prediction
+from toothwise.errors import InputError
+
+__all__ = ["DirectionalScan"]
+
+_AXES = {"rows": (1,), "columns": (2,), "both": (1, 2)}
+_CHUNK = 512
+
+
+class DirectionalScan(Detector):
+    """Best segment over several lengths along rows, columns or both.
+
+    Args:
+        lines: "rows", "columns" or "both": where damage may show.
+        lengths: segment lengths in pixels; those longer than the line are cut to it.
+        log: work on the logarithm of the values (for maps of positive magnitudes).
+        baseline: "line" centres each row (column) on its own healthy level, for maps whose tooth numbers are aligned;
+            "none" does not, for maps whose tooth zero is unknown or whose texture is redrawn every time.
+
+    Raises:
+        InputError: an option that is not allowed, or log of values that are not positive.
+    """
+
+    name: ClassVar[str] = "scan"
+
+    def __init__(
+        self,
+        *,
+        lines: str = "both",
+        lengths: Sequence[int] = (4, 8, 16, 32, 64, 128),
+        log: bool = True,
+        baseline: str = "none",
+    ) -> None:
+        if lines not in _AXES:
+            raise InputError(f"lines must be 'rows', 'columns' or 'both', but got {lines!r}")
+        if baseline not in ("none", "line"):
+            raise InputError(f"baseline must be 'none' or 'line', but got {baseline!r}")
+        if not lengths or any(isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in lengths):
+            raise InputError(f"lengths must be whole numbers of pixels, 1 or more, but got {lengths!r}")
+        super().__init__(lines=lines, lengths=sorted(set(lengths)), log=log, baseline=baseline)
+        self._learned: dict[str, np.ndarray] = {}
+
+    def _lengths(self, size: int) -> list[int]:
+        return sorted({min(k, size) for k in self.options["lengths"]})
+
+    def _lines(self, values: np.ndarray, axis: int) -> np.ndarray:
+        """Maps as float64 ``[n, lines, along]`` in the log domain, what all lines share at a place removed."""
+        x = values if axis == 1 else np.swapaxes(values, 1, 2)
+        if self.options["log"]:
+            if np.nanmin(x) <= 0:
+                raise InputError(
+                    f"the scan works on logarithms, but a map holds {np.nanmin(x):.4g}: use log=false for such maps"
+                )
+            x = np.log(x)
+        with np.errstate(all="ignore"):
+            return x - _nanmedian(x, axis=1)
+
+    def _standard(self, values: np.ndarray, axis: int) -> np.ndarray:
+        z = (self._lines(values, axis) - self._learned[f"centre{axis}"][:, None]) / self._learned[f"scale{axis}"][
+            :, None
+        ]
+        # what is still far out is cut at 5 standard deviations, so that a single spike is no line
+        return np.nan_to_num(np.clip(z, -5.0, 5.0), nan=0.0)
+
+    def _line_maxima(self, values: np.ndarray, axis: int) -> np.ndarray:
+        """Best segment of each line at each length, ``[n, lines, lengths]``."""
+        parts = []
+        for start in range(0, len(values), _CHUNK):
+            z = self._standard(values[start : start + _CHUNK], axis)
+            parts.append(np.stack([_segments(z, k).max(axis=2) for k in self._lengths(z.shape[2])], axis=2))
+        return np.concatenate(parts)
+
+    def _fit(self, values: np.ndarray) -> None:
+        for axis in _AXES[self.options["lines"]]:
+            x = self._lines(values, axis)
+            along = np.moveaxis(x, 1, 0).reshape(x.shape[1], -1)
+            centre = np.nan_to_num(np.nanmedian(along, axis=1))
+            if self.options["baseline"] == "none":
+                centre = np.full_like(centre, np.nanmedian(along))
+            spread = 1.4826 * np.nanmedian(np.abs(along - centre[:, None]), axis=1)
+            common = float(np.nanmedian(spread[spread > 0])) if (spread > 0).any() else 0.0
+            if common == 0.0:
+                raise InputError("healthy maps are constant along every line: there is nothing to calibrate on")
+            # a line's own scale from few maps is uncertain: it is drawn halfway to the common one
+            spread = np.exp(0.5 * np.log(np.maximum(np.nan_to_num(spread), 0.2 * common)) + 0.5 * np.log(common))
+            if self.options["baseline"] == "none":
+                spread = np.full_like(spread, common)
+            self._learned[f"centre{axis}"], self._learned[f"scale{axis}"] = centre, spread
+            best = self._line_maxima(values, axis).reshape(-1, len(self._lengths(x.shape[2])))
+            self._learned[f"mean{axis}"] = best.mean(axis=0)
+            self._learned[f"sd{axis}"] = np.maximum(best.std(axis=0), 1e-3)
+        self._learned["healthy"] = np.sort(self._raw(values)[0])
+
+    def _raw(self, values: np.ndarray) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+        """Score ``[n]`` and, per axis, the evidence of every line ``[n, lines]``."""
+        evidence = {}
+        for axis in _AXES[self.options["lines"]]:
+            best = self._line_maxima(values, axis)
+            evidence[axis] = ((best - self._learned[f"mean{axis}"]) / self._learned[f"sd{axis}"]).max(axis=2)
+        return np.max([e.max(axis=1) for e in evidence.values()], axis=0), evidence
+
+    def p_value(self, score: np.ndarray) -> np.ndarray:
+        """Share of healthy maps that score as high, float64 ``[n]``; beyond them by an exponential tail."""
+        healthy = self._learned["healthy"]
+        at = healthy[int(0.8 * (len(healthy) - 1))]
+        over = healthy[healthy > at]
+        rate = max(float(np.mean(over - at)) if len(over) else 0.0, 1e-6)
+        rank = (len(healthy) - np.searchsorted(healthy, score, side="left") + 1.0) / (len(healthy) + 1.0)
+        tail = (len(over) + 1.0) / (len(healthy) + 1.0) * np.exp(-(np.asarray(score, float) - at) / rate)
+        return np.where(np.asarray(score) > at, np.minimum(tail, 1.0), rank)
+
+    def _predict(self, values: np.ndarray) -> Prediction:
+        score, evidence = self._raw(values)
+        heat = np.zeros(values.shape, dtype=np.float32)
+        for axis in evidence:
+            for start in range(0, len(values), _CHUNK):
+                part = slice(start, start + _CHUNK)
+                z = self._standard(values[part], axis)
+                line = _best_cover(z, self._lengths(z.shape[2]))
+                heat[part] = np.maximum(heat[part], line if axis == 1 else np.swapaxes(line, 1, 2))
+        heat[np.isnan(values)] = np.nan
+        return Prediction(
+            score=score,
+            anomaly_map=heat,
+            row_evidence=evidence.get(1),
+            column_evidence=evidence.get(2),
+            p_value=self.p_value(score),
+        )
+
+    def _state(self) -> dict[str, np.ndarray]:
+        return dict(self._learned)
+
+    def _restore(self, state: dict[str, np.ndarray]) -> None:
+        needed = {"healthy"} | {
+            f"{k}{a}" for a in _AXES[self.options["lines"]] for k in ("centre", "scale", "mean", "sd")
+        }
+        self._learned = {key: state[key] for key in needed}
+
+
+def _nanmedian(x: np.ndarray, axis: int) -> np.ndarray:
+    """Median with the axis kept; the plain one where there is no NaN, because it is many times faster."""
+    if np.isnan(x).any():
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a line without any pair stays NaN
+            return np.nanmedian(x, axis=axis, keepdims=True)
+    return np.median(x, axis=axis, keepdims=True)
+
+
+def _segments(z: np.ndarray, length: int) -> np.ndarray:
+    """Sums over all segments of a length, divided by sqrt(length): ``[n, lines, along - length + 1]``."""
+    total = np.cumsum(z, axis=2, dtype=np.float64)
+    total = np.concatenate([np.zeros_like(total[:, :, :1]), total], axis=2)
+    return (total[:, :, length:] - total[:, :, :-length]) / np.sqrt(length)
+
+
+def _best_cover(z: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
+    """At each pixel the best segment that covers it, over all lengths, float32 like ``z``; never below zero."""
+    from scipy.ndimage import maximum_filter1d
+
+    best = np.zeros(z.shape, dtype=np.float32)
+    for k in lengths:
+        # segment i covers pixels i .. i+k-1; padded[i+k-1] is segment i, so pixel j needs padded[j .. j+k-1]
+        padded = np.pad(_segments(z, k).astype(np.float32), ((0, 0), (0, 0), (k - 1, k - 1)))
+        best = np.maximum(best, maximum_filter1d(padded, size=k, axis=2)[:, :, k // 2 : k // 2 + z.shape[2]])
+    return best
