@@ -20,6 +20,7 @@ def fit_with_threshold(
     rate: float,
     *,
     blocks: np.ndarray | None = None,
+    confidence: float | None = 0.95,
     progress: Callable[[str], None] | None = None,
 ) -> tuple[Detector, np.ndarray]:
     """Fit on healthy maps; choose the threshold on scores of maps that each fold's detector had not seen.
@@ -29,6 +30,7 @@ def fit_with_threshold(
         maps: healthy maps in time order, 16 or more.
         rate: false alarms per map to choose the threshold for.
         blocks: ``[n]`` label of each map's block in time (its day); see ``time_blocks``.
+        confidence: of the threshold's tolerance limit where it rests on lines; see ``threshold_from_lines``.
         progress: called with a line of text before each step.
 
     Returns:
@@ -54,12 +56,16 @@ def fit_with_threshold(
     scores = np.empty(len(values))
     for index, prediction in held_out:
         scores[index] = prediction.score
-    detector.threshold = _threshold(held_out, scores, rate, folds)
+    detector.threshold = _threshold(held_out, scores, rate, folds, confidence)
     return detector, scores
 
 
 def _threshold(
-    held_out: list[tuple[np.ndarray, Prediction]], scores: np.ndarray, rate: float, folds: np.ndarray
+    held_out: list[tuple[np.ndarray, Prediction]],
+    scores: np.ndarray,
+    rate: float,
+    folds: np.ndarray,
+    confidence: float | None,
 ) -> Threshold:
     """From the evidence of all lines where the score is its maximum, else from the scores."""
     lines = [p.row_evidence for _, p in held_out if p.row_evidence is not None and p.column_evidence is None]
@@ -68,5 +74,5 @@ def _threshold(
         for (index, _), rows in zip(held_out, lines, strict=True):
             evidence[index] = rows
         if np.allclose(evidence.max(axis=1), scores, rtol=1e-6):
-            return threshold_from_lines(evidence, rate, blocks=folds)
+            return threshold_from_lines(evidence, rate, blocks=folds, confidence=confidence)
     return threshold_from_healthy(scores, rate, blocks=folds)

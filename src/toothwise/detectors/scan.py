@@ -30,6 +30,7 @@ class DirectionalScan(Detector):
         log: work on the logarithm of the values (for maps of positive magnitudes).
         baseline: "line" centres each row (column) on its own healthy level, for maps whose tooth numbers are aligned;
             "none" does not, for maps whose tooth zero is unknown or whose texture is redrawn every time.
+        clip: pixels count with at most this many standard deviations, so that a single spike is no line; None = all.
 
     Raises:
         InputError: an option that is not allowed, or log of values that are not positive.
@@ -44,6 +45,7 @@ class DirectionalScan(Detector):
         lengths: Sequence[int] = (4, 8, 16, 32, 64, 128),
         log: bool = True,
         baseline: str = "none",
+        clip: float | None = 5.0,
     ) -> None:
         if lines not in _AXES:
             raise InputError(f"lines must be 'rows', 'columns' or 'both', but got {lines!r}")
@@ -51,7 +53,9 @@ class DirectionalScan(Detector):
             raise InputError(f"baseline must be 'none' or 'line', but got {baseline!r}")
         if not lengths or any(isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in lengths):
             raise InputError(f"lengths must be whole numbers of pixels, 1 or more, but got {lengths!r}")
-        super().__init__(lines=lines, lengths=sorted(set(lengths)), log=log, baseline=baseline)
+        if clip is not None and not clip > 0:
+            raise InputError(f"clip must be positive or null, but got {clip!r}")
+        super().__init__(lines=lines, lengths=sorted(set(lengths)), log=log, baseline=baseline, clip=clip)
         self._learned: dict[str, np.ndarray] = {}
 
     def _lengths(self, size: int) -> list[int]:
@@ -73,8 +77,8 @@ class DirectionalScan(Detector):
         z = (self._lines(values, axis) - self._learned[f"centre{axis}"][:, None]) / self._learned[f"scale{axis}"][
             :, None
         ]
-        # what is still far out is cut at 5 standard deviations, so that a single spike is no line
-        return np.nan_to_num(np.clip(z, -5.0, 5.0), nan=0.0)
+        clip = self.options["clip"]
+        return np.nan_to_num(z if clip is None else np.clip(z, -clip, clip), nan=0.0)
 
     def _line_maxima(self, values: np.ndarray, axis: int) -> np.ndarray:
         """Best segment of each line at each length, ``[n, lines, lengths]``."""

@@ -74,25 +74,40 @@ def threshold_from_healthy(scores: np.ndarray, rate: float, *, blocks: np.ndarra
     )
 
 
-def threshold_from_lines(evidence: np.ndarray, rate: float, *, blocks: np.ndarray | None = None) -> Threshold:
-    """The score that healthy maps exceed at a stated rate, from the evidence of every line of theirs.
+def threshold_from_lines(
+    evidence: np.ndarray, rate: float, *, blocks: np.ndarray | None = None, confidence: float | None = 0.95
+) -> Threshold:
+    """The score that healthy maps exceed at no more than a stated rate, from the evidence of every line of theirs.
 
     Where the score of a map is the largest evidence over its lines, and something slow (a day, a temperature) moves
     each line a little, healthy maps of two days hold two draws of the maximum but two draws *per line* of what moves
-    it. The lines' evidence is pooled, described by a normal distribution, and the quantile is taken that the largest
-    of all lines stays below with probability 1 - rate. The empirical tail of the maxima may raise it, never lower it.
+    it. The lines' evidence is pooled and described by a normal distribution; the threshold is the upper tolerance
+    limit (Hahn and Meeker, Statistical Intervals, 1991) of the quantile that the largest of all lines stays below
+    with probability 1 - rate: with few blocks the spread is known poorly, and the limit rises accordingly. The
+    empirical tail of the maxima may raise it further, never lower it.
 
     Args:
         evidence: ``[n, lines]`` of healthy maps that the detector was not fitted on; score = its maximum over lines.
         rate, blocks: as in ``threshold_from_healthy``.
+        confidence: of the tolerance limit; None = the estimated quantile itself, no allowance for its error.
     """
-    from scipy.stats import norm
+    from scipy.stats import nct, norm
 
     x = np.asarray(evidence, dtype=np.float64)
     if x.ndim != 2:
         raise InputError(f"evidence must be [maps, lines], but the shape is {x.shape}")
+    if confidence is not None and not 0 < confidence < 1:
+        raise InputError(f"confidence must lie between 0 and 1, but got {confidence}")
     by_maximum = threshold_from_healthy(x.max(axis=1), rate, blocks=blocks)
-    by_line = float(x.mean() + x.std() * norm.isf(-np.expm1(np.log1p(-rate) / x.shape[1])))
+    quantile = float(norm.isf(-np.expm1(np.log1p(-rate) / x.shape[1])))
+    # two blocks seen against each other show one and the same difference: a block less than there are
+    draws = max(x.shape[1] * max(by_maximum.n_effective - 1.0, 1.0), 3.0)
+    if confidence is None:
+        factor, limit = quantile, "quantile"
+    else:
+        factor = float(nct.ppf(confidence, draws - 1.0, quantile * np.sqrt(draws))) / np.sqrt(draws)
+        limit = f"{confidence:.0%} tolerance limit"
+    by_line = float(x.mean() + x.std() * factor)
     if by_line <= by_maximum.value:
         return by_maximum
     return Threshold(
@@ -101,7 +116,7 @@ def threshold_from_lines(evidence: np.ndarray, rate: float, *, blocks: np.ndarra
         interval=rate_interval(float(np.mean(x.max(axis=1) > by_line)), by_maximum.n_effective),
         n=by_maximum.n,
         n_effective=by_maximum.n_effective,
-        method=f"normal tail of the evidence of {x.shape[1]} lines",
+        method=f"{limit}, normal tail of the evidence of {x.shape[1]} lines",
     )
 
 

@@ -1,0 +1,104 @@
+"""The main job end to end: a run to failure in, the bad tooth and its record out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from toothwise import detectors
+from toothwise.detectors.base import Detector
+from toothwise.diagnosis.run import DetectorRun, RunProtocol, run_detector, run_indicators
+from toothwise.errors import InputError, MissingDependencyError, WeightsError
+from toothwise.healthmap.hums2023 import FILE, read_hums2023
+from toothwise.healthmap.io import write_map
+from toothwise.healthmap.runs import RunRecords
+from toothwise.healthmap.tooth_by_record import RunMaps, build_run_maps
+from toothwise.reporting.run_report import write_report
+from toothwise.simulate.runs import simulate_run
+
+__all__ = ["RUN_DETECTORS", "find_run", "judge_run", "run_demo"]
+
+# Chosen on simulated runs (benchmarks/run_parameters.py), before any of them saw a recording.
+RUN_DETECTORS: dict[str, dict[str, Any]] = {
+    "scan": {"lines": "rows", "lengths": [8, 16, 32]},
+    "dinomaly_directional": {},
+}
+
+
+def find_run(data: Path | None, *, seed: int) -> RunRecords:
+    """The HUMS2023 run below ``data`` (or TOOTHWISE_DATA) where it is there, else a simulated one."""
+    if data is not None:
+        if not data.exists():
+            raise InputError(f"{data}: no such folder or file")
+        return read_hums2023(data / "hums2023" if (data / "hums2023").is_dir() else data)
+    place = os.environ.get("TOOTHWISE_DATA")
+    if place and (Path(place) / "hums2023" / FILE).is_file():
+        return read_hums2023(Path(place) / "hums2023")
+    return simulate_run(seed=seed)
+
+
+def judge_run(
+    maps: RunMaps,
+    protocol: RunProtocol,
+    chosen: dict[str, dict[str, Any]],
+    *,
+    progress: Callable[[str, str], None] | None = None,
+) -> tuple[list[DetectorRun], dict[str, str]]:
+    """Every detector on one run; a deep one without its packages or weights is skipped with the reason.
+
+    Args:
+        maps: of the run.
+        protocol: how it is judged.
+        chosen: name of each detector and its options.
+        progress: called with the detector's name and a line of text before each step.
+    """
+    runs, skipped = [], {}
+    for name, options in chosen.items():
+
+        def make(name: str = name, options: dict[str, Any] = options) -> Detector:
+            return detectors.create(name, **options)
+
+        def tell(text: str, name: str = name) -> None:
+            if progress:
+                progress(name, text)
+
+        try:
+            runs.append(run_detector(maps, make, name, protocol, tell))
+        except (MissingDependencyError, WeightsError) as error:
+            skipped[name] = str(error)
+    return runs, skipped
+
+
+def run_demo(
+    output: Path,
+    *,
+    data: Path | None = None,
+    seed: int = 0,
+    chosen: dict[str, dict[str, Any]] | None = None,
+    protocol: RunProtocol | None = None,
+    progress: Callable[[str, str], None] | None = None,
+) -> dict[str, Any]:
+    """Run the main job and write ``report.html``, ``diagnosis.json``, the maps and the detectors to ``output``.
+
+    Returns:
+        What ``diagnosis.json`` holds.
+    """
+    protocol = protocol or RunProtocol()
+    tell = progress or (lambda name, text: None)
+    tell("maps", "read")
+    records = find_run(data, seed=seed)
+    tell("maps", f"align {len(records)} records")
+    maps = build_run_maps(records, protocol.maps)
+    for name in ("rms", "deviation", "windows", "healthy_windows"):
+        write_map(getattr(maps, name), output / "maps" / f"{name}.npz")
+    runs, skipped = judge_run(maps, protocol, chosen or RUN_DETECTORS, progress=progress)
+    if not runs:
+        raise InputError("no detector could run: " + "; ".join(skipped.values()))
+    for run in runs:
+        run.detector.save(output / "detectors" / run.name)
+    tell("indicators", "classical indicators")
+    indicators = run_indicators(maps, protocol)
+    tell("report", "write")
+    return write_report(output, maps, protocol, runs, indicators, skipped)
