@@ -92,15 +92,15 @@ class DirectionalScan(Detector):
         for axis in _AXES[self.options["lines"]]:
             x = self._lines(values, axis)
             along = np.moveaxis(x, 1, 0).reshape(x.shape[1], -1)
-            centre = np.nan_to_num(np.nanmedian(along, axis=1))
+            centre = np.nan_to_num(_nanmedian(along, axis=1)[:, 0])
             if self.options["baseline"] == "none":
                 centre = np.full_like(centre, np.nanmedian(along))
-            spread = 1.4826 * np.nanmedian(np.abs(along - centre[:, None]), axis=1)
-            common = float(np.nanmedian(spread[spread > 0])) if (spread > 0).any() else 0.0
+            spread = 1.4826 * np.nan_to_num(_nanmedian(np.abs(along - centre[:, None]), axis=1)[:, 0])
+            common = float(np.median(spread[spread > 0])) if (spread > 0).any() else 0.0
             if common == 0.0:
                 raise InputError("healthy maps are constant along every line: there is nothing to calibrate on")
             # a line's own scale from few maps is uncertain: it is drawn halfway to the common one
-            spread = np.exp(0.5 * np.log(np.maximum(np.nan_to_num(spread), 0.2 * common)) + 0.5 * np.log(common))
+            spread = np.exp(0.5 * np.log(np.maximum(spread, 0.2 * common)) + 0.5 * np.log(common))
             if self.options["baseline"] == "none":
                 spread = np.full_like(spread, common)
             self._learned[f"centre{axis}"], self._learned[f"scale{axis}"] = centre, spread

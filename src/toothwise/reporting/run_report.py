@@ -156,7 +156,8 @@ def write_report(
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>Toothwise report</title><style>{_STYLE}</style></head><body>",
         f"<h1>Gear tooth diagnosis</h1><p class='small'>{html.escape(maps.records.source)}; "
-        f"{len(maps.records)} records, {maps.records.teeth} teeth</p><p class='verdict{' ok' if quiet else ''}'>{html.escape(verdict)}</p>",
+        f"{len(maps.records)} records, {maps.records.teeth} teeth</p>"
+        f"<p class='verdict{' ok' if quiet else ''}'>{html.escape(verdict)}</p>",
         f"<p class='small'>Detector: {html.escape(best.name)}, fitted on days {days} only.</p>",
         _image(
             figures.overview_figure(maps, best), "Tooth by record. A damaged tooth is a horizontal line from its onset."
