@@ -4,7 +4,7 @@ Every message says what was given, what is allowed and, where there is one, the 
 line prints the message on one line and exits with code 2.
 """
 
-__all__ = ["InputError", "MissingDependencyError", "OutputError", "ToothwiseError", "WeightsError"]
+__all__ = ["InputError", "MissingDependencyError", "OutputError", "RangeWarning", "ToothwiseError", "WeightsError"]
 
 
 class ToothwiseError(Exception):
@@ -25,3 +25,7 @@ class WeightsError(ToothwiseError):
 
 class MissingDependencyError(ToothwiseError, ImportError):
     """An optional package that is not installed; the message names the extra that brings it."""
+
+
+class RangeWarning(UserWarning):
+    """Values that look clipped, normalised image by image, or constant."""

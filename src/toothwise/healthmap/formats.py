@@ -1,0 +1,234 @@
+"""One reader and one writer per file format of maps. Nothing is unpickled; sizes are checked before allocation."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import struct
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from toothwise.errors import InputError
+from toothwise.files import atomic_file
+from toothwise.gears import GearPair, PlanetaryStage
+from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch
+
+FORMAT = 1
+MAX_PIXELS = 2**31  # of one file: 8 GiB of float32
+_GEARS = {"GearPair": GearPair, "PlanetaryStage": PlanetaryStage}
+
+
+def _plain(values: np.ndarray, **more: Any) -> HealthMap:
+    """A map of a format that carries numbers only."""
+    if values.ndim != 2:
+        raise InputError(f"a map must have 2 dimensions, but the file has the shape {values.shape}")
+    rows, columns = values.shape
+    return HealthMap(values, Axis.teeth("driving tooth", rows), Axis.teeth("driven tooth", columns), **more)
+
+
+# npz: ours, everything in it
+
+
+def write_npz(health_map: HealthMap | HealthMapBatch, path: Path) -> None:
+    """Values, count and a JSON text with the rest."""
+    meta: dict[str, Any] = {
+        "format": FORMAT,
+        "kind": type(health_map).__name__,
+        "rows": asdict(health_map.rows),
+        "columns": asdict(health_map.columns),
+        "quantity": health_map.quantity,
+        "unit": health_map.unit,
+        "gear": None if health_map.gear is None else {"type": type(health_map.gear).__name__} | asdict(health_map.gear),
+        "provenance": health_map.provenance,
+    }
+    arrays = {"values": health_map.values}
+    if isinstance(health_map, HealthMapBatch):
+        meta["table"] = json.loads(health_map.table.to_json(orient="split", index=False))
+    else:
+        meta["condition"] = health_map.condition
+        if health_map.count is not None:
+            arrays["count"] = health_map.count
+    try:
+        text = json.dumps(meta, allow_nan=False, default=_json_value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: metadata must be JSON types ({error})") from None
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, meta=np.array(text), **arrays)
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(buffer.getvalue())
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not a JSON type")
+
+
+def read_npz(path: Path) -> HealthMap | HealthMapBatch:
+    """A file of ``write_npz``, or any npz with an array ``values``."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                _check_header(archive, entry)
+        with np.load(path, allow_pickle=False) as data:
+            if "values" not in data.files:
+                raise InputError(f"lacks the array 'values', found {', '.join(data.files) or 'nothing'}")
+            values = data["values"]
+            count = data["count"] if "count" in data.files else None
+            meta = json.loads(str(data["meta"])) if "meta" in data.files else None
+    except InputError:
+        raise
+    except (OSError, ValueError, EOFError, KeyError, struct.error, zipfile.BadZipFile, NotImplementedError) as error:
+        raise InputError(f"not a readable npz file ({error})") from None
+    if meta is None:
+        return _plain(values) if values.ndim == 2 else _batch(values)
+    try:
+        if meta["format"] != FORMAT:
+            raise InputError(f"format {meta['format']} is not {FORMAT}, the one this version reads")
+        rows, columns = (Axis(meta[k]["name"], tuple(meta[k]["labels"])) for k in ("rows", "columns"))
+        gear = None
+        if meta["gear"] is not None:
+            fields = dict(meta["gear"])
+            gear = _GEARS[fields.pop("type")](**fields)
+        common = {"quantity": meta["quantity"], "unit": meta["unit"], "gear": gear, "provenance": meta["provenance"]}
+        if meta["kind"] == "HealthMap":
+            return HealthMap(values, rows, columns, count, condition=meta["condition"], **common)
+        table = pd.DataFrame(meta["table"]["data"], columns=meta["table"]["columns"])
+        return HealthMapBatch(values, rows, columns, table, **common)
+    except (KeyError, TypeError, IndexError) as error:
+        raise InputError(f"metadata is damaged ({type(error).__name__}: {error})") from None
+
+
+def _check_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+    """Refuse an array that claims more than it can hold, before anything is allocated."""
+    with archive.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+    if dtype.hasobject:
+        raise InputError(f"the array {entry.filename!r} holds Python objects, which are not read")
+    pixels = math.prod(shape)
+    if pixels > MAX_PIXELS or pixels * dtype.itemsize > entry.file_size:
+        raise InputError(
+            f"the array {entry.filename!r} claims the shape {shape}, more than the file holds or is allowed"
+        )
+
+
+def _batch(values: np.ndarray) -> HealthMapBatch:
+    if values.ndim != 3:
+        raise InputError(f"values must be [rows, columns] or [n, rows, columns], but the shape is {values.shape}")
+    return HealthMapBatch(
+        values, Axis.teeth("driving tooth", values.shape[1]), Axis.teeth("driven tooth", values.shape[2])
+    )
+
+
+# TIFF
+
+
+def read_tiff(path: Path) -> HealthMap:
+    """A float (or whole-number) TIFF of one channel, values as they are."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages[0]
+            if math.prod(page.shape) > MAX_PIXELS:
+                raise InputError(f"the image claims the shape {page.shape}, more than is allowed")
+            values = page.asarray()
+    except InputError:
+        raise
+    except Exception as error:  # tifffile raises whatever the broken bytes lead it to
+        raise InputError(f"not a readable TIFF file ({error})") from None
+    return _plain(np.asarray(values))
+
+
+def write_tiff(health_map: HealthMap, path: Path) -> None:
+    """float32, NaN kept."""
+    import tifffile
+
+    with atomic_file(path) as temporary:
+        tifffile.imwrite(temporary, health_map.values)
+
+
+# PNG, 16 bits
+
+_SCALE_KEY = "toothwise-scale"
+
+
+def read_png(path: Path) -> HealthMap:
+    """16-bit grey: pixel / 65535 x the scale in the file (1 where it states none, as the research data has it)."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            if math.prod(image.size) > MAX_PIXELS:
+                raise InputError(f"the image claims {image.size[0]} x {image.size[1]} pixels, more than is allowed")
+            if image.mode not in ("I;16", "I;16B", "I"):
+                raise InputError(f"a map is a grey PNG of 16 bits, but this one has the mode {image.mode}")
+            scale = float(image.info.get(_SCALE_KEY, 1.0))
+            pixels = np.array(image, dtype=np.float64)
+    except InputError:
+        raise
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise InputError(f"not a readable PNG file ({error})") from None
+    if not (math.isfinite(scale) and scale > 0):
+        raise InputError(f"the file states the scale {scale}, which must be positive")
+    return _plain(pixels / 65535.0 * scale)
+
+
+def write_png(health_map: HealthMap, path: Path, scale: float | None) -> None:
+    """Values 0..scale on 0..65535, the scale kept in the file."""
+    from PIL import Image, PngImagePlugin
+
+    if scale is None or not (math.isfinite(scale) and scale > 0):
+        raise InputError(f"{path}: a PNG needs a fixed scale (value of the brightest pixel), but got {scale!r}")
+    values = health_map.values.astype(np.float64)
+    if np.isnan(values).any():
+        raise InputError(f"{path}: a PNG cannot hold NaN (pairs that never mesh): write TIFF or npz")
+    if values.min() < 0 or values.max() > scale:
+        raise InputError(
+            f"{path}: values {values.min():.4g}..{values.max():.4g} leave 0..{scale:g} and would be clipped: "
+            "raise the scale or write TIFF"
+        )
+    text = PngImagePlugin.PngInfo()
+    text.add_text(_SCALE_KEY, repr(float(scale)))
+    with atomic_file(path) as temporary:
+        Image.fromarray(np.round(values / scale * 65535.0).astype(np.uint16)).save(temporary, pnginfo=text)
+
+
+# MAT
+
+
+def read_mat(path: Path) -> HealthMapBatch:
+    """``Xdata`` ``[rows, columns, 1, n]`` (or ``[rows, columns, n]``) of a MAT file up to version 7.2."""
+    from scipy.io import loadmat, whosmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        names = {name: shape for name, shape, _ in whosmat(path)}
+        if "Xdata" not in names:
+            raise InputError(f"lacks the variable 'Xdata', found {', '.join(names) or 'nothing'}")
+        if math.prod(names["Xdata"]) > MAX_PIXELS:
+            raise InputError(f"Xdata claims the shape {names['Xdata']}, more than is allowed")
+        data = loadmat(path, variable_names=["Xdata"])["Xdata"]
+    except NotImplementedError:
+        raise InputError("MAT files of version 7.3 (HDF5) are not read here: save with -v7 instead") from None
+    except InputError:
+        raise
+    except (MatReadError, OSError, ValueError, TypeError, KeyError, EOFError, IndexError, struct.error) as error:
+        raise InputError(f"not a readable MAT file ({error})") from None
+    if data.dtype.kind not in "fiu":
+        raise InputError(f"Xdata must be numbers, but is of type {data.dtype}")
+    if data.ndim == 4 and data.shape[2] == 1:
+        data = data[:, :, 0, :]
+    elif data.ndim == 2:
+        data = data[:, :, None]
+    if data.ndim != 3:
+        raise InputError(f"Xdata must be [rows, columns, 1, n], but has the shape {data.shape}")
+    return _batch(np.moveaxis(data, 2, 0))
