@@ -1,0 +1,73 @@
+# Targets for people and for CI; `make` alone lists them. Every target sets up what it needs.
+
+# Your own settings (PYTHON, TOOTHWISE_DATA, TOOTHWISE_WEIGHTS, ...) may stand in local.mk, which git ignores.
+-include local.mk
+
+PYTHON ?= python3
+VENV ?= .venv
+BENCH ?= $(sort $(wildcard benchmarks/*.py))
+DEMO ?=
+PYTEST ?=
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DOCS_READY := $(VENV)/.ready-docs
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
+
+# Recordings and encoder weights are found beside the checkout unless the environment says where they are.
+ifneq ($(wildcard ../shared/data),)
+TOOTHWISE_DATA ?= $(abspath ../shared/data)
+export TOOTHWISE_DATA
+endif
+ifneq ($(wildcard ../shared/weights),)
+TOOTHWISE_WEIGHTS ?= $(abspath ../shared/weights)
+export TOOTHWISE_WEIGHTS
+endif
+
+.PHONY: help setup demo test test-full lint bench docs clean
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(READY) ## only set up .venv (the other targets do it by themselves)
+
+demo: $(READY) ## run the main job; report in runs/demo/ (DEMO="--seed 1" passes options)
+	@$(BIN)/toothwise demo $(DEMO)
+
+test: $(READY) ## run the tests (PYTEST="-k scan" passes options)
+	@$(BIN)/python -m pytest -m "not full" $(PYTEST)
+
+test-full: $(READY) ## run all tests, the long ones too
+	@$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(READY) ## check style, types and the order of imports
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@PYTHONPATH= $(BIN)/lint-imports --no-cache
+
+bench: $(READY) ## measure; results in benchmarks/results/ (BENCH=benchmarks/startup.py picks one)
+	@set -e; for script in $(BENCH); do echo "== $$script"; $(BIN)/python $$script; done
+
+docs: $(DOCS_READY) ## build the documentation into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet build --strict && echo "Documentation: site/index.html"
+
+clean: ## remove .venv, caches and what was built (runs/ stays)
+	@rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# .ready is touched last and removed first: without it an install was interrupted, and the environment is made anew.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
+	  { echo "toothwise needs Python 3.11, 3.12 or 3.13; $(PYTHON) is not: try make PYTHON=python3.11" >&2; exit 2; }
+	@echo "Setting up $(VENV): about 6 GB on Linux with PyTorch, some 3 minutes on a fast line. Log: $(VENV)/pip.log"
+	@if [ -f $@ ] && $(BIN)/python -c '' 2>/dev/null; then rm -f $@; else $(PYTHON) -m venv --clear $(VENV); fi
+	@rm -f $(DOCS_READY)
+	@$(PIP) --log $(VENV)/pip.log -e '.[train,dev]'
+	@touch $@
+
+$(DOCS_READY): $(READY)
+	@echo "Setting up the documentation tools: seconds"
+	@$(PIP) --log $(VENV)/pip.log -e '.[docs]'
+	@touch $@
