@@ -4,7 +4,15 @@ Every message says what was given, what is allowed and, where there is one, the 
 line prints the message on one line and exits with code 2.
 """
 
-__all__ = ["InputError", "MissingDependencyError", "OutputError", "RangeWarning", "ToothwiseError", "WeightsError"]
+__all__ = [
+    "InputError",
+    "MissingDependencyError",
+    "OutputError",
+    "RangeWarning",
+    "ToothwiseError",
+    "TrainingError",
+    "WeightsError",
+]
 
 
 class ToothwiseError(Exception):
@@ -29,3 +37,7 @@ class MissingDependencyError(ToothwiseError, ImportError):
 
 class RangeWarning(UserWarning):
     """Values that look clipped, normalised image by image, or constant."""
+
+
+class TrainingError(ToothwiseError):
+    """Training that cannot go on; the message names step, layer and remedy."""

@@ -1,0 +1,164 @@
+"""The command line: finds the verb, runs it, prints its result, turns errors into one line and an exit code.
+
+Nothing heavy loads before the verb is known, so that ``toothwise --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
+from typing import Any
+
+from toothwise import __version__
+from toothwise.errors import InputError, ToothwiseError
+
+__all__ = ["EXIT_BAD_INPUT", "EXIT_BUG", "EXIT_INTERRUPTED", "EXIT_OK", "VERBS", "main"]
+
+# verb: (module with add_arguments and run, one line)
+VERBS: dict[str, tuple[str, str]] = {
+    "fit": ("toothwise.commands.fit", "fit a detector on healthy maps and choose its threshold"),
+    "predict": ("toothwise.commands.predict", "score maps with a saved detector"),
+    "detectors": ("toothwise.commands.detectors", "list the detectors"),
+}
+
+EXIT_OK = 0  # the work was done, whether or not it found anything
+EXIT_BUG = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_CLOSED_PIPE = 128 + 13  # SIGPIPE, which not every system knows
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: the words after the program's name; None = those of this process.
+
+    Returns:
+        0 the work was done (alarms or not), 2 bad input or an output that cannot be written, 130 interrupted,
+        1 a defect of toothwise itself, 141 the reader of the output went away.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    try:
+        return _dispatch(words)
+    except ToothwiseError as error:
+        return _complain(str(error), EXIT_BAD_INPUT, debug)
+    except KeyboardInterrupt:
+        return _complain("interrupted", EXIT_INTERRUPTED, debug)
+    except BrokenPipeError:
+        # the interpreter flushes stdout once more at its end, which must not fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_CLOSED_PIPE
+    except Exception as error:
+        text = f"a defect of toothwise: {type(error).__name__}: {error}"
+        return _complain(text if debug else f"{text} (--debug shows where)", EXIT_BUG, debug)
+
+
+def _complain(text: str, code: int, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    print("toothwise: error: " + " ".join(text.split()), file=sys.stderr)  # noqa: T201
+    return code
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words:
+        sys.stderr.write(_help())
+        return EXIT_BAD_INPUT
+    verb, rest = words[0], words[1:]
+    if verb in ("-h", "--help", "help"):
+        sys.stdout.write(_help())
+        return EXIT_OK
+    if verb == "--version":
+        sys.stdout.write(f"toothwise {__version__}\n")
+        return EXIT_OK
+    if verb not in VERBS:
+        raise InputError(f"the verb must be one of {', '.join(VERBS)}, but got {verb!r}{_guess(verb)}")
+    return _run(verb, rest)
+
+
+def _run(verb: str, words: list[str]) -> int:
+    from toothwise.commands.parser import make_parser, parse
+    from toothwise.commands.terminal import progress
+
+    command = import_module(VERBS[verb][0])
+    parser = make_parser(verb, command.__doc__ or "")
+    command.add_arguments(parser)
+    options = parse(parser, words)
+    if options is None:  # help or the configuration was asked for and printed
+        return EXIT_OK
+    with _one_line_warnings(options["debug"]), redirect_stdout(sys.stderr), progress() as tell:
+        # stdout is for the result alone: whatever a library prints goes to stderr
+        result = command.run(options, tell)
+    if options["json"]:
+        text = json.dumps(_finite(result.data), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    else:
+        text = result.text()
+    sys.stdout.write(text)
+    sys.stdout.flush()
+    return EXIT_OK
+
+
+def _finite(data: Any) -> Any:
+    """NaN and infinities as null, because JSON has no word for them."""
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    if isinstance(data, float) and data - data != 0.0:
+        return None
+    return data
+
+
+@contextmanager
+def _one_line_warnings(debug: bool) -> Iterator[None]:
+    """Toothwise's own warnings on one line; those of other packages only with --debug."""
+    from toothwise.errors import RangeWarning
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        sys.stderr.write("toothwise: warning: " + " ".join(str(message).split()) + "\n")
+
+    with warnings.catch_warnings():
+        if not debug:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", RangeWarning)
+            warnings.showwarning = show
+        yield
+
+
+def _guess(verb: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(verb, VERBS, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _help() -> str:
+    verbs = "\n".join(f"  {verb:<11}{line}" for verb, (_, line) in VERBS.items())
+    return f"""usage: toothwise VERB [options]
+
+Tells which gear tooth is going bad, how badly, and since when.
+
+verbs:
+{verbs}
+
+options:
+  --help     this text; 'toothwise VERB --help' tells a verb's options
+  --version  the version
+
+Every verb takes --config FILE.yaml, --json (the result as JSON on stdout) and --debug (show where an error arose).
+Exit codes: 0 done (alarms or not), 2 bad input, 130 interrupted, 1 a defect of toothwise.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

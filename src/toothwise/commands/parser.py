@@ -1,0 +1,162 @@
+"""A verb's parser: jsonargparse with a help that reads well, and errors that are one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
+
+from toothwise.errors import InputError
+
+__all__ = ["Result", "key_values", "make_parser", "parse"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a verb found.
+
+    Attributes:
+        data: JSON types, for ``--json``.
+        lines: the same for a person.
+    """
+
+    data: dict[str, Any]
+    lines: str
+
+    def text(self) -> str:
+        """What is printed where ``--json`` is not asked for."""
+        return self.lines if self.lines.endswith("\n") else self.lines + "\n"
+
+
+class _Formatter(DefaultHelpFormatter):
+    """Help without the types, which the examples show."""
+
+    def _get_help_string(self, action: Any) -> str:
+        text = action.help or ""
+        silent = action.default in (None, False, "==SUPPRESS==") or action.default == {} or "%(default)" in text
+        return text if silent else f"{text} (default: %(default)s)"
+
+
+def make_parser(verb: str, about: str) -> ArgumentParser:
+    """A parser with the options that every verb has.
+
+    Args:
+        verb: name of the verb.
+        about: the first paragraph describes it, the rest stands below the options as it is.
+    """
+    head, _, rest = about.strip().partition("\n\n")
+    parser = ArgumentParser(
+        prog=f"toothwise {verb}",
+        description=" ".join(head.split()),
+        epilog=rest,
+        formatter_class=type("Formatter", (_Formatter,), {"_fill_text": _fill}),
+        exit_on_error=False,
+        allow_abbrev=False,
+        print_config="--print-config",
+    )
+    parser.add_argument("--config", action="config", metavar="FILE", help="YAML file of options; words given win")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--debug", action="store_true", help="show where an error arose, and all warnings")
+    return parser
+
+
+def _fill(self: Any, text: str, width: int, indent: str) -> str:
+    """Examples keep their line breaks; the description is one paragraph and is wrapped."""
+    import textwrap
+
+    return text if "\n" in text else textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
+
+
+def parse(parser: ArgumentParser, words: Sequence[str]) -> dict[str, Any] | None:
+    """Options by name, or None where the parser has printed what was asked for.
+
+    Raises:
+        InputError: unknown, missing or unsuitable options, or a configuration file that cannot be used.
+    """
+    words, files = _config_first(words)
+    for file in files:
+        _check_config(parser, file)
+    try:
+        options = parser.parse_args(words)
+    except SystemExit as ending:
+        if ending.code:
+            raise InputError(f"{parser.prog}: the options cannot be used") from None
+        return None
+    except ArgumentError as error:
+        where = f" (on the command line or in {', '.join(files)})" if files else ""
+        raise InputError(f"{parser.prog}: {_readable(str(error))}{where}; see {parser.prog} --help") from None
+    return {key: value.as_dict() if isinstance(value, Namespace) else value for key, value in vars(options).items()}
+
+
+def _config_first(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Configuration files before everything else, so that words on the command line win wherever they stand."""
+    files, others = [], []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            others += [word, *rest]
+            break
+        if word == "--config" and rest:
+            files.append(rest.pop(0))
+        elif word.startswith("--config="):
+            files.append(word.partition("=")[2])
+        else:
+            others.append(word)
+    return [f"--config={file}" for file in files] + others, files
+
+
+def _check_config(parser: ArgumentParser, file: str) -> None:
+    try:
+        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such configuration file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{file}: not YAML ({error})") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{file}: must hold options by name, such as 'detector: scan', but holds {content!r:.60}")
+    allowed = {a.dest for a in parser._actions} - {"help", "config", "print_config"}
+    unknown = sorted(str(key) for key in content if key not in allowed)
+    if unknown:
+        raise InputError(f"{file}: options must be among {', '.join(sorted(allowed))}, but got {', '.join(unknown)}")
+
+
+def _readable(text: str) -> str:
+    """A message of jsonargparse on one line, without its own words for types."""
+    text = " ".join(text.split())
+    for words, plain in (
+        ("Parser key ", "option "),
+        ("<class 'float'>", "number"),
+        ("<class 'int'>", "whole number"),
+        ("<class 'str'>", "text"),
+    ):
+        text = text.replace(words, plain)
+    return text
+
+
+def key_values(pairs: Sequence[str]) -> dict[str, Any]:
+    """``["lines=rows", "lengths=[8, 16]"]`` as a dictionary; values are JSON, else YAML.
+
+    Raises:
+        InputError: a word that is not NAME=VALUE.
+    """
+    result: dict[str, Any] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name.isidentifier():
+            raise InputError(f"--set takes NAME=VALUE, such as lines=rows, but got {pair!r}")
+        try:
+            result[name] = json.loads(value)  # first, because YAML takes 1e-4 for a word
+        except ValueError:
+            try:
+                result[name] = yaml.safe_load(value)
+            except yaml.YAMLError:
+                raise InputError(f"--set {name}: the value {value!r} is neither JSON nor YAML") from None
+    return result

@@ -1,0 +1,178 @@
+"""Directional linear attention: tokens attend along their column, their row, or both, mixed by alpha.
+
+phi(x) = elu(x) + 1 and out = phi(q) (phi(k)^T v) / (phi(q) sum phi(k)), as in Katharopoulos et al., "Transformers are
+RNNs", 2020, but with the sums over one line of the token grid. Axis "y": a token attends to the tokens of its own
+column, so a damaged row is rebuilt from healthy rows. Axis "x": to those of its own row. "both":
+alpha * out_y + (1 - alpha) * out_x. Axial attention (Ho et al., 2019) is the softmax relative.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from toothwise.errors import InputError
+
+__all__ = ["DirectionalLinearAttention"]
+
+_EPS = 1e-6  # without it the ratio was not finite for tokens of size 1e4
+
+
+def _check(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        options = ", ".join(repr(a) for a in allowed)
+        raise InputError(f"allowed values of {name} are {options}, but got {value!r}")
+
+
+class DirectionalLinearAttention(nn.Module):
+    """Linear attention along the lines of a token grid.
+
+    Args:
+        dim: token dimension; ``num_heads`` must divide it.
+        num_heads: attention heads.
+        axis: "y", "x" or "both".
+        mix: with "both": "learned" (one parameter), "fixed", or "adaptive" (a linear function of the token).
+        alpha: weight of axis y at the start; 0 and 1 only with mix="fixed".
+        alpha_per: "layer" (one alpha) or "head" (one for each).
+        prefix: "context": tokens before the grid (class, registers) join every line's keys and values and attend to
+            all tokens themselves; "drop": there must be none.
+        qkv_bias: bias of the query, key and value projection.
+        attn_drop: dropout of the values that lines exchange.
+        proj_drop: dropout after the output projection.
+
+    Raises:
+        InputError: an option that is not allowed, or a grid that does not fit the tokens.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        *,
+        axis: str = "both",
+        mix: str = "learned",
+        alpha: float = 0.5,
+        alpha_per: str = "layer",
+        prefix: str = "context",
+        qkv_bias: bool = False,
+        attn_drop: float = 0.0,
+        proj_drop: float = 0.0,
+    ) -> None:
+        super().__init__()
+        _check("axis", axis, ("y", "x", "both"))
+        _check("mix", mix, ("learned", "fixed", "adaptive"))
+        _check("alpha_per", alpha_per, ("layer", "head"))
+        _check("prefix", prefix, ("context", "drop"))
+        if num_heads < 1 or dim % num_heads:
+            raise InputError(f"num_heads must divide dim, but {num_heads} does not divide {dim}")
+        if not 0.0 <= alpha <= 1.0:
+            raise InputError(f"alpha must lie in 0..1, but got {alpha}")
+        if axis == "both" and mix != "fixed" and alpha in (0.0, 1.0):
+            raise InputError(
+                f"alpha must lie strictly between 0 and 1 with mix={mix!r}, but got {alpha}; "
+                "0 and 1 are for mix='fixed'"
+            )
+        self.num_heads, self.axis, self.mix, self.prefix = num_heads, axis, mix, prefix
+        self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
+        self.attn_drop = nn.Dropout(attn_drop)
+        self.proj = nn.Linear(dim, dim)
+        self.proj_drop = nn.Dropout(proj_drop)
+        count = num_heads if alpha_per == "head" else 1
+        if axis == "both" and mix == "fixed":
+            self.register_buffer("alpha_fixed", torch.full((count,), float(alpha)))
+        elif axis == "both":
+            logit = math.log(alpha / (1.0 - alpha))
+            if mix == "learned":
+                self.alpha_logit = nn.Parameter(torch.full((count,), logit))
+            else:
+                self.alpha_of_token = nn.Linear(dim, count)
+                nn.init.zeros_(self.alpha_of_token.weight)
+                nn.init.constant_(self.alpha_of_token.bias, logit)
+
+    def alpha(self, tokens: Tensor | None = None) -> Tensor:
+        """Weight of axis y: ``[1 or heads]``; for adaptive mix of given tokens ``[b, 1 or heads, n, 1]``.
+
+        Without tokens the adaptive mix gives its value for a token of zeros (its bias).
+        """
+        if self.axis != "both":
+            return torch.tensor([1.0 if self.axis == "y" else 0.0])
+        if self.mix == "fixed":
+            return self.get_buffer("alpha_fixed")
+        if self.mix == "learned":
+            return torch.sigmoid(self.alpha_logit)
+        if tokens is None:
+            return torch.sigmoid(self.alpha_of_token.bias)
+        return torch.sigmoid(self.alpha_of_token(tokens)).transpose(1, 2).unsqueeze(-1)
+
+    def reset_alpha(self, alpha: float) -> None:
+        """Set the start value again after a general weight initialisation."""
+        logit = math.log(alpha / (1.0 - alpha)) if 0 < alpha < 1 else 0.0
+        if self.axis == "both" and self.mix == "learned":
+            nn.init.constant_(self.alpha_logit, logit)
+        elif self.axis == "both" and self.mix == "adaptive":
+            nn.init.zeros_(self.alpha_of_token.weight)
+            nn.init.constant_(self.alpha_of_token.bias, logit)
+
+    def forward(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Tokens ``[b, p + h*w, dim]`` (prefix first, then the grid row by row) and ``(h, w)`` -> tokens."""
+        b, n, dim = tokens.shape
+        h, w = grid
+        p = n - h * w
+        if p < 0 or h < 1 or w < 1:
+            raise InputError(f"a grid of {h} x {w} needs {h * w} tokens or more, but got {n}")
+        if p and self.prefix == "drop":
+            raise InputError(f"prefix='drop' takes the {h * w} tokens of the grid alone, but got {n}")
+        qkv = self.qkv(tokens).reshape(b, n, 3, self.num_heads, dim // self.num_heads).permute(2, 0, 3, 1, 4)
+        with torch.autocast(device_type=tokens.device.type, enabled=False):
+            q, k, v = (x.float() for x in qkv.unbind(0))
+            q, k, v = functional.elu(q) + 1.0, functional.elu(k) + 1.0, self.attn_drop(v)
+            mixed = self._lines(q, k, v, h, w, p, tokens)
+            if p:
+                mixed = torch.cat([_attend(q[:, :, :p], k, v), mixed], dim=2)
+        out = mixed.transpose(1, 2).reshape(b, n, dim).to(qkv.dtype)
+        return self.proj_drop(self.proj(out))
+
+    def _lines(self, q: Tensor, k: Tensor, v: Tensor, h: int, w: int, p: int, tokens: Tensor) -> Tensor:
+        """The grid's tokens after attention along the chosen lines, ``[b, heads, h*w, d]``."""
+        b, heads, _, d = q.shape
+        qg, kg, vg = (x[:, :, p:].reshape(b, heads, h, w, d) for x in (q, k, v))
+        kp, vp = (x[:, :, None, :p] for x in (k, v))  # the same prefix for every line
+        out_y = out_x = None
+        if self.axis in ("y", "both"):
+            out_y = _attend(qg.transpose(2, 3), kg.transpose(2, 3), vg.transpose(2, 3), kp, vp).transpose(2, 3)
+        if self.axis in ("x", "both"):
+            out_x = _attend(qg, kg, vg, kp, vp)
+        if out_y is None or out_x is None:
+            only = out_x if out_y is None else out_y
+            return only.reshape(b, heads, h * w, d)
+        alpha = self.alpha(tokens[:, p:] if self.mix == "adaptive" else None).float()
+        shape = (b, -1, h, w, 1) if self.mix == "adaptive" else (1, -1, 1, 1, 1)
+        alpha = alpha.reshape(shape)
+        return (alpha * out_y + (1.0 - alpha) * out_x).reshape(b, heads, h * w, d)
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, k_prefix: Tensor | None = None, v_prefix: Tensor | None = None) -> Tensor:
+    """Linear attention over the last but one dimension; q, k already mapped by phi, prefix joins every line.
+
+    (q k^T) v where the line with its prefix is shorter than a head, q (k^T v) otherwise: the same numbers, fewer
+    multiplications.
+    """
+    has_prefix = k_prefix is not None and v_prefix is not None and k_prefix.shape[-2] > 0
+    length = k.shape[-2] + (k_prefix.shape[-2] if has_prefix and k_prefix is not None else 0)
+    if length < q.shape[-1]:
+        weight = q @ k.transpose(-2, -1)
+        total = weight.sum(-1, keepdim=True)
+        out = weight @ v
+        if has_prefix and k_prefix is not None and v_prefix is not None:
+            more = q @ k_prefix.transpose(-2, -1)
+            total = total + more.sum(-1, keepdim=True)
+            out = out + more @ v_prefix
+        return out / (total + _EPS)
+    kv, k_sum = k.transpose(-2, -1) @ v, k.sum(-2, keepdim=True)
+    if has_prefix and k_prefix is not None and v_prefix is not None:
+        kv = kv + k_prefix.transpose(-2, -1) @ v_prefix
+        k_sum = k_sum + k_prefix.sum(-2, keepdim=True)
+    return (q @ kv) / ((q * k_sum).sum(-1, keepdim=True) + _EPS)

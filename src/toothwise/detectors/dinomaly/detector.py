@@ -1,0 +1,264 @@
+"""Dinomaly, plain or directional, behind the detector contract."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.dinomaly.encoder import EncoderCache
+from toothwise.detectors.dinomaly.images import ImageMaker
+from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
+from toothwise.errors import InputError
+
+__all__ = ["DinomalyDetector"]
+
+_POOLINGS = ("top", "rows", "columns", "lines")
+
+
+class DinomalyDetector(Detector):
+    """Directional Dinomaly on maps; with no directional layer it is Dinomaly.
+
+    Args:
+        directional_layers, axis, mix, alpha, alpha_per, prefix, encoder_name, weights: of DirectionalDinomaly.
+        image_size: (height, width) that a map is resized to, multiples of the patch; None = 224 x 224.
+        channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what
+            its rows share).
+        log: take the logarithm first (positive maps).
+        pooling: score = "top" (top 1 % of the anomaly map), "rows", "columns" (best line mean) or "lines" (either).
+        max_steps, batch_size, learning_rate: of the training; ``mining_steps`` None = a fifth of 5000 in proportion.
+        seed: of weights, order and dropout.
+        device: "auto", "cpu" or "cuda".
+
+    ``info`` after fit: encoder source and hash, alpha per directional layer, steps, final loss.
+    """
+
+    name = "dinomaly_directional"  # type: ignore[misc]
+
+    def __init__(
+        self,
+        *,
+        encoder_name: str = "vit_small_patch14_dinov2",
+        weights: str | None = None,
+        directional_layers: Sequence[int] = (0, 1, 2),
+        axis: str = "both",
+        mix: str = "learned",
+        alpha: float = 0.5,
+        alpha_per: str = "layer",
+        prefix: str = "context",
+        image_size: Sequence[int] | None = None,
+        channels: str = "physical",
+        log: bool = True,
+        pooling: str = "lines",
+        max_steps: int = 150,
+        batch_size: int = 8,
+        learning_rate: float = 2e-3,
+        mining_steps: int | None = None,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        if pooling not in _POOLINGS:
+            raise InputError(f"pooling must be one of {', '.join(_POOLINGS)}, but got {pooling!r}")
+        if batch_size < 1:
+            raise InputError(f"batch_size must be 1 or more, but got {batch_size}")
+        if device not in ("auto", "cpu", "cuda"):
+            raise InputError(f"device must be 'auto', 'cpu' or 'cuda', but got {device!r}")
+        super().__init__(
+            encoder_name=encoder_name,
+            weights=weights,
+            directional_layers=list(directional_layers),
+            axis=axis,
+            mix=mix,
+            alpha=alpha,
+            alpha_per=alpha_per,
+            prefix=prefix,
+            image_size=list(image_size or (224, 224)),
+            channels=channels,
+            log=log,
+            pooling=pooling,
+            max_steps=max_steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            mining_steps=mining_steps,
+            seed=seed,
+            device=device,
+        )
+        self.name = "dinomaly_directional" if directional_layers else "dinomaly"  # type: ignore[misc]
+        self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)
+        self._module: DirectionalDinomaly | None = None
+
+    def _make_module(self) -> DirectionalDinomaly:
+        o = self.options
+        own = (
+            "encoder_name",
+            "weights",
+            "directional_layers",
+            "axis",
+            "mix",
+            "alpha",
+            "alpha_per",
+            "prefix",
+            "max_steps",
+            "learning_rate",
+            "seed",
+        )
+        mining = o["mining_steps"] or max(1, o["max_steps"] // 5)
+        return DirectionalDinomaly(
+            **{k: o[k] for k in own}, mining_steps=mining, pre_processor=False, evaluator=False, visualizer=False
+        )
+
+    @property
+    def _device(self) -> torch.device:
+        chosen = self.options["device"]
+        if chosen == "cuda" and not torch.cuda.is_available():
+            raise InputError("device is 'cuda', but no CUDA device is available: use 'auto' or 'cpu'")
+        return torch.device("cuda" if chosen != "cpu" and torch.cuda.is_available() else "cpu")
+
+    def _fit(self, values: np.ndarray) -> None:
+        module = self._make_module()  # first: missing weights must not cost a scaling
+        self._images.fit(values)
+        images = self._images(values)
+        module.model.encoder.grid(images)
+        module.model.cache = EncoderCache()
+        loss = self._train(module, images)
+        module.model.cache = None
+        self._module = module.eval()
+        source = asdict(module.model.encoder.source)
+        self.info = {
+            "encoder": {"name": self.options["encoder_name"], **source},
+            "alpha": module.model.alphas(),
+            "steps": self.options["max_steps"],
+            "final_loss": loss,
+        }
+
+    def _train(self, module: DirectionalDinomaly, images: torch.Tensor) -> float:
+        """Through anomalib's Engine, quietly, leaving no file behind. Returns the last loss."""
+        from anomalib.data import ImageBatch
+        from anomalib.engine import Engine
+        from torch.utils.data import DataLoader
+
+        o = self.options
+        generator = torch.Generator().manual_seed(o["seed"])
+        loader = DataLoader(
+            list(images),
+            batch_size=min(o["batch_size"], len(images)),
+            shuffle=True,
+            drop_last=True,
+            generator=generator,
+            collate_fn=lambda batch: ImageBatch(image=torch.stack(batch)),
+        )
+        epochs = math.ceil(o["max_steps"] / len(loader))
+        with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(), warnings.catch_warnings(), _quiet():
+            warnings.simplefilter("ignore")
+            torch.manual_seed(o["seed"])
+            engine = Engine(
+                default_root_dir=folder,
+                max_epochs=epochs,
+                accelerator=self._device.type if o["device"] != "auto" else "auto",
+                devices=1,
+                logger=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                callbacks=[_no_checkpoint()],
+            )
+            engine.fit(model=module, train_dataloaders=loader)
+            return float(engine.trainer.callback_metrics["train_loss"])
+
+    @torch.inference_mode()
+    def _predict(self, values: np.ndarray) -> Prediction:
+        module = self._module
+        if module is None:
+            raise InputError(f"{self.name} holds no weights: fit it first")
+        module.to(self._device)
+        score, maps = [], []
+        for start in range(0, len(values), self.options["batch_size"]):
+            part = values[start : start + self.options["batch_size"]]
+            found = module.model(self._images(part).to(self._device))
+            full = functional.interpolate(
+                found.anomaly_map, size=values.shape[1:], mode="bilinear", antialias=True, align_corners=False
+            )
+            score.append(found.pred_score.double().cpu().numpy())
+            maps.append(full[:, 0].float().cpu().numpy())
+        anomaly_map = np.concatenate(maps)
+        anomaly_map[np.isnan(values)] = np.nan
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a line without any pair has no mean
+            rows = np.nanmean(anomaly_map, axis=2, dtype=np.float64)
+            columns = np.nanmean(anomaly_map, axis=1, dtype=np.float64)
+        pooling = self.options["pooling"]
+        pooled = {
+            "top": np.concatenate(score),
+            "rows": np.nanmax(rows, axis=1),
+            "columns": np.nanmax(columns, axis=1),
+            "lines": np.maximum(np.nanmax(rows, axis=1), np.nanmax(columns, axis=1)),
+        }
+        return Prediction(
+            score=pooled[pooling],
+            anomaly_map=anomaly_map,
+            row_evidence=None if pooling == "columns" else np.nan_to_num(rows, nan=-np.inf),
+            column_evidence=None if pooling == "rows" else np.nan_to_num(columns, nan=-np.inf),
+        )
+
+    def _state(self) -> dict[str, np.ndarray]:
+        if self._module is None:
+            raise InputError(f"{self.name} has not been fitted: there is nothing to save")
+        weights = {
+            k: v.detach().cpu().numpy()
+            for k, v in self._module.model.state_dict().items()
+            if not k.startswith("encoder.")
+        }
+        return weights | self._images.state()
+
+    def _restore(self, state: dict[str, np.ndarray]) -> None:
+        self._images.restore(state)
+        module = self._make_module().eval()
+        expected, source = self.info.get("encoder", {}).get("sha256"), module.model.encoder.source
+        if expected != source.sha256:
+            raise InputError(
+                f"this detector was fitted with encoder weights {str(expected)[:12]}, but {source.name} has "
+                f"{source.sha256[:12]}: give the same file"
+            )
+        own = module.model.state_dict()
+        for key in own:
+            if not key.startswith("encoder."):
+                own[key] = torch.from_numpy(np.array(state[key]))
+        module.model.load_state_dict(own)
+        self._module = module
+
+
+def _no_checkpoint() -> Any:
+    """A checkpoint callback that writes nothing: the Engine adds one that writes unless there is one."""
+    from lightning.pytorch.callbacks import ModelCheckpoint
+
+    class NoCheckpoint(ModelCheckpoint):
+        def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
+            del trainer, filepath
+
+    return NoCheckpoint(save_top_k=0)
+
+
+class _quiet:  # noqa: N801 -- used as a with statement
+    """Lightning's and anomalib's information lines off."""
+
+    _NAMES = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero", "anomalib")
+
+    def __enter__(self) -> None:
+        import logging
+
+        self._levels = {name: logging.getLogger(name).level for name in self._NAMES}
+        for name in self._NAMES:
+            logging.getLogger(name).setLevel(logging.ERROR)
+
+    def __exit__(self, *args: object) -> None:
+        import logging
+
+        for name, level in self._levels.items():
+            logging.getLogger(name).setLevel(level)

@@ -1,0 +1,248 @@
+"""The frozen encoder: where its weights come from, which layers it gives, and a cache of what it gave."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from toothwise.errors import InputError, WeightsError
+
+__all__ = ["EncoderCache", "FrozenEncoder", "WeightsSource", "find_weights"]
+
+RANDOM = "random"
+VARIABLE = "TOOTHWISE_WEIGHTS"
+_UNUSED = ("head.", "fc_norm.", "mask_token")  # of pre-training and classification: no part of an encoder
+
+
+@dataclass(frozen=True)
+class WeightsSource:
+    """Where encoder weights came from: ``kind`` ("file", "hub", "random"), ``name`` and the sha256 of the weights."""
+
+    kind: str
+    name: str
+    sha256: str
+
+
+def find_weights(encoder_name: str, weights: str | Path | None) -> Path | None:
+    """The weights file: the explicit path, else the file in TOOTHWISE_WEIGHTS whose name starts with the timm name.
+
+    Returns:
+        None where neither exists (the hub is next).
+
+    Raises:
+        WeightsError: the explicit path, or the folder of TOOTHWISE_WEIGHTS, does not exist.
+    """
+    if weights is not None:
+        path = Path(weights)
+        if not path.is_file():
+            raise WeightsError(f"{path}: no such weights file for the encoder {encoder_name!r}")
+        return path
+    folder = os.environ.get(VARIABLE)
+    if not folder:
+        return None
+    if not Path(folder).is_dir():
+        raise WeightsError(f"{folder}: {VARIABLE} must name a folder with encoder weights, but there is none")
+    found = sorted(p for p in Path(folder).iterdir() if p.name.startswith(encoder_name) and p.suffix == ".safetensors")
+    return found[0] if found else None
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if path.suffix != ".safetensors":
+        raise WeightsError(f"{path}: weights must be a .safetensors file; others may run code when they are loaded")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path}: not a readable safetensors file, truncated? ({error})") from None
+
+
+class FrozenEncoder(nn.Module):
+    """A timm vision transformer that is never trained and runs no further than its last used block.
+
+    Args:
+        encoder_name: timm's name; any ViT with ``forward_intermediates``.
+        target_layers: blocks whose tokens are given; None = those of Dinomaly for 12 and 24 blocks, else eight
+            evenly spaced ones between a sixth and five sixths of the depth.
+        weights: a .safetensors file; None = TOOTHWISE_WEIGHTS, then timm's hub; "random" = seeded random weights.
+        seed: of random weights.
+
+    Attributes:
+        dim, num_heads, patch: (h, w) in pixels, prefix: number of class and register tokens, source: WeightsSource.
+
+    Raises:
+        InputError: not a timm ViT, or layers that it does not have.
+        WeightsError: weights missing, truncated or of another architecture.
+    """
+
+    def __init__(
+        self,
+        encoder_name: str,
+        *,
+        target_layers: list[int] | None = None,
+        weights: str | Path | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        import timm
+
+        if not timm.is_model(encoder_name):
+            raise InputError(f"encoder_name must be a model of timm, but got {encoder_name!r}")
+        self.vit, self.source = _create(encoder_name, weights, seed)
+        if not hasattr(self.vit, "blocks") or not hasattr(self.vit, "forward_intermediates"):
+            raise InputError(f"encoder_name must be a vision transformer of timm, but {encoder_name!r} is none")
+        depth = len(self.vit.blocks)
+        self.target_layers = _default_layers(depth) if target_layers is None else list(target_layers)
+        if not self.target_layers or not all(0 <= i < depth for i in self.target_layers):
+            raise InputError(f"target_layers must lie in 0..{depth - 1} of {encoder_name!r}, but got {target_layers}")
+        self.dim = int(self.vit.embed_dim)
+        self.num_heads = int(self.vit.blocks[0].attn.num_heads)
+        self.prefix = int(self.vit.num_prefix_tokens)
+        self.patch: tuple[int, int] = tuple(self.vit.patch_embed.patch_size)
+        config = self.vit.pretrained_cfg
+        self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
+        for parameter in self.parameters():
+            parameter.requires_grad = False
+        self.eval()
+
+    def train(self, mode: bool = True) -> FrozenEncoder:
+        """Stays in evaluation mode."""
+        del mode
+        return super().train(False)
+
+    def grid(self, images: Tensor) -> tuple[int, int]:
+        """Token rows and columns of images ``[b, 3, h, w]``.
+
+        Raises:
+            InputError: sides that the patch does not divide.
+        """
+        h, w = images.shape[-2:]
+        if h % self.patch[0] or w % self.patch[1]:
+            raise InputError(f"image sides must be multiples of {self.patch[0]} x {self.patch[1]}, but are {h} x {w}")
+        return h // self.patch[0], w // self.patch[1]
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Tokens of the target layers, each ``[b, prefix + h*w, dim]``, for images ``[b, 3, h, w]``."""
+        self.grid(images)
+        layers = sorted(set(self.target_layers))
+        found = self.vit.forward_intermediates(
+            images,
+            indices=layers,
+            return_prefix_tokens=True,
+            norm=False,
+            stop_early=True,
+            output_fmt="NLC",
+            intermediates_only=True,
+        )
+        tokens = {}
+        for layer, item in zip(layers, found, strict=True):
+            patches, prefix = item if isinstance(item, tuple) else (item, None)
+            tokens[layer] = patches if prefix is None else torch.cat([prefix, patches], dim=1)
+        return [tokens[i] for i in self.target_layers]
+
+
+def _default_layers(depth: int) -> list[int]:
+    if depth == 24:
+        return [4, 6, 8, 10, 12, 14, 16, 18]
+    if depth == 12:
+        return [2, 3, 4, 5, 6, 7, 8, 9]
+    first, last = depth // 6, max(depth - 1 - depth // 6, depth // 6)
+    return [round(first + (last - first) * i / 7) for i in range(8)]
+
+
+def _create(encoder_name: str, weights: str | Path | None, seed: int) -> tuple[Any, WeightsSource]:
+    import timm
+
+    options: dict[str, Any] = {"num_classes": 0, "dynamic_img_size": True}
+
+    def build(pretrained: bool) -> Any:
+        try:
+            return timm.create_model(encoder_name, pretrained=pretrained, **options)
+        except TypeError:
+            raise InputError(
+                f"encoder_name must be a vision transformer of timm, but {encoder_name!r} is none"
+            ) from None
+
+    if weights == RANDOM:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            vit = build(False)
+        return vit, WeightsSource(RANDOM, f"seed {seed}", _hash_state(vit))
+    path = find_weights(encoder_name, weights)
+    if path is not None:
+        state = {k: v.float() for k, v in _read(path).items() if not k.startswith(_UNUSED)}
+        vit = build(False)
+        try:
+            vit.load_state_dict(state, strict=True)
+        except RuntimeError as error:
+            detail = " ".join(str(error).split())[:200]
+            raise WeightsError(f"{path}: these weights are not those of {encoder_name!r} ({detail})") from None
+        return vit, WeightsSource("file", path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+    try:
+        vit = build(True)
+    except InputError:
+        raise
+    except Exception as error:  # the hub's client raises many kinds when it is offline
+        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+        raise WeightsError(
+            f"no weights for the encoder {encoder_name!r}: give a .safetensors file, or set {VARIABLE} to a "
+            f"folder with one whose name starts with {encoder_name!r}; the hub was tried and failed ({reason})"
+        ) from None
+    return vit, WeightsSource("hub", str(vit.pretrained_cfg.get("hf_hub_id") or encoder_name), _hash_state(vit))
+
+
+def _hash_state(module: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+class EncoderCache:
+    """Remembers what was computed for an image, by the hash of the image itself, so that it cannot be stale.
+
+    Args:
+        max_bytes: the oldest entries go when more would be held.
+    """
+
+    def __init__(self, max_bytes: int = 2**30) -> None:
+        self.max_bytes, self.bytes = max_bytes, 0
+        self.hits = self.misses = 0
+        self._held: OrderedDict[bytes, list[Tensor]] = OrderedDict()
+
+    @staticmethod
+    def key(image: Tensor) -> bytes:
+        """Hash of one image's values and shape."""
+        array = image.detach().cpu().contiguous().numpy()
+        return hashlib.blake2b(array.tobytes(), digest_size=16, key=str(array.shape).encode()[:64]).digest()
+
+    def get(self, key: bytes) -> list[Tensor] | None:
+        """What is held for a key."""
+        found = self._held.get(key)
+        if found is None:
+            self.misses += 1
+        else:
+            self.hits += 1
+            self._held.move_to_end(key)
+        return found
+
+    def put(self, key: bytes, value: list[Tensor]) -> None:
+        """Hold tensors for a key."""
+        size = sum(t.numel() * t.element_size() for t in value)
+        if key in self._held or size > self.max_bytes:
+            return
+        while self.bytes + size > self.max_bytes:
+            _, old = self._held.popitem(last=False)
+            self.bytes -= sum(t.numel() * t.element_size() for t in old)
+        self._held[key] = value
+        self.bytes += size

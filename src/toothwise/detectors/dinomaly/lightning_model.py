@@ -1,0 +1,236 @@
+"""The anomalib module of Directional Dinomaly, for its Engine and for ``anomalib train``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from anomalib import LearningType
+from anomalib.data import Batch
+from anomalib.metrics import Evaluator
+from anomalib.models.components import AnomalibModule
+from anomalib.models.image.dinomaly.components import StableAdamW, WarmCosineScheduler
+from anomalib.post_processing import PostProcessor
+from anomalib.pre_processing import PreProcessor
+from anomalib.visualization import Visualizer
+from torch import Tensor, nn
+from torchvision.transforms.v2 import Compose, Normalize, Resize
+
+from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
+from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
+from toothwise.errors import InputError, TrainingError, WeightsError
+
+__all__ = ["DirectionalDinomaly"]
+
+_WARM_UP = 100
+_ENCODER = "model.encoder."
+
+
+class DirectionalDinomaly(AnomalibModule):
+    """Dinomaly whose first decoder layers attend along rows and columns of the map.
+
+    Differs from anomalib's Dinomaly in the training besides the attention: the learning rate follows its schedule by
+    step; the run stops at ``max_steps`` whatever the epochs; a gradient clip given to the trainer counts; the
+    encoder is neither stored in checkpoints nor downloaded when one is loaded; nothing is cropped.
+
+    Args:
+        encoder_name, weights, directional_layers, axis, mix, alpha, alpha_per, prefix, decoder_depth,
+            bottleneck_dropout, target_layers, fuse_encoder, fuse_decoder, mining_steps: of DirectionalDinomalyModel.
+        max_steps: training steps; the schedule ends there. A trainer with fewer ends earlier.
+        learning_rate: after warm-up; it falls to a tenth along a cosine.
+        gradient_clip: norm that gradients are cut to where the trainer sets none.
+        seed: of initial weights (and of a random encoder).
+        pre_processor, post_processor, evaluator, visualizer: as in anomalib. The default post-processor leaves scores
+            raw: neither normalised nor clamped.
+    """
+
+    def __init__(
+        self,
+        encoder_name: str = "vit_small_patch14_dinov2",
+        weights: str | None = None,
+        directional_layers: Sequence[int] = (0, 1, 2),
+        axis: str = "both",
+        mix: str = "learned",
+        alpha: float = 0.5,
+        alpha_per: str = "layer",
+        prefix: str = "context",
+        decoder_depth: int = 8,
+        bottleneck_dropout: float = 0.2,
+        target_layers: list[int] | None = None,
+        fuse_encoder: list[list[int]] | None = None,
+        fuse_decoder: list[list[int]] | None = None,
+        mining_steps: int = 1000,
+        max_steps: int = 5000,
+        learning_rate: float = 2e-3,
+        gradient_clip: float = 0.1,
+        seed: int = 0,
+        pre_processor: PreProcessor | bool = True,
+        post_processor: PostProcessor | bool = True,
+        evaluator: Evaluator | bool = True,
+        visualizer: Visualizer | bool = True,
+    ) -> None:
+        if max_steps < 1:
+            raise InputError(f"max_steps must be 1 or more, but got {max_steps}")
+        super().__init__(pre_processor, post_processor, evaluator, visualizer)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model = DirectionalDinomalyModel(
+                encoder_name,
+                weights=weights,
+                seed=seed,
+                directional_layers=directional_layers,
+                axis=axis,
+                mix=mix,
+                alpha=alpha,
+                alpha_per=alpha_per,
+                prefix=prefix,
+                decoder_depth=decoder_depth,
+                bottleneck_dropout=bottleneck_dropout,
+                target_layers=target_layers,
+                fuse_encoder=fuse_encoder,
+                fuse_decoder=fuse_decoder,
+                mining_steps=mining_steps,
+            )
+            _initialise(self.trainable, alpha)
+        self.max_steps, self.learning_rate, self.gradient_clip = max_steps, learning_rate, gradient_clip
+
+    @property
+    def trainable(self) -> nn.ModuleList:
+        """Bottleneck and decoder (made anew, so that no weight is stored under two names)."""
+        return nn.ModuleList([self.model.bottleneck, self.model.decoder])
+
+    @classmethod
+    def configure_pre_processor(cls, image_size: tuple[int, int] | None = None) -> PreProcessor:
+        """Resize (no crop) and ImageNet normalisation, the same in training and after it."""
+        size = image_size or (224, 224)
+        steps = [Resize(size, antialias=True), Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])]
+        return PreProcessor(transform=Compose(steps))
+
+    def configure_post_processor(self) -> PostProcessor:
+        """Scores stay raw and no threshold is tuned on the validation data."""
+        return PostProcessor(enable_normalization=False, enable_thresholding=False)
+
+    @staticmethod
+    def configure_evaluator() -> Evaluator:
+        """AUROC from raw scores in float64; no metric that needs a tuned threshold."""
+        from toothwise.detectors.dinomaly.metrics import RawAUROC
+
+        return Evaluator(test_metrics=[RawAUROC(fields=["pred_score", "gt_label"], prefix="image_")])
+
+    def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """Rebuild the encoder's features; the loss must stay finite."""
+        del args, kwargs
+        loss = self.model(batch.image, global_step=self.global_step)
+        if not torch.isfinite(loss):
+            raise TrainingError(f"the loss is {float(loss)} at step {self.global_step}: {_REMEDY}")
+        self.log("train_loss", loss, on_step=True, on_epoch=False, prog_bar=True)
+        for layer, alpha in self.model.alphas().items():
+            self.log(f"alpha/layer_{layer}", sum(alpha) / len(alpha), on_step=True, on_epoch=False)
+        return {"loss": loss}
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Stop with the layer's name before a gradient that is not finite spoils the weights."""
+        del optimizer
+        for name, parameter in self.trainable.named_parameters():
+            if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+                part, _, rest = name.partition(".")
+                place = f"{('bottleneck', 'decoder')[int(part)]}.{rest}"
+                raise TrainingError(f"the gradient of {place} is not finite at step {self.global_step}: {_REMEDY}")
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """The trainer's clip where it has one, else ours."""
+        value = self.gradient_clip if gradient_clip_val is None else gradient_clip_val
+        self.clip_gradients(
+            optimizer, gradient_clip_val=value, gradient_clip_algorithm=gradient_clip_algorithm or "norm"
+        )
+
+    def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        """End the run at ``max_steps``."""
+        del args, kwargs
+        if self.global_step >= self.max_steps:
+            self.trainer.should_stop = True
+
+    def validation_step(self, batch: Batch, *args: Any, **kwargs: Any) -> Batch:
+        """Anomaly map and raw score of a batch."""
+        del args, kwargs
+        found = self.model(batch.image)
+        return batch.update(pred_score=found.pred_score, anomaly_map=found.anomaly_map)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """StableAdamW, with the warm-up and cosine schedule followed by step."""
+        total = self.max_steps
+        planned = self.trainer.estimated_stepping_batches
+        if planned != float("inf") and planned > 0:
+            total = min(total, int(planned))
+        optimizer = StableAdamW(
+            [{"params": self.trainable.parameters()}],
+            lr=self.learning_rate,
+            betas=(0.9, 0.999),
+            weight_decay=1e-4,
+            amsgrad=True,
+            eps=1e-6,
+        )
+        schedule = WarmCosineScheduler(
+            optimizer,
+            base_value=self.learning_rate,
+            final_value=self.learning_rate / 10,
+            total_iters=total,
+            warmup_iters=min(_WARM_UP, total // 10),
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    @property
+    def trainer_arguments(self) -> dict[str, Any]:
+        """None that would override the user's."""
+        return {"num_sanity_val_steps": 0}
+
+    @property
+    def learning_type(self) -> LearningType:
+        """One class: trained on healthy maps alone."""
+        return LearningType.ONE_CLASS
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The frozen encoder stays out; its hash goes in."""
+        super().on_save_checkpoint(checkpoint)
+        state = checkpoint["state_dict"]
+        for key in [k for k in state if k.startswith(_ENCODER)]:
+            del state[key]
+        checkpoint["encoder_sha256"] = self.model.encoder.source.sha256
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put the encoder that is here into the state, if it is the one that was trained with."""
+        super().on_load_checkpoint(checkpoint)
+        source = self.model.encoder.source
+        expected = checkpoint.get("encoder_sha256")
+        if expected is not None and expected != source.sha256:
+            raise WeightsError(
+                f"the checkpoint was trained with encoder weights {expected[:12]}, but {source.name} has "
+                f"{source.sha256[:12]}"
+            )
+        for key, value in self.state_dict().items():
+            if key.startswith(_ENCODER):
+                checkpoint["state_dict"].setdefault(key, value)
+
+
+_REMEDY = "lower learning_rate or gradient_clip, or train in float32; check the maps for extreme values"
+
+
+def _initialise(modules: nn.Module, alpha: float) -> None:
+    """Truncated normal weights as in Dinomaly; alpha keeps its start."""
+    for module in modules.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.01, a=-0.03, b=0.03)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+    for module in modules.modules():
+        if isinstance(module, DirectionalLinearAttention):
+            module.reset_alpha(alpha)

@@ -1,0 +1,207 @@
+"""Dinomaly with directional layers: frozen encoder, noisy bottleneck, decoder that rebuilds the encoder's features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from anomalib.data import InferenceBatch
+from anomalib.models.components import GaussianBlur2d
+from anomalib.models.image.dinomaly.components import CosineHardMiningLoss, DinomalyMLP
+from anomalib.models.image.dinomaly.torch_model import DecoderViTBlock
+from torch import Tensor, nn
+from torch.nn import functional
+
+from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
+from toothwise.detectors.dinomaly.encoder import EncoderCache, FrozenEncoder
+from toothwise.errors import InputError
+
+__all__ = ["DirectionalBlock", "DirectionalDinomalyModel"]
+
+_SCORE_SIZE, _TOP = 256, 0.01  # the score is read off a blurred map of this size, as Dinomaly does
+
+
+class DirectionalBlock(DecoderViTBlock):
+    """A decoder block whose attention is directional; its weights are named as those of the plain block."""
+
+    def __init__(self, dim: int, num_heads: int, attention: DirectionalLinearAttention, **options: object) -> None:
+        super().__init__(dim=dim, num_heads=num_heads, **options)
+        self.attn = attention
+
+    def forward(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Tokens ``[b, p + h*w, dim]`` and their grid -> tokens."""
+        x = x + self.drop_path(self.attn(self.norm1(x), grid))
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+class DirectionalDinomalyModel(nn.Module):
+    """Dinomaly (Guo et al., CVPR 2025) with directional attention in chosen decoder layers.
+
+    Args:
+        encoder_name, target_layers, weights, seed: see FrozenEncoder.
+        directional_layers: decoder layers with directional attention, 0 = next to the bottleneck; empty = Dinomaly.
+        axis, mix, alpha, alpha_per, prefix: see DirectionalLinearAttention. With prefix="drop" class and register
+            tokens do not enter the decoder at all.
+        decoder_depth: decoder layers, 2 or more.
+        bottleneck_dropout: dropout of the bottleneck.
+        fuse_encoder, fuse_decoder: groups of indices into the target layers and into the decoder layers (last layer
+            first) whose features are averaged and compared, group by group; None = first and second half.
+        mining_steps: steps over which the hard-mining share rises to 90 %.
+    """
+
+    def __init__(
+        self,
+        encoder_name: str = "vit_small_patch14_dinov2",
+        *,
+        weights: str | Path | None = None,
+        seed: int = 0,
+        directional_layers: Sequence[int] = (0, 1, 2),
+        axis: str = "both",
+        mix: str = "learned",
+        alpha: float = 0.5,
+        alpha_per: str = "layer",
+        prefix: str = "context",
+        decoder_depth: int = 8,
+        bottleneck_dropout: float = 0.2,
+        target_layers: list[int] | None = None,
+        fuse_encoder: list[list[int]] | None = None,
+        fuse_decoder: list[list[int]] | None = None,
+        mining_steps: int = 1000,
+    ) -> None:
+        super().__init__()
+        if decoder_depth < 2:
+            raise InputError(f"decoder_depth must be 2 or more, but got {decoder_depth}")
+        wrong = [i for i in directional_layers if not 0 <= i < decoder_depth]
+        if wrong:
+            raise InputError(f"directional_layers must lie in 0..{decoder_depth - 1}, but got {wrong}")
+        self.encoder = FrozenEncoder(encoder_name, target_layers=target_layers, weights=weights, seed=seed)
+        dim, heads = self.encoder.dim, self.encoder.num_heads
+        self.prefix = prefix
+        self.fuse_encoder = _groups("fuse_encoder", fuse_encoder, len(self.encoder.target_layers))
+        self.fuse_decoder = _groups("fuse_decoder", fuse_decoder, decoder_depth)
+        if len(self.fuse_encoder) != len(self.fuse_decoder):
+            raise InputError(
+                f"fuse_encoder and fuse_decoder must have as many groups, but have {len(self.fuse_encoder)} "
+                f"and {len(self.fuse_decoder)}"
+            )
+        self.bottleneck = nn.ModuleList(
+            [
+                DinomalyMLP(
+                    in_features=dim,
+                    hidden_features=dim * 4,
+                    out_features=dim,
+                    act_layer=nn.GELU,
+                    drop=bottleneck_dropout,
+                    bias=False,
+                    apply_input_dropout=True,
+                )
+            ]
+        )
+        block = {"mlp_ratio": 4.0, "qkv_bias": True, "norm_layer": partial(nn.LayerNorm, eps=1e-8), "attn_drop": 0.0}
+        directional = set(directional_layers)
+
+        def attention() -> DirectionalLinearAttention:
+            return DirectionalLinearAttention(
+                dim, heads, axis=axis, mix=mix, alpha=alpha, alpha_per=alpha_per, prefix=prefix, qkv_bias=True
+            )
+
+        self.decoder = nn.ModuleList(
+            [
+                DirectionalBlock(dim, heads, attention(), **block)
+                if i in directional
+                else DecoderViTBlock(dim=dim, num_heads=heads, **block)
+                for i in range(decoder_depth)
+            ]
+        )
+        self.alpha_start = alpha
+        self.loss = CosineHardMiningLoss(p_schedule_steps=mining_steps)
+        self.blur = GaussianBlur2d(sigma=4, channels=1, kernel_size=5)
+        self.cache: EncoderCache | None = None
+
+    def alphas(self) -> dict[str, list[float]]:
+        """Weight of axis y in each directional layer."""
+        return {
+            str(i): [float(a) for a in block.attn.alpha().detach().cpu()]
+            for i, block in enumerate(self.decoder)
+            if isinstance(block, DirectionalBlock)
+        }
+
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """Input of the bottleneck and the fused features to rebuild, each ``[b, p + h*w, dim]``; cached if asked."""
+        if self.cache is None:
+            return self._encode(images)
+        keys = [EncoderCache.key(image) for image in images]
+        held = [self.cache.get(key) for key in keys]
+        missing = [i for i, item in enumerate(held) if item is None]
+        if missing:
+            fresh = self._encode(images[missing])
+            for position, i in enumerate(missing):
+                held[i] = [t[position].clone() for t in fresh]
+                self.cache.put(keys[i], held[i] or [])
+        return [torch.stack([item[k] for item in held if item is not None]) for k in range(len(self.fuse_encoder) + 1)]
+
+    def _encode(self, images: Tensor) -> list[Tensor]:
+        tokens = self.encoder(images)
+        if self.prefix == "drop":
+            tokens = [t[:, self.encoder.prefix :] for t in tokens]
+        return [_mean(tokens), *(_mean([tokens[i] for i in group]) for group in self.fuse_encoder)]
+
+    def decode(self, x: Tensor, grid: tuple[int, int]) -> list[Tensor]:
+        """Bottleneck and decoder: input tokens -> rebuilt features, one per group."""
+        for layer in self.bottleneck:
+            x = layer(x)
+        rebuilt = []
+        for layer in self.decoder:
+            x = layer(x, grid) if isinstance(layer, DirectionalBlock) else layer(x)
+            rebuilt.append(x)
+        rebuilt.reverse()
+        return [_mean([rebuilt[i] for i in group]) for group in self.fuse_decoder]
+
+    def features(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Encoder and rebuilt features, each ``[b, dim, h, w]``."""
+        grid = self.encoder.grid(images)
+        start, *targets = self.encode(images)
+        rebuilt = self.decode(start, grid)
+        return [_spatial(t, grid) for t in targets], [_spatial(t, grid) for t in rebuilt]
+
+    def token_map(self, images: Tensor) -> Tensor:
+        """Mean cosine distance of encoder and rebuilt features per token, ``[b, 1, h, w]``."""
+        encoder, decoder = self.features(images)
+        distance = [1 - functional.cosine_similarity(e, d) for e, d in zip(encoder, decoder, strict=True)]
+        return torch.stack(distance, dim=1).mean(dim=1, keepdim=True)
+
+    def forward(self, images: Tensor, global_step: int | None = None) -> Tensor | InferenceBatch:
+        """The loss in training; else anomaly map ``[b, 1, H, W]`` and score ``[b]`` (top 1 % of the blurred map)."""
+        if self.training:
+            if global_step is None:
+                raise InputError("global_step must be given in training: the hard-mining share depends on it")
+            encoder, decoder = self.features(images)
+            return self.loss(encoder_features=encoder, decoder_features=decoder, global_step=global_step)
+        size = (images.shape[-2], images.shape[-1])
+        full = functional.interpolate(self.token_map(images), size=size, mode="bilinear", align_corners=True)
+        small = functional.interpolate(full, size=_SCORE_SIZE, mode="bilinear", align_corners=False)
+        flat = self.blur(small).flatten(1)
+        score = flat.topk(int(flat.shape[1] * _TOP), dim=1).values.mean(dim=1)
+        return InferenceBatch(pred_score=score, anomaly_map=full)
+
+
+def _mean(tensors: list[Tensor]) -> Tensor:
+    return torch.stack(tensors, dim=1).mean(dim=1)
+
+
+def _spatial(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+    """The grid's tokens (prefix dropped) as ``[b, dim, h, w]``."""
+    h, w = grid
+    patches = tokens[:, tokens.shape[1] - h * w :]
+    return patches.transpose(1, 2).reshape(len(tokens), -1, h, w).contiguous()
+
+
+def _groups(name: str, groups: list[list[int]] | None, count: int) -> list[list[int]]:
+    if groups is None:
+        half = count // 2
+        return [list(range(half)), list(range(half, count))]
+    if not groups or not all(group and all(0 <= i < count for i in group) for group in groups):
+        raise InputError(f"{name} must be groups of indices in 0..{count - 1}, but got {groups}")
+    return [list(group) for group in groups]

@@ -1,0 +1,97 @@
+"""Metrics of detection from raw scores: float64, ties handled, one class only is an error.
+
+labels: 1 = faulty, 0 = healthy; larger score = more anomalous.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from toothwise.errors import InputError
+
+__all__ = ["aupr", "auroc", "f1_max", "precision_at_recall", "tooth_accuracy", "tpr_at_fpr"]
+
+
+def _check(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    scores, labels = np.asarray(scores, dtype=np.float64).ravel(), np.asarray(labels).ravel()
+    if scores.shape != labels.shape:
+        raise InputError(f"scores and labels must be of one length, but are {len(scores)} and {len(labels)}")
+    if not np.isfinite(scores).all():
+        raise InputError("scores must be finite, but NaN or infinities were found")
+    if not np.isin(labels, (0, 1)).all():
+        raise InputError(f"labels must be 0 (healthy) or 1 (faulty), but got {np.unique(labels)[:5].tolist()}")
+    positive = labels == 1
+    if positive.all() or not positive.any():
+        raise InputError(f"both classes are needed, but all {len(labels)} labels are {int(positive.all())}")
+    return scores, positive
+
+
+def _counts(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """True and false positives when everything from each distinct score up is flagged, highest score first."""
+    scores, positive = _check(scores, labels)
+    order = np.argsort(-scores, kind="stable")
+    scores, positive = scores[order], positive[order]
+    last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
+    true = np.cumsum(positive)[last].astype(np.float64)
+    return true, last + 1.0 - true
+
+
+def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Area under the ROC curve: chance that a faulty map scores above a healthy one, ties half.
+
+    Args:
+        scores, labels: ``[n]``.
+    """
+    from scipy.stats import rankdata
+
+    scores, positive = _check(scores, labels)
+    n_faulty, n_healthy = float(positive.sum()), float((~positive).sum())
+    return float((rankdata(scores)[positive].sum() - n_faulty * (n_faulty + 1) / 2) / (n_faulty * n_healthy))
+
+
+def aupr(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Average precision: sum of precision times the recall gained at each distinct score."""
+    true, false = _counts(scores, labels)
+    recall = true / true[-1]
+    return float(np.sum(np.diff(recall, prepend=0.0) * true / (true + false)))
+
+
+def f1_max(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Largest F1 over all thresholds."""
+    true, false = _counts(scores, labels)
+    return float(np.max(2 * true / (true + false + true[-1])))
+
+
+def precision_at_recall(scores: np.ndarray, labels: np.ndarray, *, recall: float = 0.9) -> float:
+    """Best precision among the thresholds that reach a recall."""
+    if not 0 < recall <= 1:
+        raise InputError(f"recall must lie in (0, 1], but got {recall}")
+    true, false = _counts(scores, labels)
+    reached = true / true[-1] >= recall
+    return float(np.max((true / (true + false))[reached]))
+
+
+def tpr_at_fpr(scores: np.ndarray, labels: np.ndarray, *, fpr: float = 0.01) -> float:
+    """Largest true positive rate among the thresholds whose false positive rate is at most ``fpr``."""
+    if not 0 <= fpr <= 1:
+        raise InputError(f"fpr must lie in 0..1, but got {fpr}")
+    true, false = _counts(scores, labels)
+    allowed = false / false[-1] <= fpr
+    return float(np.max(true[allowed] / true[-1], initial=0.0))
+
+
+def tooth_accuracy(predicted: np.ndarray, actual: np.ndarray, *, teeth: int | None = None, tolerance: int = 1) -> float:
+    """Share of maps whose tooth is named within a tolerance.
+
+    Args:
+        predicted, actual: whole numbers ``[n]``.
+        teeth: teeth of the gear, for the distance around it; None = no wrapping.
+        tolerance: teeth by which the name may be off (contact leaks to neighbours).
+    """
+    predicted, actual = np.asarray(predicted).ravel(), np.asarray(actual).ravel()
+    if predicted.shape != actual.shape or len(predicted) == 0:
+        raise InputError(f"predicted and actual must be of one length above 0, but are {len(predicted)}, {len(actual)}")
+    gap = np.abs(predicted - actual)
+    if teeth is not None:
+        gap = np.minimum(gap % teeth, -gap % teeth)
+    return float(np.mean(gap <= tolerance))
