@@ -248,7 +248,7 @@ def _no_checkpoint() -> Any:
 class _quiet:  # noqa: N801 -- used as a with statement
     """Lightning's and anomalib's information lines off."""
 
-    _NAMES = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero", "anomalib")
+    _NAMES = ("lightning.pytorch", "lightning.fabric", "lightning_utilities.core.rank_zero", "anomalib")
 
     def __enter__(self) -> None:
         import logging

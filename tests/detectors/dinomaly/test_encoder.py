@@ -1,0 +1,109 @@
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+pytest.importorskip("timm")
+from safetensors.torch import save_file
+
+from toothwise.detectors.dinomaly.encoder import FrozenEncoder, find_weights
+from toothwise.errors import WeightsError
+
+TINY = "vit_tiny_patch16_224"
+WEIGHTS = os.environ.get("TOOTHWISE_WEIGHTS", "")
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    monkeypatch.delenv("TOOTHWISE_WEIGHTS", raising=False)
+
+
+@pytest.fixture(scope="module")
+def state():
+    return FrozenEncoder(TINY, weights="random", seed=3).vit.state_dict()
+
+
+def test_order_of_the_places(tmp_path, monkeypatch, state):
+    explicit, folder = tmp_path / "mine.safetensors", tmp_path / "weights"
+    folder.mkdir()
+    save_file(state, explicit)
+    save_file({k: v.half() for k, v in state.items()}, folder / f"{TINY}_any_name_fp16.safetensors")
+    monkeypatch.setenv("TOOTHWISE_WEIGHTS", str(folder))
+    assert find_weights(TINY, explicit) == explicit
+    found = FrozenEncoder(TINY)
+    assert found.source.kind == "file"
+    assert found.source.name == f"{TINY}_any_name_fp16.safetensors"
+    assert next(found.parameters()).dtype == torch.float32
+    assert len(found.source.sha256) == 64
+    assert found.source.sha256 != FrozenEncoder(TINY, weights=explicit).source.sha256
+    assert find_weights("vit_small_patch14_dinov2", None) is None
+
+
+def test_random_weights_by_seed():
+    a, b, c = (FrozenEncoder(TINY, weights="random", seed=s) for s in (1, 1, 2))
+    assert a.source == b.source
+    assert a.source.sha256 != c.source.sha256
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(WeightsError, match="no such weights file"):
+        FrozenEncoder(TINY, weights=tmp_path / "none.safetensors")
+
+
+def test_missing_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOOTHWISE_WEIGHTS", str(tmp_path / "none"))
+    with pytest.raises(WeightsError, match="must name a folder"):
+        FrozenEncoder(TINY)
+
+
+def test_truncated_file(tmp_path, state):
+    path = tmp_path / "w.safetensors"
+    save_file(state, path)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(WeightsError, match="truncated") as caught:
+        FrozenEncoder(TINY, weights=path)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_architecture(tmp_path, state):
+    path = tmp_path / "w.safetensors"
+    save_file(state, path)
+    with pytest.raises(WeightsError, match="not those of 'vit_small_patch14_dinov2'") as caught:
+        FrozenEncoder("vit_small_patch14_dinov2", weights=path)
+    assert "\n" not in str(caught.value)
+
+
+def test_pickled_weights_are_refused(tmp_path, state):
+    path = tmp_path / "w.pth"
+    torch.save(state, path)
+    with pytest.raises(WeightsError, match="must be a .safetensors"):
+        FrozenEncoder(TINY, weights=path)
+
+
+def test_no_weights_anywhere_says_what_to_do(monkeypatch):
+    import timm
+
+    real = timm.create_model
+
+    def offline(name, pretrained=False, **options):
+        if pretrained:
+            raise OSError("no route to the hub")
+        return real(name, pretrained=False, **options)
+
+    monkeypatch.setattr(timm, "create_model", offline)
+    with pytest.raises(WeightsError, match="set TOOTHWISE_WEIGHTS.*no route"):
+        FrozenEncoder(TINY)
+
+
+@pytest.mark.skipif(
+    not WEIGHTS or not list(Path(WEIGHTS).glob("vit_small_patch14_dinov2*")),
+    reason="TOOTHWISE_WEIGHTS holds no vit_small_patch14_dinov2",
+)
+def test_the_real_weights(monkeypatch):
+    monkeypatch.setenv("TOOTHWISE_WEIGHTS", WEIGHTS)
+    encoder = FrozenEncoder("vit_small_patch14_dinov2")
+    assert (encoder.dim, encoder.num_heads, encoder.patch, encoder.prefix) == (384, 6, (14, 14), 1)
+    tokens = encoder(torch.zeros(1, 3, 28, 42))
+    assert [tuple(t.shape) for t in tokens] == [(1, 7, 384)] * 8
+    assert torch.isfinite(tokens[-1]).all()
