@@ -20,7 +20,7 @@ from toothwise.errors import InputError, ToothwiseError
 
 __all__ = ["EXIT_BAD_INPUT", "EXIT_BUG", "EXIT_INTERRUPTED", "EXIT_OK", "VERBS", "main"]
 
-# verb: (module with add_arguments and run, one line)
+# verb: (module with Options, add_arguments and run, one line)
 VERBS: dict[str, tuple[str, str]] = {
     "fit": ("toothwise.commands.fit", "fit a detector on healthy maps and choose its threshold"),
     "predict": ("toothwise.commands.predict", "score maps with a saved detector"),
@@ -87,7 +87,7 @@ def _dispatch(words: list[str]) -> int:
 
 
 def _run(verb: str, words: list[str]) -> int:
-    from toothwise.commands.parser import make_parser, parse
+    from toothwise.commands.parser import COMMON, make_parser, parse
     from toothwise.commands.terminal import progress
 
     command = import_module(VERBS[verb][0])
@@ -98,7 +98,8 @@ def _run(verb: str, words: list[str]) -> int:
         return EXIT_OK
     with _one_line_warnings(options["debug"]), redirect_stdout(sys.stderr), progress() as tell:
         # stdout is for the result alone: whatever a library prints goes to stderr
-        result = command.run(options, tell)
+        chosen = command.Options(**{name: value for name, value in options.items() if name not in COMMON})
+        result = command.run(chosen, tell)
     if options["json"]:
         text = json.dumps(_finite(result.data), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     else:

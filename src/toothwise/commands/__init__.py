@@ -1,1 +1,1 @@
-"""One module per verb of the command line: its docstring is its help, ``add_arguments``, ``run``."""
+"""One module per verb of the command line: its docstring is its help, ``Options``, ``add_arguments``, ``run``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 from jsonargparse import ArgumentParser
 
@@ -10,13 +10,18 @@ from toothwise.commands.parser import Result
 from toothwise.commands.terminal import Tell, table
 
 
+@dataclass(frozen=True)
+class Options:
+    """None of its own."""
+
+
 def add_arguments(parser: ArgumentParser) -> None:
     """None of its own."""
 
 
-def run(options: dict[str, Any], tell: Tell) -> Result:
+def run(options: Options, tell: Tell) -> Result:
     """Names and what they are."""
     from toothwise import detectors
 
     lines = detectors.describe()
-    return Result({"detectors": lines}, table(("detector", "what it is"), list(lines.items())))
+    return Result({"detectors": lines}, lambda: table(("detector", "what it is"), list(lines.items())))

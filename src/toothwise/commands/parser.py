@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,15 +22,11 @@ class Result:
 
     Attributes:
         data: JSON types, for ``--json``.
-        lines: the same for a person.
+        text: makes the same for a person, with the line break at its end.
     """
 
     data: dict[str, Any]
-    lines: str
-
-    def text(self) -> str:
-        """What is printed where ``--json`` is not asked for."""
-        return self.lines if self.lines.endswith("\n") else self.lines + "\n"
+    text: Callable[[], str]
 
 
 class _Formatter(DefaultHelpFormatter):
@@ -38,7 +34,7 @@ class _Formatter(DefaultHelpFormatter):
 
     def _get_help_string(self, action: Any) -> str:
         text = action.help or ""
-        silent = action.default in (None, False, "==SUPPRESS==") or action.default == {} or "%(default)" in text
+        silent = action.default in (None, False, [], {}, "==SUPPRESS==")
         return text if silent else f"{text} (default: %(default)s)"
 
 
@@ -60,9 +56,14 @@ def make_parser(verb: str, about: str) -> ArgumentParser:
         print_config="--print-config",
     )
     parser.add_argument("--config", action="config", metavar="FILE", help="YAML file of options; words given win")
+    shown = next(action for action in parser._actions if action.dest == "print_config")
+    shown.metavar, shown.help = "", "print the options as YAML, as a start for a configuration file, and exit"
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     parser.add_argument("--debug", action="store_true", help="show where an error arose, and all warnings")
     return parser
+
+
+COMMON = ("config", "json", "debug")
 
 
 def _fill(self: Any, text: str, width: int, indent: str) -> str:
@@ -78,37 +79,46 @@ def parse(parser: ArgumentParser, words: Sequence[str]) -> dict[str, Any] | None
     Raises:
         InputError: unknown, missing or unsuitable options, or a configuration file that cannot be used.
     """
-    words, files = _config_first(words)
+    words, files = _sorted(parser, words)
     for file in files:
         _check_config(parser, file)
     try:
         options = parser.parse_args(words)
     except SystemExit as ending:
         if ending.code:
-            raise InputError(f"{parser.prog}: the options cannot be used") from None
+            raise InputError(f"the options cannot be used; see {parser.prog} --help") from None
         return None
     except ArgumentError as error:
         where = f" (on the command line or in {', '.join(files)})" if files else ""
-        raise InputError(f"{parser.prog}: {_readable(str(error))}{where}; see {parser.prog} --help") from None
+        raise InputError(f"{_readable(str(error))}{where}; see {parser.prog} --help") from None
     return {key: value.as_dict() if isinstance(value, Namespace) else value for key, value in vars(options).items()}
 
 
-def _config_first(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Configuration files before everything else, so that words on the command line win wherever they stand."""
-    files, others = [], []
+def _sorted(parser: ArgumentParser, words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Configuration files first, then options, then the words that belong to none; and the files alone.
+
+    So words given win over a file wherever they stand, and MAPS may stand between options.
+    """
+    flags = {name for a in parser._actions if a.nargs == 0 for name in a.option_strings} | {"--print-config"}
+    files, options, others = [], [], []
     rest = list(words)
     while rest:
         word = rest.pop(0)
         if word == "--":
-            others += [word, *rest]
+            others += rest
             break
         if word == "--config" and rest:
             files.append(rest.pop(0))
         elif word.startswith("--config="):
             files.append(word.partition("=")[2])
-        else:
+        elif not word.startswith("-") or word == "-":
             others.append(word)
-    return [f"--config={file}" for file in files] + others, files
+        else:
+            options.append(word)
+            known = any(word.partition(".")[0] in a.option_strings for a in parser._actions)
+            if known and rest and "=" not in word and word not in flags:
+                options.append(rest.pop(0))
+    return [*(f"--config={file}" for file in files), *options, *(["--", *others] if others else [])], files
 
 
 def _check_config(parser: ArgumentParser, file: str) -> None:
@@ -136,6 +146,7 @@ def _readable(text: str) -> str:
         ("<class 'float'>", "number"),
         ("<class 'int'>", "whole number"),
         ("<class 'str'>", "text"),
+        ("is required but not provided or its value is None.", "is required"),
     ):
         text = text.replace(words, plain)
     return text

@@ -40,4 +40,5 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Seque
     text = io.StringIO()
     console = Console(file=text, width=wide, color_system=None, markup=False, highlight=False)
     console.print(result)
-    return "\n".join(line.rstrip() for line in text.getvalue().strip("\n").splitlines()) + "\n"
+    lines = (line[1:].rstrip() for line in text.getvalue().splitlines())
+    return "".join(f"{line}\n" for line in lines if line)

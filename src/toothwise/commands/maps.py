@@ -1,0 +1,97 @@
+"""Maps named on the command line, read together; every message names the file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from toothwise.commands.terminal import Tell
+from toothwise.errors import InputError
+from toothwise.healthmap.core import HealthMapBatch
+from toothwise.healthmap.io import read_map
+
+__all__ = ["MapSet", "healthy_only", "read_maps"]
+
+
+@dataclass(frozen=True, eq=False)
+class MapSet:
+    """Maps of one shape from one or more files.
+
+    Attributes:
+        values: float32 ``[n, rows, columns]``.
+        table: one row per map: ``file``, ``index`` (place in a file of many), and what the files say of each map.
+    """
+
+    values: np.ndarray
+    table: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def read_maps(paths: Sequence[str], tell: Tell, *, shape: tuple[int, int] | None = None) -> MapSet:
+    """Read files and folders of maps.
+
+    Args:
+        paths: as ``toothwise.read_map`` takes them.
+        tell: told what is being read.
+        shape: rows and columns that all must have; None = those of the first.
+
+    Raises:
+        InputError: no path, an unreadable file, maps of several shapes, a map that holds NaN only.
+    """
+    if not paths:
+        raise InputError("no maps were given: name one or more files or folders of maps")
+    values, tables = [], []
+    for path in paths:
+        tell(f"reading {path}")
+        part = read_map(path)
+        array = part.values if isinstance(part, HealthMapBatch) else part.values[None]
+        here = (array.shape[1], array.shape[2])
+        if shape is not None and here != shape:
+            raise InputError(
+                f"{path}: maps must be {shape[0]} x {shape[1]} (rows x columns) like those before it, or those the "
+                f"detector was fitted on, but are {here[0]} x {here[1]}"
+            )
+        shape = here
+        table = _table(Path(path), part.table if isinstance(part, HealthMapBatch) else None, len(array))
+        empty = np.isnan(array).all(axis=(1, 2))
+        if empty.any():
+            at = table.iloc[int(np.argmax(empty))]
+            raise InputError(f"{at['file']}: map {at['index']} holds NaN only, no tooth pair was measured")
+        values.append(array)
+        tables.append(table)
+    return MapSet(np.concatenate(values), pd.concat(tables, ignore_index=True))
+
+
+def _table(path: Path, known: pd.DataFrame | None, n: int) -> pd.DataFrame:
+    """``file`` and ``index`` first, then what is known of each map."""
+    table = pd.DataFrame(index=range(n)) if known is None else known.reset_index(drop=True)
+    listed = path.is_dir() and "file" in table
+    file = [str(path / name) for name in table["file"]] if listed else [str(path)] * n
+    index = table["index"] if "index" in table else range(n)
+    rest = table.drop(columns=["file", "index"], errors="ignore")
+    return pd.concat([pd.DataFrame({"file": file, "index": index}), rest], axis=1)
+
+
+def healthy_only(maps: MapSet) -> tuple[MapSet, int]:
+    """The maps that a detector may be fitted on, and how many were left out.
+
+    Where the files tell a split or a label (domain folders do), only ``train`` and only healthy maps (label 0) stay.
+
+    Raises:
+        InputError: none is left.
+    """
+    keep = np.ones(len(maps), dtype=bool)
+    if "split" in maps.table:
+        keep &= (maps.table["split"].isna() | (maps.table["split"] == "train")).to_numpy()
+    if "label" in maps.table:
+        keep &= (maps.table["label"].isna() | (maps.table["label"] == 0)).to_numpy()
+    if not keep.any():
+        first = maps.table["file"].iloc[0]
+        raise InputError(f"{first}: none of the {len(maps)} maps may be fitted on (split train, label 0 = healthy)")
+    return MapSet(maps.values[keep], maps.table[keep].reset_index(drop=True)), int((~keep).sum())

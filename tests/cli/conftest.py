@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from toothwise.cli import main
+from toothwise.healthmap import Axis, HealthMapBatch
+from toothwise.healthmap.io import write_map
+
+ROWS, COLUMNS = 7, 12
+
+
+class Run(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def toothwise(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    """Run the command line in this process."""
+
+    def run(*words: object) -> Run:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return Run(code, *capsys.readouterr())
+
+    return run
+
+
+def maps_of_noise(n: int, *, seed: int, damaged_row: int | None = None) -> np.ndarray:
+    """Positive maps of independent noise; a damaged row stands out clearly."""
+    values = np.exp(0.2 * np.random.default_rng(seed).standard_normal((n, ROWS, COLUMNS)))
+    if damaged_row is not None:
+        values[:, damaged_row] *= 2.0
+    return values.astype(np.float32)
+
+
+def batch(values: np.ndarray, **columns: object) -> HealthMapBatch:
+    rows, cols = Axis.teeth("driving tooth", values.shape[1]), Axis.teeth("driven tooth", values.shape[2])
+    return HealthMapBatch(values, rows, cols, pd.DataFrame(columns, index=range(len(values))))
+
+
+@pytest.fixture
+def write_maps(tmp_path: Path) -> Callable[..., Path]:
+    """Write maps of noise to a file of this name; other words are columns of the table."""
+
+    def write(name: str, n: int, *, seed: int = 1, damaged_row: int | None = None, **columns: object) -> Path:
+        return write_map(batch(maps_of_noise(n, seed=seed, damaged_row=damaged_row), **columns), tmp_path / name)
+
+    return write
+
+
+@pytest.fixture
+def healthy(write_maps: Callable[..., Path]) -> Path:
+    return write_maps("healthy.npz", 60, seed=0, day=np.repeat([1, 2, 3], 20))
+
+
+@pytest.fixture
+def saved(toothwise: Callable[..., Run], healthy: Path, tmp_path: Path) -> Path:
+    """A scan of rows that was fitted and saved by the command line."""
+    folder = tmp_path / "scan"
+    run = toothwise("fit", healthy, "--set", "lines=rows", "--set", "lengths=[4,12]", "--output", folder)
+    assert run.code == 0, run.err
+    return folder
