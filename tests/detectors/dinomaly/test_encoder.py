@@ -77,7 +77,7 @@ def test_weights_of_another_architecture(tmp_path, state):
 def test_pickled_weights_are_refused(tmp_path, state):
     path = tmp_path / "w.pth"
     torch.save(state, path)
-    with pytest.raises(WeightsError, match="must be a .safetensors"):
+    with pytest.raises(WeightsError, match=r"must be a \.safetensors"):
         FrozenEncoder(TINY, weights=path)
 
 
@@ -92,7 +92,7 @@ def test_no_weights_anywhere_says_what_to_do(monkeypatch):
         return real(name, pretrained=False, **options)
 
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(WeightsError, match="set TOOTHWISE_WEIGHTS.*no route"):
+    with pytest.raises(WeightsError, match=r"set TOOTHWISE_WEIGHTS.*no route"):
         FrozenEncoder(TINY)
 
 

@@ -99,8 +99,15 @@ def test_training_needs_the_step_and_a_size_that_fits():
 
 @pytest.mark.parametrize(
     "options",
-    [{"directional_layers": [8]}, {"decoder_depth": 1}, {"target_layers": [12]}, {"fuse_encoder": [[9]]},
-     {"fuse_encoder": [[0]]}, {"encoder_name": "resnet18"}, {"encoder_name": "nonsense"}],
+    [
+        {"directional_layers": [8]},
+        {"decoder_depth": 1},
+        {"target_layers": [12]},
+        {"fuse_encoder": [[9]]},
+        {"fuse_encoder": [[0]]},
+        {"encoder_name": "resnet18"},
+        {"encoder_name": "nonsense"},
+    ],
 )
 def test_impossible_architectures(options):
     with pytest.raises(InputError):

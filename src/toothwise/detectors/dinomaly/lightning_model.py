@@ -201,6 +201,9 @@ class DirectionalDinomaly(AnomalibModule):
         state = checkpoint["state_dict"]
         for key in [k for k in state if k.startswith(_ENCODER)]:
             del state[key]
+        for schedule in checkpoint.get("lr_schedulers", []):
+            if "schedule" in schedule:  # a NumPy array would keep the checkpoint from loading with weights only
+                schedule["schedule"] = [float(rate) for rate in schedule["schedule"]]
         checkpoint["encoder_sha256"] = self.model.encoder.source.sha256
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
