@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from results_io import write_result
 
 from toothwise import detectors
 from toothwise.diagnosis.alarm import consistent, episodes, first_sustained
 from toothwise.diagnosis.run import RunProtocol, run_detector
 from toothwise.healthmap.deviation import DeviationConfig
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
+from toothwise.results import write_result
 from toothwise.simulate.runs import RunConfig, simulate_run
 
 DRIFTS: dict[str, dict[str, float]] = {
@@ -99,7 +100,7 @@ def main() -> None:
             rows.append(row)
             print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
     config = {"chosen": CHOSEN, "runs": args.runs, "simulation": asdict(RunConfig())}
-    print(write_result("run_parameters", config, rows))
+    print(write_result(Path(__file__).parent / "results" / "run_parameters.json", config, rows))
 
 
 if __name__ == "__main__":

@@ -22,8 +22,11 @@ __all__ = ["EXIT_BAD_INPUT", "EXIT_BUG", "EXIT_INTERRUPTED", "EXIT_OK", "VERBS",
 
 # verb: (module with Options, add_arguments and run, one line)
 VERBS: dict[str, tuple[str, str]] = {
+    "demo": ("toothwise.commands.demo", "the main job end to end: a run to failure in, the bad tooth out"),
+    "build": ("toothwise.commands.build", "turn the records of a run into tooth-by-record maps"),
     "fit": ("toothwise.commands.fit", "fit a detector on healthy maps and choose its threshold"),
     "predict": ("toothwise.commands.predict", "score maps with a saved detector"),
+    "diagnose": ("toothwise.commands.diagnose", "since when and which tooth, of maps in time order"),
     "detectors": ("toothwise.commands.detectors", "list the detectors"),
 }
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from toothwise.errors import OutputError
 
-__all__ = ["atomic_file", "atomic_folder", "write_json"]
+__all__ = ["atomic_file", "atomic_folder", "check_writable", "write_json"]
 
 
 @contextmanager
@@ -74,6 +74,21 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_writable(folder: Path) -> None:
+    """Fail before long work, not after it, where a folder could not be made or written to.
+
+    Raises:
+        OutputError: the folder is a file, or no folder above it can be written to.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder}: exists and is not a folder")
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder}: cannot be written ({place} is not a folder that can be written to)")
 
 
 def write_json(path: Path, data: Any) -> None:

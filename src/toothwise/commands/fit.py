@@ -11,7 +11,6 @@ examples:
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from jsonargparse import ArgumentParser
 from toothwise.commands.parser import Result, key_values
 from toothwise.commands.terminal import Tell
 from toothwise.errors import InputError, OutputError
+from toothwise.files import check_writable
 
 _BLOCKS = "what tells, in the maps' file, which maps were taken together; without it: four equal pieces in time"
 
@@ -77,7 +77,7 @@ def run(options: Options, tell: Tell) -> Result:
             maps.values,
             options.false_alarm_rate,
             blocks=maps.table[options.blocks].to_numpy() if options.blocks in maps.table else None,
-            progress=tell,
+            progress=lambda text, share: tell(f"{text}, {share:.0%}"),
         )
     except InputError as error:
         more = f" and {len(options.maps) - 1} more" if len(options.maps) > 1 else ""
@@ -119,12 +119,6 @@ def _check_output(folder: Path) -> None:
     Raises:
         OutputError: the folder cannot be written, or holds something else.
     """
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder}: exists and is not a folder")
+    check_writable(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / "detector.json").is_file():
         raise OutputError(f"{folder}: holds something other than a saved detector and would be replaced: name another")
-    place = folder
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        raise OutputError(f"{folder}: cannot be written ({place} is not a folder that can be written to)")

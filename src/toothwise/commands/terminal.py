@@ -1,28 +1,45 @@
-"""What a person at a terminal sees: a line of progress on stderr, tables on stdout."""
+"""What a person at a terminal sees: a progress bar on stderr, tables on stdout."""
 
 from __future__ import annotations
 
 import io
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 __all__ = ["Tell", "progress", "table"]
 
-Tell = Callable[[str], None]
+
+class Tell(Protocol):
+    """Told what is being done and, where it is known, the share of it that is done (0 to 1)."""
+
+    def __call__(self, text: str, share: float | None = None) -> None:
+        """Show it."""
 
 
 @contextmanager
 def progress() -> Iterator[Tell]:
     """A function that shows what is being done, on a terminal only: logs stay free of it."""
     if not sys.stderr.isatty():
-        yield lambda text: None
+        yield lambda text, share=None: None
         return
     from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    with Console(stderr=True).status("") as status:
-        yield lambda text: status.update(f"{text} ...")
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task("", total=None)
+
+    def tell(text: str, share: float | None = None) -> None:
+        bar.start()  # at the first word only: a verb may draw bars of its own
+        bar.update(task, description=text, total=None if share is None else 1.0, completed=share or 0.0)
+
+    try:
+        yield tell
+    finally:
+        bar.stop()
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> str:

@@ -130,6 +130,6 @@ class HDMapDataModule(AnomalibDataModule):
             generator=generator,
         )
 
-    def val_dataloader(self) -> list[object]:  # type: ignore[override]
+    def val_dataloader(self) -> list[object]:
         """None: choosing anything on the test maps would spoil them."""
         return []

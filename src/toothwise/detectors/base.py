@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -102,6 +102,7 @@ class Detector(ABC):
         self.shape: tuple[int, int] | None = None
         self.threshold: Threshold | None = None
         self.info: dict[str, Any] = {}
+        self.watch: Callable[[float], None] | None = None  # told the share done of a long fit or predict
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options.items())})"

@@ -21,7 +21,7 @@ def fit_with_threshold(
     *,
     blocks: np.ndarray | None = None,
     confidence: float | None = 0.95,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> tuple[Detector, np.ndarray]:
     """Fit on healthy maps; choose the threshold on scores of maps that each fold's detector had not seen.
 
@@ -31,7 +31,7 @@ def fit_with_threshold(
         rate: false alarms per map to choose the threshold for.
         blocks: ``[n]`` label of each map's block in time (its day); see ``time_blocks``.
         confidence: of the threshold's tolerance limit where it rests on lines; see ``threshold_from_lines``.
-        progress: called with a line of text before each step.
+        progress: told what is being done and the share of it all that is done.
 
     Returns:
         The detector fitted on all maps, its ``threshold`` set, and the held-out scores ``[n]``.
@@ -45,14 +45,20 @@ def fit_with_threshold(
     folds = time_blocks(len(values), blocks)
     held_out: list[tuple[np.ndarray, Prediction]] = []
     count = int(folds.max()) + 1
+    tell = progress or (lambda text, share: None)
+
+    def new(step: int, text: str) -> Detector:
+        detector = make()
+        detector.watch = lambda share: tell(text, (step + min(share, 1.0)) / (count + 1))
+        detector.watch(0.0)
+        return detector
+
     for fold in range(count):
-        if progress:
-            progress(f"cross-validation {fold + 1} of {count}")
         out = folds == fold
-        held_out.append((np.flatnonzero(out), make().fit(values[~out]).predict(values[out])))
-    if progress:
-        progress("fit")
-    detector = make().fit(values)
+        detector = new(fold, f"cross-validation {fold + 1} of {count}").fit(values[~out])
+        held_out.append((np.flatnonzero(out), detector.predict(values[out])))
+    detector = new(count, "fit").fit(values)
+    detector.watch = None
     scores = np.empty(len(values))
     for index, prediction in held_out:
         scores[index] = prediction.score

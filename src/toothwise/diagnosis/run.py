@@ -170,7 +170,7 @@ def run_detector(
     make: Callable[[], Detector],
     name: str,
     protocol: RunProtocol,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> DetectorRun:
     """Fit on the cross-fitted healthy windows, choose the threshold, score every record."""
     begin = time.perf_counter()
@@ -180,8 +180,9 @@ def run_detector(
         make, windows, protocol.false_alarm_rate, blocks=blocks, confidence=protocol.confidence, progress=progress
     )
     if progress:
-        progress(f"score {len(maps.windows)} records")
+        detector.watch = lambda share: progress(f"score {len(maps.windows)} records", share)
     diagnosis = diagnose(maps.windows, detector, run=protocol.sustained)
+    detector.watch = None
     if detector.threshold is None:
         raise InputError(f"{name} was fitted without a threshold")
     record = maps.windows.table["record"].to_numpy()

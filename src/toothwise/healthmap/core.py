@@ -93,7 +93,7 @@ class HealthMap:
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, columns)."""
-        return self.values.shape  # type: ignore[return-value]
+        return self.values.shape
 
 
 def _check_axes(shape: tuple[int, ...], rows: Axis, columns: Axis) -> None:

@@ -82,7 +82,8 @@ def _files(folder: Path) -> list[Path]:
 
 def _read_folder(folder: Path) -> HealthMapBatch:
     splits = [s for s in SPLITS if (folder / s).is_dir()]
-    listed = [(p, s) for s in splits for p in _files(folder / s)] or [(p, None) for p in _files(folder)]
+    listed: list[tuple[Path, str | None]] = [(p, s) for s in splits for p in _files(folder / s)]
+    listed = listed or [(p, None) for p in _files(folder)]
     if not listed:
         raise InputError(f"{folder}: holds no map files ({', '.join(_READERS)}) and no {', '.join(SPLITS)}")
     values, rows = [], []

@@ -53,7 +53,7 @@ class RunMaps:
         deviation: deviation from the healthy waveform per tooth and record, in parts of its chance size.
         healthy: bool ``[n]``, the records that the baseline was learned on.
         windows: trailing windows of ``deviation``, ``[n - window + 1, teeth, window]``; the table's ``record`` is the
-            index of a window's last record; ``name``, ``day``, ``number`` are that record's.
+            index of a window's last record; ``name``, ``day``, ``number``, ``healthy`` are that record's.
         healthy_windows: windows of healthy records only, cross-fitted: each day is seen against a baseline of the
             other healthy days (of other parts of the day where there is one), so that chance looks as it will later.
     """
@@ -121,6 +121,7 @@ def build_run_maps(records: RunRecords, config: RunMapConfig | None = None) -> R
                 "name": records.name[last],
                 "day": records.day[last],
                 "number": records.number[last],
+                "healthy": healthy[last],
             }
         )
         steps = Axis("record before the last", tuple(range(1 - c.window, 1)))

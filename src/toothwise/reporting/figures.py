@@ -21,11 +21,11 @@ ORANGE, BLUE, GREEN, RED, GREY = "#E69F00", "#0072B2", "#009E73", "#D55E00", "#8
 _WIDTH = 10.5
 
 
-def _figure(rows: int, height: float, **options: object) -> tuple[Figure, list[Axes]]:
+def _figure(rows: int, height: float) -> tuple[Figure, list[Axes]]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_WIDTH, height), layout="constrained")
-    axes = figure.subplots(rows, 1, squeeze=False, **options)  # type: ignore[arg-type]
+    axes = figure.subplots(rows, 1, squeeze=False)
     return figure, list(axes[:, 0])
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import base64
 import html
-import importlib.metadata
-import platform
 from pathlib import Path
 from typing import Any
 
-from toothwise import __version__
 from toothwise.diagnosis.run import DetectorRun, IndicatorRun, RunProtocol, recommend, tooth_at_failure
 from toothwise.files import atomic_file, write_json
 from toothwise.healthmap.tooth_by_record import RunMaps
 from toothwise.reporting import figures
+from toothwise.results import versions
 
-__all__ = ["sentence", "summary", "versions", "write_report"]
+__all__ = ["sentence", "summary", "write_report"]
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -30,17 +28,6 @@ th { background: #f5f5f5; } td.n, th.n { text-align: right; font-variant-numeric
 """
 
 
-def versions() -> dict[str, str]:
-    """Versions of what a result rests on; only packages that are installed."""
-    found = {"toothwise": __version__, "python": platform.python_version(), "machine": platform.machine()}
-    for name in ("numpy", "scipy", "torch", "anomalib", "timm"):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def summary(
     maps: RunMaps,
     protocol: RunProtocol,
@@ -49,6 +36,7 @@ def summary(
     skipped: dict[str, str],
 ) -> dict[str, Any]:
     """The contents of ``diagnosis.json``."""
+    recommended = recommend(runs, maps.records.teeth)
     return {
         "data": maps.records.source,
         "simulated": bool(maps.records.truth),
@@ -57,7 +45,8 @@ def summary(
         "detectors": {run.name: run.summary(maps, protocol) for run in runs},
         "indicators": {run.name: run.summary(maps, protocol) for run in indicators},
         "skipped": skipped,
-        "recommended": recommend(runs, maps.records.teeth),
+        "recommended": recommended,
+        "verdict": sentence(maps, next(run for run in runs if run.name == recommended)),
         "tooth_at_failure": tooth_at_failure(maps),
         "truth": maps.records.truth or None,
         "detector_info": {run.name: run.detector.info for run in runs},
@@ -147,7 +136,7 @@ def write_report(
     skipped = skipped or {}
     facts = summary(maps, protocol, runs, indicators, skipped)
     best = next(run for run in runs if run.name == facts["recommended"])
-    verdict = sentence(maps, best)
+    verdict = facts["verdict"]
     tooth = best.diagnosis.tooth_at(best.consistent if best.consistent is not None else best.first_sustained)
     days = ", ".join(map(str, protocol.maps.healthy_days))
     quiet = best.first_sustained is None

@@ -140,14 +140,14 @@ class DirectionalLinearAttention(nn.Module):
         b, heads, _, d = q.shape
         qg, kg, vg = (x[:, :, p:].reshape(b, heads, h, w, d) for x in (q, k, v))
         kp, vp = (x[:, :, None, :p] for x in (k, v))  # the same prefix for every line
-        out_y = out_x = None
+        lines = []
         if self.axis in ("y", "both"):
-            out_y = _attend(qg.transpose(2, 3), kg.transpose(2, 3), vg.transpose(2, 3), kp, vp).transpose(2, 3)
+            lines.append(_attend(qg.transpose(2, 3), kg.transpose(2, 3), vg.transpose(2, 3), kp, vp).transpose(2, 3))
         if self.axis in ("x", "both"):
-            out_x = _attend(qg, kg, vg, kp, vp)
-        if out_y is None or out_x is None:
-            only = out_x if out_y is None else out_y
-            return only.reshape(b, heads, h * w, d)
+            lines.append(_attend(qg, kg, vg, kp, vp))
+        if len(lines) == 1:
+            return lines[0].reshape(b, heads, h * w, d)
+        out_y, out_x = lines
         alpha = self.alpha(tokens[:, p:] if self.mix == "adaptive" else None).float()
         shape = (b, -1, h, w, 1) if self.mix == "adaptive" else (1, -1, 1, 1, 1)
         alpha = alpha.reshape(shape)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.dinomaly.encoder import EncoderCache
@@ -33,7 +37,9 @@ class DinomalyDetector(Detector):
         channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what
             its rows share).
         log: take the logarithm first (positive maps).
-        pooling: score = "top" (top 1 % of the anomaly map), "rows", "columns" (best line mean) or "lines" (either).
+        pooling: score = "top" (top 1 % of the anomaly map), or the best line: mean of the anomaly map along a row or a
+            column, less the median of all of them, so that what moves the whole map does not count; "rows", "columns"
+            or "lines" (either).
         max_steps, batch_size, learning_rate: of the training; ``mining_steps`` None = a fifth of 5000 in proportion.
         seed: of weights, order and dropout.
         device: "auto", "cpu" or "cuda".
@@ -41,7 +47,7 @@ class DinomalyDetector(Detector):
     ``info`` after fit: encoder source and hash, alpha per directional layer, steps, final loss.
     """
 
-    name = "dinomaly_directional"  # type: ignore[misc]
+    name = "dinomaly_directional"
 
     def __init__(
         self,
@@ -143,12 +149,11 @@ class DinomalyDetector(Detector):
         """Through anomalib's Engine, quietly, leaving no file behind. Returns the last loss."""
         from anomalib.data import ImageBatch
         from anomalib.engine import Engine
-        from torch.utils.data import DataLoader
 
         o = self.options
         generator = torch.Generator().manual_seed(o["seed"])
-        loader = DataLoader(
-            list(images),
+        loader: DataLoader[torch.Tensor] = DataLoader(
+            _Images(images),
             batch_size=min(o["batch_size"], len(images)),
             shuffle=True,
             drop_last=True,
@@ -167,7 +172,7 @@ class DinomalyDetector(Detector):
                 logger=False,
                 enable_progress_bar=False,
                 enable_model_summary=False,
-                callbacks=[_no_checkpoint()],
+                callbacks=[_no_checkpoint(), _Watch(self)],
             )
             engine.fit(model=module, train_dataloaders=loader)
             return float(engine.trainer.callback_metrics["train_loss"])
@@ -185,14 +190,16 @@ class DinomalyDetector(Detector):
             full = functional.interpolate(
                 found.anomaly_map, size=values.shape[1:], mode="bilinear", antialias=True, align_corners=False
             )
+            if self.watch is not None:
+                self.watch(start / len(values))
             score.append(found.pred_score.double().cpu().numpy())
             maps.append(full[:, 0].float().cpu().numpy())
         anomaly_map = np.concatenate(maps)
         anomaly_map[np.isnan(values)] = np.nan
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a line without any pair has no mean
-            rows = np.nanmean(anomaly_map, axis=2, dtype=np.float64)
-            columns = np.nanmean(anomaly_map, axis=1, dtype=np.float64)
+            means = (np.nanmean(anomaly_map, axis=axis, dtype=np.float64) for axis in (2, 1))
+            rows, columns = (_contrast(np.asarray(lines)) for lines in means)
         pooling = self.options["pooling"]
         pooled = {
             "top": np.concatenate(score),
@@ -234,9 +241,13 @@ class DinomalyDetector(Detector):
         self._module = module
 
 
+def _contrast(lines: np.ndarray) -> np.ndarray:
+    """Line means ``[n, lines]`` less their median."""
+    return lines - np.nanmedian(lines, axis=1, keepdims=True)
+
+
 def _no_checkpoint() -> Any:
     """A checkpoint callback that writes nothing: the Engine adds one that writes unless there is one."""
-    from lightning.pytorch.callbacks import ModelCheckpoint
 
     class NoCheckpoint(ModelCheckpoint):
         def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
@@ -245,20 +256,38 @@ def _no_checkpoint() -> Any:
     return NoCheckpoint(save_top_k=0)
 
 
-class _quiet:  # noqa: N801 -- used as a with statement
+class _Images(Dataset[torch.Tensor]):
+    """Images ``[n, 3, h, w]`` one by one."""
+
+    def __init__(self, images: torch.Tensor) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return self.images[index]
+
+
+class _Watch(Callback):
+    """Tells the detector's watcher how far the training is."""
+
+    def __init__(self, detector: DinomalyDetector) -> None:
+        self.detector = detector
+
+    def on_train_batch_end(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        """After each step."""
+        del args, kwargs
+        if self.detector.watch is not None:
+            self.detector.watch(trainer.global_step / self.detector.options["max_steps"])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
     """Lightning's and anomalib's information lines off."""
-
-    _NAMES = ("lightning.pytorch", "lightning.fabric", "lightning_utilities.core.rank_zero", "anomalib")
-
-    def __enter__(self) -> None:
-        import logging
-
-        self._levels = {name: logging.getLogger(name).level for name in self._NAMES}
-        for name in self._NAMES:
-            logging.getLogger(name).setLevel(logging.ERROR)
-
-    def __exit__(self, *args: object) -> None:
-        import logging
-
-        for name, level in self._levels.items():
-            logging.getLogger(name).setLevel(level)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

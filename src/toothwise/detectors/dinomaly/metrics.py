@@ -16,6 +16,8 @@ class _RawAUROC(Metric):
     """Area under the ROC curve of scores of any range; ties count half. Nothing is squashed or clamped."""
 
     full_state_update = False
+    scores: list[Tensor]
+    labels: list[Tensor]
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)

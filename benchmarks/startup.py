@@ -1,0 +1,60 @@
+"""Time of ``import toothwise`` and of ``toothwise --help``, each in a new process; writes results/startup.json.
+
+    python benchmarks/startup.py
+
+The time of an interpreter that does nothing is measured in the same rounds, because it is part of both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from toothwise.results import write_result
+
+COMMANDS = {
+    "python, nothing": [sys.executable, "-c", "pass"],
+    "import toothwise": [sys.executable, "-c", "import toothwise"],
+    "toothwise --help": [sys.executable, "-m", "toothwise.cli", "--help"],
+    "toothwise fit --help": [sys.executable, "-m", "toothwise.cli", "fit", "--help"],
+}
+PROMISED = {"import toothwise": 0.3, "toothwise --help": 0.5}
+
+
+def seconds(command: list[str]) -> float:
+    """Wall time of one run."""
+    begin = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - begin
+
+
+def main() -> None:
+    """Measure in turns, so that a busy moment hits all commands alike; the first round only fills the file cache."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    rounds = parser.parse_args().rounds
+    taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for number in range(rounds + 1):
+        for name, command in COMMANDS.items():
+            value = seconds(command)
+            if number:
+                taken[name].append(value)
+    result = {
+        name: {
+            "median_seconds": round(statistics.median(values), 4),
+            "largest_seconds": round(max(values), 4),
+            "promised_seconds": PROMISED.get(name),
+        }
+        for name, values in taken.items()
+    }
+    for name, row in result.items():
+        print(f"{name:<22} {row['median_seconds']:.3f} s (largest {row['largest_seconds']:.3f} s)")
+    print(write_result(Path(__file__).parent / "results" / "startup.json", {"rounds": rounds}, result))
+
+
+if __name__ == "__main__":
+    main()
