@@ -1,0 +1,70 @@
+"""What the documentation shows is run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from toothwise import cli
+from toothwise.detectors import load
+
+ROOT = Path(__file__).parents[1]
+
+
+def python_blocks(name: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(), flags=re.DOTALL)
+
+
+def commands(name: str) -> list[list[str]]:
+    """Indented lines that call toothwise with words that stand for themselves."""
+    lines = re.findall(r"^    toothwise (.*)$", (ROOT / name).read_text(), flags=re.MULTILINE)
+    return [shlex.split(line) for line in lines]
+
+
+def test_the_example_of_the_readme_finds_the_tooth(capsys):
+    (code,) = python_blocks("README.md")
+    assert len([line for line in code.splitlines() if line]) <= 12
+    exec(code, {})
+    found, truth = re.findall(r"\d+", capsys.readouterr().out)
+    assert abs(int(found) - int(truth)) <= 1
+
+
+def test_the_first_fit_works_as_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for code in python_blocks("docs/first-fit.md"):
+        exec(code, {})
+    for words in commands("docs/first-fit.md"):
+        assert cli.main(words) == 0, capsys.readouterr().err
+    assert load("scan").threshold is not None
+    assert len((tmp_path / "scores.csv").read_text().splitlines()) > 700
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/command-line.md"])
+def test_every_verb_is_in_the_table(name):
+    listed = set(re.findall(r"^\| `(?:toothwise )?([a-z]+)[ `]", (ROOT / name).read_text(), flags=re.MULTILINE))
+    assert listed == set(cli.VERBS)
+
+
+def test_exit_codes_are_documented():
+    text = (ROOT / "docs" / "command-line.md").read_text()
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \|", text, flags=re.MULTILINE)}
+    codes = {value for name, value in vars(cli).items() if name.startswith("EXIT_")}
+    assert listed == codes
+
+
+def test_every_target_of_make_that_is_mentioned_exists():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+    for name in ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "CHANGELOG.md"):
+        for target in re.findall(r"(?:`|^    |, `)make ([a-z-]+)", (ROOT / name).read_text(), flags=re.MULTILINE):
+            assert target in targets, f"{name}: make {target}"
+
+
+def test_every_link_between_files_leads_somewhere():
+    for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"(?<!!)\[[^\]]+\]\(([^)#]+)", path.read_text()):
+            if "://" not in target:
+                assert (path.parent / target).exists(), f"{path.name}: {target}"

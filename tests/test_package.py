@@ -1,0 +1,114 @@
+"""What a user installs: versions, start-up, public names, constraints."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import toothwise
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+TORCH = {"torch", "torchvision", "lightning", "anomalib", "timm"}
+
+
+def modules_after(code: str) -> set[str]:
+    """Top-level modules that a new interpreter holds after some code."""
+    code += "\nimport sys; print(' '.join({name.partition('.')[0] for name in sys.modules}))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+def test_version_is_that_of_the_installed_package():
+    assert importlib.metadata.version("toothwise") == toothwise.__version__
+
+
+def test_import_loads_nothing_heavy():
+    heavy = {"numpy", "scipy", "pandas", "matplotlib", "rich", "jsonargparse", *TORCH}
+    assert modules_after("import toothwise") & heavy == set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["gears", "vibration", "healthmap", "simulate", "evaluation", "data", "detectors", "diagnosis", "reporting", "cli"],
+)
+def test_no_package_loads_torch_before_it_is_asked_for(name):
+    assert modules_after(f"import toothwise.{name}") & TORCH == set()
+
+
+def test_the_scan_works_without_torch():
+    code = (
+        "import numpy as np; from toothwise import detectors\n"
+        "maps = np.exp(np.random.default_rng(0).standard_normal((20, 5, 6)))\n"
+        "assert np.isfinite(detectors.create('scan').fit(maps).predict(maps).score).all()"
+    )
+    assert modules_after(code) & TORCH == set()
+
+
+def test_every_public_name_can_be_had():
+    for name in toothwise.__all__:
+        assert getattr(toothwise, name) is not None, name
+    with pytest.raises(AttributeError, match="no attribute 'toothless'"):
+        _ = toothwise.toothless
+
+
+def constraints() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pairs = [re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9][A-Za-z0-9.]*)", line) for line in lines]
+    assert all(pairs), [line for line, pair in zip(lines, pairs, strict=True) if not pair]
+    names = [canonicalize_name(pair[1]) for pair in pairs if pair]
+    assert len(set(names)) == len(names)
+    return dict(zip(names, [pair[2] for pair in pairs if pair], strict=True))
+
+
+def declared() -> list[Requirement]:
+    lines = [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)]
+    return [r for r in map(Requirement, lines) if r.name != "toothwise"]
+
+
+@pytest.mark.parametrize("requirement", declared(), ids=str)
+def test_every_dependency_is_constrained_to_a_version_that_it_allows(requirement):
+    assert constraints()[canonicalize_name(requirement.name)] in requirement.specifier
+
+
+def closure(names: list[str]) -> set[str]:
+    """What is installed because of these, for this machine and Python."""
+    found: set[str] = set()
+    queue = [Requirement(line) for line in names]
+    while queue:
+        requirement = queue.pop()
+        key = canonicalize_name(requirement.name) + "".join(sorted(requirement.extras))
+        if key in found or canonicalize_name(requirement.name) == "toothwise":
+            continue
+        found.add(key)
+        try:
+            needs = importlib.metadata.requires(requirement.name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for need in map(Requirement, needs):
+            if need.marker is None or any(need.marker.evaluate({"extra": e}) for e in (*requirement.extras, "")):
+                queue.append(need)
+    return {name for name in found if "[" not in name}
+
+
+def test_what_our_dependencies_bring_is_constrained_too():
+    wanted = closure([*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["dev"]])
+    installed = {canonicalize_name(d.metadata["Name"]) for d in importlib.metadata.distributions()}
+    assert len(wanted) > len(declared())
+    assert sorted((wanted & installed) - set(constraints())) == []
+
+
+def test_the_licence_is_the_whole_apache_2():
+    assert PROJECT["license"] == "Apache-2.0"
+    text = (ROOT / "LICENSE").read_text()
+    for part in ("Version 2.0, January 2004", "3. Grant of Patent License", "END OF TERMS AND CONDITIONS"):
+        assert part in text
