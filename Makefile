@@ -12,7 +12,10 @@ PYTEST ?=
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DOCS_READY := $(VENV)/.ready-docs
-PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq -c constraints.txt
+comma := ,
+# $(call install,WHAT): pip's own words go to a file, and are shown where it fails
+install = $(BIN)/python -m pip --disable-pip-version-check install --no-input -c constraints.txt -e '$(1)' \
+  > $(VENV)/pip.log 2>&1 || { tail -n 25 $(VENV)/pip.log >&2; echo "The whole log: $(VENV)/pip.log" >&2; exit 1; }
 
 # Recordings and encoder weights are found beside the checkout unless the environment says where they are.
 ifneq ($(wildcard ../shared/data),)
@@ -37,16 +40,16 @@ demo: $(READY) ## run the main job; report in runs/demo/ (DEMO="--seed 1" passes
 	@$(BIN)/toothwise demo $(DEMO)
 
 test: $(READY) ## run the tests (PYTEST="-k scan" passes options)
-	@$(BIN)/python -m pytest -m "not full" $(PYTEST)
+	@$(BIN)/python -m pytest -rs -m "not full" $(PYTEST)
 
 test-full: $(READY) ## run all tests, the long ones too
-	@$(BIN)/python -m pytest $(PYTEST)
+	@$(BIN)/python -m pytest -rs $(PYTEST)
 
 lint: $(READY) ## check style, types and the order of imports
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
-	@PYTHONPATH= $(BIN)/lint-imports --no-cache
+	@PYTHONPATH= $(BIN)/lint-imports --no-cache --no-logo
 
 bench: $(READY) ## measure; results in benchmarks/results/ (BENCH=benchmarks/startup.py picks one)
 	@set -e; for script in $(BENCH); do echo "== $$script"; $(BIN)/python $$script; done
@@ -61,13 +64,13 @@ clean: ## remove .venv, caches and what was built (runs/ stays)
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
 	  { echo "toothwise needs Python 3.11, 3.12 or 3.13; $(PYTHON) is not: try make PYTHON=python3.11" >&2; exit 2; }
-	@echo "Setting up $(VENV): about 6 GB on Linux with PyTorch, some 3 minutes on a fast line. Log: $(VENV)/pip.log"
+	@echo "Setting up $(VENV): about 6 GB on Linux with PyTorch; some 3 minutes on a fast line"
 	@if [ -f $@ ] && $(BIN)/python -c '' 2>/dev/null; then rm -f $@; else $(PYTHON) -m venv --clear $(VENV); fi
 	@rm -f $(DOCS_READY)
-	@$(PIP) --log $(VENV)/pip.log -e '.[train,dev]'
+	@$(call install,.[train$(comma)dev])
 	@touch $@
 
 $(DOCS_READY): $(READY)
 	@echo "Setting up the documentation tools: seconds"
-	@$(PIP) --log $(VENV)/pip.log -e '.[docs]'
+	@$(call install,.[docs])
 	@touch $@
