@@ -79,6 +79,8 @@ def run(options: Options, tell: Tell) -> Result:
     unknown = [name for name in options.detectors if name not in RUN_DETECTORS]
     if unknown:
         raise InputError(f"detectors of the demo are {', '.join(RUN_DETECTORS)}, but got {', '.join(unknown)}")
+    if not 0 < options.false_alarm_rate < 1:  # found out by the thresholds too, but after the maps are written
+        raise InputError(f"false alarm rate must lie between 0 and 1, but got {options.false_alarm_rate}")
     chosen = {name: RUN_DETECTORS[name] for name in options.detectors or RUN_DETECTORS}
     protocol = RunProtocol(
         maps=RunMapConfig(healthy_days=tuple(options.healthy_days)), false_alarm_rate=options.false_alarm_rate

@@ -77,7 +77,7 @@ def run(options: Options, tell: Tell) -> Result:
             maps.values,
             options.false_alarm_rate,
             blocks=maps.table[options.blocks].to_numpy() if options.blocks in maps.table else None,
-            progress=lambda text, share: tell(f"{text}, {share:.0%}"),
+            progress=tell,
         )
     except InputError as error:
         more = f" and {len(options.maps) - 1} more" if len(options.maps) > 1 else ""

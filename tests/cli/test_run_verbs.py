@@ -1,0 +1,106 @@
+"""A run to failure from records to verdict: build, fit, diagnose; and all of it at once: demo."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from toothwise.healthmap.io import read_map
+from toothwise.simulate.runs import simulate_run
+
+SEED = 1
+SCAN = ("--set", "lines=rows", "--set", "lengths=[8,16,32]")
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return simulate_run(seed=SEED).truth
+
+
+@pytest.fixture
+def maps(toothwise, tmp_path):
+    run = toothwise("build", "simulated", "--seed", SEED, "--output", tmp_path / "maps", "--json")
+    assert run.code == 0, run.err
+    return tmp_path / "maps", json.loads(run.out)
+
+
+def near(found: int, true: int, teeth: int = 35) -> bool:
+    return min((found - true) % teeth, (true - found) % teeth) <= 1
+
+
+def test_build_fit_diagnose_names_the_tooth_after_its_onset(toothwise, maps, tmp_path, truth):
+    folder, built = maps
+    assert [read_map(file).values.shape[-2] for file in built["files"]] == [35] * 4
+    assert (built["records"], built["teeth"], built["healthy"]) == (808, 35, 133)
+    run = toothwise("fit", folder / "healthy_windows.npz", *SCAN, "--output", tmp_path / "scan")
+    assert run.code == 0, run.err
+    words = ("diagnose", tmp_path / "scan", folder / "windows.npz", "--output", tmp_path / "d.json")
+    found = json.loads(toothwise(*words, "--json").out)
+    assert json.loads((tmp_path / "d.json").read_text()) == found
+    for key in ("first_sustained", "consistent"):
+        assert near(found[key]["row"], truth["tooth"])
+        assert found[key]["number"] > truth["onset_number"]
+    assert found["fitted_on"] > 0
+    text = toothwise(*words).out
+    assert str(found["consistent"]["name"]) in text
+
+
+def test_an_alarm_that_never_comes_is_null_and_exit_code_0(toothwise, maps, tmp_path):
+    folder, _ = maps
+    toothwise("fit", folder / "healthy_windows.npz", *SCAN, "--output", tmp_path / "scan")
+    words = ("diagnose", tmp_path / "scan", folder / "windows.npz", "--threshold", 1e9)
+    run = toothwise(*words, "--json")
+    found = json.loads(run.out)
+    assert (run.code, found["first_sustained"], found["consistent"]) == (0, None, None)
+    assert "never" in toothwise(*words).out
+
+
+def test_demo_writes_report_and_diagnosis(toothwise, tmp_path, truth):
+    folder = tmp_path / "demo"
+    words = ("demo", "--data", "simulated", "--seed", SEED, "--detectors", "[scan]", "--output", folder)
+    run = toothwise(*words, "--json")
+    assert run.code == 0, run.err
+    facts = json.loads(run.out)
+    assert json.loads((folder / "diagnosis.json").read_text()) == facts
+    assert near(facts["detectors"]["scan"]["tooth_consistent"], truth["tooth"])
+    report = (folder / "report.html").read_text()
+    assert "<img" in report
+    assert "http" not in report.replace("http-equiv", "")
+    verdict = toothwise("diagnose", folder / "detectors" / "scan", folder / "maps" / "windows.npz", "--json")
+    assert verdict.code == 0, verdict.err
+    assert json.loads(verdict.out)["first_sustained"]["number"] == facts["detectors"]["scan"]["first_sustained"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("build", "nowhere"), "nowhere"),
+        (("build", "empty"), "empty"),
+        (("build", "simulated", "--window", "1"), "window"),
+        (("build", "simulated", "--window", "900"), "900"),
+        (("build", "simulated", "--healthy-days", "[3]"), "3"),
+        (("build", "simulated", "--healthy-days", "[18]"), "18"),
+        (("demo", "--data", "nowhere"), "nowhere"),
+        (("demo", "--data", "simulated", "--detectors", "[oracle]"), "oracle"),
+        (("demo", "--data", "simulated", "--detectors", "[scan]", "--false-alarm-rate", "0"), "0"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(toothwise, tmp_path, monkeypatch, words, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    run = toothwise(*words, "--output", tmp_path / "x")
+    assert (run.code, run.out) == (2, "")
+    errors = [line for line in run.err.splitlines() if line.startswith("toothwise: error: ")]
+    assert len(errors) == 1
+    assert says in errors[0]
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("verb", [("build", "simulated"), ("demo", "--data", "simulated", "--detectors", "[scan]")])
+def test_an_output_that_cannot_be_written_is_told_before_the_work(toothwise, tmp_path, verb):
+    (tmp_path / "file").write_text("in the way")
+    run = toothwise(*verb, "--output", tmp_path / "file" / "below")
+    assert run.code == 2
+    assert "below" in run.err
+    assert "align" not in run.err
