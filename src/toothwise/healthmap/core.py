@@ -144,7 +144,7 @@ class HealthMapBatch(Sequence[HealthMap]):
                 self.quantity,
                 self.unit,
                 self.gear,
-                {str(k): v for k, v in row.items()},
+                {str(k): v for k, v in row.items() if not (pd.api.types.is_scalar(v) and pd.isna(v))},
                 self.provenance,
             )
         picked = np.arange(len(self))[index]

@@ -7,7 +7,9 @@ import json
 import math
 import struct
 import zipfile
+import zlib
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from toothwise.errors import InputError
 from toothwise.files import atomic_file
 from toothwise.gears import GearPair, PlanetaryStage
 from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch
+from toothwise.healthmap.matfile import read_array
 
 FORMAT = 1
 MAX_PIXELS = 2**31  # of one file: 8 GiB of float32
@@ -49,7 +52,9 @@ def write_npz(health_map: HealthMap | HealthMapBatch, path: Path) -> None:
     }
     arrays = {"values": health_map.values}
     if isinstance(health_map, HealthMapBatch):
-        meta["table"] = json.loads(health_map.table.to_json(orient="split", index=False))
+        table = health_map.table
+        cells = table.astype(object).where(table.notna(), None)  # to_json would round
+        meta["table"] = {"columns": [str(c) for c in table.columns], "data": cells.to_numpy().tolist()}
     else:
         meta["condition"] = health_map.condition
         if health_map.count is not None:
@@ -67,7 +72,21 @@ def write_npz(health_map: HealthMap | HealthMapBatch, path: Path) -> None:
 def _json_value(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, datetime):
+        return value.isoformat()
     raise TypeError(f"{type(value).__name__} is not a JSON type")
+
+
+_BROKEN_NPZ = (  # RuntimeError: a password, an unknown compression, JSON too deep
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    zipfile.BadZipFile,
+)
 
 
 def read_npz(path: Path) -> HealthMap | HealthMapBatch:
@@ -84,7 +103,7 @@ def read_npz(path: Path) -> HealthMap | HealthMapBatch:
             meta = json.loads(str(data["meta"])) if "meta" in data.files else None
     except InputError:
         raise
-    except (OSError, ValueError, EOFError, KeyError, struct.error, zipfile.BadZipFile, NotImplementedError) as error:
+    except _BROKEN_NPZ as error:
         raise InputError(f"not a readable npz file ({error})") from None
     if meta is None:
         return _plain(values) if values.ndim == 2 else _batch(values)
@@ -137,6 +156,8 @@ def read_tiff(path: Path) -> HealthMap:
 
     try:
         with tifffile.TiffFile(path) as file:
+            if len(file.pages) > 1:
+                raise InputError(f"holds {len(file.pages)} images, but a TIFF holds one map here: use a folder or npz")
             page = file.pages[0]
             if math.prod(page.shape) > MAX_PIXELS:
                 raise InputError(f"the image claims the shape {page.shape}, more than is allowed")
@@ -163,7 +184,7 @@ _SCALE_KEY = "toothwise-scale"
 
 def read_png(path: Path) -> HealthMap:
     """16-bit grey: pixel / 65535 x the scale in the file (1 where it states none, as the research data has it)."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(path) as image:
@@ -175,7 +196,7 @@ def read_png(path: Path) -> HealthMap:
             pixels = np.array(image, dtype=np.float64)
     except InputError:
         raise
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow, too, raises whatever the broken bytes lead it to
         raise InputError(f"not a readable PNG file ({error})") from None
     if not (math.isfinite(scale) and scale > 0):
         raise InputError(f"the file states the scale {scale}, which must be positive")
@@ -207,24 +228,7 @@ def write_png(health_map: HealthMap, path: Path, scale: float | None) -> None:
 
 def read_mat(path: Path) -> HealthMapBatch:
     """``Xdata`` ``[rows, columns, 1, n]`` (or ``[rows, columns, n]``) of a MAT file up to version 7.2."""
-    from scipy.io import loadmat, whosmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        names = {name: shape for name, shape, _ in whosmat(path)}
-        if "Xdata" not in names:
-            raise InputError(f"lacks the variable 'Xdata', found {', '.join(names) or 'nothing'}")
-        if math.prod(names["Xdata"]) > MAX_PIXELS:
-            raise InputError(f"Xdata claims the shape {names['Xdata']}, more than is allowed")
-        data = loadmat(path, variable_names=["Xdata"])["Xdata"]
-    except NotImplementedError:
-        raise InputError("MAT files of version 7.3 (HDF5) are not read here: save with -v7 instead") from None
-    except InputError:
-        raise
-    except (MatReadError, OSError, ValueError, TypeError, KeyError, EOFError, IndexError, struct.error) as error:
-        raise InputError(f"not a readable MAT file ({error})") from None
-    if data.dtype.kind not in "fiu":
-        raise InputError(f"Xdata must be numbers, but is of type {data.dtype}")
+    data = read_array(path, "Xdata", limit=MAX_PIXELS)
     if data.ndim == 4 and data.shape[2] == 1:
         data = data[:, :, 0, :]
     elif data.ndim == 2:

@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from toothwise.errors import InputError, RangeWarning
+from toothwise.errors import InputError, OutputError, RangeWarning
+from toothwise.files import atomic_folder
 from toothwise.healthmap import formats
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
 
 __all__ = ["read_map", "write_folder", "write_map"]
 
+_FEW = 3
 SPLITS = ("train/good", "test/good", "test/fault")
 
 _READERS: dict[str, Callable[[Path], HealthMap | HealthMapBatch]] = {
@@ -59,6 +61,9 @@ def read_map(path: str | Path, *, shape: tuple[int, int] | None = None) -> Healt
     if shape is not None and tuple(result.values.shape[-2:]) != tuple(shape):
         rows, columns = result.values.shape[-2:]
         raise InputError(f"{path}: maps must be {shape[0]} x {shape[1]} (rows x columns), but are {rows} x {columns}")
+    empty = np.isnan(result.values).all(axis=(-2, -1))
+    if empty.any():
+        raise InputError(f"{path}: map {int(np.argmax(empty))} holds NaN only, no tooth pair was measured")
     _warn_of_range(path, result.values)
     return result
 
@@ -72,12 +77,15 @@ def _read_file(path: Path) -> HealthMap | HealthMapBatch:
     try:
         return reader(path)
     except InputError as error:
-        text = str(error)
+        text = str(error).replace("\n", " ")  # broken bytes may name variables
         raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from None
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in _READERS and not p.name.startswith("."))
+    try:
+        return sorted(p for p in folder.iterdir() if p.suffix.lower() in _READERS and not p.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed ({error.strerror or error})") from None
 
 
 def _read_folder(folder: Path) -> HealthMapBatch:
@@ -86,35 +94,46 @@ def _read_folder(folder: Path) -> HealthMapBatch:
     listed = listed or [(p, None) for p in _files(folder)]
     if not listed:
         raise InputError(f"{folder}: holds no map files ({', '.join(_READERS)}) and no {', '.join(SPLITS)}")
-    values, rows = [], []
+    values, tables = [], []
     first: HealthMap | HealthMapBatch | None = None
     for path, split in listed:
         part = _read_file(path)
-        array = part.values if isinstance(part, HealthMapBatch) else part.values[None]
         first = first or part
-        if array.shape[1:] != first.values.shape[-2:]:
-            raise InputError(
-                f"{path}: this map is {array.shape[1]} x {array.shape[2]}, but those before it in the folder are "
-                f"{first.values.shape[-2]} x {first.values.shape[-1]}"
-            )
-        values.append(array)
-        for index in range(len(array)):
-            row: dict[str, object] = {"file": str(path.relative_to(folder)), "index": index}
-            if split is not None:
-                row |= {"split": split.split("/", maxsplit=1)[0], "label": int(split.endswith("fault"))}
-            rows.append(row)
+        _check_alike(path, part, first)
+        values.append(part.values if isinstance(part, HealthMapBatch) else part.values[None])
+        table = part.table if isinstance(part, HealthMapBatch) else pd.DataFrame([part.condition], index=[0])
+        place: dict[str, object] = {"file": str(path.relative_to(folder)), "index": np.arange(len(values[-1]))}
+        if split is not None:
+            place |= {"split": split.split("/", maxsplit=1)[0], "label": int(split.endswith("fault"))}
+        known = table.drop(columns=[c for c in table.columns if c in place])
+        tables.append(pd.concat([pd.DataFrame(place), known], axis=1))
     if first is None:
         raise InputError(f"{folder}: holds no map files")
     return HealthMapBatch(
         np.concatenate(values),
         first.rows,
         first.columns,
-        pd.DataFrame(rows),
+        pd.concat(tables, ignore_index=True),
         first.quantity,
         first.unit,
         first.gear,
         first.provenance,
     )
+
+
+def _check_alike(path: Path, part: HealthMap | HealthMapBatch, first: HealthMap | HealthMapBatch) -> None:
+    """Maps of one batch have one shape, one quantity and one pair of gears."""
+    here, before = part.values.shape[-2:], first.values.shape[-2:]
+    if here != before:
+        raise InputError(
+            f"{path}: this map is {here[0]} x {here[1]}, but those before it in the folder are "
+            f"{before[0]} x {before[1]}"
+        )
+    for name in ("quantity", "unit", "gear", "rows", "columns"):
+        given, expected = getattr(part, name), getattr(first, name)
+        if given != expected:
+            detail = "" if name in ("rows", "columns") else f" ({given!r}, but {expected!r} before it)"
+            raise InputError(f"{path}: the {name} of this map differ from those before it in the folder{detail}")
 
 
 def write_map(health_map: HealthMap | HealthMapBatch, path: str | Path, *, scale: float | None = None) -> Path:
@@ -147,47 +166,61 @@ def write_map(health_map: HealthMap | HealthMapBatch, path: str | Path, *, scale
 def write_folder(
     batch: HealthMapBatch, folder: str | Path, *, suffix: str = ".tiff", scale: float | None = None
 ) -> Path:
-    """Write a batch as ``train/good``, ``test/good``, ``test/fault`` with files 000000, 000001, ...
+    """Write a batch as ``train/good``, ``test/good``, ``test/fault`` with files 000000, 000001, ..., all or none.
 
-    The table must have ``split`` ("train" or "test") and ``label`` (0 or 1; no faulty map may be in train).
+    Args:
+        batch: its table must have ``split`` ("train" or "test") and ``label`` (0 or 1; no faulty map may be in train).
+        folder: new or empty.
+        suffix: of the files; only ``.npz`` keeps what else the table says.
+        scale: as in ``write_map``.
+
+    Raises:
+        InputError: a table without these columns, a place that the layout does not have, or as ``write_map``.
+        OutputError: the folder cannot be written, or already holds something.
     """
     folder = Path(folder)
     missing = {"split", "label"} - set(batch.table.columns)
     if missing:
-        raise InputError(f"the table of the batch lacks {', '.join(sorted(missing))}")
-    counts: dict[str, int] = {}
-    for index in range(len(batch)):
-        split, label = batch.table["split"].iloc[index], int(batch.table["label"].iloc[index])
-        place = f"{split}/{'fault' if label else 'good'}"
+        raise InputError(f"{folder}: the table of the batch lacks {', '.join(sorted(missing))}")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise OutputError(f"{folder}: already holds something; a domain is written to a new or empty folder")
+    names, counts = [], dict.fromkeys(SPLITS, 0)
+    for index, (split, label) in enumerate(zip(batch.table["split"], batch.table["label"], strict=True)):
+        place = f"{split}/{ {0: 'good', 1: 'fault'}.get(label, label) }"
         if place not in SPLITS:
-            raise InputError(f"map {index} belongs to {place}, but the layout has {', '.join(SPLITS)} only")
-        number = counts[place] = counts.get(place, -1) + 1
-        write_map(batch[index], folder / place / f"{number:06d}{suffix}", scale=scale)
+            raise InputError(f"{folder}: map {index} belongs to {place}, but the layout has {', '.join(SPLITS)} only")
+        names.append(f"{place}/{counts[place]:06d}{suffix}")
+        counts[place] += 1
+    with atomic_folder(folder) as temporary:
+        for index, name in enumerate(names):
+            try:
+                write_map(batch[index], temporary / name, scale=scale)
+            except InputError as error:
+                raise InputError(str(error).replace(str(temporary), str(folder))) from None
     return folder
 
 
 def _warn_of_range(path: Path, values: np.ndarray) -> None:
     """Warn where values look clipped, normalised image by image, or dead."""
-    maps = values.reshape(-1, *values.shape[-2:])
-    flat = maps.reshape(len(maps), -1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        low, high = np.nanmin(flat, axis=1), np.nanmax(flat, axis=1)
-    constant = low == high
-    if constant.any():
-        warnings.warn(f"{path}: {int(constant.sum())} of {len(maps)} maps are constant", RangeWarning, stacklevel=3)
+    flat = values.reshape(-1, values.shape[-2] * values.shape[-1])
+    low, high = np.nanmin(flat, axis=1), np.nanmax(flat, axis=1)
+    dead = low == high
+    if dead.any():
+        _warn(path, f"{int(dead.sum())} of {len(flat)} maps are constant")
+    flat, low, high = flat[~dead], low[~dead], high[~dead]
+    if not len(flat):
         return
-    top = float(high.max())
-    share = float(np.mean(flat == top))
-    if share > 0.001 and int(np.sum(flat == top)) > max(3, len(maps)):
-        warnings.warn(
-            f"{path}: {share:.2%} of the values equal the maximum {top:g}: the maps look clipped",
-            RangeWarning,
-            stacklevel=3,
-        )
-    elif len(maps) > 1 and np.all(low == 0) and np.all(high == high[0]):
-        warnings.warn(
-            f"{path}: every map spans exactly 0 to {high[0]:g}: normalised image by image, the level is lost",
-            RangeWarning,
-            stacklevel=3,
-        )
+    top = high.max()
+    at_top = int(np.sum(flat == top))
+    if np.all(high == top) and at_top <= 2 * len(flat) and (len(flat) > 2 or (np.all(low == 0) and top == 1)):
+        span = f"spans exactly 0 to {top:g}" if np.all(low == 0) else f"has the maximum {top:g}"
+        _warn(path, f"every map {span}: normalised image by image, the level is lost")
+    elif at_top > _FEW:
+        # measured values hardly ever tie; where they do because they are whole numbers, the next value is as frequent
+        below = np.nanmax(np.where(flat < top, flat, -np.inf))
+        if at_top > _FEW * int(np.sum(flat == below)):
+            _warn(path, f"{at_top} values ({at_top / flat.size:.2%}) equal the maximum {top:g}: the maps look clipped")
+
+
+def _warn(path: Path, text: str) -> None:
+    warnings.warn(f"{path}: {text}", RangeWarning, stacklevel=4)

@@ -22,7 +22,6 @@ __all__ = ["LineShape", "generate"]
 _CHUNK = 512  # maps computed at a time: keeps the working memory small
 _SEGMENT_CELLS = (3, 10)
 _SEGMENT_PEAK = (4.4, 9.4)  # over the level of the map
-_SEGMENT_POWER = 2  # of its triangle: fitted to the spread of warm faulty maps
 _DIAGONAL_EVENTS = (20, 90)
 
 Range = float | tuple[float, float] | Sequence[float]
@@ -86,13 +85,14 @@ def generate(
     kind, line = DOMAINS[domain], line or LineShape()
     session = session or ("fault" if faulty and mode == "realistic" else "healthy")
     shift = kind.session if session == "fault" else Session()
-    streams = np.random.default_rng(seed).spawn(8)
+    rng = np.random.default_rng(seed)
+    streams = rng.spawn(8)
     thermal = _conditions(n, split, condition)
     level, texture = draw_levels(kind, thermal, shift, streams[0])
     base = np.log(level) - 0.5 * np.array([kind.log_variance(t, shift) for t in texture])
 
     bright = (mode == "realistic" and domain == "C") if segment is None else segment
-    u = streams[5].random((n, 4))
+    u = streams[5].random((n, 5))
     factor = low + (high - low) * u[:, 0]
     cells = np.floor(_SEGMENT_CELLS[0] + u[:, 1] * (_SEGMENT_CELLS[1] - _SEGMENT_CELLS[0] + 1)).astype(np.int64)
     cells = np.where((thermal == "warm") & bool(bright) & faulty, cells, 0)
@@ -117,7 +117,7 @@ def generate(
     peak = _SEGMENT_PEAK[0] + (_SEGMENT_PEAK[1] - _SEGMENT_PEAK[0]) * u[:, 2]
     begin = lines.start + np.floor(u[:, 3] * (lines.length - cells + 1)).astype(np.int64)
     if cells.any():
-        _add_segments(values, mask, lines.driving, lines.tooth, begin, cells, peak * level)
+        _add_segments(values, mask, lines.driving, lines.tooth, begin, cells, peak * level, u[:, 4] - 0.5)
     has = cells > 0
     faults = np.full(n, faulty)
     truth = pd.DataFrame(
@@ -199,13 +199,17 @@ def _add_segments(
     begin: np.ndarray,
     cells: np.ndarray,
     peak: np.ndarray,
+    shift: np.ndarray,
 ) -> None:
-    """Raise short stretches of the damaged teeth to a triangle with a given peak; both arrays change in place."""
+    """Raise short stretches of the damaged teeth to a squared triangle with a given peak; both arrays change in place.
+
+    The triangle's middle lies off the middle of the stretch by ``shift`` cells, -0.5 to 0.5.
+    """
     which, at = np.nonzero(np.arange(cells.max())[None] < cells[:, None])
-    centre = (cells[which] - 1) / 2.0
-    height = 1.0 - np.abs(at - centre) / (cells[which] + 1.0) * 2.0
-    height /= 1.0 - (centre % 1.0) / (cells[which] + 1.0) * 2.0  # an even number of cells has two highest ones
-    height **= _SEGMENT_POWER
+    centre = (cells - 1) / 2.0 + shift
+    slope = 2.0 / (cells + 2.0)
+    highest = 1.0 - slope * np.abs(np.round(centre) - centre)
+    height = ((1.0 - slope[which] * np.abs(at - centre[which])) / highest[which]) ** 2
     along = begin[which] + at
     row = np.where(driving[which], tooth[which], along)
     column = np.where(driving[which], along, tooth[which])

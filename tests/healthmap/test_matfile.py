@@ -1,0 +1,101 @@
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import scipy.io
+import scipy.sparse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from toothwise.errors import InputError
+from toothwise.healthmap.io import read_map
+from toothwise.healthmap.matfile import read_array
+
+LIMIT = 2**31
+TYPES = ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(TYPES).flatmap(lambda t: arrays(t, array_shapes(min_dims=2, max_dims=4, max_side=6))), st.booleans()
+)
+def test_reads_what_scipy_reads(tmp_path_factory, values, packed):
+    path = tmp_path_factory.mktemp("mat") / "m.mat"
+    others = {"text": "Xdata", "cell": np.array([{"Xdata": 1}], dtype=object), "long": np.ones((3, 300)), "one": 1}
+    scipy.io.savemat(path, others | {"Xdata": values, "z": 2.0}, do_compression=packed)
+    found = read_array(path, "Xdata", limit=LIMIT)
+    expected = scipy.io.loadmat(path)["Xdata"]
+    assert found.dtype == values.dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_numbers_stored_in_a_smaller_type_and_the_other_byte_order(tmp_path):
+    """MATLAB stores doubles that are small whole numbers as bytes; old machines wrote the high byte first."""
+
+    def element(kind, data):
+        return struct.pack(">II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+    body = element(6, struct.pack(">II", 6, 0))  # class double
+    body += element(5, struct.pack(">iii", 2, 3, 1)) + element(1, b"Xdata") + element(2, bytes([1, 2, 3, 4, 5, 250]))
+    path = tmp_path / "m.mat"
+    path.write_bytes(b"old".ljust(124) + struct.pack(">H", 0x0100) + b"MI" + element(14, body))
+    expected = np.array([1, 2, 3, 4, 5, 250]).reshape(2, 3, 1, order="F")
+    np.testing.assert_array_equal(read_array(path, "Xdata", limit=LIMIT), expected)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"other": 1, "Ydata": 2}, "lacks the variable 'Xdata', found other, Ydata"),
+        ({"Xdata": np.array([{"a": 1}], dtype=object)}, "of another class"),
+        ({"Xdata": "text"}, "of another class"),
+        ({"Xdata": {"field": 1}}, "of another class"),
+        ({"Xdata": scipy.sparse.eye(3).tocsc()}, "of another class"),
+        ({"Xdata": np.ones((2, 2)) * 1j}, "complex or logical"),
+        ({"Xdata": np.ones((2, 2), bool)}, "complex or logical"),
+        ({"Xdata": np.ones((2, 2, 3, 4))}, r"\[rows, columns, 1, n\]"),
+        ({"Xdata": np.ones((0, 3))}, "non-empty"),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_other_variables(tmp_path, variables, message, packed):
+    scipy.io.savemat(tmp_path / "m.mat", variables, do_compression=packed)
+    with pytest.raises(InputError, match=message) as caught:
+        read_map(tmp_path / "m.mat")
+    assert str(caught.value).startswith(str(tmp_path / "m.mat"))
+
+
+def test_version_73_is_named(tmp_path):
+    (tmp_path / "m.mat").write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM" + bytes(400))
+    with pytest.raises(InputError, match=r"7\.3 \(HDF5\).*-v7.*h5py"):
+        read_map(tmp_path / "m.mat")
+
+
+def _claim(shape, data, packed):
+    """A file whose variable claims a shape."""
+
+    def element(kind, payload):
+        return struct.pack("<II", kind, len(payload)) + payload + bytes(-len(payload) % 8)
+
+    body = element(6, struct.pack("<II", 6, 0)) + element(5, struct.pack(f"<{len(shape)}i", *shape))
+    body += element(1, b"Xdata") + struct.pack("<II", 9, 8 * int(np.prod(shape)) % 2**32) + data
+    whole = struct.pack("<II", 14, len(body)) + body
+    whole = struct.pack("<II", 15, len(zlib.compress(whole))) + zlib.compress(whole) if packed else whole
+    return b"small".ljust(124) + b"\x00\x01IM" + whole
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_sizes_are_checked_before_memory_is_taken(tmp_path, packed):
+    path = tmp_path / "m.mat"
+    for shape, message in (
+        ((30000, 30000), "claims the shape"),  # more than the limit
+        ((9000, 9000), "too early"),  # within the limit, but the file holds 16 bytes of it
+        ((-2, 3), "claims the shape"),
+    ):
+        path.write_bytes(_claim(shape, bytes(16), packed))
+        with pytest.raises(InputError, match=message):
+            read_array(path, "Xdata", limit=10**8)
+    path.write_bytes(_claim((1, 2), np.array([3.0, 4.0]).tobytes(), packed))
+    np.testing.assert_array_equal(read_array(path, "Xdata", limit=2), [[3.0, 4.0]])
