@@ -55,6 +55,7 @@ def machine() -> dict[str, Any]:
 
 def write_result(path: Path, config: dict[str, Any], result: Any, *, seed: int | None = None) -> Path:
     """Write a result with all that it takes to repeat it."""
+    path.parent.mkdir(parents=True, exist_ok=True)  # first: the revision is asked for there
     facts = {
         "config": config,
         "seed": seed,
@@ -64,6 +65,5 @@ def write_result(path: Path, config: dict[str, Any], result: Any, *, seed: int |
         "machine": machine(),
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, facts)
     return path
