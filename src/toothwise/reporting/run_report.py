@@ -75,10 +75,10 @@ def sentence(maps: RunMaps, run: DetectorRun) -> str:
             lasting = " and has stayed on ever since"
         else:
             lasting = f" and stays on without a break from {_where(maps, run, run.consistent)}"
-    growth = f"it was {then:.1f} times its chance size at the alarm and is {last:.1f} times at the end"
+    growth = f"{then:.1f} times what chance gives at the alarm, {last:.1f} times at the end"
     return (
         f"Tooth {tooth} is going bad: the alarm is raised at {_where(maps, run, run.first_sustained)}{lasting}. "
-        f"The deviation of its waveform from the healthy one keeps the score: {growth}."
+        f"Distance of its waveform from the healthy one: {growth}."
     )
 
 
