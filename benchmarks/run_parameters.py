@@ -1,6 +1,6 @@
-"""Choose the parameters of the run protocol on simulated runs, before any recording is seen.
+"""Choose the parameters of the run protocol on simulated runs, not on recordings.
 
-    python benchmarks/run_parameters.py            # the scan, about 10 minutes on 2 cores
+    python benchmarks/run_parameters.py            # the scan
 
 Faulty and healthy simulated runs, three kinds of day-to-day drift. Of each variant: the share of healthy records
 flagged, the share of healthy runs with a sustained alarm, and of faulty runs how far into the growth (0 = onset,

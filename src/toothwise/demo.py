@@ -23,7 +23,8 @@ Progress = Callable[[str, str, float], None]  # which part, what it does, share 
 
 __all__ = ["RUN_DETECTORS", "find_run", "judge_run", "run_demo", "write_run_maps"]
 
-# Chosen on simulated runs (benchmarks/run_parameters.py), before any of them saw a recording.
+# The scan's options were chosen on simulated runs (benchmarks/run_parameters.py) before it saw a recording. Those of
+# the deep detector rest on a single simulated run. benchmarks/hums2023.py tells what was decided after which result.
 RUN_DETECTORS: dict[str, dict[str, Any]] = {
     "scan": {"lines": "rows", "lengths": [8, 16, 32]},
     "dinomaly_directional": {"image_size": [490, 56], "pooling": "rows", "max_steps": 60},

@@ -124,7 +124,7 @@ class DirectionalScan(Detector):
         over = healthy[healthy > at]
         rate = max(float(np.mean(over - at)) if len(over) else 0.0, 1e-6)
         rank = (len(healthy) - np.searchsorted(healthy, score, side="left") + 1.0) / (len(healthy) + 1.0)
-        tail = (len(over) + 1.0) / (len(healthy) + 1.0) * np.exp(-(np.asarray(score, float) - at) / rate)
+        tail = (len(over) + 1.0) / (len(healthy) + 1.0) * np.exp(-np.maximum(np.asarray(score, float) - at, 0.0) / rate)
         return np.where(np.asarray(score) > at, np.minimum(tail, 1.0), rank)
 
     def _predict(self, values: np.ndarray) -> Prediction:

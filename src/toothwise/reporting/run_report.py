@@ -202,6 +202,11 @@ def _limits(maps: RunMaps, protocol: RunProtocol, best: DetectorRun, facts: dict
         f"The alignment, scaling and score of a record use that record and earlier ones only. Records of the healthy "
         f"days ({', '.join(map(str, protocol.maps.healthy_days))}) are fitted on.",
     ]
+    if best.detector.options.get("clip") is not None:
+        items.append(
+            f"The score of {best.name} levels off: a pixel counts with at most {best.detector.options['clip']:g} "
+            f"standard deviations. How far damage has grown is read from the trend of the tooth, not from the score."
+        )
     if maps.records.truth:
         items.insert(0, f"This run is simulated; what was put in: {maps.records.truth}.")
     stamp = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())

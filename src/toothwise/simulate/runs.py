@@ -7,7 +7,8 @@ away part of the tooth's own signature (the tooth grows quieter), then it adds a
 
 The sizes are those of the healthy days 17-18 of HUMS2023, measured after alignment (share of the signature's energy):
 broadband noise 7 %, a tone 5 %, load 1-2 % in a few shapes, difference of two days 2-3 %, gain 7 % (one sd). What the
-crack does is an assumption, not a measurement.
+crack does is an assumption, not a measurement, and so is how day differences follow one another (``memory``): two
+healthy days show one difference; the default was set after a look at the alignment's correlation over the whole run.
 """
 
 from __future__ import annotations
