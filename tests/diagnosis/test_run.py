@@ -33,7 +33,7 @@ def _near(tooth, actual, teeth=35):
 
 
 def test_the_cracked_tooth_is_named_and_the_alarm_lasts(faulty):
-    maps, run = faulty
+    _, run = faulty
     assert run.consistent is not None
     assert run.record[run.first_sustained] >= 250
     for at in (run.first_sustained, run.consistent):
