@@ -383,3 +383,13 @@ def test_a_map_is_frozen_and_checked():
         _map(np.ones((2, 3)), count=np.ones((3, 2)))
     with pytest.raises(InputError, match="one row per map"):
         _batch(3, table=pd.DataFrame({"a": [1]}))
+
+
+@pytest.mark.parametrize("top", [9.0, 1.5])
+def test_overlapping_windows_count_each_pixel_once(tmp_path, recwarn, top):
+    whole = np.minimum(np.random.default_rng(4).uniform(0.1, 2.0, (35, 120)), top)
+    windows = np.lib.stride_tricks.sliding_window_view(whole, 32, axis=1).transpose(1, 0, 2)
+    batch = HealthMapBatch(windows, Axis.teeth("tooth", 35), Axis.teeth("step", 32))
+    read_map(write_map(batch, tmp_path / "w.npz"))
+    said = ["clipped" in str(w.message) for w in recwarn if issubclass(w.category, RangeWarning)]
+    assert said == ([True] if top < 2 else [])  # truly clipped windows are still told
