@@ -126,7 +126,7 @@ def _finite(data: Any) -> Any:
 @contextmanager
 def _one_line_warnings(debug: bool) -> Iterator[None]:
     """Toothwise's own warnings on one line; those of other packages only with --debug."""
-    from toothwise.errors import RangeWarning
+    from toothwise.errors import ToothwiseWarning
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         sys.stderr.write("toothwise: warning: " + " ".join(str(message).split()) + "\n")
@@ -134,7 +134,7 @@ def _one_line_warnings(debug: bool) -> Iterator[None]:
     with warnings.catch_warnings():
         if not debug:
             warnings.simplefilter("ignore")
-            warnings.simplefilter("always", RangeWarning)
+            warnings.simplefilter("always", ToothwiseWarning)
             warnings.showwarning = show
         yield
 

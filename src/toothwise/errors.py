@@ -5,11 +5,13 @@ line prints the message on one line and exits with code 2.
 """
 
 __all__ = [
+    "GearWarning",
     "InputError",
     "MissingDependencyError",
     "OutputError",
     "RangeWarning",
     "ToothwiseError",
+    "ToothwiseWarning",
     "TrainingError",
     "WeightsError",
 ]
@@ -35,8 +37,16 @@ class MissingDependencyError(ToothwiseError, ImportError):
     """An optional package that is not installed; the message names the extra that brings it."""
 
 
-class RangeWarning(UserWarning):
+class ToothwiseWarning(UserWarning):
+    """Base of all warnings; the command line prints each on one line."""
+
+
+class RangeWarning(ToothwiseWarning):
     """Values that look clipped, normalised image by image, or constant."""
+
+
+class GearWarning(ToothwiseWarning):
+    """Gears that are unusual but possible (profile shift, unequal planet spacing)."""
 
 
 class TrainingError(ToothwiseError):

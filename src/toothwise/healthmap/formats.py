@@ -6,6 +6,7 @@ import io
 import json
 import math
 import struct
+import warnings
 import zipfile
 import zlib
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toothwise.errors import InputError
+from toothwise.errors import GearWarning, InputError
 from toothwise.files import atomic_file
 from toothwise.gears import GearPair, PlanetaryStage
 from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch
@@ -114,7 +115,9 @@ def read_npz(path: Path) -> HealthMap | HealthMapBatch:
         gear = None
         if meta["gear"] is not None:
             fields = dict(meta["gear"])
-            gear = _GEARS[fields.pop("type")](**fields)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", GearWarning)  # told when the map was made
+                gear = _GEARS[fields.pop("type")](**fields)
         common = {"quantity": meta["quantity"], "unit": meta["unit"], "gear": gear, "provenance": meta["provenance"]}
         if meta["kind"] == "HealthMap":
             return HealthMap(values, rows, columns, count, condition=meta["condition"], **common)

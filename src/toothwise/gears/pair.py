@@ -1,0 +1,137 @@
+"""Two gears in mesh: which teeth meet when, and at which orders they are heard.
+
+At mesh event m (counted from the event at which tooth 0 meets tooth 0) driving tooth m mod N1 meets driven tooth
+m mod N2. The same two teeth meet again after lcm(N1, N2) events, the hunting period. Orders are cycles per revolution
+of a named shaft; frequencies are orders times the speed of that shaft.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import gcd, lcm
+from typing import Any
+
+import numpy as np
+
+from toothwise.errors import InputError
+
+__all__ = ["GearPair", "check_teeth"]
+
+_FEWEST_TEETH = 3
+
+
+def check_teeth(**teeth: int) -> None:
+    """Refuse what is no number of teeth."""
+    for name, value in teeth.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < _FEWEST_TEETH:
+            raise InputError(
+                f"{name} must be a whole number of teeth, {_FEWEST_TEETH} or more (fewer cannot stay in mesh), "
+                f"but got {value!r}"
+            )
+
+
+@dataclass(frozen=True)
+class GearPair:
+    """Two gears in mesh; a map of the pair has the driving tooth as row and the driven tooth as column.
+
+    Attributes:
+        driving, driven: teeth.
+
+    Raises:
+        InputError: no whole number of teeth, or fewer than 3.
+    """
+
+    driving: int
+    driven: int
+
+    def __post_init__(self) -> None:
+        check_teeth(driving=self.driving, driven=self.driven)
+
+    @property
+    def axes(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Name and teeth of a map's rows and of its columns."""
+        return ("driving tooth", self.driving), ("driven tooth", self.driven)
+
+    @property
+    def shafts(self) -> dict[str, float]:
+        """Revolutions of each shaft per revolution of the driving shaft."""
+        return {"driving": 1.0, "driven": self.driving / self.driven}
+
+    @property
+    def ratio(self) -> float:
+        """Gear ratio: revolutions of the driving shaft per revolution of the driven one."""
+        return self.driven / self.driving
+
+    @property
+    def assembly_phases(self) -> int:
+        """gcd of the teeth: groups of tooth pairs, of which an assembly uses one. 1 = the pair hunts."""
+        return gcd(self.driving, self.driven)
+
+    @property
+    def hunting_period(self) -> int:
+        """Mesh events until the same tooth pair meets again."""
+        return lcm(self.driving, self.driven)
+
+    @property
+    def hunting_revolutions(self) -> int:
+        """Revolutions of the driving shaft in one hunting period."""
+        return self.hunting_period // self.driving
+
+    @property
+    def hunts(self) -> bool:
+        """True when every tooth meets every tooth of the mate (coprime tooth numbers)."""
+        return self.assembly_phases == 1
+
+    def events_per_revolution(self, shaft: str = "driving") -> float:
+        """Mesh events per revolution of a shaft.
+
+        Raises:
+            InputError: unknown shaft.
+        """
+        return self.driving / _speed_of(self.shafts, shaft)
+
+    def orders(self, shaft: str = "driving") -> dict[str, float]:
+        """Mesh, shaft, hunting and assembly-phase orders, in cycles per revolution of a shaft.
+
+        Raises:
+            InputError: unknown shaft.
+        """
+        mesh = self.events_per_revolution(shaft)
+        return {
+            "mesh": mesh,
+            "driving": mesh / self.driving,
+            "driven": mesh / self.driven,
+            "hunting": mesh / self.hunting_period,
+            "assembly_phase": mesh / self.assembly_phases,
+        }
+
+    def frequencies(self, speed: float, shaft: str = "driving") -> dict[str, float]:
+        """The same as ``orders``, in hertz.
+
+        Args:
+            speed: revolutions per second of the shaft.
+        """
+        return {name: order * speed for name, order in self.orders(shaft).items()}
+
+    def pair_at(self, event: Any, start: tuple[int, int] = (0, 0)) -> tuple[Any, Any]:
+        """Driving and driven tooth at a mesh event.
+
+        Args:
+            event: whole number or array of them; negative ones lie before the start.
+            start: teeth in mesh at event 0.
+        """
+        m = np.asarray(event)
+        i, j = (m + start[0]) % self.driving, (m + start[1]) % self.driven
+        return (int(i), int(j)) if m.ndim == 0 else (i, j)
+
+    def visited(self, start: tuple[int, int] = (0, 0)) -> np.ndarray:
+        """Which tooth pairs ever meet, bool ``[driving, driven]``."""
+        met = np.zeros((self.driving, self.driven), dtype=bool)
+        met[self.pair_at(np.arange(self.hunting_period), start)] = True
+        return met
+
+
+def _speed_of(shafts: dict[str, float], shaft: str) -> float:
+    if shaft not in shafts:
+        raise InputError(f"shaft must be one of {', '.join(map(repr, shafts))}, but got {shaft!r}")
+    return shafts[shaft]

@@ -1,0 +1,202 @@
+"""A gear train: stages that share shafts, and the speed of each shaft against the one with the tachometer.
+
+As YAML:
+
+    tacho_shaft: input            # the shaft whose revolutions the tachometer counts; default: the first one
+    stages:
+      - name: high speed
+        gears: {driving: 18, driven: 35}
+        shafts: [input, middle]   # driving, driven
+      - name: planetary
+        gears: {sun: 31, planet: 31, ring: 95, planets: 3}
+        shafts: [middle, output]  # sun, carrier
+
+A file with the gears alone (``driving: 18`` and ``driven: 35``) is a train of one stage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from toothwise.errors import InputError
+from toothwise.gears.pair import GearPair
+from toothwise.gears.planetary import PlanetaryStage
+
+__all__ = ["GearTrain", "TrainStage", "make_gears", "read_gears"]
+
+_KINDS: tuple[tuple[type[GearPair] | type[PlanetaryStage], set[str], set[str]], ...] = (
+    (GearPair, {"driving", "driven"}, set()),
+    (PlanetaryStage, {"sun", "planet", "ring"}, {"planets"}),
+)
+_SHAFTS = {GearPair: ("driving", "driven"), PlanetaryStage: ("sun", "carrier")}
+
+
+@dataclass(frozen=True)
+class TrainStage:
+    """One stage of a train.
+
+    Attributes:
+        name: how people call it.
+        gears: the teeth.
+        shafts: names of its two shafts: driving and driven, or sun and carrier.
+    """
+
+    name: str
+    gears: GearPair | PlanetaryStage
+    shafts: tuple[str, str]
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """What the gears themselves call the two shafts."""
+        return _SHAFTS[type(self.gears)]
+
+
+@dataclass(frozen=True)
+class GearTrain:
+    """Stages that share shafts.
+
+    Attributes:
+        stages: at least one; each after the first shares a shaft with one before it.
+        tacho_shaft: the shaft whose revolutions the tachometer counts; "" = the first stage's driving shaft or sun.
+
+    Raises:
+        InputError: no stage, two of one name, a stage that hangs on nothing, shafts in a circle, an unknown shaft.
+    """
+
+    stages: tuple[TrainStage, ...]
+    tacho_shaft: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise InputError("a gear train needs at least one stage")
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) < len(names):
+            raise InputError(f"stages of a gear train need different names, but got {', '.join(map(repr, names))}")
+        if not self.tacho_shaft:
+            object.__setattr__(self, "tacho_shaft", self.stages[0].shafts[0])
+        if self.tacho_shaft not in self.speeds:
+            raise InputError(f"tacho_shaft must be one of {_listed(self.speeds)}, but got {self.tacho_shaft!r}")
+
+    @classmethod
+    def single(cls, gears: GearPair | PlanetaryStage) -> GearTrain:
+        """A train of one stage whose shafts are called what the gears call them."""
+        return cls((TrainStage("stage", gears, _SHAFTS[type(gears)]),))
+
+    @property
+    def speeds(self) -> dict[str, float]:
+        """Revolutions of each shaft per revolution of the first stage's first shaft."""
+        speeds = {self.stages[0].shafts[0]: 1.0}
+        for stage in self.stages:
+            first, second = stage.shafts
+            if first == second:
+                raise InputError(f"stage {stage.name!r}: its two shafts must differ, but both are {first!r}")
+            if first in speeds and second in speeds:
+                raise InputError(f"stage {stage.name!r}: its shafts {first!r} and {second!r} are joined already")
+            if first in speeds:
+                speeds[second] = speeds[first] / stage.gears.ratio
+            elif second in speeds:
+                speeds[first] = speeds[second] * stage.gears.ratio
+            else:
+                raise InputError(
+                    f"stage {stage.name!r}: neither of its shafts {first!r} and {second!r} is one of {_listed(speeds)}"
+                )
+        return speeds
+
+    def ratio(self, shaft: str) -> float:
+        """Revolutions of a shaft per revolution of the tachometer's shaft.
+
+        Raises:
+            InputError: unknown shaft.
+        """
+        speeds = self.speeds
+        if shaft not in speeds:
+            raise InputError(f"shaft must be one of {_listed(speeds)}, but got {shaft!r}")
+        return speeds[shaft] / speeds[self.tacho_shaft]
+
+    def stage(self, name: str | None = None) -> TrainStage:
+        """A stage by name; None = the only one.
+
+        Raises:
+            InputError: unknown name, or None where there are several.
+        """
+        names = [stage.name for stage in self.stages]
+        if name is None and len(names) == 1:
+            return self.stages[0]
+        if name not in names:
+            raise InputError(f"stage must be one of {', '.join(map(repr, names))}, but got {name!r}")
+        return self.stages[names.index(name)]
+
+    def mesh_orders(self) -> dict[str, float]:
+        """Mesh order of each stage, in cycles per revolution of the tachometer's shaft."""
+        return {
+            stage.name: stage.gears.events_per_revolution(stage.ends[0]) * self.ratio(stage.shafts[0])
+            for stage in self.stages
+        }
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(map(repr, names))
+
+
+def make_gears(data: Any, where: str = "gears") -> GearPair | PlanetaryStage:
+    """A pair or a planetary stage from its numbers of teeth.
+
+    Args:
+        data: ``{driving, driven}`` or ``{sun, planet, ring, planets}``.
+        where: named in errors.
+
+    Raises:
+        InputError: neither of the two, or impossible teeth.
+    """
+    keys = set(data) if isinstance(data, dict) else set()
+    for kind, needed, optional in _KINDS:
+        if needed <= keys and keys <= needed | optional:
+            try:
+                return kind(**data)
+            except InputError as error:
+                raise InputError(f"{where}: {error}") from None
+    raise InputError(f"{where}: gears must be {{driving, driven}} or {{sun, planet, ring, planets}}, but got {data!r}")
+
+
+def make_train(data: Any, where: str = "gears") -> GearTrain:
+    """A train from what its YAML holds."""
+    if not isinstance(data, dict):
+        raise InputError(f"{where}: must be a mapping with 'stages', or the gears alone, but got {data!r}")
+    if "stages" not in data:
+        return GearTrain.single(make_gears(data, where))
+    unknown = set(data) - {"stages", "tacho_shaft"}
+    if unknown:
+        raise InputError(f"{where}: unknown key {sorted(unknown)[0]!r}; allowed are 'stages' and 'tacho_shaft'")
+    stages = []
+    for k, item in enumerate(data["stages"] or []):
+        here = f"{where}: stage {k}"
+        if not isinstance(item, dict) or "gears" not in item or set(item) - {"name", "gears", "shafts"}:
+            raise InputError(f"{here}: must have gears, and may have name and shafts, but got {item!r}")
+        gears = make_gears(item["gears"], here)
+        shafts = item.get("shafts") or _SHAFTS[type(gears)]
+        if len(shafts) != 2:
+            raise InputError(f"{here}: shafts must be two names, but got {shafts!r}")
+        stages.append(TrainStage(str(item.get("name", f"stage {k}")), gears, (str(shafts[0]), str(shafts[1]))))
+    try:
+        return GearTrain(tuple(stages), str(data.get("tacho_shaft") or ""))
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def read_gears(path: str | Path) -> GearTrain:
+    """A gear train from a YAML file.
+
+    Raises:
+        InputError: no such file, no YAML, or not a train; the message names the file.
+    """
+    try:
+        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
+    return make_train(data, str(path))
