@@ -13,7 +13,7 @@ from typing import Any
 
 from toothwise.errors import OutputError
 
-__all__ = ["atomic_file", "atomic_folder", "check_writable", "write_json"]
+__all__ = ["atomic_file", "atomic_folder", "check_replaceable", "check_writable", "write_json"]
 
 
 @contextmanager
@@ -89,6 +89,22 @@ def check_writable(folder: Path) -> None:
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         raise OutputError(f"{folder}: cannot be written ({place} is not a folder that can be written to)")
+
+
+def check_replaceable(folder: Path, marker: str, what: str) -> None:
+    """Fail before long work where ``folder`` cannot be written, or holds files but not ``marker``, so is not ours.
+
+    Args:
+        folder: the place to be written or replaced.
+        marker: file that every folder of this kind holds.
+        what: the kind in words, for the message.
+
+    Raises:
+        OutputError: the folder cannot be written, or holds something else.
+    """
+    check_writable(folder)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / marker).is_file():
+        raise OutputError(f"{folder}: holds something other than {what} and would be replaced: name another folder")
 
 
 def write_json(path: Path, data: Any) -> None:

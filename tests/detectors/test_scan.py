@@ -7,7 +7,7 @@ import pytest
 
 from toothwise import detectors
 from toothwise.detectors.scan import DirectionalScan
-from toothwise.errors import InputError
+from toothwise.errors import InputError, OutputError
 
 
 def _healthy(n, seed, shape=(31, 95)):
@@ -103,6 +103,16 @@ def test_batch_size_does_not_matter(scan):
     alone = [scan.predict(maps[i : i + 1]) for i in range(7)]
     np.testing.assert_array_equal(together.score, [p.score[0] for p in alone])
     np.testing.assert_array_equal(together.anomaly_map, np.concatenate([p.anomaly_map for p in alone]))
+
+
+def test_save_replaces_a_saved_detector_and_nothing_else(scan, tmp_path):
+    scan.save(tmp_path / "scan")
+    scan.save(tmp_path / "scan")
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("words")
+    with pytest.raises(OutputError, match="other than a saved detector"):
+        scan.save(tmp_path / "thesis")
+    assert (tmp_path / "thesis" / "chapter.txt").read_text() == "words"
 
 
 def test_saved_and_loaded_in_a_fresh_process(scan, tmp_path):

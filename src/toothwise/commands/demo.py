@@ -150,13 +150,14 @@ def _text(facts: dict[str, Any], output: Path, seconds: float) -> str:
                 number(entry["tooth"]) if "tooth" in entry else "-",
                 number(entry["first_sustained"]),
                 number(entry["consistent"]),
-                f"{entry['false_alarm_rate']:.1%} ({low:.1%}-{high:.1%})",
-                "-" if flagged is None else f"{flagged:.1%}",
-                f"{entry['seconds']:.1f}",
+                f"{100 * entry['false_alarm_rate']:.0f} ({100 * low:.0f}-{100 * high:.0f})",
+                "-" if flagged is None else f"{100 * flagged:.1f}",
+                f"{entry['seconds']:.0f}",
             )
         )
-    columns = ("detector", "tooth", "first sustained", "consistent", "false alarms (95 %)", "days 19-20 flagged", "s")
+    columns = ("detector", "tooth", "sustained", "consistent", "false alarms", "flagged", "s")
     text = f"{facts['data']}\n" + table(columns, rows, right=columns[1:])
+    text += "False alarms: % of healthy records, 95 % interval. Flagged: % of the records of days 19-20.\n"
     for name, why in facts["skipped"].items():
         text += f"{name} was skipped: {why}\n"
     if facts["simulated"]:

@@ -20,8 +20,8 @@ from jsonargparse import ArgumentParser
 
 from toothwise.commands.parser import Result, key_values
 from toothwise.commands.terminal import Tell
-from toothwise.errors import InputError, OutputError
-from toothwise.files import check_writable
+from toothwise.errors import InputError
+from toothwise.files import check_replaceable
 
 _BLOCKS = "what tells, in the maps' file, which maps were taken together; without it: four equal pieces in time"
 
@@ -62,7 +62,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Options, tell: Tell) -> Result:
     """Fit, calibrate, save."""
-    _check_output(options.output)
+    check_replaceable(options.output, "detector.json", "a saved detector")
     from toothwise import detectors
     from toothwise.commands.maps import healthy_only, read_maps
     from toothwise.detectors.calibration import fit_with_threshold
@@ -111,14 +111,3 @@ def run(options: Options, tell: Tell) -> Result:
         )
 
     return Result(data, text)
-
-
-def _check_output(folder: Path) -> None:
-    """Fail before the work, not after it; and never replace a folder that is not a saved detector.
-
-    Raises:
-        OutputError: the folder cannot be written, or holds something else.
-    """
-    check_writable(folder)
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "detector.json").is_file():
-        raise OutputError(f"{folder}: holds something other than a saved detector and would be replaced: name another")

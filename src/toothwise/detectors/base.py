@@ -14,7 +14,7 @@ import numpy as np
 from toothwise import __version__
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold
-from toothwise.files import atomic_folder, write_json
+from toothwise.files import atomic_folder, check_replaceable, write_json
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
 
 __all__ = ["Detector", "Maps", "Prediction", "as_array"]
@@ -121,7 +121,13 @@ class Detector(ABC):
         return self._predict(as_array(maps, shape=self.shape))
 
     def save(self, folder: str | Path) -> Path:
-        """Write the detector to a folder, whole or not at all."""
+        """Write the detector to a folder, whole or not at all; a detector that was saved there before is replaced.
+
+        Raises:
+            InputError: it has not been fitted.
+            OutputError: the folder cannot be written, or holds something other than a saved detector.
+        """
+        check_replaceable(Path(folder), "detector.json", "a saved detector")
         if self.shape is None:
             raise InputError(f"{self.name} has not been fitted: there is nothing to save")
         from safetensors.numpy import save_file
