@@ -90,9 +90,9 @@ def hums2023() -> str:
     return f"""# HUMS2023: a planet gear until it fails
 
 808 recordings of one planet gear (35 teeth), days 17-27; a rim crack grows to failure. Records of the test part (days
-21-27) count from 1; 0 = before it. *First sustained*: above the threshold five records running. *Consistent*: above it from
-there to the end, the published definition. Published for this run by KU Leuven: consistent at test record 309 with one
-sensor, at 294 with three sensors fused. The tooth that fails, by the largest rise of the residual over the last ten
+21-27) count from 1; 0 = before it. *First sustained*: above the threshold five records running. *Consistent*: above it
+from there to the end, the published definition. Published for this run by KU Leuven: consistent at test record 309 with
+one sensor, at 294 with three sensors fused. The tooth that fails, by the largest rise of the residual over the last ten
 records, is tooth {best["tooth_at_failure"]} as this project counts (tooth 0 begins at the first sample of record 1).
 
 ## What was found
