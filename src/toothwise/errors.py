@@ -10,6 +10,7 @@ __all__ = [
     "MissingDependencyError",
     "OutputError",
     "RangeWarning",
+    "SignalWarning",
     "ToothwiseError",
     "ToothwiseWarning",
     "TrainingError",
@@ -47,6 +48,10 @@ class RangeWarning(ToothwiseWarning):
 
 class GearWarning(ToothwiseWarning):
     """Gears that are unusual but possible (profile shift, unequal planet spacing)."""
+
+
+class SignalWarning(ToothwiseWarning):
+    """A recording that can be used, with something wrong in it (mesh not heard, NaN gaps, clipped samples)."""
 
 
 class TrainingError(ToothwiseError):

@@ -50,6 +50,7 @@ def test_npz_keeps_everything(tmp_path, gear):
     original = _map(
         values,
         count=np.arange(12).reshape(3, 4),
+        variance=np.linspace(0, 1, 12).reshape(3, 4),
         quantity="rms of difference",
         unit="g",
         gear=gear,
@@ -59,6 +60,7 @@ def test_npz_keeps_everything(tmp_path, gear):
     found = read_map(write_map(original, tmp_path / "m.npz"))
     np.testing.assert_array_equal(found.values, original.values)
     np.testing.assert_array_equal(found.count, original.count)
+    np.testing.assert_array_equal(found.variance, original.variance)
     for name in ("rows", "columns", "quantity", "unit", "gear", "condition", "provenance"):
         assert getattr(found, name) == getattr(original, name), name
 

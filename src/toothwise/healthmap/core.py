@@ -60,6 +60,8 @@ class HealthMap:
         rows: axis of the rows, one label per row.
         columns: axis of the columns, one label per column.
         count: int32 ``[rows, columns]``, measurements behind each pixel, or None if unknown.
+        variance: float32 ``[rows, columns]``, variance of the pixel's measurements, NaN where there are none, or None
+            if unknown.
         quantity: what a value is ("rms of residual", "deviation from healthy", ...).
         unit: unit of a value ("g", "1").
         gear: the gears, or None if unknown.
@@ -79,6 +81,7 @@ class HealthMap:
     gear: Gears | None = None
     condition: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    variance: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", _check_values(self.values, 2, "values of a map"))
@@ -89,6 +92,14 @@ class HealthMap:
                 raise InputError(f"count must have the shape of values {self.values.shape}, but has {count.shape}")
             count.flags.writeable = False
             object.__setattr__(self, "count", count)
+        if self.variance is not None:
+            variance = np.array(self.variance, dtype=np.float32)
+            if variance.shape != self.values.shape:
+                raise InputError(
+                    f"variance must have the shape of values {self.values.shape}, but has {variance.shape}"
+                )
+            variance.flags.writeable = False
+            object.__setattr__(self, "variance", variance)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -58,8 +58,9 @@ def write_npz(health_map: HealthMap | HealthMapBatch, path: Path) -> None:
         meta["table"] = {"columns": [str(c) for c in table.columns], "data": cells.to_numpy().tolist()}
     else:
         meta["condition"] = health_map.condition
-        if health_map.count is not None:
-            arrays["count"] = health_map.count
+        for name in ("count", "variance"):
+            if getattr(health_map, name) is not None:
+                arrays[name] = getattr(health_map, name)
     try:
         text = json.dumps(meta, allow_nan=False, default=_json_value)
     except (TypeError, ValueError) as error:
@@ -100,7 +101,7 @@ def read_npz(path: Path) -> HealthMap | HealthMapBatch:
             if "values" not in data.files:
                 raise InputError(f"lacks the array 'values', found {', '.join(data.files) or 'nothing'}")
             values = data["values"]
-            count = data["count"] if "count" in data.files else None
+            extra = {name: data[name] for name in ("count", "variance") if name in data.files}
             meta = json.loads(str(data["meta"])) if "meta" in data.files else None
     except InputError:
         raise
@@ -120,7 +121,7 @@ def read_npz(path: Path) -> HealthMap | HealthMapBatch:
                 gear = _GEARS[fields.pop("type")](**fields)
         common = {"quantity": meta["quantity"], "unit": meta["unit"], "gear": gear, "provenance": meta["provenance"]}
         if meta["kind"] == "HealthMap":
-            return HealthMap(values, rows, columns, count, condition=meta["condition"], **common)
+            return HealthMap(values, rows, columns, **extra, condition=meta["condition"], **common)
         table = pd.DataFrame(meta["table"]["data"], columns=meta["table"]["columns"])
         return HealthMapBatch(values, rows, columns, table, **common)
     except (KeyError, TypeError, IndexError) as error:

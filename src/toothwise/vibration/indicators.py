@@ -2,16 +2,32 @@
 
 Names and conventions are those of MATLAB's gearConditionMetrics: FM4, M6A and M8A of the difference signal, NA4 of the
 residual, FM0 of the averaged and regular signals. Sources: Stewart 1977 (FM0, FM4), Martin 1989 (M6A, M8A), Zakrajsek,
-Townsend and Decker 1993 (NA4).
+Townsend and Decker 1993 (NA4), Zakrajsek, Handschuh and Decker 1994 (NB4).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from toothwise.errors import InputError
+from toothwise.vibration.components import split
 
-__all__ = ["crest_factor", "energy_ratio", "fm0", "fm4", "kurtosis", "m6a", "m8a", "na4", "rms"]
+__all__ = [
+    "crest_factor",
+    "energy_ratio",
+    "fm0",
+    "fm4",
+    "gear_condition_metrics",
+    "kurtosis",
+    "m6a",
+    "m8a",
+    "na4",
+    "nb4",
+    "rms",
+    "sideband_energy_ratio",
+]
 
 
 def _moment(x: np.ndarray, order: int) -> np.ndarray:
@@ -83,3 +99,71 @@ def na4(residual: np.ndarray) -> np.ndarray:
 def energy_ratio(difference: np.ndarray, regular: np.ndarray) -> np.ndarray:
     """Standard deviation of the difference over that of the regular signal, ``[..., n]`` each."""
     return np.std(difference, axis=-1) / np.std(regular, axis=-1)
+
+
+def nb4(band: np.ndarray) -> np.ndarray:
+    """NA4's quotient for the envelope of the band around a mesh harmonic.
+
+    Args:
+        band: complex ``[records, n]`` in time order, as ``components.narrowband`` gives it.
+    """
+    return na4(np.abs(np.asarray(band)))
+
+
+def sideband_energy_ratio(
+    average: np.ndarray, revolutions: float, mesh_order: float, *, sidebands: int = 6, spacing: float = 1.0
+) -> np.ndarray:
+    """SER: summed amplitudes of the first sidebands over the amplitude of the mesh line, ``[..., n]`` -> ``[...]``.
+
+    Args:
+        average: over a whole number of revolutions.
+        revolutions: that it spans.
+        mesh_order: in cycles per revolution.
+        sidebands: on either side.
+        spacing: of the sidebands in orders (1 = those of the averaged shaft).
+
+    Raises:
+        InputError: no mesh line, or orders beyond what the signal can carry.
+    """
+    spectrum = np.abs(np.fft.rfft(np.asarray(average, dtype=np.float64), axis=-1))
+    away = spacing * np.concatenate([-np.arange(1, sidebands + 1), np.arange(1, sidebands + 1)])
+    at = np.rint((mesh_order + away) * revolutions).astype(int)
+    centre = round(mesh_order * revolutions)
+    if at.min() < 1 or at.max() >= spectrum.shape[-1]:
+        raise InputError(
+            f"{sidebands} sidebands around order {mesh_order:g} do not lie within what the signal can carry"
+        )
+    line = spectrum[..., centre]
+    if (line == 0).any():
+        raise InputError(f"there is no line at mesh order {mesh_order:g}: its sidebands have no ratio to it")
+    return np.sum(spectrum[..., at], axis=-1) / line
+
+
+def gear_condition_metrics(average: np.ndarray, revolutions: float, mesh_orders: Sequence[float]) -> dict[str, float]:
+    """The condition indicators of one synchronous average, under MATLAB's names.
+
+    RMS, Kurtosis and CrestFactor of the average; FM4, M6A and M8A of its difference signal; FM0 of average and regular
+    signal; ER of difference and regular signal; SER of the first mesh order. NA4 and NB4 follow a sequence of records:
+    see ``na4`` and ``nb4``.
+
+    Args:
+        average: ``[n]``.
+        revolutions: that it spans.
+        mesh_orders: in cycles per revolution.
+    """
+    parts = split(average, revolutions, mesh_orders)
+    spectrum = np.abs(np.fft.rfft(average)) * 2.0 / len(average)
+    lines = [k * order * revolutions for order in mesh_orders for k in (1, 2)]
+    amplitudes = np.array([spectrum[round(at)] for at in lines if round(at) < len(spectrum)])
+    found = {
+        "RMS": rms(average),
+        "Kurtosis": kurtosis(average),
+        "CrestFactor": crest_factor(average),
+        "FM0": fm0(average, amplitudes),
+        "FM4": fm4(parts.difference),
+        "M6A": m6a(parts.difference),
+        "M8A": m8a(parts.difference),
+        "ER": energy_ratio(parts.difference, parts.regular),
+        "SER": sideband_energy_ratio(average, revolutions, mesh_orders[0]),
+    }
+    return {name: float(value) for name, value in found.items()}

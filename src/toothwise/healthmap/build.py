@@ -1,0 +1,289 @@
+"""Health maps from vibration: what the signal holds at each mesh event, filed under the two teeth that meet there."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from toothwise import __version__
+from toothwise.errors import InputError
+from toothwise.gears import GearPair, GearTrain, PlanetaryStage
+from toothwise.healthmap.core import Axis, HealthMap
+from toothwise.vibration.angle import ShaftAngle
+from toothwise.vibration.components import Components
+from toothwise.vibration.periods import Periods, cut_periods, warn_if_unheard
+from toothwise.vibration.records import VibrationRecord
+from toothwise.vibration.windows import EventWindow, event_statistic
+
+__all__ = ["MapConfig", "build_map", "map_of_periods", "tooth_by_revolution"]
+
+SIGNALS = ("average", "residual", "difference")
+_UNITS = {"rms": "{}", "peak": "{}", "energy": "{}^2", "kurtosis": "1"}
+
+
+@dataclass(frozen=True)
+class MapConfig:
+    """How a record becomes a map.
+
+    Attributes:
+        signal: "difference" (without mesh and shaft harmonics and first sidebands), "residual" (sidebands kept) or
+            "average" (everything).
+        quantity: "rms", "energy" (mean square), "kurtosis" or "peak" in each event's window.
+        average: "coherent" averages the hunting periods first, so that noise falls with the root of their number;
+            "incoherent" averages the periods' values (noise keeps its level, its spread falls).
+        window: around a mesh event: "rectangular", "hann" or "tukey".
+        overlap: of a Tukey window, in teeth.
+        periods: hunting periods used; None = all.
+        samples_per_tooth: None = what the sampling rate gives, 8 to 64.
+        num_harmonics: mesh harmonics taken out; None = all, because they are the same at every tooth.
+        num_sidebands: sidebands of each mesh harmonic taken out of the difference, at the orders of both shafts.
+        shaft_harmonics: harmonics of both shafts taken out.
+        planet: of a planetary stage: which planet, from 0.
+        sensor_reach: of a planetary stage: ring teeth to either side of the sensor (ring tooth 0) within which the
+            planet is heard; beyond it pixels are NaN. None = everywhere.
+
+    Raises:
+        InputError: a value that is not allowed.
+    """
+
+    signal: Literal["average", "residual", "difference"] = "difference"
+    quantity: Literal["rms", "energy", "kurtosis", "peak"] = "rms"
+    average: Literal["coherent", "incoherent"] = "coherent"
+    window: Literal["rectangular", "hann", "tukey"] = "hann"
+    overlap: float = 0.5
+    periods: int | None = None
+    samples_per_tooth: int | None = None
+    num_harmonics: int | None = None
+    num_sidebands: int = 1
+    shaft_harmonics: int = 2
+    planet: int = 0
+    sensor_reach: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, allowed in (
+            ("signal", SIGNALS),
+            ("quantity", tuple(_UNITS)),
+            ("average", ("coherent", "incoherent")),
+        ):
+            given = getattr(self, name)
+            if given not in allowed:
+                raise InputError(f"{name} must be one of {', '.join(map(repr, allowed))}, but got {given!r}")
+        if self.planet < 0 or (self.sensor_reach is not None and self.sensor_reach < 0):
+            raise InputError(
+                f"planet and sensor_reach must be 0 or more, but got {self.planet!r} and {self.sensor_reach!r}"
+            )
+        _ = self.event_window
+
+    @property
+    def event_window(self) -> EventWindow:
+        """The window around a mesh event."""
+        return EventWindow(self.window, self.overlap)
+
+
+def build_map(
+    record: VibrationRecord,
+    gears: GearPair | PlanetaryStage | GearTrain,
+    config: MapConfig | None = None,
+    *,
+    channel: str | None = None,
+    stage: str | None = None,
+    angle: ShaftAngle | None = None,
+    **options: Any,
+) -> HealthMap:
+    """The health map of one record: row = driving (planet) tooth, column = driven (ring) tooth.
+
+    Args:
+        record: vibration with a tachometer.
+        gears: a pair, a planetary stage, or a train.
+        config: parameters; None = the defaults.
+        channel: of the record; None = the first one.
+        stage: of a train with several.
+        angle: of the driving shaft (of the carrier); None = from the tachometer.
+        options: fields of MapConfig by name, instead of ``config``.
+
+    Returns:
+        NaN where no pair meshes; ``count`` = hunting periods behind a pixel; ``variance`` = variance of the pixel's
+        value over the hunting periods. Tooth 0 of the driving gear is the one at the first pulse; the driven tooth
+        that it meets there is called 0 too (from record to record another one, unless both shafts have an index:
+        see ``healthmap.align``). Every parameter is in ``provenance``.
+
+    Raises:
+        InputError: see ``cut_periods``.
+    """
+    if config is not None and options:
+        raise InputError("give either a MapConfig or its fields by name, not both")
+    try:
+        c = config or MapConfig(**options)
+    except TypeError as error:
+        raise InputError(f"{error}; fields of MapConfig are {', '.join(MapConfig.__dataclass_fields__)}") from None
+    periods = cut_periods(
+        record,
+        gears,
+        channel=channel,
+        stage=stage,
+        samples_per_tooth=c.samples_per_tooth,
+        periods=c.periods,
+        angle=angle,
+    )
+    return map_of_periods(periods, c, record, channel=channel)
+
+
+def map_of_periods(
+    periods: Periods, config: MapConfig, record: VibrationRecord, *, channel: str | None = None
+) -> HealthMap:
+    """As ``build_map``, from a record that was cut into hunting periods already."""
+    c, gears = config, periods.gears
+    mean = periods.mean()
+    visible = warn_if_unheard(periods, mean)
+    values, variance = _event_values(periods, mean, c)
+    (row_name, rows), (column_name, columns) = gears.axes
+    i, j = gears.pair_at(np.arange(gears.hunting_period))
+    heard = np.ones(len(i), dtype=bool)
+    if isinstance(gears, PlanetaryStage):
+        if c.planet >= gears.planets:
+            raise InputError(f"planet must be 0 to {gears.planets - 1}, but got {c.planet}")
+        if c.sensor_reach is not None:
+            heard = np.minimum(j, columns - j) <= c.sensor_reach
+    grid = np.full((rows, columns), np.nan, dtype=np.float32)
+    spread = np.full((rows, columns), np.nan, dtype=np.float32)
+    count = np.zeros((rows, columns), dtype=np.int32)
+    grid[i[heard], j[heard]] = values[heard]
+    count[i[heard], j[heard]] = len(periods.values)
+    if variance is not None:
+        spread[i[heard], j[heard]] = variance[heard]
+    provenance = {
+        **record.provenance,
+        "channel": channel or next(iter(record.channels)),
+        "software": f"toothwise {__version__}",
+        "config": asdict(c),
+        "samples_per_tooth": periods.samples_per_tooth,
+        "hunting_periods": len(periods.values),
+        "periods_left_out": periods.left_out,
+        "mesh_visibility": round(min(visible, 1e6), 3),
+        "mean_speed": float(np.mean(periods.angle.speed())),
+        "tooth_zero": "first pulse of the tachometer" if periods.angle.tooth_zero else "unknown",
+        "angle_quality": periods.angle.quality,
+    }
+    return HealthMap(
+        grid,
+        Axis.teeth(row_name, rows),
+        Axis.teeth(column_name, columns),
+        count,
+        f"{c.quantity} of {c.signal}",
+        _UNITS[c.quantity].format(record.unit),
+        gears,
+        dict(record.condition),
+        provenance,
+        spread,
+    )
+
+
+def _parts(periods: Periods, mean: np.ndarray, c: MapConfig) -> Components:
+    return periods.components(
+        mean,
+        num_harmonics=c.num_harmonics,
+        num_sidebands=c.num_sidebands,
+        shaft_harmonics=c.shaft_harmonics,
+    )
+
+
+def _event_values(periods: Periods, mean: np.ndarray, c: MapConfig) -> tuple[np.ndarray, np.ndarray | None]:
+    """Value of each mesh event, and its variance over the periods (None where there is only one)."""
+    # what is regular is the same in every period: it is found on their average and taken from each of them
+    wanted = mean if c.signal == "average" else getattr(_parts(periods, mean, c), c.signal)
+    removed = mean - wanted
+    shift = 0.0
+    if isinstance(periods.gears, PlanetaryStage) and c.planet < periods.gears.planets:
+        shift = float(periods.gears.spacing[c.planet]) * periods.gears.ring * periods.samples_per_tooth
+    window, spt = c.event_window, periods.samples_per_tooth
+
+    def values_of(x: np.ndarray) -> np.ndarray:
+        return event_statistic(_turned(x, shift), spt, window, c.quantity)
+
+    many = len(periods.values) > 1
+    total, square = np.zeros(periods.gears.hunting_period), np.zeros(periods.gears.hunting_period)
+    first: np.ndarray | None = None
+    if many or c.average == "incoherent":
+        for period in periods.values:
+            value = values_of(period - removed)
+            first = value if first is None else first
+            total += value - first  # around the first one: no cancellation in the variance
+            square += (value - first) ** 2
+    n = len(periods.values)
+    variance = np.maximum(square - total**2 / n, 0.0) / (n - 1) if many else None
+    if c.average == "incoherent" and first is not None:
+        return first + total / n, variance
+    return values_of(wanted), variance
+
+
+def _turned(x: np.ndarray, samples: float) -> np.ndarray:
+    """A closed period that begins ``samples`` later (not a whole number in general)."""
+    if samples == 0.0:
+        return x
+    bins = np.arange(len(x) // 2 + 1)
+    return np.fft.irfft(np.fft.rfft(x) * np.exp(2j * np.pi * bins * samples / len(x)), len(x))
+
+
+def tooth_by_revolution(
+    record: VibrationRecord,
+    gears: GearPair | PlanetaryStage | GearTrain,
+    config: MapConfig | None = None,
+    *,
+    gear: str | None = None,
+    channel: str | None = None,
+    stage: str | None = None,
+    angle: ShaftAngle | None = None,
+) -> HealthMap:
+    """A map for gears that do not hunt: row = tooth of one gear, column = its revolutions one after the other.
+
+    Args:
+        gear: "driving" or "driven" ("planet" or "ring" of a planetary stage); None = the rows of ``build_map``.
+        record, gears, config, channel, stage, angle: as ``build_map``; ``average`` is not used.
+
+    Raises:
+        InputError: unknown gear; see ``cut_periods``.
+    """
+    c = config or MapConfig()
+    periods = cut_periods(
+        record,
+        gears,
+        channel=channel,
+        stage=stage,
+        samples_per_tooth=c.samples_per_tooth,
+        periods=c.periods,
+        angle=angle,
+    )
+    names = {name.split()[0]: teeth for name, teeth in periods.gears.axes}
+    gear = gear or next(iter(names))
+    if gear not in names:
+        raise InputError(f"gear must be one of {', '.join(map(repr, names))}, but got {gear!r}")
+    mean = periods.mean()
+    visible = warn_if_unheard(periods, mean)
+    wanted = mean if c.signal == "average" else getattr(_parts(periods, mean, c), c.signal)
+    removed = mean - wanted
+    values = np.concatenate(
+        [event_statistic(p - removed, periods.samples_per_tooth, c.event_window, c.quantity) for p in periods.values]
+    )
+    teeth = names[gear]
+    grid = values.reshape(-1, teeth).T
+    return HealthMap(
+        grid,
+        Axis.teeth(f"{gear} tooth", teeth),
+        Axis(f"{gear} revolution", tuple(range(grid.shape[1]))),
+        np.ones(grid.shape, dtype=np.int32),
+        f"{c.quantity} of {c.signal}",
+        _UNITS[c.quantity].format(record.unit),
+        periods.gears,
+        dict(record.condition),
+        {
+            **record.provenance,
+            "channel": channel or next(iter(record.channels)),
+            "software": f"toothwise {__version__}",
+            "config": asdict(c),
+            "samples_per_tooth": periods.samples_per_tooth,
+            "mesh_visibility": round(min(visible, 1e6), 3),
+            "mean_speed": float(np.mean(periods.angle.speed())),
+        },
+    )

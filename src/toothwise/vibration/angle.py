@@ -1,0 +1,199 @@
+"""Shaft angle over time, from pulses, from an encoder, or from the vibration itself.
+
+Angle is counted in revolutions; revolution 0 begins at the first rising edge, which by agreement is the start of
+tooth 0. Between pulses time is a cubic spline of angle where that rises throughout, and a monotone
+cubic (Fritsch-Carlson) where it does not: the angle never runs backwards.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from toothwise.errors import InputError
+from toothwise.vibration.tacho import PulseReport, repair_pulses
+
+__all__ = ["ShaftAngle", "angle_from_encoder", "angle_from_pulses", "segment_shares"]
+
+
+@dataclass(frozen=True, eq=False)
+class ShaftAngle:
+    """Revolutions of a shaft as a monotone function of time.
+
+    Attributes:
+        times: seconds, float64 ``[knots]``, rising.
+        revolutions: float64 ``[knots]``, rising.
+        tooth_zero: True where revolution 0 begins at a known tooth (an index pulse), False where it does not.
+        quality: 0 (a guess) to 1; 1 for a tachometer without repairs.
+        report: what was wrong with the pulses, if there were any.
+    """
+
+    times: np.ndarray
+    revolutions: np.ndarray
+    tooth_zero: bool = True
+    quality: float = 1.0
+    report: PulseReport | None = None
+
+    def __post_init__(self) -> None:
+        t, r = np.asarray(self.times, dtype=np.float64), np.asarray(self.revolutions, dtype=np.float64)
+        if t.ndim != 1 or t.shape != r.shape or len(t) < 2:
+            raise InputError(
+                f"an angle needs times and revolutions [knots] of 2 or more, but got {t.shape} and {r.shape}"
+            )
+        if not (np.isfinite(t).all() and np.isfinite(r).all() and (np.diff(t) > 0).all() and (np.diff(r) > 0).all()):
+            raise InputError("times and revolutions of an angle must be finite and rise from knot to knot")
+        object.__setattr__(self, "times", t)
+        object.__setattr__(self, "revolutions", r)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """First and last known revolution."""
+        return float(self.revolutions[0]), float(self.revolutions[-1])
+
+    def speed(self) -> np.ndarray:
+        """Speed between the knots in revolutions per second, float64 ``[knots - 1]``."""
+        return np.diff(self.revolutions) / np.diff(self.times)
+
+    @cached_property
+    def _forward(self) -> Any:
+        from scipy.interpolate import CubicSpline, PchipInterpolator
+
+        if len(self.times) > 3:
+            spline = CubicSpline(self.times, self.revolutions, bc_type="not-a-knot", extrapolate=False)
+            if _rises(spline):
+                return spline
+        return PchipInterpolator(self.times, self.revolutions, extrapolate=False)
+
+    @cached_property
+    def _inverse(self) -> Any:
+        from scipy.interpolate import CubicSpline, PchipInterpolator
+
+        # a smooth curve is nearer to the truth than a monotone one, as long as it is monotone itself
+        if len(self.times) > 3:
+            spline = CubicSpline(self.revolutions, self.times, bc_type="not-a-knot", extrapolate=False)
+            if _rises(spline):
+                return spline
+        return PchipInterpolator(self.revolutions, self.times, extrapolate=False)
+
+    def at(self, times: np.ndarray) -> np.ndarray:
+        """Revolutions at given times (s); NaN outside the known span."""
+        return self._forward(times)
+
+    def time_of(self, revolutions: np.ndarray) -> np.ndarray:
+        """Instants (s) of given revolutions; NaN outside the known span."""
+        return self._inverse(revolutions)
+
+    def scaled(self, ratio: float, *, same_zero: bool = True) -> ShaftAngle:
+        """The angle of a shaft that turns ``ratio`` times as fast.
+
+        Args:
+            same_zero: both shafts are at tooth 0 at the start; False = the other shaft's tooth zero is unknown.
+        """
+        return ShaftAngle(
+            self.times, self.revolutions * ratio, self.tooth_zero and same_zero, self.quality, self.report
+        )
+
+
+def _rises(spline: Any) -> bool:
+    """True where a cubic spline's slope is positive throughout (its minimum lies at knots or at its inflections)."""
+    c3, c2, c1 = spline.c[0], spline.c[1], spline.c[2]
+    width = np.diff(spline.x)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        turn = np.where(c3 != 0, -c2 / (3.0 * c3), -1.0)
+    inside = (turn > 0) & (turn < width)
+    lowest = np.where(inside, c1 + 2.0 * c2 * turn + 3.0 * c3 * turn**2, c1)
+    last = c1[-1] + 2.0 * c2[-1] * width[-1] + 3.0 * c3[-1] * width[-1] ** 2
+    return bool((lowest > 0).all() and (c1 > 0).all() and last > 0)
+
+
+def segment_shares(times: np.ndarray, pulses: int, *, turns: int = 8) -> np.ndarray:
+    """Share of a revolution between neighbouring pulses of an encoder whose segments are uneven.
+
+    A revolution's segments are compared with the revolution around them (so that a change of speed does not matter),
+    and their median over all revolutions is taken. Only a constant speed within each revolution, on average over the
+    revolutions, is assumed: what repeats exactly once per revolution cannot be told from uneven segments.
+
+    Args:
+        times: pulse times (s), none missing.
+        pulses: per revolution.
+        turns: revolutions needed at least.
+
+    Returns:
+        float64 ``[pulses]``, summing to 1; equal shares where there are too few revolutions to tell.
+    """
+    intervals = np.diff(times)
+    whole = len(intervals) // pulses
+    if pulses < 2 or whole < turns:
+        return np.full(pulses, 1.0 / pulses)
+    # duration of the revolution centred on each interval
+    total = np.concatenate([[0.0], np.cumsum(intervals)])
+    half = pulses // 2
+    centre = np.arange(half, len(intervals) - (pulses - half) + 1)
+    around = total[centre - half + pulses] - total[centre - half]
+    if pulses % 2 == 0:  # an even window is centred on an edge: average the two around the interval
+        around = 0.5 * (around[:-1] + around[1:])
+        centre = centre[:-1]
+    share = intervals[centre] / around
+    by_segment = np.array([np.median(share[centre % pulses == k]) for k in range(pulses)])
+    return by_segment / by_segment.sum()
+
+
+def angle_from_pulses(
+    times: np.ndarray,
+    *,
+    pulses_per_revolution: int = 1,
+    repair: bool = True,
+    correct_segments: bool = True,
+) -> ShaftAngle:
+    """The angle of the tachometer's shaft from its pulses; the first pulse is revolution 0.
+
+    Args:
+        times: pulse times (s).
+        pulses_per_revolution: whole number; of several, the first pulse is taken as the index.
+        repair: missing and doubled pulses are mended and reported.
+        correct_segments: uneven segments of an encoder are measured and corrected.
+
+    Raises:
+        InputError: too few pulses, or pulses that cannot be trusted.
+    """
+    pulses = int(pulses_per_revolution)
+    if pulses < 1 or pulses != pulses_per_revolution:
+        raise InputError(f"pulses_per_revolution must be a whole number, 1 or more, but got {pulses_per_revolution!r}")
+    times = np.asarray(times, dtype=np.float64)
+    report = None
+    if repair:
+        times, report = repair_pulses(times)
+    if len(times) < 2:
+        raise InputError(f"a speed needs 2 pulses or more, but {len(times)} were found")
+    shares = segment_shares(times, pulses) if correct_segments else np.full(pulses, 1.0 / pulses)
+    steps = np.tile(shares, len(times) // pulses + 1)[: len(times) - 1]
+    quality = 1.0 if report is None else 1.0 - report.repaired / max(report.pulses, 1)
+    return ShaftAngle(times, np.concatenate([[0.0], np.cumsum(steps)]), True, quality, report)
+
+
+def angle_from_encoder(
+    revolutions: np.ndarray, sampling_rate: float, *, knots_per_second: float = 2000.0
+) -> ShaftAngle:
+    """The angle from an encoder that gives revolutions per sample (wrapped at 1 or not).
+
+    Args:
+        revolutions: ``[n]``.
+        sampling_rate: hertz.
+        knots_per_second: how many samples are kept.
+
+    Raises:
+        InputError: an encoder that stands still or runs backwards.
+    """
+    r = np.asarray(revolutions, dtype=np.float64)
+    if r.ndim != 1 or len(r) < 4 or not np.isfinite(r).all():
+        raise InputError(f"an encoder's angle must be finite [n] of 4 samples or more, but the shape is {r.shape}")
+    if (np.diff(r) < -0.5).any():
+        r = np.unwrap(r, period=1.0)
+    step = max(1, int(sampling_rate / knots_per_second))
+    kept = np.arange(0, len(r), step)
+    if (np.diff(r[kept]) <= 0).any():
+        raise InputError("the encoder stands still or runs backwards: the angle must rise throughout")
+    return ShaftAngle(kept / sampling_rate, r[kept])

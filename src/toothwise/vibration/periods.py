@@ -1,0 +1,247 @@
+"""A record cut into whole hunting periods at equal steps of angle: what every map is built from."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from toothwise.errors import InputError, SignalWarning
+from toothwise.gears import GearPair, GearTrain, PlanetaryStage
+from toothwise.vibration.angle import ShaftAngle, angle_from_encoder, angle_from_pulses
+from toothwise.vibration.averaging import average_periods
+from toothwise.vibration.components import Components, split
+from toothwise.vibration.records import VibrationRecord
+from toothwise.vibration.resampling import resample
+from toothwise.vibration.tacho import find_pulses
+
+__all__ = ["Periods", "as_train", "cut_periods", "mesh_visibility", "record_angle"]
+
+Gears = GearPair | PlanetaryStage | GearTrain
+_FEWEST, _MOST = 8, 64  # samples per tooth
+_VISIBLE = 4.0  # a mesh line stands this many times above the spectrum around it
+
+
+def as_train(gears: Gears) -> GearTrain:
+    """Gears of any kind as a train."""
+    return gears if isinstance(gears, GearTrain) else GearTrain.single(gears)
+
+
+def record_angle(record: VibrationRecord, gears: Gears, *, shaft: str | None = None) -> ShaftAngle:
+    """The angle of a shaft, from the record's tachometer or encoder.
+
+    The first rising edge is revolution 0 of every shaft: by agreement tooth 0 of the tachometer's own gear comes into
+    mesh there. Which tooth of its mate it meets differs from record to record unless the mate has an index too.
+
+    Args:
+        record: with a tachometer.
+        gears: a pair, a stage or a train.
+        shaft: of the train; None = the one that the tachometer counts.
+
+    Raises:
+        InputError: no tachometer, one that cannot be read, or an unknown shaft.
+    """
+    train, tacho = as_train(gears), record.tacho
+    if tacho is None:
+        raise InputError(
+            "the record has no tachometer: name its channel, or find the angle with "
+            "toothwise.vibration.tacholess.tacholess_angle"
+        )
+    rate = tacho.sampling_rate or record.sampling_rate
+    if tacho.kind == "angle":
+        own = angle_from_encoder(tacho.values, rate)
+    else:
+        times = find_pulses(tacho.values, rate) if tacho.kind == "waveform" else np.asarray(tacho.values, float)
+        own = angle_from_pulses(times, pulses_per_revolution=int(tacho.pulses_per_revolution))
+    speeds = train.speeds
+    if tacho.ratio != 1.0:
+        reference, own = train.stages[0].shafts[0], own.scaled(tacho.ratio)
+    else:
+        reference = tacho.shaft if tacho.shaft in speeds else train.tacho_shaft
+    shaft = shaft or reference
+    if shaft not in speeds:
+        raise InputError(f"shaft must be one of {', '.join(map(repr, speeds))}, but got {shaft!r}")
+    ratio = speeds[shaft] / speeds[reference]
+    return own if ratio == 1.0 else own.scaled(ratio)
+
+
+@dataclass(frozen=True, eq=False)
+class Periods:
+    """Whole hunting periods of one stage.
+
+    Attributes:
+        values: float32 ``[periods, events * samples_per_tooth]``.
+        samples_per_tooth: samples per mesh event.
+        gears: the stage.
+        angle: of its reference shaft: driving, or the carrier.
+        left_out: periods that hold NaN and were left out.
+        offset: mesh events between the record's revolution 0 and the first period.
+    """
+
+    values: np.ndarray
+    samples_per_tooth: int
+    gears: GearPair | PlanetaryStage
+    angle: ShaftAngle
+    left_out: int = 0
+    offset: int = 0
+
+    @property
+    def revolutions(self) -> int:
+        """Revolutions of the reference shaft in one period."""
+        return self.gears.hunting_revolutions
+
+    @property
+    def mesh_order(self) -> float:
+        """Mesh events per revolution of the reference shaft."""
+        return self.gears.hunting_period / self.gears.hunting_revolutions
+
+    @property
+    def shaft_orders(self) -> tuple[float, ...]:
+        """Orders, on the reference shaft, at which the stage modulates its mesh."""
+        mesh = self.mesh_order
+        if isinstance(self.gears, GearPair):
+            return 1.0, mesh / self.gears.driven
+        return 1.0, float(self.gears.planets), mesh / self.gears.planet, mesh / self.gears.sun
+
+    def mean(self) -> np.ndarray:
+        """Coherent average of the periods, float64 ``[events * samples_per_tooth]``."""
+        return average_periods(self.values.reshape(-1), self.values.shape[1])[0]
+
+    def components(
+        self,
+        average: np.ndarray | None = None,
+        *,
+        num_harmonics: int | None = None,
+        num_sidebands: int = 1,
+        shaft_harmonics: int = 2,
+        bandwidth: float = 0.0,
+    ) -> Components:
+        """Regular, residual and difference of the average; by default all mesh harmonics are regular."""
+        return split(
+            self.mean() if average is None else average,
+            self.revolutions,
+            [self.mesh_order],
+            shaft_orders=self.shaft_orders,
+            num_harmonics=num_harmonics,
+            num_sidebands=num_sidebands,
+            shaft_harmonics=shaft_harmonics,
+            bandwidth=bandwidth,
+        )
+
+
+def cut_periods(
+    record: VibrationRecord,
+    gears: Gears,
+    *,
+    channel: str | None = None,
+    stage: str | None = None,
+    samples_per_tooth: int | None = None,
+    periods: int | None = None,
+    angle: ShaftAngle | None = None,
+) -> Periods:
+    """Cut a record into whole hunting periods at equal steps of angle.
+
+    Args:
+        record: with a tachometer, or with ``angle`` given.
+        gears: a pair, a stage or a train.
+        channel: of the record; None = the first one.
+        stage: of a train with several.
+        samples_per_tooth: None = as many as the sampling rate gives at the slowest speed, 8 to 64.
+        periods: how many; None = all.
+        angle: of the reference shaft (driving, or carrier); None = from the tachometer.
+
+    Raises:
+        InputError: no tachometer, a constant channel, a record shorter than one hunting period, NaN in every one.
+    """
+    train = as_train(gears)
+    part = train.stage(stage)
+    pair = part.gears
+    if angle is None:
+        angle = record_angle(record, train, shaft=part.shafts[0 if isinstance(pair, GearPair) else 1])
+    x = record.channel(channel)
+    mesh = pair.hunting_period / pair.hunting_revolutions
+    if samples_per_tooth is None:
+        samples_per_tooth = int(record.sampling_rate / (float(np.median(angle.speed())) * mesh))
+        samples_per_tooth = min(max(samples_per_tooth, _FEWEST), _MOST)
+    elif samples_per_tooth < 2:
+        raise InputError(f"samples_per_tooth must be 2 or more, but got {samples_per_tooth!r}")
+    end = float(angle.at(np.array([min(angle.times[-1], (len(x) - 1) / record.sampling_rate)]))[0])
+    begin = 0.0 if angle.times[0] >= 0 else float(angle.at(np.array([0.0]))[0])
+    # periods begin where revolution 0 would come round again
+    offset = int(np.ceil(begin / pair.hunting_revolutions - 1e-9))
+    have = (end - offset * pair.hunting_revolutions) / pair.hunting_revolutions
+    whole = int(np.floor(have + 1e-9))
+    if whole < 1:
+        raise InputError(
+            f"the record is too short: one hunting period of {_named(pair)} takes {pair.hunting_revolutions} "
+            f"revolutions ({pair.hunting_revolutions / float(np.mean(angle.speed())):.3g} s at this speed), but the "
+            f"record has {max(end - begin, 0.0):.1f}"
+        )
+    if periods is not None:
+        if not 1 <= periods <= whole:
+            raise InputError(
+                f"periods must be 1 to {whole}, the whole hunting periods of the record, but got {periods}"
+            )
+        whole = periods
+    per_revolution = round(mesh) * samples_per_tooth
+    values = resample(
+        x,
+        record.sampling_rate,
+        angle,
+        per_revolution,
+        start=float(offset * pair.hunting_revolutions),
+        revolutions=whole * pair.hunting_revolutions,
+    ).reshape(whole, -1)
+    good = np.isfinite(values.sum(axis=1))
+    if not good.any():
+        raise InputError("NaN or infinite samples lie in every hunting period of the record")
+    if not good.all():
+        warnings.warn(
+            f"{int((~good).sum())} of {whole} hunting periods hold NaN samples and are left out",
+            SignalWarning,
+            stacklevel=2,
+        )
+        values = values[good]
+    if np.ptp(values[0]) <= 1e-5 * np.abs(values[0]).max():  # the resampler's rounding
+        raise InputError(f"channel {channel or next(iter(record.channels))!r} is constant: it holds no vibration")
+    return Periods(values, samples_per_tooth, pair, angle, int((~good).sum()), offset * pair.hunting_period)
+
+
+def _named(gears: GearPair | PlanetaryStage) -> str:
+    (first, n), (second, m) = gears.axes
+    return f"{n}/{m} teeth ({first.split()[0]}/{second.split()[0]})"
+
+
+def mesh_visibility(periods: Periods, average: np.ndarray | None = None, *, harmonics: int = 3) -> float:
+    """How far the strongest of the first mesh harmonics stands above the spectrum around it (a ratio of amplitudes).
+
+    Below about 4 the mesh is not heard: a wrong sampling rate, wrong teeth, or a sensor elsewhere.
+    """
+    spectrum = np.abs(np.fft.rfft(periods.mean() if average is None else average))
+    gears = periods.gears
+    spacing = gears.hunting_period
+    # planets that mesh out of step cancel the mesh line itself and leave the lines at planet passes beside it
+    near = gears.planets * gears.hunting_revolutions if isinstance(gears, PlanetaryStage) else 0
+    best = 0.0
+    for k in range(1, harmonics + 1):
+        at, reach = k * spacing, max(spacing // 2, 3)
+        if at + reach >= len(spectrum):
+            break
+        level = 1.2 * float(np.median(spectrum[at - reach : at + reach]))  # median to RMS of a noise floor
+        line = float(spectrum[at - near : at + near + 1].max())
+        best = max(best, line / level if level > 0 else (np.inf if line > 0 else 0.0))
+    return best
+
+
+def warn_if_unheard(periods: Periods, average: np.ndarray) -> float:
+    """``mesh_visibility``, with a SignalWarning where the mesh is not heard."""
+    visible = mesh_visibility(periods, average)
+    if visible < _VISIBLE:
+        warnings.warn(
+            f"the mesh order of {_named(periods.gears)} does not stand out of the spectrum ({visible:.1f} times its "
+            f"surroundings, {_VISIBLE:g} expected): check sampling rate, teeth and tachometer",
+            SignalWarning,
+            stacklevel=3,
+        )
+    return visible

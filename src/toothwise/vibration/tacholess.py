@@ -1,0 +1,131 @@
+"""Shaft angle without a tachometer: the phase of a mesh harmonic that the vibration itself carries.
+
+Source of the idea: phase demodulation of a mesh harmonic (Bonnardot et al. 2005). The phase tells how far the shaft
+turned, never which tooth was where at the start: tooth zero stays unknown.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from toothwise.errors import InputError
+from toothwise.vibration.angle import ShaftAngle
+
+__all__ = ["tacholess_angle"]
+
+_TURNS_PER_FRAME = 8.0  # mesh periods x teeth: frames of the ridge are this many revolutions long
+
+
+def tacholess_angle(
+    x: np.ndarray,
+    sampling_rate: float,
+    mesh_order: float,
+    speed: tuple[float, float],
+    *,
+    harmonic: int = 1,
+    bandwidth: float = 0.4,
+) -> ShaftAngle:
+    """Follow a mesh harmonic through a record and count its cycles.
+
+    A ridge of the short-time spectrum gives the rough speed, the record is turned back by it, and what phase is left
+    in a narrow band is added.
+
+    Args:
+        x: vibration ``[n]``.
+        sampling_rate: hertz.
+        mesh_order: mesh events per revolution of the shaft whose angle is wanted.
+        speed: lowest and highest speed of that shaft in revolutions per second; it should vary by less than a factor
+            of 2, so that a neighbouring harmonic is not followed instead.
+        harmonic: which mesh harmonic to follow.
+        bandwidth: full width of the band around the harmonic, in orders of that shaft: below 2, so that the shaft's
+            sidebands stay out.
+
+    Returns:
+        The angle from revolution 0 at the first sample, ``tooth_zero`` False. ``quality`` is the share of the energy
+        within one shaft order of the harmonic that the followed line carries: near 1 = a clean line, near the
+        bandwidth over 2 = noise.
+
+    Raises:
+        InputError: an impossible speed, or a harmonic above the Nyquist frequency.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    low, high = (float(s) for s in speed)
+    if x.ndim != 1 or not np.isfinite(x).all() or np.ptp(x) == 0:
+        raise InputError("a vibration signal must be finite [n] and not constant to be followed without a tachometer")
+    if not 0 < low < high:
+        raise InputError(f"speed must be (lowest, highest) in revolutions per second, above 0, but got {speed!r}")
+    order = mesh_order * harmonic
+    if order * high >= 0.5 * sampling_rate:
+        raise InputError(
+            f"mesh harmonic {harmonic} reaches {order * high:g} Hz, beyond half the sampling rate of "
+            f"{sampling_rate:g} Hz"
+        )
+    if not 0 < bandwidth < 2:
+        raise InputError(f"bandwidth must lie between 0 and 2 shaft orders, but got {bandwidth!r}")
+    times = np.arange(len(x)) / sampling_rate
+    rough = _ridge(x, sampling_rate, order, low, high, times)
+    turned = np.concatenate([[0.0], np.cumsum(0.5 * (rough[1:] + rough[:-1]))]) / sampling_rate
+    mean_speed = float(np.mean(rough))
+    # turned back by the rough angle, the harmonic stands near 0 Hz
+    base = x * np.exp(-2j * np.pi * order * turned)
+    narrow = _lowpass(base, sampling_rate, 0.5 * bandwidth * mean_speed)
+    wide = _lowpass(base, sampling_rate, mean_speed)
+    energy = float(np.sum(np.abs(wide) ** 2))
+    quality = float(np.sum(np.abs(narrow) ** 2)) / energy if energy > 0 else 0.0
+    revolutions = turned + np.unwrap(np.angle(narrow)) / (2.0 * np.pi * order)
+    step = max(1, int(sampling_rate / (8.0 * high * max(1.0, bandwidth))))
+    kept = np.unique(np.append(np.arange(0, len(x), step), len(x) - 1))
+    r = revolutions[kept] - revolutions[0]
+    if (np.diff(r) <= 0).any():
+        raise InputError(
+            f"mesh harmonic {harmonic} was lost between {low:g} and {high:g} revolutions per second: the followed "
+            "angle runs backwards; try another harmonic or a narrower range of speed"
+        )
+    return ShaftAngle(kept / sampling_rate, r, False, min(max(quality, 0.0), 1.0))
+
+
+def _ridge(x: np.ndarray, sampling_rate: float, order: float, low: float, high: float, times: np.ndarray) -> np.ndarray:
+    """Rough speed at every sample: the strongest path through the spectrogram that changes slowly."""
+    frame = int(2 ** np.ceil(np.log2(_TURNS_PER_FRAME * sampling_rate / low)))
+    frame = min(frame, 1 << int(np.log2(len(x))))
+    hop = max(1, frame // 4)
+    starts = np.arange(0, len(x) - frame + 1, hop)
+    size = 2 * frame  # zero-padded: a finer grid of frequencies
+    frequency = np.fft.rfftfreq(size, 1.0 / sampling_rate)
+    band = np.flatnonzero((frequency >= order * low) & (frequency <= order * high))
+    if len(band) < 3:
+        raise InputError(
+            f"the record is too short ({len(x) / sampling_rate:g} s) to follow a speed of {low:g} to {high:g} rev/s"
+        )
+    window = np.hanning(frame)
+    level = np.empty((len(starts), len(band)))
+    for k, start in enumerate(starts):
+        spectrum = np.abs(np.fft.rfft(x[start : start + frame] * window, size)[band])
+        level[k] = np.log(spectrum / (np.median(spectrum) + 1e-300) + 1e-12)
+    # dynamic programming: the speed moves a few bins per hop at most
+    reach = max(2, len(band) // 40)
+    best = level.copy()
+    origin = np.zeros(level.shape, dtype=np.int64)
+    offsets = np.arange(-reach, reach + 1)
+    for k in range(1, len(starts)):
+        padded = np.pad(best[k - 1], reach, constant_values=-np.inf)
+        candidates = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1) - 0.05 * np.abs(offsets)
+        choice = np.argmax(candidates, axis=1)
+        best[k] = level[k] + candidates[np.arange(len(band)), choice]
+        origin[k] = np.clip(np.arange(len(band)) + offsets[choice], 0, len(band) - 1)
+    path = np.empty(len(starts), dtype=np.int64)
+    path[-1] = int(np.argmax(best[-1]))
+    for k in range(len(starts) - 1, 0, -1):
+        path[k - 1] = origin[k, path[k]]
+    centre = (starts + frame / 2) / sampling_rate
+    return np.interp(times, centre, frequency[band][path] / order)
+
+
+def _lowpass(x: np.ndarray, sampling_rate: float, cutoff: float) -> np.ndarray:
+    """Zero-phase low-pass of a complex signal by its spectrum, with a raised-cosine edge."""
+    from scipy.fft import fft, fftfreq, ifft, next_fast_len
+
+    size = next_fast_len(len(x))
+    frequency = np.abs(fftfreq(size, 1.0 / sampling_rate))
+    edge = np.clip((1.25 * cutoff - frequency) / (0.5 * cutoff), 0.0, 1.0)
+    return ifft(fft(x, size) * (0.5 - 0.5 * np.cos(np.pi * edge)))[: len(x)]
