@@ -5,14 +5,15 @@ from toothwise.errors import InputError
 from toothwise.healthmap.deviation import DeviationConfig, HealthyBaseline, trailing_mean
 from toothwise.simulate.runs import RunConfig, simulate_run
 from toothwise.vibration.alignment import align_spectra
-from toothwise.vibration.spectrum import order_spectrum, remove_mesh_harmonics
+from toothwise.vibration.components import split_revolutions
+from toothwise.vibration.spectrum import order_spectrum
 
 HEALTHY = 133
 
 
 def _aligned(config, seed):
     records = simulate_run(config, seed=seed)
-    spectra = remove_mesh_harmonics(order_spectrum(records.vibration), 35)[:, :140]
+    spectra = order_spectrum(split_revolutions(records.vibration, 35).residual)[:, :140]
     return align_spectra(spectra, 35)[0]
 
 

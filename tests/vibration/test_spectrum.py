@@ -4,13 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toothwise.errors import InputError
+from toothwise.vibration.components import split_revolutions
 from toothwise.vibration.spectrum import (
     check_revolutions,
     order_spectrum,
-    remove_mesh_harmonics,
     shift_spectrum,
     to_samples,
-    tooth_rms,
 )
 
 
@@ -26,7 +25,7 @@ def test_mesh_harmonics_and_mean_vanish_and_nothing_else_does():
     angle = np.arange(35 * 16) / (35 * 16)
     mesh = 3.0 + sum(np.cos(2 * np.pi * 35 * k * angle + k) for k in (1, 2, 3))
     other = np.cos(2 * np.pi * 34 * angle) + 0.1 * np.cos(2 * np.pi * 71 * angle + rng.uniform())
-    residual = to_samples(remove_mesh_harmonics(order_spectrum(mesh + other), 35), len(angle))
+    residual = split_revolutions(mesh + other, 35).residual
     np.testing.assert_allclose(residual, other, atol=1e-12)
 
 
@@ -34,16 +33,9 @@ def test_mesh_harmonics_and_mean_vanish_and_nothing_else_does():
 @given(st.integers(0, 34))
 def test_a_shift_by_whole_teeth_rolls_the_record(teeth):
     x = np.random.default_rng(teeth).standard_normal(35 * 9)
-    turned = shift_spectrum(remove_mesh_harmonics(order_spectrum(x), 35), teeth / 35)
-    original = to_samples(remove_mesh_harmonics(order_spectrum(x), 35), len(x))
+    original = split_revolutions(x, 35).residual
+    turned = shift_spectrum(order_spectrum(original), teeth / 35)
     np.testing.assert_allclose(to_samples(turned, len(x)), np.roll(original, -9 * teeth), atol=1e-10)
-
-
-def test_tooth_rms_of_a_known_level_per_tooth():
-    level = np.linspace(1, 3, 35)
-    carrier = np.sin(2 * np.pi * 4 * (np.arange(16) + 0.5) / 16)
-    x = (level[:, None] * carrier).reshape(1, -1)
-    np.testing.assert_allclose(tooth_rms(x, 35)[0], level / np.sqrt(2), rtol=1e-12)
 
 
 @pytest.mark.parametrize(

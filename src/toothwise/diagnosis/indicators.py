@@ -7,8 +7,9 @@ from scipy.signal import hilbert
 
 from toothwise.healthmap.deviation import trailing_mean
 from toothwise.healthmap.tooth_by_record import RunMaps
+from toothwise.vibration.components import split_revolutions
 from toothwise.vibration.indicators import fm4, kurtosis, na4, rms
-from toothwise.vibration.spectrum import order_spectrum, remove_mesh_harmonics, to_samples
+from toothwise.vibration.spectrum import order_spectrum
 
 __all__ = ["indicator_scores"]
 
@@ -21,19 +22,13 @@ def indicator_scores(maps: RunMaps, *, smoothing: float) -> dict[str, np.ndarray
     mean: a planet tooth meets sun and ring once each per turn.
     """
     records = maps.records
-    samples = records.vibration.shape[1]
-    spectrum = remove_mesh_harmonics(order_spectrum(records.vibration), records.teeth)
-    residual = to_samples(spectrum, samples)
-    sidebands = np.array(spectrum)
-    for side in (-1, 1):
-        at = np.arange(records.teeth, sidebands.shape[1] - 1, records.teeth) + side
-        sidebands[:, at] = 0.0
-    difference = to_samples(sidebands, samples)
+    parts = split_revolutions(records.vibration, records.teeth)
+    residual = parts.residual
     envelope = np.abs(order_spectrum(np.abs(hilbert(residual, axis=1)) ** 2))
     series = {
         "RMS": rms(residual),
         "kurtosis": kurtosis(residual),
-        "FM4": fm4(difference),
+        "FM4": fm4(parts.difference),
         "NA4": na4(residual),
         "envelope 2x": envelope[:, 2] / (envelope[:, 0] / 2.0),
     }

@@ -14,7 +14,9 @@ from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch
 from toothwise.healthmap.deviation import DeviationConfig, HealthyBaseline
 from toothwise.healthmap.runs import RunRecords, time_blocks
 from toothwise.vibration.alignment import Alignment, align_spectra
-from toothwise.vibration.spectrum import order_spectrum, remove_mesh_harmonics, to_samples, tooth_rms
+from toothwise.vibration.components import split_revolutions
+from toothwise.vibration.spectrum import order_spectrum, to_samples
+from toothwise.vibration.windows import EventWindow, event_statistic
 
 __all__ = ["RunMapConfig", "RunMaps", "build_run_maps"]
 
@@ -84,9 +86,10 @@ def build_run_maps(records: RunRecords, config: RunMapConfig | None = None) -> R
     if int(healthy.sum()) != int(np.flatnonzero(healthy)[-1]) + 1:
         raise InputError(f"healthy days {list(c.healthy_days)} must be the first days of the run, without a gap")
     teeth, samples = records.teeth, records.vibration.shape[1]
-    spectra = remove_mesh_harmonics(order_spectrum(records.vibration), teeth)[:, : int(c.orders * teeth)]
+    residual = split_revolutions(records.vibration, teeth).residual
+    spectra = order_spectrum(residual)[:, : int(c.orders * teeth)]
     aligned, alignment = align_spectra(spectra, teeth)
-    level = tooth_rms(to_samples(aligned, samples), teeth).T
+    level = event_statistic(to_samples(aligned, samples), samples // teeth, EventWindow("rectangular"), "rms").T
 
     baseline = HealthyBaseline(aligned[healthy], teeth, c.deviation)
     deviation = baseline.tooth_deviation(aligned)

@@ -14,12 +14,12 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["Components", "narrowband", "split", "tsadifference", "tsaregular", "tsaresidual"]
+__all__ = ["Components", "narrowband", "split", "split_revolutions", "tsadifference", "tsaregular", "tsaresidual"]
 
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """The parts of a synchronous average, float64 ``[n]`` each.
+    """The parts of a synchronous average, float64 ``[..., n]`` each.
 
     Attributes:
         regular: mean, shaft and mesh harmonics.
@@ -64,7 +64,7 @@ def split(
     Over one hunting period every shaft and mesh order falls exactly on a bin of the spectrum, so that nothing leaks.
 
     Args:
-        x: ``[n]``, equal steps of angle over a whole number of periods.
+        x: ``[..., n]``, equal steps of angle over a whole number of periods.
         revolutions: of the reference shaft that ``x`` spans.
         mesh_orders: mesh events per revolution of the reference shaft.
         shaft_orders: orders of the shafts whose harmonics are regular and whose sidebands are taken off; sidebands
@@ -78,9 +78,9 @@ def split(
         InputError: no signal, or orders that the signal cannot carry.
     """
     x = np.asarray(x, dtype=np.float64)
-    if x.ndim != 1 or len(x) < 4 or not np.isfinite(x).all():
-        raise InputError(f"an average must be finite [n] of 4 samples or more, but the shape is {x.shape}")
-    n = len(x)
+    if x.ndim < 1 or x.shape[-1] < 4 or not np.isfinite(x).all():
+        raise InputError(f"an average must be finite [..., n] of 4 samples or more, but the shape is {x.shape}")
+    n = x.shape[-1]
     nyquist = 0.5 * n / revolutions
     if not mesh_orders or min(mesh_orders) <= 0 or max(mesh_orders) > nyquist:
         raise InputError(
@@ -93,11 +93,18 @@ def split(
     away = np.concatenate([order * np.arange(1, num_sidebands + 1) for order in shaft_orders])
     around = np.concatenate([mesh[:, None] - away, mesh[:, None] + away], axis=1).ravel()
     sideband = _bins(around[around > 0], revolutions, n, bandwidth)
-    spectrum = np.fft.rfft(x)
-    kept = np.fft.irfft(np.where(regular, spectrum, 0.0), n)
-    residual = x - kept
-    difference = np.fft.irfft(np.where(regular | sideband, 0.0, spectrum), n)
-    return Components(kept, residual, difference)
+    spectrum = np.fft.rfft(x, axis=-1)
+    kept = np.fft.irfft(np.where(regular, spectrum, 0.0), n, axis=-1)
+    difference = np.fft.irfft(np.where(regular | sideband, 0.0, spectrum), n, axis=-1)
+    return Components(kept, x - kept, difference)
+
+
+def split_revolutions(x: np.ndarray, teeth: int) -> Components:
+    """Components of whole revolutions of one gear ``[..., n]``: mean and all mesh harmonics regular, no shaft order.
+
+    For recordings that were averaged over one gear already.
+    """
+    return split(x, 1.0, [float(teeth)], num_harmonics=None, shaft_harmonics=0)
 
 
 def _by_frequency(

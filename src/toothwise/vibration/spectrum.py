@@ -1,4 +1,4 @@
-"""Order spectra of revolutions: mesh harmonics out, tooth windows, root mean square per tooth."""
+"""Order spectra of whole revolutions, and turning them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["check_revolutions", "order_spectrum", "remove_mesh_harmonics", "shift_spectrum", "tooth_rms"]
+__all__ = ["check_revolutions", "order_spectrum", "shift_spectrum", "to_samples"]
 
 
 def check_revolutions(vibration: np.ndarray, teeth: int) -> np.ndarray:
@@ -41,13 +41,6 @@ def order_spectrum(vibration: np.ndarray) -> np.ndarray:
     return np.fft.rfft(vibration, axis=-1) * (2.0 / np.shape(vibration)[-1])
 
 
-def remove_mesh_harmonics(spectrum: np.ndarray, teeth: int) -> np.ndarray:
-    """The residual spectrum: mean and mesh harmonics (orders k * teeth) set to zero."""
-    residual = np.array(spectrum)
-    residual[..., ::teeth] = 0.0
-    return residual
-
-
 def shift_spectrum(spectrum: np.ndarray, revolutions: np.ndarray | float) -> np.ndarray:
     """Turn revolutions by a fraction of one: sample ``revolutions * samples`` becomes the first.
 
@@ -62,10 +55,3 @@ def shift_spectrum(spectrum: np.ndarray, revolutions: np.ndarray | float) -> np.
 def to_samples(spectrum: np.ndarray, samples: int) -> np.ndarray:
     """The revolution ``[..., samples]`` of a spectrum made by ``order_spectrum`` (it may end at any order)."""
     return np.fft.irfft(spectrum, samples, axis=-1) * (samples / 2.0)
-
-
-def tooth_rms(vibration: np.ndarray, teeth: int) -> np.ndarray:
-    """Root mean square in each tooth's window, ``[..., samples]`` -> ``[..., teeth]``; tooth 0 starts at sample 0."""
-    x = np.asarray(vibration)
-    windows = x.reshape(*x.shape[:-1], teeth, x.shape[-1] // teeth)
-    return np.sqrt(np.mean(np.square(windows), axis=-1))
