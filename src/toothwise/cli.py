@@ -18,12 +18,13 @@ from typing import Any
 from toothwise import __version__
 from toothwise.errors import InputError, ToothwiseError
 
-__all__ = ["EXIT_BAD_INPUT", "EXIT_BUG", "EXIT_INTERRUPTED", "EXIT_OK", "VERBS", "main"]
+__all__ = ["EXIT_BAD_INPUT", "EXIT_BUG", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_PARTLY", "VERBS", "main"]
 
 # verb: (module with Options, add_arguments and run, one line)
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("toothwise.commands.demo", "the main job end to end: a run to failure in, the bad tooth out"),
-    "build": ("toothwise.commands.build", "turn the records of a run into tooth-by-record maps"),
+    "inspect": ("toothwise.commands.inspect", "a first look at a recording: speed, tachometer, mesh, spectrum"),
+    "build": ("toothwise.commands.build", "turn recordings, or the records of a run, into health maps"),
     "fit": ("toothwise.commands.fit", "fit a detector on healthy maps and choose its threshold"),
     "predict": ("toothwise.commands.predict", "score maps with a saved detector"),
     "diagnose": ("toothwise.commands.diagnose", "since when and which tooth, of maps in time order"),
@@ -33,6 +34,7 @@ VERBS: dict[str, tuple[str, str]] = {
 EXIT_OK = 0  # the work was done, whether or not it found anything
 EXIT_BUG = 1
 EXIT_BAD_INPUT = 2
+EXIT_PARTLY = 3  # some of several files could not be used, the others were
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_CLOSED_PIPE = 128 + 13  # SIGPIPE, which not every system knows
 
@@ -44,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after the program's name; None = those of this process.
 
     Returns:
-        0 the work was done (alarms or not), 2 bad input or an output that cannot be written, 130 interrupted,
+        0 the work was done (alarms or not), 2 bad input or an output that cannot be written, 3 some of several files
+        could not be used, 130 interrupted,
         1 a defect of toothwise itself, 141 the reader of the output went away.
     """
     words = list(sys.argv[1:] if argv is None else argv)
@@ -109,7 +112,7 @@ def _run(verb: str, words: list[str]) -> int:
         text = result.text()
     sys.stdout.write(text)
     sys.stdout.flush()
-    return EXIT_OK
+    return int(result.code)
 
 
 def _finite(data: Any) -> Any:
@@ -160,7 +163,7 @@ options:
   --version  the version
 
 Every verb takes --config FILE.yaml, --json (the result as JSON on stdout) and --debug (show where an error arose).
-Exit codes: 0 done (alarms or not), 2 bad input, 130 interrupted, 1 a defect of toothwise.
+Exit codes: 0 done (alarms or not), 2 bad input, 3 some files skipped, 130 interrupted, 1 a defect of toothwise.
 """
 
 

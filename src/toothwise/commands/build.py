@@ -1,25 +1,30 @@
-"""Turn the records of a run into tooth-by-record maps: aligned, mesh harmonics removed, deviation from healthy.
+"""Turn recordings into health maps, or the records of a run into tooth-by-record maps.
 
-RECORDS is a folder with the HUMS2023 recordings (recordings.npz), or the word 'simulated'. Four files are written:
-rms.npz (level of each tooth), deviation.npz (how far each tooth's waveform is from its healthy one), windows.npz
-(what detectors look at, one window per record) and healthy_windows.npz (what they are fitted on).
+With --gears, RECORDS are recordings (files, or folders of them); each becomes one map, row = driving tooth, column =
+driven tooth. A file that cannot be used is reported and skipped, and the exit code is 3.
+
+Without --gears, RECORDS is a folder with the HUMS2023 recordings (recordings.npz), or the word 'simulated'. Four files
+are written: rms.npz (level of each tooth), deviation.npz (how far each tooth's waveform is from its healthy one),
+windows.npz (what detectors look at, one window per record) and healthy_windows.npz (what they are fitted on).
 
 examples:
+  toothwise build monday.mat tuesday.mat --gears gears.yaml --output maps/
+  toothwise build recordings/ --gears gears.yaml --set quantity=kurtosis --read channels=acc1 --output maps/
   toothwise build data/hums2023 --output runs/maps
   toothwise build simulated --seed 3 --output runs/maps
-  toothwise fit runs/maps/healthy_windows.npz --set lines=rows --set lengths=[8,16,32] --output runs/scan
-  toothwise diagnose runs/scan runs/maps/windows.npz
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jsonargparse import ArgumentParser
 
 from toothwise.commands.parser import Result
+from toothwise.commands.recordings import add_reading
 from toothwise.commands.terminal import Tell
+from toothwise.errors import InputError
 from toothwise.files import check_writable
 
 
@@ -28,17 +33,29 @@ class Options:
     """What to build from what.
 
     Attributes:
-        records: folder or file of the recordings, or "simulated".
+        records: recordings; or folder or file of a run, or "simulated".
         output: folder of the maps.
-        healthy_days: days whose records are taken as healthy; they must come first.
-        window: records of a window.
-        smoothing: records over which the deviation is averaged, backwards.
+        gears: YAML of the gears; what makes RECORDS recordings.
+        stage: of a gear train with several.
+        channel: of the recordings; None = the first one.
+        set: NAME=VALUE, fields of MapConfig.
+        read: NAME=VALUE, how recordings are read.
+        jobs: processes.
+        healthy_days: of a run: days whose records are taken as healthy; they must come first.
+        window: of a run: records of a window.
+        smoothing: of a run: records over which the deviation is averaged, backwards.
         seed: of a simulated run.
     """
 
-    records: str
+    records: list[str]
     output: Path
-    healthy_days: list[int]
+    gears: str | None = None
+    stage: str | None = None
+    channel: str | None = None
+    set: list[str] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
+    jobs: int = 1
+    healthy_days: list[int] = field(default_factory=lambda: [17, 18])
     window: int = 32
     smoothing: float = 16.0
     seed: int = 0
@@ -47,17 +64,36 @@ class Options:
 def add_arguments(parser: ArgumentParser) -> None:
     """RECORDS and the options above."""
     add = parser.add_argument
-    add("records", type=str, metavar="RECORDS", help="folder of the HUMS2023 recordings, or 'simulated'")
+    add("records", nargs="+", type=str, metavar="RECORDS", help="recordings; or the HUMS2023 folder, or 'simulated'")
     add("--output", type=Path, required=True, metavar="DIR", help="folder to write the maps to")
-    add("--healthy-days", type=list[int], default=[17, 18], metavar="[DAY,...]", help="days taken as healthy")
-    add("--window", type=int, default=32, metavar="N", help="records of a window")
-    add("--smoothing", type=float, default=16.0, metavar="N", help="records that the deviation is averaged over")
+    add("--gears", type=str | None, metavar="FILE", help="YAML of the gears: RECORDS are recordings of them")
+    add("--stage", type=str | None, metavar="NAME", help="of a gear train with several stages")
+    add("--channel", type=str | None, metavar="NAME", help="of the recordings (default: the first one)")
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a field of MapConfig; may be repeated")
+    add_reading(parser)
+    add("--jobs", type=int, default=1, metavar="N", help="recordings built at the same time")
+    add("--healthy-days", type=list[int], default=[17, 18], metavar="[DAY,...]", help="of a run: days taken as healthy")
+    add("--window", type=int, default=32, metavar="N", help="of a run: records of a window")
+    add("--smoothing", type=float, default=16.0, metavar="N", help="of a run: records the deviation is averaged over")
     add("--seed", type=int, default=0, metavar="N", help="of a simulated run")
 
 
 def run(options: Options, tell: Tell) -> Result:
-    """Read, align, map, write."""
+    """Recordings with gears, a run without."""
     check_writable(options.output)
+    if options.gears is not None:
+        from toothwise.commands.build_recordings import build_recordings
+
+        return build_recordings(options, tell)
+    if len(options.records) != 1:
+        raise InputError(
+            f"recordings need --gears; without it RECORDS is one run, but {len(options.records)} were named"
+        )
+    return _build_run(options, tell)
+
+
+def _build_run(options: Options, tell: Tell) -> Result:
+    """Read, align, map, write."""
     from toothwise.demo import find_run, write_run_maps
     from toothwise.healthmap.deviation import DeviationConfig
     from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
@@ -67,8 +103,9 @@ def run(options: Options, tell: Tell) -> Result:
         window=options.window,
         deviation=DeviationConfig(smoothing=options.smoothing),
     )
-    tell(f"reading {options.records}")
-    records = find_run(options.records, seed=options.seed)
+    (source,) = options.records
+    tell(f"reading {source}")
+    records = find_run(source, seed=options.seed)
     tell(f"aligning {len(records)} records")
     maps = build_run_maps(records, config)
     files = [str(path) for path in write_run_maps(maps, options.output)]

@@ -23,10 +23,12 @@ class Result:
     Attributes:
         data: JSON types, for ``--json``.
         text: makes the same for a person, with the line break at its end.
+        code: the exit code, 0 unless part of the work could not be done.
     """
 
     data: dict[str, Any]
     text: Callable[[], str]
+    code: int = 0
 
 
 class _Formatter(DefaultHelpFormatter):
@@ -152,8 +154,12 @@ def _readable(text: str) -> str:
     return text
 
 
-def key_values(pairs: Sequence[str]) -> dict[str, Any]:
+def key_values(pairs: Sequence[str], option: str = "--set") -> dict[str, Any]:
     """``["lines=rows", "lengths=[8, 16]"]`` as a dictionary; values are JSON, else YAML.
+
+    Args:
+        pairs: words.
+        option: that they were given to, named in errors.
 
     Raises:
         InputError: a word that is not NAME=VALUE.
@@ -162,12 +168,12 @@ def key_values(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not sign or not name.isidentifier():
-            raise InputError(f"--set takes NAME=VALUE, such as lines=rows, but got {pair!r}")
+            raise InputError(f"{option} takes NAME=VALUE, but got {pair!r}")
         try:
             result[name] = json.loads(value)  # first, because YAML takes 1e-4 for a word
         except ValueError:
             try:
                 result[name] = yaml.safe_load(value)
             except yaml.YAMLError:
-                raise InputError(f"--set {name}: the value {value!r} is neither JSON nor YAML") from None
+                raise InputError(f"{option} {name}: the value {value!r} is neither JSON nor YAML") from None
     return result

@@ -1,0 +1,143 @@
+"""The part of ``toothwise build`` that turns recordings into maps, several at a time."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toothwise.commands.parser import Result, key_values
+from toothwise.commands.recordings import find_recordings, read
+from toothwise.commands.terminal import Tell, table
+from toothwise.errors import InputError, ToothwiseError, ToothwiseWarning
+
+if TYPE_CHECKING:
+    from toothwise.commands.build import Options
+    from toothwise.gears import GearTrain
+    from toothwise.healthmap.build import MapConfig
+
+__all__ = ["build_recordings"]
+
+PARTLY = 3  # cli.EXIT_PARTLY
+
+
+def build_recordings(options: Options, tell: Tell) -> Result:
+    """One map per recording; what cannot be used is reported and skipped.
+
+    Raises:
+        InputError: no recording could be used, options that do not fit, two recordings of one name.
+    """
+    from toothwise.gears import read_gears
+    from toothwise.healthmap.build import MapConfig
+
+    train = read_gears(str(options.gears))
+    train.stage(options.stage)
+    try:
+        config = MapConfig(**key_values(options.set))
+    except TypeError as error:
+        raise InputError(f"--set: {error}; allowed are {', '.join(MapConfig.__dataclass_fields__)}") from None
+    if options.jobs < 1:
+        raise InputError(f"--jobs must be 1 or more, but got {options.jobs}")
+    paths = find_recordings(options.records)
+    outputs = _outputs(paths, options.output)
+    done: dict[str, dict[str, Any]] = {}
+    tell(f"building {len(paths)} maps", 0.0)
+    for path, outcome in _each(paths, outputs, train, config, options):
+        done[path] = outcome
+        tell(f"built {len(done)} of {len(paths)} maps", len(done) / len(paths))
+    rows = [{"record": path, **done[path]} for path in paths]
+    failed = [row for row in rows if "error" in row]
+    if len(failed) == len(rows):
+        more = f" (and {len(rows) - 1} more failed)" if len(rows) > 1 else ""
+        raise InputError(f"{failed[0]['error']}{more}")
+    data = {"gears": str(options.gears), "config": asdict(config), "built": len(rows) - len(failed), "records": rows}
+
+    def text() -> str:
+        shown = [
+            (Path(row["record"]).name, row["map"], f"{row['mean']:.4g}", str(row["periods"]), f"{row['speed']:.4g}")
+            for row in rows
+            if "map" in row
+        ]
+        words = table(("recording", "map", "mean", "periods", "rev/s"), shown, right=("mean", "periods", "rev/s"))
+        for row in rows:
+            words += "".join(f"{row['record']}: warning: {line}\n" for line in row.get("warnings", ()))
+        words += "".join(f"skipped: {row['error']}\n" for row in failed)
+        return f"{words}{data['built']} of {len(rows)} recordings became maps in {options.output}\n"
+
+    return Result(data, text, PARTLY if failed else 0)
+
+
+def _outputs(paths: list[str], folder: Path) -> list[Path]:
+    names = [Path(path).name.removesuffix(".gz") for path in paths]
+    stems = [Path(name).stem for name in names]
+    twice = {stem for stem in stems if stems.count(stem) > 1}
+    # recordings of one name from several folders or formats must not overwrite each other
+    unique = [name.replace(".", "_") if stem in twice else stem for name, stem in zip(names, stems, strict=True)]
+    for name in unique:
+        if unique.count(name) > 1:
+            raise InputError(f"two recordings are called {name!r}, and their maps would overwrite each other")
+    return [folder / f"{name}.npz" for name in unique]
+
+
+def _each(
+    paths: list[str], outputs: list[Path], train: GearTrain, config: MapConfig, options: Options
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each path with its outcome, as soon as it is there."""
+    jobs = min(options.jobs, len(paths))
+    work = [
+        (p, o, train, config, options.stage, options.channel, options.read) for p, o in zip(paths, outputs, strict=True)
+    ]
+    if jobs == 1:
+        for item in work:
+            yield item[0], _build_one(*item)
+        return
+    # spawned, not forked: libraries with threads of their own do not survive a fork
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        waiting: dict[Future[dict[str, Any]], str] = {pool.submit(_build_one, *item): item[0] for item in work}
+        for future in as_completed(waiting):
+            path = waiting[future]
+            try:
+                yield path, future.result()
+            except BrokenProcessPool:
+                yield path, {"error": f"{path}: the process that built it died (out of memory?)"}
+
+
+def _build_one(
+    path: str,
+    output: Path,
+    train: GearTrain,
+    config: MapConfig,
+    stage: str | None,
+    channel: str | None,
+    words: list[str],
+) -> dict[str, Any]:
+    """Read, build, write; an error is returned, because other recordings go on."""
+    import numpy as np
+
+    from toothwise.healthmap.build import build_map
+    from toothwise.healthmap.io import write_map
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", ToothwiseWarning)
+        try:
+            record = read(path, words)
+            made = build_map(record, train, config, channel=channel, stage=stage)
+            write_map(made, output)
+        except ToothwiseError as error:
+            text = str(error)
+            return {"error": text if os.fspath(path) in text else f"{path}: {text}"}
+    seen = list(dict.fromkeys(" ".join(str(w.message).split()) for w in caught))
+    return {
+        "map": str(output),
+        "mean": float(np.nanmean(made.values)),
+        "periods": int(made.provenance["hunting_periods"]),
+        "speed": float(made.provenance["mean_speed"]),
+        "warnings": seen,
+    }

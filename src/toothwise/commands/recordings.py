@@ -1,0 +1,82 @@
+"""Options by which a recording is read, shared by the verbs that take recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jsonargparse import ArgumentParser
+
+from toothwise.commands.parser import key_values
+from toothwise.errors import InputError
+
+if TYPE_CHECKING:
+    from toothwise.vibration.records import VibrationRecord
+
+__all__ = ["add_reading", "find_recordings", "read"]
+
+# what read_record knows
+_SUFFIXES = frozenset(
+    [
+        ".mat",
+        ".csv",
+        ".gz",
+        ".parquet",
+        ".h5",
+        ".hdf5",
+        ".tdms",
+        ".uff",
+        ".unv",
+        ".mf4",
+        ".wav",
+        ".flac",
+        ".npz",
+        ".npy",
+    ]
+)
+
+
+def add_reading(parser: ArgumentParser) -> None:
+    """--read NAME=VALUE."""
+    parser.add_argument(
+        "--read",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="how recordings are read: channels=, tacho=, sampling_rate=, pulses_per_revolution=, ... (repeatable)",
+    )
+
+
+def read(path: str, words: Sequence[str]) -> VibrationRecord:
+    """A recording as the words say.
+
+    Raises:
+        InputError: unknown words, or a recording that cannot be read.
+    """
+    from toothwise.vibration.readers import read_record
+
+    options: dict[str, Any] = key_values(words, "--read")
+    try:
+        return read_record(path, **options)
+    except TypeError as error:
+        raise InputError(f"--read: {error}") from None
+
+
+def find_recordings(paths: Sequence[str]) -> list[str]:
+    """Files, and the recordings in folders, each once, folders in order of their names.
+
+    Raises:
+        InputError: a folder without recordings.
+    """
+    found: dict[str, None] = {}
+    for path in paths:
+        folder = Path(path)
+        if not folder.is_dir():
+            found[path] = None
+            continue
+        inside = sorted(str(p) for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
+        if not inside:
+            raise InputError(f"{path}: holds no recordings ({', '.join(sorted(_SUFFIXES))})")
+        found |= dict.fromkeys(inside)
+    return list(found)

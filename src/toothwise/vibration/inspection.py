@@ -1,0 +1,174 @@
+"""A first look at a recording: speed, health of the tachometer, whether the mesh is heard, spectrum in orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from toothwise.errors import InputError
+from toothwise.gears import GearPair, GearTrain, PlanetaryStage
+from toothwise.vibration.angle import ShaftAngle
+from toothwise.vibration.periods import as_train, record_angle
+from toothwise.vibration.records import VibrationRecord
+from toothwise.vibration.resampling import resample
+
+__all__ = ["Inspection", "inspect_record"]
+
+_BLOCK = 32  # revolutions per spectrum
+_BLOCKS = 64  # of them at most: enough for a picture
+_PER_REVOLUTION = 4096  # samples at most
+VISIBLE = 3.0  # a mesh line stands this many times above the level around it
+
+
+@dataclass(frozen=True, eq=False)
+class Inspection:
+    """What was seen.
+
+    Attributes:
+        channel: the one that was looked at.
+        frequency: float64 ``[bins]``, in orders of ``shaft``, or in Hz where there is no tachometer.
+        amplitude: RMS spectrum ``[bins]`` in the record's unit.
+        shaft: whose orders; "" = the spectrum is in Hz.
+        speed_times, speed: seconds and revolutions per second of that shaft; empty without a tachometer.
+        mesh: per stage: its mesh order, amplitude, how far it stands above its surroundings, and whether that is
+            enough to say that it is heard.
+        tacho: pulses, missing, doubled, jitter; empty without pulses.
+        problems: what is wrong, in words.
+    """
+
+    channel: str
+    frequency: np.ndarray
+    amplitude: np.ndarray
+    shaft: str = ""
+    speed_times: np.ndarray = field(default_factory=lambda: np.empty(0))
+    speed: np.ndarray = field(default_factory=lambda: np.empty(0))
+    mesh: dict[str, dict[str, Any]] = field(default_factory=dict)
+    tacho: dict[str, Any] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+def inspect_record(
+    record: VibrationRecord, gears: GearPair | PlanetaryStage | GearTrain | None = None, *, channel: str | None = None
+) -> Inspection:
+    """Look at a recording; what is missing or broken is told in ``problems``, not raised.
+
+    Args:
+        record: with or without a tachometer.
+        gears: whose mesh orders are looked for; None = none.
+        channel: None = the first one.
+
+    Raises:
+        InputError: no such channel.
+    """
+    x = record.channel(channel)
+    name = channel or next(iter(record.channels))
+    problems: list[str] = []
+    angle, shaft, tacho = _angle(record, gears, problems)
+    if angle is None:
+        frequency, amplitude = _spectrum_hz(x, record.sampling_rate)
+        return Inspection(name, frequency, amplitude, tacho=tacho, problems=tuple(problems))
+    try:
+        frequency, amplitude = _spectrum_orders(x, record.sampling_rate, angle)
+    except InputError as error:
+        problems.append(str(error))
+        frequency, amplitude = _spectrum_hz(x, record.sampling_rate)
+        shaft = ""
+    mesh: dict[str, dict[str, Any]] = {}
+    if gears is not None and shaft:
+        train = as_train(gears)
+        for stage, order in train.mesh_orders().items():
+            mesh[stage] = _line(frequency, amplitude, order / train.ratio(shaft))
+            if not mesh[stage]["heard"]:
+                problems.append(
+                    f"the mesh of stage {stage!r} (order {mesh[stage]['order']:g} of {shaft}) is not heard: wrong "
+                    "teeth, sampling rate or tachometer, or the sensor is elsewhere"
+                )
+    middles = 0.5 * (angle.times[1:] + angle.times[:-1])
+    return Inspection(name, frequency, amplitude, shaft, middles, angle.speed(), mesh, tacho, tuple(problems))
+
+
+def _angle(
+    record: VibrationRecord, gears: GearPair | PlanetaryStage | GearTrain | None, problems: list[str]
+) -> tuple[ShaftAngle | None, str, dict[str, Any]]:
+    """Angle of the tachometer's shaft, the shaft's name, and the tachometer's health."""
+    if record.tacho is None:
+        problems.append("there is no tachometer: the spectrum is in Hz, and no map can be built without an angle")
+        return None, "", {}
+    train = as_train(gears) if gears is not None else None
+    shaft = record.tacho.shaft
+    try:
+        if train is not None:
+            if record.tacho.ratio != 1.0:
+                shaft = train.stages[0].shafts[0]
+            elif shaft not in train.speeds:
+                shaft = train.tacho_shaft
+            angle = record_angle(record, train, shaft=shaft)
+        else:
+            angle = record_angle(record, GearPair(3, 4), shaft="driving")  # its own shaft, whatever the teeth
+    except InputError as error:
+        problems.append(str(error))
+        return None, "", {}
+    tacho: dict[str, Any] = {"kind": record.tacho.kind}
+    report = angle.report
+    if report is not None:
+        tacho |= {
+            "pulses": report.pulses,
+            "missing": len(report.missing),
+            "doubled": len(report.doubled),
+            "jitter": report.jitter,
+        }
+        if report.repaired:
+            problems.append(
+                f"the tachometer lost {len(report.missing)} pulses and doubled {len(report.doubled)} of "
+                f"{report.pulses}; they were mended"
+            )
+    return angle, shaft, tacho
+
+
+def _spectrum_hz(x: np.ndarray, sampling_rate: float) -> tuple[np.ndarray, np.ndarray]:
+    size = min(1 << 14, 1 << int(np.log2(max(len(x), 2))))
+    return _averaged(np.asarray(x[: size * _BLOCKS]), size, sampling_rate)
+
+
+def _spectrum_orders(x: np.ndarray, sampling_rate: float, angle: ShaftAngle) -> tuple[np.ndarray, np.ndarray]:
+    first, last = angle.span
+    block = min(_BLOCK, int(last - first))
+    if block < 2:
+        raise InputError(f"a spectrum in orders needs 2 revolutions or more, but the record has {last - first:.1f}")
+    wanted = sampling_rate / float(np.median(angle.speed()))
+    per = min(_PER_REVOLUTION, 1 << int(np.log2(max(wanted, 8))))
+    turned = resample(x, sampling_rate, angle, per, revolutions=min(block * _BLOCKS, int(last - first)))
+    return _averaged(turned, block * per, float(per))
+
+
+def _averaged(x: np.ndarray, size: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """RMS amplitude spectrum over half-overlapping Hann windows; blocks with NaN are left out."""
+    window = np.hanning(size)
+    scale = np.sqrt(2.0) / window.sum()
+    power, blocks = np.zeros(size // 2 + 1), 0
+    for start in range(0, len(x) - size + 1, size // 2):
+        block = np.asarray(x[start : start + size], dtype=np.float64)
+        if not np.isfinite(block).all():
+            continue
+        power += np.abs(np.fft.rfft((block - block.mean()) * window) * scale) ** 2
+        blocks += 1
+    return np.fft.rfftfreq(size, 1.0 / rate), np.sqrt(power / max(blocks, 1))
+
+
+def _line(frequency: np.ndarray, amplitude: np.ndarray, order: float) -> dict[str, Any]:
+    """The strongest of the first three harmonics of an order, against the median level half an order to the sides."""
+    step = frequency[1] - frequency[0]
+    best: dict[str, Any] = {"order": order, "amplitude": 0.0, "above": 0.0, "heard": False}
+    for k in (1, 2, 3):
+        centre = round(k * order / step)
+        reach = max(round(0.5 * order / step), 4)
+        if centre + 2 >= len(amplitude):
+            break
+        line = float(amplitude[max(centre - 1, 0) : centre + 2].max())
+        around = float(np.median(amplitude[max(centre - reach, 0) : centre + reach]))
+        above = line / around if around > 0 else (np.inf if line > 0 else 0.0)
+        if above > best["above"]:
+            best |= {"amplitude": line, "above": above, "heard": bool(above >= VISIBLE)}
+    return best
