@@ -1,0 +1,86 @@
+"""The tachometer of a simulated gearbox, with the faults that tachometers have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from toothwise.errors import InputError
+from toothwise.vibration.records import Tachometer
+
+__all__ = ["TachoConfig", "make_tacho"]
+
+_WIDTH = 0.2  # of a pulse, as a share of the interval
+_HEIGHT = 5.0  # volts
+_NOISE = 0.02  # volts
+
+
+@dataclass(frozen=True)
+class TachoConfig:
+    """A tachometer.
+
+    Attributes:
+        kind: "waveform" (sampled like the vibration) or "times" (instants of pulses).
+        pulses: per revolution.
+        jitter: spread of the pulses, as a share of their interval.
+        missed: chance of each pulse to be missing.
+        doubled: chance of each pulse to be followed by a false one.
+    """
+
+    kind: Literal["waveform", "times"] = "waveform"
+    pulses: int = 1
+    jitter: float = 0.0
+    missed: float = 0.0
+    doubled: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("waveform", "times"):
+            raise InputError(f"kind of a tachometer must be 'waveform' or 'times', but got {self.kind!r}")
+        if self.pulses < 1:
+            raise InputError(f"pulses of a tachometer must be 1 or more per revolution, but got {self.pulses!r}")
+        for name in ("jitter", "missed", "doubled"):
+            if not 0 <= getattr(self, name) < 0.5:
+                raise InputError(f"{name} of a tachometer must be 0 to 0.5, but got {getattr(self, name)!r}")
+
+
+def make_tacho(
+    config: TachoConfig,
+    turned: np.ndarray,
+    times: np.ndarray,
+    sampling_rate: float,
+    rng: np.random.Generator,
+    *,
+    shaft: str,
+) -> Tachometer:
+    """The tachometer's record.
+
+    Args:
+        turned: revolutions of its shaft ``[n]``, rising; whole numbers are rising edges of the index pulse.
+        times: seconds ``[n]``.
+        shaft: name of its shaft.
+    """
+    phase = turned * config.pulses
+    first, last = int(np.ceil(phase[0] + 1e-9)), int(np.floor(phase[-1] - _WIDTH))
+    index = np.arange(first, last + 1)
+    draws = rng.random((len(index), 3))
+    # the index pulse itself, the first one, is never lost: it is tooth 0 by agreement
+    kept = (draws[:, 0] >= config.missed) | (index == first)
+    extra = (draws[:, 1] < config.doubled) & kept
+    edges = index + config.jitter * rng.standard_normal(len(index))
+    edges = np.sort(np.concatenate([edges[kept], (edges + 0.3 + 0.2 * draws[:, 2])[extra]]))
+    instants = np.interp(edges, phase, times)
+    if config.kind == "times":
+        return Tachometer("times", instants, config.pulses, shaft)
+    # edges rise within two samples, crossing half the height at the pulse
+    signal = np.zeros(len(times))
+    rise = 2.0 / sampling_rate
+    ends = np.interp(edges + _WIDTH, phase, times)
+    for at, end in zip(instants, ends, strict=True):
+        low, high = np.searchsorted(times, (at - rise, end + rise))
+        t = times[low:high]
+        up, down = np.clip((t - at) / rise + 0.5, 0.0, 1.0), np.clip((t - end) / rise + 0.5, 0.0, 1.0)
+        signal[low:high] = np.maximum(signal[low:high], up - down)
+    signal = _HEIGHT * signal + _NOISE * rng.standard_normal(len(signal))
+    return Tachometer("waveform", signal.astype(np.float32), config.pulses, shaft)
