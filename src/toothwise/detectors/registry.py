@@ -14,6 +14,11 @@ __all__ = ["create", "describe", "load", "names"]
 # name: (module:class, one line, constructor options that make the variant)
 _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
     "scan": ("toothwise.detectors.scan:DirectionalScan", "best row or column segment, calibrated; no network", {}),
+    "baseline": (
+        "toothwise.detectors.baseline:PixelBaseline",
+        "deviation from the same gearbox's healthy maps, by rows and columns",
+        {},
+    ),
     "dinomaly": (
         "toothwise.detectors.dinomaly.detector:DinomalyDetector",
         "plain Dinomaly, no directional layer",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -11,13 +12,14 @@ from toothwise import __version__
 from toothwise.errors import InputError
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.healthmap.core import Axis, HealthMap
+from toothwise.healthmap.waveform import HealthyWaveform, Turn
 from toothwise.vibration.angle import ShaftAngle
 from toothwise.vibration.components import Components
-from toothwise.vibration.periods import Periods, cut_periods, warn_if_unheard
+from toothwise.vibration.periods import BANDWIDTH, Periods, cut_periods, warn_if_unheard
 from toothwise.vibration.records import VibrationRecord
 from toothwise.vibration.windows import EventWindow, event_statistic
 
-__all__ = ["MapConfig", "build_map", "map_of_periods", "tooth_by_revolution"]
+__all__ = ["MapConfig", "build_map", "learn_waveform", "map_of_periods", "tooth_by_revolution"]
 
 SIGNALS = ("average", "residual", "difference")
 _UNITS = {"rms": "{}", "peak": "{}", "energy": "{}^2", "kurtosis": "1"}
@@ -40,6 +42,8 @@ class MapConfig:
         num_harmonics: mesh harmonics taken out; None = all, because they are the same at every tooth.
         num_sidebands: sidebands of each mesh harmonic taken out of the difference, at the orders of both shafts.
         shaft_harmonics: harmonics of both shafts taken out.
+        bandwidth: orders of the reference shaft around each line that are taken out with it, full width: a changing
+            speed smears lines. 0 = the line alone.
         planet: of a planetary stage: which planet, from 0.
         sensor_reach: of a planetary stage: ring teeth to either side of the sensor (ring tooth 0) within which the
             planet is heard; beyond it pixels are NaN. None = everywhere.
@@ -58,6 +62,7 @@ class MapConfig:
     num_harmonics: int | None = None
     num_sidebands: int = 1
     shaft_harmonics: int = 2
+    bandwidth: float = BANDWIDTH
     planet: int = 0
     sensor_reach: int | None = None
 
@@ -82,6 +87,28 @@ class MapConfig:
         return EventWindow(self.window, self.overlap)
 
 
+def learn_waveform(periods: Sequence[Periods], config: MapConfig | None = None) -> HealthyWaveform:
+    """The healthy waveform of a gearbox from healthy records.
+
+    Args:
+        periods: of one record each, cut with the same ``samples_per_tooth``; the first one numbers the driven teeth.
+        config: whose signal is learned.
+
+    Raises:
+        InputError: no record, or records of different gears or samples per tooth.
+    """
+    if not periods:
+        raise InputError("a healthy waveform needs one healthy record or more, but got none")
+    sizes = {p.samples_per_tooth for p in periods}
+    if len(sizes) > 1:
+        raise InputError(f"records must be cut into the same samples per tooth, but have {sorted(sizes)}: set it")
+    first = periods[0]
+    known = all(p.angle.tooth_zero for p in periods)
+    per_turn = round(first.mesh_order) if known else 1
+    signals = [_wanted(p, p.mean(), config or MapConfig()) for p in periods]
+    return HealthyWaveform.learn(signals, first.samples_per_tooth, per_turn)
+
+
 def build_map(
     record: VibrationRecord,
     gears: GearPair | PlanetaryStage | GearTrain,
@@ -90,6 +117,7 @@ def build_map(
     channel: str | None = None,
     stage: str | None = None,
     angle: ShaftAngle | None = None,
+    baseline: HealthyWaveform | None = None,
     **options: Any,
 ) -> HealthMap:
     """The health map of one record: row = driving (planet) tooth, column = driven (ring) tooth.
@@ -101,6 +129,8 @@ def build_map(
         channel: of the record; None = the first one.
         stage: of a train with several.
         angle: of the driving shaft (of the carrier); None = from the tachometer.
+        baseline: the same gearbox's healthy waveform, which is taken off before the windows; a damaged tooth then
+            stands alone, whether it grew louder or quieter. ``config`` must be the one that it was learned with.
         options: fields of MapConfig by name, instead of ``config``.
 
     Returns:
@@ -123,21 +153,34 @@ def build_map(
         gears,
         channel=channel,
         stage=stage,
-        samples_per_tooth=c.samples_per_tooth,
+        samples_per_tooth=c.samples_per_tooth if baseline is None else baseline.samples_per_tooth,
         periods=c.periods,
         angle=angle,
     )
-    return map_of_periods(periods, c, record, channel=channel)
+    return map_of_periods(periods, c, record, channel=channel, baseline=baseline)
 
 
 def map_of_periods(
-    periods: Periods, config: MapConfig, record: VibrationRecord, *, channel: str | None = None
+    periods: Periods,
+    config: MapConfig,
+    record: VibrationRecord,
+    *,
+    channel: str | None = None,
+    baseline: HealthyWaveform | None = None,
 ) -> HealthMap:
     """As ``build_map``, from a record that was cut into hunting periods already."""
     c, gears = config, periods.gears
     mean = periods.mean()
     visible = warn_if_unheard(periods, mean)
-    values, variance = _event_values(periods, mean, c)
+    wanted = _wanted(periods, mean, c)
+    turn: Turn | None = None
+    if baseline is not None:
+        turn = baseline.turn(wanted)
+        by = -turn.events * periods.samples_per_tooth
+        periods = replace(periods, values=np.roll(periods.values, by, axis=1)) if by else periods
+        mean, wanted = np.roll(mean, by), np.roll(wanted, by)
+        wanted = wanted - baseline.matched(wanted)
+    values, variance = _event_values(periods, mean - wanted, wanted, c)
     (row_name, rows), (column_name, columns) = gears.axes
     i, j = gears.pair_at(np.arange(gears.hunting_period))
     heard = np.ones(len(i), dtype=bool)
@@ -166,12 +209,14 @@ def map_of_periods(
         "tooth_zero": "first pulse of the tachometer" if periods.angle.tooth_zero else "unknown",
         "angle_quality": periods.angle.quality,
     }
+    if turn is not None:
+        provenance["turned"] = asdict(turn)
     return HealthMap(
         grid,
         Axis.teeth(row_name, rows),
         Axis.teeth(column_name, columns),
         count,
-        f"{c.quantity} of {c.signal}",
+        f"{c.quantity} of {c.signal}" + (" from healthy" if baseline is not None else ""),
         _UNITS[c.quantity].format(record.unit),
         gears,
         dict(record.condition),
@@ -180,20 +225,27 @@ def map_of_periods(
     )
 
 
-def _parts(periods: Periods, mean: np.ndarray, c: MapConfig) -> Components:
-    return periods.components(
+def _wanted(periods: Periods, mean: np.ndarray, c: MapConfig) -> np.ndarray:
+    """The signal that the map looks at, over one hunting period."""
+    if c.signal == "average":
+        return mean
+    parts: Components = periods.components(
         mean,
         num_harmonics=c.num_harmonics,
         num_sidebands=c.num_sidebands,
         shaft_harmonics=c.shaft_harmonics,
+        bandwidth=c.bandwidth,
     )
+    return np.asarray(getattr(parts, c.signal))
 
 
-def _event_values(periods: Periods, mean: np.ndarray, c: MapConfig) -> tuple[np.ndarray, np.ndarray | None]:
-    """Value of each mesh event, and its variance over the periods (None where there is only one)."""
-    # what is regular is the same in every period: it is found on their average and taken from each of them
-    wanted = mean if c.signal == "average" else getattr(_parts(periods, mean, c), c.signal)
-    removed = mean - wanted
+def _event_values(
+    periods: Periods, removed: np.ndarray, wanted: np.ndarray, c: MapConfig
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Value of each mesh event, and its variance over the periods (None where there is only one).
+
+    What is regular is the same in every period: it was found on their average and is taken from each of them.
+    """
     shift = 0.0
     if isinstance(periods.gears, PlanetaryStage) and c.planet < periods.gears.planets:
         shift = float(periods.gears.spacing[c.planet]) * periods.gears.ring * periods.samples_per_tooth
@@ -261,8 +313,7 @@ def tooth_by_revolution(
         raise InputError(f"gear must be one of {', '.join(map(repr, names))}, but got {gear!r}")
     mean = periods.mean()
     visible = warn_if_unheard(periods, mean)
-    wanted = mean if c.signal == "average" else getattr(_parts(periods, mean, c), c.signal)
-    removed = mean - wanted
+    removed = mean - _wanted(periods, mean, c)
     values = np.concatenate(
         [event_statistic(p - removed, periods.samples_per_tooth, c.event_window, c.quantity) for p in periods.values]
     )

@@ -31,6 +31,7 @@ _BASE_PITCH = np.pi * 3.0 * np.cos(np.radians(20.0)) * 1000.0  # micrometres, mo
 _LEAD, _TAIL = 0.5, 0.7  # revolutions of the tachometer's shaft before the first pulse and after the last period
 _PLANET_GAIN = (1.0, 0.96, 1.04)
 _SUN_PATH = 0.5  # the sun's mesh is heard through planet and ring
+_COUPLING = 0.1  # of the mesh to the housing
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class GearboxConfig:
         modes: of the housing: frequency (Hz), damping ratio and weight each.
         runout: of either gear, micrometres.
         path: of planets to the sensor: floor w0 and sharpness k of w0 + (1 - w0) exp(k (cos(psi) - 1)).
+        start: whole revolution of its hunting period at which a record begins (0 = tooth 0 meets tooth 0 at the first
+            pulse); None = a random one in each record, as with one index pulse on a real gearbox.
         seed: of the gearbox: its flanks stay the same from record to record.
 
     Raises:
@@ -68,6 +71,7 @@ class GearboxConfig:
     modes: tuple[tuple[float, float, float], ...] = ((1800.0, 0.02, 1.0), (4300.0, 0.03, 0.5))
     runout: tuple[float, float] = (10.0, 10.0)
     path: tuple[float, float] = (0.2, 3.0)
+    start: int | None = 0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -120,7 +124,10 @@ def simulate_record(
     faults = tuple(faults)
     _check_faults(config.gears, faults)
     rng = np.random.default_rng([config.seed, 1, seed])
-    speed_rng, noise_rng, tacho_rng = rng.spawn(3)
+    speed_rng, noise_rng, tacho_rng, start_rng = rng.spawn(4)
+    start = config.start
+    if start is None:
+        start = int(start_rng.integers(config.gears.hunting_revolutions))
     shaft = config.gears.shafts[config._shaft]
     turns = config.periods * config.gears.hunting_revolutions + _LEAD + _TAIL
     length = turns / config.shaft_speed * (1.0 + config.speed.variation) + 2.0 / config.sampling_rate
@@ -129,9 +136,9 @@ def simulate_record(
     end = int(np.searchsorted(turned, turns - _LEAD))
     times, turned = times[:end], turned[:end]
     error = (
-        _planetary(config, faults, turned)
+        _planetary(config, faults, turned + start)
         if isinstance(config.gears, PlanetaryStage)
-        else _pair(config, faults, turned)
+        else _pair(config, faults, turned + start)
     )
     x = _through_housing(error, config)
     if config.snr is not None:
@@ -142,6 +149,7 @@ def simulate_record(
         "faults": [asdict(fault) for fault in faults],
         "gearbox_seed": config.seed,
         "record_seed": seed,
+        "start": start,
         "periods": config.periods,
         "mean_speed": float((turned[-1] - turned[0]) / (times[-1] - times[0]) / shaft),
     }
@@ -292,6 +300,6 @@ def _through_housing(error: np.ndarray, config: GearboxConfig) -> np.ndarray:
     for frequency, damping, weight in config.modes:
         ratio = f / (frequency * (1.0 - 0.0005 * heat))
         response += weight / (1.0 - ratio**2 + 2j * damping * (1.0 + 0.004 * heat) * ratio)
-    response *= 1.0 + 0.003 * heat
+    response *= _COUPLING * (1.0 + 0.003 * heat)
     to_g = (2.0 * np.pi * f) ** 2 * 1e-6 / 9.81
     return irfft(rfft(error - ramp, size) * response * to_g, size)[:n]

@@ -54,6 +54,7 @@ def split(
     mesh_orders: Sequence[float],
     *,
     shaft_orders: Sequence[float] = (1.0,),
+    pass_orders: Sequence[float] = (),
     num_harmonics: int | None = 2,
     num_sidebands: int = 1,
     shaft_harmonics: int = 2,
@@ -69,6 +70,8 @@ def split(
         mesh_orders: mesh events per revolution of the reference shaft.
         shaft_orders: orders of the shafts whose harmonics are regular and whose sidebands are taken off; sidebands
             are removed at every one of them.
+        pass_orders: further distances from each mesh harmonic at which sidebands are taken off (of planets that pass
+            the sensor); they count as sidebands, not as shafts.
         num_harmonics: of each mesh order; None = all that the signal can carry.
         num_sidebands: on either side of each mesh harmonic, at every shaft order.
         shaft_harmonics: of each shaft order.
@@ -90,7 +93,9 @@ def split(
     mesh = np.concatenate([_harmonics(order, num_harmonics, revolutions, n) for order in mesh_orders])
     shaft = np.concatenate([_harmonics(order, shaft_harmonics, revolutions, n) for order in shaft_orders])
     regular = _bins([0.0, *mesh, *shaft], revolutions, n, bandwidth)
-    away = np.concatenate([order * np.arange(1, num_sidebands + 1) for order in shaft_orders])
+    away = np.concatenate(
+        [order * np.arange(1, num_sidebands + 1) for order in shaft_orders] + [np.asarray(pass_orders)]
+    )
     around = np.concatenate([mesh[:, None] - away, mesh[:, None] + away], axis=1).ravel()
     sideband = _bins(around[around > 0], revolutions, n, bandwidth)
     spectrum = np.fft.rfft(x, axis=-1)

@@ -20,6 +20,8 @@ __all__ = ["Periods", "as_train", "cut_periods", "mesh_visibility", "record_angl
 
 Gears = GearPair | PlanetaryStage | GearTrain
 _FEWEST, _MOST = 8, 64  # samples per tooth
+_PASSES = 3  # multiples of the planet passing order that a path reaches
+BANDWIDTH = 0.3  # orders of the reference shaft, full width
 _VISIBLE = 4.0  # a mesh line stands this many times above the spectrum around it
 
 
@@ -102,7 +104,14 @@ class Periods:
         mesh = self.mesh_order
         if isinstance(self.gears, GearPair):
             return 1.0, mesh / self.gears.driven
-        return 1.0, float(self.gears.planets), mesh / self.gears.planet, mesh / self.gears.sun
+        return 1.0, mesh / self.gears.planet, mesh / self.gears.sun
+
+    @property
+    def pass_orders(self) -> tuple[float, ...]:
+        """Orders of the planets' passing by the sensor: their paths modulate the mesh up to some multiples of it."""
+        if isinstance(self.gears, GearPair) or self.gears.planets < 2:
+            return ()
+        return tuple(float(k) for k in range(1, _PASSES * self.gears.planets + 1))
 
     def mean(self) -> np.ndarray:
         """Coherent average of the periods, float64 ``[events * samples_per_tooth]``."""
@@ -115,14 +124,19 @@ class Periods:
         num_harmonics: int | None = None,
         num_sidebands: int = 1,
         shaft_harmonics: int = 2,
-        bandwidth: float = 0.0,
+        bandwidth: float = BANDWIDTH,
     ) -> Components:
-        """Regular, residual and difference of the average; by default all mesh harmonics are regular."""
+        """Regular, residual and difference of the average; by default all mesh harmonics are regular.
+
+        A speed that changes slowly drags the housing's resonance across the mesh and so smears every line: what lies
+        within ``bandwidth`` orders of the reference shaft around a line belongs to it.
+        """
         return split(
             self.mean() if average is None else average,
             self.revolutions,
             [self.mesh_order],
             shaft_orders=self.shaft_orders,
+            pass_orders=self.pass_orders if num_sidebands else (),
             num_harmonics=num_harmonics,
             num_sidebands=num_sidebands,
             shaft_harmonics=shaft_harmonics,

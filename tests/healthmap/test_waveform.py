@@ -1,0 +1,106 @@
+"""The healthy waveform, and the whole way from a simulated crack to the tooth that is named."""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from toothwise import GearPair, PlanetaryStage, build_map, detectors
+from toothwise.detectors.calibration import fit_with_threshold
+from toothwise.diagnosis.tooth import name_teeth
+from toothwise.errors import GearWarning, InputError
+from toothwise.healthmap.build import MapConfig, learn_waveform
+from toothwise.healthmap.waveform import HealthyWaveform
+from toothwise.simulate.faults import Fault
+from toothwise.simulate.gearbox import GearboxConfig, simulate_record
+from toothwise.vibration.periods import cut_periods
+
+SIXTEEN = MapConfig(samples_per_tooth=16)
+
+
+def _learned(config, records=5):
+    first = replace(config, start=0)
+    made = [simulate_record(first if k == 0 else config, seed=k)[0] for k in range(records)]
+    return learn_waveform([cut_periods(r, config.gears, samples_per_tooth=16) for r in made], SIXTEEN)
+
+
+def test_records_are_turned_onto_the_waveform():
+    config = GearboxConfig(GearPair(9, 14), periods=4, sampling_rate=10_000.0, start=None)
+    waveform = _learned(config)
+    assert waveform.records == 5
+    for seed in range(20, 26):
+        record, truth = simulate_record(config, seed=seed)
+        made = build_map(record, config.gears, SIXTEEN, baseline=waveform)
+        assert made.provenance["turned"]["events"] == (-9 * truth["start"]) % 126
+        assert made.provenance["turned"]["confidence"] > 0.1
+        assert made.quantity == "rms of difference from healthy"
+
+
+def test_a_louder_record_is_no_damage():
+    config = GearboxConfig(GearPair(9, 14), periods=4, sampling_rate=10_000.0)
+    waveform = _learned(config)
+    record, _ = simulate_record(config, seed=9)
+    twice = replace(record, channels={"vibration": 2 * record.channel()})
+    one, two = (build_map(r, config.gears, SIXTEEN, baseline=waveform).values for r in (record, twice))
+    np.testing.assert_allclose(two, 2 * one, rtol=1e-3)
+
+
+def test_saved_and_loaded(tmp_path):
+    waveform = _learned(GearboxConfig(GearPair(9, 14), periods=2, sampling_rate=10_000.0), 2)
+    waveform.save(tmp_path / "healthy.npz")
+    loaded = HealthyWaveform.load(tmp_path / "healthy.npz")
+    np.testing.assert_array_equal(loaded.values, waveform.values)
+    assert loaded.events_per_turn == 9
+    (tmp_path / "broken.npz").write_bytes(b"PK")
+    for name in ("broken.npz", "none.npz"):
+        with pytest.raises(InputError, match=f"{name}: not a healthy waveform"):
+            HealthyWaveform.load(tmp_path / name)
+
+
+def test_other_gears_are_refused():
+    waveform = _learned(GearboxConfig(GearPair(9, 14), periods=2, sampling_rate=10_000.0), 2)
+    other = GearboxConfig(GearPair(9, 13), periods=2, sampling_rate=10_000.0)
+    with pytest.raises(InputError, match="other gears"):
+        build_map(simulate_record(other)[0], other.gears, SIXTEEN, baseline=waveform)
+    with pytest.raises(InputError, match="needs one healthy record"):
+        learn_waveform([])
+
+
+@pytest.mark.parametrize(
+    ("gears", "periods", "faulty"),
+    [
+        (GearPair(18, 35), 4, ("driving", "driven")),
+        (GearPair(32, 96), 40, ("driving", "driven")),
+        (PlanetaryStage(15, 15, 46, 3), 12, ("planet",)),
+    ],
+    ids=["18/35", "32/96", "planetary"],
+)
+def test_a_crack_of_60_percent_is_named_and_healthy_records_are_not(gears, periods, faulty):
+    """A small round trip; benchmarks/round_trip.py is the full one."""
+    config = GearboxConfig(gears, periods=periods, sampling_rate=12_000.0, start=None)
+    waveform = _learned(config)
+
+    def map_of(seed, *faults):
+        record, _ = simulate_record(config, faults, seed=seed)
+        return build_map(record, gears, SIXTEEN, baseline=waveform).values
+
+    healthy = np.stack([map_of(k) for k in range(100, 124)])
+    detector, _ = fit_with_threshold(lambda: detectors.create("baseline"), healthy, 0.05)
+    fresh = detector.predict(np.stack([map_of(k) for k in range(200, 212)]))
+    assert np.mean(fresh.score > detector.threshold.value) <= detector.threshold.interval[1]
+    for gear in faulty:
+        teeth = {name.split()[0]: n for name, n in gears.axes}[gear]
+        tooth = np.arange(4) * teeth // 4 + 1
+        found = detector.predict(
+            np.stack([map_of(300 + k, Fault("crack", gear, int(t), 0.6)) for k, t in enumerate(tooth)])
+        )
+        assert (found.score > detector.threshold.value).all()
+        assert name_teeth(found, gears).right(gear, tooth, teeth).all()
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GearWarning)
+        yield
