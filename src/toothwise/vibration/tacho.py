@@ -158,7 +158,7 @@ def repair_pulses(times: np.ndarray, *, tolerance: float = 0.3) -> tuple[np.ndar
         twice = (short[:-1] | short[1:]) & (sums < (1.0 + tolerance) * np.maximum(usual[:-1], usual[1:]))
         if not twice.any():
             break
-        k = int(np.argmin(np.where(twice, sums / usual[:-1], np.inf)))
+        k = int(np.argmin(np.where(twice, np.abs(sums / usual[:-1] - 1.0), np.inf)))
         doubled.append(float(times[k + 1]))
         times = np.delete(times, k + 1)
     intervals = np.diff(times)
