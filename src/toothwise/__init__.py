@@ -15,6 +15,10 @@ _LAZY = {
     "HealthMapBatch": "toothwise.healthmap.core",
     "build_map": "toothwise.healthmap.build",
     "read_map": "toothwise.healthmap.io",
+    "Tachometer": "toothwise.vibration.records",
+    "VibrationRecord": "toothwise.vibration.records",
+    "read_record": "toothwise.vibration.readers",
+    "write_record": "toothwise.vibration.readers",
     "write_map": "toothwise.healthmap.io",
 }
 _MODULES = {"detectors", "diagnosis", "evaluation", "gears", "healthmap", "simulate", "vibration", "data", "reporting"}

@@ -6,6 +6,7 @@ line prints the message on one line and exits with code 2.
 
 __all__ = [
     "GearWarning",
+    "GuessWarning",
     "InputError",
     "MissingDependencyError",
     "OutputError",
@@ -48,6 +49,10 @@ class RangeWarning(ToothwiseWarning):
 
 class GearWarning(ToothwiseWarning):
     """Gears that are unusual but possible (profile shift, unequal planet spacing)."""
+
+
+class GuessWarning(ToothwiseWarning):
+    """Something about a file had to be guessed; the message says what was taken."""
 
 
 class SignalWarning(ToothwiseWarning):

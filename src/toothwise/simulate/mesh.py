@@ -6,9 +6,9 @@ that carry the load F together, and pair m touches only after its flanks' error 
     transmission error d(u) = (F + sum_m k_m(u) e_m(u)) / sum_m k_m(u)
 
 A cracked tooth lowers k_m, so the pair gives way by F / k * drop / (1 - drop) where it carries alone, and the mesh
-loses half of the drop where two pairs share the load; nothing about the size of a fault is chosen beyond that. Stiffness per
-face width 14 N/(mm um) for a pair (ISO 6336-1); flank errors from the tolerances of DIN 3962, e_ij = e1_i + e2_j and a
-weak term of the pair.
+loses half of the drop where two pairs share the load; nothing about the size of a fault is chosen beyond that.
+Stiffness per face width 14 N/(mm um) for a pair (ISO 6336-1); flank errors from the tolerances of DIN 3962, e_ij =
+e1_i + e2_j and a weak term of the pair.
 """
 
 from __future__ import annotations
