@@ -44,6 +44,27 @@ def test_the_first_fit_works_as_told(tmp_path, monkeypatch, capsys):
     assert len((tmp_path / "scores.csv").read_text().splitlines()) > 700
 
 
+def test_the_way_from_a_recording_to_the_tooth(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    first, second = python_blocks("docs/vibration.md")
+    names: dict[str, object] = {}
+    exec(first, names)
+    for words in commands("docs/vibration.md"):
+        assert cli.main(words) == 0, capsys.readouterr().err
+    capsys.readouterr()
+    exec(second, names)
+    *found, truth = capsys.readouterr().out.splitlines()
+    for line in found:
+        gear, tooth, score, threshold = re.match(
+            r"(\w+) tooth (\d+), score ([\d.]+), alarm above ([\d.]+)", line
+        ).groups()
+        assert gear == truth.split()[2]
+        assert abs(int(tooth) - int(truth.split()[-1])) <= 1
+        assert float(score) > float(threshold)
+    assert len(found) == 3
+    assert (tmp_path / "today.png").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize("name", ["README.md", "docs/command-line.md"])
 def test_every_verb_is_in_the_table(name):
     listed = set(re.findall(r"^\| `(?:toothwise )?([a-z]+)[ `]", (ROOT / name).read_text(), flags=re.MULTILINE))

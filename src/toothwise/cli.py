@@ -23,6 +23,7 @@ __all__ = ["EXIT_BAD_INPUT", "EXIT_BUG", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_PA
 # verb: (module with Options, add_arguments and run, one line)
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("toothwise.commands.demo", "the main job end to end: a run to failure in, the bad tooth out"),
+    "simulate": ("toothwise.commands.simulate", "recordings of a simulated gearbox, with damaged teeth if wanted"),
     "inspect": ("toothwise.commands.inspect", "a first look at a recording: speed, tachometer, mesh, spectrum"),
     "build": ("toothwise.commands.build", "turn recordings, or the records of a run, into health maps"),
     "fit": ("toothwise.commands.fit", "fit a detector on healthy maps and choose its threshold"),

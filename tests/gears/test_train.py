@@ -3,7 +3,7 @@
 import pytest
 
 from toothwise.errors import InputError
-from toothwise.gears import GearPair, GearTrain, PlanetaryStage, TrainStage, read_gears
+from toothwise.gears import GearPair, GearTrain, PlanetaryStage, TrainStage, read_gears, write_gears
 
 TRAIN = """
 tacho_shaft: middle
@@ -28,6 +28,8 @@ def test_speeds_and_mesh_orders(tmp_path):
     assert orders["first"] == pytest.approx(36)  # middle carries the 36-tooth gear
     assert orders["second"] == pytest.approx(0.25 * 90)
     assert train.stage("second").gears == PlanetaryStage(30, 30, 90, 3)
+    write_gears(train, tmp_path / "again.yaml")
+    assert read_gears(tmp_path / "again.yaml") == train
 
 
 def test_gears_alone_are_a_train_of_one_stage(tmp_path):

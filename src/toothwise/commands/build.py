@@ -9,6 +9,8 @@ windows.npz (what detectors look at, one window per record) and healthy_windows.
 
 examples:
   toothwise build monday.mat tuesday.mat --gears gears.yaml --output maps/
+  toothwise build healthy/ --gears gears.yaml --learn healthy.npz --output maps/healthy
+  toothwise build today.mat --gears gears.yaml --baseline healthy.npz --output maps/today
   toothwise build recordings/ --gears gears.yaml --set quantity=kurtosis --read channels=acc1 --output maps/
   toothwise build data/hums2023 --output runs/maps
   toothwise build simulated --seed 3 --output runs/maps
@@ -38,6 +40,8 @@ class Options:
         gears: YAML of the gears; what makes RECORDS recordings.
         stage: of a gear train with several.
         channel: of the recordings; None = the first one.
+        learn: .npz file to write the healthy waveform to, learned from these recordings, all healthy; or None.
+        baseline: .npz file of a healthy waveform that is taken off; or None.
         set: NAME=VALUE, fields of MapConfig.
         read: NAME=VALUE, how recordings are read.
         jobs: processes.
@@ -52,6 +56,8 @@ class Options:
     gears: str | None = None
     stage: str | None = None
     channel: str | None = None
+    learn: Path | None = None
+    baseline: Path | None = None
     set: list[str] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     jobs: int = 1
@@ -69,6 +75,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--gears", type=str | None, metavar="FILE", help="YAML of the gears: RECORDS are recordings of them")
     add("--stage", type=str | None, metavar="NAME", help="of a gear train with several stages")
     add("--channel", type=str | None, metavar="NAME", help="of the recordings (default: the first one)")
+    add("--learn", type=Path | None, metavar="FILE.npz", help="learn the healthy waveform from RECORDS and write it")
+    add("--baseline", type=Path | None, metavar="FILE.npz", help="healthy waveform to take off before the maps")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a field of MapConfig; may be repeated")
     add_reading(parser)
     add("--jobs", type=int, default=1, metavar="N", help="recordings built at the same time")

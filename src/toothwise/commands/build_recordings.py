@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from toothwise.commands.build import Options
     from toothwise.gears import GearTrain
     from toothwise.healthmap.build import MapConfig
+    from toothwise.healthmap.waveform import HealthyWaveform
+    from toothwise.vibration.periods import Periods
 
 __all__ = ["build_recordings"]
 
@@ -44,11 +46,21 @@ def build_recordings(options: Options, tell: Tell) -> Result:
         raise InputError(f"--set: {error}; allowed are {', '.join(MapConfig.__dataclass_fields__)}") from None
     if options.jobs < 1:
         raise InputError(f"--jobs must be 1 or more, but got {options.jobs}")
+    if options.learn is not None and options.baseline is not None:
+        raise InputError("--learn and --baseline exclude each other: a waveform is learned, then taken off")
+    baseline = None
+    if options.baseline is not None:
+        from toothwise.healthmap.waveform import HealthyWaveform
+
+        baseline = HealthyWaveform.load(options.baseline)
     paths = find_recordings(options.records)
+    learned = 0
+    if options.learn is not None:
+        config, learned = _learn(paths, train, config, options, tell)
     outputs = _outputs(paths, options.output)
     done: dict[str, dict[str, Any]] = {}
     tell(f"building {len(paths)} maps", 0.0)
-    for path, outcome in _each(paths, outputs, train, config, options):
+    for path, outcome in _each(paths, outputs, train, config, baseline, options):
         done[path] = outcome
         tell(f"built {len(done)} of {len(paths)} maps", len(done) / len(paths))
     rows = [{"record": path, **done[path]} for path in paths]
@@ -68,9 +80,43 @@ def build_recordings(options: Options, tell: Tell) -> Result:
         for row in rows:
             words += "".join(f"{row['record']}: warning: {line}\n" for line in row.get("warnings", ()))
         words += "".join(f"skipped: {row['error']}\n" for row in failed)
+        if options.learn is not None:
+            words += f"The healthy waveform of {learned} recordings is in {options.learn}\n"
         return f"{words}{data['built']} of {len(rows)} recordings became maps in {options.output}\n"
 
     return Result(data, text, PARTLY if failed else 0)
+
+
+def _learn(
+    paths: list[str], train: GearTrain, config: MapConfig, options: Options, tell: Tell
+) -> tuple[MapConfig, int]:
+    """Learn the healthy waveform from what can be read and write it; all records are cut alike from here on."""
+    from toothwise.healthmap.build import learn_waveform
+    from toothwise.vibration.periods import cut_periods
+
+    cut: list[Periods] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # told where the maps are built
+        for k, path in enumerate(paths):
+            tell(f"learning from {path}", k / len(paths))
+            try:
+                periods = cut_periods(
+                    read(path, options.read),
+                    train,
+                    channel=options.channel,
+                    stage=options.stage,
+                    samples_per_tooth=config.samples_per_tooth,
+                    periods=config.periods,
+                )
+            except ToothwiseError:
+                continue  # reported where its map is built
+            if config.samples_per_tooth is None:
+                config = replace(config, samples_per_tooth=periods.samples_per_tooth)
+            cut.append(replace(periods, values=periods.mean()[None].astype("float32")))  # all that is needed of it
+    if not cut:
+        raise InputError(f"{paths[0]}: no recording could be learned from; without --learn the reasons are told")
+    learn_waveform(cut, config).save(options.learn or "")
+    return config, len(cut)
 
 
 def _outputs(paths: list[str], folder: Path) -> list[Path]:
@@ -86,12 +132,18 @@ def _outputs(paths: list[str], folder: Path) -> list[Path]:
 
 
 def _each(
-    paths: list[str], outputs: list[Path], train: GearTrain, config: MapConfig, options: Options
+    paths: list[str],
+    outputs: list[Path],
+    train: GearTrain,
+    config: MapConfig,
+    baseline: HealthyWaveform | None,
+    options: Options,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each path with its outcome, as soon as it is there."""
     jobs = min(options.jobs, len(paths))
     work = [
-        (p, o, train, config, options.stage, options.channel, options.read) for p, o in zip(paths, outputs, strict=True)
+        (p, o, train, config, baseline, options.stage, options.channel, options.read)
+        for p, o in zip(paths, outputs, strict=True)
     ]
     if jobs == 1:
         for item in work:
@@ -113,6 +165,7 @@ def _build_one(
     output: Path,
     train: GearTrain,
     config: MapConfig,
+    baseline: HealthyWaveform | None,
     stage: str | None,
     channel: str | None,
     words: list[str],
@@ -128,7 +181,7 @@ def _build_one(
         warnings.simplefilter("always", ToothwiseWarning)
         try:
             record = read(path, words)
-            made = build_map(record, train, config, channel=channel, stage=stage)
+            made = build_map(record, train, config, channel=channel, stage=stage, baseline=baseline)
             write_map(made, output)
         except ToothwiseError as error:
             text = str(error)

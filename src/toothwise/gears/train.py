@@ -16,17 +16,18 @@ A file with the gears alone (``driving: 18`` and ``driven: 35``) is a train of o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from toothwise.errors import InputError
+from toothwise.files import atomic_file
 from toothwise.gears.pair import GearPair
 from toothwise.gears.planetary import PlanetaryStage
 
-__all__ = ["GearTrain", "TrainStage", "make_gears", "read_gears"]
+__all__ = ["GearTrain", "TrainStage", "make_gears", "read_gears", "write_gears"]
 
 _KINDS: tuple[tuple[type[GearPair] | type[PlanetaryStage], set[str], set[str]], ...] = (
     (GearPair, {"driving", "driven"}, set()),
@@ -185,6 +186,16 @@ def make_train(data: Any, where: str = "gears") -> GearTrain:
         return GearTrain(tuple(stages), str(data.get("tacho_shaft") or ""))
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
+
+
+def write_gears(train: GearTrain, path: str | Path) -> None:
+    """A gear train as YAML that ``read_gears`` takes, whole or not at all."""
+    data = {
+        "tacho_shaft": train.tacho_shaft,
+        "stages": [{"name": s.name, "gears": asdict(s.gears), "shafts": list(s.shafts)} for s in train.stages],
+    }
+    with atomic_file(Path(path)) as temporary:
+        temporary.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
 
 
 def read_gears(path: str | Path) -> GearTrain:
