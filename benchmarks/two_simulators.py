@@ -2,10 +2,10 @@
 
     python benchmarks/two_simulators.py      # some minutes
 
-Healthy maps of a 31 x 95 pair and of a 31/31/95 planetary stage, built by the whole chain from simulated vibration, each
-set scaled by one factor to the published mean of domain C (units of the published maps are not known). Compared, per map
-and averaged: mean, CV, quartiles over the mean, angular power entropy, orientation entropy, and how much of the log map's
-variance lies between rows and between columns.
+Healthy maps of a 31 x 95 pair and of a 31/31/95 planetary stage, built by the whole chain from simulated vibration,
+each set scaled by one factor to the published mean of domain C (units of the published maps are not known). Compared,
+per map and averaged: mean, CV, quartiles over the mean, angular power entropy, orientation entropy, and how much of the
+log map's variance lies between rows and between columns.
 """
 
 from __future__ import annotations

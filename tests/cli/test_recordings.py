@@ -147,6 +147,15 @@ def test_build_says_what_is_wrong(folder, toothwise, tmp_path, words, told):
     assert not (tmp_path / "maps").exists()
 
 
+def test_build_reports_clipped_samples(folder, toothwise, tmp_path):
+    record = read_record(folder / "record_0000.mat")
+    x = np.clip(record.channel(), -1.0, 1.0)
+    write_record(VibrationRecord({"vibration": x}, record.sampling_rate, record.tacho, "g"), tmp_path / "loud.npz")
+    run = toothwise("build", tmp_path / "loud.npz", "--gears", folder / "gears.yaml", "--output", tmp_path / "maps")
+    assert run.code == 0, run.err
+    assert "channel 'vibration' is clipped" in run.out
+
+
 def test_recordings_of_one_name_get_maps_of_their_own(folder, toothwise, tmp_path):
     write_record(read_record(folder / "record_0000.mat"), folder / "record_0000.npz")
     run = toothwise("build", folder, "--gears", folder / "gears.yaml", "--output", tmp_path / "maps")

@@ -14,6 +14,7 @@ from toothwise.vibration.angle import angle_from_pulses
 from toothwise.vibration.periods import cut_periods, mesh_visibility
 from toothwise.vibration.records import Tachometer, VibrationRecord
 from toothwise.vibration.separation import separate_planet
+from toothwise.vibration.tacholess import tacholess_angle
 
 PAIR = GearPair(7, 11)
 STAGE = PlanetaryStage(14, 11, 36, 3)  # hunting: 11 and 36 share no divisor
@@ -285,3 +286,20 @@ def test_the_angle_may_come_from_elsewhere():
     bare = VibrationRecord(record.channels, record.sampling_rate)
     angle = angle_from_pulses(record.tacho.values)
     np.testing.assert_array_equal(build_map(bare, PAIR, angle=angle).values, build_map(record, PAIR).values)
+
+
+def test_a_map_without_a_tachometer_is_right_but_for_its_tooth_zero():
+    amplitude = np.random.default_rng(9).uniform(0.5, 2.0, (7, 11))
+
+    def signal(events):
+        return _tooth_pairs(PAIR, amplitude)(events) + 4 * np.cos(2 * np.pi * events)
+
+    record = _record(PAIR, signal, periods=6)
+    reference = build_map(record, PAIR)
+    angle = tacholess_angle(record.channels["x"], record.sampling_rate, 7, (9.0, 11.0))
+    assert angle.quality > 0.8
+    made = build_map(VibrationRecord(record.channels, record.sampling_rate, unit="g"), PAIR, angle=angle)
+    assert made.provenance["tooth_zero"] == "unknown"
+    turned, found = align_map(made, reference, axes="both")
+    assert found.correlation > 0.9
+    assert np.quantile(np.abs(turned.values / reference.values - 1), 0.9) < 0.4

@@ -175,18 +175,20 @@ def _build_one(
 
     from toothwise.healthmap.build import build_map
     from toothwise.healthmap.io import write_map
+    from toothwise.vibration.quality import check_record
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", ToothwiseWarning)
         try:
             record = read(path, words)
+            problems = [finding.message for finding in check_record(record) if finding.kind in ("nan", "clipped")]
             made = build_map(record, train, config, channel=channel, stage=stage, baseline=baseline)
             write_map(made, output)
         except ToothwiseError as error:
             text = str(error)
             return {"error": text if os.fspath(path) in text else f"{path}: {text}"}
-    seen = list(dict.fromkeys(" ".join(str(w.message).split()) for w in caught))
+    seen = list(dict.fromkeys([*problems, *(" ".join(str(w.message).split()) for w in caught)]))
     return {
         "map": str(output),
         "mean": float(np.nanmean(made.values)),

@@ -160,7 +160,7 @@ def simulate_record(
         tacho,
         unit="g",
         condition=condition,
-        provenance={"source": "toothwise.simulate.gearbox", "gearbox_seed": config.seed, "record_seed": seed},
+        provenance={"source": "toothwise.simulate.gearbox", "truth": truth},
     )
     return record, truth
 

@@ -97,7 +97,8 @@ def simulate_series(simulation: Simulation) -> Iterator[tuple[str, VibrationReco
         when = (begin + timedelta(hours=k * series.hours)).isoformat()
         name = f"record_{k:04d}"
         truth = {"record": name, "start_time": when, "onset": series.onset if simulation.faults else None} | truth
-        yield name, replace(record, start_time=when), truth
+        provenance = record.provenance | {"truth": truth}
+        yield name, replace(record, start_time=when, provenance=provenance), truth
 
 
 def read_simulation(path: str | Path) -> Simulation:

@@ -42,8 +42,7 @@ def tacholess_angle(
 
     Returns:
         The angle from revolution 0 at the first sample, ``tooth_zero`` False. ``quality`` is the share of the energy
-        within one shaft order of the harmonic that the followed line carries: near 1 = a clean line, near the
-        bandwidth over 2 = noise.
+        around the followed line that stands above the noise beside it: near 1 = a clean line, near 0 = noise.
 
     Raises:
         InputError: an impossible speed, or a harmonic above the Nyquist frequency.
@@ -66,13 +65,14 @@ def tacholess_angle(
     rough = _ridge(x, sampling_rate, order, low, high, times)
     turned = np.concatenate([[0.0], np.cumsum(0.5 * (rough[1:] + rough[:-1]))]) / sampling_rate
     mean_speed = float(np.mean(rough))
-    # turned back by the rough angle, the harmonic stands near 0 Hz
-    base = x * np.exp(-2j * np.pi * order * turned)
-    narrow = _lowpass(base, sampling_rate, 0.5 * bandwidth * mean_speed)
-    wide = _lowpass(base, sampling_rate, mean_speed)
-    energy = float(np.sum(np.abs(wide) ** 2))
-    quality = float(np.sum(np.abs(narrow) ** 2)) / energy if energy > 0 else 0.0
-    revolutions = turned + np.unwrap(np.angle(narrow)) / (2.0 * np.pi * order)
+    # turned back by the angle so far, the harmonic stands near 0 Hz; its phase there is what the angle lacks. From a
+    # wide band to the narrow one, because the rough speed misses fast changes
+    quality = _quality(x * np.exp(-2j * np.pi * order * turned), sampling_rate, mean_speed)
+    for width in (max(1.6, bandwidth), max(0.8, bandwidth), bandwidth):
+        base = x * np.exp(-2j * np.pi * order * turned)
+        narrow = _lowpass(base, sampling_rate, 0.5 * width * mean_speed)
+        turned = turned + np.unwrap(np.angle(narrow)) / (2.0 * np.pi * order)
+    revolutions = turned
     step = max(1, int(sampling_rate / (8.0 * high * max(1.0, bandwidth))))
     kept = np.unique(np.append(np.arange(0, len(x), step), len(x) - 1))
     r = revolutions[kept] - revolutions[0]
@@ -82,6 +82,16 @@ def tacholess_angle(
             "angle runs backwards; try another harmonic or a narrower range of speed"
         )
     return ShaftAngle(kept / sampling_rate, r, False, min(max(quality, 0.0), 1.0))
+
+
+def _quality(base: np.ndarray, sampling_rate: float, speed: float) -> float:
+    """Share of the energy within 0.8 shaft orders of the line that stands above the noise 1.2 to 1.8 orders away."""
+
+    def energy(orders: float) -> float:
+        return float(np.sum(np.abs(_lowpass(base, sampling_rate, orders * speed)) ** 2))
+
+    inside, floor = energy(0.8), (energy(1.8) - energy(1.2)) / 0.6
+    return max(1.0 - 0.8 * floor / inside, 0.0) if inside > 0 else 0.0
 
 
 def _ridge(x: np.ndarray, sampling_rate: float, order: float, low: float, high: float, times: np.ndarray) -> np.ndarray:
