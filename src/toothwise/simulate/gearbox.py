@@ -47,7 +47,7 @@ class GearboxConfig:
         periods: hunting periods that the record holds.
         sampling_rate: hertz.
         snr: level of the vibration over white sensor noise, dB; None = no noise.
-        tacho: on the driving shaft, or on the carrier.
+        tacho: on the driving shaft, on the carrier, or where it says.
         modes: of the housing: frequency (Hz), damping ratio and weight each.
         runout: of either gear, micrometres.
         path: of planets to the sensor: floor w0 and sharpness k of w0 + (1 - w0) exp(k (cos(psi) - 1)).
@@ -86,6 +86,11 @@ class GearboxConfig:
         ):
             if not good:
                 raise InputError(f"{name} of a gearbox cannot be {getattr(self, name)!r}")
+        if self.tacho.shaft and self.tacho.shaft not in self._tacho_shafts:
+            raise InputError(
+                f"shaft of a tachometer must be one of {', '.join(map(repr, self._tacho_shafts))}, but got "
+                f"{self.tacho.shaft!r}"
+            )
         mesh = self.gears.events_per_revolution(self._shaft) * self.shaft_speed
         if 4.0 * mesh > self.sampling_rate:
             raise InputError(
@@ -97,6 +102,11 @@ class GearboxConfig:
     def _shaft(self) -> str:
         """The shaft that is counted: driving, or the carrier."""
         return "driving" if isinstance(self.gears, GearPair) else "carrier"
+
+    @property
+    def _tacho_shafts(self) -> tuple[str, ...]:
+        """Shafts that a pulse can be taken from: a planet's turns on the carrier."""
+        return tuple(name for name in self.gears.shafts if name != "planet")
 
     @property
     def shaft_speed(self) -> float:
@@ -144,7 +154,9 @@ def simulate_record(
     if config.snr is not None:
         warm = 1.0 + 0.002 * (config.temperature - 40.0)
         x = x + noise_rng.standard_normal(len(x)) * np.std(x) * 10.0 ** (-config.snr / 20.0) * warm
-    tacho = make_tacho(config.tacho, turned, times, config.sampling_rate, tacho_rng, shaft=config._shaft)
+    tacho_shaft = config.tacho.shaft or config._shaft
+    ratio = config.gears.shafts[tacho_shaft] / shaft
+    tacho = make_tacho(config.tacho, turned * ratio, times, config.sampling_rate, tacho_rng, shaft=tacho_shaft)
     truth = {
         "faults": [asdict(fault) for fault in faults],
         "gearbox_seed": config.seed,
@@ -186,7 +198,6 @@ def _error_table(
     line_load: float,
     seed: tuple[int, ...],
     faults: tuple[tuple[Fault, int], ...],
-    start: tuple[int, int],
     wear: float,
 ) -> np.ndarray:
     """Transmission error of one mesh over its hunting period; the flanks come from the seed alone."""
@@ -194,7 +205,7 @@ def _error_table(
     first, second = draw_flanks(pair.driving, grade, rng), draw_flanks(pair.driven, grade, rng)
     spread = 0.1 * np.std(first.slope)
     term = rng.normal(0.0, spread, (pair.driving, pair.driven))
-    table = loaded_error(pair, first, second, term, line_load, samples=_SAMPLES, faults=faults, start=start, wear=wear)
+    table = loaded_error(pair, first, second, term, line_load, samples=_SAMPLES, faults=faults, wear=wear)
     table.flags.writeable = False
     return table
 
@@ -230,9 +241,7 @@ def _pair(config: GearboxConfig, faults: tuple[Fault, ...], turned: np.ndarray) 
     gears = config.gears
     assert isinstance(gears, GearPair)
     local = tuple((f, ("driving", "driven").index(f.gear)) for f in faults if f.local)
-    table = _error_table(
-        gears, config.grade, config.load * _RATED_LINE_LOAD, (config.seed, 0), local, (0, 0), _wear(faults)
-    )
+    table = _error_table(gears, config.grade, config.load * _RATED_LINE_LOAD, (config.seed, 0), local, _wear(faults))
     rng = np.random.default_rng([config.seed, 2])
     turns = (turned, turned * gears.shafts["driven"])
     factor, shift = _modulation(faults, ("driving", "driven"), config.runout, turns, rng)
@@ -257,9 +266,7 @@ def _planetary(config: GearboxConfig, faults: tuple[Fault, ...], turned: np.ndar
         to_sun = tuple((f, 0 if f.gear == "sun" else 1) for f in mine if f.gear in ("sun", "planet"))
         # ring teeth are those of one ring: planets draw their own flanks from a seed of theirs
         ring = _ring_table(gears, config.grade, line_load, config.seed, p, to_ring, wear)
-        sun = _error_table(
-            gears.sun_pair, config.grade, line_load, (config.seed, 3, p), to_sun, (0, gears.planet // 2), wear
-        )
+        sun = _sun_table(gears, config.grade, line_load, config.seed, p, to_sun, wear)
         gain = _PLANET_GAIN[p % len(_PLANET_GAIN)]
         path = floor + (1.0 - floor) * np.exp(sharpness * (np.cos(2.0 * np.pi * own) - 1.0))
         position = own * gears.ring + shift
@@ -283,6 +290,33 @@ def _ring_table(
     own = draw_flanks(gears.planet, grade, rng)
     term = rng.normal(0.0, 0.1 * np.std(own.slope), (gears.planet, gears.ring))
     table = loaded_error(gears.ring_pair, own, ring, term, line_load, samples=_SAMPLES, faults=faults, wear=wear)
+    table.flags.writeable = False
+    return table
+
+
+@lru_cache(maxsize=64)
+def _sun_table(
+    gears: PlanetaryStage,
+    grade: int,
+    line_load: float,
+    seed: int,
+    planet: int,
+    faults: tuple[tuple[Fault, int], ...],
+    wear: float,
+) -> np.ndarray:
+    """One planet against the sun: the planet's other flanks, the sun's flanks common to all planets.
+
+    Event 0 is the planet's passing of the sensor. A planet k slots of 1 / (sun + ring) revolution behind the first
+    one passes while the sun has turned on by as many teeth, so sun tooth k (mod sun) is the one in mesh there.
+    """
+    sun = draw_flanks(gears.sun, grade, np.random.default_rng([seed, 3]))
+    rng = np.random.default_rng([seed, 6, planet])
+    own = draw_flanks(gears.planet, grade, rng)
+    term = rng.normal(0.0, 0.1 * np.std(sun.slope), (gears.sun, gears.planet))
+    slot = round(float(gears.spacing[planet]) * (gears.sun + gears.ring))
+    start = (slot % gears.sun, gears.planet // 2)
+    pair = gears.sun_pair
+    table = loaded_error(pair, sun, own, term, line_load, samples=_SAMPLES, faults=faults, start=start, wear=wear)
     table.flags.writeable = False
     return table
 

@@ -23,7 +23,8 @@ class TachoConfig:
 
     Attributes:
         kind: "waveform" (sampled like the vibration) or "times" (instants of pulses).
-        pulses: per revolution.
+        pulses: per revolution of its shaft; the first one of a record is the index, the start of tooth 0.
+        shaft: as the gears call it; "" = the driving shaft of a pair, the carrier of a planetary stage.
         jitter: spread of the pulses, as a share of their interval.
         missed: chance of each pulse to be missing.
         doubled: chance of each pulse to be followed by a false one.
@@ -31,6 +32,7 @@ class TachoConfig:
 
     kind: Literal["waveform", "times"] = "waveform"
     pulses: int = 1
+    shaft: str = ""
     jitter: float = 0.0
     missed: float = 0.0
     doubled: float = 0.0
@@ -62,7 +64,8 @@ def make_tacho(
         shaft: name of its shaft.
     """
     phase = turned * config.pulses
-    first, last = int(np.ceil(phase[0] + 1e-9)), int(np.floor(phase[-1] - _WIDTH))
+    # the first pulse of a record is the index by agreement: those of the lead before it are not heard
+    first, last = max(0, int(np.ceil(phase[0] + 1e-9))), int(np.floor(phase[-1] - _WIDTH))
     index = np.arange(first, last + 1)
     draws = rng.random((len(index), 3))
     # the index pulse itself, the first one, is never lost: it is tooth 0 by agreement

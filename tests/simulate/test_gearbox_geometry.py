@@ -1,0 +1,127 @@
+"""Where and when the simulated teeth meet, against plain geometry of the shafts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from toothwise import GearPair, PlanetaryStage
+from toothwise.errors import InputError
+from toothwise.gears import GearTrain
+from toothwise.simulate.faults import Fault
+from toothwise.simulate.gearbox import GearboxConfig, simulate_record
+from toothwise.simulate.speed import SpeedProfile
+from toothwise.simulate.tacho import TachoConfig
+from toothwise.vibration.periods import record_angle
+
+STEADY = SpeedProfile(10.0, "constant")
+# a stiff, well damped housing follows at once: what is heard is heard when it happens
+HOUSING = ((9000.0, 0.7, 1.0),)
+PAIR = GearboxConfig(GearPair(9, 14), periods=2, snr=None, speed=STEADY, modes=HOUSING, runout=(0.0, 0.0))
+STAGE = GearboxConfig(
+    PlanetaryStage(15, 15, 45, 3), periods=3, snr=None, speed=STEADY, modes=HOUSING, runout=(0.0, 0.0), path=(1.0, 0.0)
+)
+
+
+def change(config, fault):
+    """Revolutions of the counted shaft, and what the fault changes in the vibration."""
+    sound, bad = (simulate_record(config, faults, seed=1)[0] for faults in ((), (fault,)))
+    index = sound.tacho.values
+    assert sound.tacho.kind == "times"
+    turned = np.interp(np.arange(sound.samples) / sound.sampling_rate, index, np.arange(len(index)), np.nan, np.nan)
+    known = np.isfinite(turned)
+    return turned[known], (bad.channel() - sound.channel())[known].astype(float)
+
+
+def share_within(turned, x, centres, width):
+    """Share of the energy that lies within ``width`` of any of the centres."""
+    distance = np.abs(turned[:, None] - np.asarray(centres)).min(axis=1)
+    return np.sum(x[distance < width] ** 2) / np.sum(x**2)
+
+
+@pytest.mark.parametrize(("gear", "tooth", "teeth"), [("driving", 5, 9), ("driven", 11, 14)])
+def test_a_cracked_tooth_is_heard_while_it_is_in_mesh_and_only_then(gear, tooth, teeth):
+    config = replace(PAIR, tacho=TachoConfig("times"))
+    turned, x = change(config, Fault("crack", gear, tooth, 0.6))
+    centres = (np.arange(tooth, 9 * 30, teeth) + 0.5) / 9
+    # in contact for 1.6 events around the middle of its own
+    assert share_within(turned, x, centres, 0.85 / 9) > 0.97
+    assert share_within(turned, x, centres + 3 / 9, 0.85 / 9) < 0.02
+
+
+def test_a_cracked_sun_tooth_is_heard_whenever_it_faces_a_planet():
+    config = replace(STAGE, tacho=TachoConfig("times"))
+    gears, tooth = config.gears, 4
+    turned, x = change(config, Fault("crack", "sun", tooth, 0.6))
+    # seen from the carrier the sun's tooth starts tooth / sun behind the first planet and turns ring / sun as fast
+    faced = [(n + tooth / gears.sun - p) * gears.sun / gears.ring for p in gears.spacing for n in range(40)]
+    centres = np.array(faced) + 0.5 / gears.ring
+    assert share_within(turned, x, centres, 0.85 / gears.ring) > 0.97
+    assert len(np.unique(np.round(centres * gears.ring % gears.sun, 6))) == 3  # the planets face it one by one
+
+
+def test_a_cracked_ring_tooth_is_heard_when_a_planet_passes_it():
+    config = replace(STAGE, tacho=TachoConfig("times"))
+    gears, tooth = config.gears, 20
+    turned, x = change(config, Fault("crack", "ring", tooth, 0.6))
+    centres = [n + p + (tooth + 0.5) / gears.ring for p in gears.spacing for n in range(-1, 9)]
+    assert share_within(turned, x, centres, 0.85 / gears.ring) > 0.97
+
+
+def test_a_cracked_planet_tooth_meets_ring_and_sun_in_turn():
+    config = replace(STAGE, tacho=TachoConfig("times"))
+    gears, tooth = config.gears, 3
+    turned, x = change(config, Fault("crack", "planet", tooth, 0.6))
+    at_ring = (np.arange(-30, 60) * gears.planet + tooth + 0.5) / gears.ring
+    at_sun = at_ring + (gears.planet - gears.planet // 2) / gears.ring
+    assert share_within(turned, x, np.concatenate([at_ring, at_sun]), 0.85 / gears.ring) > 0.97
+    assert share_within(turned, x, at_ring, 0.85 / gears.ring) > 0.5
+
+
+def test_path_to_the_sensor_is_the_written_one():
+    """One planet with and without the path: the ratio of the two levels, place by place on the ring."""
+    flat = GearboxConfig(
+        PlanetaryStage(15, 15, 45, 1),
+        periods=20,
+        snr=None,
+        speed=STEADY,
+        modes=HOUSING,
+        runout=(0.0, 0.0),
+        path=(1.0, 0.0),
+        tacho=TachoConfig("times"),
+    )
+    floor, sharpness = 0.3, 2.0
+    one, other = (simulate_record(replace(flat, path=p), seed=0)[0] for p in ((1.0, 0.0), (floor, sharpness)))
+    index = one.tacho.values
+    turned = np.interp(np.arange(one.samples) / one.sampling_rate, index, np.arange(len(index)), np.nan, np.nan)
+    for place in (0.0, 0.2, 0.5, 0.8):
+        near = np.abs((turned - place + 0.5) % 1.0 - 0.5) < 0.02
+        gain = np.std(other.channel()[near]) / np.std(one.channel()[near])
+        assert gain == pytest.approx(
+            floor + (1 - floor) * np.exp(sharpness * (np.cos(2 * np.pi * place) - 1)), rel=0.03
+        )
+
+
+@pytest.mark.parametrize("pulses", [1, 2, 8, 64])
+@pytest.mark.parametrize("kind", ["times", "waveform"])
+def test_the_first_pulse_is_tooth_zero_however_many_there_are(pulses, kind):
+    one = simulate_record(replace(PAIR, tacho=TachoConfig("times")), seed=2)[0].tacho.values
+    record = simulate_record(replace(PAIR, tacho=TachoConfig(kind, pulses)), seed=2)[0]
+    angle = record_angle(record, GearTrain.single(PAIR.gears))
+    np.testing.assert_allclose(angle.at(one[1:-1]), np.arange(1, len(one) - 1), atol=2e-3)
+
+
+@pytest.mark.parametrize(("shaft", "ratio"), [("", 1.0), ("carrier", 1.0), ("sun", 4.0)])
+def test_a_tachometer_may_sit_on_another_shaft(shaft, ratio):
+    carrier = simulate_record(replace(STAGE, tacho=TachoConfig("times")), seed=3)[0].tacho.values
+    record = simulate_record(replace(STAGE, tacho=TachoConfig("times", shaft=shaft)), seed=3)[0]
+    assert record.tacho.shaft == (shaft or "carrier")
+    assert np.diff(carrier).mean() / np.diff(record.tacho.values).mean() == pytest.approx(ratio, rel=1e-6)
+    angle = record_angle(record, GearTrain.single(STAGE.gears), shaft="carrier")
+    inside = carrier[:-2]
+    np.testing.assert_allclose(angle.at(inside), np.arange(len(inside)), atol=1e-3)
+
+
+def test_a_tachometer_on_a_shaft_that_is_not_there():
+    with pytest.raises(InputError, match="shaft of a tachometer must be one of 'driving', 'driven', but got 'sun'"):
+        replace(PAIR, tacho=TachoConfig(shaft="sun"))
