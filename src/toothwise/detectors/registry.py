@@ -19,6 +19,24 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
         "deviation from the same gearbox's healthy maps, by rows and columns",
         {},
     ),
+    "pca": ("toothwise.detectors.subspace:PrincipalComponents", "what principal components leave over", {}),
+    "mahalanobis": ("toothwise.detectors.subspace:Mahalanobis", "distance from healthy maps, shrunk covariance", {}),
+    "statistics": ("toothwise.detectors.statistics:MapStatistic", "a statistic of the map, by option statistic=", {}),
+    **{
+        name: ("toothwise.detectors.statistics:MapStatistic", line, {"statistic": name})
+        for name, line in (
+            ("mean", "mean of the map"),
+            ("max", "largest pixel"),
+            ("peak_to_sd", "(largest pixel - mean) / standard deviation"),
+            ("row_mean", "best row mean"),
+            ("column_mean", "best column mean"),
+            ("fisher", "Fisher ratio of the best row or column against the rest"),
+            ("row_rms", "RMS of the best row"),
+            ("row_kurtosis", "kurtosis along the best row (as FM4)"),
+            ("row_m6a", "sixth moment along the best row (as M6A)"),
+            ("row_crest", "crest factor of the best row"),
+        )
+    },
     "dinomaly": (
         "toothwise.detectors.dinomaly.detector:DinomalyDetector",
         "plain Dinomaly, no directional layer",

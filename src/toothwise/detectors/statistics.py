@@ -1,0 +1,137 @@
+"""Statistics that anyone would try first: the level of a map, its peak, its best row. Nothing is modelled.
+
+A detector that does not beat these has learned nothing; a benchmark in which they win measures something else than
+lines (in the research data's domain C the mean of a warm map tells its recording session).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+
+from toothwise.detectors.base import Detector, Prediction
+from toothwise.errors import InputError
+
+__all__ = ["STATISTICS", "MapStatistic"]
+
+Evidence = tuple[np.ndarray | None, np.ndarray | None]
+
+
+def _by_line(statistic: Callable[[np.ndarray], np.ndarray], rows: bool, columns: bool) -> Callable[..., Evidence]:
+    """A statistic of each row, of each column, or of both."""
+
+    def evidence(x: np.ndarray) -> Evidence:
+        return (
+            statistic(x) if rows else None,
+            statistic(np.swapaxes(x, 1, 2)) if columns else None,
+        )
+
+    return evidence
+
+
+def _mean(x: np.ndarray) -> np.ndarray:
+    return np.nanmean(x, axis=2)
+
+
+def _rms(x: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.nanmean(x**2, axis=2))
+
+
+def _moment(x: np.ndarray, order: int) -> np.ndarray:
+    centred = x - np.nanmean(x, axis=2, keepdims=True)
+    variance = np.nanmean(centred**2, axis=2)
+    ratio = np.nanmean(centred**order, axis=2) / np.maximum(variance, 1e-30) ** (order / 2)
+    return np.where(variance > 0, ratio, 0.0)
+
+
+def _kurtosis(x: np.ndarray) -> np.ndarray:
+    return _moment(x, 4)
+
+
+def _sixth(x: np.ndarray) -> np.ndarray:
+    return _moment(x, 6)
+
+
+def _crest(x: np.ndarray) -> np.ndarray:
+    return np.nanmax(np.abs(x), axis=2) / np.maximum(_rms(x), 1e-30)
+
+
+def _fisher(x: np.ndarray) -> np.ndarray:
+    """(mean of the line - mean of the rest)^2 / (variance of the line + variance of the rest), for each line."""
+    known = np.isfinite(x)
+    n, filled = known.sum(axis=2), np.where(known, x, 0.0)
+    total, square = filled.sum(axis=2), (filled**2).sum(axis=2)
+    other_n, other, other_square = (a.sum(axis=1, keepdims=True) - a for a in (n, total, square))
+    n, other_n = np.maximum(n, 1), np.maximum(other_n, 1)
+    mean, other_mean = total / n, other / other_n
+    spread = np.maximum(square / n - mean**2, 0.0) + np.maximum(other_square / other_n - other_mean**2, 0.0)
+    return (mean - other_mean) ** 2 / np.maximum(spread, 1e-30)
+
+
+def _level(x: np.ndarray) -> np.ndarray:
+    return np.nanmean(x, axis=(1, 2))
+
+
+def _peak(x: np.ndarray) -> np.ndarray:
+    return np.nanmax(x, axis=(1, 2))
+
+
+def _peak_to_sd(x: np.ndarray) -> np.ndarray:
+    spread = np.nanstd(x, axis=(1, 2))
+    return np.where(spread > 0, (_peak(x) - _level(x)) / np.maximum(spread, 1e-30), 0.0)
+
+
+# name: (score of the whole map or None, evidence of its lines or None)
+STATISTICS: dict[str, tuple[Callable[[np.ndarray], np.ndarray] | None, Callable[..., Evidence] | None]] = {
+    "mean": (_level, None),
+    "max": (_peak, None),
+    "peak_to_sd": (_peak_to_sd, None),
+    "row_mean": (None, _by_line(_mean, True, False)),
+    "column_mean": (None, _by_line(_mean, False, True)),
+    "fisher": (None, _by_line(_fisher, True, True)),
+    "row_rms": (None, _by_line(_rms, True, False)),
+    "row_kurtosis": (None, _by_line(_kurtosis, True, False)),
+    "row_m6a": (None, _by_line(_sixth, True, False)),
+    "row_crest": (None, _by_line(_crest, True, False)),
+}
+
+
+class MapStatistic(Detector):
+    """One statistic of a map as its score, as it is: larger = more suspicious, nothing learned.
+
+    Args:
+        statistic: one of ``STATISTICS``.
+
+    Raises:
+        InputError: an unknown statistic.
+    """
+
+    name: ClassVar[str] = "statistics"
+
+    def __init__(self, *, statistic: str = "mean") -> None:
+        if statistic not in STATISTICS:
+            raise InputError(f"statistic must be one of {', '.join(map(repr, STATISTICS))}, but got {statistic!r}")
+        super().__init__(statistic=statistic)
+
+    def _fit(self, values: np.ndarray) -> None:
+        """Nothing to learn."""
+
+    def _predict(self, values: np.ndarray) -> Prediction:
+        x = values.astype(np.float64)
+        whole, lines = STATISTICS[self.options["statistic"]]
+        rows, columns = (None, None) if lines is None else lines(x)
+        if whole is not None:
+            score = whole(x)
+        else:
+            score = np.max([e.max(axis=1) for e in (rows, columns) if e is not None], axis=0)
+        return Prediction(
+            score=score.astype(np.float64), anomaly_map=values, row_evidence=rows, column_evidence=columns
+        )
+
+    def _state(self) -> dict[str, np.ndarray]:
+        return {"nothing": np.zeros(1)}
+
+    def _restore(self, state: dict[str, np.ndarray]) -> None:
+        del state
