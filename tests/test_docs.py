@@ -95,6 +95,6 @@ def test_every_link_between_files_leads_somewhere():
 
 def test_pages_of_results_say_what_the_results_say():
     done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "pages.py"), "--check"], capture_output=True, text=True, check=False
+        [sys.executable, str(ROOT / "benchmarks" / "pages"), "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr

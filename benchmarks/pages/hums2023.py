@@ -1,52 +1,10 @@
-"""Write the pages of docs/ that state results, from the files in benchmarks/results/.
-
-python benchmarks/pages.py           # write them
-python benchmarks/pages.py --check   # exit 1 where one is not what its results say
-"""
+"""docs/hums2023.md: every variant that was ever run on the HUMS2023 recordings."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
-
-Data = dict[str, Any]
-
-
-def read(name: str) -> Data:
-    """A results file."""
-    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    """A markdown table."""
-    head = list(header)
-    lines = [head, ["---"] * len(head), *[[str(cell) for cell in row] for row in rows]]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    """A share in percent."""
-    return "-" if value is None else f"{100 * value:.{digits}f} %"
-
-
-def origin(*results: Data) -> str:
-    """Where results came from."""
-    parts = []
-    for found in results:
-        machine = found["machine"]
-        versions = ", ".join(f"{name} {v}" for name, v in found["versions"].items() if v)
-        parts.append(
-            f"revision {found['revision'][:10]}{'+changes' if '+' in found['revision'] else ''}, {found['date']}, "
-            f"{machine['cores']} cores of {machine['processor']}; {versions}"
-        )
-    return "Source: " + "; ".join(parts) + ".\n"
+from common import Data, origin, percent, read, table
 
 
 def hums2023() -> str:
@@ -152,27 +110,3 @@ The protocol asks for one run with everything frozen beforehand. What was done i
 Commands: `python benchmarks/run_parameters.py`, `python benchmarks/hums2023.py`, the same with `--deep`.
 
 {origin(cheap, deep)}"""
-
-
-PAGES: dict[str, Callable[[], str]] = {"docs/hums2023.md": hums2023}
-
-
-def main() -> int:
-    """Write or check the pages."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is out of date")
-    check = parser.parse_args().check
-    stale = []
-    for name, page in PAGES.items():
-        path, text = ROOT / name, page().rstrip("\n") + "\n"
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            stale.append(name)
-            if not check:
-                path.write_text(text, encoding="utf-8")
-    word = "out of date" if check else "written"
-    sys.stdout.write("".join(f"{word}: {name}\n" for name in stale))
-    return int(check and bool(stale))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

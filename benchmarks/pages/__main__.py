@@ -1,0 +1,42 @@
+"""Write the pages of docs/ that state results, from the files in benchmarks/results/.
+
+python benchmarks/pages           # write them
+python benchmarks/pages --check   # exit 1 where one is not what its results say
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from common import ROOT
+from hums2023 import hums2023
+
+from vibration import vibration_results
+
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/hums2023.md": hums2023,
+    "docs/vibration-results.md": vibration_results,
+}
+
+
+def main() -> int:
+    """Write or check the pages."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is out of date")
+    check = parser.parse_args().check
+    stale = []
+    for name, page in PAGES.items():
+        path, text = ROOT / name, page().rstrip("\n") + "\n"
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(name)
+            if not check:
+                path.write_text(text, encoding="utf-8")
+    word = "out of date" if check else "written"
+    sys.stdout.write("".join(f"{word}: {name}\n" for name in stale))
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

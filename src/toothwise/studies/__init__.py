@@ -1,0 +1,1 @@
+"""Grids of trials: the benchmark of detectors on simulated maps."""
