@@ -1,0 +1,343 @@
+"""Minimum detectable contrast: how bright a line must be for a detector to find it reliably.
+
+It is the contrast at which 90 % of faulty maps are found with 1 % of healthy ones flagged, per length of the line. The
+same textures and lines are used at every contrast and for every detector (common random numbers), so differences
+between detectors are far surer than their values. Detectors compare by the ratio of log contrasts, because contrast is
+defined in the log map: a detector at ratio r needs r times the step there.
+
+Contrast c multiplies a cell's value, and the energy of a cell is its value squared: the line adds c^2 - 1 times the
+energy that its cells would have without damage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.optimize import isotonic_regression
+from scipy.special import ndtri
+
+from toothwise.errors import InputError
+from toothwise.evaluation.bootstrap import Interval
+from toothwise.simulate.lines import LineShape
+from toothwise.simulate.maps import generate
+
+__all__ = [
+    "CONTRASTS",
+    "LineMaps",
+    "MinimumContrast",
+    "Sweep",
+    "added_energy",
+    "contrast_of_energy",
+    "log_contrast_ratio",
+    "minimum_detectable_contrast",
+    "minimum_from_sweep",
+    "threshold_at",
+]
+
+# steps of 8 % in log contrast, from 1.02 to 20
+CONTRASTS = tuple(float(c) for c in np.exp(np.log(1.02) * 1.08 ** np.arange(66)))
+_SCOUTS = (2000, 400)  # healthy and faulty maps that find where to look
+
+Score = Callable[..., np.ndarray]
+
+
+def added_energy(contrast: float | np.ndarray) -> Any:
+    """Energy that a line adds to a cell, over the cell's energy without damage: contrast^2 - 1."""
+    return np.square(contrast) - 1.0
+
+
+def contrast_of_energy(added: float | np.ndarray) -> Any:
+    """Contrast of a line that adds a given energy to a cell (relative, above -1): sqrt(1 + added)."""
+    if np.any(np.asarray(added) <= -1):
+        raise InputError(f"added energy must be above -1 (all of it gone), but got {added!r}")
+    return np.sqrt(1.0 + np.asarray(added))
+
+
+@dataclass(frozen=True, eq=False)
+class LineMaps:
+    """Maps with one line each whose contrast can be chosen: same texture and same line at every contrast.
+
+    Attributes:
+        values: float32 ``[n, rows, columns]``, without damage.
+        mask: bool, cells of the line.
+    """
+
+    values: np.ndarray
+    mask: np.ndarray
+
+    @classmethod
+    def draw(cls, n: int, length: int, *, line: LineShape | None = None, seed: int = 0, **options: Any) -> LineMaps:
+        """Maps of the generator in matched mode with lines of one length.
+
+        Args:
+            n: number of maps.
+            length: cells along the line, gaps included.
+            line: its teeth and gaps; the length in it does not count.
+            seed: of textures and lines.
+            options: domain, split, condition, shape, gear as of ``simulate.maps.generate``.
+        """
+        of = line or LineShape()
+        fixed = LineShape(of.teeth, (length, length), of.gaps, of.gap_length)
+        values, _, mask = generate(n=n, contrast=1.0, line=fixed, seed=seed, masks=True, segment=False, **options)
+        return cls(values, mask)
+
+    def at(self, contrast: float, maps: slice = slice(None)) -> np.ndarray:
+        """The maps with their lines at a contrast, float32."""
+        return np.where(self.mask[maps], self.values[maps] * np.float32(contrast), self.values[maps])
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Scores of healthy maps, and of the same faulty maps at rising contrasts.
+
+    Attributes:
+        contrast: float64 ``[k]``, rising, above 1.
+        healthy: float64 ``[n]``, or ``[k, n]`` where the score is told the contrast that it is to find.
+        faulty: float64 ``[k, m]``.
+    """
+
+    contrast: np.ndarray
+    healthy: np.ndarray
+    faulty: np.ndarray
+
+    def __post_init__(self) -> None:
+        k = len(self.contrast)
+        if k < 1 or (np.diff(self.contrast) <= 0).any() or self.contrast[0] <= 1:
+            raise InputError(f"contrasts must rise and lie above 1, but got {np.asarray(self.contrast).tolist()}")
+        if self.faulty.shape[:1] != (k,) or self.faulty.ndim != 2 or self.healthy.shape[:-1] not in ((), (k,)):
+            raise InputError(
+                f"scores must be [{k}, faulty maps] and [healthy maps] or [{k}, healthy maps], but are "
+                f"{list(self.faulty.shape)} and {list(self.healthy.shape)}"
+            )
+        if np.isnan(self.faulty).any() or np.isnan(self.healthy).any():
+            raise InputError("scores must be numbers, but NaN was found")
+
+    def found(self, fpr: float, healthy: np.ndarray | None = None, faulty: np.ndarray | None = None) -> np.ndarray:
+        """Faulty maps found at a false positive rate, int ``[k]``; of resampled maps where their indices are given."""
+        h = self.healthy if healthy is None else self.healthy[..., healthy]
+        f = self.faulty if faulty is None else self.faulty[:, faulty]
+        return (f > np.broadcast_to(threshold_at(h, fpr), (len(f),))[:, None]).sum(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class MinimumContrast:
+    """The minimum detectable contrast and how sure it is.
+
+    Attributes:
+        value: the contrast; infinite where the sweep ends before (nothing is extrapolated); the lowest contrast of the
+            sweep where even that is found often enough.
+        state: "found", "above" (more than the sweep's highest contrast) or "below" (its lowest or less).
+        low, high: ends of the bootstrap interval, maps of both classes resampled.
+        level: of the interval.
+        contrast, tpr: the sweep, ``[k]``.
+        fpr, target: what was asked for.
+        replicates: float64 ``[resamples]``, of the value.
+    """
+
+    value: float
+    state: str
+    low: float
+    high: float
+    level: float
+    contrast: np.ndarray
+    tpr: np.ndarray
+    fpr: float
+    target: float
+    replicates: np.ndarray = field(repr=False)
+
+    def summary(self) -> dict[str, Any]:
+        """For a results file: JSON types, null for infinity."""
+
+        def number(x: float) -> float | None:
+            return round(float(x), 6) if np.isfinite(x) else None
+
+        return {
+            "contrast": number(self.value),
+            "state": self.state,
+            "low": number(self.low),
+            "high": number(self.high),
+            "added_energy": number(float(added_energy(self.value))),
+            "sweep": [[round(float(c), 5), round(float(t), 4)] for c, t in zip(self.contrast, self.tpr, strict=True)],
+        }
+
+
+def threshold_at(healthy: np.ndarray, fpr: float) -> np.ndarray:
+    """Score that at most a share ``fpr`` of healthy scores ``[..., n]`` exceeds, and no lower score does: ``[...]``."""
+    n = healthy.shape[-1]
+    allowed = int(np.floor(fpr * n + 1e-9))
+    if allowed >= n:
+        return np.full(healthy.shape[:-1], -np.inf)
+    return np.partition(healthy, n - 1 - allowed, axis=-1)[..., n - 1 - allowed]
+
+
+def _crossing(found: np.ndarray, faulty: int, contrast: np.ndarray, target: float) -> tuple[float, str]:
+    """Where a monotone curve through the rates reaches the target: straight pieces of probit against log contrast."""
+    probit = isotonic_regression(ndtri((found + 0.5) / (faulty + 1.0))).x
+    goal = ndtri(target)
+    reached = np.flatnonzero(probit >= goal)
+    if not len(reached):
+        return float("inf"), "above"
+    i = int(reached[0])
+    if i == 0:
+        return float(contrast[0]), "below"
+    x = np.log(contrast[i - 1 : i + 1])
+    share = (goal - probit[i - 1]) / (probit[i] - probit[i - 1])
+    return float(np.exp(x[0] + share * (x[1] - x[0]))), "found"
+
+
+def minimum_from_sweep(
+    sweep: Sweep,
+    *,
+    fpr: float = 0.01,
+    target: float = 0.9,
+    level: float = 0.95,
+    resamples: int = 500,
+    seed: int = 0,
+) -> MinimumContrast:
+    """Minimum detectable contrast from scores.
+
+    Args:
+        sweep: the scores.
+        fpr: share of healthy maps that may be flagged.
+        target: share of faulty maps to be found, in (0, 1).
+        level: of the interval.
+        resamples: bootstrap resamples, 100 or more.
+        seed: of the resampling; equal seeds draw equal maps, so that ``log_contrast_ratio`` compares pairs.
+
+    Raises:
+        InputError: options out of range.
+    """
+    for name, given in (("fpr", fpr), ("target", target), ("level", level)):
+        if not 0 < given < 1:
+            raise InputError(f"{name} must lie between 0 and 1, but got {given!r}")
+    if resamples < 100:
+        raise InputError(f"resamples must be 100 or more, but got {resamples!r}")
+    n, m = sweep.healthy.shape[-1], sweep.faulty.shape[1]
+    counts = sweep.found(fpr)
+    value, state = _crossing(counts, m, sweep.contrast, target)
+    rng = np.random.default_rng(seed)
+    values = np.empty(resamples)
+    for i in range(resamples):
+        resampled = sweep.found(fpr, rng.integers(n, size=n), rng.integers(m, size=m))
+        values[i] = _crossing(resampled, m, sweep.contrast, target)[0]
+    low, high = _ends(values, level)
+    return MinimumContrast(value, state, low, high, level, sweep.contrast, counts / m, fpr, target, values)
+
+
+def _ends(values: np.ndarray, level: float) -> tuple[float, float]:
+    """Quantiles that are values themselves: between a number and infinity there is nothing to interpolate."""
+    low = np.quantile(values, (1 - level) / 2, method="lower")
+    return float(low), float(np.quantile(values, (1 + level) / 2, method="higher"))
+
+
+def minimum_detectable_contrast(
+    score: Score,
+    healthy: np.ndarray,
+    lines: LineMaps,
+    *,
+    told: bool = False,
+    healthy_scores: np.ndarray | None = None,
+    contrasts: Sequence[float] | None = None,
+    fpr: float = 0.01,
+    target: float = 0.9,
+    level: float = 0.95,
+    resamples: int = 500,
+    seed: int = 0,
+) -> MinimumContrast:
+    """Contrast at which a detector finds ``target`` of the faulty maps while it flags ``fpr`` of the healthy ones.
+
+    Without ``contrasts`` a few maps first tell where on ``CONTRASTS`` the rate crosses the target; all maps are
+    scored only at the contrasts around it, more of them until the crossing lies inside.
+
+    Args:
+        score: called with maps ``[n, rows, columns]``, gives ``[n]``, larger = more anomalous.
+        healthy: maps ``[n, rows, columns]``; a rate of 1 % needs thousands.
+        lines: faulty maps.
+        told: the score is called with maps and the contrast that it is to find (the likelihood ratio).
+        healthy_scores: of ``healthy``, where they are known already (not with ``told``).
+        contrasts: score all maps at these, rising.
+        fpr, target, level, resamples, seed: as ``minimum_from_sweep``.
+
+    Raises:
+        InputError: options out of range, or scores that are not one number per map.
+    """
+    if told and healthy_scores is not None:
+        raise InputError("healthy_scores must be None for a score that is told the contrast: they differ for each")
+
+    def call(maps: np.ndarray, contrast: float) -> np.ndarray:
+        given = np.asarray(score(maps, contrast) if told else score(maps), dtype=np.float64)
+        if given.shape != (len(maps),):
+            raise InputError(f"a score must be one number per map, [{len(maps)}], but got {list(given.shape)}")
+        return given
+
+    known = call(healthy, 1.0) if not told and healthy_scores is None else healthy_scores
+    columns: dict[float, tuple[np.ndarray, np.ndarray]] = {}
+
+    def rate(contrast: float) -> float:
+        """Share found at a contrast, all maps scored; the scores are kept."""
+        of_healthy = call(healthy, contrast) if known is None else known
+        columns[contrast] = (of_healthy, call(lines.at(contrast), contrast))
+        return float(np.mean(columns[contrast][1] > threshold_at(of_healthy, fpr)))
+
+    if contrasts is None:
+        few = slice(0, _SCOUTS[1])
+
+        def scout(contrast: float) -> bool:
+            of_healthy = call(healthy[: _SCOUTS[0]], contrast) if known is None else known
+            return bool(np.mean(call(lines.at(contrast, few), contrast) > threshold_at(of_healthy, fpr)) >= target)
+
+        _search(CONTRASTS, scout, rate, target)
+    else:
+        for c in contrasts:
+            rate(float(c))
+    order = sorted(columns)
+    of_healthy = known if known is not None else np.stack([columns[c][0] for c in order])
+    sweep = Sweep(np.array(order), np.asarray(of_healthy), np.stack([columns[c][1] for c in order]))
+    return minimum_from_sweep(sweep, fpr=fpr, target=target, level=level, resamples=resamples, seed=seed)
+
+
+def _search(
+    grid: Sequence[float], scout: Callable[[float], bool], rate: Callable[[float], float], target: float
+) -> None:
+    """Call ``rate`` at contrasts of the grid until two lie on either side of the crossing, where the grid has them."""
+    low, high = 0, len(grid)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if scout(grid[middle]) else (middle + 1, high)
+    last = len(grid) - 1
+    first, end = max(0, min(low, last) - 2), min(last, low + 1)
+    rates = {i: rate(grid[i]) for i in range(first, end + 1)}
+    while first > 0 and sum(r < target for r in rates.values()) < 2:
+        first -= 1
+        rates[first] = rate(grid[first])
+    while end < last and sum(r >= target for r in rates.values()) < 2:
+        end += 1
+        rates[end] = rate(grid[end])
+
+
+def log_contrast_ratio(detector: MinimumContrast, limit: MinimumContrast) -> Interval:
+    """log(minimum contrast of a detector) / log(that of the limit), with its interval from paired resamples.
+
+    Both must come from the same maps, resamples and seed. Infinite where the detector's contrast lies above its sweep;
+    not a number where the limit's does.
+
+    Raises:
+        InputError: other numbers of resamples or levels.
+    """
+    if len(detector.replicates) != len(limit.replicates) or detector.level != limit.level:
+        raise InputError(
+            f"both must have the same resamples and level, but have {len(detector.replicates)}, {detector.level} "
+            f"and {len(limit.replicates)}, {limit.level}"
+        )
+    with np.errstate(invalid="ignore"):
+        ratio = np.log(detector.replicates) / np.log(limit.replicates)
+        value = float(np.divide(np.log(detector.value), np.log(limit.value)))
+    finite = ratio[np.isfinite(ratio)]
+    error = float(finite.std(ddof=1)) if len(finite) > 1 else float("nan")
+    if np.isnan(ratio).any():
+        return Interval(value, float("nan"), float("nan"), detector.level, error, len(ratio))
+    low, high = _ends(ratio, detector.level)
+    return Interval(value, low, high, detector.level, error, len(ratio))
