@@ -39,7 +39,7 @@ __all__ = [
 
 # steps of 8 % in log contrast, from 1.02 to 20
 CONTRASTS = tuple(float(c) for c in np.exp(np.log(1.02) * 1.08 ** np.arange(66)))
-_SCOUTS = (2000, 400)  # healthy and faulty maps that find where to look
+_SCOUTS = (1000, 200)  # healthy and faulty maps that find where to look
 
 Score = Callable[..., np.ndarray]
 
@@ -221,7 +221,8 @@ def minimum_from_sweep(
     rng = np.random.default_rng(seed)
     values = np.empty(resamples)
     for i in range(resamples):
-        resampled = sweep.found(fpr, rng.integers(n, size=n), rng.integers(m, size=m))
+        of_healthy, of_faulty = np.asarray(rng.integers(n, size=n)), np.asarray(rng.integers(m, size=m))
+        resampled = sweep.found(fpr, of_healthy, of_faulty)
         values[i] = _crossing(resampled, m, sweep.contrast, target)[0]
     low, high = _ends(values, level)
     return MinimumContrast(value, state, low, high, level, sweep.contrast, counts / m, fpr, target, values)

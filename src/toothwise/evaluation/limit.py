@@ -11,8 +11,9 @@ and the ratio of the benchmark is its mean over the generator's own prior of the
 contrast. Thermal states enter as a mixture of both densities. By the lemma of Neyman and Pearson no detector, however
 built, finds more of these lines at the same rate of false alarms, averaged over that prior.
 
-Places, teeth, lengths and contrasts are listed in full. Gaps are listed where they are few and else represented by draws:
-the ratio of such a finite mixture is a test like any other, so what it detects is a lower estimate of the limit.
+Places, teeth, lengths and contrasts are listed in full. Gaps are listed where they are few and else represented by
+draws: the ratio of such a finite mixture is a test like any other, so what it detects is a lower estimate of what can
+be detected, and the smallest contrast that it finds an upper estimate of the true limit.
 """
 
 from __future__ import annotations

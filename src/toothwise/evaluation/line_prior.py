@@ -81,7 +81,7 @@ def _drawn(length: int, line: LineShape, draws: int, rng: np.random.Generator) -
     one = replace(line, length=(length, length), teeth=(1, 1))
     masks, _ = line_masks(draw_lines(draws, (3, length), "driving", one, rng), (3, length))
     found: dict[int, float] = {}
-    for cells in masks.any(axis=1):
+    for cells in np.asarray(masks.any(axis=1)):
         dark = sum(1 << (length - 1 - int(i)) for i in np.flatnonzero(~cells))
         found[dark] = found.get(dark, 0.0) + 1.0 / draws
     return found
