@@ -3,6 +3,9 @@
 In the log domain a damaged driving tooth adds a constant along a row segment. Column medians are removed first
 (stripes, gain, whatever hits all teeth at once), each pixel is put on the scale of the healthy maps, and the sum
 over every segment of several lengths is standardised by what healthy maps give at that length. Columns likewise.
+
+With ``noise="learned"`` maps are whitened instead, by the correlation that healthy maps show, and a segment counts by
+its likelihood (module ``line_likelihood``). That finds fainter lines in texture that is alike around both gears.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.line_likelihood import LineLikelihood, healthy_precision
 from toothwise.errors import InputError
 
 __all__ = ["DirectionalScan"]
@@ -31,9 +35,14 @@ class DirectionalScan(Detector):
         baseline: "line" centres each row (column) on its own healthy level, for maps whose tooth numbers are aligned;
             "none" does not, for maps whose tooth zero is unknown or whose texture is redrawn every time.
         clip: pixels count with at most this many standard deviations, so that a single spike is no line; None = all.
+        noise: "independent" = pixels of a line are independent once what all lines share is removed; "learned" = the
+            map's correlation (stripes, waves, neighbours) is learned from healthy maps, 20 or more of them, without
+            NaN and with baseline "none".
+        teeth: with learned noise: neighbouring teeth that a line covers, 1 to this many.
+        gaps: with learned noise: dark cells to be expected within a line.
 
     Raises:
-        InputError: an option that is not allowed, or log of values that are not positive.
+        InputError: an option that is not allowed, log of values that are not positive, or NaN with learned noise.
     """
 
     name: ClassVar[str] = "scan"
@@ -46,6 +55,9 @@ class DirectionalScan(Detector):
         log: bool = True,
         baseline: str = "none",
         clip: float | None = 5.0,
+        noise: str = "independent",
+        teeth: int = 1,
+        gaps: float = 0.0,
     ) -> None:
         if lines not in _AXES:
             raise InputError(f"lines must be 'rows', 'columns' or 'both', but got {lines!r}")
@@ -55,21 +67,59 @@ class DirectionalScan(Detector):
             raise InputError(f"lengths must be whole numbers of pixels, 1 or more, but got {lengths!r}")
         if clip is not None and not clip > 0:
             raise InputError(f"clip must be positive or null, but got {clip!r}")
-        super().__init__(lines=lines, lengths=sorted(set(lengths)), log=log, baseline=baseline, clip=clip)
+        if noise not in ("independent", "learned"):
+            raise InputError(f"noise must be 'independent' or 'learned', but got {noise!r}")
+        if isinstance(teeth, bool) or not isinstance(teeth, int) or teeth < 1:
+            raise InputError(f"teeth must be a whole number, 1 or more, but got {teeth!r}")
+        if not 0 <= gaps < float("inf"):
+            raise InputError(f"gaps must be a number of cells, 0 or more, but got {gaps!r}")
+        if noise == "independent" and (teeth, gaps) != (1, 0):
+            raise InputError(f"teeth and gaps need noise 'learned', but got teeth {teeth!r}, gaps {gaps!r} without it")
+        if noise == "learned" and baseline != "none":
+            raise InputError(f"noise 'learned' needs baseline 'none', but got {baseline!r}")
+        super().__init__(
+            lines=lines,
+            lengths=sorted(set(lengths)),
+            log=log,
+            baseline=baseline,
+            clip=clip,
+            noise=noise,
+            teeth=teeth,
+            gaps=gaps,
+        )
         self._learned: dict[str, np.ndarray] = {}
+        self._likelihood: LineLikelihood | None = None
 
     def _lengths(self, size: int) -> list[int]:
         return sorted({min(k, size) for k in self.options["lengths"]})
 
+    def _scaled(self, x: np.ndarray) -> np.ndarray:
+        """Logarithms of maps, or the maps themselves."""
+        if not self.options["log"]:
+            return x
+        if np.nanmin(x) <= 0:
+            raise InputError(
+                f"the scan works on logarithms, but a map holds {np.nanmin(x):.4g}: use log=false for such maps"
+            )
+        return np.log(x)
+
+    def _complete(self, values: np.ndarray) -> np.ndarray:
+        """The same, of maps for learned noise."""
+        if np.isnan(values).any():
+            raise InputError("noise 'learned' needs maps without NaN, but tooth pairs are missing: use 'independent'")
+        return self._scaled(values)
+
+    def _whitened(self) -> LineLikelihood:
+        """The search with the learned noise, made when it is first needed."""
+        if self._likelihood is None:
+            o = self.options
+            precision = self._learned["precision"]
+            self._likelihood = LineLikelihood(precision, o["lengths"], teeth=o["teeth"], gaps=o["gaps"], clip=o["clip"])
+        return self._likelihood
+
     def _lines(self, values: np.ndarray, axis: int) -> np.ndarray:
         """Maps as float64 ``[n, lines, along]`` in the log domain, what all lines share at a place removed."""
-        x = values if axis == 1 else np.swapaxes(values, 1, 2)
-        if self.options["log"]:
-            if np.nanmin(x) <= 0:
-                raise InputError(
-                    f"the scan works on logarithms, but a map holds {np.nanmin(x):.4g}: use log=false for such maps"
-                )
-            x = np.log(x)
+        x = self._scaled(values if axis == 1 else np.swapaxes(values, 1, 2))
         with np.errstate(all="ignore"):
             return x - _nanmedian(x, axis=1)
 
@@ -80,6 +130,13 @@ class DirectionalScan(Detector):
         clip = self.options["clip"]
         return np.nan_to_num(z if clip is None else np.clip(z, -clip, clip), nan=0.0)
 
+    def _field(self, values: np.ndarray, axis: int) -> np.ndarray:
+        """Pixels in standard deviations of healthy ones, ``[n, lines, along]``, for the anomaly map."""
+        if self.options["noise"] == "independent":
+            return self._standard(values, axis)
+        z = self._whitened().whiten(self._complete(values)) / self._whitened().scale
+        return z if axis == 1 else np.swapaxes(z, 1, 2)
+
     def _line_maxima(self, values: np.ndarray, axis: int) -> np.ndarray:
         """Best segment of each line at each length, ``[n, lines, lengths]``."""
         parts = []
@@ -89,6 +146,11 @@ class DirectionalScan(Detector):
         return np.concatenate(parts)
 
     def _fit(self, values: np.ndarray) -> None:
+        self._likelihood = None
+        if self.options["noise"] == "learned":
+            self._learned["precision"] = healthy_precision(self._complete(values))
+            self._learned["healthy"] = np.sort(self._raw(values)[0])
+            return
         for axis in _AXES[self.options["lines"]]:
             x = self._lines(values, axis)
             along = np.moveaxis(x, 1, 0).reshape(x.shape[1], -1)
@@ -111,8 +173,12 @@ class DirectionalScan(Detector):
 
     def _raw(self, values: np.ndarray) -> tuple[np.ndarray, dict[int, np.ndarray]]:
         """Score ``[n]`` and, per axis, the evidence of every line ``[n, lines]``."""
+        axes = _AXES[self.options["lines"]]
+        if self.options["noise"] == "learned":
+            evidence = self._whitened().evidence(self._complete(values), axes)
+            return np.max([e.max(axis=1) for e in evidence.values()], axis=0), evidence
         evidence = {}
-        for axis in _AXES[self.options["lines"]]:
+        for axis in axes:
             best = self._line_maxima(values, axis)
             evidence[axis] = ((best - self._learned[f"mean{axis}"]) / self._learned[f"sd{axis}"]).max(axis=2)
         return np.max([e.max(axis=1) for e in evidence.values()], axis=0), evidence
@@ -133,7 +199,7 @@ class DirectionalScan(Detector):
         for axis in evidence:
             for start in range(0, len(values), _CHUNK):
                 part = slice(start, start + _CHUNK)
-                z = self._standard(values[part], axis)
+                z = self._field(values[part], axis)
                 line = _best_cover(z, self._lengths(z.shape[2]))
                 heat[part] = np.maximum(heat[part], line if axis == 1 else np.swapaxes(line, 1, 2))
         heat[np.isnan(values)] = np.nan
@@ -152,6 +218,9 @@ class DirectionalScan(Detector):
         needed = {"healthy"} | {
             f"{k}{a}" for a in _AXES[self.options["lines"]] for k in ("centre", "scale", "mean", "sd")
         }
+        if self.options["noise"] == "learned":
+            needed = {"healthy", "precision"}
+        self._likelihood = None
         self._learned = {key: state[key] for key in needed}
 
 
