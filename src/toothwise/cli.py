@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "fit": ("toothwise.commands.fit", "fit a detector on healthy maps and choose its threshold"),
     "predict": ("toothwise.commands.predict", "score maps with a saved detector"),
     "diagnose": ("toothwise.commands.diagnose", "since when and which tooth, of maps in time order"),
+    "bench": ("toothwise.commands.bench", "run detectors on the simulated benchmark"),
     "detectors": ("toothwise.commands.detectors", "list the detectors"),
 }
 

@@ -117,9 +117,12 @@ def _sorted(parser: ArgumentParser, words: Sequence[str]) -> tuple[list[str], li
             others.append(word)
         else:
             options.append(word)
-            known = any(word.partition(".")[0] in a.option_strings for a in parser._actions)
+            known = [a for a in parser._actions if word.partition(".")[0] in a.option_strings]
             if known and rest and "=" not in word and word not in flags:
                 options.append(rest.pop(0))
+                most = known[0].nargs  # "+": all words up to the next option
+                while rest and not rest[0].startswith("-") and (most == "+" or (most == 2 and options[-2] == word)):
+                    options.append(rest.pop(0))
     return [*(f"--config={file}" for file in files), *options, *(["--", *others] if others else [])], files
 
 

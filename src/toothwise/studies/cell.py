@@ -64,8 +64,8 @@ class Cell:
     n_train: int = 400
     n_test: int = 400
     contrast: tuple[float, float] = (1.08, 1.3)
-    gear: str = "both"
-    length: tuple[int, int] | None = None
+    gear: str = "driving"
+    length: tuple[int, int] | None = (20, 94)
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
