@@ -1,6 +1,7 @@
 """Where and when the simulated teeth meet, against plain geometry of the shafts."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from toothwise import GearPair, PlanetaryStage
 from toothwise.errors import InputError
 from toothwise.gears import GearTrain
-from toothwise.simulate.faults import Fault
+from toothwise.simulate.faults import Fault, stiffness_drop
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.simulate.speed import SpeedProfile
 from toothwise.simulate.tacho import TachoConfig
@@ -125,3 +126,36 @@ def test_a_tachometer_may_sit_on_another_shaft(shaft, ratio):
 def test_a_tachometer_on_a_shaft_that_is_not_there():
     with pytest.raises(InputError, match="shaft of a tachometer must be one of 'driving', 'driven', but got 'sun'"):
         replace(PAIR, tacho=TachoConfig(shaft="sun"))
+
+
+@pytest.mark.parametrize("gear", ["driving", "driven"])
+def test_what_a_crack_adds_grows_as_its_stiffness_says(gear):
+    """Sound teeth stay as they were; the cracked one's change is in proportion to F / k * drop / (1 - drop)."""
+    config = replace(PAIR, tacho=TachoConfig("times"))
+    energy, expected = [], []
+    for depth in (0.1, 0.2, 0.4, 0.6, 0.8):
+        turned, x = change(config, Fault("crack", gear, 4, depth))
+        teeth = PAIR.gears.driving if gear == "driving" else PAIR.gears.driven
+        near = np.abs(turned[:, None] - (np.arange(4, 9 * 30, teeth) + 0.5) / 9).min(axis=1) < 0.85 / 9
+        energy.append(np.sum(x[near] ** 2))
+        drop = stiffness_drop(depth)
+        expected.append((drop / (1 - drop)) ** 2)
+    assert all(b > a for a, b in pairwise(energy))
+    # not exactly: a soft tooth hands its load to its neighbours, more sharply the softer it is
+    amplitude = np.sqrt(np.array(energy) / energy[3])
+    np.testing.assert_allclose(amplitude, np.sqrt(np.array(expected) / expected[3]), rtol=0.2)
+
+
+def test_the_vibration_repeats_after_a_hunting_period_and_not_before():
+    record, _ = simulate_record(replace(PAIR, tacho=TachoConfig("times")), seed=0)
+    index, x = record.tacho.values, record.channel().astype(float)
+    t = np.arange(record.samples) / record.sampling_rate
+    u = np.arange(0.5, 13.5, 1 / 2000)  # revolutions; a hunting period has 14
+
+    def at(shift):
+        return np.interp(np.interp(u + shift, np.arange(len(index)), index), t, x)
+
+    one = at(0.0)
+    assert np.std(at(14.0) - one) < 0.05 * np.std(one)
+    assert np.std(at(1.0) - one) > 0.2 * np.std(one)
+    assert np.std(at(7.0) - one) > 0.2 * np.std(one)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jsonargparse import ArgumentParser
 
@@ -19,6 +20,10 @@ from toothwise.commands.parser import Result
 from toothwise.commands.terminal import Tell
 from toothwise.errors import InputError
 from toothwise.files import atomic_folder, check_replaceable, write_json
+
+if TYPE_CHECKING:
+    from toothwise.simulate.faults import Fault
+    from toothwise.simulate.series import SeriesConfig
 
 FORMATS = ("mat", "parquet", "npz")
 
@@ -63,11 +68,14 @@ def run(options: Options, tell: Tell) -> Result:
 
     simulation = read_simulation(options.simulation)
     series = simulation.series
-    series = replace(
-        series,
-        records=series.records if options.records is None else options.records,
-        seed=series.seed if options.seed is None else options.seed,
-    )
+    try:
+        series = replace(
+            series,
+            records=series.records if options.records is None else options.records,
+            seed=series.seed if options.seed is None else options.seed,
+        )
+    except InputError as error:
+        raise InputError(f"--records and --seed: {error}") from None
     simulation = replace(simulation, series=series)
     truths = []
     with atomic_folder(options.output) as folder:
@@ -96,12 +104,20 @@ def run(options: Options, tell: Tell) -> Result:
     }
 
     def text() -> str:
-        faults = "".join(
-            f"  {f.kind} of {f.gear} tooth {f.tooth}, severity {f.severity:g} at the end\n" for f in simulation.faults
-        )
+        faults = "".join(f"  {_told(fault, series)}\n" for fault in simulation.faults)
         return (
             f"{data['records']} recordings in {options.output}, {data['healthy']} of them healthy\n{faults}"
             f"Gears: {data['gears']}\nTruth: {data['truth']}\n"
         )
 
     return Result(data, text)
+
+
+def _told(fault: Fault, series: SeriesConfig) -> str:
+    """A fault in words: what, where, from when on."""
+    where = f"{fault.gear} tooth {fault.tooth}" if fault.local else fault.gear
+    if series.onset >= series.records:
+        return f"{fault.kind} of {where}: not in these records, it begins at record {series.onset}"
+    first, last = (series.severity(fault.severity, k) for k in (series.onset, series.records - 1))
+    size = f"{last:g}" if first == last else f"{first:.3g} to {last:.3g}"
+    return f"{fault.kind} of {where} from record {series.onset} on, severity {size}"

@@ -5,48 +5,82 @@ periods: 10                           # further fields of GearboxConfig
 speed: {mean: 25.0, kind: fluctuation, variation: 0.03}
 faults:
   - {kind: crack, gear: driving, tooth: 7, severity: 0.6}
-series: {records: 20, onset: 10, growth: 1.5}
+series: {records: 20, onset: 10, law: paris, start: 0.05, load: [0.7, 1.0]}
+
+A fault grows as a power of time, or by Paris's law: with a crack of depth a, da/dN = C K^m and K proportional to the
+root of a,
+
+    a(s)^(1 - m/2) = a0^(1 - m/2) + s (a1^(1 - m/2) - a0^(1 - m/2)),      s = 0 at onset to 1 at the last record
+
+(m = 2: exponential; m = 0: linear). Steel has m of about 3. Other faults may take the same law.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import yaml
+import numpy as np
 
 from toothwise.errors import InputError
-from toothwise.gears.train import make_gears
 from toothwise.simulate.faults import Fault
-from toothwise.simulate.gearbox import GearboxConfig, simulate_record
-from toothwise.simulate.speed import SpeedProfile
-from toothwise.simulate.tacho import TachoConfig
+from toothwise.simulate.gearbox import GearboxConfig, check_faults, simulate_record
+from toothwise.simulate.settings import from_mapping, read_yaml
 from toothwise.vibration.records import VibrationRecord
 
-__all__ = ["SeriesConfig", "Simulation", "read_simulation", "simulate_series"]
+__all__ = ["SeriesConfig", "Simulation", "grown", "read_simulation", "simulate_series", "under"]
+
+_CONDITIONS = 7  # substream of a record's seed for load, speed and temperature
+
+
+def grown(share: float, start: float, end: float, exponent: float) -> float:
+    """Severity at a share of the way from onset to the last record, by Paris's law (the module's text).
+
+    Args:
+        share: 0 to 1.
+        start, end: severity there, ``0 < start <= end``.
+        exponent: m.
+    """
+    power = 1.0 - exponent / 2.0
+    if abs(power) < 1e-9:
+        return float(start * (end / start) ** share)
+    return float((start**power + share * (end**power - start**power)) ** (1.0 / power))
 
 
 @dataclass(frozen=True)
 class SeriesConfig:
-    """How many records, and when faults begin.
+    """How many records, when faults begin and how they grow, and what differs from record to record.
 
     Attributes:
         records: number of them.
         onset: first record with faults, from 0; all before are healthy.
-        growth: exponent of the severity from 0 before onset to its full value at the last record; 0 = full at once.
+        law: "power" (severity x share of the time since onset ^ growth) or "paris" (from ``start``, see the module).
+        growth: exponent of the power law; 0 = full severity at once.
+        start: severity at onset under Paris's law; a fault that ends below it is there in full at once.
+        exponent: m of Paris's law.
         hours: between records.
         start_time: of the first record, ISO 8601.
+        load, speed, temperature: (lowest, highest), drawn evenly for each record; None = as the gearbox says.
         seed: of the first record; the others follow on.
+
+    Raises:
+        InputError: a value out of range.
     """
 
     records: int = 1
     onset: int = 0
+    law: Literal["power", "paris"] = "power"
     growth: float = 0.0
+    start: float = 0.05
+    exponent: float = 3.0
     hours: float = 24.0
     start_time: str = "2024-01-01T00:00:00"
+    load: tuple[float, float] | None = None
+    speed: tuple[float, float] | None = None
+    temperature: tuple[float, float] | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -55,16 +89,46 @@ class SeriesConfig:
                 "a series needs 1 record or more, onset and growth of 0 or more, but got "
                 f"{self.records}, {self.onset}, {self.growth}"
             )
+        if self.law not in ("power", "paris"):
+            raise InputError(f"law must be 'power' or 'paris', but got {self.law!r}")
+        for name, good, allowed in (
+            ("start", 0 < self.start <= 1, "above 0 and at most 1"),
+            ("exponent", 0 <= self.exponent <= 10, "0 to 10"),
+            ("hours", self.hours > 0, "above 0"),
+            ("seed", self.seed >= 0, "0 or more"),
+        ):
+            if not good:
+                raise InputError(f"{name} of a series must be {allowed}, but got {getattr(self, name)!r}")
         try:
             datetime.fromisoformat(self.start_time)
         except ValueError:
             raise InputError(f"start_time must be like 2024-01-01T00:00:00, but got {self.start_time!r}") from None
+        for name, given in self.ranges.items():
+            if given[0] > given[1]:
+                raise InputError(f"{name} of a series must be [lowest, highest], but got {list(given)}")
+
+    @property
+    def ranges(self) -> dict[str, tuple[float, float]]:
+        """Lowest and highest of what differs from record to record."""
+        given = {"load": self.load, "speed": self.speed, "temperature": self.temperature}
+        return {name: value for name, value in given.items() if value is not None}
 
     def share(self, record: int) -> float:
-        """Share of the full severity at a record, 0 to 1."""
+        """Share of the full severity at a record under the power law, 0 to 1."""
         if record < self.onset:
             return 0.0
         return float(((record - self.onset + 1) / (self.records - self.onset)) ** self.growth)
+
+    def severity(self, full: float, record: int) -> float:
+        """Severity at a record of a fault that ends at ``full``; 0 before onset."""
+        if record < self.onset or full <= 0:
+            return 0.0
+        if self.law == "power":
+            return full * self.share(record)
+        length = self.records - 1 - self.onset
+        if length < 1 or full <= self.start:
+            return full
+        return grown((record - self.onset) / length, self.start, full, self.exponent)
 
 
 @dataclass(frozen=True)
@@ -75,28 +139,53 @@ class Simulation:
         gearbox: how it is built and measured.
         faults: at their full severity.
         series: records in time.
+
+    Raises:
+        InputError: a fault of a gear or tooth that is not there, or a condition that the gearbox cannot run at.
     """
 
     gearbox: GearboxConfig
     faults: tuple[Fault, ...] = ()
-    series: SeriesConfig = SeriesConfig()
+    series: SeriesConfig = field(default_factory=SeriesConfig)
+
+    def __post_init__(self) -> None:
+        check_faults(self.gearbox.gears, self.faults)
+        for name, ends in self.series.ranges.items():
+            for value in ends:  # the gearbox refuses what it cannot run at
+                under(self.gearbox, {name: value})
+
+
+def under(gearbox: GearboxConfig, conditions: dict[str, float]) -> GearboxConfig:
+    """The gearbox at another load, speed (mean, revolutions per second) or temperature.
+
+    Raises:
+        InputError: a value that it cannot run at.
+    """
+    changes: dict[str, Any] = dict(conditions)
+    if "speed" in changes:
+        changes["speed"] = replace(gearbox.speed, mean=changes["speed"])
+    return replace(gearbox, **changes)
 
 
 def simulate_series(simulation: Simulation) -> Iterator[tuple[str, VibrationRecord, dict[str, Any]]]:
     """The records in time order, each with its name and the truth about it.
 
-    Raises:
-        InputError: see ``simulate_record``.
+    A record is what ``simulate_record`` gives for its seed, its faults and its conditions, which the truth holds.
     """
     series = simulation.series
     begin = datetime.fromisoformat(series.start_time)
     for k in range(series.records):
-        share = series.share(k)
-        faults = [replace(f, severity=f.severity * share) for f in simulation.faults] if share > 0 else []
-        record, truth = simulate_record(simulation.gearbox, faults, seed=series.seed + k)
+        severities = [series.severity(fault.severity, k) for fault in simulation.faults]
+        faults = [replace(f, severity=s) for f, s in zip(simulation.faults, severities, strict=True) if s > 0]
+        seed = series.seed + k
+        rng = np.random.default_rng([seed, _CONDITIONS])
+        drawn = dict(zip(("load", "speed", "temperature"), rng.random(3).tolist(), strict=True))
+        conditions = {name: low + drawn[name] * (high - low) for name, (low, high) in series.ranges.items()}
+        record, truth = simulate_record(under(simulation.gearbox, conditions), faults, seed=seed)
         when = (begin + timedelta(hours=k * series.hours)).isoformat()
         name = f"record_{k:04d}"
-        truth = {"record": name, "start_time": when, "onset": series.onset if simulation.faults else None} | truth
+        known = {"record": name, "start_time": when, "onset": series.onset if simulation.faults else None}
+        truth = known | record.condition | truth
         provenance = record.provenance | {"truth": truth}
         yield name, replace(record, start_time=when, provenance=provenance), truth
 
@@ -107,46 +196,18 @@ def read_simulation(path: str | Path) -> Simulation:
     Raises:
         InputError: no such file, no YAML, an unknown field or an unsuitable value; the message names the file.
     """
-    try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
+    data = read_yaml(path)
     if not isinstance(data, dict) or "gears" not in data:
         raise InputError(f"{path}: must be a mapping with 'gears', but got {data!r:.60}")
     data = dict(data)
     faults = data.pop("faults", None) or []
     series = data.pop("series", None) or {}
+    if not isinstance(faults, list):
+        raise InputError(f"{path}: faults must be a list, but got {faults!r:.60}")
+    gearbox = from_mapping(GearboxConfig, data, str(path), beside=("faults", "series"))
+    wrong = tuple(from_mapping(Fault, fault, f"{path}: fault {k}") for k, fault in enumerate(faults))
+    config = from_mapping(SeriesConfig, series, f"{path}: series")
     try:
-        if not isinstance(faults, list):
-            raise InputError(f"faults must be a list, but got {faults!r}")
-        data["gears"] = make_gears(data["gears"])
-        for name, kind in (("speed", SpeedProfile), ("tacho", TachoConfig)):
-            if name in data:
-                data[name] = _make(kind, data[name], name)
-        return Simulation(
-            _make(GearboxConfig, data, "the gearbox"),
-            tuple(_make(Fault, fault, f"fault {k}") for k, fault in enumerate(faults)),
-            _make(SeriesConfig, series, "series"),
-        )
+        return Simulation(gearbox, wrong, config)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-
-
-def _make(kind: type[Any], data: Any, where: str) -> Any:
-    """A dataclass from a mapping; lists become tuples."""
-    allowed = [f.name for f in fields(kind)]
-    if not isinstance(data, dict) or set(data) - set(allowed):
-        wrong = sorted(set(data) - set(allowed)) if isinstance(data, dict) else data
-        raise InputError(f"{where} takes {', '.join(allowed)}, but got {wrong!r}")
-
-    def frozen(value: Any) -> Any:
-        return tuple(map(frozen, value)) if isinstance(value, list) else value
-
-    try:
-        return kind(**{name: frozen(value) for name, value in data.items()})
-    except (TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{where}: {error}") from None
