@@ -14,6 +14,11 @@ __all__ = ["create", "describe", "load", "names"]
 # name: (module:class, one line, constructor options that make the variant)
 _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
     "scan": ("toothwise.detectors.scan:DirectionalScan", "best row or column segment, calibrated; no network", {}),
+    "scan_learned": (
+        "toothwise.detectors.scan:DirectionalScan",
+        "scan with the noise's covariance learned from healthy maps, lines of two teeth and with gaps",
+        {"noise": "learned", "teeth": 2, "gaps": 3.0},
+    ),
     "baseline": (
         "toothwise.detectors.baseline:PixelBaseline",
         "deviation from the same gearbox's healthy maps, by rows and columns",

@@ -185,7 +185,7 @@ def summary(
             row[metric] = mean
             if len(values) > 1:
                 half = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-                row |= {f"{metric}_low": mean - half, f"{metric}_high": mean + half}
+                row |= {f"{metric}_low": max(mean - half, 0.0), f"{metric}_high": min(mean + half, 1.0)}
             elif metric == "auroc":
                 row |= {"auroc_low": float(part.auroc_low.iloc[0]), "auroc_high": float(part.auroc_high.iloc[0])}
         for plain in ("maps_per_second", "predict_ms_median", "fit_seconds"):
