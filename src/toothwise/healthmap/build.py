@@ -179,7 +179,7 @@ def map_of_periods(
         by = -turn.events * periods.samples_per_tooth
         periods = replace(periods, values=np.roll(periods.values, by, axis=1)) if by else periods
         mean, wanted = np.roll(mean, by), np.roll(wanted, by)
-        wanted = wanted - baseline.matched(wanted)
+        wanted = baseline.deviation(wanted)
     values, variance = _event_values(periods, mean - wanted, wanted, c)
     (row_name, rows), (column_name, columns) = gears.axes
     i, j = gears.pair_at(np.arange(gears.hunting_period))

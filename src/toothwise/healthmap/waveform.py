@@ -45,12 +45,15 @@ class HealthyWaveform:
         events_per_turn: mesh events between the starts that a record can have: one revolution of the shaft with the
             index, or 1 where no tooth is known.
         records: number of records behind it.
+        gain: float64 ``[bins]`` of the spectrum, 0 to 1: where the gearbox is heard above what differs from record to
+            record (Wiener's ratio of power, smoothed over a mesh order); 1 where one record was all there was.
     """
 
     values: np.ndarray
     samples_per_tooth: int
     events_per_turn: int
     records: int
+    gain: np.ndarray
 
     @classmethod
     def learn(cls, signals: Sequence[np.ndarray], samples_per_tooth: int, events_per_turn: int) -> HealthyWaveform:
@@ -71,11 +74,22 @@ class HealthyWaveform:
         levels = [float(np.sqrt(np.mean(np.square(s)))) for s in signals]
         if min(levels) <= 0:
             raise InputError("a healthy record is silent: it has no waveform")
-        found = cls(np.asarray(signals[0], dtype=np.float64) / levels[0], samples_per_tooth, events_per_turn, 1)
+        everything = np.ones(len(signals[0]) // 2 + 1)
+        common = (samples_per_tooth, events_per_turn)
+        found = cls(np.asarray(signals[0], dtype=np.float64) / levels[0], *common, 1, everything)
+        power = np.abs(np.fft.rfft(found.values)) ** 2
         for n, (signal, level) in enumerate(zip(signals[1:], levels[1:], strict=True), 1):
             turned = np.roll(signal, -found.turn(signal).events * samples_per_tooth) / level
-            found = cls((found.values * n + turned) / (n + 1), samples_per_tooth, events_per_turn, n + 1)
-        return cls(found.values * float(np.median(levels)), samples_per_tooth, events_per_turn, len(signals))
+            power += np.abs(np.fft.rfft(turned)) ** 2
+            found = cls((found.values * n + turned) / (n + 1), *common, n + 1, everything)
+        n = len(signals)
+        gain = everything
+        if n > 1:
+            events = len(signals[0]) // samples_per_tooth
+            total = _smooth(power / n, events)
+            own = _smooth(np.abs(np.fft.rfft(found.values)) ** 2, events)  # holds 1 / n of what differs
+            gain = np.clip((own - total / n) / (1.0 - 1.0 / n) / np.maximum(total, 1e-300), 0.0, 1.0)
+        return cls(found.values * float(np.median(levels)), *common, n, gain)
 
     def _check(self, signal: np.ndarray) -> None:
         if signal.shape != self.values.shape:
@@ -109,6 +123,15 @@ class HealthyWaveform:
         energy = float(self.values @ self.values)
         return self.values * (float(signal @ self.values) / energy if energy > 0 else 0.0)
 
+    def deviation(self, signal: np.ndarray) -> np.ndarray:
+        """What is new in a turned signal ``[n]``: less the healthy waveform, in the bands where the gearbox is heard.
+
+        Raises:
+            InputError: a signal of another length.
+        """
+        rest = signal - self.matched(signal)
+        return np.fft.irfft(np.fft.rfft(rest) * self.gain, len(rest))
+
     def save(self, path: str | Path) -> None:
         """Write to an .npz file, whole or not at all."""
         path = Path(path)
@@ -121,6 +144,7 @@ class HealthyWaveform:
                 samples_per_tooth=self.samples_per_tooth,
                 events_per_turn=self.events_per_turn,
                 records=self.records,
+                gain=self.gain,
             )
 
     @classmethod
@@ -134,8 +158,16 @@ class HealthyWaveform:
             with np.load(path, allow_pickle=False) as data:
                 numbers = [int(data[name]) for name in ("samples_per_tooth", "events_per_turn", "records")]
                 values = np.asarray(data["healthy_waveform"], dtype=np.float64)
+                gain = np.asarray(data["gain"], dtype=np.float64)
         except Exception as error:  # numpy raises many kinds for a file that is not one of its own
             raise InputError(f"{path}: not a healthy waveform ({error})") from None
-        if values.ndim != 1 or min(numbers) < 1 or len(values) % numbers[0] or not np.isfinite(values).all():
+        if values.ndim != 1 or min(numbers) < 1 or len(values) % numbers[0] or gain.shape != (len(values) // 2 + 1,):
             raise InputError(f"{path}: not a healthy waveform (its numbers do not fit each other)")
-        return cls(values, *numbers)
+        return cls(values, *numbers, gain)
+
+
+def _smooth(power: np.ndarray, width: int) -> np.ndarray:
+    """Moving mean over bins of a spectrum."""
+    from scipy.ndimage import uniform_filter1d
+
+    return uniform_filter1d(power, max(width, 1), mode="nearest")
