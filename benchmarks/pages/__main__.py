@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
+from benchmark import benchmark
 from common import ROOT
 from hums2023 import hums2023
 
@@ -18,6 +19,7 @@ from vibration import vibration_results
 PAGES: dict[str, Callable[[], str]] = {
     "docs/hums2023.md": hums2023,
     "docs/vibration-results.md": vibration_results,
+    "docs/benchmark.md": benchmark,
 }
 
 

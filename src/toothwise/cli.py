@@ -24,6 +24,7 @@ __all__ = ["EXIT_BAD_INPUT", "EXIT_BUG", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_PA
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("toothwise.commands.demo", "the main job end to end: a run to failure in, the bad tooth out"),
     "simulate": ("toothwise.commands.simulate", "recordings of a simulated gearbox, with damaged teeth if wanted"),
+    "simulate maps": ("toothwise.commands.simulate_maps", "health maps in the research data's folder layout"),
     "inspect": ("toothwise.commands.inspect", "a first look at a recording: speed, tachometer, mesh, spectrum"),
     "build": ("toothwise.commands.build", "turn recordings, or the records of a run, into health maps"),
     "fit": ("toothwise.commands.fit", "fit a detector on healthy maps and choose its threshold"),
@@ -89,6 +90,8 @@ def _dispatch(words: list[str]) -> int:
     if verb == "--version":
         sys.stdout.write(f"toothwise {__version__}\n")
         return EXIT_OK
+    if rest and f"{verb} {rest[0]}" in VERBS:  # verbs of two words
+        return _run(f"{verb} {rest[0]}", rest[1:])
     if verb not in VERBS:
         raise InputError(f"the verb must be one of {', '.join(VERBS)}, but got {verb!r}{_guess(verb)}")
     return _run(verb, rest)
@@ -152,7 +155,7 @@ def _guess(verb: str) -> str:
 
 
 def _help() -> str:
-    verbs = "\n".join(f"  {verb:<11}{line}" for verb, (_, line) in VERBS.items())
+    verbs = "\n".join(f"  {verb:<15}{line}" for verb, (_, line) in VERBS.items())
     return f"""usage: toothwise VERB [options]
 
 Tells which gear tooth is going bad, how badly, and since when.

@@ -163,7 +163,8 @@ class HealthyWaveform:
             raise InputError(f"{path}: not a healthy waveform ({error})") from None
         if values.ndim != 1 or min(numbers) < 1 or len(values) % numbers[0] or gain.shape != (len(values) // 2 + 1,):
             raise InputError(f"{path}: not a healthy waveform (its numbers do not fit each other)")
-        return cls(values, *numbers, gain)
+        samples_per_tooth, events_per_turn, records = numbers
+        return cls(values, samples_per_tooth, events_per_turn, records, gain)
 
 
 def _smooth(power: np.ndarray, width: int) -> np.ndarray:
