@@ -1,15 +1,20 @@
-"""Maps as anomalib datamodules."""
+"""Maps and image sets as anomalib datamodules."""
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-__all__ = ["HDMapDataModule"]
+_LAZY = {
+    "HDMapDataModule": "toothwise.data.hdmap",
+    "FolderDataModule": "toothwise.data.folders",
+    "PRESETS": "toothwise.data.folders",
+    "image_set": "toothwise.data.folders",
+}
+__all__ = ["PRESETS", "FolderDataModule", "HDMapDataModule", "image_set"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "HDMapDataModule":  # torch and anomalib load only when it is asked for
-        from toothwise.data.hdmap import HDMapDataModule
-
-        return HDMapDataModule
+    if name in _LAZY:  # torch and anomalib load only when it is asked for
+        return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
