@@ -86,9 +86,12 @@ def _written(tmp_path, name="a.npz", **changes):
         ({"tacho": Tachometer("waveform", np.zeros(30_000))}, "the tachometer signal is flat"),
         ({"tacho": Tachometer("times", np.arange(75) / 25.0)}, "is not heard"),
         ({"tacho": Tachometer("times", np.delete(np.arange(75) / 25.0, 30))}, "lost 1 pulses and doubled 0"),
-        ({"channels": {"x": np.ones(30_000)}}, "'x' is constant"),
-        ({"channels": {"x": np.clip(np.random.default_rng(0).standard_normal(30_000), -1, 1)}}, "'x' is clipped"),
-        ({"channels": {"x": np.r_[np.nan, np.random.default_rng(0).standard_normal(29_999)]}}, "1 NaN or infinite"),
+        ({"channels": {"x": np.ones(30_000)}}, "x is constant"),
+        ({"channels": {"x": np.clip(np.random.default_rng(0).standard_normal(30_000), -0.3, 0.3)}}, "of its samples"),
+        (
+            {"channels": {"x": np.r_[np.nan, np.random.default_rng(0).standard_normal(29_999)]}},
+            "x lacks 1 of 30000 samples",
+        ),
     ],
 )
 def test_inspect_tells_what_is_wrong(folder, toothwise, tmp_path, changes, told):
@@ -113,7 +116,7 @@ def test_build_many_at_once_skips_what_cannot_be_used(folder, toothwise, tmp_pat
     assert sorted(p.name for p in (tmp_path / "maps").iterdir()) == [f"record_{k:04d}.npz" for k in range(3)]
     made = read_map(tmp_path / "maps" / "record_0000.npz")
     assert made.shape == (9, 14)
-    assert made.provenance["record"].endswith("record_0000.mat")
+    assert made.provenance["path"].endswith("record_0000.mat")
     one = toothwise("build", folder / "record_0000.mat", "--gears", folder / "gears.yaml", "--output", tmp_path / "one")
     assert one.code == 0
     np.testing.assert_array_equal(read_map(tmp_path / "one" / "record_0000.npz").values, made.values)
@@ -127,9 +130,9 @@ def test_build_many_at_once_skips_what_cannot_be_used(folder, toothwise, tmp_pat
         (["--gears", "{gears}", "--set", "sginal=raw"], "allowed are signal"),
         (["--gears", "{gears}", "--set", "signal"], "--set takes NAME=VALUE"),
         (["--gears", "{gears}", "--read", "sampling"], "--read takes NAME=VALUE"),
-        (["--gears", "{gears}", "--read", "colour=3"], "options of reading must be among"),
+        (["--gears", "{gears}", "--read", "colour=3"], "but got colour"),
         (["--gears", "{gears}", "--stage", "second"], "stage must be one of 'stage'"),
-        (["--gears", "{gears}", "--channel", "noise"], "channel must be one of 'vibration'"),
+        (["--gears", "{gears}", "--channel", "noise"], "no channel 'noise'"),
         (["--gears", "{gears}", "--jobs", "0"], "--jobs must be 1 or more"),
         (["--gears", "{gears}", "--baseline", "none.npz"], "none.npz: not a healthy waveform"),
         (["--gears", "{gears}", "--baseline", "a.npz", "--learn", "b.npz"], "exclude each other"),
@@ -149,11 +152,11 @@ def test_build_says_what_is_wrong(folder, toothwise, tmp_path, words, told):
 
 def test_build_reports_clipped_samples(folder, toothwise, tmp_path):
     record = read_record(folder / "record_0000.mat")
-    x = np.clip(record.channel(), -1.0, 1.0)
+    x = np.clip(record.channel(), -0.5, 0.5)
     write_record(VibrationRecord({"vibration": x}, record.sampling_rate, record.tacho, "g"), tmp_path / "loud.npz")
     run = toothwise("build", tmp_path / "loud.npz", "--gears", folder / "gears.yaml", "--output", tmp_path / "maps")
     assert run.code == 0, run.err
-    assert "channel 'vibration' is clipped" in run.out
+    assert "of its samples" in run.out
 
 
 def test_recordings_of_one_name_get_maps_of_their_own(folder, toothwise, tmp_path):

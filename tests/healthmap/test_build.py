@@ -249,7 +249,7 @@ def test_bad_recordings():
         build_map(with_(tacho=None), PAIR)
     with pytest.raises(InputError, match="is flat"):
         build_map(with_(tacho=Tachometer("waveform", np.zeros(len(x)))), PAIR)
-    with pytest.raises(InputError, match="channel must be one of 'x', but got 'y'"):
+    with pytest.raises(InputError, match="no channel 'y': the channels are x"):
         build_map(record, PAIR, channel="y")
     with pytest.raises(InputError, match="NaN or infinite samples lie in every hunting period"):
         build_map(with_(channels={"x": np.where(np.arange(len(x)) % 5000 == 0, np.nan, x)}), PAIR)

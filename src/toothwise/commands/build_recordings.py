@@ -182,7 +182,7 @@ def _build_one(
         warnings.simplefilter("always", ToothwiseWarning)
         try:
             record = read(path, words)
-            problems = [finding.message for finding in check_record(record) if finding.kind in ("nan", "clipped")]
+            problems = [finding.message for finding in check_record(record) if finding.kind in ("gaps", "clipped")]
             made = build_map(record, train, config, channel=channel, stage=stage, baseline=baseline)
             write_map(made, output)
         except ToothwiseError as error:

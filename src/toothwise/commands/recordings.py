@@ -16,26 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_reading", "find_recordings", "read"]
 
-# what read_record knows
-_SUFFIXES = frozenset(
-    [
-        ".mat",
-        ".csv",
-        ".gz",
-        ".parquet",
-        ".h5",
-        ".hdf5",
-        ".tdms",
-        ".uff",
-        ".unv",
-        ".mf4",
-        ".wav",
-        ".flac",
-        ".npz",
-        ".npy",
-    ]
-)
-
 
 def add_reading(parser: ArgumentParser) -> None:
     """--read NAME=VALUE."""
@@ -54,13 +34,14 @@ def read(path: str, words: Sequence[str]) -> VibrationRecord:
     Raises:
         InputError: unknown words, or a recording that cannot be read.
     """
-    from toothwise.vibration.readers import read_record
+    from toothwise.vibration.readers import RecordMapping, read_record
 
     options: dict[str, Any] = key_values(words, "--read")
-    try:
-        return read_record(path, **options)
-    except TypeError as error:
-        raise InputError(f"--read: {error}") from None
+    allowed = RecordMapping.__dataclass_fields__
+    unknown = sorted(set(options) - set(allowed))
+    if unknown:
+        raise InputError(f"--read takes {', '.join(allowed)}, but got {', '.join(unknown)}")
+    return read_record(path, mapping=RecordMapping(**options))
 
 
 def find_recordings(paths: Sequence[str]) -> list[str]:
@@ -69,14 +50,16 @@ def find_recordings(paths: Sequence[str]) -> list[str]:
     Raises:
         InputError: a folder without recordings.
     """
+    from toothwise.vibration.readers import SUFFIXES
+
     found: dict[str, None] = {}
     for path in paths:
         folder = Path(path)
         if not folder.is_dir():
             found[path] = None
             continue
-        inside = sorted(str(p) for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
+        inside = sorted(str(p) for p in folder.iterdir() if p.name.lower().endswith(tuple(SUFFIXES)) and p.is_file())
         if not inside:
-            raise InputError(f"{path}: holds no recordings ({', '.join(sorted(_SUFFIXES))})")
+            raise InputError(f"{path}: holds no recordings ({', '.join(SUFFIXES)})")
         found |= dict.fromkeys(inside)
     return list(found)

@@ -116,8 +116,7 @@ def _write_domain(domain: str, options: Options, folder: Path, tell: Tell) -> di
     contrast = (options.contrast[0], options.contrast[1])
     session = "fault" if options.mode == "realistic" else None
     ours = options.n_test // 2 if session else options.n_test
-    seeds = np.random.SeedSequence([options.seed, ord(domain)]).spawn(4)
-    rng = [np.random.default_rng(s) for s in seeds]
+    rng = [np.random.default_rng([options.seed, ord(domain), part]) for part in range(4)]
     parts = [
         generate(domain, options.n_train, False, split="train", seed=rng[0], **common),
         generate(domain, ours, False, split="test", seed=rng[1], **common),

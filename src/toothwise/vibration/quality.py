@@ -1,122 +1,199 @@
-"""What is wrong with a recording's samples: gaps, clipping, nothing there at all. Read in chunks."""
+"""What is wrong inside the samples of a record: gaps, clipping, a dead channel, a flat tachometer.
+
+All of it goes through a channel in pieces, so that a memory-mapped record of any length takes little memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from toothwise.vibration.records import VibrationRecord
+from toothwise.vibration.records import Tachometer, VibrationRecord
 
 __all__ = ["Finding", "check_record"]
 
 _CHUNK = 1 << 20
-_CLIPPED_SHARE = 1e-4  # of all samples, in runs at an extreme
-_RUN = 3  # samples in a row at an extreme that no vibration repeats exactly
+_RUN = 3  # equal samples in a row at an extreme value that count as clipped
+_BAND = 0.01  # of the range: samples this near below an extreme show how many should lie on it
+_CROWDED = 3.0  # clipped: so many times more samples on the extreme than in the band beside it
+_TACHO = "tacho"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong.
+    """One thing that is wrong.
 
     Attributes:
-        kind: "nan", "clipped", "constant" or "flat tacho".
-        channel: where.
-        share: of the samples that are affected, 0 to 1.
-        message: in words.
+        kind: gaps, infinite, clipped, constant, flat_tacho, tacho_order.
+        channel: name of the channel; "tacho" for the tachometer.
+        message: a sentence for people.
+        values: the numbers behind it, by name.
     """
 
     kind: str
     channel: str
-    share: float
     message: str
-
-
-def _chunks(x: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(x), _CHUNK):
-        yield np.asarray(x[start : start + _CHUNK])
-
-
-def _extremes(x: np.ndarray) -> tuple[float, float]:
-    low, high = np.inf, -np.inf
-    for part in _chunks(x):
-        good = part[np.isfinite(part)] if part.dtype.kind == "f" else part
-        if len(good):
-            low, high = min(low, float(good.min())), max(high, float(good.max()))
-    return low, high
-
-
-def _gaps(x: np.ndarray) -> tuple[int, int, int]:
-    """Samples that are NaN or infinite, number of gaps, and the longest one."""
-    if x.dtype.kind != "f":
-        return 0, 0, 0
-    total, gaps, longest, run = 0, 0, 0, 0
-    for part in _chunks(x):
-        bad = ~np.isfinite(part)
-        if not bad.any():
-            run = 0
-            continue
-        total += int(bad.sum())
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], bad, [False]]).astype(np.int8)))
-        starts, ends = edges[::2], edges[1::2]
-        lengths = ends - starts
-        if run and bad[0]:
-            lengths[0] += run
-            gaps -= 1
-        gaps += len(starts)
-        longest = max(longest, int(lengths.max()))
-        run = int(lengths[-1]) if bad[-1] else 0
-    return total, gaps, longest
-
-
-def _at_extremes(x: np.ndarray, low: float, high: float) -> int:
-    """Samples in runs of 3 or more at exactly the lowest or highest value."""
-    count = 0
-    for part in _chunks(x):
-        for value in (low, high):
-            there = part == value
-            if not there.any():
-                continue
-            edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]]).astype(np.int8)))
-            lengths = edges[1::2] - edges[::2]
-            count += int(lengths[lengths >= _RUN].sum())
-    return count
+    values: dict[str, float] = field(default_factory=dict)
 
 
 def check_record(record: VibrationRecord) -> list[Finding]:
-    """What is wrong with the samples of a record; empty = nothing found."""
+    """Look at all samples of a record and say what is wrong with them.
+
+    - ``gaps``: samples that are NaN; ``samples``, ``gaps`` (runs of them) and ``longest`` (samples).
+    - ``infinite``: samples that are infinite; ``samples``.
+    - ``constant``: all finite samples are equal; ``value``.
+    - ``clipped``: ``share`` of the samples in runs of 3 and more at the largest or smallest value (``high``, ``low``),
+      where those runs hold over 3 times as many samples as the next hundredth of the range (at least one step of
+      whole numbers) beside that value. So the rounded top of a coarsely sampled sine is not taken for clipping.
+    - ``flat_tacho``: a waveform that rises through the middle of its range less than twice, an angle that stands still,
+      a single pulse time; ``pulses`` or ``revolutions``.
+    - ``tacho_order``: pulse times that do not increase; ``index`` of the first such.
+
+    Returns:
+        What was found, channels in their order, the tachometer last; empty for a sound record.
+    """
+    found: list[Finding] = []
+    for name, values in record.channels.items():
+        found += _check_channel(name, values)
+    if record.tacho is not None:
+        found += _check_tacho(record.tacho)
+    return found
+
+
+class _Runs:
+    """Counts runs of True over pieces of a long mask; a run may go on from piece to piece."""
+
+    def __init__(self, least: int) -> None:
+        self.least, self.open = least, 0
+        self.runs = self.inside = self.longest = 0
+
+    def add(self, mask: np.ndarray) -> None:
+        edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.view(np.int8), [0]))))
+        begin, end = edges[::2], edges[1::2]
+        lengths = end - begin
+        if len(begin) and begin[0] == 0:
+            lengths[0] += self.open
+        else:
+            self._close(self.open)
+        self.open = 0
+        if len(end) and end[-1] == len(mask):
+            self.open = int(lengths[-1])
+            lengths = lengths[:-1]
+        lengths = lengths[lengths >= self.least]
+        if len(lengths):
+            self.runs += len(lengths)
+            self.inside += int(lengths.sum())
+            self.longest = max(self.longest, int(lengths.max()))
+
+    def finish(self) -> _Runs:
+        self._close(self.open)
+        self.open = 0
+        return self
+
+    def _close(self, length: int) -> None:
+        if length >= self.least:
+            self.runs += 1
+            self.inside += length
+            self.longest = max(self.longest, length)
+
+
+def _pieces(values: np.ndarray) -> Iterator[np.ndarray]:
+    for begin in range(0, len(values), _CHUNK):
+        yield np.asarray(values[begin : begin + _CHUNK])
+
+
+def _check_channel(name: str, values: np.ndarray) -> list[Finding]:
+    found, low, high = _gaps(name, values)
+    if low == high:
+        found.append(Finding("constant", name, f"{name} is constant at {low:g}", {"value": low}))
+    elif low < high:
+        found += _clipping(name, values, low, high)
+    return found
+
+
+def _gaps(name: str, values: np.ndarray) -> tuple[list[Finding], float, float]:
+    """Gaps and infinite samples, and the smallest and largest finite value."""
+    gaps, infinite = _Runs(1), 0
+    low, high = np.inf, -np.inf
+    for piece in _pieces(values):
+        if piece.dtype.kind == "f":
+            finite = np.isfinite(piece)
+            missing = np.isnan(piece)
+            gaps.add(missing)
+            infinite += len(piece) - int(finite.sum()) - int(missing.sum())
+            piece = piece[finite]
+        if len(piece):
+            low, high = min(low, float(piece.min())), max(high, float(piece.max()))
+    gaps.finish()
     found = []
-    for name, x in record.channels.items():
-        n = len(x)
-        total, gaps, longest = _gaps(x)
-        if total:
-            found.append(
-                Finding(
-                    "nan",
-                    name,
-                    total / n,
-                    f"channel {name!r} has {total} NaN or infinite samples in {gaps} gaps, the longest {longest} "
-                    f"samples ({longest / record.sampling_rate:.3g} s)",
-                )
-            )
-        low, high = _extremes(x)
-        if not high > low:
-            found.append(Finding("constant", name, 1.0, f"channel {name!r} is constant: it holds no vibration"))
-            continue
-        clipped = _at_extremes(x, low, high)
-        if clipped > _CLIPPED_SHARE * n:
-            found.append(
-                Finding(
-                    "clipped",
-                    name,
-                    clipped / n,
-                    f"channel {name!r} is clipped: {clipped / n:.2%} of the samples stay at {low:g} or {high:g}; lower "
-                    "the gain, or take another range",
-                )
-            )
-    if record.tacho is not None and record.tacho.kind == "waveform":
-        low, high = _extremes(record.tacho.values)
-        if not high > low:
-            found.append(Finding("flat tacho", "tacho", 1.0, f"the tachometer signal is flat ({low:g} throughout)"))
+    if gaps.runs:
+        text = (
+            f"{name} lacks {gaps.inside} of {len(values)} samples (NaN) in {gaps.runs} gaps, the longest {gaps.longest}"
+        )
+        found.append(Finding("gaps", name, text, {"samples": gaps.inside, "gaps": gaps.runs, "longest": gaps.longest}))
+    if infinite:
+        found.append(Finding("infinite", name, f"{name} has {infinite} infinite samples", {"samples": infinite}))
+    return found, low, high
+
+
+def _clipping(name: str, values: np.ndarray, low: float, high: float) -> list[Finding]:
+    band = _BAND * (high - low)
+    if values.dtype.kind != "f":
+        band = max(band, 1.0)
+    top, bottom = _Runs(_RUN), _Runs(_RUN)
+    beside_top = beside_bottom = 0
+    for piece in _pieces(values):
+        at_top, at_bottom = piece == high, piece == low
+        top.add(at_top)
+        bottom.add(at_bottom)
+        beside_top += int(((piece >= high - band) & ~at_top).sum())
+        beside_bottom += int(((piece <= low + band) & ~at_bottom).sum())
+    ends = []
+    clipped = 0
+    for runs, beside, value in ((top.finish(), beside_top, high), (bottom.finish(), beside_bottom, low)):
+        if runs.inside > _CROWDED * beside and runs.runs > 1:
+            clipped += runs.inside
+            ends.append(f"{value:g}")
+    if not ends:
+        return []
+    share = clipped / len(values)
+    text = f"{name} looks clipped at {' and '.join(ends)}: {100 * share:.3g} % of its samples"
+    return [Finding("clipped", name, text, {"share": share, "low": low, "high": high})]
+
+
+def _check_tacho(tacho: Tachometer) -> list[Finding]:
+    if tacho.kind == "times":
+        return _check_times(tacho.values)
+    found, low, high = _gaps(_TACHO, tacho.values)
+    if tacho.kind == "angle":
+        turned = high - low if high > low else 0.0
+        if turned == 0:
+            text = "the encoder's angle does not change"
+            found.append(Finding("flat_tacho", _TACHO, text, {"revolutions": turned}))
+        return found
+    pulses = 0
+    if high > low:
+        middle, before = low + (high - low) / 2, False
+        first = True
+        for piece in _pieces(tacho.values):
+            above = piece > middle
+            pulses += int((above[1:] & ~above[:-1]).sum()) + int(bool(above[0]) and not before and not first)
+            before, first = bool(above[-1]), False
+    if pulses < 2:
+        text = f"the tachometer is flat: {pulses} pulses in {len(tacho.values)} samples between {low:g} and {high:g}"
+        found.append(Finding("flat_tacho", _TACHO, text, {"pulses": pulses}))
+    return found
+
+
+def _check_times(times: np.ndarray) -> list[Finding]:
+    found, _, _ = _gaps(_TACHO, times)
+    if len(times) < 2:
+        found.append(Finding("flat_tacho", _TACHO, "the tachometer gave a single pulse", {"pulses": len(times)}))
+    back = np.flatnonzero(~(np.diff(times) > 0))
+    if len(back):
+        index = int(back[0]) + 1
+        text = f"the pulse times do not increase: {times[index]:g} s follows {times[index - 1]:g} s"
+        found.append(Finding("tacho_order", _TACHO, text, {"index": index}))
     return found

@@ -1,49 +1,46 @@
-"""A vibration recording with what is needed to use it: channels, sampling rate, tachometer."""
+"""What one measurement is: channels, sampling rate, tachometer, and what is known of how it was taken.
+
+A record holds references, not copies: a channel may be a memory map of a file that is larger than the memory, so
+nothing here looks at all samples. What is wrong inside the samples is found by ``toothwise.vibration.quality``.
+"""
 
 from __future__ import annotations
 
+import datetime
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["Tachometer", "VibrationRecord"]
+__all__ = ["TACHO_KINDS", "TachoKind", "Tachometer", "VibrationRecord"]
 
-TACHO_KINDS = ("waveform", "times", "angle")
-
-
-def _check_array(values: Any, what: str) -> np.ndarray:
-    """One-dimensional real numbers, neither copied nor read: a recording may be larger than memory."""
-    array = values if isinstance(values, np.ndarray) else np.asarray(values)
-    if array.ndim != 1 or array.size == 0:
-        raise InputError(f"{what} must be numbers [n], but the shape is {array.shape}")
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"{what} must be real numbers, but is of type {array.dtype}")
-    return array
+TachoKind = Literal["waveform", "times", "angle"]
+TACHO_KINDS: tuple[str, ...] = get_args(TachoKind)
 
 
 @dataclass(frozen=True, eq=False)
 class Tachometer:
-    """How far a shaft has turned.
+    """What tells the angle of a shaft.
+
+    The default meaning is one pulse per revolution on the driving shaft, whose rising edge is the start of tooth 0.
 
     Attributes:
-        kind: "waveform" (sampled voltage), "times" (instants of pulses, s) or "angle" (revolutions per sample of an
-            encoder, wrapped or not).
-        values: ``[n]``.
-        pulses_per_revolution: of its shaft; the first pulse is the index.
-        shaft: that it turns with, as the gears call it.
-        ratio: revolutions of the driving shaft per revolution of the tachometer's own, where that is no shaft of the
-            gears.
-        sampling_rate: of a waveform or an encoder, hertz; None = that of the vibration.
+        kind: ``waveform`` = a raw tachometer voltage; ``times`` = instants of the pulses in seconds from the record's
+            start; ``angle`` = angle of an encoder in revolutions, one value per sample.
+        values: float64 or float32 ``[n]``; whole numbers become float64.
+        pulses_per_revolution: pulses per revolution of the tachometer's shaft, above 0.
+        shaft: name of the shaft that it sits on.
+        ratio: revolutions of the driving shaft per revolution of the tachometer's shaft, above 0.
+        sampling_rate: Hz of a waveform or an angle that is not sampled as the channels are.
 
     Raises:
-        InputError: a value that cannot be.
+        InputError: a kind, shape, type or number that is not allowed.
     """
 
-    kind: Literal["waveform", "times", "angle"]
+    kind: TachoKind
     values: np.ndarray
     pulses_per_revolution: float = 1
     shaft: str = "driving"
@@ -52,32 +49,38 @@ class Tachometer:
 
     def __post_init__(self) -> None:
         if self.kind not in TACHO_KINDS:
-            raise InputError(
-                f"kind of a tachometer must be one of {', '.join(map(repr, TACHO_KINDS))}, but got {self.kind!r}"
-            )
-        object.__setattr__(self, "values", _check_array(self.values, "tachometer"))
-        if not self.pulses_per_revolution > 0 or not self.ratio > 0:
-            raise InputError(
-                "pulses per revolution and ratio of a tachometer must be positive, but got "
-                f"{self.pulses_per_revolution!r} and {self.ratio!r}"
-            )
+            raise InputError(f"the kind of a tachometer must be one of {', '.join(TACHO_KINDS)}, but got {self.kind!r}")
+        values = _vector("the tachometer", self.values)
+        if values.dtype.kind != "f":
+            object.__setattr__(self, "values", values.astype(np.float64))
+        elif values.dtype.itemsize < 4:
+            raise InputError(f"the tachometer must be float32 or float64, but is {values.dtype}")
+        _positive("pulses_per_revolution", self.pulses_per_revolution)
+        _positive("ratio", self.ratio)
+        if self.sampling_rate is not None:
+            _positive("sampling_rate of the tachometer", self.sampling_rate)
+            if self.kind == "times":
+                raise InputError("pulse times are in seconds: a tachometer of kind 'times' takes no sampling_rate")
 
 
 @dataclass(frozen=True, eq=False)
 class VibrationRecord:
-    """One recording.
+    """One measurement.
 
     Attributes:
-        channels: by name, all ``[n]``; kept as they are, memory maps included.
-        sampling_rate: hertz.
-        tacho: by agreement one pulse per revolution of the driving shaft, its rising edge the start of tooth 0.
-        unit: of the channels.
+        channels: name -> ``[samples]``, all of one length, each in its own real type (integers are counts of a
+            converter) and never copied: a memory map stays one.
+        sampling_rate: Hz, of all channels.
+        tacho: what tells the shaft's angle; None = nothing was measured.
+        unit: of the channels, "unknown" where nobody said it.
         start_time: ISO 8601, or None.
-        condition: load, speed, temperature, ...; free keys, JSON types.
-        provenance: file, guesses, software; JSON types.
+        condition: what the machine did (speed, load, temperature, ...), by name.
+        provenance: where the record comes from (file, what was guessed, simulation, ...).
+        units: name -> unit, of channels whose unit is not ``unit``.
 
     Raises:
-        InputError: no channel, channels of different length, or a sampling rate that is not positive.
+        InputError: no channel, an empty one, lengths that differ, a type that is not real numbers, a sampling rate
+            that is not a positive number, a start time that is not ISO 8601.
     """
 
     channels: dict[str, np.ndarray]
@@ -87,38 +90,81 @@ class VibrationRecord:
     start_time: str | None = None
     condition: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _positive("sampling_rate", self.sampling_rate)
         if not self.channels:
-            raise InputError("a record needs one channel or more, but has none")
-        channels = {str(name): _check_array(x, f"channel {name!r}") for name, x in self.channels.items()}
-        lengths = {name: len(x) for name, x in channels.items()}
+            raise InputError("a record must have at least one channel, but has none")
+        for name, values in self.channels.items():
+            _vector(f"channel {name!r}", values)
+        lengths = {name: values.shape[0] for name, values in self.channels.items()}
         if len(set(lengths.values())) > 1:
-            raise InputError(f"channels of a record must have one length, but have {lengths}")
-        rate = self.sampling_rate
-        if isinstance(rate, bool) or not isinstance(rate, int | float | np.number) or not 0 < rate < math.inf:
-            raise InputError(f"sampling rate must be a positive number (Hz), but got {rate!r}")
-        object.__setattr__(self, "channels", channels)
-        object.__setattr__(self, "sampling_rate", float(rate))
+            said = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            raise InputError(f"all channels must have one length, but have {said} samples")
+        if unknown := sorted(set(self.units) - set(self.channels)):
+            raise InputError(f"units name {', '.join(unknown)}, but the channels are {', '.join(self.channels)}")
+        if self.tacho is not None:
+            self._check_tacho(self.tacho)
+        if self.start_time is not None:
+            _check_time(self.start_time)
+
+    def _check_tacho(self, tacho: Tachometer) -> None:
+        own = tacho.sampling_rate is not None
+        if tacho.kind != "times" and not own and tacho.values.shape[0] != self.samples:
+            raise InputError(
+                f"the tachometer has {tacho.values.shape[0]} samples beside {self.samples} of the channels: they must "
+                "be equal, or the tachometer states its own sampling_rate"
+            )
 
     @property
     def samples(self) -> int:
-        """Samples of a channel."""
-        return len(next(iter(self.channels.values())))
+        """Samples per channel."""
+        return int(next(iter(self.channels.values())).shape[0])
 
     @property
     def duration(self) -> float:
-        """Seconds."""
+        """Seconds: samples / sampling rate."""
         return self.samples / self.sampling_rate
 
     def channel(self, name: str | None = None) -> np.ndarray:
-        """A channel by name; None = the first one.
+        """Samples ``[samples]`` of the channel of a name, as they are stored; None = the first channel.
 
         Raises:
-            InputError: no such channel; the message lists those that there are.
+            InputError: no such channel.
         """
         if name is None:
             return next(iter(self.channels.values()))
         if name not in self.channels:
-            raise InputError(f"channel must be one of {', '.join(map(repr, self.channels))}, but got {name!r}")
+            raise InputError(f"no channel {name!r}: the channels are {', '.join(self.channels)}")
         return self.channels[name]
+
+    def unit_of(self, name: str) -> str:
+        """Unit of a channel: its own, or that of the record."""
+        return self.units.get(name, self.unit)
+
+
+def _vector(what: str, values: Any) -> np.ndarray:
+    """The values, if they are real numbers in one dimension."""
+    if not isinstance(values, np.ndarray):
+        raise InputError(f"{what} must be a NumPy array, but is {type(values).__name__}")
+    if values.ndim != 1:
+        raise InputError(f"{what} must have one dimension, but has the shape {values.shape}")
+    if values.dtype.kind not in "iuf" or values.dtype.itemsize > 8:
+        raise InputError(f"{what} must be real numbers (integer or float, 64 bit at most), but is {values.dtype}")
+    if values.shape[0] == 0:
+        raise InputError(f"{what} has no samples")
+    return values
+
+
+def _positive(name: str, value: Any) -> None:
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value <= 0:
+        raise InputError(f"{name} must be a positive number, but got {value!r}")
+
+
+def _check_time(text: Any) -> None:
+    try:
+        datetime.datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        raise InputError(f"start_time must be ISO 8601, such as 2024-05-31T08:30:00, but got {text!r}") from None

@@ -1,0 +1,111 @@
+"""HDF5 files, and MAT files of version 7.3, which are HDF5 inside (h5py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toothwise.vibration.readers.contents import Contents, Signal, columns_of, need
+from toothwise.vibration.readers.names import read_name
+
+__all__ = ["read"]
+
+_MATLAB_PRIVATE = ("#refs#", "#subsystem#")
+_LONGEST_TEXT = 1 << 20
+
+
+def read(path: Path) -> Contents:
+    """List the datasets; group/name becomes ``group.name``, an attribute ``name.attribute``.
+
+    A dataset that lies in one piece and uncompressed is memory-mapped, others are read whole. Links to other files are
+    not followed.
+    """
+    h5py = need("h5py", "hdf5")
+    places: dict[str, tuple[str, str | None, tuple[Any, ...]]] = {}
+
+    def load(names: Sequence[str]) -> dict[str, np.ndarray]:
+        with h5py.File(path, "r") as file:
+            return {name: _load(path, file, *places[name]) for name in names}
+
+    contents = Contents("HDF5", load)
+
+    def visit(key: str, node: Any) -> None:
+        if key.startswith(_MATLAB_PRIVATE):
+            return
+        name = key.replace("/", ".")
+        for attribute, value in node.attrs.items():
+            if not attribute.startswith(("MATLAB_", "H5PATH")):
+                contents.note(f"{name}.{attribute}" if name else attribute, value)
+        if not isinstance(node, h5py.Dataset):
+            return
+        kind = node.attrs.get("MATLAB_class", b"")
+        if kind == b"char":
+            if node.size <= _LONGEST_TEXT:
+                contents.texts[name] = "".join(map(chr, np.asarray(node[()]).reshape(-1)))
+        elif "MATLAB_empty" in node.attrs or node.shape is None:
+            contents.left_out[name] = "empty"
+        elif node.dtype.names:
+            for column in node.dtype.names:
+                _list(contents, places, key, f"{name}.{column}", node.shape, node.dtype[column], column)
+        elif h5py.check_string_dtype(node.dtype) is not None and node.size == 1:
+            contents.note(name, np.asarray(node.asstr(errors="replace")[()]).reshape(-1)[0])
+        elif node.dtype.kind in "iuf" and node.size == 1:
+            contents.note(name, node[()])
+        else:
+            _list(contents, places, key, name, node.shape, node.dtype, None)
+
+    with h5py.File(path, "r") as file:
+        visit("", file)
+        file.visititems(visit)
+    for name, signal in list(contents.signals.items()):
+        contents.signals[name] = _with_attributes(contents, signal.parent or name, signal)
+    return contents
+
+
+def _list(
+    contents: Contents,
+    places: dict[str, tuple[str, str | None, tuple[Any, ...]]],
+    key: str,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    field: str | None,
+) -> None:
+    if dtype.kind not in "iuf" or dtype.shape:
+        contents.left_out[name] = f"of the type {dtype}, which is not real numbers"
+        return
+    found = columns_of(name, shape)
+    if isinstance(found, str):
+        contents.left_out[name] = found
+        return
+    for label, index in found:
+        places[label] = key, field, index
+        contents.signals[label] = Signal(max(shape, default=1), parent=name if len(found) > 1 else None)
+
+
+def _with_attributes(contents: Contents, name: str, signal: Signal) -> Signal:
+    """The signal with the rate and the unit that its own attributes say."""
+    rate, unit = None, None
+    for key, number in contents.numbers.items():
+        if key.rpartition(".")[0] == name:
+            role = read_name(key).role
+            rate = number if role == "rate" else 1 / number if role == "interval" and number > 0 else rate
+    for key, text in contents.texts.items():
+        if key.rpartition(".")[0] == name and read_name(key).role == "unit":
+            unit = text
+    return Signal(signal.size, rate, unit, signal.parent)
+
+
+def _load(path: Path, file: Any, key: str, field: str | None, index: tuple[Any, ...]) -> np.ndarray:
+    node = file[key]
+    if field is not None:
+        return np.asarray(node[field])[index]
+    plain = node.chunks is None and not node.external and not node.is_virtual and node.dtype.kind in "iuf"
+    offset = node.id.get_offset() if plain else None
+    if offset is not None:
+        return np.memmap(path, node.dtype, "r", offset, node.shape)[index]
+    values = node[index]
+    return values.astype(np.float32) if values.dtype == np.float16 else values

@@ -1,0 +1,63 @@
+"""What a user says of a file whose names do not say it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from toothwise.errors import InputError
+from toothwise.vibration.records import TACHO_KINDS, TachoKind
+
+__all__ = ["RecordMapping"]
+
+
+@dataclass(frozen=True)
+class RecordMapping:
+    """Which variable of a file is what. None = to be found by name.
+
+    Attributes:
+        channels: names in the file of the vibration, in the order wanted; or name in the record -> name in the file.
+        tacho: name in the file of the tachometer; "none" = take none.
+        time: name in the file of the time column; "none" = take none.
+        sampling_rate: Hz, or the name in the file of the number that says it.
+        tacho_kind: waveform, times or angle.
+        tacho_sampling_rate: Hz of a tachometer that is not sampled as the vibration is.
+        pulses_per_revolution: of the tachometer.
+        tacho_shaft: name of the shaft that the tachometer sits on.
+        tacho_ratio: revolutions of the driving shaft per revolution of the tachometer's shaft.
+        unit: of the vibration.
+        start_time: ISO 8601.
+        condition: what the machine did, by name; joins what the file says.
+
+    Raises:
+        InputError: a kind that is not allowed, or no name at all.
+    """
+
+    channels: tuple[str, ...] | list[str] | dict[str, str] | str | None = None
+    tacho: str | None = None
+    time: str | None = None
+    sampling_rate: float | str | None = None
+    tacho_kind: TachoKind | None = None
+    tacho_sampling_rate: float | None = None
+    pulses_per_revolution: float | None = None
+    tacho_shaft: str | None = None
+    tacho_ratio: float | None = None
+    unit: str | None = None
+    start_time: str | None = None
+    condition: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.tacho_kind is not None and self.tacho_kind not in TACHO_KINDS:
+            raise InputError(f"tacho_kind must be one of {', '.join(TACHO_KINDS)}, but got {self.tacho_kind!r}")
+        if self.channels is not None and not self.wanted():
+            raise InputError("channels must name at least one variable of the file, but is empty")
+
+    def wanted(self) -> dict[str, str]:
+        """Name in the record -> name in the file; empty where the file's own names decide."""
+        if self.channels is None:
+            return {}
+        if isinstance(self.channels, str):
+            return {self.channels: self.channels}
+        if isinstance(self.channels, dict):
+            return dict(self.channels)
+        return {name: name for name in self.channels}

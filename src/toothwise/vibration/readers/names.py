@@ -1,0 +1,74 @@
+"""What a variable's name says of its role: vibration, tachometer, sampling rate, time, ...
+
+Only the last part of a path such as ``bearing.gs`` or ``Group 1/acc_x [g]`` counts, upper and lower case are the same,
+and a unit in brackets at the end is set apart.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Name", "Role", "read_name", "unit_factor"]
+
+Role = Literal["vibration", "tacho", "time", "rate", "interval", "pulses", "unit", "start", "other", "unknown"]
+
+# role, certainty (0 = says it, 1 = commonly so, 2 = says nearly nothing), names
+_PATTERNS: tuple[tuple[Role, int, str], ...] = (
+    (
+        "pulses",
+        0,
+        r"(pulses|ppr|teeth)(_?per)?(_?rev(olution)?s?|_?rotation)?(_?tacho)?|pulses_?per_?(rev\w*|rot\w*)|ppr",
+    ),
+    ("rate", 0, r"f_?s(_?hz)?|f_?samp\w*|sr|s_?rate|(sample|sampling|samp|acquisition|wf)_?(rate|freq\w*)(_?hz)?"),
+    ("rate", 1, r"rate|freq(uency)?"),
+    ("interval", 0, r"dt|delta_?t|(sample|sampling|time)_?(interval|period|step)|wf_increment|x_?increment"),
+    ("start", 0, r"(wf_)?start_?(time|date)|date_?time|date|recorded_?(at|on)|time_?stamp"),
+    ("unit", 0, r"units?|unit_string|unit_description|y_?units?"),
+    ("tacho", 0, r"(tach|key_?phas|once_?per_?rev|one_?per_?rev|opr|1x_?rev)\w*"),
+    ("tacho", 1, r"(encoder|pulse|zebra)\w*|(shaft|gear|rotor|carrier)_?(angle|phase|position)\w*"),
+    ("tacho", 2, r"trig\w*|index_?pulse\w*|angle\w*|theta|hall\w*"),
+    ("time", 0, r"t|time|times|seconds|secs?|time_?(s|sec|seconds|ms|us|axis|vector|stamps?)|t_(s|ms|us)|elapsed\w*"),
+    ("vibration", 0, r"(vib|acc)\w*|a_?[xyz]|g_?[xyz]"),
+    ("vibration", 1, r"[xyz]|(sig|signal|sensor|gear)\w*|gs|[xyz]_?data|[df]e_time|\w+_de_time"),
+    ("vibration", 2, r"(ch|chan|channel|column|data|value|values|samples|audio|amplitude|array|waveform)_?\d*"),
+    (
+        "other",
+        0,
+        r"(rpm|speed|velocity|load|torque|temp|current|voltage|power|pressure|force|label|fault|id)\w*|\w*_?rpm",
+    ),
+)
+_COMPILED = tuple((role, sure, re.compile(pattern)) for role, sure, pattern in _PATTERNS)
+_UNIT = re.compile(r"^(.*?)\s*[\[(]\s*([^\[\]()]*)\s*[\])]\s*$")
+_FACTORS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name, understood: its role, how sure that is (0 best), its last part, and the unit in its brackets."""
+
+    role: Role
+    rank: int
+    last: str
+    unit: str | None
+
+
+def read_name(name: str) -> Name:
+    """Role of a variable by its name."""
+    bare, unit = name, None
+    if match := _UNIT.match(name):
+        bare, unit = match[1], match[2] or None
+    last = re.split(r"[./\\@:]", bare.strip("./\\ "))[-1]
+    key = re.sub(r"[\s-]+", "_", last.strip().lower())
+    for role, rank, pattern in _COMPILED:
+        if pattern.fullmatch(key):
+            return Name(role, rank, key, unit)
+    return Name("unknown", 3, key, unit)
+
+
+def unit_factor(name: Name) -> float:
+    """Seconds per unit of a time column; 1 where its name says no unit."""
+    if name.unit is not None:
+        return _FACTORS.get(name.unit.lower(), 1.0)
+    return _FACTORS.get(name.last.rpartition("_")[2], 1.0)

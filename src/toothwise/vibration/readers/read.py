@@ -1,0 +1,147 @@
+"""``read_record``: one function for all formats, and one clear line for a file that cannot be used."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from toothwise.errors import GuessWarning, InputError, MissingDependencyError
+from toothwise.vibration.readers import audio, hdf5, mat5, measured, npy, tables
+from toothwise.vibration.readers.assemble import assemble
+from toothwise.vibration.readers.contents import Contents
+from toothwise.vibration.readers.mapping import RecordMapping
+from toothwise.vibration.records import TachoKind, VibrationRecord
+
+__all__ = ["SUFFIXES", "read_record"]
+
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+
+
+def _read_mat(path: Path) -> Contents:
+    with path.open("rb") as file:
+        head = file.read(520)
+    if head[512:520] == _HDF5 or head[:8] == _HDF5:
+        contents = hdf5.read(path)
+        contents.format = "MAT 7.3"
+        return contents
+    return mat5.read(path)
+
+
+_READERS: dict[str, Callable[[Path], Contents]] = {
+    ".mat": _read_mat,
+    ".h5": hdf5.read,
+    ".hdf5": hdf5.read,
+    ".hdf": hdf5.read,
+    ".csv": tables.read_csv,
+    ".csv.gz": tables.read_csv,
+    ".txt": tables.read_csv,
+    ".parquet": tables.read_parquet,
+    ".tdms": measured.read_tdms,
+    ".uff": measured.read_uff,
+    ".unv": measured.read_uff,
+    ".mf4": measured.read_mf4,
+    ".wav": audio.read,
+    ".flac": audio.read,
+    ".npz": npy.read_npz,
+    ".npy": npy.read_npy,
+}
+SUFFIXES: tuple[str, ...] = tuple(_READERS)
+
+
+def read_record(
+    path: str | Path,
+    *,
+    mapping: RecordMapping | None = None,
+    channels: tuple[str, ...] | list[str] | dict[str, str] | str | None = None,
+    tacho: str | None = None,
+    tacho_kind: TachoKind | None = None,
+    pulses_per_revolution: float | None = None,
+    sampling_rate: float | str | None = None,
+    unit: str | None = None,
+    checksum: bool = False,
+) -> VibrationRecord:
+    """Read a recording: vibration, tachometer and sampling rate are found by their names, or by what is said here.
+
+    Names count without upper and lower case: ``vibration``, ``acc*``, ``x``, ``signal``; ``tacho``, ``tach*``,
+    ``keyphasor``, ``encoder``, ``pulse*``; ``fs``, ``sample_rate``, ``dt``; ``t``, ``time``. All columns that are
+    vibration become channels. A tachometer as long as the vibration is a waveform, or an angle where it goes one way
+    only; a much shorter one that increases is pulse times in seconds. It is taken to give one pulse per revolution of
+    the driving shaft, where nothing else is said. Where a file does not say something, it is guessed only if there is
+    one candidate; ``provenance["guessed"]`` and one GuessWarning say what was taken.
+
+    What is larger than the memory: NPY, stored NPZ members, plain MAT 5 arrays, WAV of 16 and 32 bit and contiguous
+    HDF5 (MAT 7.3) datasets are memory-mapped (``provenance["memory_mapped"]``): the file must stay as it is while the
+    record is used. Parquet, TDMS, MF4 and compressed MAT and HDF5 are read array by array, only those that are needed,
+    in their own type; CSV in pieces into float32 (time and tachometer float64); UFF and FLAC whole.
+
+    Samples are not looked at: gaps (NaN), clipping and the like are found by ``toothwise.vibration.quality``.
+
+    Args:
+        path: a file of one of ``SUFFIXES``.
+        mapping: what the file's names do not say; the options below override its fields.
+        channels: names in the file of the vibration; or name in the record -> name in the file.
+        tacho: name in the file of the tachometer; "none" = take none.
+        tacho_kind: waveform, times (seconds from the start) or angle (revolutions).
+        pulses_per_revolution: of the tachometer's shaft.
+        sampling_rate: Hz, or the name in the file of the number that says it.
+        unit: of the vibration.
+        checksum: put the file's SHA-256 into the provenance; reads the whole file.
+
+    Returns:
+        The record; its provenance holds path, format, size in bytes, names in the file, what was left out and why.
+
+    Raises:
+        InputError: missing, empty, damaged or of another format, no sampling rate, or candidates that cannot be told
+            apart; one line that names the file and the option that helps.
+        MissingDependencyError: the format takes a package that is not installed.
+    """
+    path = Path(path)
+    options = {
+        "channels": channels,
+        "tacho": tacho,
+        "tacho_kind": tacho_kind,
+        "pulses_per_revolution": pulses_per_revolution,
+        "sampling_rate": sampling_rate,
+        "unit": unit,
+    }
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    mapping = dataclasses.replace(mapping or RecordMapping(), **given)
+    reader = _reader(path)
+    try:
+        record = assemble(reader(path), mapping)
+    except (InputError, MissingDependencyError) as error:
+        raise type(error)(f"{path}: {_line(error)}") from None
+    except Exception as error:  # the libraries raise whatever they meet in a damaged file
+        raise InputError(f"{path}: cannot be read ({_line(error)})") from error
+    record.provenance.update(path=str(path), bytes=path.stat().st_size)
+    if checksum:
+        with path.open("rb") as file:
+            record.provenance["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+    if guessed := record.provenance["guessed"]:
+        warnings.warn(f"{path}: {'; '.join(guessed)}", GuessWarning, stacklevel=2)
+    return record
+
+
+def _reader(path: Path) -> Callable[[Path], Contents]:
+    suffix = path.suffix.lower()
+    if suffix == ".gz":
+        suffix = Path(path.stem).suffix.lower() + suffix
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder, a recording must be a file")
+    if suffix not in _READERS:
+        raise InputError(f"{path}: the suffix must be one of {', '.join(SUFFIXES)}, but is {suffix!r}")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path}: the file is empty")
+    return _READERS[suffix]
+
+
+def _line(error: Exception) -> str:
+    """The message on one line of printable characters: broken bytes may name variables."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return "".join(letter if letter.isprintable() else "?" for letter in text)[:500]

@@ -1,0 +1,229 @@
+"""Tables: CSV, plain or gzipped (pandas), and Parquet (pyarrow)."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import itertools
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+
+from toothwise.errors import InputError
+from toothwise.vibration.readers.contents import Contents, Signal, need
+from toothwise.vibration.readers.names import read_name
+from toothwise.vibration.readers.time_column import uniform_rate
+
+__all__ = ["read_csv", "read_parquet"]
+
+_PEEK = 2000  # lines from which separator, header and kinds of columns are read
+_MOST_HEADER = 100
+_NEAR = 50  # lines that tell the decimal mark
+_CHUNK = 1 << 18  # rows parsed at once
+_GAPS = ("", "nan", "na", "n/a", "null", "none", "-")
+_PROPERTY = re.compile(r"^[#%;!\"\s]*([A-Za-z][^:=]*?)\s*[:=]\s*(.+?)[\"\s]*$")
+
+
+def _open(path: Path) -> IO[str]:
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
+    return path.open(encoding="utf-8-sig", errors="replace", newline="")
+
+
+def read_csv(path: Path) -> Contents:
+    """Columns of numbers, with or without a header line, separated by comma, semicolon, tab, bar or blanks.
+
+    Lines before the table of the form ``name: value`` or ``# name = value`` are properties of the file (``fs``,
+    ``unit``, ...). The file is parsed in pieces; columns become float32, time and tachometer columns float64.
+
+    Raises:
+        InputError: no table of numbers.
+    """
+    with _open(path) as file:
+        lines = [line.rstrip("\r\n") for line in itertools.islice(file, _PEEK)]
+    contents = Contents("CSV", lambda names: {})
+    start, separator, decimal = _table(lines)
+    rows = [_split(line, separator) for line in lines[start:] if line.strip()]
+    if len(lines) == _PEEK:
+        rows = rows[:-1]
+    width = len(rows[0])
+    names = [f"column_{k + 1}" for k in range(width)]
+    above = [k for k in range(start) if lines[k].strip()]
+    skip = start
+    if above:
+        cells = _split(lines[above[-1]].lstrip("#% "), separator)
+        if len(cells) == width and len(set(cells)) == width and all(cells):
+            names = cells
+            above.pop()
+        elif not _PROPERTY.match(lines[above[-1]]):
+            raise InputError(f"its line {above[-1] + 1} names {len(cells)} columns, but the rows have {width}")
+    contents.named = names[0] != "column_1"
+    for k in above:
+        if match := _PROPERTY.match(lines[k]):
+            contents.note(match[1].strip(), match[2].strip())
+    size = len(rows)  # all columns have the same length, which is known when they are read
+    dates: set[str] = set()
+    for k, name in enumerate(names):
+        column = [row[k] for row in rows if k < len(row)]
+        if any(_number(cell, decimal) for cell in column) or all(cell.lower() in _GAPS for cell in column):
+            contents.signals[name] = Signal(size)
+        elif read_name(name).role in ("time", "start") and _is_date(column[0]):
+            contents.signals[name] = Signal(size)
+            dates.add(name)
+        else:
+            contents.left_out[name] = f"a column of text ({column[0][:20]!r})"
+    if not contents.signals:
+        raise InputError("holds no column of numbers")
+
+    def load(wanted: Sequence[str]) -> dict[str, np.ndarray]:
+        return _load(path, contents, names, wanted, dates, skip, separator, decimal)
+
+    contents.load = load
+    if not contents.named:
+        _find_time(contents, names, rows, decimal)
+    return contents
+
+
+def _table(lines: list[str]) -> tuple[int, str, str]:
+    """First line of the numbers, the separator and the decimal mark."""
+    for k, line in enumerate(lines[:_MOST_HEADER]):
+        bare = line.strip()
+        if not bare or bare[0] in "#%":
+            continue
+        for separator in (";", "\t", ",", "|", " "):
+            near = [_split(other, separator) for other in lines[k : k + _NEAR] if other.strip()]
+            comma = separator != "," and any("," in cell and _number(cell, ",") for row in near for cell in row)
+            decimal = "," if comma else "."
+            single = len(near[0]) == 1 and separator != " "
+            alike = all(len(row) == len(near[0]) for row in near[:4])
+            if not single and alike and any(_number(cell, decimal) for cell in near[0]):
+                return k, separator, decimal
+        if _number(bare, "."):
+            return k, ",", "."
+    raise InputError("holds no table of numbers")
+
+
+def _split(line: str, separator: str) -> list[str]:
+    if separator == " ":
+        return line.split()
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator))]
+
+
+def _number(cell: str, decimal: str) -> bool:
+    try:
+        float(cell.replace(decimal, ".") if decimal != "." else cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_date(cell: str) -> bool:
+    try:
+        pd.to_datetime(cell, format="ISO8601")
+    except ValueError:
+        return False
+    return True
+
+
+def _find_time(contents: Contents, names: list[str], rows: list[list[str]], decimal: str) -> None:
+    """Without a header the first of several columns is time where it is evenly spaced."""
+    if len(contents.signals) < 2 or names[0] not in contents.signals:
+        return
+    try:
+        uniform_rate(np.array([float(row[0].replace(decimal, ".")) for row in rows]))
+    except (InputError, ValueError):
+        return
+    contents.time = names[0]
+
+
+def _load(
+    path: Path,
+    contents: Contents,
+    names: list[str],
+    wanted: Sequence[str],
+    dates: set[str],
+    skip: int,
+    separator: str,
+    decimal: str,
+) -> dict[str, np.ndarray]:
+    exact = {name for name in wanted if read_name(name).role in ("time", "tacho", "start") or not contents.named}
+    pieces: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
+    with _open(path) as file:
+        for _ in range(skip):
+            next(file)
+        table = pd.read_csv(
+            file,
+            sep=r"\s+" if separator == " " else separator,
+            decimal=decimal,
+            header=None,
+            names=names,
+            usecols=list(wanted),
+            dtype={name: str if name in dates else np.float64 for name in wanted},
+            na_values=["-"],
+            skipinitialspace=True,
+            chunksize=_CHUNK,
+        )
+        for part in table:
+            for name in wanted:
+                if name in dates:
+                    stamps = pd.to_datetime(part[name], format="ISO8601", utc=True).to_numpy("datetime64[ns]")
+                    pieces[name].append(stamps)
+                else:
+                    kind = np.float64 if name in exact else np.float32
+                    pieces[name].append(part[name].to_numpy(kind))
+    found = {}
+    for name, parts in pieces.items():
+        found[name] = _seconds(contents, np.concatenate(parts)) if name in dates else np.concatenate(parts)
+        parts.clear()
+    return found
+
+
+def _seconds(contents: Contents, stamps: np.ndarray) -> np.ndarray:
+    """Instants in seconds from the first, which becomes the record's start."""
+    if contents.start_time is None and not np.isnat(stamps[0]):
+        contents.start_time = str(np.datetime_as_string(stamps[0], unit="us"))
+    seconds = (stamps - stamps[0]) / np.timedelta64(1, "s")
+    return np.asarray(seconds, np.float64)
+
+
+def read_parquet(path: Path) -> Contents:
+    """Columns of a Parquet file, read column by column; metadata of the file and of each column are properties."""
+    parquet = need("pyarrow.parquet", "parquet")
+    types = need("pyarrow.types", "parquet")
+
+    def load(names: Sequence[str]) -> dict[str, np.ndarray]:
+        return {name: _column(parquet, path, contents, name) for name in names}
+
+    contents = Contents("Parquet", load)
+    with parquet.ParquetFile(path) as file:
+        schema, rows = file.schema_arrow, file.metadata.num_rows
+    for key, value in (schema.metadata or {}).items():
+        if key not in (b"pandas", b"ARROW:schema"):
+            contents.note(key.decode("utf-8", "replace"), value)
+    for field in schema:
+        said = Contents("", load)
+        for key, value in (field.metadata or {}).items():
+            said.note(key.decode("utf-8", "replace"), value)
+        rate = next((number for key, number in said.numbers.items() if read_name(key).role == "rate"), None)
+        unit = next((text for key, text in said.texts.items() if read_name(key).role == "unit"), None)
+        kind = field.type
+        if types.is_integer(kind) or types.is_floating(kind) or types.is_timestamp(kind):
+            contents.signals[field.name] = Signal(rows, rate, unit)
+        else:
+            contents.left_out[field.name] = f"a column of {kind}"
+    for name, size in contents.header().get("sizes", {}).items():
+        if name in contents.signals and isinstance(size, int) and 0 < size <= rows:
+            contents.signals[name] = Signal(size)
+    return contents
+
+
+def _column(parquet: Any, path: Path, contents: Contents, name: str) -> np.ndarray:
+    column = parquet.read_table(path, columns=[name], memory_map=True).column(name)
+    values = column.slice(0, contents.signals[name].size).to_numpy()
+    if values.dtype.kind == "M":
+        return _seconds(contents, values.astype("datetime64[ns]"))
+    return values.astype(np.float32) if values.dtype == np.float16 else values
