@@ -159,6 +159,17 @@ def test_build_reports_clipped_samples(folder, toothwise, tmp_path):
     assert "of its samples" in run.out
 
 
+def test_build_without_a_tachometer(folder, toothwise, tmp_path):
+    record = read_record(folder / "record_0000.mat")
+    write_record(VibrationRecord(record.channels, record.sampling_rate, None, "g"), tmp_path / "bare.npz")
+    words = ["build", tmp_path / "bare.npz", "--gears", folder / "gears.yaml", "--output", tmp_path / "maps"]
+    assert toothwise(*words).code == 2
+    run = toothwise(*words, "--tacholess", "22", "28")
+    assert run.code == 0, run.err
+    assert "tooth zero is unknown; quality of the followed mesh 0." in run.out
+    assert read_map(tmp_path / "maps" / "bare.npz").provenance["tooth_zero"] == "unknown"
+
+
 def test_recordings_of_one_name_get_maps_of_their_own(folder, toothwise, tmp_path):
     write_record(read_record(folder / "record_0000.mat"), folder / "record_0000.npz")
     run = toothwise("build", folder, "--gears", folder / "gears.yaml", "--output", tmp_path / "maps")

@@ -42,6 +42,8 @@ class Options:
         channel: of the recordings; None = the first one.
         learn: .npz file to write the healthy waveform to, learned from these recordings, all healthy; or None.
         baseline: .npz file of a healthy waveform that is taken off; or None.
+        tacholess: lowest and highest speed (rev/s of the driving shaft, or the carrier) between which the mesh itself
+            is followed, for recordings without a tachometer; None = there is one.
         set: NAME=VALUE, fields of MapConfig.
         read: NAME=VALUE, how recordings are read.
         jobs: processes.
@@ -58,6 +60,7 @@ class Options:
     channel: str | None = None
     learn: Path | None = None
     baseline: Path | None = None
+    tacholess: list[float] | None = None
     set: list[str] = field(default_factory=list)
     read: list[str] = field(default_factory=list)
     jobs: int = 1
@@ -77,6 +80,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--channel", type=str | None, metavar="NAME", help="of the recordings (default: the first one)")
     add("--learn", type=Path | None, metavar="FILE.npz", help="learn the healthy waveform from RECORDS and write it")
     add("--baseline", type=Path | None, metavar="FILE.npz", help="healthy waveform to take off before the maps")
+    add(
+        "--tacholess",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="no tachometer: follow the mesh at LOW to HIGH rev/s of the driving shaft (carrier)",
+    )
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a field of MapConfig; may be repeated")
     add_reading(parser)
     add("--jobs", type=int, default=1, metavar="N", help="recordings built at the same time")

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from toothwise.gears import GearTrain
     from toothwise.healthmap.build import MapConfig
     from toothwise.healthmap.waveform import HealthyWaveform
+    from toothwise.vibration.angle import ShaftAngle
     from toothwise.vibration.periods import Periods
+    from toothwise.vibration.records import VibrationRecord
 
 __all__ = ["build_recordings"]
 
@@ -100,13 +102,15 @@ def _learn(
         for k, path in enumerate(paths):
             tell(f"learning from {path}", k / len(paths))
             try:
+                record = read(path, options.read)
                 periods = cut_periods(
-                    read(path, options.read),
+                    record,
                     train,
                     channel=options.channel,
                     stage=options.stage,
                     samples_per_tooth=config.samples_per_tooth,
                     periods=config.periods,
+                    angle=_tacholess(record, train, options),
                 )
             except ToothwiseError:
                 continue  # reported where its map is built
@@ -141,10 +145,7 @@ def _each(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each path with its outcome, as soon as it is there."""
     jobs = min(options.jobs, len(paths))
-    work = [
-        (p, o, train, config, baseline, options.stage, options.channel, options.read)
-        for p, o in zip(paths, outputs, strict=True)
-    ]
+    work = [(p, o, train, config, baseline, options) for p, o in zip(paths, outputs, strict=True)]
     if jobs == 1:
         for item in work:
             yield item[0], _build_one(*item)
@@ -160,15 +161,29 @@ def _each(
                 yield path, {"error": f"{path}: the process that built it died (out of memory?)"}
 
 
+def _tacholess(record: VibrationRecord, train: GearTrain, options: Options) -> ShaftAngle | None:
+    """The angle of the reference shaft from the mesh itself, where that was asked for."""
+    if options.tacholess is None:
+        return None
+    from toothwise.vibration.tacholess import tacholess_angle
+
+    gears = train.stage(options.stage).gears
+    low, high = options.tacholess
+    return tacholess_angle(
+        record.channel(options.channel),
+        record.sampling_rate,
+        gears.hunting_period / gears.hunting_revolutions,
+        (low, high),
+    )
+
+
 def _build_one(
     path: str,
     output: Path,
     train: GearTrain,
     config: MapConfig,
     baseline: HealthyWaveform | None,
-    stage: str | None,
-    channel: str | None,
-    words: list[str],
+    options: Options,
 ) -> dict[str, Any]:
     """Read, build, write; an error is returned, because other recordings go on."""
     import numpy as np
@@ -181,9 +196,16 @@ def _build_one(
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", ToothwiseWarning)
         try:
-            record = read(path, words)
+            record = read(path, options.read)
             problems = [finding.message for finding in check_record(record) if finding.kind in ("gaps", "clipped")]
-            made = build_map(record, train, config, channel=channel, stage=stage, baseline=baseline)
+            angle = _tacholess(record, train, options)
+            if angle is not None:
+                problems.append(
+                    f"no tachometer: tooth zero is unknown; quality of the followed mesh {angle.quality:.2f}"
+                )
+            made = build_map(
+                record, train, config, channel=options.channel, stage=options.stage, baseline=baseline, angle=angle
+            )
             write_map(made, output)
         except ToothwiseError as error:
             text = str(error)
