@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("anomalib")
 import torch
+from torchvision.transforms.v2 import Resize
 
 from toothwise.data import HDMapDataModule
 from toothwise.detectors import DirectionalDinomaly
@@ -51,6 +52,76 @@ def test_missing_folders_are_named(root, tmp_path):
     (tmp_path / "domain_E").mkdir()
     with pytest.raises(InputError, match="no map files"):
         HDMapDataModule(tmp_path, "E").setup()
+
+
+def _laboratory(root, *, leak=False):
+    from scipy.io import savemat
+
+    rng = np.random.default_rng(1)
+    made = {}
+    for state, split, n in (("Normal", "train", 5), ("Normal", "test", 3), ("Planet_fault_ring", "test", 2)):
+        for kind, signal in (("Class1", "3_TSA"), ("Class1", "1_TSA"), ("Class3", "3_TSA"), ("Class3", "1_TSA")):
+            values = rng.uniform(0.01, 0.3, (31, 95, 1, n))
+            if leak and kind == "Class3" and signal == "3_TSA" and state == "Normal" and split == "test":
+                values[..., 1] = made["Normal", "train", kind, signal][..., 4]
+            made[state, split, kind, signal] = values
+            folder = root / state / "x" / kind / "1" / "HDMap_train_test"
+            folder.mkdir(parents=True, exist_ok=True)
+            savemat(folder / f"{signal}_DIF_{split}.mat", {"Xdata": values})
+    return made
+
+
+def test_the_laboratorys_files_with_the_fixed_scale_of_their_domain(tmp_path):
+    made = _laboratory(tmp_path)
+    module = HDMapDataModule(tmp_path, "C")
+    module.setup()
+    assert (len(module.train_data), len(module.test_data)) == (5, 5)
+    expected = made["Normal", "train", "Class3", "3_TSA"][:, :, 0, 2] / 0.087341
+    np.testing.assert_allclose(module.train_data[2].image[0].numpy(), expected, rtol=1e-5)
+    assert expected.max() > 1  # nothing is clipped
+    assert [int(module.test_data[k].gt_label) for k in range(5)] == [0, 0, 0, 1, 1]
+    assert module.metadata["domain_mapping"] == "2025-10"
+    with pytest.raises(InputError, match="domain mapping must be '2025-10'"):
+        HDMapDataModule(tmp_path, "C", mapping="2024-01")
+    with pytest.raises(InputError, match="domain must be one of A, B, C, D"):
+        HDMapDataModule(tmp_path, "E")
+    next((tmp_path / "Planet_fault_ring").rglob("Class1/**/1_TSA_DIF_test.mat")).unlink()
+    with pytest.raises(InputError, match=r"domain B .* needs one Class1/1/HDMap_train_test/1_TSA_DIF_test\.mat"):
+        HDMapDataModule(tmp_path, "B")
+
+
+def test_from_source_to_targets_and_all_domains_together(tmp_path):
+    _laboratory(tmp_path)
+    cross = HDMapDataModule(tmp_path, "A", test_domain=["C", "D"])
+    cross.setup()
+    assert set(cross.train_data.samples.domain) == {"A"}
+    assert set(cross.test_data.samples.domain) == {"C", "D"}
+    assert cross.metadata["scales"] == {"A": 0.32467, "C": 0.087341, "D": 0.418999}
+    every = HDMapDataModule(tmp_path, ["A", "B", "C", "D"])
+    every.setup()
+    assert (len(every.train_data), len(every.test_data)) == (20, 20)
+    batch = next(iter(every.train_dataloader()))
+    assert batch.image.shape == (16, 3, 31, 95)
+
+
+def test_a_map_on_both_sides_is_refused(tmp_path):
+    _laboratory(tmp_path, leak=True)
+    with pytest.raises(
+        InputError, match=r"3_TSA_DIF_test\.mat, map 1: the same map is trained on \(.*train\.mat, map 4\)"
+    ):
+        HDMapDataModule(tmp_path, "C").setup()
+
+
+def test_training_and_test_maps_go_through_the_same_transforms(root):
+    path, values = root
+    both = np.concatenate([values[:6], values[:4]])
+    table = pd.DataFrame({"split": ["train"] * 6 + ["test"] * 4, "label": [0] * 8 + [1] * 2})
+    batch = HealthMapBatch(both, Axis.teeth("driving tooth", 31), Axis.teeth("driven tooth", 95), table)
+    write_folder(batch, path / "domain_T")
+    module = HDMapDataModule(path, "T", augmentations=Resize((62, 190)), check=False)
+    module.setup()
+    for k in range(2):
+        torch.testing.assert_close(module.train_data[k].image, module.test_data[k].image)
 
 
 @pytest.mark.parametrize("config", ["dinomaly_directional.yaml", "dinomaly.yaml"])

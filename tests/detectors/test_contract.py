@@ -92,6 +92,16 @@ def test_a_bright_row_is_found_and_named(name):
     assert np.mean((named.gear == "driving") & (named.tooth == 5)) > 0.9
 
 
+def test_damage_that_rings_on_is_named_by_its_first_tooth():
+    train, maps = _maps(60, 0), _maps(40, 7)
+    maps[:, 5:7] *= 1.15
+    one, two = (detectors.create("baseline", teeth=t).fit(train).predict(maps) for t in (1, 2))
+    assert np.median(two.score) > 1.15 * np.median(one.score)
+    assert np.mean(name_teeth(two).tooth == 5) > np.mean(name_teeth(one).tooth == 5) + 0.2
+    with pytest.raises(InputError, match="teeth must be a whole number"):
+        detectors.create("baseline", teeth=0)
+
+
 def test_closed_forms_of_statistics():
     x = np.arange(1.0, 13.0).reshape(1, 3, 4)
 

@@ -24,7 +24,6 @@ from toothwise.commands.terminal import Tell
 from toothwise.errors import InputError
 from toothwise.files import atomic_folder, check_replaceable, write_json
 
-DOMAIN_MAPPING = "2025-10"  # which letter means which class and signal has moved before
 _SUFFIX = {"tiff": ".tiff", "png16": ".png"}
 
 
@@ -82,6 +81,8 @@ def run(options: Options, tell: Tell) -> Result:
     if len(set(options.domain)) < len(options.domain):
         raise InputError(f"--domain names a domain twice: {' '.join(options.domain)}")
     check_replaceable(options.output, "maps.json", "simulated maps")
+    from toothwise.healthmap.research import DOMAIN_MAPPING
+
     written: dict[str, Any] = {}
     with atomic_folder(options.output) as folder:
         for k, domain in enumerate(options.domain):
@@ -109,6 +110,7 @@ def _write_domain(domain: str, options: Options, folder: Path, tell: Tell) -> di
     from toothwise.gears import GearPair
     from toothwise.healthmap.core import Axis, HealthMapBatch
     from toothwise.healthmap.io import write_folder
+    from toothwise.healthmap.research import DOMAIN_MAPPING
     from toothwise.results import versions
     from toothwise.simulate.maps import generate
 

@@ -1,8 +1,10 @@
-"""The research data's folder layout as an anomalib datamodule: fixed splits, fixed scale, nothing clipped."""
+"""The research data as an anomalib datamodule: fixed splits, fixed scale, nothing clipped."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,89 +16,106 @@ from torchvision.transforms.v2 import Transform
 from torchvision.tv_tensors import Image
 
 from toothwise.errors import InputError
-from toothwise.healthmap.core import HealthMapBatch
-from toothwise.healthmap.io import SPLITS, read_map
+from toothwise.healthmap.research import DOMAIN_MAPPING, MAXIMUM, MapSource, check_leaks, find_domain
 
 __all__ = ["HDMapDataModule", "HDMapDataset"]
 
-_SUFFIXES = (".tiff", ".tif", ".png")
-
 
 class HDMapDataset(AnomalibDataset):
-    """Maps of one split, one file each, as images of three equal channels.
+    """Maps of one split as images of three equal channels.
 
     Args:
-        folder: a domain folder with train/good, test/good, test/fault.
-        split: "train" or "test".
-        scale: values are divided by it, every file alike.
+        sources: where they are; a MAT file is read once and kept.
+        scales: by domain: values are divided by it, every map alike.
         augmentations: applied to every image.
     """
 
-    def __init__(self, folder: Path, split: str, *, scale: float = 1.0, augmentations: Transform | None = None) -> None:
+    def __init__(
+        self, sources: Sequence[MapSource], scales: dict[str, float], *, augmentations: Transform | None = None
+    ) -> None:
         super().__init__(augmentations=augmentations)
-        self.scale = scale
-        rows = [
-            {
-                "image_path": str(path),
-                "split": Split.TRAIN if split == "train" else Split.TEST,
-                "label": "fault" if place.endswith("fault") else "good",
-                "label_index": int(LabelName.ABNORMAL if place.endswith("fault") else LabelName.NORMAL),
-                "mask_path": "",
-            }
-            for place in SPLITS
-            if place.startswith(split)
-            for path in sorted((folder / place).glob("*"))
-            if path.suffix.lower() in _SUFFIXES
-        ]
-        if not rows:
-            raise InputError(f"{folder}: holds no map files ({', '.join(_SUFFIXES)}) of the split {split!r}")
+        self.sources, self.scales = list(sources), scales
+        self._packed = {k: source.read() for k, source in enumerate(self.sources) if source.packed}
+        rows = []
+        for k, source in enumerate(self.sources):
+            count = len(self._packed[k]) if source.packed else len(source.files)
+            for index in range(count):
+                path = str(source.files[0] if source.packed else source.files[index])
+                rows.append(
+                    {
+                        "image_path": path,
+                        "source": k,
+                        "index": index,
+                        "domain": source.domain,
+                        "split": Split.TRAIN if source.split == "train" else Split.TEST,
+                        "label": "fault" if source.label else "good",
+                        "label_index": int(LabelName.ABNORMAL if source.label else LabelName.NORMAL),
+                        "mask_path": "",
+                    }
+                )
         samples = pd.DataFrame(rows)
         samples.attrs["task"] = "classification"
         self.samples = samples
 
+    def values(self) -> dict[str, np.ndarray]:
+        """The maps as they are stored, by source."""
+        return {
+            f"{source.files[0].parent if not source.packed else source.files[0]}": (
+                self._packed[k] if source.packed else source.read()
+            )
+            for k, source in enumerate(self.sources)
+        }
+
     def __getitem__(self, index: int) -> ImageItem:
         """One map as an item; pixels without a pair get the map's median."""
         row = self.samples.iloc[index]
-        found = read_map(row.image_path)
-        if isinstance(found, HealthMapBatch):
-            raise InputError(f"{row.image_path}: holds {len(found)} maps, but the layout has one per file")
-        values = np.where(np.isnan(found.values), np.nanmedian(found.values), found.values) / self.scale
+        source = self.sources[row.source]
+        values = self._packed[row.source][row["index"]] if source.packed else source.read_one(row["index"])
+        values = np.where(np.isnan(values), np.nanmedian(values), values) / self.scales[source.domain]
         image = Image(torch.from_numpy(values.astype(np.float32)).expand(3, -1, -1))
         if self.augmentations:
             image = self.augmentations(image)
-        return ImageItem(image=image, gt_label=torch.tensor(row.label_index), image_path=row.image_path)
+        path = f"{row.image_path}#{row['index']}" if source.packed else row.image_path
+        return ImageItem(image=image, gt_label=torch.tensor(row.label_index), image_path=path)
 
 
 class HDMapDataModule(AnomalibDataModule):
-    """Maps of one domain in the layout ``root/domain_X/{train/good,test/good,test/fault}``.
+    """Maps in the layout ``root/domain_X/{train/good,test/good,test/fault}``, or as the laboratory's MAT files.
 
-    The splits are those of the folders: nothing is drawn at random, and no threshold or checkpoint is chosen on the
-    test maps (there is no validation set). Training and test maps go through the same transforms.
+    The splits are those of the recordings: nothing is drawn at random, and no threshold or checkpoint is chosen on the
+    test maps (there is no validation set). Training and test maps go through the same transforms. A map that stands in
+    training and in test is an error.
 
     Args:
-        root: folder of the domains.
-        domain: "A", "B", "C", "D", or the name of a folder below root.
-        scale: every value is divided by it (the research data's fixed maximum of a domain).
+        root: folder of the domains, or the one that holds ``Normal`` and ``Planet_fault_ring``.
+        domain: trained and tested on: "A", "B", "C", "D", a folder below root, or several of them.
+        test_domain: tested on instead, to see what carries over; None = those that are trained on.
+        scale: every value is divided by it; None = 1 for converted files, the domain's fixed maximum for MAT files.
+        mapping: version of the domain mapping; stands in ``metadata``.
+        check: look for maps that stand in training and test (reads every map once).
         train_batch_size, eval_batch_size, num_workers: of the data loaders.
         augmentations: applied to training and test maps alike.
         seed: of the order in training.
 
     Raises:
-        InputError: the folder is not there or holds no maps.
+        InputError: the folder is not there or holds no maps, or a map is on both sides.
     """
 
     def __init__(
         self,
         root: str | Path,
-        domain: str = "C",
-        scale: float = 1.0,
+        domain: str | list[str] = "C",
+        scale: float | None = None,
         train_batch_size: int = 16,
         eval_batch_size: int = 16,
         num_workers: int = 0,
         augmentations: Transform | None = None,
         seed: int | None = 0,
+        test_domain: str | list[str] | None = None,
+        mapping: str = DOMAIN_MAPPING,
+        check: bool = True,
     ) -> None:
-        if not scale > 0:
+        if scale is not None and not scale > 0:
             raise InputError(f"scale must be positive, but got {scale}")
         super().__init__(
             train_batch_size,
@@ -107,16 +126,21 @@ class HDMapDataModule(AnomalibDataModule):
             test_split_mode=TestSplitMode.FROM_DIR,
             seed=seed,
         )
-        folder = Path(root) / f"domain_{domain}"
-        self.folder = folder if folder.is_dir() else Path(root) / domain
-        if not self.folder.is_dir():
-            raise InputError(f"{folder}: no such folder")
-        self.scale = scale
-        self._category = self.folder.name
+        train = [domain] if isinstance(domain, str) else list(domain)
+        test = train if test_domain is None else [test_domain] if isinstance(test_domain, str) else list(test_domain)
+        found = {name: find_domain(root, name, mapping=mapping) for name in dict.fromkeys([*train, *test])}
+        self._train = [s for name in train for s in found[name] if s.split == "train"]
+        self._test = [s for name in test for s in found[name] if s.split == "test"]
+        self.scales = {name: scale or (MAXIMUM[name] if sources[0].packed else 1.0) for name, sources in found.items()}
+        self.check = check
+        self.metadata: dict[str, Any] = {"domain_mapping": mapping, "train": train, "test": test, "scales": self.scales}
+        self._category = "+".join(train) if test == train else f"{'+'.join(train)}-to-{'+'.join(test)}"
 
     def _setup(self, _stage: str | None = None) -> None:
-        self.train_data = HDMapDataset(self.folder, "train", scale=self.scale)
-        self.test_data = HDMapDataset(self.folder, "test", scale=self.scale)
+        self.train_data = HDMapDataset(self._train, self.scales)
+        self.test_data = HDMapDataset(self._test, self.scales)
+        if self.check:
+            self.metadata["duplicates"] = check_leaks(self.train_data.values(), self.test_data.values())
 
     def train_dataloader(self) -> DataLoader:
         """Training maps in an order that the seed fixes."""

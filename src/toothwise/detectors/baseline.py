@@ -24,15 +24,19 @@ class PixelBaseline(Detector):
     Args:
         log: deviations of the logarithm (values must be positive).
         gain: take the median deviation of a map off first: a louder record is no damage.
+        teeth: neighbouring teeth that one damage may cover, 1 to this many: what a tooth excites rings on into the next
+            ones. The first of them is named.
 
     Raises:
-        InputError: fewer than 3 healthy maps, maps that are all alike, or values that are not positive with ``log``.
+        InputError: an option that is not allowed, fewer than 3 healthy maps, maps that are all alike, or values that are not positive with ``log``.
     """
 
     name: ClassVar[str] = "baseline"
 
-    def __init__(self, *, log: bool = True, gain: bool = True) -> None:
-        super().__init__(log=log, gain=gain)
+    def __init__(self, *, log: bool = True, gain: bool = True, teeth: int = 1) -> None:
+        if isinstance(teeth, bool) or not isinstance(teeth, int) or teeth < 1:
+            raise InputError(f"teeth must be a whole number, 1 or more, but got {teeth!r}")
+        super().__init__(log=log, gain=gain, teeth=teeth)
         self._learned: dict[str, np.ndarray] = {}
 
     def _prepared(self, values: np.ndarray) -> np.ndarray:
@@ -51,6 +55,15 @@ class PixelBaseline(Detector):
             deviation = deviation - np.nanmedian(deviation, axis=(1, 2), keepdims=True)
         return deviation
 
+    def _lines(self, z: np.ndarray, axis: int) -> np.ndarray:
+        """Sums over 1, 2, ... neighbouring lines from each line on, ``[n, lines, teeth]``; the last meets the first."""
+        one = _line_sums(z, axis)
+        total, out = one, [one]
+        for k in range(1, min(self.options["teeth"], one.shape[1])):
+            total = total + np.roll(one, -k, axis=1)
+            out.append(total)
+        return np.stack(out, axis=2)
+
     def _fit(self, values: np.ndarray) -> None:
         n = len(values)
         if n < 3:
@@ -68,13 +81,15 @@ class PixelBaseline(Detector):
             raise InputError("healthy maps are all alike: there is nothing to calibrate on")
         self._learned["spread"] = np.array([spread])
         for axis in (1, 2):
-            lines = _line_sums(deviation / spread, axis)
+            lines = self._lines(deviation / spread, axis)
             # pixels of a line move together: what their sum does in healthy maps is measured, not assumed
-            self._learned[f"scale{axis}"] = np.array([float(np.sqrt(np.mean(lines**2)))])
+            self._learned[f"scale{axis}"] = np.sqrt(np.mean(lines**2, axis=(0, 1)))
 
     def _predict(self, values: np.ndarray) -> Prediction:
         deviation = self._deviation(self._prepared(values), self._learned["mean"]) / self._learned["spread"][0]
-        rows, columns = (np.abs(_line_sums(deviation, axis)) / self._learned[f"scale{axis}"][0] for axis in (1, 2))
+        rows, columns = (
+            (np.abs(self._lines(deviation, axis)) / self._learned[f"scale{axis}"]).max(axis=2) for axis in (1, 2)
+        )
         return Prediction(
             score=np.maximum(rows.max(axis=1), columns.max(axis=1)),
             anomaly_map=np.abs(deviation).astype(np.float32),
