@@ -120,8 +120,9 @@ def test_training_and_test_maps_go_through_the_same_transforms(root):
     write_folder(batch, path / "domain_T")
     module = HDMapDataModule(path, "T", augmentations=Resize((62, 190)), check=False)
     module.setup()
+    good = [item for item in (module.test_data[k] for k in range(4)) if "good" in item.image_path]
     for k in range(2):
-        torch.testing.assert_close(module.train_data[k].image, module.test_data[k].image)
+        torch.testing.assert_close(module.train_data[k].image, good[k].image)
 
 
 @pytest.mark.parametrize("config", ["dinomaly_directional.yaml", "dinomaly.yaml"])

@@ -28,7 +28,8 @@ class PixelBaseline(Detector):
             ones. The first of them is named.
 
     Raises:
-        InputError: an option that is not allowed, fewer than 3 healthy maps, maps that are all alike, or values that are not positive with ``log``.
+        InputError: an option that is not allowed, fewer than 3 healthy maps, maps that are all alike, or values that
+            are not positive with ``log``.
     """
 
     name: ClassVar[str] = "baseline"
