@@ -55,12 +55,12 @@ def machine() -> dict[str, Any]:
 
 def write_result(path: Path, config: dict[str, Any], result: Any, *, seed: int | None = None) -> Path:
     """Write a result with all that it takes to repeat it."""
-    path.parent.mkdir(parents=True, exist_ok=True)  # first: the revision is asked for there
     facts = {
         "config": config,
         "seed": seed,
         "result": result,
-        "revision": revision(path.parent),
+        # a result may be written anywhere; the code that made it is here
+        "revision": revision(Path(__file__).parent),
         "versions": versions(),
         "machine": machine(),
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
