@@ -139,6 +139,12 @@ class _Source:
             return np.fromfile(self.file, dtype, count)
         return np.frombuffer(self.read(count * dtype.itemsize), dtype)
 
+    def most(self) -> int:
+        """Bytes that may still come at most: deflate makes no more than 1032 of one."""
+        if self.unpacker is None:
+            return self.left
+        return 1032 * (self.left + len(self.unpacker.unconsumed_tail)) + (1 << 17)
+
     def _raw(self, size: int) -> bytes:
         piece = self.file.read(min(size, self.left, _PIECE))
         self.left -= len(piece)
@@ -192,6 +198,8 @@ class _Head:
         dtype = np.dtype(self.order + _TYPES[kind])
         if size != count * dtype.itemsize:
             raise InputError(f"{self.name} claims the shape {self.shape}, but holds {size // dtype.itemsize} numbers")
+        if not self.data and size > self.source.most():
+            raise InputError(f"not a readable MAT file (it ends too early for the shape {self.shape})")
         return dtype, self.shape
 
     def values(self, limit: int) -> np.ndarray:
