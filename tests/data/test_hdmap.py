@@ -14,8 +14,8 @@ from torchvision.transforms.v2 import Resize
 from toothwise.data import HDMapDataModule
 from toothwise.detectors import DirectionalDinomaly
 from toothwise.errors import InputError
-from toothwise.healthmap.core import Axis, HealthMapBatch
-from toothwise.healthmap.io import write_folder
+from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch
+from toothwise.healthmap.io import read_map, write_folder, write_map
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -123,6 +123,39 @@ def test_training_and_test_maps_go_through_the_same_transforms(root):
     good = [item for item in (module.test_data[k] for k in range(4)) if "good" in item.image_path]
     for k in range(2):
         torch.testing.assert_close(module.train_data[k].image, good[k].image)
+
+
+def test_test_maps_of_one_session_alone(tmp_path):
+    from toothwise.simulate.export import MapSetConfig, write_domain
+
+    config = MapSetConfig(mode="realistic", n_train=4, n_test=6, file_format="png16")
+    write_domain("C", config, tmp_path / "domain_C", lambda text, share=None: None)
+    assert len(HDMapDataModule(tmp_path, "C")._test[0].files) == 6
+    module = HDMapDataModule(tmp_path, "C", test_session="fault")
+    module.setup()
+    assert (len(module.train_data), len(module.test_data)) == (4, 9)
+    good = [path[-10:-4] for path in module.test_data.samples.image_path if "good" in path]
+    assert good == ["000003", "000004", "000005"]
+    assert module.metadata["test_session"] == "fault"
+    assert module.metadata["duplicates"] == 0
+    expected = read_map(tmp_path / "domain_C").values[0]
+    np.testing.assert_array_equal(module.train_data[0].image[2].numpy(), expected)
+    with pytest.raises(InputError, match="test_session must be one of 'fault', 'healthy', but got 'other'"):
+        HDMapDataModule(tmp_path, "C", test_session="other")
+    manifest = tmp_path / "domain_C" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"2025-10"', '"2024-01"'))
+    with pytest.raises(InputError, match="its manifest has the domain mapping '2024-01'"):
+        HDMapDataModule(tmp_path, "C")
+    manifest.unlink()
+    with pytest.raises(InputError, match="no manifest tells sessions"):
+        HDMapDataModule(tmp_path, "C", test_session="fault")
+
+
+def test_the_same_map_under_two_names_is_refused_and_both_are_named(root):
+    path, values = root
+    write_map(HealthMap(values[2], Axis.teeth("a", 31), Axis.teeth("b", 95)), path / "domain_C/test/good/000001.tiff")
+    with pytest.raises(InputError, match=r"test/good/000001\.tiff: the same map is trained on .*good/000002\.tiff"):
+        HDMapDataModule(path, "C").setup()
 
 
 @pytest.mark.parametrize("config", ["dinomaly_directional.yaml", "dinomaly.yaml"])

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from toothwise.errors import InputError
 from toothwise.healthmap.io import read_map
-from toothwise.healthmap.matfile import read_array
+from toothwise.healthmap.matfile import array_shape, read_array, read_blocks
 
 LIMIT = 2**31
 TYPES = ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8"]
@@ -99,3 +99,39 @@ def test_sizes_are_checked_before_memory_is_taken(tmp_path, packed):
             read_array(path, "Xdata", limit=10**8)
     path.write_bytes(_claim((1, 2), np.array([3.0, 4.0]).tobytes(), packed))
     np.testing.assert_array_equal(read_array(path, "Xdata", limit=2), [[3.0, 4.0]])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(TYPES).flatmap(lambda t: arrays(t, array_shapes(min_dims=2, max_dims=4, max_side=6))),
+    st.booleans(),
+    st.integers(1, 7),
+)
+def test_blocks_hold_the_same_with_the_last_axis_first(tmp_path_factory, values, packed, block):
+    path = tmp_path_factory.mktemp("mat") / "m.mat"
+    scipy.io.savemat(path, {"before": np.ones((4, 5)), "Xdata": values}, do_compression=packed)
+    assert array_shape(path, "Xdata", limit=LIMIT) == values.shape
+    found = np.empty((values.shape[-1], *values.shape[:-1]), dtype=values.dtype)
+    read_blocks(path, "Xdata", found, limit=LIMIT, block=block)
+    np.testing.assert_array_equal(found, np.moveaxis(values, -1, 0))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_blocks_of_another_shape_or_of_a_file_that_was_cut(tmp_path, packed):
+    path = tmp_path / "m.mat"
+    values = np.random.default_rng(0).standard_normal((3, 4, 50))
+    scipy.io.savemat(path, {"Xdata": values}, do_compression=packed)
+    with pytest.raises(InputError, match="not the one expected"):
+        read_blocks(path, "Xdata", np.empty((50, 4, 3)), limit=LIMIT)
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(InputError, match=r"too early|not a readable"):
+        read_blocks(path, "Xdata", np.empty((50, 3, 4)), limit=LIMIT, block=8)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("shape", [(3, 4, 1, 6), (3, 4, 6), (3, 4)])
+def test_maps_in_every_shape_that_matlab_gives_them(tmp_path, shape, packed):
+    values = np.random.default_rng(0).standard_normal(shape)
+    scipy.io.savemat(tmp_path / "m.mat", {"Xdata": values}, do_compression=packed)
+    expected = np.moveaxis(values.reshape(3, 4, -1), 2, 0).astype(np.float32)
+    np.testing.assert_array_equal(read_map(tmp_path / "m.mat").values, expected)

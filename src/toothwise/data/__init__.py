@@ -8,10 +8,12 @@ from typing import Any
 _LAZY = {
     "HDMapDataModule": "toothwise.data.hdmap",
     "FolderDataModule": "toothwise.data.folders",
-    "PRESETS": "toothwise.data.folders",
+    "PRESETS": "toothwise.data.imagesets",
+    "ImageArrays": "toothwise.data.arrays",
+    "load_images": "toothwise.data.arrays",
     "image_set": "toothwise.data.folders",
 }
-__all__ = ["PRESETS", "FolderDataModule", "HDMapDataModule", "image_set"]
+__all__ = ["PRESETS", "FolderDataModule", "HDMapDataModule", "ImageArrays", "image_set", "load_images"]
 
 
 def __getattr__(name: str) -> Any:

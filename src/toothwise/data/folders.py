@@ -1,52 +1,20 @@
-"""Image sets of other fields, to see what carries over: fixed seeded splits, nothing tuned on the test images."""
+"""Image sets of other fields as data modules: fixed splits by recording, nothing tuned on the test images."""
 
 from __future__ import annotations
 
-import hashlib
-import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from anomalib.data import AnomalibDataModule, AnomalibDataset
 from anomalib.data.utils import LabelName, Split, TestSplitMode, ValSplitMode
 from torchvision.transforms.v2 import Transform
 
+from toothwise.data.imagesets import PRESETS, ImageSet, SplitRule, split_images
 from toothwise.errors import InputError
 
-__all__ = ["PRESETS", "FolderDataModule", "ImageSet", "image_set"]
+__all__ = ["FolderDataModule", "image_set"]
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """Where a set's images lie, below its folder.
-
-    Attributes:
-        abnormal: folders of faulty images; ``normal`` holds the others.
-        masks: faulty images have a mask of the same name, .png, under mask/FOLDER.
-        recording: pattern of a file's name whose first group tells images that were taken together; "" = each image
-            stands for itself.
-        about: in words.
-    """
-
-    abnormal: tuple[str, ...]
-    masks: bool
-    recording: str
-    about: str
-
-
-PRESETS: dict[str, ImageSet] = {
-    "kolektor_sdd": ImageSet(("crack",), True, "", "commutators, thin line-like cracks (industrial)"),
-    "magnetic_tile": ImageSet(
-        ("blowhole", "break", "crack", "fray", "uneven"), True, r"_num_(\d+)", "magnetic tiles (industrial)"
-    ),
-    "brain_mri": ImageSet(("glioma", "meningioma", "pituitary"), False, "", "brain MRI, three tumours (medical)"),
-    "rsscn7": ImageSet(("field", "grass", "river_lake"), False, "", "forest against other land (satellite)"),
-}
 _ANOMALIB = {"mvtec_ad": "MVTecAD", "visa": "Visa"}
 
 
@@ -83,21 +51,21 @@ class _Images(AnomalibDataset):
 
 
 class FolderDataModule(AnomalibDataModule):
-    """Normal and abnormal images in folders, split once by a seed.
+    """Normal and abnormal images in folders, split once by a seed, with whole recordings on one side.
 
-    A share of the normal images is trained on; the rest and all abnormal ones are the test set. Images of one recording
-    stay on one side. There is no validation set: neither threshold nor checkpoint is chosen on test images.
+    There is no validation set: neither threshold nor checkpoint is chosen on test images. How the split is made is
+    said in ``toothwise.data.imagesets.split_images``; ``table()`` shows it.
 
     Args:
         root: folder that holds ``normal`` and the abnormal folders.
         layout: which folders, masks and recordings.
-        train_share: of the normal images (recordings).
+        train_share, alike, empty_masks, seed: as in ``toothwise.data.imagesets.SplitRule``.
         train_batch_size, eval_batch_size, num_workers: of the loaders.
         augmentations: applied to training and test images alike.
-        seed: of the split.
 
     Raises:
-        InputError: a folder that is missing or empty, an image without its mask, or one image on both sides.
+        InputError: a folder that is missing or empty, an image without its mask, or one picture that is normal and
+            abnormal at once.
     """
 
     def __init__(
@@ -105,15 +73,16 @@ class FolderDataModule(AnomalibDataModule):
         root: str | Path,
         layout: ImageSet,
         *,
-        train_share: float = 0.7,
+        train_share: float | None = None,
+        alike: float | None = 0.97,
+        empty_masks: bool = False,
         train_batch_size: int = 16,
         eval_batch_size: int = 16,
         num_workers: int = 0,
         augmentations: Transform | None = None,
         seed: int = 0,
     ) -> None:
-        if not 0 < train_share < 1:
-            raise InputError(f"train_share must lie between 0 and 1, but got {train_share!r}")
+        self.rule = SplitRule(train_share, alike, empty_masks, seed)
         super().__init__(
             train_batch_size,
             eval_batch_size,
@@ -123,78 +92,20 @@ class FolderDataModule(AnomalibDataModule):
             test_split_mode=TestSplitMode.FROM_DIR,
             seed=seed,
         )
-        self.root, self.layout, self.train_share = Path(root), layout, train_share
+        self.root, self.layout = Path(root), layout
         self._category = self.root.name
 
     def table(self) -> pd.DataFrame:
-        """One row per image: path, mask, folder, recording, split, label."""
-        rng = np.random.default_rng(self.seed)
-        normal = _files(self.root / "normal")
-        groups = [self._recording(path) for path in normal]
-        unique = np.array(sorted(set(groups)))
-        count = round(self.train_share * len(unique))
-        chosen = set(rng.permutation(unique)[: min(max(count, 1), len(unique) - 1)].tolist())
-        rows = [
-            self._row(path, "", "normal", group, Split.TRAIN if group in chosen else Split.TEST, LabelName.NORMAL)
-            for path, group in zip(normal, groups, strict=True)
-        ]
-        for folder in self.layout.abnormal:
-            for path in _files(self.root / folder):
-                mask = ""
-                if self.layout.masks:
-                    place = self.root / "mask" / folder / f"{path.stem}.png"
-                    if not place.is_file():
-                        raise InputError(f"{path}: its mask {place} is missing")
-                    mask = str(place)
-                rows.append(self._row(path, mask, folder, self._recording(path), Split.TEST, LabelName.ABNORMAL))
-        table = pd.DataFrame(rows)
-        _check_leaks(table)
-        return table
-
-    def _recording(self, path: Path) -> str:
-        if not self.layout.recording:
-            return path.stem
-        match = re.search(self.layout.recording, path.stem)
-        return match[1] if match else path.stem
-
-    @staticmethod
-    def _row(path: Path, mask: str, folder: str, recording: str, split: Split, label: LabelName) -> dict[str, Any]:
-        return {
-            "image_path": str(path),
-            "mask_path": mask,
-            "folder": folder,
-            "recording": recording,
-            "split": split,
-            "label": folder,
-            "label_index": int(label),
-        }
+        """One row per image, those that are not used among them; see ``split_images``."""
+        return split_images(self.root, self.layout, self.rule)
 
     def _setup(self, _stage: str | None = None) -> None:
         table = self.table()
-        # anomalib asks for a mask of every image or of none
-        table.attrs["task"] = "segmentation" if self.layout.masks else "classification"
+        table["label"] = table["folder"]
+        abnormal = table["label_index"] == 1
+        table["label_index"] = abnormal.map({True: int(LabelName.ABNORMAL), False: int(LabelName.NORMAL)})
         for split, name in ((Split.TRAIN, "train_data"), (Split.TEST, "test_data")):
-            part = table[table["split"] == split].reset_index(drop=True)
-            part.attrs["task"] = table.attrs["task"]
+            part = table[table["split"] == split.value].reset_index(drop=True)
+            # anomalib asks for a mask of every image or of none
+            part.attrs["task"] = "segmentation" if self.layout.masks else "classification"
             setattr(self, name, _Images(part, None))
-
-
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
-    found = sorted(p for p in folder.iterdir() if p.suffix.lower() in _SUFFIXES)
-    if not found:
-        raise InputError(f"{folder}: holds no images ({', '.join(_SUFFIXES)})")
-    return found
-
-
-def _check_leaks(table: pd.DataFrame) -> None:
-    """The same image, byte for byte, in training and test is an error."""
-    hashes: dict[str, str] = {}
-    train = table["split"] == Split.TRAIN
-    for path in table.loc[train, "image_path"]:
-        hashes[hashlib.sha256(Path(path).read_bytes()).hexdigest()] = path
-    for path in table.loc[~train, "image_path"]:
-        twin = hashes.get(hashlib.sha256(Path(path).read_bytes()).hexdigest())
-        if twin is not None:
-            raise InputError(f"{path}: the same image is trained on as {twin}; remove one of them")

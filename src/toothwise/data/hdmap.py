@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +57,10 @@ class HDMapDataset(AnomalibDataset):
         samples.attrs["task"] = "classification"
         self.samples = samples
 
-    def values(self) -> dict[str, np.ndarray]:
-        """The maps as they are stored, by source."""
-        return {
-            f"{source.files[0].parent if not source.packed else source.files[0]}": (
-                self._packed[k] if source.packed else source.read()
-            )
-            for k, source in enumerate(self.sources)
-        }
+    def named(self) -> Iterator[tuple[str, np.ndarray]]:
+        """The maps as they are stored, one after the other, with the names of their files."""
+        for k, source in enumerate(self.sources):
+            yield from source.named(self._packed.get(k))
 
     def __getitem__(self, index: int) -> ImageItem:
         """One map as an item; pixels without a pair get the map's median."""
@@ -92,6 +88,8 @@ class HDMapDataModule(AnomalibDataModule):
         test_domain: tested on instead, to see what carries over; None = those that are trained on.
         scale: every value is divided by it; None = 1 for converted files, the domain's fixed maximum for MAT files.
         mapping: version of the domain mapping; stands in ``metadata``.
+        test_session: only test maps of this recording session, where a manifest tells it: "fault" compares faulty maps
+            with healthy ones of their own session. None = all.
         check: look for maps that stand in training and test (reads every map once).
         train_batch_size, eval_batch_size, num_workers: of the data loaders.
         augmentations: applied to training and test maps alike.
@@ -114,6 +112,7 @@ class HDMapDataModule(AnomalibDataModule):
         test_domain: str | list[str] | None = None,
         mapping: str = DOMAIN_MAPPING,
         check: bool = True,
+        test_session: str | None = None,
     ) -> None:
         if scale is not None and not scale > 0:
             raise InputError(f"scale must be positive, but got {scale}")
@@ -128,19 +127,23 @@ class HDMapDataModule(AnomalibDataModule):
         )
         train = [domain] if isinstance(domain, str) else list(domain)
         test = train if test_domain is None else [test_domain] if isinstance(test_domain, str) else list(test_domain)
-        found = {name: find_domain(root, name, mapping=mapping) for name in dict.fromkeys([*train, *test])}
+        found = {
+            name: find_domain(root, name, mapping=mapping, test_session=test_session if name in test else None)
+            for name in dict.fromkeys([*train, *test])
+        }
         self._train = [s for name in train for s in found[name] if s.split == "train"]
         self._test = [s for name in test for s in found[name] if s.split == "test"]
         self.scales = {name: scale or (MAXIMUM[name] if sources[0].packed else 1.0) for name, sources in found.items()}
         self.check = check
         self.metadata: dict[str, Any] = {"domain_mapping": mapping, "train": train, "test": test, "scales": self.scales}
+        self.metadata["test_session"] = test_session
         self._category = "+".join(train) if test == train else f"{'+'.join(train)}-to-{'+'.join(test)}"
 
     def _setup(self, _stage: str | None = None) -> None:
         self.train_data = HDMapDataset(self._train, self.scales)
         self.test_data = HDMapDataset(self._test, self.scales)
         if self.check:
-            self.metadata["duplicates"] = check_leaks(self.train_data.values(), self.test_data.values())
+            self.metadata["duplicates"] = check_leaks(self.train_data.named(), self.test_data.named())
 
     def train_dataloader(self) -> DataLoader:
         """Training maps in an order that the seed fixes."""

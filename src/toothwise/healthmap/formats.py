@@ -21,7 +21,7 @@ from toothwise.errors import GearWarning, InputError
 from toothwise.files import atomic_file
 from toothwise.gears import GearPair, PlanetaryStage
 from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch
-from toothwise.healthmap.matfile import read_array
+from toothwise.healthmap.matfile import array_shape, read_array, read_blocks
 
 FORMAT = 1
 MAX_PIXELS = 2**31  # of one file: 8 GiB of float32
@@ -186,8 +186,12 @@ def write_tiff(health_map: HealthMap, path: Path) -> None:
 _SCALE_KEY = "toothwise-scale"
 
 
-def read_png(path: Path) -> HealthMap:
-    """16-bit grey: pixel / 65535 x the scale in the file (1 where it states none, as the research data has it)."""
+def read_png(path: Path, scale: float | None = None) -> HealthMap:
+    """16-bit grey: pixel / 65535 x the scale in the file.
+
+    Where the file states none, ``scale`` holds (of a manifest), or 1 as the research data has it; where it states
+    another than ``scale``, that is an error.
+    """
     from PIL import Image
 
     try:
@@ -196,15 +200,17 @@ def read_png(path: Path) -> HealthMap:
                 raise InputError(f"the image claims {image.size[0]} x {image.size[1]} pixels, more than is allowed")
             if image.mode not in ("I;16", "I;16B", "I"):
                 raise InputError(f"a map is a grey PNG of 16 bits, but this one has the mode {image.mode}")
-            scale = float(image.info.get(_SCALE_KEY, 1.0))
+            stated = float(image.info.get(_SCALE_KEY, 1.0 if scale is None else scale))
             pixels = np.array(image, dtype=np.float64)
     except InputError:
         raise
     except Exception as error:  # Pillow, too, raises whatever the broken bytes lead it to
         raise InputError(f"not a readable PNG file ({error})") from None
-    if not (math.isfinite(scale) and scale > 0):
-        raise InputError(f"the file states the scale {scale}, which must be positive")
-    return _plain(pixels / 65535.0 * scale)
+    if not (math.isfinite(stated) and stated > 0):
+        raise InputError(f"the file states the scale {stated}, which must be positive")
+    if scale is not None and stated != scale:
+        raise InputError(f"the file states the scale {stated:g}, but {scale:g} was expected (of a manifest)")
+    return _plain(pixels / 65535.0 * stated)
 
 
 def write_png(health_map: HealthMap, path: Path, scale: float | None) -> None:
@@ -232,11 +238,16 @@ def write_png(health_map: HealthMap, path: Path, scale: float | None) -> None:
 
 def read_mat(path: Path) -> HealthMapBatch:
     """``Xdata`` ``[rows, columns, 1, n]`` (or ``[rows, columns, n]``) of a MAT file up to version 7.2."""
-    data = read_array(path, "Xdata", limit=MAX_PIXELS)
-    if data.ndim == 4 and data.shape[2] == 1:
-        data = data[:, :, 0, :]
-    elif data.ndim == 2:
-        data = data[:, :, None]
-    if data.ndim != 3:
-        raise InputError(f"Xdata must be [rows, columns, 1, n], but has the shape {data.shape}")
-    return _batch(np.moveaxis(data, 2, 0))
+    return _batch(read_mat_values(path))
+
+
+def read_mat_values(path: Path) -> np.ndarray:
+    """The maps of ``read_mat`` alone, float32 ``[n, rows, columns]``, read once and never held as float64."""
+    shape = array_shape(path, "Xdata", limit=MAX_PIXELS)
+    if len(shape) == 2:
+        return read_array(path, "Xdata", limit=MAX_PIXELS).astype(np.float32)[None]
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[2] != 1):
+        raise InputError(f"Xdata must be [rows, columns, 1, n], but has the shape {shape}")
+    values = np.empty((shape[-1], *shape[:-1]), dtype=np.float32)
+    read_blocks(path, "Xdata", values, limit=MAX_PIXELS)
+    return values.reshape(shape[-1], shape[0], shape[1])

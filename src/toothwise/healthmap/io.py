@@ -16,6 +16,7 @@ from toothwise.errors import InputError, OutputError, RangeWarning
 from toothwise.files import atomic_folder
 from toothwise.healthmap import formats
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
+from toothwise.healthmap.manifest import read_manifest
 
 __all__ = ["read_map", "write_folder", "write_map"]
 
@@ -35,15 +36,19 @@ _WRITERS: dict[str, Callable[[HealthMap, Path], None]] = {
 }
 
 
-def read_map(path: str | Path, *, shape: tuple[int, int] | None = None) -> HealthMap | HealthMapBatch:
+def read_map(
+    path: str | Path, *, shape: tuple[int, int] | None = None, png_scale: float | None = None
+) -> HealthMap | HealthMapBatch:
     """Read a map, a file of many maps, or a folder.
 
     Args:
         path: ``.npz`` written by ``write_map``; float TIFF; 16-bit PNG (value = pixel / 65535 x the scale that the
             file states); ``.mat`` with ``Xdata`` ``[rows, columns, 1, n]``; a folder of such files; or a domain folder
             with ``train/good``, ``test/good``, ``test/fault`` (its maps get the columns ``split`` and ``label``,
-            1 = faulty).
+            1 = faulty, and those of its ``manifest.json`` where it has one).
         shape: rows and columns (teeth) that the maps must have.
+        png_scale: value of the brightest pixel of a PNG file that does not state it (of a folder: as its manifest
+            says, which goes before this).
 
     Returns:
         One map, or a batch for a folder or a file of many.
@@ -53,11 +58,11 @@ def read_map(path: str | Path, *, shape: tuple[int, int] | None = None) -> Healt
     """
     path = Path(path)
     if path.is_dir():
-        result: HealthMap | HealthMapBatch = _read_folder(path)
+        result: HealthMap | HealthMapBatch = _read_folder(path, png_scale)
     elif not path.exists():
         raise InputError(f"{path}: no such file or folder")
     else:
-        result = _read_file(path)
+        result = _read_file(path, scale=png_scale)
     if shape is not None and tuple(result.values.shape[-2:]) != tuple(shape):
         rows, columns = result.values.shape[-2:]
         raise InputError(f"{path}: maps must be {shape[0]} x {shape[1]} (rows x columns), but are {rows} x {columns}")
@@ -68,13 +73,15 @@ def read_map(path: str | Path, *, shape: tuple[int, int] | None = None) -> Healt
     return result
 
 
-def _read_file(path: Path) -> HealthMap | HealthMapBatch:
+def _read_file(path: Path, *, scale: float | None = None) -> HealthMap | HealthMapBatch:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"{path}: the suffix must be one of {', '.join(_READERS)}, but is {path.suffix!r}")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
     try:
+        if reader is formats.read_png:
+            return formats.read_png(path, scale)
         return reader(path)
     except InputError as error:
         text = str(error).replace("\n", " ")  # broken bytes may name variables
@@ -88,32 +95,38 @@ def _files(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: cannot be listed ({error.strerror or error})") from None
 
 
-def _read_folder(folder: Path) -> HealthMapBatch:
+def _read_folder(folder: Path, png_scale: float | None) -> HealthMapBatch:
     splits = [s for s in SPLITS if (folder / s).is_dir()]
     listed: list[tuple[Path, str | None]] = [(p, s) for s in splits for p in _files(folder / s)]
     listed = listed or [(p, None) for p in _files(folder)]
     if not listed:
         raise InputError(f"{folder}: holds no map files ({', '.join(_READERS)}) and no {', '.join(SPLITS)}")
+    manifest = read_manifest(folder, names=[p.relative_to(folder).as_posix() for p, _ in listed])
+    scale = manifest.scale if manifest and manifest.scale else png_scale
     values, tables = [], []
     first: HealthMap | HealthMapBatch | None = None
     for path, split in listed:
-        part = _read_file(path)
+        part = _read_file(path, scale=scale)
         first = first or part
         _check_alike(path, part, first)
         values.append(part.values if isinstance(part, HealthMapBatch) else part.values[None])
         table = part.table if isinstance(part, HealthMapBatch) else pd.DataFrame([part.condition], index=[0])
-        place: dict[str, object] = {"file": str(path.relative_to(folder)), "index": np.arange(len(values[-1]))}
+        place: dict[str, object] = {"file": path.relative_to(folder).as_posix(), "index": np.arange(len(values[-1]))}
         if split is not None:
             place |= {"split": split.split("/", maxsplit=1)[0], "label": int(split.endswith("fault"))}
         known = table.drop(columns=[c for c in table.columns if c in place])
         tables.append(pd.concat([pd.DataFrame(place), known], axis=1))
     if first is None:
         raise InputError(f"{folder}: holds no map files")
+    table = pd.concat(tables, ignore_index=True)
+    if manifest is not None:
+        truth = manifest.maps.drop(columns=["split", "label"])
+        table = table.merge(truth, on="file", how="left", validate="many_to_one")
     return HealthMapBatch(
         np.concatenate(values),
         first.rows,
         first.columns,
-        pd.concat(tables, ignore_index=True),
+        table,
         first.quantity,
         first.unit,
         first.gear,

@@ -10,14 +10,15 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["read_array"]
+__all__ = ["array_shape", "read_array", "read_blocks"]
 
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _MATRIX, _COMPRESSED = 14, 15
@@ -25,6 +26,7 @@ _NUMERIC = range(6, 16)  # classes: double, single, integers
 _COMPLEX, _LOGICAL = 0x0800, 0x0200
 _HEAD = 4096  # bytes of a variable that hold its flags, dimensions and name
 _PIECE = 1 << 20
+_Found = TypeVar("_Found")
 
 
 def read_array(path: Path, name: str, *, limit: int) -> np.ndarray:
@@ -38,6 +40,41 @@ def read_array(path: Path, name: str, *, limit: int) -> np.ndarray:
     Raises:
         InputError: another version, no such variable, another kind of variable, damaged or too large.
     """
+    return _find(path, name, lambda head: head.values(limit))
+
+
+def array_shape(path: Path, name: str, *, limit: int) -> tuple[int, ...]:
+    """Dimensions of an array; its numbers are not read. Arguments and errors as of ``read_array``."""
+    return _find(path, name, lambda head: head.check(limit)[1])
+
+
+def read_blocks(path: Path, name: str, out: np.ndarray, *, limit: int, block: int = 1024) -> None:
+    """Fill an array with the numbers of a large one, ``block`` slices of the last axis at a time.
+
+    Where the file holds float64 and ``out`` is float32, no more than a block is ever held as float64.
+
+    Args:
+        out: ``[n, ...]``: the stored array with its last axis first, of any type of numbers; changed in place.
+        block: slices read at a time.
+
+    Raises:
+        InputError: as ``read_array``, or a shape that is not that of ``out``.
+    """
+
+    def fill(head: _Head) -> None:
+        dtype, shape = head.check(limit)
+        if (shape[-1], *shape[:-1]) != out.shape:
+            raise InputError(f"{name} has the shape {shape}, which is not the one expected, {out.shape} with n first")
+        at = 0
+        for piece in head.blocks(dtype, shape, block):
+            out[at : at + len(piece)] = piece
+            at += len(piece)
+
+    _find(path, name, fill)
+
+
+def _find(path: Path, name: str, use: Callable[[_Head], _Found]) -> _Found:
+    """What ``use`` makes of the variable of a name, while the file is open."""
     try:
         with path.open("rb") as file:
             order = _header(file.read(128))
@@ -51,7 +88,7 @@ def read_array(path: Path, name: str, *, limit: int) -> np.ndarray:
                 if kind == _MATRIX:
                     head = _Head(source, order)
                     if head.name == name:
-                        return head.values(limit)
+                        return use(head)
                     found.append(head.name)
                 file.seek(after)
     except (OSError, struct.error, zlib.error, UnicodeDecodeError) as error:
@@ -98,8 +135,15 @@ class _Source:
     def array(self, dtype: np.dtype, count: int) -> np.ndarray:
         """The next numbers, straight from the file where it is not packed."""
         if self.unpacker is None and count * dtype.itemsize <= self.left:
+            self.left -= count * dtype.itemsize
             return np.fromfile(self.file, dtype, count)
         return np.frombuffer(self.read(count * dtype.itemsize), dtype)
+
+    def most(self) -> int:
+        """Bytes that may still come at most: deflate makes no more than 1032 of one."""
+        if self.unpacker is None:
+            return self.left
+        return 1032 * (self.left + len(self.unpacker.unconsumed_tail)) + (1 << 17)
 
     def _raw(self, size: int) -> bytes:
         piece = self.file.read(min(size, self.left, _PIECE))
@@ -112,6 +156,7 @@ class _Head:
 
     def __init__(self, source: _Source, order: str) -> None:
         self.source, self.order = source, order
+        self.data = b""  # numbers so few that they sit in the tag
         _, flags = self._small()
         _, shape = self._small()
         _, name = self._small()
@@ -138,8 +183,8 @@ class _Head:
             data = self.source.read(size + -size % 8)[:size]
         return kind, data
 
-    def values(self, limit: int) -> np.ndarray:
-        """The array, once its size and kind are known to be right."""
+    def check(self, limit: int) -> tuple[np.dtype, tuple[int, ...]]:
+        """Type and shape of the numbers that follow, once they are known to be right."""
         if self.flags & 0xFF not in _NUMERIC:
             raise InputError(f"{self.name} must be a full matrix of numbers, but is of another class")
         if self.flags & (_COMPLEX | _LOGICAL):
@@ -147,11 +192,31 @@ class _Head:
         count = math.prod(self.shape)
         if len(self.shape) < 2 or min(self.shape) < 0 or count > limit:
             raise InputError(f"{self.name} claims the shape {self.shape}, more than is allowed")
-        kind, size, data = self._tag()
+        kind, size, self.data = self._tag()
         if kind not in _TYPES:
             raise InputError(f"{self.name} is stored as type {kind}, which is not a type of numbers")
         dtype = np.dtype(self.order + _TYPES[kind])
         if size != count * dtype.itemsize:
             raise InputError(f"{self.name} claims the shape {self.shape}, but holds {size // dtype.itemsize} numbers")
-        array = np.frombuffer(data, dtype) if data else self.source.array(dtype, count)
-        return array.reshape(self.shape, order="F")
+        if not self.data and size > self.source.most():
+            raise InputError(f"not a readable MAT file (it ends too early for the shape {self.shape})")
+        return dtype, self.shape
+
+    def values(self, limit: int) -> np.ndarray:
+        """The array."""
+        dtype, shape = self.check(limit)
+        array = np.frombuffer(self.data, dtype) if self.data else self.source.array(dtype, math.prod(shape))
+        return array.reshape(shape, order="F")
+
+    def blocks(self, dtype: np.dtype, shape: tuple[int, ...], block: int) -> Iterator[np.ndarray]:
+        """The array in pieces ``[up to block, ...]`` along its last axis, which becomes the first."""
+        inner = math.prod(shape[:-1])
+        if self.data:
+            yield np.moveaxis(np.frombuffer(self.data, dtype).reshape(shape, order="F"), -1, 0)
+            return
+        for at in range(0, shape[-1], block):
+            n = min(block, shape[-1] - at)
+            piece = self.source.array(dtype, n * inner)
+            if piece.size != n * inner:
+                raise InputError("not a readable MAT file (it ends too early)")
+            yield np.moveaxis(piece.reshape((*shape[:-1], n), order="F"), -1, 0)

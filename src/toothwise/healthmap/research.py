@@ -7,6 +7,7 @@ and metadata state. Source of layout, mapping and fixed maxima: the research cod
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import numpy as np
 
 from toothwise.errors import InputError
 from toothwise.healthmap.core import HealthMapBatch
+from toothwise.healthmap.formats import read_mat_values
 from toothwise.healthmap.io import SPLITS, read_map
+from toothwise.healthmap.manifest import Manifest, read_manifest
 
 __all__ = ["DOMAIN_MAPPING", "MAXIMUM", "MapSource", "check_leaks", "find_domain"]
 
@@ -38,11 +41,13 @@ class MapSource:
         domain: its letter, or the folder's name.
         place: "train/good", "test/good" or "test/fault".
         files: one file per map, or one MAT file of all maps.
+        png_scale: value of the brightest pixel of 16-bit PNG files, as the manifest states it; None = as the files do.
     """
 
     domain: str
     place: str
     files: tuple[Path, ...]
+    png_scale: float | None = None
 
     @property
     def packed(self) -> bool:
@@ -62,19 +67,31 @@ class MapSource:
     def read(self) -> np.ndarray:
         """All maps, float32 ``[n, rows, columns]``; a MAT file is read once."""
         if self.packed:
-            found = read_map(self.files[0])
-            return found.values if isinstance(found, HealthMapBatch) else found.values[None]
+            try:
+                return read_mat_values(self.files[0])
+            except InputError as error:
+                raise InputError(f"{self.files[0]}: {error}") from None
         return np.stack([self.read_one(k) for k in range(len(self.files))])
 
     def read_one(self, index: int) -> np.ndarray:
         """One map of one file, float32 ``[rows, columns]``."""
-        found = read_map(self.files[index])
+        found = read_map(self.files[index], png_scale=self.png_scale)
         if isinstance(found, HealthMapBatch):
             raise InputError(f"{self.files[index]}: holds {len(found)} maps, but the layout has one per file")
         return found.values
 
+    def named(self, packed: np.ndarray | None = None) -> Iterator[tuple[str, np.ndarray]]:
+        """Every map with the name of its file, one after the other; ``packed`` = those of a MAT file, where read."""
+        if self.packed:
+            values = self.read() if packed is None else packed
+            yield from ((f"{self.files[0]}, map {k}", values[k]) for k in range(len(values)))
+        else:
+            yield from ((str(path), self.read_one(k)) for k, path in enumerate(self.files))
 
-def find_domain(root: str | Path, domain: str, *, mapping: str = DOMAIN_MAPPING) -> list[MapSource]:
+
+def find_domain(
+    root: str | Path, domain: str, *, mapping: str = DOMAIN_MAPPING, test_session: str | None = None
+) -> list[MapSource]:
     """The maps of one domain, in either layout; splits are those of the recordings, nothing is drawn at random.
 
     Args:
@@ -82,30 +99,57 @@ def find_domain(root: str | Path, domain: str, *, mapping: str = DOMAIN_MAPPING)
             ``Planet_fault_ring`` with ``{1|3}_TSA_DIF_{train|test}.mat`` under ``Class{1|3}/1/HDMap_train_test``.
         domain: letter, or name of a folder.
         mapping: version of the domain mapping.
+        test_session: only test maps of this recording session ("healthy" or "fault" in simulated folders), as the
+            folder's manifest tells them; None = all.
 
     Raises:
-        InputError: no such folder, a place without maps, several files for one place, another mapping.
+        InputError: no such folder, a place without maps, several files for one place, another mapping (a manifest's,
+            too), a manifest that does not fit its files or knows no such session.
     """
     if mapping != DOMAIN_MAPPING:
         raise InputError(f"domain mapping must be {DOMAIN_MAPPING!r}, the one this version knows, but got {mapping!r}")
     root = Path(root)
     if (root / "Normal").is_dir():
+        if test_session is not None:
+            raise InputError(
+                f"{root}: MAT files do not tell sessions, so test_session {test_session!r} cannot be taken"
+            )
         return [_packed(root, domain, place) for place in _PLACES]
     folder = root / f"domain_{domain}"
     folder = folder if folder.is_dir() else root / domain
     if not folder.is_dir():
         raise InputError(f"{root / f'domain_{domain}'}: no such folder")
-    sources = []
-    for place in SPLITS:
-        files = tuple(p for p in sorted((folder / place).glob("*")) if p.suffix.lower() in _SUFFIXES)
-        if files:
-            sources.append(MapSource(domain, place, files))
+    found = {
+        place: [p for p in sorted((folder / place).glob("*")) if p.suffix.lower() in _SUFFIXES] for place in SPLITS
+    }
+    names = [p.relative_to(folder).as_posix() for files in found.values() for p in files]
+    manifest = read_manifest(folder, names=names)
+    if manifest is not None and manifest.mapping != mapping:
+        raise InputError(f"{folder}: its manifest has the domain mapping {manifest.mapping!r}, not {mapping!r}")
+    if test_session is not None:
+        kept = _of_session(folder, manifest, test_session)
+        for place in SPLITS[1:]:
+            found[place] = [p for p in found[place] if p.relative_to(folder).as_posix() in kept]
+    scale = None if manifest is None else manifest.scale
+    sources = [MapSource(domain, place, tuple(files), scale) for place, files in found.items() if files]
     if not any(s.split == "train" for s in sources) or not any(s.split == "test" for s in sources):
         raise InputError(
             f"{folder}: holds no map files ({', '.join(_SUFFIXES)}) of the split "
             f"{'train' if not any(s.split == 'train' for s in sources) else 'test'!r}"
         )
     return sources
+
+
+def _of_session(folder: Path, manifest: Manifest | None, session: str) -> set[str]:
+    """Names of the test maps of a session."""
+    if manifest is None or "session" not in manifest.maps:
+        raise InputError(f"{folder}: no manifest tells sessions, so test_session {session!r} cannot be taken")
+    test = manifest.maps[manifest.maps["split"] == "test"]
+    kept = set(test.loc[(test["session"] == session).fillna(False), "file"])
+    if not kept:
+        known = ", ".join(sorted(map(repr, test["session"].dropna().unique())))
+        raise InputError(f"{folder}: test_session must be one of {known}, but got {session!r}")
+    return kept
 
 
 def _packed(root: Path, domain: str, place: str) -> MapSource:
@@ -123,11 +167,11 @@ def _packed(root: Path, domain: str, place: str) -> MapSource:
     return MapSource(domain, place, (found[0],))
 
 
-def check_leaks(train: dict[str, np.ndarray], test: dict[str, np.ndarray]) -> int:
+def check_leaks(train: Iterable[tuple[str, np.ndarray]], test: Iterable[tuple[str, np.ndarray]]) -> int:
     """Refuse the same map in training and test; count maps that stand twice on one side.
 
     Args:
-        train, test: by a name for messages, maps ``[n, rows, columns]`` each.
+        train, test: maps ``[rows, columns]`` with their names for messages; one is held at a time.
 
     Returns:
         Exact duplicates within training and within test.
@@ -135,19 +179,21 @@ def check_leaks(train: dict[str, np.ndarray], test: dict[str, np.ndarray]) -> in
     Raises:
         InputError: a map of the test part that is trained on; both places are named.
     """
-    seen: dict[bytes, str] = {}
+    trained: dict[bytes, str] = {}
     twice = 0
-    for name, values in train.items():
-        for k, values_of in enumerate(values):
-            key = hashlib.sha256(np.ascontiguousarray(values_of).tobytes()).digest()
-            twice += key in seen
-            seen.setdefault(key, f"{name}, map {k}")
-    own: set[bytes] = set()
-    for name, values in test.items():
-        for k, values_of in enumerate(values):
-            key = hashlib.sha256(np.ascontiguousarray(values_of).tobytes()).digest()
-            if key in seen:
-                raise InputError(f"{name}, map {k}: the same map is trained on ({seen[key]})")
-            twice += key in own
-            own.add(key)
+    for name, values in train:
+        key = _key(values)
+        twice += key in trained
+        trained.setdefault(key, name)
+    tested: set[bytes] = set()
+    for name, values in test:
+        key = _key(values)
+        if key in trained:
+            raise InputError(f"{name}: the same map is trained on ({trained[key]})")
+        twice += key in tested
+        tested.add(key)
     return twice
+
+
+def _key(values: np.ndarray) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).digest()

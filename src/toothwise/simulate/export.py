@@ -1,0 +1,239 @@
+"""Simulated maps as files: the folder layout of the research data, a manifest and the masks of the damage.
+
+    domain_C/train/good/000000.tiff ...      test/good/...      test/fault/...
+    domain_C/masks/test/fault/000000.png     255 where the tooth is damaged, 0 elsewhere
+    domain_C/manifest.json                   options, seed, versions, and a row per map with its hash and its truth
+
+Values are in units of the domain's fixed maximum, as those of the research data after scaling, and may exceed 1.
+
+In realistic mode faulty maps come from a recording session of their own, so that a detector could tell the session
+instead of the damage. ``test/good`` then holds healthy maps of both sessions, half of ``n_test`` each: first those of
+the healthy session, then those of the fault session. The column ``session`` of the manifest tells them apart; comparing
+within a session means ``test/fault`` against the ``test/good`` maps whose session is "fault".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from toothwise.errors import InputError, OutputError
+from toothwise.files import atomic_folder
+from toothwise.healthmap.core import Axis, HealthMap
+from toothwise.healthmap.io import write_map
+from toothwise.healthmap.manifest import MANIFEST, Manifest, read_manifest, sha256_of, write_manifest
+from toothwise.healthmap.research import DOMAIN_MAPPING
+from toothwise.results import versions
+from toothwise.simulate.maps import generate
+from toothwise.simulate.textures import DOMAINS
+
+__all__ = ["FORMATS", "PNG_SCALE", "MapSetConfig", "write_domain"]
+
+# Value of the brightest PNG pixel: fixed per domain, so that it tells nothing of the maps drawn. Default maps reach
+# about 3.3 (the bright segment of C) and 2.2 elsewhere; one step of 65535 is 0.00006, a thousandth of the noise.
+PNG_SCALE = {"A": 4.0, "B": 4.0, "C": 4.0, "D": 4.0}
+FORMATS = {"tiff": ".tiff", "png16": ".png"}
+_CHUNK = 1000  # maps held at a time; even, because cold and warm maps come in turn. Part of what a seed means
+UNIT = "fixed maximum of the domain"
+
+
+class Told(Protocol):
+    """Told what is being done and the share of it that is done, 0 to 1."""
+
+    def __call__(self, text: str, share: float | None = None) -> None:
+        """Take note."""
+
+
+@dataclass(frozen=True)
+class MapSetConfig:
+    """What a folder of simulated maps holds; every name as in ``toothwise.simulate.maps.generate``.
+
+    Attributes:
+        mode: "matched" or "realistic".
+        n_train: healthy maps to train on.
+        n_test: faulty maps, and as many healthy ones; in realistic mode half of these (the larger half where the
+            number is odd) come from the fault session.
+        seed: whole number.
+        gear: "driving", "driven" or "both".
+        contrast: (lowest, highest) line over background.
+        diagonals: share of all maps with a transient along a wrapped diagonal.
+        file_format: "tiff" (float32) or "png16".
+        scale: value of the brightest PNG pixel; None = ``PNG_SCALE``. No value is ever clipped to it.
+    """
+
+    mode: str = "matched"
+    n_train: int = 1000
+    n_test: int = 1000
+    seed: int = 0
+    gear: str = "driving"
+    contrast: tuple[float, float] = (1.2, 1.45)
+    diagonals: float = 0.0
+    file_format: str = "tiff"
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.file_format not in FORMATS:
+            raise InputError(f"format must be one of {', '.join(FORMATS)}, but got {self.file_format!r}")
+        for name, least in (("n_train", 1), ("n_test", 2)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} must be {least} or more, but got {getattr(self, name)}")
+        if self.seed < 0:
+            raise InputError(f"seed must be 0 or more, but got {self.seed}")
+        if self.scale is not None and self.file_format == "tiff":
+            raise InputError(f"scale {self.scale} is for png16 only: a TIFF holds the values as they are")
+        generate("C", 1, True, self.mode, "test", gear=self.gear, contrast=self.contrast, diagonals=self.diagonals)
+
+
+@dataclass(frozen=True)
+class _Part:
+    place: str  # in the layout
+    number: int  # goes into the seed: parts share no random numbers
+    faulty: bool
+    session: str
+    n: int
+
+
+def _parts(config: MapSetConfig) -> list[_Part]:
+    realistic = config.mode == "realistic"
+    more = config.n_test - config.n_test // 2 if realistic else 0
+    parts = [
+        _Part("train/good", 0, False, "healthy", config.n_train),
+        _Part("test/good", 1, False, "healthy", config.n_test - more),
+        _Part("test/fault", 2, True, "fault" if realistic else "healthy", config.n_test),
+    ]
+    return [*parts, _Part("test/good", 3, False, "fault", more)] if realistic else parts
+
+
+def write_domain(domain: str, config: MapSetConfig, folder: Path, tell: Told, *, overwrite: bool = False) -> bool:
+    """Write the maps of one domain, all or none.
+
+    Args:
+        domain: "A", "B", "C" or "D".
+        config: what to write.
+        folder: of the domain. One that holds these very maps already (same options, same versions, same hashes) is
+            left as it is.
+        tell: told how far it is.
+        overwrite: replace a folder of simulated maps that is different. Anything else is never replaced.
+
+    Returns:
+        Whether the maps were written; False = they were there.
+
+    Raises:
+        InputError: an unknown domain, or a value that the PNG scale cannot hold.
+        OutputError: the folder holds something else, or cannot be written.
+    """
+    if domain not in DOMAINS:
+        raise InputError(f"domain must be one of {', '.join(DOMAINS)}, but got {domain!r}")
+    scale = (config.scale or PNG_SCALE[domain]) if config.file_format == "png16" else None
+    options = {"domain": domain, **asdict(config), "contrast": list(config.contrast)}
+    manifest = Manifest(domain, DOMAIN_MAPPING, options, versions(), scale, UNIT)
+    if folder.exists() and _is_there(folder, manifest, overwrite=overwrite, tell=tell):
+        return False
+    with atomic_folder(folder) as temporary:
+        table = _write_maps(domain, config, temporary, folder, scale, tell)
+        write_manifest(temporary, Manifest(domain, DOMAIN_MAPPING, options, versions(), scale, UNIT, table))
+    return True
+
+
+def _is_there(folder: Path, manifest: Manifest, *, overwrite: bool, tell: Told) -> bool:
+    """Whether the folder holds these maps already.
+
+    Raises:
+        OutputError: it holds something that may not be replaced.
+    """
+    if not folder.is_dir():
+        raise OutputError(f"{folder}: exists and is not a folder")
+    if not any(folder.iterdir()):
+        return False
+    if not (folder / MANIFEST).is_file():
+        raise OutputError(f"{folder}: holds something other than simulated maps and is not replaced: name another")
+    try:
+        found = read_manifest(folder)
+        same = found is not None and found.same_maps(manifest) and _intact(folder, found, tell)
+    except InputError:
+        same = False
+    if not same and not overwrite:
+        raise OutputError(
+            f"{folder}: holds maps that are damaged or were made otherwise: name another folder, or ask to overwrite it"
+        )
+    return same
+
+
+def _intact(folder: Path, manifest: Manifest, tell: Told) -> bool:
+    tell(f"checking {folder}")
+    hashes = zip(manifest.maps["file"], manifest.maps["sha256"], strict=True)
+    return all((folder / name).is_file() and sha256_of(folder / name) == digest for name, digest in hashes)
+
+
+def _write_maps(
+    domain: str, config: MapSetConfig, temporary: Path, folder: Path, scale: float | None, tell: Told
+) -> pd.DataFrame:
+    """Write every map and mask below ``temporary``; the rows of the manifest."""
+    parts = _parts(config)
+    total, done = sum(part.n for part in parts), 0
+    counts: dict[str, int] = {}
+    tables = []
+    for part in parts:
+        begin = counts.get(part.place, 0)
+        counts[part.place] = begin + part.n
+        for values, truth, masks in _chunks(domain, config, part):
+            names = [f"{begin + k:06d}" for k in range(len(values))]
+            begin += len(values)
+            paths = [f"{part.place}/{name}{FORMATS[config.file_format]}" for name in names]
+            for path, array in zip(paths, values, strict=True):
+                _write_one(array, temporary / path, scale, temporary, folder)
+            truth.insert(0, "file", paths)
+            truth.insert(1, "sha256", [sha256_of(temporary / path) for path in paths])
+            truth["mask"] = None
+            if masks is not None:
+                truth["mask"] = [f"masks/{part.place}/{name}.png" for name in names]
+                for path, mask in zip(truth["mask"], masks, strict=True):
+                    _write_mask(mask, temporary / path)
+            tables.append(truth)
+            done += len(values)
+            tell(f"domain {domain}: {done} of {total} maps", done / total)
+    return pd.concat([table.astype(object) for table in tables], ignore_index=True)
+
+
+def _chunks(
+    domain: str, config: MapSetConfig, part: _Part
+) -> Iterator[tuple[np.ndarray, pd.DataFrame, np.ndarray | None]]:
+    """Maps, truth and masks of a part, a chunk at a time: the first maps do not depend on how many follow."""
+    for number, at in enumerate(range(0, part.n, _CHUNK)):
+        seeds = np.random.SeedSequence(config.seed, spawn_key=(list(DOMAINS).index(domain), part.number, number))
+        found: tuple[Any, ...] = generate(
+            domain,
+            min(_CHUNK, part.n - at),
+            part.faulty,
+            config.mode,
+            part.place.partition("/")[0],
+            contrast=config.contrast,
+            seed=np.random.default_rng(seeds),
+            gear=config.gear,
+            session=part.session,
+            diagonals=config.diagonals,
+            masks=part.faulty,
+        )
+        yield found[0], found[1], found[2] if part.faulty else None
+
+
+def _write_one(values: np.ndarray, path: Path, scale: float | None, temporary: Path, folder: Path) -> None:
+    rows, columns = values.shape
+    health_map = HealthMap(values, Axis.teeth("driving tooth", rows), Axis.teeth("driven tooth", columns))
+    try:
+        write_map(health_map, path, scale=scale)
+    except InputError as error:
+        raise InputError(str(error).replace(str(temporary), str(folder))) from None
+
+
+def _write_mask(mask: np.ndarray, path: Path) -> None:
+    """8-bit grey, 255 = damaged; the folder that it lies in is temporary."""
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(mask.astype(np.uint8) * 255).save(path)
