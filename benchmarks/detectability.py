@@ -8,10 +8,10 @@ is the one at which 90 % of faulty maps are found with 1 % of healthy ones flagg
 of the limit on the same maps. The limit is told the contrast and the length of the line (not its place, teeth and
 gaps); the detectors are told neither. Detectors learn from 1,000 other healthy maps.
 
-Why the scan with learned noise is not closer to the limit: it takes the best line where the limit adds up all lines;
-it does not know the length, so it pays for those that it also looks for, and a line between two of its lengths is
-partly missed (dearest for whole lines, where the limit chooses between few places only); and it allows for dark cells
-one by one, where the limit knows that they come as few gaps (dearest for short lines).
+Why the scan with learned noise is not closer to the limit: it does not know the length and the contrast, so it pays
+for all those that it also looks for, and a line between two of its lengths is partly missed; it learns the texture
+from 1,000 maps where the limit is told it; and it allows for dark cells one by one, where the limit knows that they
+come as few gaps (dearest for short lines).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from toothwise.simulate.maps import generate
 DRAWS = {8: 256, 28: 48, 94: 256}  # gap patterns per number of gaps; those of 8 columns are all listed
 SCANS: dict[str, dict[str, Any]] = {
     "scan": {},
-    "scan, rows": {"lines": "rows", "lengths": (2, 4, 8, 16, 32, 64, 128)},
+    "scan, rows": {"lines": "rows"},
     "scan, rows, learned noise": {"lines": "rows", "noise": "learned", "teeth": 2, "gaps": 3.0},
 }
 Score = Callable[[np.ndarray], np.ndarray]

@@ -2,7 +2,9 @@
 
 The texture is taken to be Gaussian and alike everywhere around both gears, so one spectrum describes it and a map is
 whitened by two small matrix products per axis. In the whitened map a line's cells add up to its log likelihood ratio;
-what cannot be known (where, how long, how many teeth, how bright) is searched, at a price of log(places searched).
+what cannot be known (where, how long, how many teeth) is averaged over, as the likelihood ratio of all lines together
+is their mean: neighbouring places and lengths then strengthen each other, where the best single one would pay for all
+that were searched.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
 
 from toothwise.errors import InputError
 
@@ -19,6 +22,7 @@ __all__ = ["LineLikelihood", "Segment", "healthy_precision", "plan_segments"]
 _CHUNK = 128  # maps at a time: the working arrays stay in the processor's cache
 _MOST_DARK = 0.4  # a line with more gaps than that is looked for as a shorter one
 _INDEPENDENT = 0.6  # gaps are allowed for where cells of a line carry at least this part of what they carry alone
+_SHORTER = 0.3  # kinds of line are as likely as their length to minus this: short lines are the harder ones to find
 _ALARMS, _FOUND = 0.01, 0.9  # the line looked for is as bright as one that is found so often at this rate of alarms
 
 
@@ -71,8 +75,9 @@ class Segment:
         teeth, length: cells across and along.
         step: of a cell's log likelihood ratio per unit of the whitened map.
         offset: taken from it; half the cell's energy.
-        bright, dark: log chance that a cell of the line is bright, and that it is dark (-inf = never).
-        price: log of the number of places.
+        bright: added to it; keeps the mean ratio of a healthy cell at 1 beside ``dark``.
+        dark: log chance that a cell of the line is dark, the least that a cell can count (-inf = never dark).
+        weight: log of the chance of one place of one kind of line.
     """
 
     teeth: int
@@ -81,7 +86,7 @@ class Segment:
     offset: float
     bright: float
     dark: float
-    price: float
+    weight: float
 
 
 def plan_segments(precision: np.ndarray, lengths: list[int], teeth: int, gaps: float) -> list[Segment]:
@@ -95,6 +100,8 @@ def plan_segments(precision: np.ndarray, lengths: list[int], teeth: int, gaps: f
     """
     rows, columns = precision.shape
     kinds = [(t, k) for t in range(1, min(teeth, rows - 1) + 1) for k in lengths]
+    total = sum(float(k) ** -_SHORTER for _, k in kinds)
+    chance = {k: float(k) ** -_SHORTER / total for k in lengths}
     segments = []
     for t, k in kinds:
         across = np.abs(np.fft.fft(np.ones(t), n=rows)) ** 2 @ precision.astype(np.float64)
@@ -110,8 +117,25 @@ def plan_segments(precision: np.ndarray, lengths: list[int], teeth: int, gaps: f
         step = wanted / np.sqrt(energy(k) * share)
         dark = float(np.log(1.0 - share)) if share < 1 else -np.inf
         offset = 0.5 * step**2 * energy(k) / k
-        segments.append(Segment(t, k, float(step), float(offset), float(np.log(share)), dark, float(np.log(places))))
+        weight = float(np.log(chance[k] / places))
+        segments.append(Segment(t, k, float(step), float(offset), _bright(float(offset), dark), dark, weight))
     return segments
+
+
+def _bright(offset: float, dark: float) -> float:
+    """The b for which exp(max(y + b, dark)) has mean 1 on healthy cells, y normal with mean -offset, variance 2 offset.
+
+    Without it long lines, or short ones, would be looked for at another rate of false alarms than the rest.
+    """
+    if not np.isfinite(dark):
+        return 0.0
+    sd = np.sqrt(2.0 * offset)
+
+    def excess(b: float) -> float:
+        edge = dark - b
+        return float(np.exp(b) * ndtr((offset - edge) / sd) + np.exp(dark) * ndtr((edge + offset) / sd) - 1.0)
+
+    return float(brentq(excess, dark - 1.0, 0.0))
 
 
 class LineLikelihood:
@@ -150,14 +174,15 @@ class LineLikelihood:
         return y if self._clip is None else np.clip(y, -self._clip, self._clip, out=y)
 
     def evidence(self, x: np.ndarray, axes: tuple[int, ...] = (1,)) -> dict[int, np.ndarray]:
-        """Best log likelihood ratio through each line, less the price of its search.
+        """Log likelihood ratio of a line somewhere along each tooth.
 
         Args:
             x: ``[n, rows, columns]``.
             axes: 1 = rows, 2 = columns.
 
         Returns:
-            of each axis float64 ``[n, lines]``.
+            of each axis float64 ``[n, lines]``. Their log-sum-exp is the log likelihood ratio of the map (a line of
+            two teeth counts half for each).
         """
         found = {axis: np.full((len(x), x.shape[axis]), -np.inf) for axis in axes}
         for start in range(0, len(x), _CHUNK):
@@ -169,8 +194,8 @@ class LineLikelihood:
                 self._search(field, self._segments[axis], found[axis][part])
         return found
 
-    def _search(self, field: np.ndarray, segments: list[Segment], best: np.ndarray) -> None:
-        """Raise ``best`` ``[n, lines]`` to the evidence of the segments in ``field`` ``[along, n, lines]``."""
+    def _search(self, field: np.ndarray, segments: list[Segment], found: np.ndarray) -> None:
+        """Add to ``found`` ``[n, lines]`` the evidence of the segments in ``field`` ``[along, n, lines]``."""
         bands = {1: field}
         for s in segments:
             if s.teeth not in bands:
@@ -183,8 +208,12 @@ class LineLikelihood:
                 np.maximum(cell, np.float32(s.dark), out=cell)
             for at in range(1, len(cell)):  # running sums; numpy's own go line by line, many times slower
                 cell[at] += cell[at - 1]
-            line = (total[s.length :] - total[: -s.length]).max(axis=0) - s.price
+            ratio = total[s.length :] - total[: -s.length]
+            most = ratio.max(axis=0)
+            ratio -= most
+            np.exp(ratio, out=ratio)
+            line = np.log(ratio.sum(axis=0)) + most + (s.weight - np.log(s.teeth))
             lines = line.shape[1]
             for tooth in range(s.teeth):
-                part = best[:, tooth : tooth + lines]
-                np.maximum(part, line, out=part)
+                part = found[:, tooth : tooth + lines]
+                np.logaddexp(part, line, out=part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,17 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
             ("row_crest", "crest factor of the best row"),
         )
     },
+    "patchcore": (
+        "toothwise.detectors.patchcore.detector:PatchcoreDetector",
+        "PatchCore: distance of every patch from a bank of healthy patches",
+        {},
+    ),
+    "patchcore_context": (
+        "toothwise.detectors.patchcore.detector:PatchcoreDetector",
+        "PatchCore whose patches are joined with their neighbours in the row",
+        {"context": "row"},
+    ),
+    "padim": ("toothwise.detectors.padim:PadimDetector", "PaDiM: a Gaussian for every place of the map", {}),
     "dinomaly": (
         "toothwise.detectors.dinomaly.detector:DinomalyDetector",
         "plain Dinomaly, no directional layer",
@@ -80,8 +92,18 @@ def _class(name: str) -> type[Detector]:
 
 
 def create(name: str, **options: Any) -> Detector:
-    """A new detector by name; options are those of its class."""
+    """A new detector by name; options are those of its class.
+
+    ``pooling`` ("rows", "columns", "lines", "segments") is an option of every detector: where its class has no such
+    option the detector comes back as a ``LinePooled`` one.
+    """
     cls = _class(name)
+    pooling = options.get("pooling")
+    if pooling is not None and (pooling == "segments" or "pooling" not in signature(cls).parameters):
+        from toothwise.detectors.pooling import LinePooled
+
+        del options["pooling"]
+        return LinePooled(detector=name, pooling=pooling, options=options)
     merged = {**_REGISTRY[name][2], **options}
     try:
         return cls(**merged)
@@ -93,4 +115,8 @@ def load(folder: str | Path) -> Detector:
     """A saved detector; nothing in the folder is executed or unpickled."""
     folder = Path(folder)
     meta = read_meta(folder)
+    if meta["detector"] == "pooled":
+        from toothwise.detectors.pooling import LinePooled
+
+        return LinePooled._load(meta, folder)
     return _class(meta["detector"])._load(meta, folder)

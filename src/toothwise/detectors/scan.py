@@ -176,7 +176,7 @@ class DirectionalScan(Detector):
         axes = _AXES[self.options["lines"]]
         if self.options["noise"] == "learned":
             evidence = self._whitened().evidence(self._complete(values), axes)
-            return np.max([e.max(axis=1) for e in evidence.values()], axis=0), evidence
+            return np.logaddexp.reduce(np.concatenate(list(evidence.values()), axis=1), axis=1), evidence
         evidence = {}
         for axis in axes:
             best = self._line_maxima(values, axis)

@@ -115,7 +115,7 @@ def test_impossible_architectures(options):
 
 
 def test_the_cache_gives_the_same_features_and_spares_the_encoder(images):
-    from toothwise.detectors.dinomaly.encoder import EncoderCache
+    from toothwise.detectors.encoder_cache import EncoderCache
 
     x = images[:, :, :64, :96]
     model = DirectionalDinomalyModel(**TINY)
@@ -136,7 +136,7 @@ def test_the_cache_gives_the_same_features_and_spares_the_encoder(images):
 
 
 def test_the_cache_is_bounded():
-    from toothwise.detectors.dinomaly.encoder import EncoderCache
+    from toothwise.detectors.encoder_cache import EncoderCache
 
     cache = EncoderCache(max_bytes=1000)
     for i in range(10):

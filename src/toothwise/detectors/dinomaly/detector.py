@@ -14,18 +14,19 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.detectors.dinomaly.encoder import EncoderCache
 from toothwise.detectors.dinomaly.images import ImageMaker
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
+from toothwise.detectors.encoder_cache import EncoderCache, shared_cache
+from toothwise.detectors.image_scoring import check_device, pick_device, score_images
+from toothwise.detectors.pooling import LINE_POOLINGS, pool_lines
 from toothwise.errors import InputError
 
 __all__ = ["DinomalyDetector"]
 
-_POOLINGS = ("top", "rows", "columns", "lines")
+_POOLINGS = ("top", *LINE_POOLINGS)
 
 
 class DinomalyDetector(Detector):
@@ -75,8 +76,7 @@ class DinomalyDetector(Detector):
             raise InputError(f"pooling must be one of {', '.join(_POOLINGS)}, but got {pooling!r}")
         if batch_size < 1:
             raise InputError(f"batch_size must be 1 or more, but got {batch_size}")
-        if device not in ("auto", "cpu", "cuda"):
-            raise InputError(f"device must be 'auto', 'cpu' or 'cuda', but got {device!r}")
+        check_device(device)
         super().__init__(
             encoder_name=encoder_name,
             weights=weights,
@@ -123,17 +123,14 @@ class DinomalyDetector(Detector):
 
     @property
     def _device(self) -> torch.device:
-        chosen = self.options["device"]
-        if chosen == "cuda" and not torch.cuda.is_available():
-            raise InputError("device is 'cuda', but no CUDA device is available: use 'auto' or 'cpu'")
-        return torch.device("cuda" if chosen != "cpu" and torch.cuda.is_available() else "cpu")
+        return pick_device(self.options["device"])
 
     def _fit(self, values: np.ndarray) -> None:
         module = self._make_module()  # first: missing weights must not cost a scaling
         self._images.fit(values)
         images = self._images(values)
         module.model.encoder.grid(images)
-        module.model.cache = EncoderCache()
+        module.model.cache = shared_cache() or EncoderCache()
         loss = self._train(module, images)
         module.model.cache = None
         self._module = module.eval()
@@ -177,42 +174,14 @@ class DinomalyDetector(Detector):
             engine.fit(model=module, train_dataloaders=loader)
             return float(engine.trainer.callback_metrics["train_loss"])
 
-    @torch.inference_mode()
     def _predict(self, values: np.ndarray) -> Prediction:
         module = self._module
         if module is None:
             raise InputError(f"{self.name} holds no weights: fit it first")
         module.to(self._device)
-        score, maps = [], []
-        for start in range(0, len(values), self.options["batch_size"]):
-            part = values[start : start + self.options["batch_size"]]
-            found = module.model(self._images(part).to(self._device))
-            full = functional.interpolate(
-                found.anomaly_map, size=values.shape[1:], mode="bilinear", antialias=True, align_corners=False
-            )
-            if self.watch is not None:
-                self.watch(start / len(values))
-            score.append(found.pred_score.double().cpu().numpy())
-            maps.append(full[:, 0].float().cpu().numpy())
-        anomaly_map = np.concatenate(maps)
-        anomaly_map[np.isnan(values)] = np.nan
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a line without any pair has no mean
-            means = (np.nanmean(anomaly_map, axis=axis, dtype=np.float64) for axis in (2, 1))
-            rows, columns = (_contrast(np.asarray(lines)) for lines in means)
-        pooling = self.options["pooling"]
-        pooled = {
-            "top": np.concatenate(score),
-            "rows": np.nanmax(rows, axis=1),
-            "columns": np.nanmax(columns, axis=1),
-            "lines": np.maximum(np.nanmax(rows, axis=1), np.nanmax(columns, axis=1)),
-        }
-        return Prediction(
-            score=pooled[pooling],
-            anomaly_map=anomaly_map,
-            row_evidence=None if pooling == "columns" else np.nan_to_num(rows, nan=-np.inf),
-            column_evidence=None if pooling == "rows" else np.nan_to_num(columns, nan=-np.inf),
-        )
+        size = self.options["batch_size"]
+        own, heat = score_images(module.model, self._images, values, size, self._device, self.watch)
+        return pool_lines(heat, self.options["pooling"], own)
 
     def _state(self) -> dict[str, np.ndarray]:
         if self._module is None:
@@ -227,23 +196,13 @@ class DinomalyDetector(Detector):
     def _restore(self, state: dict[str, np.ndarray]) -> None:
         self._images.restore(state)
         module = self._make_module().eval()
-        expected, source = self.info.get("encoder", {}).get("sha256"), module.model.encoder.source
-        if expected != source.sha256:
-            raise InputError(
-                f"this detector was fitted with encoder weights {str(expected)[:12]}, but {source.name} has "
-                f"{source.sha256[:12]}: give the same file"
-            )
+        module.model.encoder.source.check(self.info.get("encoder", {}).get("sha256"))
         own = module.model.state_dict()
         for key in own:
             if not key.startswith("encoder."):
                 own[key] = torch.from_numpy(np.array(state[key]))
         module.model.load_state_dict(own)
         self._module = module
-
-
-def _contrast(lines: np.ndarray) -> np.ndarray:
-    """Line means ``[n, lines]`` less their median."""
-    return lines - np.nanmedian(lines, axis=1, keepdims=True)
 
 
 def _no_checkpoint() -> Any:

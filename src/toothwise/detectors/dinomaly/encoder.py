@@ -1,10 +1,9 @@
-"""The frozen encoder: where its weights come from, which layers it gives, and a cache of what it gave."""
+"""The frozen encoder: where its weights come from and which layers it gives."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from toothwise.detectors.encoder_cache import EncoderCache, shared_cache
 from toothwise.errors import InputError, WeightsError
 
-__all__ = ["EncoderCache", "FrozenEncoder", "WeightsSource", "find_weights"]
+__all__ = ["FrozenEncoder", "WeightsSource", "average", "encode_groups", "find_weights", "hash_state", "read_weights"]
 
 RANDOM = "random"
 VARIABLE = "TOOTHWISE_WEIGHTS"
@@ -28,6 +28,14 @@ class WeightsSource:
     kind: str
     name: str
     sha256: str
+
+    def check(self, expected: str | None) -> None:
+        """Refuse other weights than those that a saved detector was fitted with."""
+        if expected != self.sha256:
+            raise InputError(
+                f"this detector was fitted with encoder weights {str(expected)[:12]}, but {self.name} has "
+                f"{self.sha256[:12]}: give the same file"
+            )
 
 
 def find_weights(encoder_name: str, weights: str | Path | None) -> Path | None:
@@ -53,7 +61,8 @@ def find_weights(encoder_name: str, weights: str | Path | None) -> Path | None:
     return found[0] if found else None
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Tensors of a .safetensors file, and of no other kind."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -150,6 +159,37 @@ class FrozenEncoder(nn.Module):
         return [tokens[i] for i in self.target_layers]
 
 
+def encode_groups(
+    encoder: FrozenEncoder, images: Tensor, groups: list[list[int]], *, prefix: bool = True, cache: EncoderCache | None
+) -> list[Tensor]:
+    """The mean of all target layers, and of each group of them, for images ``[b, 3, h, w]``.
+
+    Args:
+        groups: indices into the encoder's target layers.
+        prefix: keep class and register tokens.
+        cache: where results are held; None = that of the surrounding ``shared_encodings`` block, if any.
+
+    Returns:
+        1 + groups tensors ``[b, p + h*w, dim]``.
+    """
+
+    def encode(part: Tensor) -> list[Tensor]:
+        tokens = encoder(part)
+        if not prefix:
+            tokens = [t[:, encoder.prefix :] for t in tokens]
+        return [average(tokens), *(average([tokens[i] for i in group]) for group in groups)]
+
+    cache = cache or shared_cache()
+    if cache is None:
+        return encode(images)
+    return cache.of(images, encode, f"{encoder.source.sha256}{encoder.target_layers}{groups}{prefix}")
+
+
+def average(tensors: list[Tensor]) -> Tensor:
+    """Mean over a list of tensors of one shape."""
+    return torch.stack(tensors, dim=1).mean(dim=1)
+
+
 def _default_layers(depth: int) -> list[int]:
     if depth == 24:
         return [4, 6, 8, 10, 12, 14, 16, 18]
@@ -176,10 +216,10 @@ def _create(encoder_name: str, weights: str | Path | None, seed: int) -> tuple[A
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             vit = build(False)
-        return vit, WeightsSource(RANDOM, f"seed {seed}", _hash_state(vit))
+        return vit, WeightsSource(RANDOM, f"seed {seed}", hash_state(vit))
     path = find_weights(encoder_name, weights)
     if path is not None:
-        state = {k: v.float() for k, v in _read(path).items() if not k.startswith(_UNUSED)}
+        state = {k: v.float() for k, v in read_weights(path).items() if not k.startswith(_UNUSED)}
         vit = build(False)
         try:
             vit.load_state_dict(state, strict=True)
@@ -197,52 +237,13 @@ def _create(encoder_name: str, weights: str | Path | None, seed: int) -> tuple[A
             f"no weights for the encoder {encoder_name!r}: give a .safetensors file, or set {VARIABLE} to a "
             f"folder with one whose name starts with {encoder_name!r}; the hub was tried and failed ({reason})"
         ) from None
-    return vit, WeightsSource("hub", str(vit.pretrained_cfg.get("hf_hub_id") or encoder_name), _hash_state(vit))
+    return vit, WeightsSource("hub", str(vit.pretrained_cfg.get("hf_hub_id") or encoder_name), hash_state(vit))
 
 
-def _hash_state(module: nn.Module) -> str:
+def hash_state(module: nn.Module) -> str:
+    """sha256 over all weights."""
     digest = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-class EncoderCache:
-    """Remembers what was computed for an image, by the hash of the image itself, so that it cannot be stale.
-
-    Args:
-        max_bytes: the oldest entries go when more would be held.
-    """
-
-    def __init__(self, max_bytes: int = 2**30) -> None:
-        self.max_bytes, self.bytes = max_bytes, 0
-        self.hits = self.misses = 0
-        self._held: OrderedDict[bytes, list[Tensor]] = OrderedDict()
-
-    @staticmethod
-    def key(image: Tensor) -> bytes:
-        """Hash of one image's values and shape."""
-        array = image.detach().cpu().contiguous().numpy()
-        return hashlib.blake2b(array.tobytes(), digest_size=16, key=str(array.shape).encode()[:64]).digest()
-
-    def get(self, key: bytes) -> list[Tensor] | None:
-        """What is held for a key."""
-        found = self._held.get(key)
-        if found is None:
-            self.misses += 1
-        else:
-            self.hits += 1
-            self._held.move_to_end(key)
-        return found
-
-    def put(self, key: bytes, value: list[Tensor]) -> None:
-        """Hold tensors for a key."""
-        size = sum(t.numel() * t.element_size() for t in value)
-        if key in self._held or size > self.max_bytes:
-            return
-        while self.bytes + size > self.max_bytes:
-            _, old = self._held.popitem(last=False)
-            self.bytes -= sum(t.numel() * t.element_size() for t in old)
-        self._held[key] = value
-        self.bytes += size

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
-from toothwise.detectors.dinomaly.encoder import EncoderCache, FrozenEncoder
+from toothwise.detectors.dinomaly.encoder import FrozenEncoder, average, encode_groups
+from toothwise.detectors.encoder_cache import EncoderCache
 from toothwise.errors import InputError
 
 __all__ = ["DirectionalBlock", "DirectionalDinomalyModel"]
@@ -130,23 +131,8 @@ class DirectionalDinomalyModel(nn.Module):
 
     def encode(self, images: Tensor) -> list[Tensor]:
         """Input of the bottleneck and the fused features to rebuild, each ``[b, p + h*w, dim]``; cached if asked."""
-        if self.cache is None:
-            return self._encode(images)
-        keys = [EncoderCache.key(image) for image in images]
-        held = [self.cache.get(key) for key in keys]
-        missing = [i for i, item in enumerate(held) if item is None]
-        if missing:
-            fresh = self._encode(images[missing])
-            for position, i in enumerate(missing):
-                held[i] = [t[position].clone() for t in fresh]
-                self.cache.put(keys[i], held[i] or [])
-        return [torch.stack([item[k] for item in held if item is not None]) for k in range(len(self.fuse_encoder) + 1)]
-
-    def _encode(self, images: Tensor) -> list[Tensor]:
-        tokens = self.encoder(images)
-        if self.prefix == "drop":
-            tokens = [t[:, self.encoder.prefix :] for t in tokens]
-        return [_mean(tokens), *(_mean([tokens[i] for i in group]) for group in self.fuse_encoder)]
+        keep = self.prefix != "drop"
+        return encode_groups(self.encoder, images, self.fuse_encoder, prefix=keep, cache=self.cache)
 
     def decode(self, x: Tensor, grid: tuple[int, int]) -> list[Tensor]:
         """Bottleneck and decoder: input tokens -> rebuilt features, one per group."""
@@ -157,7 +143,7 @@ class DirectionalDinomalyModel(nn.Module):
             x = layer(x, grid) if isinstance(layer, DirectionalBlock) else layer(x)
             rebuilt.append(x)
         rebuilt.reverse()
-        return [_mean([rebuilt[i] for i in group]) for group in self.fuse_decoder]
+        return [average([rebuilt[i] for i in group]) for group in self.fuse_decoder]
 
     def features(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Encoder and rebuilt features, each ``[b, dim, h, w]``."""
@@ -185,10 +171,6 @@ class DirectionalDinomalyModel(nn.Module):
         flat = self.blur(small).flatten(1)
         score = flat.topk(int(flat.shape[1] * _TOP), dim=1).values.mean(dim=1)
         return InferenceBatch(pred_score=score, anomaly_map=full)
-
-
-def _mean(tensors: list[Tensor]) -> Tensor:
-    return torch.stack(tensors, dim=1).mean(dim=1)
 
 
 def _spatial(tokens: Tensor, grid: tuple[int, int]) -> Tensor:

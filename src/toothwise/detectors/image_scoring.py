@@ -1,0 +1,68 @@
+"""Running an image model over maps, batch by batch, and bringing its anomaly map back to the tooth pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from toothwise.detectors.dinomaly.images import ImageMaker
+from toothwise.errors import InputError
+
+__all__ = ["check_device", "pick_device", "score_images"]
+
+_DEVICES = ("auto", "cpu", "cuda")
+
+
+def check_device(device: str) -> None:
+    """Refuse a name that is no device."""
+    if device not in _DEVICES:
+        raise InputError(f"device must be 'auto', 'cpu' or 'cuda', but got {device!r}")
+
+
+def pick_device(device: str) -> torch.device:
+    """The device meant by "auto" (CUDA where there is one), "cpu" or "cuda"."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device is 'cuda', but no CUDA device is available: use 'auto' or 'cpu'")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+@torch.inference_mode()
+def score_images(
+    model: nn.Module,
+    images: ImageMaker,
+    values: np.ndarray,
+    batch_size: int,
+    device: torch.device,
+    watch: Callable[[float], None] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and anomaly maps of a model in evaluation mode.
+
+    Args:
+        model: images ``[b, 3, H, W]`` -> an object with ``pred_score`` ``[b]`` and ``anomaly_map`` ``[b, 1, H, W]``.
+        images: fitted.
+        values: maps ``[n, rows, columns]``.
+        batch_size: images at a time.
+        device: where the model is.
+        watch: told the share done.
+
+    Returns:
+        float64 ``[n]``, and float32 ``[n, rows, columns]`` with NaN where the map is NaN.
+    """
+    score, maps = [], []
+    for start in range(0, len(values), batch_size):
+        found = model(images(values[start : start + batch_size]).to(device))
+        heat = found.anomaly_map
+        if heat.ndim == 3:
+            heat = heat[:, None]
+        full = functional.interpolate(heat, size=values.shape[1:], mode="bilinear", antialias=True, align_corners=False)
+        if watch is not None:
+            watch(start / len(values))
+        score.append(found.pred_score.double().cpu().numpy().reshape(-1))
+        maps.append(full[:, 0].float().cpu().numpy())
+    anomaly_map = np.concatenate(maps)
+    anomaly_map[np.isnan(values)] = np.nan
+    return np.concatenate(score), anomaly_map

@@ -1,0 +1,139 @@
+"""PatchCore's memory bank over patches that may know their neighbours and their place."""
+
+from __future__ import annotations
+
+import torch
+from anomalib.models.image.patchcore.anomaly_map import AnomalyMapGenerator
+from anomalib.models.image.patchcore.torch_model import PatchcoreModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+from toothwise.detectors.features import CnnFeatures, VitFeatures
+from toothwise.errors import InputError
+
+__all__ = ["CONTEXTS", "ContextPatchcoreModel"]
+
+CONTEXTS = ("none", "row", "column", "both")
+
+
+class ContextPatchcoreModel(PatchcoreModel):
+    """PatchCore (Roth et al., CVPR 2022; anomalib's) with context, place, and a bank of bounded size.
+
+    Args:
+        features: gives feature maps of images.
+        num_neighbors: healthy patches that weigh the image's score, 1 = the farthest patch's distance as it is.
+        context: "none"; "row", "column" or "both" = each patch's features are joined with those of its neighbours in
+            that line (a faint line is seen by many patches at once, a speck is not).
+        reach: neighbours on each side.
+        position: weight of the patch's place; 1 = patches a whole map apart are as far from each other as two
+            unrelated patches. 0 = a patch may be compared with healthy ones from anywhere, right where tooth zero of
+            maps is not aligned.
+        max_patches: healthy patches, drawn at random, of which the coreset is chosen; bounds memory and time.
+        seed: of that draw and of the coreset's.
+    """
+
+    def __init__(
+        self,
+        features: VitFeatures | CnnFeatures,
+        *,
+        num_neighbors: int = 9,
+        context: str = "none",
+        reach: int = 1,
+        position: float = 0.0,
+        max_patches: int = 20_000,
+        seed: int = 0,
+    ) -> None:
+        nn.Module.__init__(self)  # PatchcoreModel's own would build, and download, an encoder
+        if context not in CONTEXTS:
+            raise InputError(f"context must be one of {', '.join(map(repr, CONTEXTS))}, but got {context!r}")
+        for name, value, least in (
+            ("num_neighbors", num_neighbors, 1),
+            ("reach", reach, 1),
+            ("max_patches", max_patches, 10),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(f"{name} must be a whole number, {least} or more, but got {value!r}")
+        if not 0 <= position < float("inf"):
+            raise InputError(f"position must be a weight, 0 or more, but got {position!r}")
+        self.tiler = None
+        self.layers = features.layers
+        self.num_neighbors = num_neighbors
+        self.feature_extractor = features
+        self.feature_pooler = nn.AvgPool2d(3, 1, 1)
+        self.anomaly_map_generator = AnomalyMapGenerator()
+        self.register_buffer("memory_bank", torch.empty(0))
+        self.embedding_store: list[Tensor] = []
+        self.context, self.reach, self.position = context, reach, float(position)
+        self.max_patches = max_patches
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def generate_embedding(self, features: dict[str, Tensor]) -> Tensor:
+        """Features of the patches with their context and place, ``[b, channels, h, w]``."""
+        own = super().generate_embedding(features)
+        parts = [own]
+        if self.context in ("row", "both"):
+            parts += _neighbours(own, self.reach, 3)
+        if self.context in ("column", "both"):
+            parts += _neighbours(own, self.reach, 2)
+        if self.position > 0:
+            b, channels, h, w = own.shape
+            place = torch.stack(torch.meshgrid(torch.linspace(0, 1, h), torch.linspace(0, 1, w), indexing="ij"))
+            # two unrelated patches of unit spread are sqrt(2 * channels) apart
+            scale = self.position * (2.0 * channels * len(parts)) ** 0.5
+            parts.append((scale * place).to(own).expand(b, -1, -1, -1))
+        return torch.cat(parts, dim=1)
+
+    @torch.no_grad()
+    def patches(self, images: Tensor) -> int:
+        """Number of patches of one image of this size."""
+        first = next(iter(self.feature_extractor(images[:1]).values()))
+        return first.shape[-2] * first.shape[-1]
+
+    @torch.no_grad()
+    def collect(self, images: Tensor, share: float) -> None:
+        """Take a random share of the patches of healthy images into the store."""
+        features = {k: self.feature_pooler(v) for k, v in self.feature_extractor(images).items()}
+        patches = self.reshape_embedding(self.generate_embedding(features))
+        if share < 1:
+            count = max(1, round(share * len(patches)))
+            patches = patches[torch.randperm(len(patches), generator=self._generator)[:count]]
+        self.embedding_store.append(patches)
+
+    def share(self, images: int, patches: int) -> float:
+        """The share of patches to collect so that ``max_patches`` come from so many images of so many patches."""
+        return min(1.0, self.max_patches / (images * patches))
+
+    def choose(self, ratio: float) -> None:
+        """Fill the bank with the share ``ratio`` of the collected patches that covers them best (k-center greedy)."""
+        if not 0 < ratio <= 1:
+            raise InputError(f"coreset_ratio must lie in 0..1, 0 excluded, but got {ratio!r}")
+        patches = torch.vstack(self.embedding_store)
+        self.embedding_store.clear()
+        if ratio < 1:
+            patches = patches[_cover(patches, max(1, round(ratio * len(patches))), self._generator)]
+        self.memory_bank = patches.contiguous()
+
+
+def _cover(x: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Indices of ``count`` rows of x ``[n, d]``, each the farthest from those chosen before it (k-center greedy).
+
+    anomalib's KCenterGreedy takes the difference to every row in each step, whose temporaries fragment the heap by
+    gigabytes on the CPU; squared distances by one product need none, and no random projection either.
+    """
+    square = (x * x).sum(dim=1)
+    far = torch.full_like(square, torch.inf)
+    chosen = torch.empty(count, dtype=torch.long)
+    chosen[0] = torch.randint(len(x), (1,), generator=generator)[0]
+    for k in range(1, count):
+        last = int(chosen[k - 1])
+        torch.minimum(far, square - 2 * (x @ x[last]) + square[last], out=far)
+        far[last] = -torch.inf
+        chosen[k] = far.argmax()
+    return chosen
+
+
+def _neighbours(x: Tensor, reach: int, dim: int) -> list[Tensor]:
+    """The maps ``[b, c, h, w]`` moved by 1 to ``reach`` patches either way along ``dim``; the rim repeats itself."""
+    pad = (reach, reach, 0, 0) if dim == 3 else (0, 0, reach, reach)
+    wide = functional.pad(x, pad, mode="replicate")
+    return [wide.narrow(dim, k, x.shape[dim]) for k in range(2 * reach + 1) if k != reach]

@@ -1,0 +1,130 @@
+"""From an anomaly map to a score: what the detector says itself, or what lines of the map say.
+
+A damaged tooth is a line, so a detector that scores single spots leaves the square root of the line's length on the
+table. Pooling its anomaly map along rows and columns is the control that every claim about direction has to beat.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.scan import DirectionalScan
+from toothwise.errors import InputError
+
+__all__ = ["LINE_POOLINGS", "LinePooled", "line_contrast", "pool_lines", "segment_scan"]
+
+LINE_POOLINGS = ("rows", "columns", "lines")
+_KEPT = 4  # every 4th healthy map is kept for the calibration of segments
+
+
+def line_contrast(anomaly_map: np.ndarray, axis: int) -> np.ndarray:
+    """Mean of an anomaly map along its lines, less the median of all of them.
+
+    Args:
+        anomaly_map: ``[n, rows, columns]``, NaN where no pair meshes.
+        axis: 1 = rows, 2 = columns.
+
+    Returns:
+        float64 ``[n, lines]``; -inf of a line without any pair. What moves the whole map does not count.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a line without any pair has no mean
+        means = np.nanmean(anomaly_map, axis=3 - axis, dtype=np.float64)
+    return np.nan_to_num(means - np.nanmedian(means, axis=1, keepdims=True), nan=-np.inf)
+
+
+def pool_lines(anomaly_map: np.ndarray, pooling: str, own: np.ndarray | None = None) -> Prediction:
+    """A prediction from an anomaly map.
+
+    Args:
+        anomaly_map: float32 ``[n, rows, columns]``, larger = more anomalous.
+        pooling: "rows", "columns" or "lines" (either) = the best line's contrast; anything else = ``own``.
+        own: float64 ``[n]``, the detector's own score.
+
+    Returns:
+        Score, map, and the evidence of the lines that were looked at (of both where the score is the detector's own).
+    """
+    rows = None if pooling == "columns" else line_contrast(anomaly_map, 1)
+    columns = None if pooling == "rows" else line_contrast(anomaly_map, 2)
+    score = own
+    if pooling in LINE_POOLINGS or score is None:
+        score = np.max([e.max(axis=1) for e in (rows, columns) if e is not None], axis=0)
+    return Prediction(score=score, anomaly_map=anomaly_map, row_evidence=rows, column_evidence=columns)
+
+
+def segment_scan(healthy: np.ndarray) -> Detector:
+    """The directional scan, calibrated on anomaly maps ``[n, rows, columns]`` of healthy maps."""
+    return DirectionalScan(log=False).fit(healthy)
+
+
+class LinePooled(Detector):
+    """Any detector that gives an anomaly map, scored by the best line of that map.
+
+    Args:
+        detector: its name in the registry.
+        pooling: "rows", "columns" or "lines": whole lines, see ``pool_lines``; "segments": the best row or column
+            segment of several lengths (the directional scan on the anomaly map), calibrated on every fourth healthy
+            map, which the detector itself does not see.
+        options: of the detector.
+
+    Raises:
+        InputError: unknown pooling, or fewer than 32 maps for "segments".
+    """
+
+    name = "pooled"
+
+    def __init__(self, *, detector: str, pooling: str = "segments", options: dict[str, Any] | None = None) -> None:
+        from toothwise.detectors.registry import create
+
+        if pooling not in (*LINE_POOLINGS, "segments"):
+            allowed = ", ".join(map(repr, (*LINE_POOLINGS, "segments")))
+            raise InputError(f"pooling of detector {detector!r} must be one of {allowed}, but got {pooling!r}")
+        super().__init__(detector=detector, pooling=pooling, options=dict(options or {}))
+        self._inner = create(detector, **self.options["options"])
+        self._scan: Detector | None = None
+
+    def _fit(self, values: np.ndarray) -> None:
+        self._inner.watch = self.watch
+        if self.options["pooling"] == "segments":
+            if len(values) < 32:
+                raise InputError(f"pooling 'segments' needs 32 healthy maps or more, but got {len(values)}")
+            kept = np.arange(len(values)) % _KEPT == 0
+            self._inner.fit(values[~kept])
+            self._scan = segment_scan(self._inner.predict(values[kept]).anomaly_map)
+        else:
+            self._inner.fit(values)
+        self.info = self._inner.info
+
+    def _predict(self, values: np.ndarray) -> Prediction:
+        found = self._inner.predict(values)
+        if self._scan is None:
+            line = pool_lines(found.anomaly_map, self.options["pooling"])
+        else:
+            line = self._scan.predict(found.anomaly_map)
+        return Prediction(
+            score=line.score,
+            anomaly_map=found.anomaly_map,
+            severity=found.severity,
+            row_evidence=line.row_evidence,
+            column_evidence=line.column_evidence,
+            p_value=line.p_value,
+        )
+
+    def _state(self) -> dict[str, np.ndarray]:
+        scan = {} if self._scan is None else {f"scan.{k}": v for k, v in self._scan._state().items()}
+        return {f"inner.{k}": v for k, v in self._inner._state().items()} | scan
+
+    def _restore(self, state: dict[str, np.ndarray]) -> None:
+        def part(name: str) -> dict[str, np.ndarray]:
+            return {k.partition(".")[2]: v for k, v in state.items() if k.startswith(f"{name}.")}
+
+        self._inner.shape, self._inner.info = self.shape, self.info
+        self._inner._restore(part("inner"))
+        if self.options["pooling"] == "segments":
+            self._scan = DirectionalScan(log=False)
+            self._scan.shape = self.shape
+            self._scan._restore(part("scan"))
