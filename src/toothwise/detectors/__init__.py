@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.registry import create, describe, load, names
 
-__all__ = ["Detector", "DirectionalDinomaly", "Prediction", "create", "describe", "load", "names"]
+__all__ = ["Detector", "DirectionalDinomaly", "PatchcoreContext", "Prediction", "create", "describe", "load", "names"]
+
+_MODULES = {"DirectionalDinomaly": "dinomaly.lightning_model", "PatchcoreContext": "patchcore.lightning_model"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "DirectionalDinomaly":  # torch and anomalib load only when the module is asked for
-        from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
-
-        return DirectionalDinomaly
+    if name in _MODULES:  # torch and anomalib load only when a module is asked for
+        return getattr(import_module(f"toothwise.detectors.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

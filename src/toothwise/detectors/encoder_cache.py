@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["EncoderCache", "shared_cache", "shared_encodings"]
+__all__ = ["EncoderCache", "shared_cache", "shared_encodings", "unshared_encodings"]
 
 
 class EncoderCache:
@@ -77,7 +77,7 @@ class EncoderCache:
         return [torch.stack(parts) for parts in zip(*found, strict=True)]
 
 
-_shared: list[EncoderCache] = []
+_shared: list[EncoderCache | None] = []
 
 
 def shared_cache() -> EncoderCache | None:
@@ -92,8 +92,19 @@ def shared_encodings(max_bytes: int = 2**32) -> Iterator[EncoderCache]:
     Args:
         max_bytes: held at most; a 224 x 224 image takes 1.2 MB with ViT-S.
     """
-    _shared.append(EncoderCache(max_bytes))
+    cache = EncoderCache(max_bytes)
+    _shared.append(cache)
     try:
-        yield _shared[-1]
+        yield cache
+    finally:
+        _shared.pop()
+
+
+@contextmanager
+def unshared_encodings() -> Iterator[None]:
+    """Within a ``shared_encodings`` block: encoders run again, for timings."""
+    _shared.append(None)
+    try:
+        yield
     finally:
         _shared.pop()

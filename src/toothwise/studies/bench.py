@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from toothwise import detectors
+from toothwise.detectors.encoder_cache import shared_encodings
 from toothwise.errors import InputError, MissingDependencyError, WeightsError
 from toothwise.files import atomic_file, write_json
 from toothwise.results import write_result
@@ -119,22 +120,23 @@ def bench(config: BenchConfig, folder: Path, progress: Progress | None = None) -
     skipped: dict[str, str] = {}
     for cells in groups:
         maps: CellMaps | None = None
-        for cell in cells:
-            tell(cell.name, len(rows) / total)
-            path = folder / "cells" / f"{_key(cell)}.json"
-            if path.exists():
-                rows.append(_read(path))
-                continue
-            if cell.detector in skipped:
-                continue
-            maps = maps or draw_maps(cell)
-            try:
-                row = run_cell(cell, maps)
-            except (MissingDependencyError, WeightsError) as error:
-                skipped[cell.detector] = str(error)
-                continue
-            write_json(path, row)
-            rows.append(row)
+        with shared_encodings():  # detectors with the same encoder see the same images
+            for cell in cells:
+                tell(cell.name, len(rows) / total)
+                path = folder / "cells" / f"{_key(cell)}.json"
+                if path.exists():
+                    rows.append(_read(path))
+                    continue
+                if cell.detector in skipped:
+                    continue
+                maps = maps or draw_maps(cell)
+                try:
+                    row = run_cell(cell, maps)
+                except (MissingDependencyError, WeightsError) as error:
+                    skipped[cell.detector] = str(error)
+                    continue
+                write_json(path, row)
+                rows.append(row)
     if not rows:
         raise InputError(f"no detector could be run: {'; '.join(skipped.values())}")
     table = pd.DataFrame(rows)

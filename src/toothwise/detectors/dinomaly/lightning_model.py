@@ -6,17 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from anomalib import LearningType
 from anomalib.data import Batch
 from anomalib.metrics import Evaluator
-from anomalib.models.components import AnomalibModule
 from anomalib.models.image.dinomaly.components import StableAdamW, WarmCosineScheduler
 from anomalib.post_processing import PostProcessor
 from anomalib.pre_processing import PreProcessor
 from anomalib.visualization import Visualizer
 from torch import Tensor, nn
-from torchvision.transforms.v2 import Compose, Normalize, Resize
 
+from toothwise.detectors.anomalib_module import RawScoreModule
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
 from toothwise.errors import InputError, TrainingError, WeightsError
@@ -27,7 +25,7 @@ _WARM_UP = 100
 _ENCODER = "model.encoder."
 
 
-class DirectionalDinomaly(AnomalibModule):
+class DirectionalDinomaly(RawScoreModule):
     """Dinomaly whose first decoder layers attend along rows and columns of the map.
 
     Differs from anomalib's Dinomaly in the training besides the attention: the learning rate follows its schedule by
@@ -100,24 +98,6 @@ class DirectionalDinomaly(AnomalibModule):
         """Bottleneck and decoder (made anew, so that no weight is stored under two names)."""
         return nn.ModuleList([self.model.bottleneck, self.model.decoder])
 
-    @classmethod
-    def configure_pre_processor(cls, image_size: tuple[int, int] | None = None) -> PreProcessor:
-        """Resize (no crop) and ImageNet normalisation, the same in training and after it."""
-        size = image_size or (224, 224)
-        steps = [Resize(size, antialias=True), Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])]
-        return PreProcessor(transform=Compose(steps))
-
-    def configure_post_processor(self) -> PostProcessor:
-        """Scores stay raw and no threshold is tuned on the validation data."""
-        return PostProcessor(enable_normalization=False, enable_thresholding=False)
-
-    @staticmethod
-    def configure_evaluator() -> Evaluator:
-        """AUROC from raw scores in float64; no metric that needs a tuned threshold."""
-        from toothwise.detectors.dinomaly.metrics import RawAUROC
-
-        return Evaluator(test_metrics=[RawAUROC(fields=["pred_score", "gt_label"], prefix="image_")])
-
     def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Rebuild the encoder's features; the loss must stay finite."""
         del args, kwargs
@@ -156,12 +136,6 @@ class DirectionalDinomaly(AnomalibModule):
         if self.global_step >= self.max_steps:
             self.trainer.should_stop = True
 
-    def validation_step(self, batch: Batch, *args: Any, **kwargs: Any) -> Batch:
-        """Anomaly map and raw score of a batch."""
-        del args, kwargs
-        found = self.model(batch.image)
-        return batch.update(pred_score=found.pred_score, anomaly_map=found.anomaly_map)
-
     def configure_optimizers(self) -> dict[str, Any]:
         """StableAdamW, with the warm-up and cosine schedule followed by step."""
         total = self.max_steps
@@ -189,11 +163,6 @@ class DirectionalDinomaly(AnomalibModule):
     def trainer_arguments(self) -> dict[str, Any]:
         """None that would override the user's."""
         return {"num_sanity_val_steps": 0}
-
-    @property
-    def learning_type(self) -> LearningType:
-        """One class: trained on healthy maps alone."""
-        return LearningType.ONE_CLASS
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The frozen encoder stays out; its hash goes in."""

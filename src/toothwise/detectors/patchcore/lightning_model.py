@@ -1,0 +1,114 @@
+"""The anomalib module of PatchCore with context, for its Engine and for ``anomalib train``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from anomalib.data import Batch
+from anomalib.metrics import Evaluator
+from anomalib.models.components import MemoryBankMixin
+from anomalib.post_processing import PostProcessor
+from anomalib.pre_processing import PreProcessor
+from anomalib.visualization import Visualizer
+from torch import Tensor
+
+from toothwise.detectors.anomalib_module import RawScoreModule
+from toothwise.detectors.features import make_features
+from toothwise.detectors.patchcore.torch_model import ContextPatchcoreModel
+from toothwise.errors import WeightsError
+
+__all__ = ["PatchcoreContext"]
+
+_FEATURES = "model.feature_extractor."
+
+
+class PatchcoreContext(MemoryBankMixin, RawScoreModule):
+    """PatchCore whose patches may know their neighbours along the row or column.
+
+    Differs from anomalib's Patchcore: the encoder comes from a local file where there is one and stays out of
+    checkpoints, the patches that the coreset is chosen from are bounded in number, nothing is cropped, scores are raw.
+
+    Args:
+        encoder_name, layers, weights: of ``make_features``.
+        context, reach, position, num_neighbors, max_patches: of ContextPatchcoreModel.
+        coreset_ratio: share of those patches that the bank keeps.
+        seed: of the choice of patches, and of a random encoder.
+        pre_processor, post_processor, evaluator, visualizer: as in anomalib.
+    """
+
+    def __init__(
+        self,
+        encoder_name: str = "vit_small_patch14_dinov2",
+        layers: Sequence[str] | None = None,
+        weights: str | None = None,
+        context: str = "row",
+        reach: int = 1,
+        position: float = 0.0,
+        num_neighbors: int = 9,
+        max_patches: int = 20_000,
+        coreset_ratio: float = 0.1,
+        seed: int = 0,
+        pre_processor: PreProcessor | bool = True,
+        post_processor: PostProcessor | bool = True,
+        evaluator: Evaluator | bool = True,
+        visualizer: Visualizer | bool = True,
+    ) -> None:
+        super().__init__(
+            pre_processor=pre_processor, post_processor=post_processor, evaluator=evaluator, visualizer=visualizer
+        )
+        self.model = ContextPatchcoreModel(
+            make_features(encoder_name, layers, weights=weights, seed=seed),
+            num_neighbors=num_neighbors,
+            context=context,
+            reach=reach,
+            position=position,
+            max_patches=max_patches,
+            seed=seed,
+        )
+        self.coreset_ratio = coreset_ratio
+        self._share: float | None = None
+
+    def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> Tensor:
+        """Collect patches of healthy images; there is nothing to optimise."""
+        del args, kwargs
+        if self._share is None:
+            images = int(self.trainer.num_training_batches) * len(batch.image)
+            self._share = self.model.share(images, self.model.patches(batch.image))
+        self.model.collect(batch.image, self._share)
+        return torch.tensor(0.0, requires_grad=True, device=self.device)
+
+    def fit(self) -> None:
+        """Choose the bank from what was collected."""
+        self.model.choose(self.coreset_ratio)
+
+    @staticmethod
+    def configure_optimizers() -> None:
+        """None: nothing is trained."""
+
+    @property
+    def trainer_arguments(self) -> dict[str, Any]:
+        """One pass over the healthy images."""
+        return {"gradient_clip_val": 0, "max_epochs": 1, "num_sanity_val_steps": 0, "devices": 1}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The frozen encoder stays out; its hash goes in."""
+        super().on_save_checkpoint(checkpoint)
+        state = checkpoint["state_dict"]
+        for key in [k for k in state if k.startswith(_FEATURES)]:
+            del state[key]
+        checkpoint["encoder_sha256"] = self.model.feature_extractor.source.sha256
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put the encoder that is here into the state, if it is the one that the bank was made with."""
+        super().on_load_checkpoint(checkpoint)
+        source, expected = self.model.feature_extractor.source, checkpoint.get("encoder_sha256")
+        if expected is not None and expected != source.sha256:
+            raise WeightsError(
+                f"the checkpoint was made with encoder weights {expected[:12]}, but {source.name} has "
+                f"{source.sha256[:12]}"
+            )
+        for key, value in self.state_dict().items():
+            if key.startswith(_FEATURES):
+                checkpoint["state_dict"].setdefault(key, value)
