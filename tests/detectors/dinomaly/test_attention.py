@@ -199,3 +199,22 @@ def test_a_grid_that_does_not_fit():
         _make(prefix="drop")(_tokens(13), (3, 4))
     with pytest.raises(InputError, match="does not divide"):
         DirectionalLinearAttention(10, 3)
+
+
+@pytest.mark.parametrize("axis", ["x", "y"])
+@pytest.mark.parametrize("exclude", [0, 1])
+def test_excluded_neighbours_do_not_count_and_all_others_do(axis, exclude):
+    h, w = 6, 7
+    layer = _make(axis=axis, exclude=exclude)
+    # without the query's own part: values of the excluded tokens may be anything
+    q, k, v = (torch.rand(1, 1, w, 8, generator=torch.Generator().manual_seed(s)) for s in range(3))
+    out = module._attend(q, k, v, exclude=exclude)
+    for at in range(w):
+        rest = [j for j in range(w) if abs(j - at) > exclude]
+        expected = module._attend(q[:, :, at : at + 1], k[:, :, rest], v[:, :, rest])
+        torch.testing.assert_close(out[:, :, at : at + 1], expected)
+    assert layer(_tokens(h * w), (h, w)).shape == (2, h * w, DIM)
+    with pytest.raises(InputError, match="leaves nothing to attend to on a line of 3 tokens"):
+        _make(axis="y", exclude=1)(_tokens(3 * w), (3, w))
+    with pytest.raises(InputError, match="exclude must be a whole number"):
+        _make(exclude=-1)

@@ -39,6 +39,9 @@ class DirectionalLinearAttention(nn.Module):
         alpha_per: "layer" (one alpha) or "head" (one for each).
         prefix: "context": tokens before the grid (class, registers) join every line's keys and values and attend to
             all tokens themselves; "drop": there must be none.
+        exclude: neighbours on each side, itself included, that a token does not attend to on its line (0 = itself
+            alone); None = it attends to all. Then a damaged row can rebuild itself neither from its own token nor
+            from the next rows, which share its pixels. A line must be longer than what is left out.
         qkv_bias: bias of the query, key and value projection.
         attn_drop: dropout of the values that lines exchange.
         proj_drop: dropout after the output projection.
@@ -57,6 +60,7 @@ class DirectionalLinearAttention(nn.Module):
         alpha: float = 0.5,
         alpha_per: str = "layer",
         prefix: str = "context",
+        exclude: int | None = None,
         qkv_bias: bool = False,
         attn_drop: float = 0.0,
         proj_drop: float = 0.0,
@@ -75,7 +79,10 @@ class DirectionalLinearAttention(nn.Module):
                 f"alpha must lie strictly between 0 and 1 with mix={mix!r}, but got {alpha}; "
                 "0 and 1 are for mix='fixed'"
             )
+        if exclude is not None and (isinstance(exclude, bool) or not isinstance(exclude, int) or exclude < 0):
+            raise InputError(f"exclude must be a whole number, 0 or more, or null, but got {exclude!r}")
         self.num_heads, self.axis, self.mix, self.prefix = num_heads, axis, mix, prefix
+        self.exclude = exclude
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.attn_drop = nn.Dropout(attn_drop)
         self.proj = nn.Linear(dim, dim)
@@ -123,6 +130,9 @@ class DirectionalLinearAttention(nn.Module):
         p = n - h * w
         if p < 0 or h < 1 or w < 1:
             raise InputError(f"a grid of {h} x {w} needs {h * w} tokens or more, but got {n}")
+        longest = {"y": h, "x": w, "both": min(h, w)}[self.axis]
+        if self.exclude is not None and longest <= 2 * self.exclude + 1:
+            raise InputError(f"exclude={self.exclude} leaves nothing to attend to on a line of {longest} tokens")
         if p and self.prefix == "drop":
             raise InputError(f"prefix='drop' takes the {h * w} tokens of the grid alone, but got {n}")
         qkv = self.qkv(tokens).reshape(b, n, 3, self.num_heads, dim // self.num_heads).permute(2, 0, 3, 1, 4)
@@ -142,9 +152,13 @@ class DirectionalLinearAttention(nn.Module):
         kp, vp = (x[:, :, None, :p] for x in (k, v))  # the same prefix for every line
         lines = []
         if self.axis in ("y", "both"):
-            lines.append(_attend(qg.transpose(2, 3), kg.transpose(2, 3), vg.transpose(2, 3), kp, vp).transpose(2, 3))
+            lines.append(
+                _attend(qg.transpose(2, 3), kg.transpose(2, 3), vg.transpose(2, 3), kp, vp, self.exclude).transpose(
+                    2, 3
+                )
+            )
         if self.axis in ("x", "both"):
-            lines.append(_attend(qg, kg, vg, kp, vp))
+            lines.append(_attend(qg, kg, vg, kp, vp, self.exclude))
         if len(lines) == 1:
             return lines[0].reshape(b, heads, h * w, d)
         out_y, out_x = lines
@@ -154,7 +168,14 @@ class DirectionalLinearAttention(nn.Module):
         return (alpha * out_y + (1.0 - alpha) * out_x).reshape(b, heads, h * w, d)
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, k_prefix: Tensor | None = None, v_prefix: Tensor | None = None) -> Tensor:
+def _attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    k_prefix: Tensor | None = None,
+    v_prefix: Tensor | None = None,
+    exclude: int | None = None,
+) -> Tensor:
     """Linear attention over the last but one dimension; q, k already mapped by phi, prefix joins every line.
 
     (q k^T) v where the line with its prefix is shorter than a head, q (k^T v) otherwise: the same numbers, fewer
@@ -162,8 +183,11 @@ def _attend(q: Tensor, k: Tensor, v: Tensor, k_prefix: Tensor | None = None, v_p
     """
     has_prefix = k_prefix is not None and v_prefix is not None and k_prefix.shape[-2] > 0
     length = k.shape[-2] + (k_prefix.shape[-2] if has_prefix and k_prefix is not None else 0)
-    if length < q.shape[-1]:
+    if exclude is not None or length < q.shape[-1]:
         weight = q @ k.transpose(-2, -1)
+        if exclude is not None:
+            place = torch.arange(k.shape[-2], device=k.device)
+            weight = weight * ((place[:, None] - place).abs() > exclude)
         total = weight.sum(-1, keepdim=True)
         out = weight @ v
         if has_prefix and k_prefix is not None and v_prefix is not None:

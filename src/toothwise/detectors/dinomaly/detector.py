@@ -33,7 +33,8 @@ class DinomalyDetector(Detector):
     """Directional Dinomaly on maps; with no directional layer it is Dinomaly.
 
     Args:
-        directional_layers, axis, mix, alpha, alpha_per, prefix, encoder_name, weights: of DirectionalDinomaly.
+        directional_layers, axis, mix, alpha, alpha_per, prefix, exclude, encoder_name, weights, loss, tail,
+            recentre: of DirectionalDinomaly.
         image_size: (height, width) that a map is resized to, multiples of the patch; None = 224 x 224.
         channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what
             its rows share).
@@ -61,6 +62,10 @@ class DinomalyDetector(Detector):
         alpha: float = 0.5,
         alpha_per: str = "layer",
         prefix: str = "context",
+        exclude: int | None = None,
+        loss: str = "hard",
+        tail: float = 0.05,
+        recentre: str = "none",
         image_size: Sequence[int] | None = None,
         channels: str = "physical",
         log: bool = True,
@@ -86,6 +91,10 @@ class DinomalyDetector(Detector):
             alpha=alpha,
             alpha_per=alpha_per,
             prefix=prefix,
+            exclude=exclude,
+            loss=loss,
+            tail=tail,
+            recentre=recentre,
             image_size=list(image_size or (224, 224)),
             channels=channels,
             log=log,
@@ -112,6 +121,10 @@ class DinomalyDetector(Detector):
             "alpha",
             "alpha_per",
             "prefix",
+            "exclude",
+            "loss",
+            "tail",
+            "recentre",
             "max_steps",
             "learning_rate",
             "seed",

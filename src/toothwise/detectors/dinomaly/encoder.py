@@ -160,29 +160,26 @@ class FrozenEncoder(nn.Module):
 
 
 def encode_groups(
-    encoder: FrozenEncoder, images: Tensor, groups: list[list[int]], *, prefix: bool = True, cache: EncoderCache | None
+    encoder: FrozenEncoder, images: Tensor, groups: list[list[int]], *, cache: EncoderCache | None
 ) -> list[Tensor]:
     """The mean of all target layers, and of each group of them, for images ``[b, 3, h, w]``.
 
     Args:
         groups: indices into the encoder's target layers.
-        prefix: keep class and register tokens.
         cache: where results are held; None = that of the surrounding ``shared_encodings`` block, if any.
 
     Returns:
-        1 + groups tensors ``[b, p + h*w, dim]``.
+        1 + groups tensors ``[b, prefix + h*w, dim]``.
     """
 
     def encode(part: Tensor) -> list[Tensor]:
         tokens = encoder(part)
-        if not prefix:
-            tokens = [t[:, encoder.prefix :] for t in tokens]
         return [average(tokens), *(average([tokens[i] for i in group]) for group in groups)]
 
     cache = cache or shared_cache()
     if cache is None:
         return encode(images)
-    return cache.of(images, encode, f"{encoder.source.sha256}{encoder.target_layers}{groups}{prefix}")
+    return cache.of(images, encode, f"{encoder.source.sha256}{encoder.target_layers}{groups}")
 
 
 def average(tensors: list[Tensor]) -> Tensor:

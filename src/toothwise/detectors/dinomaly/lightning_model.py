@@ -34,7 +34,8 @@ class DirectionalDinomaly(RawScoreModule):
 
     Args:
         encoder_name, weights, directional_layers, axis, mix, alpha, alpha_per, prefix, decoder_depth,
-            bottleneck_dropout, target_layers, fuse_encoder, fuse_decoder, mining_steps: of DirectionalDinomalyModel.
+            bottleneck_dropout, target_layers, fuse_encoder, fuse_decoder, mining_steps, loss, tail, recentre,
+            exclude: of DirectionalDinomalyModel.
         max_steps: training steps; the schedule ends there. A trainer with fewer ends earlier.
         learning_rate: after warm-up; it falls to a tenth along a cosine.
         gradient_clip: norm that gradients are cut to where the trainer sets none.
@@ -59,6 +60,10 @@ class DirectionalDinomaly(RawScoreModule):
         fuse_encoder: list[list[int]] | None = None,
         fuse_decoder: list[list[int]] | None = None,
         mining_steps: int = 1000,
+        loss: str = "hard",
+        tail: float = 0.05,
+        recentre: str = "none",
+        exclude: int | None = None,
         max_steps: int = 5000,
         learning_rate: float = 2e-3,
         gradient_clip: float = 0.1,
@@ -89,6 +94,10 @@ class DirectionalDinomaly(RawScoreModule):
                 fuse_encoder=fuse_encoder,
                 fuse_decoder=fuse_decoder,
                 mining_steps=mining_steps,
+                loss=loss,
+                tail=tail,
+                recentre=recentre,
+                exclude=exclude,
             )
             _initialise(self.trainable, alpha)
         self.max_steps, self.learning_rate, self.gradient_clip = max_steps, learning_rate, gradient_clip

@@ -16,11 +16,13 @@ from torch.nn import functional
 
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.dinomaly.encoder import FrozenEncoder, average, encode_groups
+from toothwise.detectors.dinomaly.loss import TopTailLoss
 from toothwise.detectors.encoder_cache import EncoderCache
 from toothwise.errors import InputError
 
 __all__ = ["DirectionalBlock", "DirectionalDinomalyModel"]
 
+_RECENTRE = ("none", "class", "mean")
 _SCORE_SIZE, _TOP = 256, 0.01  # the score is read off a blurred map of this size, as Dinomaly does
 
 
@@ -50,6 +52,11 @@ class DirectionalDinomalyModel(nn.Module):
         fuse_encoder, fuse_decoder: groups of indices into the target layers and into the decoder layers (last layer
             first) whose features are averaged and compared, group by group; None = first and second half.
         mining_steps: steps over which the hard-mining share rises to 90 %.
+        loss: "hard" = Dinomaly's hard mining; "tail" = see TopTailLoss.
+        tail: share of tokens for loss "tail".
+        recentre: "none"; "class" = the class token, "mean" = the mean of the grid's tokens is taken from the features
+            that are to be rebuilt, so that what a whole map shares (its level, its session) needs no rebuilding.
+        exclude: of DirectionalLinearAttention.
     """
 
     def __init__(
@@ -70,14 +77,24 @@ class DirectionalDinomalyModel(nn.Module):
         fuse_encoder: list[list[int]] | None = None,
         fuse_decoder: list[list[int]] | None = None,
         mining_steps: int = 1000,
+        loss: str = "hard",
+        tail: float = 0.05,
+        recentre: str = "none",
+        exclude: int | None = None,
     ) -> None:
         super().__init__()
+        for name, value, allowed in (("loss", loss, ("hard", "tail")), ("recentre", recentre, _RECENTRE)):
+            if value not in allowed:
+                raise InputError(f"{name} must be one of {', '.join(map(repr, allowed))}, but got {value!r}")
         if decoder_depth < 2:
             raise InputError(f"decoder_depth must be 2 or more, but got {decoder_depth}")
         wrong = [i for i in directional_layers if not 0 <= i < decoder_depth]
         if wrong:
             raise InputError(f"directional_layers must lie in 0..{decoder_depth - 1}, but got {wrong}")
         self.encoder = FrozenEncoder(encoder_name, target_layers=target_layers, weights=weights, seed=seed)
+        if recentre == "class" and not self.encoder.prefix:
+            raise InputError(f"recentre 'class' needs an encoder with a class token, but {encoder_name!r} has none")
+        self.recentre = recentre
         dim, heads = self.encoder.dim, self.encoder.num_heads
         self.prefix = prefix
         self.fuse_encoder = _groups("fuse_encoder", fuse_encoder, len(self.encoder.target_layers))
@@ -105,7 +122,15 @@ class DirectionalDinomalyModel(nn.Module):
 
         def attention() -> DirectionalLinearAttention:
             return DirectionalLinearAttention(
-                dim, heads, axis=axis, mix=mix, alpha=alpha, alpha_per=alpha_per, prefix=prefix, qkv_bias=True
+                dim,
+                heads,
+                axis=axis,
+                mix=mix,
+                alpha=alpha,
+                alpha_per=alpha_per,
+                prefix=prefix,
+                exclude=exclude,
+                qkv_bias=True,
             )
 
         self.decoder = nn.ModuleList(
@@ -117,7 +142,7 @@ class DirectionalDinomalyModel(nn.Module):
             ]
         )
         self.alpha_start = alpha
-        self.loss = CosineHardMiningLoss(p_schedule_steps=mining_steps)
+        self.loss = TopTailLoss(tail) if loss == "tail" else CosineHardMiningLoss(p_schedule_steps=mining_steps)
         self.blur = GaussianBlur2d(sigma=4, channels=1, kernel_size=5)
         self.cache: EncoderCache | None = None
 
@@ -131,8 +156,13 @@ class DirectionalDinomalyModel(nn.Module):
 
     def encode(self, images: Tensor) -> list[Tensor]:
         """Input of the bottleneck and the fused features to rebuild, each ``[b, p + h*w, dim]``; cached if asked."""
-        keep = self.prefix != "drop"
-        return encode_groups(self.encoder, images, self.fuse_encoder, prefix=keep, cache=self.cache)
+        start, *targets = encode_groups(self.encoder, images, self.fuse_encoder, cache=self.cache)
+        skip = self.encoder.prefix
+        if self.recentre == "class":
+            targets = [t - t[:, :1] for t in targets]
+        elif self.recentre == "mean":
+            targets = [t - t[:, skip:].mean(dim=1, keepdim=True) for t in targets]
+        return [start, *targets] if self.prefix != "drop" else [t[:, skip:] for t in (start, *targets)]
 
     def decode(self, x: Tensor, grid: tuple[int, int]) -> list[Tensor]:
         """Bottleneck and decoder: input tokens -> rebuilt features, one per group."""
