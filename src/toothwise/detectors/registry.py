@@ -52,6 +52,11 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
         "Dinomaly with directional attention",
         {},
     ),
+    "dinomaly_severity": (
+        "toothwise.detectors.dinomaly.severity:SeverityDetector",
+        "Dinomaly with directional attention that also tells the contrast of damage",
+        {},
+    ),
 }
 
 

@@ -135,7 +135,7 @@ class DirectionalDinomaly(AnomalibModule):
         for name, parameter in self.trainable.named_parameters():
             if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
                 part, _, rest = name.partition(".")
-                place = f"{('bottleneck', 'decoder')[int(part)]}.{rest}"
+                place = f"{('bottleneck', 'decoder', 'severity_head')[int(part)]}.{rest}"
                 raise TrainingError(f"the gradient of {place} is not finite at step {self.global_step}: {_REMEDY}")
 
     def configure_gradient_clipping(
