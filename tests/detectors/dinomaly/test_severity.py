@@ -36,7 +36,7 @@ def _module(**options):
 
 @pytest.fixture(scope="module")
 def fitted():
-    options = {"max_steps": 60, "learning_rate": 5e-3, "severity_weight": 1.0, "score": "both"}
+    options = {"max_steps": 60, "learning_rate": 5e-3, "severity_weight": 1.0, "score": "both", "head_pooling": "mean"}
     return detectors.create("dinomaly_severity", **SMALL, **options, **LINES).fit(_maps(40))
 
 

@@ -37,7 +37,7 @@ class SeverityOptions:
         InputError: a value that is not allowed.
     """
 
-    head_pooling: str = "mean"
+    head_pooling: str = "attention"
     hidden: tuple[int, ...] = (256, 64)
     head_dropout: float = 0.3
     detach_head: bool = False
@@ -82,7 +82,8 @@ class SeverityHead(nn.Module):
 
     Args:
         dim: token dimension.
-        head_pooling: "mean", "max" (per feature) or "attention" (mean weighted by a learned softmax over tokens).
+        head_pooling: "mean", "max" (per feature) or "attention" (mean weighted by a learned softmax over tokens). A
+            line covers few tokens, so the mean over all of them hardly shows it.
         hidden: widths of the hidden layers; empty = a linear map of the pooled tokens.
         head_dropout: before each hidden layer's successor.
     """

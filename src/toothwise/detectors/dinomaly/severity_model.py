@@ -59,7 +59,7 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
     def __init__(
         self,
         encoder_name: str = "vit_small_patch14_dinov2",
-        head_pooling: str = "mean",
+        head_pooling: str = "attention",
         hidden: Sequence[int] = (256, 64),
         head_dropout: float = 0.3,
         detach_head: bool = False,
