@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=80, help="healthy maps")
     parser.add_argument("--test", type=int, default=90, help="maps with a line")
     parser.add_argument("--steps", type=int, default=120)
-    parser.add_argument("--every", type=int, default=2, help="take every n-th record of the run's last days")
+    parser.add_argument("--every", type=int, default=4, help="take every n-th record of the run's last days")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="40 maps, 20 steps, every 8th record, no file")
     args = parser.parse_args()

@@ -185,6 +185,10 @@ def test_contrast_scale_is_isotonic_regression_between_its_middles():
     assert (np.diff(found) >= 0).all()
     assert (found >= 1).all()
     assert found[-1] / scale(np.array([19.0]))[0] == pytest.approx(np.exp(0.07))
+    weight = rng.uniform(0.5, 3, 300)
+    scale = ContrastScale.fit(output, np.exp(log_contrast), 0.07, weight=weight)
+    reference = IsotonicRegression().fit(output, log_contrast, sample_weight=weight)
+    np.testing.assert_allclose(scale.log_contrast, reference.predict(scale.output), atol=1e-9)
     same = ContrastScale.fit(np.full(5, 2.0), np.array([1, 1, 2, 2, 4.0]), 0.1)
     assert same(np.array([0.0, 2.0])) == pytest.approx(2.0 ** (4 / 5))
     for output, contrast in (([1.0], [1.0, 2.0]), ([], []), ([1.0], [0.5]), ([np.nan], [1.0])):

@@ -46,7 +46,8 @@ class SeverityDetector(DinomalyDetector):
     Calibration. Where there are 5 maps or more, the last fifth of them (neighbours in time stay together) gets no line
     in training and no part in the severity loss, but it does train the reconstruction. Afterwards
     ``calibration_lines`` new lines are drawn on these maps, and a monotone map from output to contrast is learned from
-    them and from the maps without lines. With fewer maps, the calibration lines are new but the maps are not.
+    them and from the maps without lines, which count as much as the lines do: the contrast is that to expect where
+    half of the maps are damaged. With fewer maps, the calibration lines are new but the maps are not.
 
     Args:
         score: "anomaly" = that of DinomalyDetector; "severity" = the head's output, 0 or more, before calibration (the
@@ -143,7 +144,10 @@ class SeverityDetector(DinomalyDetector):
         healthy, output = self._outputs(held)[1], self._outputs(maps)[1]
         contrast = np.exp(lines.log_step * severity)
         self._scale = ContrastScale.fit(
-            np.concatenate([healthy, output]), np.concatenate([np.ones(len(held)), contrast]), lines.log_step
+            np.concatenate([healthy, output]),
+            np.concatenate([np.ones(len(held)), contrast]),
+            lines.log_step,
+            weight=np.concatenate([np.full(len(held), len(maps) / len(held)), np.ones(len(maps))]),
         )
         if self.options["score"] == "both":
             found, of_healthy = self._outputs(self._maps)

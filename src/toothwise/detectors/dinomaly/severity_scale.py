@@ -30,8 +30,10 @@ class ContrastScale:
     log_step: float
 
     @classmethod
-    def fit(cls, output: np.ndarray, contrast: np.ndarray, log_step: float) -> ContrastScale:
-        """Learn from outputs ``[n]`` of maps of known contrast ``[n]`` (1 = healthy).
+    def fit(
+        cls, output: np.ndarray, contrast: np.ndarray, log_step: float, *, weight: np.ndarray | None = None
+    ) -> ContrastScale:
+        """Learn from outputs ``[n]`` of maps of known contrast ``[n]`` (1 = healthy); they count by weight ``[n]``.
 
         Raises:
             InputError: different lengths, no maps, values that are not finite, or contrast below 1.
@@ -45,9 +47,11 @@ class ContrastScale:
             )
         if not (np.isfinite(output).all() and np.isfinite(contrast).all() and (contrast >= 1).all()):
             raise InputError("output must be finite, and contrast finite and 1 or more")
-        values, which, count = np.unique(output, return_inverse=True, return_counts=True)
-        mean = np.bincount(which, np.log(contrast)) / count
-        found = isotonic_regression(mean, weights=count.astype(np.float64))
+        weight = np.ones(len(output)) if weight is None else weight
+        values, which = np.unique(output, return_inverse=True)
+        count = np.bincount(which, weight)
+        mean = np.bincount(which, weight * np.log(contrast)) / count
+        found = isotonic_regression(mean, weights=count)
         first = found.blocks[:-1]
         middle = np.add.reduceat(values * count, first) / np.add.reduceat(count, first)
         return cls(middle, np.maximum(found.x[first], 0.0), log_step)
