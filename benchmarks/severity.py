@@ -1,6 +1,6 @@
 """Severity-aware Dinomaly: how well it tells the contrast of damage, and whether that rises until a gear fails.
 
-    OMP_NUM_THREADS=1 python benchmarks/severity.py            # needs TOOTHWISE_WEIGHTS; about 10 minutes on one core
+    OMP_NUM_THREADS=1 python benchmarks/severity.py            # needs TOOTHWISE_WEIGHTS; about 12 minutes on one core
     OMP_NUM_THREADS=1 python benchmarks/severity.py --quick    # fewer maps and steps, not written: 3 minutes
 
 Simulated part: domain C, matched mode, training pool. The detector learns from healthy maps and its own synthetic
@@ -44,6 +44,11 @@ HEALTHY_DAYS, WATCHED_DAYS = (17, 18), (24, 25, 26, 27)
 def order(values: np.ndarray, actual: np.ndarray) -> dict[str, float]:
     """Rank correlations."""
     return {"spearman": round(spearman(values, actual), 4), "kendall": round(kendall(values, actual), 4)}
+
+
+def with_time(values: np.ndarray) -> float | None:
+    """Spearman correlation with time; None where all values are the same, as beyond the end of a scale."""
+    return None if np.ptp(values) == 0 else spearman(values, np.arange(len(values), dtype=float))
 
 
 def fit(options: dict[str, Any], maps: Any) -> tuple[Detector, dict[str, Any]]:
@@ -106,7 +111,6 @@ def run_to_failure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     last = maps.windows.table["record"].to_numpy()[watched]
     rms = np.sqrt(np.mean(np.square(records.vibration), axis=1))
     trailing = np.array([rms[at - maps.windows.values.shape[2] + 1 : at + 1].mean() for at in last])
-    time_order = np.arange(len(last), dtype=float)
     by_day = {
         str(day): float(prediction.severity[maps.windows.table["day"].to_numpy()[watched] == day].mean())
         for day in WATCHED_DAYS
@@ -114,11 +118,11 @@ def run_to_failure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     return found | {
         "records": len(last),
         "spearman_with_time": {
-            "severity": spearman(prediction.severity, time_order),
-            "anomaly score": spearman(prediction.score, time_order),
-            "RMS of the record": spearman(rms[last], time_order),
-            "RMS, mean of the window's records": spearman(trailing, time_order),
-            "largest tooth mean of the window": spearman(windows.mean(axis=2).max(axis=1), time_order),
+            "severity": with_time(prediction.severity),
+            "anomaly score": with_time(prediction.score),
+            "RMS of the record": with_time(rms[last]),
+            "RMS, mean of the window's records": with_time(trailing),
+            "largest tooth mean of the window": with_time(windows.mean(axis=2).max(axis=1)),
         },
         "mean_severity_by_day": by_day | {"17-18 (fitted)": float(healthy.severity.mean())},
     }

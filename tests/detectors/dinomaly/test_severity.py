@@ -137,6 +137,15 @@ def test_gradients_of_the_head_reach_the_bottleneck_unless_detached(detach):
     assert all(p.grad is None for p in module.model.encoder.parameters())
 
 
+def test_every_weight_is_trained_once_and_the_head_whatever_the_size_of_its_gradient():
+    module = _module()
+    groups = [list(group["params"]) for group in module.parameter_groups()]
+    trained = [id(p) for group in groups for p in group]
+    assert len(trained) == len(set(trained)) == len(list(module.trainable.parameters()))
+    assert [id(p) for p in groups[1]] == [id(p) for p in module.head.parameters()]
+    assert module.parameter_groups()[1]["eps"] < 1e-8
+
+
 def test_severity_comes_from_the_pass_that_scores():
     """One pass through the encoder gives score and severity, the same as asking for severity alone."""
     module = _module().eval()

@@ -162,6 +162,10 @@ class DirectionalDinomaly(AnomalibModule):
         found = self.model(batch.image)
         return batch.update(pred_score=found.pred_score, anomaly_map=found.anomaly_map)
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What is trained, and how, for the optimiser."""
+        return [{"params": self.trainable.parameters()}]
+
     def configure_optimizers(self) -> dict[str, Any]:
         """StableAdamW, with the warm-up and cosine schedule followed by step."""
         total = self.max_steps
@@ -169,7 +173,7 @@ class DirectionalDinomaly(AnomalibModule):
         if planned != float("inf") and planned > 0:
             total = min(total, int(planned))
         optimizer = StableAdamW(
-            [{"params": self.trainable.parameters()}],
+            self.parameter_groups(),
             lr=self.learning_rate,
             betas=(0.9, 0.999),
             weight_decay=1e-4,

@@ -106,6 +106,17 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
             parts.append(self.head)
         return parts
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Bottleneck and decoder as in DirectionalDinomaly; the head apart.
+
+        The clip that both tasks share and the weight of the loss make the head's gradients small. Without amsgrad and
+        with a tiny eps the size of its steps does not depend on that.
+        """
+        return [
+            {"params": super().trainable.parameters()},
+            {"params": self.head.parameters(), "eps": 1e-12, "amsgrad": False},
+        ]
+
     @property
     def head(self) -> SeverityHead:
         """The severity head; it is part of the model, and of its state."""
