@@ -12,7 +12,7 @@ import torch
 from torchvision.transforms.v2 import Resize
 
 from toothwise.data import HDMapDataModule
-from toothwise.detectors import DirectionalDinomaly
+from toothwise.detectors import DirectionalDinomaly, SeverityAwareDinomaly
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch
 from toothwise.healthmap.io import read_map, write_folder, write_map
@@ -158,7 +158,7 @@ def test_the_same_map_under_two_names_is_refused_and_both_are_named(root):
         HDMapDataModule(path, "C").setup()
 
 
-@pytest.mark.parametrize("config", ["dinomaly_directional.yaml", "dinomaly.yaml"])
+@pytest.mark.parametrize("config", ["dinomaly_directional.yaml", "dinomaly.yaml", "dinomaly_severity_aware.yaml"])
 def test_anomalib_train_with_the_shipped_config(root, tmp_path, config):
     """The command of the documentation, two steps with a random small encoder."""
     path, _ = root
@@ -201,7 +201,8 @@ def test_anomalib_train_with_the_shipped_config(root, tmp_path, config):
     state = torch.load(checkpoint, weights_only=True)
     assert state["global_step"] == 2
     assert not any("encoder" in key for key in state["state_dict"])
-    loaded = DirectionalDinomaly.load_from_checkpoint(checkpoint, map_location="cpu").eval()
+    cls = SeverityAwareDinomaly if "severity" in config else DirectionalDinomaly
+    loaded = cls.load_from_checkpoint(checkpoint, map_location="cpu").eval()
     expected = state["state_dict"]["model.decoder.0.attn.qkv.weight"]
     torch.testing.assert_close(loaded.model.decoder[0].attn.qkv.weight, expected)
     assert torch.isfinite(loaded.model(torch.zeros(1, 3, 32, 32)).pred_score).all()

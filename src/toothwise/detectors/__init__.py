@@ -8,9 +8,23 @@ from typing import Any
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.registry import create, describe, load, names
 
-__all__ = ["Detector", "DirectionalDinomaly", "PatchcoreContext", "Prediction", "create", "describe", "load", "names"]
+__all__ = [
+    "Detector",
+    "DirectionalDinomaly",
+    "PatchcoreContext",
+    "Prediction",
+    "SeverityAwareDinomaly",
+    "create",
+    "describe",
+    "load",
+    "names",
+]
 
-_MODULES = {"DirectionalDinomaly": "dinomaly.lightning_model", "PatchcoreContext": "patchcore.lightning_model"}
+_MODULES = {
+    "DirectionalDinomaly": "dinomaly.lightning_model",
+    "PatchcoreContext": "patchcore.lightning_model",
+    "SeverityAwareDinomaly": "dinomaly.severity_model",
+}
 
 
 def __getattr__(name: str) -> Any:

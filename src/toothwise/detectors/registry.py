@@ -64,6 +64,11 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
         "Dinomaly with directional attention",
         {},
     ),
+    "dinomaly_severity": (
+        "toothwise.detectors.dinomaly.severity:SeverityDetector",
+        "Dinomaly with directional attention that also tells the contrast of damage",
+        {},
+    ),
 }
 
 
@@ -99,7 +104,8 @@ def create(name: str, **options: Any) -> Detector:
     """
     cls = _class(name)
     pooling = options.get("pooling")
-    if pooling is not None and (pooling == "segments" or "pooling" not in signature(cls).parameters):
+    has_own = any("pooling" in signature(parent).parameters for parent in cls.__mro__[:-1])
+    if pooling is not None and (pooling == "segments" or not has_own):
         from toothwise.detectors.pooling import LinePooled
 
         del options["pooling"]

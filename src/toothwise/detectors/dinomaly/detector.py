@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -50,6 +50,7 @@ class DinomalyDetector(Detector):
     """
 
     name = "dinomaly_directional"
+    module_class: ClassVar[type[DirectionalDinomaly]] = DirectionalDinomaly
 
     def __init__(
         self,
@@ -130,9 +131,18 @@ class DinomalyDetector(Detector):
             "seed",
         )
         mining = o["mining_steps"] or max(1, o["max_steps"] // 5)
-        return DirectionalDinomaly(
-            **{k: o[k] for k in own}, mining_steps=mining, pre_processor=False, evaluator=False, visualizer=False
+        return self.module_class(
+            **{k: o[k] for k in own},
+            **self._more_options(),
+            mining_steps=mining,
+            pre_processor=False,
+            evaluator=False,
+            visualizer=False,
         )
+
+    def _more_options(self) -> dict[str, Any]:
+        """What a subclass's module takes besides."""
+        return {}
 
     @property
     def _device(self) -> torch.device:
@@ -157,19 +167,10 @@ class DinomalyDetector(Detector):
 
     def _train(self, module: DirectionalDinomaly, images: torch.Tensor) -> float:
         """Through anomalib's Engine, quietly, leaving no file behind. Returns the last loss."""
-        from anomalib.data import ImageBatch
         from anomalib.engine import Engine
 
         o = self.options
-        generator = torch.Generator().manual_seed(o["seed"])
-        loader: DataLoader[torch.Tensor] = DataLoader(
-            _Images(images),
-            batch_size=min(o["batch_size"], len(images)),
-            shuffle=True,
-            drop_last=True,
-            generator=generator,
-            collate_fn=lambda batch: ImageBatch(image=torch.stack(batch)),
-        )
+        loader = self._loader(images)
         epochs = math.ceil(o["max_steps"] / len(loader))
         with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(), warnings.catch_warnings(), _quiet():
             warnings.simplefilter("ignore")
@@ -186,6 +187,19 @@ class DinomalyDetector(Detector):
             )
             engine.fit(model=module, train_dataloaders=loader)
             return float(engine.trainer.callback_metrics["train_loss"])
+
+    def _loader(self, images: torch.Tensor) -> DataLoader[Any]:
+        """Batches of a training epoch."""
+        from anomalib.data import ImageBatch
+
+        return DataLoader(
+            _Images(images),
+            batch_size=min(self.options["batch_size"], len(images)),
+            shuffle=True,
+            drop_last=True,
+            generator=torch.Generator().manual_seed(self.options["seed"]),
+            collate_fn=lambda batch: ImageBatch(image=torch.stack(batch)),
+        )
 
     def _predict(self, values: np.ndarray) -> Prediction:
         module = self._module

@@ -124,7 +124,7 @@ class DirectionalDinomaly(RawScoreModule):
         for name, parameter in self.trainable.named_parameters():
             if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
                 part, _, rest = name.partition(".")
-                place = f"{('bottleneck', 'decoder')[int(part)]}.{rest}"
+                place = f"{('bottleneck', 'decoder', 'severity_head')[int(part)]}.{rest}"
                 raise TrainingError(f"the gradient of {place} is not finite at step {self.global_step}: {_REMEDY}")
 
     def configure_gradient_clipping(
@@ -145,6 +145,10 @@ class DirectionalDinomaly(RawScoreModule):
         if self.global_step >= self.max_steps:
             self.trainer.should_stop = True
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What is trained, and how, for the optimiser."""
+        return [{"params": self.trainable.parameters()}]
+
     def configure_optimizers(self) -> dict[str, Any]:
         """StableAdamW, with the warm-up and cosine schedule followed by step."""
         total = self.max_steps
@@ -152,7 +156,7 @@ class DirectionalDinomaly(RawScoreModule):
         if planned != float("inf") and planned > 0:
             total = min(total, int(planned))
         optimizer = StableAdamW(
-            [{"params": self.trainable.parameters()}],
+            self.parameter_groups(),
             lr=self.learning_rate,
             betas=(0.9, 0.999),
             weight_decay=1e-4,

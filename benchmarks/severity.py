@@ -1,0 +1,169 @@
+"""Severity-aware Dinomaly: how well it tells the contrast of damage, and whether that rises until a gear fails.
+
+    OMP_NUM_THREADS=1 python benchmarks/severity.py            # needs TOOTHWISE_WEIGHTS; about 12 minutes on one core
+    OMP_NUM_THREADS=1 python benchmarks/severity.py --quick    # fewer maps and steps, not written: 3 minutes
+
+Simulated part: domain C, matched mode, training pool. The detector learns from healthy maps and its own synthetic
+lines; the test lines are those of the map generator: contrast drawn evenly, 1-2 teeth, any length whatever the
+contrast, rows and columns. So length tells nothing of contrast here, unlike in training. Errors are in contrast (1 =
+healthy). Beside the severity stand its own anomaly score and simple statistics of the map, as far as order goes, and
+the error of always answering the mean contrast of the test lines.
+
+Run to failure (needs TOOTHWISE_DATA with hums2023): fitted on the windows of days 17-18, lines along rows (teeth).
+Spearman correlation with time of what each record's trailing window of 32 gives, over days 24-27; beside it the RMS of
+the record itself and its mean over the same 32 records, and the largest tooth mean of the window. One gear and one
+run: windows overlap, so there is no meaningful p-value.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toothwise import detectors
+from toothwise.detectors.base import Detector
+from toothwise.evaluation import auroc
+from toothwise.evaluation.severity import kendall, mae, mse, spearman
+from toothwise.healthmap.hums2023 import read_hums2023
+from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
+from toothwise.results import write_result
+from toothwise.simulate.maps import generate
+
+NAME = "dinomaly_severity"
+CONTRAST = (1.02, 1.8)
+SIMULATED: dict[str, Any] = {"image_size": [224, 224]}
+RUN: dict[str, Any] = {"image_size": [490, 56], "pooling": "rows", "line_gear": "driving", "max_steps": 80}
+HEALTHY_DAYS, WATCHED_DAYS = (17, 18), (24, 25, 26, 27)
+
+
+def order(values: np.ndarray, actual: np.ndarray) -> dict[str, float]:
+    """Rank correlations."""
+    return {"spearman": round(spearman(values, actual), 4), "kendall": round(kendall(values, actual), 4)}
+
+
+def with_time(values: np.ndarray) -> float | None:
+    """Spearman correlation with time; None where all values are the same, as beyond the end of a scale."""
+    return None if np.ptp(values) == 0 else spearman(values, np.arange(len(values), dtype=float))
+
+
+def fit(options: dict[str, Any], maps: Any) -> tuple[Detector, dict[str, Any]]:
+    """A fitted detector, with its time and what it says of itself."""
+    start = time.perf_counter()
+    detector = detectors.create(NAME, **options).fit(maps)
+    return detector, {"fit_seconds": round(time.perf_counter() - start), "info": detector.info}
+
+
+def simulated(args: argparse.Namespace) -> dict[str, Any]:
+    """Severity of test lines of known contrast."""
+    train, _ = generate("C", args.train, False, seed=args.seed)
+    options = SIMULATED | {"max_steps": args.steps, "seed": args.seed}
+    detector, found = fit(options, train)
+    maps, truth = generate("C", args.test, True, contrast=CONTRAST, gear="both", seed=args.seed + 1)
+    healthy, _ = generate("C", max(args.test // 3, 10), False, seed=args.seed + 2)
+    actual = truth["contrast"].to_numpy(dtype=float)
+    lines, none = detector.predict(maps), detector.predict(healthy)
+    severity, of_healthy = lines.severity, none.severity
+    if severity is None or of_healthy is None:
+        return found
+    labels = np.repeat([0, 1], [len(healthy), len(maps)])
+    long = truth["length"].to_numpy(dtype=float) >= 28
+    both, truths = np.concatenate([of_healthy, severity]), np.concatenate([np.ones(len(healthy)), actual])
+    return found | {
+        "lines": {"mae": mae(severity, actual), "mse": mse(severity, actual), **order(severity, actual)},
+        "lines_of_28_cells_or_more": {"mae": mae(severity[long], actual[long]), **order(severity[long], actual[long])},
+        "lines_and_healthy": {"mae": mae(both, truths), "mse": mse(both, truths), **order(both, truths)},
+        "always_the_mean": {
+            "mae": mae(np.full_like(actual, actual.mean()), actual),
+            "mse": mse(np.full_like(actual, actual.mean()), actual),
+        },
+        "healthy_severity": {"mean": float(of_healthy.mean()), "largest": float(of_healthy.max())},
+        "auroc": {
+            "severity": auroc(both, labels),
+            "anomaly score": auroc(np.concatenate([none.score, lines.score]), labels),
+        },
+        "order_of_others": {
+            "anomaly score": order(lines.score, actual),
+            "map mean": order(maps.mean(axis=(1, 2)), actual),
+            "map maximum": order(maps.max(axis=(1, 2)), actual),
+            "scan": order(detectors.create("scan").fit(train).predict(maps).score, actual),
+        },
+        "severity_against_score": order(severity, lines.score),
+    }
+
+
+def run_to_failure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Whether severity rises with time over the last days."""
+    records = read_hums2023(folder)
+    maps = build_run_maps(records, RunMapConfig(healthy_days=HEALTHY_DAYS))
+    options = RUN | {"max_steps": min(args.steps, RUN["max_steps"]), "seed": args.seed}
+    detector, found = fit(options, maps.healthy_windows)
+    watched = np.flatnonzero(np.isin(maps.windows.table["day"], WATCHED_DAYS))[:: args.every]
+    windows = np.ascontiguousarray(maps.windows.values[watched])
+    prediction = detector.predict(windows)
+    healthy = detector.predict(np.ascontiguousarray(maps.healthy_windows.values[:: args.every]))
+    if prediction.severity is None or healthy.severity is None:
+        return found
+    last = maps.windows.table["record"].to_numpy()[watched]
+    rms = np.sqrt(np.mean(np.square(records.vibration), axis=1))
+    trailing = np.array([rms[at - maps.windows.values.shape[2] + 1 : at + 1].mean() for at in last])
+    by_day = {
+        str(day): float(prediction.severity[maps.windows.table["day"].to_numpy()[watched] == day].mean())
+        for day in WATCHED_DAYS
+    }
+    return found | {
+        "records": len(last),
+        "spearman_with_time": {
+            "severity": with_time(prediction.severity),
+            "anomaly score": with_time(prediction.score),
+            "RMS of the record": with_time(rms[last]),
+            "RMS, mean of the window's records": with_time(trailing),
+            "largest tooth mean of the window": with_time(windows.mean(axis=2).max(axis=1)),
+        },
+        "mean_severity_by_day": by_day | {"17-18 (fitted)": float(healthy.severity.mean())},
+    }
+
+
+def main() -> None:
+    """Measure and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", type=int, default=80, help="healthy maps")
+    parser.add_argument("--test", type=int, default=90, help="maps with a line")
+    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--every", type=int, default=4, help="take every n-th record of the run's last days")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--quick", action="store_true", help="40 maps, 20 steps, every 8th record, no file")
+    args = parser.parse_args()
+    if args.quick:
+        args.train, args.test, args.steps, args.every = 40, 40, 20, 8
+    start = time.perf_counter()
+    result: dict[str, Any] = {"simulated": simulated(args)}
+    print(result["simulated"], flush=True)
+    data = os.environ.get("TOOTHWISE_DATA")
+    if data and (Path(data) / "hums2023").is_dir():
+        result["hums2023"] = run_to_failure(Path(data) / "hums2023", args)
+        print(result["hums2023"], flush=True)
+    if args.quick:
+        return
+    config = {
+        "train_maps": args.train,
+        "test_lines": args.test,
+        "steps": args.steps,
+        "every": args.every,
+        "contrast": CONTRAST,
+        "simulated": SIMULATED,
+        "run": RUN,
+        "healthy_days": HEALTHY_DAYS,
+        "watched_days": WATCHED_DAYS,
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+    }
+    result["seconds"] = round(time.perf_counter() - start)
+    print(write_result(Path(__file__).parent / "results" / "severity.json", config, result, seed=args.seed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Synthetic damage lines whose contrast and extent grow with a severity of 0 to 10, for training a severity head."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from toothwise.errors import InputError
+from toothwise.simulate.lines import GEARS, LineShape, draw_lines, line_masks
+
+__all__ = ["MAX_SEVERITY", "GradedLines"]
+
+MAX_SEVERITY = 10.0
+_GAPS, _GAP_LENGTH = (0, 3), (1, 4)
+
+
+@dataclass(frozen=True)
+class GradedLines:
+    """How damage of a given severity looks.
+
+    Contrast is what each cell of a line is multiplied by: ``max_contrast ** (severity / 10)``, so that severity is
+    proportional to what a line adds to the logarithm of the map, and 0 is healthy.
+
+    Attributes:
+        max_contrast: contrast at severity 10.
+        gear: "driving" (rows), "driven" (columns) or "both" (each map one of the two).
+        max_teeth: most neighbouring teeth that a line covers, at severity 10.
+        max_lines: most lines of one map, all of one gear, at severity 10.
+        grow: length, teeth and number of lines grow with severity; False = they are drawn from the same range at every
+            severity, so that only contrast tells it.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    max_contrast: float = 2.0
+    gear: str = "both"
+    max_teeth: int = 2
+    max_lines: int = 2
+    grow: bool = True
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.max_contrast) and self.max_contrast > 1):
+            raise InputError(f"max_contrast must be a finite number above 1, but got {self.max_contrast!r}")
+        if self.gear not in GEARS:
+            raise InputError(f"line_gear must be one of {', '.join(map(repr, GEARS))}, but got {self.gear!r}")
+        for name in ("max_teeth", "max_lines"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"{name} must be a whole number, 1 or more, but got {value!r}")
+
+    @property
+    def log_step(self) -> float:
+        """Logarithm of contrast per unit of severity."""
+        return math.log(self.max_contrast) / MAX_SEVERITY
+
+    def severities(self, n: int, rng: np.random.Generator) -> np.ndarray:
+        """Severities in (0, 10], float64 ``[n]``, all equally likely."""
+        return MAX_SEVERITY * (1.0 - rng.random(n))
+
+    def draw(self, severity: np.ndarray, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+        """Cells of the lines, bool ``[n, rows, columns]``.
+
+        Args:
+            severity: ``[n]`` in (0, 10]; how far the extent may go. With ``grow`` the longest possible length goes
+                from 2 cells to the whole axis, and a line has at least half of it.
+            shape: rows and columns.
+        """
+        return np.array([self._draw_one(float(s) / MAX_SEVERITY, shape, rng) for s in severity])
+
+    def _draw_one(self, share: float, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+        reach = share if self.grow else 1.0
+        driving = self.gear == "driving" or (self.gear == "both" and rng.random() < 0.5)
+        across, along = shape if driving else shape[::-1]
+        longest = min(along, round(2 + reach * (along - 2)))
+        shortest = max(1, longest // 2) if self.grow else min(2, longest)
+        line = LineShape(
+            teeth=(1, min(across, 1 + round(reach * (self.max_teeth - 1)))),
+            length=(shortest, longest),
+            gaps=_GAPS,
+            gap_length=_GAP_LENGTH,
+        )
+        count = 1 + int(rng.integers(0, 1 + round(reach * (self.max_lines - 1))))
+        mask, _ = line_masks(draw_lines(count, shape, "driving" if driving else "driven", line, rng), shape)
+        return np.asarray(mask.any(axis=0))
+
+    def add(
+        self, maps: np.ndarray, severity: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Maps with lines added to their logarithm.
+
+        Args:
+            maps: positive, float32 ``[n, rows, columns]``; NaN where no pair meshes, which stays so.
+            severity: ``[n]`` in (0, 10].
+
+        Returns:
+            maps, severities and cells of the lines; a map whose lines met no measured cell is left out.
+
+        Raises:
+            InputError: values of zero or less, or no line met a measured cell.
+        """
+        if np.nanmin(maps) <= 0:
+            raise InputError(
+                f"severity is a ratio and needs positive maps, but the smallest value is {np.nanmin(maps):.4g}"
+            )
+        mask = self.draw(severity, (maps.shape[1], maps.shape[2]), rng)
+        seen = (mask & ~np.isnan(maps)).any(axis=(1, 2))
+        if not seen.any():
+            raise InputError("no synthetic line met a measured cell: the maps hold too few of them")
+        raised = np.exp(np.log(maps[seen]) + mask[seen] * (self.log_step * severity[seen])[:, None, None])
+        return raised.astype(np.float32), severity[seen], mask[seen]

@@ -1,0 +1,240 @@
+"""Severity-aware Dinomaly behind the detector contract: how anomalous a map is, and the contrast of its damage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from toothwise.detectors.base import Prediction
+from toothwise.detectors.dinomaly.detector import DinomalyDetector
+from toothwise.detectors.dinomaly.graded_lines import GradedLines
+from toothwise.detectors.dinomaly.images import ImageMaker
+from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
+from toothwise.detectors.dinomaly.severity_head import SeverityOptions
+from toothwise.detectors.dinomaly.severity_model import SeverityAwareDinomaly, SeverityBatch
+from toothwise.detectors.dinomaly.severity_scale import ContrastScale, healthy_rank
+from toothwise.errors import InputError
+from toothwise.evaluation.severity import spearman
+
+__all__ = ["SeverityDetector"]
+
+_SCORES = ("anomaly", "severity", "both")
+_HELD_OUT = 5  # one map of so many is kept for the calibration
+_LINE_NAMES = {"max_contrast": "max_contrast", "line_gear": "gear", "max_teeth": "max_teeth", "max_lines": "max_lines"}
+_LINE_NAMES |= {"grow": "grow"}
+
+
+class SeverityDetector(DinomalyDetector):
+    """Directional Dinomaly with a severity head trained on synthetic lines.
+
+    ``Prediction.severity`` is **contrast over background**: how many times larger the cells of the damaged line are
+    than they would be without damage; 1 = healthy. It is the contrast to expect of a map with this output of the head,
+    as measured on calibration lines, so weak damage and healthy maps come out a little above 1. Lines that reach
+    beyond the calibration's are extrapolated. ``Prediction.score`` is set by ``score``.
+
+    Training. The encoder is frozen and by far the slowest part, and images with new lines in each batch would have to
+    go through it in every step. So a pool of maps with lines is drawn once, before training, and each image is
+    encoded the first time that a batch holds it; the cache of the encoder gives it from then on. A pool larger than
+    what the steps draw costs nothing. Lines are added to the logarithm of the map, before channels and size. The
+    batch holds ``batch_size`` maps, ``augment_share`` of them from the pool.
+
+    Calibration. Where there are 5 maps or more, the last fifth of them (neighbours in time stay together) gets no line
+    in training and no part in the severity loss, but it does train the reconstruction. Afterwards
+    ``calibration_lines`` new lines are drawn on these maps, and a monotone map from output to contrast is learned from
+    them and from the maps without lines, which count as much as the lines do: the contrast is that to expect where
+    half of the maps are damaged. With fewer maps, the calibration lines are new but the maps are not.
+
+    Args:
+        score: "anomaly" = that of DinomalyDetector; "severity" = the head's output, 0 or more, before calibration (the
+            same order, without ties); "both" = mean of both scores' ranks among the healthy maps of the fit (see
+            ``healthy_rank``), 0 to 1 within them and more above. The reconstruction has seen those maps, so a rank is
+            no p-value of a new map. Evidence of rows and columns is that of the anomaly map with every score.
+        pool_size: maps with lines in the pool, as a multiple of the maps that they are drawn on.
+        calibration_lines: maps with lines that the calibration is learned from, 10 or more.
+        max_contrast, line_gear, max_teeth, max_lines, grow: of GradedLines (``line_gear`` is its ``gear``).
+        options: of SeverityOptions (head_pooling, hidden, head_dropout, detach_head, severity_weight, severity_loss,
+            augment_share, reconstruct_augmented) and of DinomalyDetector.
+
+    ``info`` after fit: that of DinomalyDetector; ``severity``: calibration lines, Spearman correlation of the head's
+    output with their contrast, and the mean output for healthy maps beside it.
+
+    Raises:
+        InputError: an option that is not allowed; when fitted, maps that are not positive.
+    """
+
+    name = "dinomaly_severity"
+    module_class = SeverityAwareDinomaly
+
+    def __init__(
+        self, *, score: str = "anomaly", pool_size: float = 2.0, calibration_lines: int = 100, **options: Any
+    ) -> None:
+        if score not in _SCORES:
+            raise InputError(f"score must be one of {', '.join(map(repr, _SCORES))}, but got {score!r}")
+        if not (np.isfinite(pool_size) and pool_size > 0):
+            raise InputError(f"pool_size must be a finite number above 0, but got {pool_size!r}")
+        if isinstance(calibration_lines, bool) or not isinstance(calibration_lines, int) or calibration_lines < 10:
+            raise InputError(f"calibration_lines must be a whole number, 10 or more, but got {calibration_lines!r}")
+        lines = {own: options.pop(name) for name, own in _LINE_NAMES.items() if name in options}
+        heads = {f.name: options.pop(f.name) for f in fields(SeverityOptions) if f.name in options}
+        self._settings = SeverityOptions(**heads, lines=GradedLines(**lines))
+        super().__init__(**options)
+        self.name = "dinomaly_severity"  # type: ignore[misc]
+        self._own = asdict(self._settings) | {"hidden": list(self._settings.hidden)}
+        self._own |= {name: self._own["lines"][own] for name, own in _LINE_NAMES.items()}
+        del self._own["lines"]
+        self.options |= self._own | {"score": score, "pool_size": pool_size, "calibration_lines": calibration_lines}
+        self._maps = np.zeros((0, 1, 1), dtype=np.float32)  # held while they are fitted
+        self._scale: ContrastScale | None = None
+        self._found: dict[str, Any] = {}
+        self._healthy = np.zeros((2, 1))  # score and output of the healthy maps of the fit
+
+    def _more_options(self) -> dict[str, Any]:
+        return dict(self._own)
+
+    def _fit(self, values: np.ndarray) -> None:
+        if np.nanmin(values) <= 0:
+            raise InputError(
+                f"severity is a ratio and needs positive maps, but the smallest value is {np.nanmin(values):.4g}"
+            )
+        self._maps = values
+        try:
+            super()._fit(values)
+        finally:
+            self._maps = values[:0]
+        self.info["severity"] = self._found
+
+    @property
+    def _parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Maps of the fit for the head's training and for its calibration."""
+        count = len(self._maps) // _HELD_OUT
+        return (self._maps[:-count], self._maps[-count:]) if count else (self._maps, self._maps)
+
+    def _loader(self, images: torch.Tensor) -> DataLoader[Any]:
+        o, rng, source = self.options, np.random.default_rng(self.options["seed"]), self._parts[0]
+        which = rng.permutation(np.arange(max(1, round(o["pool_size"] * len(source)))) % len(source))
+        maps, severity, _ = self._settings.lines.add(
+            source[which], self._settings.lines.severities(len(which), rng), rng
+        )
+        target = np.zeros(len(images))
+        target[len(source) :] = np.nan  # kept for the calibration
+        batches = _Batches(len(images), len(maps), self._settings.split(o["batch_size"], len(images)), o["seed"])
+        return DataLoader(
+            _WithLines(images, maps, np.concatenate([target, severity]), self._images),
+            batch_sampler=batches,
+            collate_fn=_collate,
+        )
+
+    def _train(self, module: DirectionalDinomaly, images: torch.Tensor) -> float:
+        loss = super()._train(module, images)
+        self._module = module.eval()
+        self._calibrate()  # here, while the encoder's cache still holds the training images
+        return loss
+
+    def _calibrate(self) -> None:
+        """The scale of contrast, from new lines on held-out maps; the ranks, from the healthy maps of the fit."""
+        lines, held = self._settings.lines, self._parts[1]
+        rng = np.random.default_rng([self.options["seed"], 1])  # not the lines of the pool
+        count = self.options["calibration_lines"]
+        maps, severity, _ = lines.add(held[np.arange(count) % len(held)], lines.severities(count, rng), rng)
+        healthy, output = self._outputs(held)[1], self._outputs(maps)[1]
+        contrast = np.exp(lines.log_step * severity)
+        self._scale = ContrastScale.fit(
+            np.concatenate([healthy, output]),
+            np.concatenate([np.ones(len(held)), contrast]),
+            lines.log_step,
+            weight=np.concatenate([np.full(len(held), len(maps) / len(held)), np.ones(len(maps))]),
+        )
+        if self.options["score"] == "both":
+            found, of_healthy = self._outputs(self._maps)
+            self._healthy = np.sort(np.stack([found.score, of_healthy]), axis=1)
+        self._found = {
+            "lines": len(maps),
+            "healthy_maps": len(held),
+            "spearman": spearman(output, contrast) if len(set(output)) > 1 else None,
+            "output_healthy": float(healthy.mean()),
+            "output_lines": float(output.mean()),
+        }
+
+    def _outputs(self, values: np.ndarray) -> tuple[Prediction, np.ndarray]:
+        """The prediction of DinomalyDetector and the head's output, float64 ``[n]``, 0 or more."""
+        module = self._module
+        if not isinstance(module, SeverityAwareDinomaly):
+            raise InputError(f"{self.name} holds no weights: fit it first")
+        with module.listening() as found:
+            prediction = super()._predict(values)
+        return prediction, torch.cat(found).double().cpu().numpy()
+
+    def _predict(self, values: np.ndarray) -> Prediction:
+        prediction, output = self._outputs(values)
+        if self._scale is None:
+            raise InputError(f"{self.name} holds no calibration: fit it first")
+        score = {"anomaly": prediction.score, "severity": output}.get(self.options["score"])
+        if score is None:
+            ranks = [healthy_rank(x, h) for x, h in zip((prediction.score, output), self._healthy, strict=True)]
+            score = np.mean(ranks, axis=0)
+        return replace(prediction, score=score, severity=self._scale(output))
+
+    def _state(self) -> dict[str, np.ndarray]:
+        state = super()._state()
+        if self._scale is None:
+            raise InputError(f"{self.name} has not been fitted: there is nothing to save")
+        scale = {"scale_output": self._scale.output, "scale_log_contrast": self._scale.log_contrast}
+        return state | scale | {"healthy_scores": self._healthy}
+
+    def _restore(self, state: dict[str, np.ndarray]) -> None:
+        super()._restore(state)
+        step = self._settings.lines.log_step
+        self._scale = ContrastScale(state["scale_output"], state["scale_log_contrast"], step)
+        self._healthy = state["healthy_scores"]
+
+
+class _WithLines(Dataset[tuple[torch.Tensor, float]]):
+    """Images of healthy maps ``[n, 3, h, w]``, then maps with lines ``[m, rows, columns]``, each with its severity.
+
+    Images with lines are made when asked for: a large pool takes the memory of its maps.
+    """
+
+    def __init__(self, images: torch.Tensor, maps: np.ndarray, severity: np.ndarray, make: ImageMaker) -> None:
+        self.images, self.maps, self.severity, self.make = images, maps, severity, make
+
+    def __len__(self) -> int:
+        return len(self.severity)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, float]:
+        at = index - len(self.images)
+        image = self.images[index] if at < 0 else self.make(self.maps[at : at + 1])[0]
+        return image, float(self.severity[index])
+
+
+class _Batches:
+    """Indices of batches with a fixed number of healthy maps and of maps with lines, in seeded random order.
+
+    An epoch goes through the healthy maps once; the pool is gone through over as many epochs as that takes.
+    """
+
+    def __init__(self, healthy: int, pool: int, split: tuple[int, int], seed: int) -> None:
+        self.healthy, self.pool, self.split = healthy, pool, split
+        self.rng = np.random.default_rng([seed, 2])
+        self.waiting: list[int] = []
+
+    def __len__(self) -> int:
+        return self.healthy // self.split[0]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = self.rng.permutation(self.healthy)
+        for start in range(0, len(self) * self.split[0], self.split[0]):
+            while len(self.waiting) < self.split[1]:
+                self.waiting += (self.healthy + self.rng.permutation(self.pool)).tolist()
+            drawn, self.waiting = self.waiting[: self.split[1]], self.waiting[self.split[1] :]
+            yield order[start : start + self.split[0]].tolist() + drawn
+
+
+def _collate(batch: list[tuple[torch.Tensor, float]]) -> SeverityBatch:
+    return SeverityBatch(
+        image=torch.stack([image for image, _ in batch]), severity=torch.tensor([severity for _, severity in batch])
+    )

@@ -1,0 +1,124 @@
+"""The severity head, and the options that it shares between the detector and the anomalib module."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from toothwise.detectors.dinomaly.graded_lines import MAX_SEVERITY, GradedLines
+from toothwise.errors import InputError
+
+__all__ = ["SeverityHead", "SeverityOptions", "severity_loss"]
+
+POOLINGS = ("mean", "max", "attention")
+LOSSES = ("mse", "smooth_l1")
+_START = -2.0  # softplus of it is 0.13: the first outputs lie near the mean of a batch, most of which is healthy
+
+
+@dataclass(frozen=True)
+class SeverityOptions:
+    """Head, loss and augmentation.
+
+    Attributes:
+        head_pooling, hidden, head_dropout: of SeverityHead.
+        detach_head: the head's gradients do not reach the bottleneck, so severity cannot change what it lets through.
+        severity_weight: weight of the severity loss beside the reconstruction loss.
+        severity_loss: "mse" or "smooth_l1", of severities divided by 10.
+        augment_share: share of each batch that has synthetic lines.
+        reconstruct_augmented: train the reconstruction on maps with lines as well.
+        lines: how lines look.
+
+    Raises:
+        InputError: a value that is not allowed.
+    """
+
+    head_pooling: str = "attention"
+    hidden: tuple[int, ...] = (256, 64)
+    head_dropout: float = 0.3
+    detach_head: bool = False
+    severity_weight: float = 0.1
+    severity_loss: str = "mse"
+    augment_share: float = 0.3
+    reconstruct_augmented: bool = False
+    lines: GradedLines = field(default_factory=GradedLines)
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("head_pooling", POOLINGS), ("severity_loss", LOSSES)):
+            if getattr(self, name) not in allowed:
+                raise InputError(
+                    f"{name} must be one of {', '.join(map(repr, allowed))}, but got {getattr(self, name)!r}"
+                )
+        object.__setattr__(self, "hidden", tuple(self.hidden))
+        if not all(isinstance(h, int) and not isinstance(h, bool) and h >= 1 for h in self.hidden):
+            raise InputError(f"hidden must be widths of layers, whole numbers of 1 or more, but got {self.hidden!r}")
+        if not 0 <= self.head_dropout < 1:
+            raise InputError(f"head_dropout must lie in 0..1, 1 not included, but got {self.head_dropout!r}")
+        if not (math.isfinite(self.severity_weight) and self.severity_weight >= 0):
+            raise InputError(f"severity_weight must be a finite number, 0 or more, but got {self.severity_weight!r}")
+        if not 0 < self.augment_share < 1:
+            raise InputError(
+                f"augment_share must lie between 0 and 1, both not included, but got {self.augment_share!r}"
+            )
+
+    def split(self, size: int, healthy: int) -> tuple[int, int]:
+        """Healthy maps and maps with lines in a batch of ``size`` (less where few are healthy), 1 of each at least."""
+        plain = max(1, round(size * (1.0 - self.augment_share)))
+        if healthy < plain:
+            return healthy, max(1, round(healthy * self.augment_share / (1.0 - self.augment_share)))
+        return plain, max(1, size - plain)
+
+
+class SeverityHead(nn.Module):
+    """Tokens of the bottleneck -> severity of the map, 0 or more.
+
+    Tokens are normalised one by one, pooled over the grid and mapped by a small network. The output goes through
+    softplus and not ReLU: most training maps are healthy, and a ReLU that has learned to answer 0 for all of them has
+    no gradient to come back from.
+
+    Args:
+        dim: token dimension.
+        head_pooling: "mean", "max" (per feature) or "attention" (mean weighted by a learned softmax over tokens). A
+            line covers few tokens, so the mean over all of them hardly shows it.
+        hidden: widths of the hidden layers; empty = a linear map of the pooled tokens.
+        head_dropout: before each hidden layer's successor.
+    """
+
+    def __init__(self, dim: int, *, head_pooling: str, hidden: Sequence[int], head_dropout: float) -> None:
+        super().__init__()
+        self.head_pooling = head_pooling
+        self.norm = nn.LayerNorm(dim)
+        self.weight_of_token = nn.Linear(dim, 1) if head_pooling == "attention" else None
+        layers: list[nn.Module] = []
+        for width in hidden:
+            layers += [nn.Linear(dim, width), nn.GELU(), nn.Dropout(head_dropout)]
+            dim = width
+        last = nn.Linear(dim, 1)
+        nn.init.constant_(last.bias, _START)
+        self.layers = nn.Sequential(*layers, last)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Tokens of the grid ``[b, h*w, dim]`` -> severity ``[b]``; 10 = the strongest synthetic line."""
+        x = self.norm(tokens)
+        if self.weight_of_token is not None:
+            x = (self.weight_of_token(x).softmax(dim=1) * x).sum(dim=1)
+        else:
+            x = x.mean(dim=1) if self.head_pooling == "mean" else x.amax(dim=1)
+        return MAX_SEVERITY * functional.softplus(self.layers(x)[:, 0])
+
+
+def severity_loss(raw: Tensor, target: Tensor, kind: str) -> Tensor:
+    """Loss of severities ``[b]`` divided by 10; entries whose target is NaN do not count.
+
+    In tenths, because gradients of both tasks share one clip: on a scale of 100 the first steps of the head would
+    leave nothing of the reconstruction's.
+    """
+    known = ~torch.isnan(target)
+    if not known.any():
+        return raw.sum() * 0.0
+    given, wanted = raw[known] / MAX_SEVERITY, target[known] / MAX_SEVERITY
+    return functional.mse_loss(given, wanted) if kind == "mse" else functional.smooth_l1_loss(given, wanted, beta=0.1)

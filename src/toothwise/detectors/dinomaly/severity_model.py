@@ -1,0 +1,210 @@
+"""The anomalib module of severity-aware Dinomaly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from anomalib.data import Batch, ImageBatch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.transforms.v2 import Normalize
+
+from toothwise.detectors.dinomaly.graded_lines import GradedLines
+from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
+from toothwise.detectors.dinomaly.severity_head import SeverityHead, SeverityOptions, severity_loss
+from toothwise.errors import InputError, TrainingError
+
+__all__ = ["SeverityAwareDinomaly", "SeverityBatch"]
+
+
+@dataclass
+class SeverityBatch(ImageBatch):
+    """A batch whose images already hold their lines: severity ``[b]``, 0 = healthy, NaN = not to learn from."""
+
+    severity: Tensor | None = None
+
+
+class SeverityAwareDinomaly(DirectionalDinomaly):
+    """Directional Dinomaly that also learns how severe damage is, from synthetic lines.
+
+    The loss is that of the reconstruction plus ``severity_weight`` times that of the severity head, which reads the
+    tokens that leave the bottleneck. Maps with lines train the head only, unless ``reconstruct_augmented``. The head's
+    gradients reach the bottleneck (not the frozen encoder, not the decoder) unless ``detach_head``.
+
+    Trained by ``anomalib train`` the first ``augment_share`` of each batch (which comes in random order) gets lines:
+    the images are taken back to the data's scale by undoing the Normalize of the pre-processor, multiplied by the
+    contrast along lines drawn on the grid of ``map_shape`` and resized as maps are, and normalised again. This is what
+    adding the logarithm of the contrast to the map does, but for the blur at a line's edges, where the resized product
+    is not quite the product of what was resized. **Severity here is the head's own scale**: 0 is healthy and
+    s stands for a contrast of ``max_contrast ** (s / 10)``; it is not calibrated. Images must be proportional to the
+    map's values (not their logarithm), as those of HDMapDataModule are. ``severity(images)`` gives it; anomalib's
+    batches have no field for it. The detector "dinomaly_severity" reports calibrated contrast.
+
+    Args:
+        head_pooling, hidden, head_dropout, detach_head, severity_weight, severity_loss, augment_share,
+            reconstruct_augmented: of SeverityOptions.
+        max_contrast, line_gear, max_teeth, max_lines, grow: of GradedLines.
+        map_shape: rows and columns of the maps behind the images.
+        options: of DirectionalDinomaly.
+
+    Raises:
+        InputError: an option that is not allowed.
+    """
+
+    def __init__(
+        self,
+        encoder_name: str = "vit_small_patch14_dinov2",
+        head_pooling: str = "attention",
+        hidden: Sequence[int] = (256, 64),
+        head_dropout: float = 0.3,
+        detach_head: bool = False,
+        severity_weight: float = 0.1,
+        severity_loss: str = "mse",
+        augment_share: float = 0.3,
+        reconstruct_augmented: bool = False,
+        max_contrast: float = 2.0,
+        line_gear: str = "both",
+        max_teeth: int = 2,
+        max_lines: int = 2,
+        grow: bool = True,
+        map_shape: Sequence[int] = (31, 95),
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        settings = SeverityOptions(
+            head_pooling,
+            tuple(hidden),
+            head_dropout,
+            detach_head,
+            severity_weight,
+            severity_loss,
+            augment_share,
+            reconstruct_augmented,
+            GradedLines(max_contrast, line_gear, max_teeth, max_lines, grow),
+        )
+        if len(map_shape) != 2 or min(map_shape) < 1:
+            raise InputError(f"map_shape must be (rows, columns), 1 or more each, but got {tuple(map_shape)!r}")
+        super().__init__(encoder_name, seed=seed, **options)
+        self.settings, self.map_shape = settings, (int(map_shape[0]), int(map_shape[1]))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model.severity_head = SeverityHead(
+                self.model.encoder.dim, head_pooling=head_pooling, hidden=settings.hidden, head_dropout=head_dropout
+            )
+        self._rng = np.random.default_rng(seed)
+
+    @property
+    def trainable(self) -> nn.ModuleList:
+        """Bottleneck, decoder and, once it is there, the head (which keeps its own initial weights)."""
+        parts = super().trainable
+        if hasattr(self.model, "severity_head"):
+            parts.append(self.head)
+        return parts
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Bottleneck and decoder as in DirectionalDinomaly; the head apart.
+
+        The clip that both tasks share and the weight of the loss make the head's gradients small. Without amsgrad and
+        with a tiny eps the size of its steps does not depend on that.
+        """
+        return [
+            {"params": super().trainable.parameters()},
+            {"params": self.head.parameters(), "eps": 1e-12, "amsgrad": False},
+        ]
+
+    @property
+    def head(self) -> SeverityHead:
+        """The severity head; it is part of the model, and of its state."""
+        head = self.model.severity_head
+        if not isinstance(head, SeverityHead):
+            raise InputError(f"the model's severity_head must be a SeverityHead, but is {type(head).__name__}")
+        return head
+
+    @contextmanager
+    def listening(self) -> Iterator[list[Tensor]]:
+        """Severities ``[b]`` of whatever goes through the bottleneck meanwhile, one entry per pass.
+
+        The head listens there, so that nothing is encoded twice for it.
+        """
+        found: list[Tensor] = []
+        prefix = 0 if self.model.prefix == "drop" else self.model.encoder.prefix
+
+        def listen(module: nn.Module, given: Any, tokens: Tensor) -> None:
+            del module, given
+            tokens = tokens[:, prefix:]
+            found.append(self.head(tokens.detach() if self.settings.detach_head else tokens))
+
+        handle = self.model.bottleneck[-1].register_forward_hook(listen)
+        try:
+            yield found
+        finally:
+            handle.remove()
+
+    def severity(self, images: Tensor) -> Tensor:
+        """Severity ``[b]`` of images ``[b, 3, h, w]`` as the pre-processor gives them, on the head's own scale."""
+        with self.listening() as found:
+            self._bottleneck(images)
+        return found[0]
+
+    def _bottleneck(self, images: Tensor) -> None:
+        tokens = self.model.encode(images)[0]
+        for layer in self.model.bottleneck:
+            tokens = layer(tokens)
+
+    def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """Rebuild healthy maps, and tell how severe the lines of the others are; the loss must stay finite."""
+        del args, kwargs
+        given = batch.severity if isinstance(batch, SeverityBatch) else None
+        images, severity = self.augment(batch.image) if given is None else (batch.image, given.to(batch.image.dtype))
+        rebuilt = torch.ones_like(severity, dtype=torch.bool)
+        if not self.settings.reconstruct_augmented:
+            rebuilt = ~(severity > 0)
+        with self.listening() as found:
+            reconstruction = self.model(images[rebuilt], global_step=self.global_step)
+            if not rebuilt.all():
+                self._bottleneck(images[~rebuilt])
+        target = torch.cat([severity[rebuilt], severity[~rebuilt]])
+        severe = severity_loss(torch.cat(found), target, self.settings.severity_loss)
+        loss = reconstruction + self.settings.severity_weight * severe
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss.item()} at step {self.global_step} (reconstruction {reconstruction.item()}, "
+                f"severity {severe.item()}): lower learning_rate or gradient_clip, or train in float32"
+            )
+        for name, value in (("train_loss", loss), ("reconstruction_loss", reconstruction), ("severity_loss", severe)):
+            self.log(name, value, on_step=True, on_epoch=False, prog_bar=name == "train_loss")
+        for layer, alpha in self.model.alphas().items():
+            self.log(f"alpha/layer_{layer}", sum(alpha) / len(alpha), on_step=True, on_epoch=False)
+        return {"loss": loss}
+
+    def augment(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Lines on a share of the images (one at least, if there are two or more), and the severity of each ``[b]``."""
+        severity = torch.zeros(len(images), dtype=images.dtype, device=images.device)
+        count = min(max(1, round(self.settings.augment_share * len(images))), len(images) - 1)
+        if count < 1:
+            return images, severity
+        lines = self.settings.lines
+        drawn = lines.severities(count, self._rng)
+        mask = torch.from_numpy(lines.draw(drawn, self.map_shape, self._rng)).to(images)[:, None]
+        size = (images.shape[-2], images.shape[-1])
+        mask = functional.interpolate(mask, size=size, mode="bilinear", antialias=True, align_corners=False)
+        severity[:count] = torch.from_numpy(drawn).to(severity)
+        factor = 1.0 + mask * (torch.exp(lines.log_step * severity[:count]) - 1.0)[:, None, None, None]
+        mean, std = self._normalisation(images)
+        raised = (images[:count] * std + mean) * factor
+        return torch.cat([(raised - mean) / std, images[count:]]), severity
+
+    def _normalisation(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation ``[1, 3, 1, 1]`` that the pre-processor normalises with; 0 and 1 where it does not."""
+        transform = getattr(self.pre_processor, "transform", None)
+        steps = [] if transform is None else getattr(transform, "transforms", [transform])
+        mean, std = [0.0] * 3, [1.0] * 3
+        for step in steps:
+            if isinstance(step, Normalize):
+                mean, std = list(step.mean), list(step.std)
+        return tuple(images.new_tensor(v).reshape(1, -1, 1, 1) for v in (mean, std))  # type: ignore[return-value]
