@@ -8,23 +8,9 @@ from toothwise.evaluation import auroc
 from toothwise.evaluation.texture import angular_power_entropy, orientation_entropy
 from toothwise.simulate.lines import draw_lines, line_masks
 from toothwise.simulate.maps import LineShape, generate
+from toothwise.simulate.published import AREAS, ENTROPY_RISE, STATES, TEST, TRAIN, WITHIN_C
 
-# Published statistics of the research data, in units of each domain's fixed maximum.
-TRAIN = {  # mean, sd, quartiles, in-image CV, angular power entropy, orientation entropy
-    "A": (0.248, 0.084, 0.189, 0.233, 0.289, 0.300, 0.777, 0.9355),
-    "B": (0.252, 0.084, 0.192, 0.239, 0.300, 0.305, 0.713, 0.9149),
-    "C": (0.246, 0.072, 0.195, 0.234, 0.283, 0.262, 0.866, 0.9731),
-    "D": (0.218, 0.082, 0.160, 0.204, 0.261, 0.327, 0.816, 0.9520),
-}
-GOOD = {"A": (0.217, 0.098, 0.196), "B": (0.223, 0.097, 0.204), "C": (0.228, 0.075, 0.213), "D": (0.197, 0.086, 0.179)}
-FAULT = {"A": (0.228, 0.088, 0.212), "B": (0.190, 0.080, 0.175), "C": (0.263, 0.096, 0.245), "D": (0.181, 0.076, 0.166)}
-STATES = {  # mean of cold and warm maps: healthy, faulty
-    "A": (0.153, 0.281, 0.183, 0.272),
-    "B": (0.161, 0.285, 0.141, 0.240),
-    "C": (0.190, 0.265, 0.216, 0.310),
-    "D": (0.147, 0.246, 0.157, 0.205),
-}
-ENTROPY_RISE = {"A": 0.073, "B": 0.142, "C": 0.023, "D": 0.071}
+STATE = ("cold", "warm")
 
 
 def _cv(x):
@@ -54,12 +40,12 @@ def test_domains_are_ordered_by_directionality_as_published():
 def test_test_maps_of_both_sessions_have_the_published_statistics(domain):
     good, _ = generate(domain, 1000, faulty=False, mode="realistic", split="test", seed=2)
     fault, _ = generate(domain, 1000, mode="realistic", split="test", seed=3)
-    for x, (mean, sd, median) in ((good, GOOD[domain]), (fault, FAULT[domain])):
+    for x, (mean, sd, median) in ((good, TEST["healthy"][domain]), (fault, TEST["faulty"][domain])):
         assert x.mean() == pytest.approx(mean, rel=0.015)
         assert x.std() == pytest.approx(sd, rel=0.04)
         assert np.median(x) == pytest.approx(median, rel=0.025)
     states = [x[i::2].mean() for x in (good, fault) for i in (0, 1)]
-    np.testing.assert_allclose(states, STATES[domain], rtol=0.015)
+    np.testing.assert_allclose(states, STATES["healthy"][domain] + STATES["faulty"][domain], rtol=0.015)
     rise = angular_power_entropy(fault[:300]).mean() - angular_power_entropy(good[:300]).mean()
     assert rise == pytest.approx(ENTROPY_RISE[domain], abs=0.03)
 
@@ -67,26 +53,19 @@ def test_test_maps_of_both_sessions_have_the_published_statistics(domain):
 def test_domain_c_between_and_within_maps():
     good, _ = generate("C", 1000, faulty=False, mode="realistic", split="test", seed=2)
     fault, _ = generate("C", 1000, mode="realistic", split="test", seed=3)
-    published = {  # between-image sd, in-image sd, in-image CV
-        "good cold": (good[::2], 0.0145, 0.046, 0.242),
-        "good warm": (good[1::2], 0.017, 0.075, 0.283),
-        "fault cold": (fault[::2], 0.016, 0.057, 0.261),
-        "fault warm": (fault[1::2], 0.020, 0.101, 0.326),
-    }
-    for name, (x, between, within, cv) in published.items():
+    state = {(label, s): x[i::2] for label, x in (("healthy", good), ("faulty", fault)) for i, s in enumerate(STATE)}
+    for name, (between, within, cv) in WITHIN_C.items():
+        x = state[name]
         assert x.mean(axis=(1, 2)).std() == pytest.approx(between, rel=0.08), name
         assert x.std(axis=(1, 2)).mean() == pytest.approx(within, rel=0.05), name
         assert _cv(x) == pytest.approx(cv, rel=0.04), name
-    # trivial statistics: AUROC .869 cold, .953 warm, .014 across the states; the maximum gives warm faults away
-    means = {name: x.mean(axis=(1, 2)) for name, (x, *_) in published.items()}
+    # trivial statistics: the mean tells the session, and the maximum gives warm faults away
     labels = np.repeat([0, 1], 500)
-    for healthy, faulty, expected in (
-        ("good cold", "fault cold", 0.869),
-        ("good warm", "fault warm", 0.953),
-        ("good warm", "fault cold", 0.014),
-    ):
-        assert auroc(np.concatenate([means[healthy], means[faulty]]), labels) == pytest.approx(expected, abs=0.025)
-    assert auroc(np.concatenate([good[1::2].max(axis=(1, 2)), fault[1::2].max(axis=(1, 2))]), labels) > 0.999
+    for (healthy, faulty, statistic), expected in AREAS.items():
+        if statistic == "peak_to_sd" or (statistic, healthy) == ("max", "cold"):
+            continue  # the peaks of cold maps are not met: docs/benchmark.md has the figures
+        pair = [getattr(state[key], statistic)(axis=(1, 2)) for key in (("healthy", healthy), ("faulty", faulty))]
+        assert auroc(np.concatenate(pair), labels) == pytest.approx(expected, abs=0.025), statistic
 
 
 @pytest.mark.parametrize("gear", ["driving", "driven", "both"])

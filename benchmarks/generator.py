@@ -1,0 +1,135 @@
+"""The map generator held against every published statistic: target, ours, deviation.
+
+python benchmarks/generator.py        # a minute
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toothwise.detectors.scan import DirectionalScan
+from toothwise.evaluation import auroc
+from toothwise.evaluation.texture import angular_power_entropy, orientation_entropy
+from toothwise.results import write_result
+from toothwise.simulate.maps import generate
+from toothwise.simulate.published import AREAS, ENTROPY_RISE, MAXIMA, STATES, TEST, TRAIN, WITHIN_C
+
+N, FEW = 1000, 300
+STATES_NAMES = ("cold", "warm")
+Maps = dict[tuple[str, str], np.ndarray]
+
+
+def row(domain: str, maps: str, statistic: str, target: float, ours: float) -> dict[str, Any]:
+    """One line of the table; the deviation is relative."""
+    return {
+        "domain": domain,
+        "maps": maps,
+        "statistic": statistic,
+        "target": target,
+        "ours": round(float(ours), 4),
+        "deviation": round(float(ours) / target - 1.0, 4),
+    }
+
+
+def coefficient(x: np.ndarray) -> float:
+    """Mean of the images' sd over mean."""
+    return float((x.std(axis=(1, 2)) / x.mean(axis=(1, 2))).mean())
+
+
+def training(domain: str, seed: int) -> list[dict[str, Any]]:
+    """Statistics of the training pool."""
+    x, _ = generate(domain, N, False, seed=seed)
+    found = (x.mean(), x.std(), *np.quantile(x, (0.25, 0.5, 0.75)), coefficient(x))
+    entropies = (angular_power_entropy(x[:FEW]).mean(), orientation_entropy(x[:FEW]).mean())
+    names = ("mean", "sd", "25 %", "median", "75 %", "in-image CV", "angular power entropy", "orientation entropy")
+    return [
+        row(domain, "train", name, target, ours)
+        for name, target, ours in zip(names, TRAIN[domain], (*found, *entropies), strict=True)
+    ]
+
+
+def testing(domain: str, seed: int) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
+    """Statistics of healthy and faulty test maps in realistic mode, and the maps."""
+    rows, maps = [], {}
+    for k, label in enumerate(("healthy", "faulty")):
+        x, _ = generate(domain, N, label == "faulty", mode="realistic", split="test", seed=seed + k)
+        maps[label] = x
+        for name, target, ours in zip(
+            ("mean", "sd", "median"), TEST[label][domain], (x.mean(), x.std(), np.median(x)), strict=True
+        ):
+            rows.append(row(domain, f"test, {label}", name, target, ours))
+        rows.append(row(domain, f"test, {label}", "maximum", MAXIMA[label][domain], x.max()))
+        for i, (state, target) in enumerate(zip(STATES_NAMES, STATES[label][domain], strict=True)):
+            rows.append(row(domain, f"test, {label}, {state}", "mean", target, x[i::2].mean()))
+    rise = angular_power_entropy(maps["faulty"][:FEW]).mean() - angular_power_entropy(maps["healthy"][:FEW]).mean()
+    rows.append(row(domain, "test", "rise of the angular power entropy", ENTROPY_RISE[domain], rise))
+    return rows, maps
+
+
+def domain_c(maps: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Spread within and between maps of domain C, and what trivial statistics reach on it."""
+    state = {(label, s): x[i::2] for label, x in maps.items() for i, s in enumerate(STATES_NAMES)}
+    rows = []
+    for key, targets in WITHIN_C.items():
+        x = state[key]
+        ours = (x.mean(axis=(1, 2)).std(), x.std(axis=(1, 2)).mean(), coefficient(x))
+        for name, target, value in zip(("sd between images", "in-image sd", "in-image CV"), targets, ours, strict=True):
+            rows.append(row("C", f"test, {key[0]}, {key[1]}", name, target, value))
+    for (healthy, faulty, name), target in AREAS.items():
+        a, b = (statistic(name, x) for x in (state["healthy", healthy], state["faulty", faulty]))
+        area = auroc(np.concatenate([a, b]), np.repeat([0, 1], [len(a), len(b)]))
+        rows.append(row("C", f"{faulty} faults against {healthy} healthy", f"AUROC of {name}", target, area))
+    return rows
+
+
+def statistic(name: str, x: np.ndarray) -> np.ndarray:
+    """Mean, maximum or (maximum - mean) / sd of each map."""
+    if name == "mean":
+        return x.mean(axis=(1, 2))
+    if name == "max":
+        return x.max(axis=(1, 2))
+    return (x.max(axis=(1, 2)) - x.mean(axis=(1, 2))) / x.std(axis=(1, 2))
+
+
+def difficulty(seed: int) -> dict[str, float]:
+    """AUROC of the scan within the fault session, lines of one contrast in all domains."""
+    out = {}
+    for domain in "ABCD":
+        train = generate(domain, 400, False, seed=seed)[0]
+        scan = DirectionalScan().fit(train)
+        for state in STATES_NAMES:
+            common: dict[str, Any] = {"mode": "realistic", "split": "test", "condition": state, "segment": False}
+            healthy = generate(domain, 400, False, session="fault", seed=seed + 1, **common)[0]
+            faulty = generate(domain, 400, True, seed=seed + 2, contrast=(1.1, 1.3), **common)[0]
+            scores = np.concatenate([scan.predict(healthy).score, scan.predict(faulty).score])
+            out[f"{domain} {state}"] = round(auroc(scores, np.repeat([0, 1], 400)), 4)
+    return out
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    for domain in TRAIN:
+        more, maps = testing(domain, args.seed + 1)
+        rows += training(domain, args.seed) + more
+        if domain == "C":
+            rows += domain_c(maps)
+    order = difficulty(args.seed)
+    worst = sorted(rows, key=lambda r: -abs(r["deviation"]))[:8]
+    for r in worst:
+        print(r)
+    print(order)
+    result = {"statistics": rows, "difficulty": order}
+    config = {"maps": N, "maps_for_entropies": FEW, "mode": "realistic", "difficulty_contrast": [1.1, 1.3]}
+    print(write_result(Path(__file__).parent / "results" / "generator.json", config, result, seed=args.seed))
+
+
+if __name__ == "__main__":
+    main()
