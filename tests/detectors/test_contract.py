@@ -13,7 +13,7 @@ from toothwise.evaluation import auroc
 from toothwise.healthmap import Axis
 from toothwise.simulate.maps import LineShape, generate
 
-NAMES = [name for name in detectors.names() if not name.startswith("dinomaly")]
+NAMES = [name for name in detectors.names() if not name.startswith(("dinomaly", "draem"))]
 ROWS, COLUMNS = 9, 14
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.registry import create, describe, load, names
 
-__all__ = ["Detector", "DirectionalDinomaly", "Prediction", "create", "describe", "load", "names"]
+__all__ = ["Detector", "DirectionalDinomaly", "DraemSevNet", "Prediction", "create", "describe", "load", "names"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,4 +15,8 @@ def __getattr__(name: str) -> Any:
         from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 
         return DirectionalDinomaly
+    if name == "DraemSevNet":
+        from toothwise.detectors.draem_sevnet.lightning_model import DraemSevNet
+
+        return DraemSevNet
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

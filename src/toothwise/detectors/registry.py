@@ -52,6 +52,16 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
         "Dinomaly with directional attention",
         {},
     ),
+    "draem_sevnet": (
+        "toothwise.detectors.draem_sevnet.detector:DraemSevNetDetector",
+        "DRAEM with a severity head, trained on bright patches",
+        {},
+    ),
+    "draem_sevnet_rows": (
+        "toothwise.detectors.draem_sevnet.detector:DraemSevNetDetector",
+        "DRAEM with a severity head, trained on rows with gaps",
+        {"faults": "lines", "severity_max": 1.0, "pooling": "lines"},
+    ),
 }
 
 

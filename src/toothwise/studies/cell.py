@@ -169,7 +169,7 @@ def _make(cell: Cell) -> Detector:
             length=cell.length,
         )
     options = dict(cell.options)
-    if cell.detector.startswith(("dinomaly", "patchcore", "padim")):
+    if cell.detector.startswith(("dinomaly", "draem", "patchcore", "padim")):
         options.setdefault("seed", cell.seed)
     return detectors.create(cell.detector, **options)
 
