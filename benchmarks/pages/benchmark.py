@@ -43,7 +43,8 @@ def _grid(cells: list[Data], mode: str, metric: str) -> str:
     found = _means(cells, metric)
     domains = sorted({d for d, m, _ in found if m == mode})
     names = {n for _, m, n in found if m == mode}
-    order = sorted(names, key=lambda n: -np.mean([found[d, mode, n][0] for d in domains if (d, mode, n) in found]))
+    mean = {n: np.mean([found[d, mode, n][0] for d in domains if (d, mode, n) in found]) for n in names}
+    order = sorted(names, key=lambda n: (-mean[n], n))
 
     def cell(key: tuple[str, str, str]) -> str:
         if key not in found:

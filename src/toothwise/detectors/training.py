@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from toothwise.errors import InputError, TrainingError
 
-__all__ = ["Images", "StepTrained", "check_gradients", "fit_quietly", "pick_device"]
+__all__ = ["Images", "StepTrained", "check_device", "check_gradients", "fit_quietly", "pick_device"]
 
 
 class StepTrained(AnomalibModule):
@@ -90,14 +90,23 @@ def check_gradients(named: Iterable[tuple[str, nn.Parameter]], step: int, remedy
             raise TrainingError(f"the gradient of {name} is not finite at step {step}: {remedy}")
 
 
+def check_device(device: str) -> None:
+    """Refuse an unknown device; whether it is there is asked when it is needed.
+
+    Raises:
+        InputError: it is none of "auto", "cpu", "cuda".
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise InputError(f"device must be 'auto', 'cpu' or 'cuda', but got {device!r}")
+
+
 def pick_device(device: str) -> torch.device:
     """The device that "auto", "cpu" or "cuda" stands for.
 
     Raises:
         InputError: another name, or "cuda" where there is none.
     """
-    if device not in ("auto", "cpu", "cuda"):
-        raise InputError(f"device must be 'auto', 'cpu' or 'cuda', but got {device!r}")
+    check_device(device)
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("device is 'cuda', but no CUDA device is available: use 'auto' or 'cpu'")
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-import math
-import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.dinomaly.encoder import EncoderCache
 from toothwise.detectors.dinomaly.images import ImageMaker
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
+from toothwise.detectors.pooling import check_pooling, line_contrasts, pool
+from toothwise.detectors.training import Images, check_device, fit_quietly, pick_device
 from toothwise.errors import InputError
 
 __all__ = ["DinomalyDetector"]
-
-_POOLINGS = ("top", "rows", "columns", "lines")
 
 
 class DinomalyDetector(Detector):
@@ -71,12 +64,10 @@ class DinomalyDetector(Detector):
         seed: int = 0,
         device: str = "auto",
     ) -> None:
-        if pooling not in _POOLINGS:
-            raise InputError(f"pooling must be one of {', '.join(_POOLINGS)}, but got {pooling!r}")
+        check_pooling(pooling)
         if batch_size < 1:
             raise InputError(f"batch_size must be 1 or more, but got {batch_size}")
-        if device not in ("auto", "cpu", "cuda"):
-            raise InputError(f"device must be 'auto', 'cpu' or 'cuda', but got {device!r}")
+        check_device(device)
         super().__init__(
             encoder_name=encoder_name,
             weights=weights,
@@ -121,13 +112,6 @@ class DinomalyDetector(Detector):
             **{k: o[k] for k in own}, mining_steps=mining, pre_processor=False, evaluator=False, visualizer=False
         )
 
-    @property
-    def _device(self) -> torch.device:
-        chosen = self.options["device"]
-        if chosen == "cuda" and not torch.cuda.is_available():
-            raise InputError("device is 'cuda', but no CUDA device is available: use 'auto' or 'cpu'")
-        return torch.device("cuda" if chosen != "cpu" and torch.cuda.is_available() else "cpu")
-
     def _fit(self, values: np.ndarray) -> None:
         module = self._make_module()  # first: missing weights must not cost a scaling
         self._images.fit(values)
@@ -148,45 +132,30 @@ class DinomalyDetector(Detector):
     def _train(self, module: DirectionalDinomaly, images: torch.Tensor) -> float:
         """Through anomalib's Engine, quietly, leaving no file behind. Returns the last loss."""
         from anomalib.data import ImageBatch
-        from anomalib.engine import Engine
 
         o = self.options
         generator = torch.Generator().manual_seed(o["seed"])
         loader: DataLoader[torch.Tensor] = DataLoader(
-            _Images(images),
+            Images(images),
             batch_size=min(o["batch_size"], len(images)),
             shuffle=True,
             drop_last=True,
             generator=generator,
             collate_fn=lambda batch: ImageBatch(image=torch.stack(batch)),
         )
-        epochs = math.ceil(o["max_steps"] / len(loader))
-        with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(), warnings.catch_warnings(), _quiet():
-            warnings.simplefilter("ignore")
-            torch.manual_seed(o["seed"])
-            engine = Engine(
-                default_root_dir=folder,
-                max_epochs=epochs,
-                accelerator=self._device.type if o["device"] != "auto" else "auto",
-                devices=1,
-                logger=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                callbacks=[_no_checkpoint(), _Watch(self)],
-            )
-            engine.fit(model=module, train_dataloaders=loader)
-            return float(engine.trainer.callback_metrics["train_loss"])
+        return fit_quietly(module, loader, seed=o["seed"], device=o["device"], watch=self.watch)
 
     @torch.inference_mode()
     def _predict(self, values: np.ndarray) -> Prediction:
         module = self._module
         if module is None:
             raise InputError(f"{self.name} holds no weights: fit it first")
-        module.to(self._device)
+        device = pick_device(self.options["device"])
+        module.to(device)
         score, maps = [], []
         for start in range(0, len(values), self.options["batch_size"]):
             part = values[start : start + self.options["batch_size"]]
-            found = module.model(self._images(part).to(self._device))
+            found = module.model(self._images(part).to(device))
             full = functional.interpolate(
                 found.anomaly_map, size=values.shape[1:], mode="bilinear", antialias=True, align_corners=False
             )
@@ -196,19 +165,10 @@ class DinomalyDetector(Detector):
             maps.append(full[:, 0].float().cpu().numpy())
         anomaly_map = np.concatenate(maps)
         anomaly_map[np.isnan(values)] = np.nan
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a line without any pair has no mean
-            means = (np.nanmean(anomaly_map, axis=axis, dtype=np.float64) for axis in (2, 1))
-            rows, columns = (_contrast(np.asarray(lines)) for lines in means)
+        rows, columns = line_contrasts(anomaly_map)
         pooling = self.options["pooling"]
-        pooled = {
-            "top": np.concatenate(score),
-            "rows": np.nanmax(rows, axis=1),
-            "columns": np.nanmax(columns, axis=1),
-            "lines": np.maximum(np.nanmax(rows, axis=1), np.nanmax(columns, axis=1)),
-        }
         return Prediction(
-            score=pooled[pooling],
+            score=pool(pooling, np.concatenate(score), rows, columns),
             anomaly_map=anomaly_map,
             row_evidence=None if pooling == "columns" else np.nan_to_num(rows, nan=-np.inf),
             column_evidence=None if pooling == "rows" else np.nan_to_num(columns, nan=-np.inf),
@@ -239,55 +199,3 @@ class DinomalyDetector(Detector):
                 own[key] = torch.from_numpy(np.array(state[key]))
         module.model.load_state_dict(own)
         self._module = module
-
-
-def _contrast(lines: np.ndarray) -> np.ndarray:
-    """Line means ``[n, lines]`` less their median."""
-    return lines - np.nanmedian(lines, axis=1, keepdims=True)
-
-
-def _no_checkpoint() -> Any:
-    """A checkpoint callback that writes nothing: the Engine adds one that writes unless there is one."""
-
-    class NoCheckpoint(ModelCheckpoint):
-        def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
-            del trainer, filepath
-
-    return NoCheckpoint(save_top_k=0)
-
-
-class _Images(Dataset[torch.Tensor]):
-    """Images ``[n, 3, h, w]`` one by one."""
-
-    def __init__(self, images: torch.Tensor) -> None:
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return self.images[index]
-
-
-class _Watch(Callback):
-    """Tells the detector's watcher how far the training is."""
-
-    def __init__(self, detector: DinomalyDetector) -> None:
-        self.detector = detector
-
-    def on_train_batch_end(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
-        """After each step."""
-        del args, kwargs
-        if self.detector.watch is not None:
-            self.detector.watch(trainer.global_step / self.detector.options["max_steps"])
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning's and anomalib's information lines off."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from anomalib import LearningType
 from anomalib.data import Batch
 from anomalib.metrics import Evaluator
-from anomalib.models.components import AnomalibModule
 from anomalib.models.image.dinomaly.components import StableAdamW, WarmCosineScheduler
 from anomalib.post_processing import PostProcessor
 from anomalib.pre_processing import PreProcessor
@@ -19,6 +17,7 @@ from torchvision.transforms.v2 import Compose, Normalize, Resize
 
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
+from toothwise.detectors.training import StepTrained, check_gradients
 from toothwise.errors import InputError, TrainingError, WeightsError
 
 __all__ = ["DirectionalDinomaly"]
@@ -27,7 +26,7 @@ _WARM_UP = 100
 _ENCODER = "model.encoder."
 
 
-class DirectionalDinomaly(AnomalibModule):
+class DirectionalDinomaly(StepTrained):
     """Dinomaly whose first decoder layers attend along rows and columns of the map.
 
     Differs from anomalib's Dinomaly in the training besides the attention: the learning rate follows its schedule by
@@ -107,17 +106,6 @@ class DirectionalDinomaly(AnomalibModule):
         steps = [Resize(size, antialias=True), Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225])]
         return PreProcessor(transform=Compose(steps))
 
-    def configure_post_processor(self) -> PostProcessor:
-        """Scores stay raw and no threshold is tuned on the validation data."""
-        return PostProcessor(enable_normalization=False, enable_thresholding=False)
-
-    @staticmethod
-    def configure_evaluator() -> Evaluator:
-        """AUROC from raw scores in float64; no metric that needs a tuned threshold."""
-        from toothwise.detectors.dinomaly.metrics import RawAUROC
-
-        return Evaluator(test_metrics=[RawAUROC(fields=["pred_score", "gt_label"], prefix="image_")])
-
     def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Rebuild the encoder's features; the loss must stay finite."""
         del args, kwargs
@@ -132,29 +120,7 @@ class DirectionalDinomaly(AnomalibModule):
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Stop with the layer's name before a gradient that is not finite spoils the weights."""
         del optimizer
-        for name, parameter in self.trainable.named_parameters():
-            if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
-                part, _, rest = name.partition(".")
-                place = f"{('bottleneck', 'decoder')[int(part)]}.{rest}"
-                raise TrainingError(f"the gradient of {place} is not finite at step {self.global_step}: {_REMEDY}")
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """The trainer's clip where it has one, else ours."""
-        value = self.gradient_clip if gradient_clip_val is None else gradient_clip_val
-        self.clip_gradients(
-            optimizer, gradient_clip_val=value, gradient_clip_algorithm=gradient_clip_algorithm or "norm"
-        )
-
-    def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        """End the run at ``max_steps``."""
-        del args, kwargs
-        if self.global_step >= self.max_steps:
-            self.trainer.should_stop = True
+        check_gradients(self.named_parameters(), self.global_step, _REMEDY)
 
     def validation_step(self, batch: Batch, *args: Any, **kwargs: Any) -> Batch:
         """Anomaly map and raw score of a batch."""
@@ -164,10 +130,7 @@ class DirectionalDinomaly(AnomalibModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """StableAdamW, with the warm-up and cosine schedule followed by step."""
-        total = self.max_steps
-        planned = self.trainer.estimated_stepping_batches
-        if planned != float("inf") and planned > 0:
-            total = min(total, int(planned))
+        total = self.planned_steps()
         optimizer = StableAdamW(
             [{"params": self.trainable.parameters()}],
             lr=self.learning_rate,
@@ -184,16 +147,6 @@ class DirectionalDinomaly(AnomalibModule):
             warmup_iters=min(_WARM_UP, total // 10),
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    @property
-    def trainer_arguments(self) -> dict[str, Any]:
-        """None that would override the user's."""
-        return {"num_sanity_val_steps": 0}
-
-    @property
-    def learning_type(self) -> LearningType:
-        """One class: trained on healthy maps alone."""
-        return LearningType.ONE_CLASS
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The frozen encoder stays out; its hash goes in."""

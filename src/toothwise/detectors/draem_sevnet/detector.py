@@ -14,7 +14,7 @@ from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.draem_sevnet.images import MapImages
 from toothwise.detectors.draem_sevnet.lightning_model import DraemSevNet
 from toothwise.detectors.pooling import check_pooling, line_contrasts, pool
-from toothwise.detectors.training import Images, fit_quietly, pick_device
+from toothwise.detectors.training import Images, check_device, fit_quietly, pick_device
 from toothwise.errors import InputError
 
 __all__ = ["DraemSevNetDetector"]
@@ -91,8 +91,7 @@ class DraemSevNetDetector(Detector):
         check_pooling(pooling)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 2:
             raise InputError(f"batch_size must be a whole number, 2 or more, but got {batch_size!r}")
-        if device != "cuda":  # a detector that was made for a GPU can be loaded and changed without one
-            pick_device(device)
+        check_device(device)
         super().__init__(
             base_width=base_width,
             features=features,
