@@ -42,16 +42,6 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
             ("row_crest", "crest factor of the best row"),
         )
     },
-    "dinomaly": (
-        "toothwise.detectors.dinomaly.detector:DinomalyDetector",
-        "plain Dinomaly, no directional layer",
-        {"directional_layers": []},
-    ),
-    "dinomaly_directional": (
-        "toothwise.detectors.dinomaly.detector:DinomalyDetector",
-        "Dinomaly with directional attention",
-        {},
-    ),
     "draem_sevnet": (
         "toothwise.detectors.draem_sevnet.detector:DraemSevNetDetector",
         "DRAEM with a severity head, trained on bright patches",
@@ -61,6 +51,16 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
         "toothwise.detectors.draem_sevnet.detector:DraemSevNetDetector",
         "DRAEM with a severity head, trained on rows with gaps",
         {"faults": "lines", "severity_max": 1.0, "pooling": "lines"},
+    ),
+    "dinomaly": (
+        "toothwise.detectors.dinomaly.detector:DinomalyDetector",
+        "plain Dinomaly, no directional layer",
+        {"directional_layers": []},
+    ),
+    "dinomaly_directional": (
+        "toothwise.detectors.dinomaly.detector:DinomalyDetector",
+        "Dinomaly with directional attention",
+        {},
     ),
 }
 
