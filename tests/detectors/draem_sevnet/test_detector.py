@@ -169,6 +169,10 @@ def test_one_map_and_constant_maps(hardly):
     one = detectors.create("draem_sevnet", **SMALL).fit(_maps(1))
     assert np.isfinite(one.predict(_maps(2, 6)).score).all()
     assert np.isfinite(hardly.predict(np.ones((1, 20, 40), "f4")).score).all()
+    flat = _maps(8, 8, shape=(2, 40))
+    assert np.isfinite(detectors.create("draem_sevnet", **SMALL).fit(flat).predict(flat).score).all()
+    with pytest.raises(InputError, match="3 teeth or more"):
+        detectors.create("draem_sevnet_rows", **SMALL).fit(flat)
     for wrong, message in ((np.ones((4, 20, 40)), "constant"), (-_maps(4), "positive level")):
         with pytest.raises(InputError, match=message):
             detectors.create("draem_sevnet", **SMALL).fit(wrong)

@@ -122,7 +122,8 @@ class DraemSevNetDetector(Detector):
 
     def _make_module(self, shape: tuple[int, int] | None) -> DraemSevNet:
         own: dict[str, Any] = {k: self.options[k] for k in _OF_MODULE}
-        return DraemSevNet(**own, map_shape=shape, pre_processor=False, evaluator=False, visualizer=False)
+        teeth = shape if own["faults"] == "lines" else None  # patches know of no teeth
+        return DraemSevNet(**own, map_shape=teeth, pre_processor=False, evaluator=False, visualizer=False)
 
     def _fit(self, values: np.ndarray) -> None:
         from anomalib.data import ImageBatch
