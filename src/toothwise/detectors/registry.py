@@ -54,6 +54,16 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"context": "row"},
     ),
     "padim": ("toothwise.detectors.padim:PadimDetector", "PaDiM: a Gaussian for every place of the map", {}),
+    "draem_sevnet": (
+        "toothwise.detectors.draem_sevnet.detector:DraemSevNetDetector",
+        "DRAEM with a severity head, trained on bright patches",
+        {},
+    ),
+    "draem_sevnet_rows": (
+        "toothwise.detectors.draem_sevnet.detector:DraemSevNetDetector",
+        "DRAEM with a severity head, trained on rows with gaps",
+        {"faults": "lines", "severity_max": 1.0, "pooling": "lines"},
+    ),
     "dinomaly": (
         "toothwise.detectors.dinomaly.detector:DinomalyDetector",
         "plain Dinomaly, no directional layer",

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-import math
-import tempfile
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.dinomaly.images import ImageMaker
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.encoder_cache import EncoderCache, shared_cache
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
-from toothwise.detectors.pooling import LINE_POOLINGS, pool_lines
+from toothwise.detectors.pooling import check_pooling, pool_lines
+from toothwise.detectors.training import Images, fit_quietly
 from toothwise.errors import InputError
 
 __all__ = ["DinomalyDetector"]
-
-_POOLINGS = ("top", *LINE_POOLINGS)
 
 
 class DinomalyDetector(Detector):
@@ -78,8 +71,7 @@ class DinomalyDetector(Detector):
         seed: int = 0,
         device: str = "auto",
     ) -> None:
-        if pooling not in _POOLINGS:
-            raise InputError(f"pooling must be one of {', '.join(_POOLINGS)}, but got {pooling!r}")
+        check_pooling(pooling)
         if batch_size < 1:
             raise InputError(f"batch_size must be 1 or more, but got {batch_size}")
         check_device(device)
@@ -144,10 +136,6 @@ class DinomalyDetector(Detector):
         """What a subclass's module takes besides."""
         return {}
 
-    @property
-    def _device(self) -> torch.device:
-        return pick_device(self.options["device"])
-
     def _fit(self, values: np.ndarray) -> None:
         module = self._make_module()  # first: missing weights must not cost a scaling
         self._images.fit(values)
@@ -166,34 +154,16 @@ class DinomalyDetector(Detector):
         }
 
     def _train(self, module: DirectionalDinomaly, images: torch.Tensor) -> float:
-        """Through anomalib's Engine, quietly, leaving no file behind. Returns the last loss."""
-        from anomalib.engine import Engine
-
+        """Returns the last loss."""
         o = self.options
-        loader = self._loader(images)
-        epochs = math.ceil(o["max_steps"] / len(loader))
-        with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(), warnings.catch_warnings(), _quiet():
-            warnings.simplefilter("ignore")
-            torch.manual_seed(o["seed"])
-            engine = Engine(
-                default_root_dir=folder,
-                max_epochs=epochs,
-                accelerator=self._device.type if o["device"] != "auto" else "auto",
-                devices=1,
-                logger=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                callbacks=[_no_checkpoint(), _Watch(self)],
-            )
-            engine.fit(model=module, train_dataloaders=loader)
-            return float(engine.trainer.callback_metrics["train_loss"])
+        return fit_quietly(module, self._loader(images), seed=o["seed"], device=o["device"], watch=self.watch)
 
     def _loader(self, images: torch.Tensor) -> DataLoader[Any]:
         """Batches of a training epoch."""
         from anomalib.data import ImageBatch
 
         return DataLoader(
-            _Images(images),
+            Images(images),
             batch_size=min(self.options["batch_size"], len(images)),
             shuffle=True,
             drop_last=True,
@@ -205,9 +175,8 @@ class DinomalyDetector(Detector):
         module = self._module
         if module is None:
             raise InputError(f"{self.name} holds no weights: fit it first")
-        module.to(self._device)
-        size = self.options["batch_size"]
-        own, heat = score_images(module.model, self._images, values, size, self._device, self.watch)
+        size, device = self.options["batch_size"], pick_device(self.options["device"])
+        own, heat = score_images(module.to(device).model, self._images, values, size, device, self.watch)
         return pool_lines(heat, self.options["pooling"], own)
 
     def _state(self) -> dict[str, np.ndarray]:
@@ -230,50 +199,3 @@ class DinomalyDetector(Detector):
                 own[key] = torch.from_numpy(np.array(state[key]))
         module.model.load_state_dict(own)
         self._module = module
-
-
-def _no_checkpoint() -> Any:
-    """A checkpoint callback that writes nothing: the Engine adds one that writes unless there is one."""
-
-    class NoCheckpoint(ModelCheckpoint):
-        def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
-            del trainer, filepath
-
-    return NoCheckpoint(save_top_k=0)
-
-
-class _Images(Dataset[torch.Tensor]):
-    """Images ``[n, 3, h, w]`` one by one."""
-
-    def __init__(self, images: torch.Tensor) -> None:
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return self.images[index]
-
-
-class _Watch(Callback):
-    """Tells the detector's watcher how far the training is."""
-
-    def __init__(self, detector: DinomalyDetector) -> None:
-        self.detector = detector
-
-    def on_train_batch_end(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
-        """After each step."""
-        del args, kwargs
-        if self.detector.watch is not None:
-            self.detector.watch(trainer.global_step / self.detector.options["max_steps"])
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning's and anomalib's information lines off."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(before)

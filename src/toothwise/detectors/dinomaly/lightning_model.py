@@ -14,9 +14,9 @@ from anomalib.pre_processing import PreProcessor
 from anomalib.visualization import Visualizer
 from torch import Tensor, nn
 
-from toothwise.detectors.anomalib_module import RawScoreModule
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
+from toothwise.detectors.training import StepTrained, check_gradients
 from toothwise.errors import InputError, TrainingError, WeightsError
 
 __all__ = ["DirectionalDinomaly"]
@@ -25,7 +25,7 @@ _WARM_UP = 100
 _ENCODER = "model.encoder."
 
 
-class DirectionalDinomaly(RawScoreModule):
+class DirectionalDinomaly(StepTrained):
     """Dinomaly whose first decoder layers attend along rows and columns of the map.
 
     Differs from anomalib's Dinomaly in the training besides the attention: the learning rate follows its schedule by
@@ -121,29 +121,7 @@ class DirectionalDinomaly(RawScoreModule):
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Stop with the layer's name before a gradient that is not finite spoils the weights."""
         del optimizer
-        for name, parameter in self.trainable.named_parameters():
-            if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
-                part, _, rest = name.partition(".")
-                place = f"{('bottleneck', 'decoder', 'severity_head')[int(part)]}.{rest}"
-                raise TrainingError(f"the gradient of {place} is not finite at step {self.global_step}: {_REMEDY}")
-
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """The trainer's clip where it has one, else ours."""
-        value = self.gradient_clip if gradient_clip_val is None else gradient_clip_val
-        self.clip_gradients(
-            optimizer, gradient_clip_val=value, gradient_clip_algorithm=gradient_clip_algorithm or "norm"
-        )
-
-    def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        """End the run at ``max_steps``."""
-        del args, kwargs
-        if self.global_step >= self.max_steps:
-            self.trainer.should_stop = True
+        check_gradients(self.named_parameters(), self.global_step, _REMEDY)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """What is trained, and how, for the optimiser."""
@@ -151,10 +129,7 @@ class DirectionalDinomaly(RawScoreModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """StableAdamW, with the warm-up and cosine schedule followed by step."""
-        total = self.max_steps
-        planned = self.trainer.estimated_stepping_batches
-        if planned != float("inf") and planned > 0:
-            total = min(total, int(planned))
+        total = self.planned_steps()
         optimizer = StableAdamW(
             self.parameter_groups(),
             lr=self.learning_rate,
@@ -171,11 +146,6 @@ class DirectionalDinomaly(RawScoreModule):
             warmup_iters=min(_WARM_UP, total // 10),
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    @property
-    def trainer_arguments(self) -> dict[str, Any]:
-        """None that would override the user's."""
-        return {"num_sanity_val_steps": 0}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """The frozen encoder stays out; its hash goes in."""

@@ -1,0 +1,1 @@
+"""DRAEM-SevNet: reconstruction, mask and severity learned from synthetic faults."""

@@ -1,0 +1,200 @@
+"""DRAEM-SevNet behind the detector contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+from torch.utils.data import DataLoader, RandomSampler
+
+from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.draem_sevnet.images import MapImages
+from toothwise.detectors.draem_sevnet.lightning_model import DraemSevNet
+from toothwise.detectors.image_scoring import check_device, pick_device
+from toothwise.detectors.pooling import check_pooling, pool_lines
+from toothwise.detectors.training import Images, fit_quietly
+from toothwise.errors import InputError
+
+__all__ = ["DraemSevNetDetector"]
+
+_OF_MODULE = (
+    "base_width",
+    "features",
+    "head_pooling",
+    "faults",
+    "severity_max",
+    "fault_probability",
+    "range_handling",
+    "lines",
+    "severity_loss",
+    "severity_weight",
+    "combination",
+    "mask_weight",
+    "max_steps",
+    "learning_rate",
+    "gradient_clip",
+    "seed",
+)
+
+
+class DraemSevNetDetector(Detector):
+    """DRAEM with a severity head; with lines for faults it is called draem_sevnet_rows.
+
+    ``Prediction.severity`` is in units of the faults' severity s: a patch that was raised by s times another patch of
+    its map, or a line of contrast 1 + s. It is a regression, not held to 0..severity_max. ``Prediction.score`` is raw;
+    only the severity's term in it is held to 0..1 (see ScoreRule).
+
+    Args:
+        base_width, features, head_pooling, faults, severity_max, fault_probability, range_handling, lines,
+            severity_loss, severity_weight, combination, mask_weight, gradient_clip: of DraemSevNet. Lines are drawn
+            on the teeth of the fitted maps.
+        image_size: (height, width) that a map is resized to, multiples of 32; None = 224 x 224.
+        pooling: score of the mask: "top" (mean of the top 1 % of the image), or the best line: mean of the anomaly map
+            along a row or a column, less the median of all of them; "rows", "columns" or "lines" (either).
+        max_steps, learning_rate: of the training.
+        batch_size: maps in a step, 2 or more for batch normalisation; fewer maps are drawn repeatedly, each time with
+            another fault.
+        seed: of weights, order and faults.
+        device: "auto", "cpu" or "cuda".
+
+    ``info`` after fit: millions of weights, steps, final loss.
+    """
+
+    name = "draem_sevnet"
+
+    def __init__(
+        self,
+        *,
+        base_width: int = 64,
+        features: str = "single",
+        head_pooling: str = "gap",
+        faults: str = "patch",
+        severity_max: float = 10.0,
+        fault_probability: float = 0.5,
+        range_handling: str = "keep",
+        lines: str = "rows",
+        severity_loss: str = "mse",
+        severity_weight: float = 0.5,
+        combination: str = "mean",
+        mask_weight: float = 0.5,
+        image_size: Sequence[int] | None = None,
+        pooling: str = "top",
+        max_steps: int = 1000,
+        batch_size: int = 8,
+        learning_rate: float = 1e-4,
+        gradient_clip: float = 1.0,
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        check_pooling(pooling)
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 2:
+            raise InputError(f"batch_size must be a whole number, 2 or more, but got {batch_size!r}")
+        check_device(device)
+        super().__init__(
+            base_width=base_width,
+            features=features,
+            head_pooling=head_pooling,
+            faults=faults,
+            severity_max=severity_max,
+            fault_probability=fault_probability,
+            range_handling=range_handling,
+            lines=lines,
+            severity_loss=severity_loss,
+            severity_weight=severity_weight,
+            combination=combination,
+            mask_weight=mask_weight,
+            image_size=list((224, 224) if image_size is None else image_size),
+            pooling=pooling,
+            max_steps=max_steps,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            gradient_clip=gradient_clip,
+            seed=seed,
+            device=device,
+        )
+        self.name = "draem_sevnet_rows" if faults == "lines" else "draem_sevnet"  # type: ignore[misc]
+        self._images = MapImages(tuple(self.options["image_size"]))
+        self._module: DraemSevNet | None = None
+        with torch.device("meta"):  # no weights: wrong options are to be refused now and not when it is fitted
+            self._make_module(None)
+
+    def _make_module(self, shape: tuple[int, int] | None) -> DraemSevNet:
+        own: dict[str, Any] = {k: self.options[k] for k in _OF_MODULE}
+        teeth = shape if own["faults"] == "lines" else None  # patches know of no teeth
+        return DraemSevNet(**own, map_shape=teeth, pre_processor=False, evaluator=False, visualizer=False)
+
+    def _fit(self, values: np.ndarray) -> None:
+        from anomalib.data import ImageBatch
+
+        self._images.fit(values)
+        module = self._make_module((values.shape[1], values.shape[2]))
+        o = self.options
+        images = Images(self._images(values))
+        generator = torch.Generator().manual_seed(o["seed"])
+        few = len(images) < o["batch_size"]
+        sampler = RandomSampler(
+            images, replacement=few, num_samples=o["batch_size"] if few else None, generator=generator
+        )
+        loader = DataLoader(
+            images,
+            batch_size=o["batch_size"],
+            sampler=sampler,
+            drop_last=True,
+            collate_fn=lambda batch: ImageBatch(image=torch.stack(batch)),
+        )
+        loss = fit_quietly(module, loader, seed=o["seed"], device=o["device"], watch=self.watch)
+        self._module = module.eval()
+        self.info = {
+            "million_weights": round(sum(p.numel() for p in module.model.parameters()) / 1e6, 3),
+            "steps": o["max_steps"],
+            "final_loss": loss,
+        }
+
+    @torch.inference_mode()
+    def _predict(self, values: np.ndarray) -> Prediction:
+        module = self._module
+        if module is None:
+            raise InputError(f"{self.name} holds no weights: fit it first")
+        device = pick_device(self.options["device"])
+        model = module.to(device).model
+        maps, tops, severities = [], [], []
+        for start in range(0, len(values), self.options["batch_size"]):
+            part = values[start : start + self.options["batch_size"]]
+            found, top, severity = model.judge(self._images(part).to(device))
+            full = functional.interpolate(
+                found, size=values.shape[1:], mode="bilinear", antialias=True, align_corners=False
+            )
+            maps.append(full[:, 0].float().cpu().numpy())
+            tops.append(top.double().cpu())
+            severities.append(severity.double().cpu())
+            if self.watch is not None:
+                self.watch((start + len(part)) / len(values))
+        anomaly_map, severity = np.concatenate(maps), torch.cat(severities)
+        anomaly_map[np.isnan(values)] = np.nan
+        line = pool_lines(anomaly_map, self.options["pooling"], torch.cat(tops).numpy())
+        return Prediction(
+            score=model.rule(torch.from_numpy(line.score), severity).numpy(),
+            anomaly_map=anomaly_map,
+            severity=severity.numpy(),
+            row_evidence=line.row_evidence,
+            column_evidence=line.column_evidence,
+        )
+
+    def _state(self) -> dict[str, np.ndarray]:
+        if self._module is None:
+            raise InputError(f"{self.name} has not been fitted: there is nothing to save")
+        weights = {k: v.detach().cpu().numpy() for k, v in self._module.model.state_dict().items()}
+        return weights | self._images.state()
+
+    def _restore(self, state: dict[str, np.ndarray]) -> None:
+        self._images.restore(state)
+        if self.shape is None:
+            raise InputError(f"{self.name}: a saved detector must know the shape of its maps")
+        module = self._make_module(self.shape).eval()
+        own = module.model.state_dict()
+        loaded = {k: torch.from_numpy(np.array(state[k])).reshape(own[k].shape) for k in own}
+        module.model.load_state_dict(loaded)
+        self._module = module

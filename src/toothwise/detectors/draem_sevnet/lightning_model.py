@@ -1,0 +1,152 @@
+"""The anomalib module of DRAEM-SevNet, for its Engine and for ``anomalib train``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from anomalib.data import Batch
+from anomalib.data.transforms.utils import extract_transforms_by_type
+from anomalib.metrics import Evaluator
+from anomalib.post_processing import PostProcessor
+from anomalib.pre_processing import PreProcessor
+from anomalib.visualization import Visualizer
+from torch import Tensor
+from torchvision.transforms.v2 import Compose, Normalize, Resize
+
+from toothwise.detectors.draem_sevnet.faults import SyntheticFaults
+from toothwise.detectors.draem_sevnet.torch_model import DraemSevNetLoss, DraemSevNetModel, ScoreRule
+from toothwise.detectors.training import StepTrained, check_gradients
+from toothwise.errors import InputError, TrainingError
+
+__all__ = ["DraemSevNet"]
+
+_REMEDY = "lower learning_rate, gradient_clip or severity_max, or train in float32; check the maps for extreme values"
+_FALLS, _FACTOR = (0.8, 0.9), 0.2  # the learning rate falls to a fifth at these shares of the training, as in DRAEM
+
+
+class DraemSevNet(StepTrained):
+    """DRAEM with a severity head, trained on faults that it draws itself: no texture is downloaded.
+
+    Images are expected in about 0 to 1 and must not be normalised: faults are multiples of what an image shows.
+
+    Args:
+        base_width, features, head_pooling: of DraemSevNetModel.
+        faults, severity_max, fault_probability, range_handling, lines, map_shape: of SyntheticFaults (``kind`` and
+            ``probability`` there).
+        severity_loss, severity_weight: of DraemSevNetLoss.
+        combination, mask_weight: of ScoreRule.
+        max_steps: training steps. A trainer with fewer ends earlier.
+        learning_rate: of Adam; a fifth of it from 80 % of the steps on, a twenty-fifth from 90 % on.
+        gradient_clip: norm that gradients are cut to where the trainer sets none; 0 = not cut.
+        seed: of initial weights and faults.
+        pre_processor, post_processor, evaluator, visualizer: as in anomalib. The default post-processor leaves scores
+            raw: neither normalised nor clamped.
+    """
+
+    def __init__(
+        self,
+        base_width: int = 64,
+        features: str = "single",
+        head_pooling: str = "gap",
+        faults: str = "patch",
+        severity_max: float = 10.0,
+        fault_probability: float = 0.5,
+        range_handling: str = "keep",
+        lines: str = "rows",
+        map_shape: Sequence[int] | None = None,
+        severity_loss: str = "mse",
+        severity_weight: float = 0.5,
+        combination: str = "mean",
+        mask_weight: float = 0.5,
+        max_steps: int = 5000,
+        learning_rate: float = 1e-4,
+        gradient_clip: float = 1.0,
+        seed: int = 0,
+        pre_processor: PreProcessor | bool = True,
+        post_processor: PostProcessor | bool = True,
+        evaluator: Evaluator | bool = True,
+        visualizer: Visualizer | bool = True,
+    ) -> None:
+        if max_steps < 1:
+            raise InputError(f"max_steps must be 1 or more, but got {max_steps}")
+        if not learning_rate > 0:
+            raise InputError(f"learning_rate must be positive, but got {learning_rate}")
+        if not gradient_clip >= 0:
+            raise InputError(f"gradient_clip must be 0 or more, but got {gradient_clip}")
+        super().__init__(pre_processor, post_processor, evaluator, visualizer)
+        self.faults = SyntheticFaults(
+            kind=faults,
+            severity_max=severity_max,
+            probability=fault_probability,
+            range_handling=range_handling,
+            lines=lines,
+            map_shape=None if map_shape is None else tuple(map_shape),
+        )
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model = DraemSevNetModel(
+                base_width=base_width,
+                features=features,
+                head_pooling=head_pooling,
+                rule=ScoreRule(combination, severity_max, mask_weight),
+            )
+        self.loss = DraemSevNetLoss(
+            severity_loss=severity_loss, severity_weight=severity_weight, severity_max=severity_max
+        )
+        self.max_steps, self.learning_rate, self.gradient_clip = max_steps, learning_rate, gradient_clip
+        self.seed = seed
+
+    @classmethod
+    def configure_pre_processor(cls, image_size: tuple[int, int] | None = None) -> PreProcessor:
+        """Resize alone (no crop, no normalisation), the same in training and after it."""
+        return PreProcessor(transform=Compose([Resize(image_size or (224, 224), antialias=True)]))
+
+    def on_train_start(self) -> None:
+        """Refuse normalised images.
+
+        Raises:
+            InputError: the pre-processor normalises.
+        """
+        if self.pre_processor and extract_transforms_by_type(self.pre_processor.transform, Normalize):
+            raise InputError(
+                "DRAEM-SevNet draws multiples of what an image shows: its pre-processor must not normalise"
+            )
+
+    def training_step(self, batch: Batch, batch_idx: int = 0, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """Draw faults, undo them, find them and tell their severity; the loss must stay finite."""
+        del args, kwargs
+        rng = np.random.default_rng([self.seed, self.current_epoch, batch_idx])  # a resumed run draws the same faults
+        faulty, mask, severity = self.faults(batch.image, rng)
+        terms = self.loss(self.model(faulty), batch.image, mask, severity)
+        for name, term in terms.items():
+            if not torch.isfinite(term):
+                raise TrainingError(f"the {name} loss is {float(term)} at step {self.global_step}: {_REMEDY}")
+            self.log(f"loss/{name}", term, on_step=True, on_epoch=False)
+        loss = torch.stack(list(terms.values())).sum()
+        self.log("train_loss", loss, on_step=True, on_epoch=False, prog_bar=True)
+        return {"loss": loss}
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Stop with the layer's name before a gradient that is not finite spoils the weights."""
+        del optimizer
+        check_gradients(self.model.named_parameters(), self.global_step, _REMEDY)
+
+    def validation_step(self, batch: Batch, *args: Any, **kwargs: Any) -> Batch:
+        """Anomaly map and raw score of a batch."""
+        del args, kwargs
+        found = self.model(batch.image)
+        return batch.update(pred_score=found.pred_score, anomaly_map=found.anomaly_map)
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """Adam, with the learning rate followed by step."""
+        total = self.planned_steps()
+
+        def factor(step: int) -> float:
+            return float(_FACTOR ** sum(step >= share * total for share in _FALLS))
+
+        optimizer = torch.optim.Adam(self.model.parameters(), lr=self.learning_rate)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

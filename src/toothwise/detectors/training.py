@@ -1,0 +1,158 @@
+"""What the trained detectors share: training that ends by step, leaves no file behind and says nothing."""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from toothwise.detectors.anomalib_module import RawScoreModule
+from toothwise.detectors.image_scoring import pick_device
+from toothwise.errors import TrainingError
+
+__all__ = ["Images", "StepTrained", "check_gradients", "fit_quietly"]
+
+
+class StepTrained(RawScoreModule):
+    """An anomalib module whose training is counted in steps.
+
+    A subclass sets ``max_steps`` (training ends there, whatever the epochs) and ``gradient_clip`` (norm that
+    gradients are cut to where the trainer sets none).
+    """
+
+    max_steps: int
+    gradient_clip: float
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """The trainer's clip where it has one, else ours."""
+        value = self.gradient_clip if gradient_clip_val is None else gradient_clip_val
+        self.clip_gradients(
+            optimizer, gradient_clip_val=value, gradient_clip_algorithm=gradient_clip_algorithm or "norm"
+        )
+
+    def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        """End the run at ``max_steps``."""
+        del args, kwargs
+        if self.global_step >= self.max_steps:
+            self.trainer.should_stop = True
+
+    def planned_steps(self) -> int:
+        """``max_steps``, or fewer where the trainer ends earlier: what a schedule of the learning rate spans."""
+        planned = self.trainer.estimated_stepping_batches
+        return min(self.max_steps, int(planned)) if planned != float("inf") and planned > 0 else self.max_steps
+
+    @property
+    def trainer_arguments(self) -> dict[str, Any]:
+        """None that would override the user's."""
+        return {"num_sanity_val_steps": 0}
+
+
+def check_gradients(named: Iterable[tuple[str, nn.Parameter]], step: int, remedy: str) -> None:
+    """Stop before a gradient that is not finite spoils the weights.
+
+    Raises:
+        TrainingError: with the first such layer, the step and the remedy.
+    """
+    for name, parameter in named:
+        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+            raise TrainingError(f"the gradient of {name} is not finite at step {step}: {remedy}")
+
+
+def fit_quietly(
+    module: StepTrained,
+    loader: DataLoader[Any],
+    *,
+    seed: int,
+    device: str,
+    watch: Callable[[float], None] | None = None,
+) -> float:
+    """Train through anomalib's Engine, leaving no file and the global random state as it was.
+
+    Args:
+        module: trained in place for its ``max_steps``; it logs ``train_loss``.
+        loader: batches of an epoch.
+        seed: of whatever draws from torch's global generator, dropout for one.
+        device: "auto", "cpu" or "cuda".
+        watch: told the share done after each step.
+
+    Returns:
+        The last loss.
+    """
+    from anomalib.engine import Engine
+
+    with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(), warnings.catch_warnings(), _quiet():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(seed)
+        engine = Engine(
+            default_root_dir=folder,
+            max_epochs=math.ceil(module.max_steps / len(loader)),
+            accelerator=pick_device(device).type if device != "auto" else "auto",
+            devices=1,
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=[_no_checkpoint(), _Watch(watch, module.max_steps)],
+        )
+        engine.fit(model=module, train_dataloaders=loader)
+        return float(engine.trainer.callback_metrics["train_loss"])
+
+
+class Images(Dataset[torch.Tensor]):
+    """Images ``[n, 3, h, w]`` one by one."""
+
+    def __init__(self, images: torch.Tensor) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return self.images[index]
+
+
+class _Watch(Callback):
+    """Tells a watcher how far the training is."""
+
+    def __init__(self, watch: Callable[[float], None] | None, steps: int) -> None:
+        self.watch, self.steps = watch, steps
+
+    def on_train_batch_end(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        """After each step."""
+        del args, kwargs
+        if self.watch is not None:
+            self.watch(trainer.global_step / self.steps)
+
+
+def _no_checkpoint() -> Any:
+    """A checkpoint callback that writes nothing: the Engine adds one that writes unless there is one."""
+
+    class NoCheckpoint(ModelCheckpoint):
+        def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
+            del trainer, filepath
+
+    return NoCheckpoint(save_top_k=0)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's and anomalib's information lines off."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,130 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytest.importorskip("anomalib")
+import torch
+from anomalib.data import ImageBatch
+from anomalib.engine import Engine
+from anomalib.pre_processing import PreProcessor
+from torchvision.transforms.v2 import Normalize
+
+from toothwise.detectors import DraemSevNet
+from toothwise.errors import InputError, TrainingError
+from toothwise.healthmap.core import Axis, HealthMapBatch
+from toothwise.healthmap.io import write_folder
+
+CONFIGS = Path(__file__).parents[3] / "configs"
+QUIET = {"pre_processor": False, "evaluator": False, "visualizer": False}
+
+
+def _train(tmp_path, module, images, **options):
+    loader = torch.utils.data.DataLoader(images, batch_size=2, collate_fn=lambda b: ImageBatch(image=torch.stack(b)))
+    engine = Engine(
+        max_epochs=1000,
+        logger=False,
+        accelerator="cpu",
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+        **options,
+    )
+    engine.fit(module, train_dataloaders=loader)
+    return engine.trainer
+
+
+def test_steps_clip_and_schedule_are_the_users(tmp_path):
+    """Learning rate by step, max_steps over epochs, the trainer's clip over ours."""
+    rates, clips = [], []
+
+    class Watched(DraemSevNet):
+        def clip_gradients(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None):
+            clips.append(gradient_clip_val)
+            rates.append(optimizer.param_groups[0]["lr"])
+
+    images = list(torch.rand(6, 3, 32, 32))
+    for given, expected in ((None, 1.0), (0.7, 0.7)):
+        rates.clear()
+        clips.clear()
+        module = Watched(base_width=1, max_steps=10, learning_rate=1e-3, **QUIET)
+        assert _train(tmp_path, module, images, gradient_clip_val=given).global_step == 10
+        assert set(clips) == {expected}
+        np.testing.assert_allclose(rates, [1e-3] * 8 + [2e-4, 4e-5])
+
+
+def test_every_step_draws_other_faults_and_every_run_the_same():
+    images = torch.rand(4, 3, 32, 32)
+
+    def drawn(seed, batch):
+        seen = []
+        module = DraemSevNet(base_width=1, seed=seed, **QUIET)
+        module.log = lambda *a, **k: None
+        honest = module.model.parts
+        module.model.parts = lambda x: (seen.append(x.clone()), honest(x))[1]
+        module.training_step(ImageBatch(image=images), batch)
+        return seen[0]
+
+    assert torch.equal(drawn(0, 1), drawn(0, 1))
+    assert not torch.equal(drawn(0, 1), drawn(0, 2))
+    assert not torch.equal(drawn(0, 1), drawn(1, 1))
+
+
+def test_a_gradient_that_is_not_finite_names_its_layer():
+    module = DraemSevNet(base_width=1, **QUIET)
+    weight = module.model.severity_head.layers[2].weight
+    weight.grad = torch.full_like(weight, float("inf"))
+    with pytest.raises(TrainingError, match=r"severity_head\.layers\.2\.weight is not finite at step 0.*learning_rate"):
+        module.on_before_optimizer_step(None)
+
+
+def test_normalised_images_are_refused(tmp_path):
+    transform = Normalize(mean=[0.5] * 3, std=[0.2] * 3)
+    module = DraemSevNet(base_width=1, pre_processor=PreProcessor(transform=transform), evaluator=False)
+    with pytest.raises(InputError, match="must not normalise"):
+        _train(tmp_path, module, list(torch.rand(4, 3, 32, 32)))
+
+
+def test_anomalib_train_with_the_shipped_config(tmp_path):
+    """The command of the documentation, two steps with narrow networks."""
+    rng = np.random.default_rng(0)
+    values = rng.uniform(0.1, 2.5, (10, 31, 95)).astype(np.float32)
+    table = pd.DataFrame({"split": ["train"] * 6 + ["test"] * 4, "label": [0] * 8 + [1] * 2})
+    batch = HealthMapBatch(values, Axis.teeth("driving tooth", 31), Axis.teeth("driven tooth", 95), table)
+    write_folder(batch, tmp_path / "domain_C")
+    given = {
+        "--config": CONFIGS / "draem_sevnet.yaml",
+        "--data.init_args.root": tmp_path,
+        "--data.init_args.train_batch_size": 3,
+        "--model.init_args.base_width": 1,
+        "--model.init_args.max_steps": 2,
+        "--model.init_args.faults": "lines",
+        "--model.init_args.map_shape": "[31, 95]",
+        "--trainer.accelerator": "cpu",
+        "--trainer.enable_progress_bar": "false",
+        "--default_root_dir": tmp_path / "out",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", "from anomalib.cli.cli import main; main()", "train"]
+        + [str(word) for pair in given.items() for word in pair],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
+        check=False,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "image_RawAUROC" in done.stdout
+    checkpoint = next((tmp_path / "out").rglob("*.ckpt"))
+    state = torch.load(checkpoint, weights_only=True)
+    assert state["global_step"] == 2
+    loaded = DraemSevNet.load_from_checkpoint(checkpoint, map_location="cpu").eval()
+    key = "model.severity_head.layers.0.weight"
+    torch.testing.assert_close(loaded.state_dict()[key], state["state_dict"][key])
+    assert loaded.faults.kind == "lines"
+    assert torch.isfinite(loaded.model(torch.zeros(1, 3, 32, 64)).pred_score).all()
