@@ -22,7 +22,7 @@ from toothwise.errors import InputError
 __all__ = ["DirectionalScan"]
 
 _AXES = {"rows": (1,), "columns": (2,), "both": (1, 2)}
-_CHUNK = 512
+_CHUNK = 64  # maps at a time: the working arrays stay in the processor's cache
 
 
 class DirectionalScan(Detector):
@@ -142,7 +142,9 @@ class DirectionalScan(Detector):
         parts = []
         for start in range(0, len(values), _CHUNK):
             z = self._standard(values[start : start + _CHUNK], axis)
-            parts.append(np.stack([_segments(z, k).max(axis=2) for k in self._lengths(z.shape[2])], axis=2))
+            total = _running(z)
+            best = [(total[k:] - total[:-k]).max(axis=0) / np.sqrt(k) for k in self._lengths(z.shape[2])]
+            parts.append(np.stack(best, axis=2))
         return np.concatenate(parts)
 
     def _fit(self, values: np.ndarray) -> None:
@@ -235,20 +237,31 @@ def _nanmedian(x: np.ndarray, axis: int) -> np.ndarray:
     return np.median(x, axis=axis, keepdims=True)
 
 
-def _segments(z: np.ndarray, length: int) -> np.ndarray:
-    """Sums over all segments of a length, divided by sqrt(length): ``[n, lines, along - length + 1]``."""
-    total = np.cumsum(z, axis=2, dtype=np.float64)
-    total = np.concatenate([np.zeros_like(total[:, :, :1]), total], axis=2)
-    return (total[:, :, length:] - total[:, :, :-length]) / np.sqrt(length)
+def _running(z: np.ndarray) -> np.ndarray:
+    """Sums of the first 0, 1, ... pixels along each line of z ``[n, lines, along]``, float64 ``[along + 1, n, lines]``.
+
+    The pixel comes first, so that sums, differences and maxima run over whole blocks of memory.
+    """
+    total = np.zeros((z.shape[2] + 1, *z.shape[:2]))
+    total[1:] = np.moveaxis(z, 2, 0)
+    for at in range(2, len(total)):  # numpy's own cumsum goes line by line, many times slower
+        total[at] += total[at - 1]
+    return total
 
 
 def _best_cover(z: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
-    """At each pixel the best segment that covers it, over all lengths, float32 like ``z``; never below zero."""
-    from scipy.ndimage import maximum_filter1d
-
-    best = np.zeros(z.shape, dtype=np.float32)
+    """At each pixel the best segment that covers it, over all lengths, float32 ``[n, lines, along]``; never below 0."""
+    total = _running(z)
+    best = np.zeros((z.shape[2], *z.shape[:2]), dtype=np.float32)
     for k in lengths:
-        # segment i covers pixels i .. i+k-1; padded[i+k-1] is segment i, so pixel j needs padded[j .. j+k-1]
-        padded = np.pad(_segments(z, k).astype(np.float32), ((0, 0), (0, 0), (k - 1, k - 1)))
-        best = np.maximum(best, maximum_filter1d(padded, size=k, axis=2)[:, :, k // 2 : k // 2 + z.shape[2]])
-    return best
+        segment = ((total[k:] - total[:-k]) / np.sqrt(k)).astype(np.float32)
+        # the maximum over up to k neighbouring segments, in log2(k) steps: each doubles the reach
+        reach = 1
+        while reach < k:
+            step = min(reach, k - reach)
+            grown = np.full((len(segment) + step, *segment.shape[1:]), -np.inf, dtype=np.float32)
+            grown[: len(segment)] = segment
+            np.maximum(grown[step:], segment, out=grown[step:])
+            segment, reach = grown, reach + step
+        np.maximum(best, segment, out=best)
+    return np.moveaxis(best, 0, 2)
