@@ -25,6 +25,7 @@ QUICK = {
     "draem": {"base_width": 4, "image_size": [32, 64], "max_steps": 2},
     "padim": {"encoder_name": "resnet18", "weights": "random", "image_size": [32, 48], "n_features": 8},
 }
+QUICK["fused"] = {"parts": ["scan", "dinomaly"], "options": {"dinomaly": QUICK["dinomaly"]}}
 
 
 def _quick(name):

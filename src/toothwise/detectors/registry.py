@@ -64,6 +64,11 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
         "DRAEM with a severity head, trained on rows with gaps",
         {"faults": "lines", "severity_max": 1.0, "pooling": "lines"},
     ),
+    "fused": (
+        "toothwise.detectors.fused:FusedDetector",
+        "evidence of the scan and a deep detector added up; names tooth and contrast",
+        {},
+    ),
     "dinomaly": (
         "toothwise.detectors.dinomaly.detector:DinomalyDetector",
         "plain Dinomaly, no directional layer",
@@ -106,6 +111,11 @@ def _class(name: str) -> type[Detector]:
         ) from None
 
 
+def takes(name: str, option: str) -> bool:
+    """Whether a detector's class has this option itself."""
+    return any(option in signature(parent).parameters for parent in _class(name).__mro__[:-1])
+
+
 def create(name: str, **options: Any) -> Detector:
     """A new detector by name; options are those of its class.
 
@@ -114,8 +124,7 @@ def create(name: str, **options: Any) -> Detector:
     """
     cls = _class(name)
     pooling = options.get("pooling")
-    has_own = any("pooling" in signature(parent).parameters for parent in cls.__mro__[:-1])
-    if pooling is not None and (pooling == "segments" or not has_own):
+    if pooling is not None and (pooling == "segments" or not takes(name, "pooling")):
         from toothwise.detectors.pooling import LinePooled
 
         del options["pooling"]

@@ -10,10 +10,10 @@ pytest.importorskip("anomalib")
 import torch
 
 from toothwise import detectors
-from toothwise.detectors.dinomaly.graded_lines import GradedLines
 from toothwise.detectors.dinomaly.severity_head import SeverityHead, severity_loss
 from toothwise.detectors.dinomaly.severity_model import SeverityBatch
-from toothwise.detectors.dinomaly.severity_scale import ContrastScale, healthy_rank
+from toothwise.detectors.graded_lines import GradedLines
+from toothwise.detectors.severity_scale import ContrastScale, healthy_rank
 from toothwise.errors import InputError, TrainingError
 from toothwise.evaluation.severity import spearman
 

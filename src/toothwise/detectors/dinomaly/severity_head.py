@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toothwise.detectors.dinomaly.graded_lines import MAX_SEVERITY, GradedLines
+from toothwise.detectors.graded_lines import MAX_SEVERITY, GradedLines
 from toothwise.errors import InputError
 
 __all__ = ["SeverityHead", "SeverityOptions", "severity_loss"]

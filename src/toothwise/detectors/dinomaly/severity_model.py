@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.transforms.v2 import Normalize
 
-from toothwise.detectors.dinomaly.graded_lines import GradedLines
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.dinomaly.severity_head import SeverityHead, SeverityOptions, severity_loss
+from toothwise.detectors.graded_lines import GradedLines
 from toothwise.errors import InputError, TrainingError
 
 __all__ = ["SeverityAwareDinomaly", "SeverityBatch"]
