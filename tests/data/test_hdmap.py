@@ -158,7 +158,15 @@ def test_the_same_map_under_two_names_is_refused_and_both_are_named(root):
         HDMapDataModule(path, "C").setup()
 
 
-@pytest.mark.parametrize("config", ["dinomaly_directional.yaml", "dinomaly.yaml", "dinomaly_severity_aware.yaml"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        "dinomaly_directional_base.yaml",
+        "dinomaly_directional_ablation.yaml",
+        "dinomaly.yaml",
+        "dinomaly_severity_aware.yaml",
+    ],
+)
 def test_anomalib_train_with_the_shipped_config(root, tmp_path, config):
     """The command of the documentation, two steps with a random small encoder."""
     path, _ = root
@@ -205,4 +213,4 @@ def test_anomalib_train_with_the_shipped_config(root, tmp_path, config):
     loaded = cls.load_from_checkpoint(checkpoint, map_location="cpu").eval()
     expected = state["state_dict"]["model.decoder.0.attn.qkv.weight"]
     torch.testing.assert_close(loaded.model.decoder[0].attn.qkv.weight, expected)
-    assert torch.isfinite(loaded.model(torch.zeros(1, 3, 32, 32)).pred_score).all()
+    assert torch.isfinite(loaded.model(torch.zeros(1, 3, 64, 64)).pred_score).all()

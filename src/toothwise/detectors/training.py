@@ -21,6 +21,8 @@ from toothwise.errors import TrainingError
 
 __all__ = ["Images", "StepTrained", "check_gradients", "fit_quietly"]
 
+_EXPLODED = 1e6
+
 
 class StepTrained(RawScoreModule):
     """An anomalib module whose training is counted in steps.
@@ -62,14 +64,25 @@ class StepTrained(RawScoreModule):
 
 
 def check_gradients(named: Iterable[tuple[str, nn.Parameter]], step: int, remedy: str) -> None:
-    """Stop before a gradient that is not finite spoils the weights.
+    """Stop before a gradient that is not finite, or that explodes, spoils the weights.
+
+    A clip would cut an exploding gradient to size and go on in a direction that means nothing.
 
     Raises:
-        TrainingError: with the first such layer, the step and the remedy.
+        TrainingError: with the first layer whose gradient is not finite, else with the largest where its norm is above
+            a million (it is below one in a healthy training), the step and the remedy.
     """
+    largest, where = 0.0, ""
     for name, parameter in named:
-        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+        if parameter.grad is None:
+            continue
+        norm = float(parameter.grad.norm())
+        if not math.isfinite(norm):
             raise TrainingError(f"the gradient of {name} is not finite at step {step}: {remedy}")
+        if norm > largest:
+            largest, where = norm, name
+    if largest > _EXPLODED:
+        raise TrainingError(f"the gradient of {where} explodes (norm {largest:.3g}) at step {step}: {remedy}")
 
 
 def fit_quietly(

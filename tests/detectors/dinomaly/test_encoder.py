@@ -107,3 +107,14 @@ def test_the_real_weights(monkeypatch):
     tokens = encoder(torch.zeros(1, 3, 28, 42))
     assert [tuple(t.shape) for t in tokens] == [(1, 7, 384)] * 8
     assert torch.isfinite(tokens[-1]).all()
+
+
+def test_what_anomalib_does_to_timm_does_not_change_tokens():
+    from anomalib.models.components import TimmFeatureExtractor
+
+    images = torch.randn(1, 3, 32, 64, generator=torch.Generator().manual_seed(0))
+    encoder = FrozenEncoder("vit_tiny_patch16_224", weights="random")
+    before = encoder(images)
+    TimmFeatureExtractor("vit_tiny_patch16_224", ["blocks.1"], pre_trained=False)  # patches timm in the whole process
+    for a, b in zip(before, encoder(images), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)

@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from unittest import mock
 
 import pytest
@@ -6,6 +7,7 @@ import torch
 pytest.importorskip("anomalib")
 import anomalib.models.image.dinomaly.torch_model as upstream
 
+from toothwise.detectors.dinomaly import encoder
 from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
 from toothwise.errors import InputError
 
@@ -20,7 +22,10 @@ def images():
 
 
 def test_plain_dinomaly_equals_anomalibs(images):
-    """Same weights, same image: map and score to 1e-5."""
+    """Same weights, same image: map and score to 1e-5.
+
+    anomalib resamples position embeddings without antialiasing, we as timm does: here both do it as anomalib.
+    """
     ours = DirectionalDinomalyModel(NAME, weights="random", directional_layers=()).eval()
     extractor = upstream.TimmFeatureExtractor
     with mock.patch.object(
@@ -39,7 +44,7 @@ def test_plain_dinomaly_equals_anomalibs(images):
             matched += 1
     assert matched > 100
     theirs.encoder.load_state_dict(state)
-    with torch.no_grad():
+    with torch.no_grad(), mock.patch.object(encoder, "_timm_as_it_is", nullcontext):
         for ours_tokens, theirs_tokens in zip(
             ours.encoder(images), [theirs.encoder(images)[f"blocks.{i}"] for i in theirs.target_layers], strict=True
         ):
@@ -146,3 +151,26 @@ def test_the_cache_is_bounded():
     assert cache.get(bytes([9])) is not None
     cache.put(b"big", [torch.zeros(1000)])
     assert cache.get(b"big") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "patch", "prefix"),
+    [
+        ("vit_small_patch14_reg4_dinov2", 14, 5),
+        ("vit_base_patch14_dinov2", 14, 1),
+        ("vit_small_patch16_dinov3", 16, 5),
+        ("vit_small_patch16_224", 16, 1),
+    ],
+)
+def test_encoders_with_and_without_registers_of_any_size_of_image(name, patch, prefix):
+    model = DirectionalDinomalyModel(name, weights="random", decoder_depth=2, directional_layers=[0]).eval()
+    assert model.encoder.prefix == prefix
+    found = model(torch.randn(1, 3, 2 * patch, 5 * patch))
+    assert found.anomaly_map.shape == (1, 1, 2 * patch, 5 * patch)
+    assert torch.isfinite(found.anomaly_map).all()
+
+
+def test_one_token_per_tooth_pair():
+    model = DirectionalDinomalyModel("vit_tiny_patch16_224", weights="random", decoder_depth=2, directional_layers=[0])
+    tokens = model.eval().token_map(torch.randn(1, 3, 31 * 16, 48 * 16))
+    assert tokens.shape == (1, 1, 31, 48)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,20 +145,38 @@ class FrozenEncoder(nn.Module):
         """Tokens of the target layers, each ``[b, prefix + h*w, dim]``, for images ``[b, 3, h, w]``."""
         self.grid(images)
         layers = sorted(set(self.target_layers))
-        found = self.vit.forward_intermediates(
-            images,
-            indices=layers,
-            return_prefix_tokens=True,
-            norm=False,
-            stop_early=True,
-            output_fmt="NLC",
-            intermediates_only=True,
-        )
+        with _timm_as_it_is():
+            found = self.vit.forward_intermediates(
+                images,
+                indices=layers,
+                return_prefix_tokens=True,
+                norm=False,
+                stop_early=True,
+                output_fmt="NLC",
+                intermediates_only=True,
+            )
         tokens = {}
         for layer, item in zip(layers, found, strict=True):
             patches, prefix = item if isinstance(item, tuple) else (item, None)
             tokens[layer] = patches if prefix is None else torch.cat([prefix, patches], dim=1)
         return [tokens[i] for i in self.target_layers]
+
+
+@contextmanager
+def _timm_as_it_is() -> Iterator[None]:
+    """timm's own interpolation of position embeddings, whatever ran before in this process.
+
+    anomalib replaces it by one without antialiasing in the whole process once one of its ViT extractors is made; a
+    detector would then score otherwise than in a process where none was.
+    """
+    from timm.models import vision_transformer
+
+    found = vision_transformer.resample_abs_pos_embed
+    vision_transformer.resample_abs_pos_embed = getattr(found, "__wrapped__", found)
+    try:
+        yield
+    finally:
+        vision_transformer.resample_abs_pos_embed = found
 
 
 def encode_groups(
