@@ -26,8 +26,10 @@ from toothwise.evaluation import (
     auroc,
     bootstrap_interval,
     f1_max,
+    kendall,
     pixel_auroc,
     precision_at_recall,
+    spearman,
     tpr_at_fpr,
 )
 from toothwise.simulate.maps import LineShape, generate
@@ -154,6 +156,7 @@ def run_cell(cell: Cell, maps: CellMaps | None = None) -> dict[str, Any]:
         "auroc_across_sessions": _area(other.score, faulty.score) if cell.mode == "realistic" else None,
         **_alarms(threshold, healthy.score, other.score, maps.condition),
         **_tooth(faulty, maps.truth, maps.faulty.shape[1:]),
+        **_severity(faulty, maps.truth),
         **_pixels(faulty, maps.masks),
         **_pooled(cell.detector, kept, healthy, faulty, maps.truth),
         "fit_seconds": fit_seconds,
@@ -232,6 +235,18 @@ def _tooth(found: Prediction, truth: pd.DataFrame, shape: tuple[int, ...]) -> di
     distance = np.where(teeth.astype(int) > 1, away.min(axis=0), away[0])
     right = named.gear == gear
     return {"gear_accuracy": float(np.mean(right)), "tooth_accuracy": float(np.mean(right & (distance <= 1)))}
+
+
+def _severity(found: Prediction, truth: pd.DataFrame) -> dict[str, float | None]:
+    """How well the severity puts faulty maps in order of their contrast; detectors without one have None."""
+    contrast = truth["contrast"].to_numpy(dtype=float)
+    if found.severity is None:
+        return {"severity_spearman": None, "severity_kendall": None}
+    alike = len(set(found.severity)) < 2 or len(set(contrast)) < 2  # no order to agree with
+    return {
+        "severity_spearman": None if alike else spearman(found.severity, contrast),
+        "severity_kendall": None if alike else kendall(found.severity, contrast),
+    }
 
 
 def _pixels(found: Prediction, masks: np.ndarray) -> dict[str, float]:
