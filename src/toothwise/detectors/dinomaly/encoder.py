@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from toothwise.detectors.dinomaly.embedded import EMBEDDED, make_embedded, packaged_weights
 from toothwise.detectors.encoder_cache import EncoderCache, shared_cache
 from toothwise.errors import InputError, WeightsError
 
@@ -80,7 +81,7 @@ class FrozenEncoder(nn.Module):
     """A timm vision transformer that is never trained and runs no further than its last used block.
 
     Args:
-        encoder_name: timm's name; any ViT with ``forward_intermediates``.
+        encoder_name: timm's name; any ViT with ``forward_intermediates``; or "toothwise_vit_tiny", the package's own.
         target_layers: blocks whose tokens are given; None = those of Dinomaly for 12 and 24 blocks, else eight
             evenly spaced ones between a sixth and five sixths of the depth.
         weights: a .safetensors file; None = TOOTHWISE_WEIGHTS, then timm's hub; "random" = seeded random weights.
@@ -105,7 +106,7 @@ class FrozenEncoder(nn.Module):
         super().__init__()
         import timm
 
-        if not timm.is_model(encoder_name):
+        if encoder_name != EMBEDDED and not timm.is_model(encoder_name):
             raise InputError(f"encoder_name must be a model of timm, but got {encoder_name!r}")
         self.vit, self.source = _create(encoder_name, weights, seed)
         if not hasattr(self.vit, "blocks") or not hasattr(self.vit, "forward_intermediates"):
@@ -222,6 +223,8 @@ def _create(encoder_name: str, weights: str | Path | None, seed: int) -> tuple[A
     options: dict[str, Any] = {"num_classes": 0, "dynamic_img_size": True}
 
     def build(pretrained: bool) -> Any:
+        if encoder_name == EMBEDDED:
+            return make_embedded(**options)
         try:
             return timm.create_model(encoder_name, pretrained=pretrained, **options)
         except TypeError:
@@ -235,6 +238,10 @@ def _create(encoder_name: str, weights: str | Path | None, seed: int) -> tuple[A
             vit = build(False)
         return vit, WeightsSource(RANDOM, f"seed {seed}", hash_state(vit))
     path = find_weights(encoder_name, weights)
+    if encoder_name == EMBEDDED and path is None:
+        path = packaged_weights()
+        if path is None:
+            raise WeightsError(f"no weights for the encoder {EMBEDDED!r}: this package was built without its file")
     if path is not None:
         state = {k: v.float() for k, v in read_weights(path).items() if not k.startswith(_UNUSED)}
         vit = build(False)

@@ -1,0 +1,28 @@
+"""The encoder of our own: a small vision transformer, distilled on simulated maps, that ships with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from timm.models.vision_transformer import VisionTransformer
+
+__all__ = ["EMBEDDED", "SIZE", "make_embedded", "packaged_weights"]
+
+EMBEDDED = "toothwise_vit_tiny"
+SIZE = (256, 256)  # of its training images: as many tokens as the teacher has at 224 x 224
+_FOLDER = Path(__file__).parents[1] / "weights"
+
+
+def make_embedded(**options: Any) -> VisionTransformer:
+    """The network without weights: 8 blocks of dimension 192, patches of 16 pixels, 3.7 million parameters."""
+    given = {"dynamic_img_size": True, **options, "num_classes": 0}
+    vit = VisionTransformer(img_size=SIZE, patch_size=16, embed_dim=192, depth=8, num_heads=3, **given)
+    vit.pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
+    return vit
+
+
+def packaged_weights() -> Path | None:
+    """The file that ships with the package, or None where there is none."""
+    path = _FOLDER / f"{EMBEDDED}_fp16.safetensors"
+    return path if path.is_file() else None
