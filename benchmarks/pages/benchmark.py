@@ -150,6 +150,12 @@ def _generator() -> tuple[str, Data]:
     order = sorted(found["result"]["difficulty"].items(), key=lambda item: -item[1])
     words = ", ".join(f"{name} {value:.3f}" for name, value in order)
     text = table(["domain", "maps", "statistic", "target", "ours", "deviation"], rows)
+    fast = found["result"]["speed"]
+    text += (
+        f"\n10,000 maps of domain C are drawn in {fast['seconds_for_10000_maps']:g} s on one core; the scan scores "
+        f"{fast['scan_maps_per_second']:,} maps per second there, with learned noise "
+        f"{fast['scan_learned_maps_per_second']:,}, rows and columns both.\n"
+    )
     return text + f"\nOrder of difficulty at equal contrast (AUROC of the scan, 1.1 to 1.3): {words}.\n", found
 
 
