@@ -117,13 +117,22 @@ def _speed(cells: list[Data]) -> str:
 
 def _pooling(cells: list[Data]) -> str:
     """The same anomaly maps scored by the detector, by whole lines and by segments."""
-    rows = []
+    rows, words = [], []
     own, lines, segments = (_means(cells, f"auroc{end}") for end in ("", "_lines", "_segments"))
     for domain, mode in sorted({(d, m) for d, m, n in lines if n in DEEP}):
-        for name in sorted({n for d, m, n in lines if (d, m) == (domain, mode)}):
-            key = (domain, mode, name)
-            rows.append([f"{domain}, {mode}", name, *(_cell(found.get(key)) for found in (own, lines, segments))])
-    return table(["maps", "detector", "its own score", "best line", "best segment"], rows)
+        here = f"{domain}, {mode}"
+        plain = (domain, mode, "max")
+        rows.append([here, "none: the map itself", "-", _cell(lines.get(plain)), _cell(segments.get(plain))])
+        names = sorted(n for d, m, n in lines if (d, m) == (domain, mode) and n not in SIMPLE)
+        for name in names:
+            rows.append([here, name, *(_cell(found.get((domain, mode, name))) for found in (own, lines, segments))])
+        best = max((n for n in names if n in DEEP), key=lambda n: own[domain, mode, n][0])
+        words.append(
+            f"{here}: the best deep detector by its own score is `{best}` ({own[domain, mode, best][0]:.3f}); the best segment "
+            f"of the map itself has {segments[plain][0]:.3f}, the scan {own[domain, mode, 'scan'][0]:.3f}."
+        )
+    text = table(["maps", "detector", "its own score", "best line", "best segment"], rows)
+    return text + "\n" + " ".join(words) + "\n"
 
 
 def _cell(found: tuple[float, float, int] | None) -> str:

@@ -79,7 +79,7 @@ def test_lines_leave_unmeasured_pairs_alone_and_miss_no_label():
         GradedLines().add(-maps, np.full(200, 8.0), np.random.default_rng(2))
 
 
-@pytest.mark.parametrize("pooling", ["mean", "max", "attention"])
+@pytest.mark.parametrize("pooling", ["mean", "max", "attention", "lines"])
 @pytest.mark.parametrize("hidden", [(), (8,), (16, 4)])
 def test_the_head_is_never_negative_and_learns(pooling, hidden):
     torch.manual_seed(0)
@@ -90,12 +90,34 @@ def test_the_head_is_never_negative_and_learns(pooling, hidden):
     optimizer = torch.optim.Adam(head.parameters(), lr=0.05)
     for _ in range(60):
         optimizer.zero_grad()
-        severity_loss(head(tokens), target, "mse").backward()
+        severity_loss(head(tokens, (3, 4)), target, "mse").backward()
         optimizer.step()
-    found = head(tokens).detach()
+    found = head(tokens, (3, 4)).detach()
     assert (found >= 0).all()
     assert found[:32].mean() > found[32:].mean() + 2
-    assert (head(1e3 * torch.randn(50, 12, 6)) >= 0).all()
+    assert (head(1e3 * torch.randn(50, 12, 6), (3, 4)) >= 0).all()
+
+
+def test_the_head_on_lines_sees_a_row_and_a_column_alike():
+    torch.manual_seed(0)
+    head = SeverityHead(6, head_pooling="lines", hidden=(8,), head_dropout=0.0).eval()
+    tokens = torch.randn(2, 12, 6)
+    turned = tokens.reshape(2, 3, 4, 6).transpose(1, 2).reshape(2, 12, 6)
+    torch.testing.assert_close(head(tokens, (3, 4)), head(turned, (4, 3)))
+    shifted = tokens.reshape(2, 3, 4, 6).roll((1, 2), dims=(1, 2)).reshape(2, 12, 6)
+    torch.testing.assert_close(head(shifted, (3, 4)), head(tokens, (3, 4)))  # tooth zero may be anywhere
+
+
+def test_steps_of_the_head_alone_change_nothing_else():
+    maps = _maps(20)
+    options = {**SMALL, "max_steps": 3, "head_pooling": "lines", **LINES}
+    joint, further = (detectors.create("dinomaly_severity", **options, head_steps=steps).fit(maps) for steps in (0, 40))
+    a, b = (d.predict(_maps(4, 9)) for d in (joint, further))
+    np.testing.assert_array_equal(a.score, b.score)
+    one, other = (d._module.head.state_dict() for d in (joint, further))
+    assert any(not torch.equal(one[k], other[k]) for k in one)
+    with pytest.raises(InputError, match="head_steps must be a whole number, 0 or more, but got -1"):
+        detectors.create("dinomaly_severity", head_steps=-1)
 
 
 def test_loss_in_tenths_without_unlabelled_maps():

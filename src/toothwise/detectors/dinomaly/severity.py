@@ -14,7 +14,7 @@ from toothwise.detectors.base import Prediction
 from toothwise.detectors.dinomaly.detector import DinomalyDetector
 from toothwise.detectors.dinomaly.images import ImageMaker
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
-from toothwise.detectors.dinomaly.severity_head import SeverityOptions
+from toothwise.detectors.dinomaly.severity_head import SeverityOptions, severity_loss
 from toothwise.detectors.dinomaly.severity_model import SeverityAwareDinomaly, SeverityBatch
 from toothwise.detectors.graded_lines import GradedLines
 from toothwise.detectors.severity_scale import ContrastScale, healthy_rank
@@ -24,6 +24,7 @@ from toothwise.evaluation.severity import spearman
 __all__ = ["SeverityDetector"]
 
 _SCORES = ("anomaly", "severity", "both")
+_HEAD_MAPS, _HEAD_BATCH = 400, 32
 _HELD_OUT = 5  # one map of so many is kept for the calibration
 _LINE_NAMES = {"max_contrast": "max_contrast", "line_gear": "gear", "max_teeth": "max_teeth", "max_lines": "max_lines"}
 _LINE_NAMES |= {"grow": "grow"}
@@ -56,6 +57,9 @@ class SeverityDetector(DinomalyDetector):
             no p-value of a new map. Evidence of rows and columns is that of the anomaly map with every score.
         pool_size: maps with lines in the pool, as a multiple of the maps that they are drawn on.
         calibration_lines: maps with lines that the calibration is learned from, 10 or more.
+        head_steps: steps of 32 maps in which the head alone is trained on, after the joint training, on what the
+            bottleneck gives for the pool and for the maps without lines (400 of each at most): the few maps with lines
+            of the joint training's batches do not train it far. 0 = joint training only.
         max_contrast, line_gear, max_teeth, max_lines, grow: of GradedLines (``line_gear`` is its ``gear``).
         options: of SeverityOptions (head_pooling, hidden, head_dropout, detach_head, severity_weight, severity_loss,
             augment_share, reconstruct_augmented) and of DinomalyDetector.
@@ -71,7 +75,13 @@ class SeverityDetector(DinomalyDetector):
     module_class = SeverityAwareDinomaly
 
     def __init__(
-        self, *, score: str = "anomaly", pool_size: float = 2.0, calibration_lines: int = 100, **options: Any
+        self,
+        *,
+        score: str = "anomaly",
+        pool_size: float = 2.0,
+        calibration_lines: int = 100,
+        head_steps: int = 600,
+        **options: Any,
     ) -> None:
         if score not in _SCORES:
             raise InputError(f"score must be one of {', '.join(map(repr, _SCORES))}, but got {score!r}")
@@ -79,6 +89,8 @@ class SeverityDetector(DinomalyDetector):
             raise InputError(f"pool_size must be a finite number above 0, but got {pool_size!r}")
         if isinstance(calibration_lines, bool) or not isinstance(calibration_lines, int) or calibration_lines < 10:
             raise InputError(f"calibration_lines must be a whole number, 10 or more, but got {calibration_lines!r}")
+        if isinstance(head_steps, bool) or not isinstance(head_steps, int) or head_steps < 0:
+            raise InputError(f"head_steps must be a whole number, 0 or more, but got {head_steps!r}")
         lines = {own: options.pop(name) for name, own in _LINE_NAMES.items() if name in options}
         heads = {f.name: options.pop(f.name) for f in fields(SeverityOptions) if f.name in options}
         self._settings = SeverityOptions(**heads, lines=GradedLines(**lines))
@@ -88,7 +100,9 @@ class SeverityDetector(DinomalyDetector):
         self._own |= {name: self._own["lines"][own] for name, own in _LINE_NAMES.items()}
         del self._own["lines"]
         self.options |= self._own | {"score": score, "pool_size": pool_size, "calibration_lines": calibration_lines}
+        self.options["head_steps"] = head_steps
         self._maps = np.zeros((0, 1, 1), dtype=np.float32)  # held while they are fitted
+        self._pool = (self._maps, np.zeros(0))  # maps with lines, likewise
         self._scale: ContrastScale | None = None
         self._found: dict[str, Any] = {}
         self._healthy = np.zeros((2, 1))  # score and output of the healthy maps of the fit
@@ -106,6 +120,7 @@ class SeverityDetector(DinomalyDetector):
             super()._fit(values)
         finally:
             self._maps = values[:0]
+            self._pool = (self._maps, np.zeros(0))
         self.info["severity"] = self._found
 
     @property
@@ -120,6 +135,7 @@ class SeverityDetector(DinomalyDetector):
         maps, severity, _ = self._settings.lines.add(
             source[which], self._settings.lines.severities(len(which), rng), rng
         )
+        self._pool = (maps, severity)
         target = np.zeros(len(images))
         target[len(source) :] = np.nan  # kept for the calibration
         batches = _Batches(len(images), len(maps), self._settings.split(o["batch_size"], len(images)), o["seed"])
@@ -132,8 +148,41 @@ class SeverityDetector(DinomalyDetector):
     def _train(self, module: DirectionalDinomaly, images: torch.Tensor) -> float:
         loss = super()._train(module, images)
         self._module = module.eval()
+        if self.options["head_steps"]:
+            self._train_head(images)
         self._calibrate()  # here, while the encoder's cache still holds the training images
         return loss
+
+    def _train_head(self, images: torch.Tensor) -> None:
+        """Train the head further on what the bottleneck now gives, which is fixed and cheap to keep."""
+        module, o = self._severity_module, self.options
+        maps, severity = (a[:_HEAD_MAPS] for a in self._pool)
+        plain = images[: min(len(self._parts[0]), _HEAD_MAPS)]
+        tokens = []
+        with torch.no_grad():
+            for start in range(0, len(plain), o["batch_size"]):
+                tokens.append(module.bottleneck_tokens(plain[start : start + o["batch_size"]]).half())
+            for start in range(0, len(maps), o["batch_size"]):
+                tokens.append(module.bottleneck_tokens(self._images(maps[start : start + o["batch_size"]])).half())
+        given, grid = torch.cat(tokens), module.model.grid
+        target = torch.cat([torch.zeros(len(plain)), torch.from_numpy(severity[: len(maps)]).float()])
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(o["seed"])
+            optimizer = torch.optim.AdamW(module.head.parameters(), lr=1e-3, weight_decay=1e-2)
+            module.head.train()
+            for _ in range(o["head_steps"]):
+                pick = torch.randint(len(given), (_HEAD_BATCH,))
+                loss = severity_loss(module.head(given[pick].float(), grid), target[pick], o["severity_loss"])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            module.head.eval()
+
+    @property
+    def _severity_module(self) -> SeverityAwareDinomaly:
+        if not isinstance(self._module, SeverityAwareDinomaly):
+            raise InputError(f"{self.name} holds no weights: fit it first")
+        return self._module
 
     def _calibrate(self) -> None:
         """The scale of contrast, from new lines on held-out maps; the ranks, from the healthy maps of the fit."""
@@ -162,10 +211,7 @@ class SeverityDetector(DinomalyDetector):
 
     def _outputs(self, values: np.ndarray) -> tuple[Prediction, np.ndarray]:
         """The prediction of DinomalyDetector and the head's output, float64 ``[n]``, 0 or more."""
-        module = self._module
-        if not isinstance(module, SeverityAwareDinomaly):
-            raise InputError(f"{self.name} holds no weights: fit it first")
-        with module.listening() as found:
+        with self._severity_module.listening() as found:
             prediction = super()._predict(values)
         return prediction, torch.cat(found).double().cpu().numpy()
 

@@ -15,8 +15,9 @@ from toothwise.errors import InputError
 
 __all__ = ["SeverityHead", "SeverityOptions", "severity_loss"]
 
-POOLINGS = ("mean", "max", "attention")
+POOLINGS = ("mean", "max", "attention", "lines")
 LOSSES = ("mse", "smooth_l1")
+_SHARP = 4.0  # of the smooth maximum over lines
 _START = -2.0  # softplus of it is 0.13: the first outputs lie near the mean of a batch, most of which is healthy
 
 
@@ -37,7 +38,7 @@ class SeverityOptions:
         InputError: a value that is not allowed.
     """
 
-    head_pooling: str = "attention"
+    head_pooling: str = "lines"
     hidden: tuple[int, ...] = (256, 64)
     head_dropout: float = 0.3
     detach_head: bool = False
@@ -82,8 +83,10 @@ class SeverityHead(nn.Module):
 
     Args:
         dim: token dimension.
-        head_pooling: "mean", "max" (per feature) or "attention" (mean weighted by a learned softmax over tokens). A
-            line covers few tokens, so the mean over all of them hardly shows it.
+        head_pooling: "mean", "max" (per feature) or "attention" (mean weighted by a learned softmax over tokens): one
+            vector for the map, in which a line, which covers few tokens, hardly shows. "lines": the mean of each row
+            and of each column of tokens, less that of the map, goes through the network, and the outputs are put
+            together by a smooth maximum: the damage is one of these lines.
         hidden: widths of the hidden layers; empty = a linear map of the pooled tokens.
         head_dropout: before each hidden layer's successor.
     """
@@ -101,9 +104,15 @@ class SeverityHead(nn.Module):
         nn.init.constant_(last.bias, _START)
         self.layers = nn.Sequential(*layers, last)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Tokens of the grid ``[b, h*w, dim]`` -> severity ``[b]``; 10 = the strongest synthetic line."""
+    def forward(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
+        """Tokens of the grid ``[b, h*w, dim]`` and (h, w) -> severity ``[b]``; 10 = the strongest synthetic line."""
         x = self.norm(tokens)
+        if self.head_pooling == "lines":
+            cells = x.reshape(len(x), *grid, -1)
+            lines = torch.cat([cells.mean(dim=2), cells.mean(dim=1)], dim=1) - x.mean(dim=1, keepdim=True)
+            found = self.layers(lines)[..., 0]
+            out = (torch.logsumexp(_SHARP * found, dim=1) - math.log(found.shape[1])) / _SHARP
+            return MAX_SEVERITY * functional.softplus(out)
         if self.weight_of_token is not None:
             x = (self.weight_of_token(x).softmax(dim=1) * x).sum(dim=1)
         else:

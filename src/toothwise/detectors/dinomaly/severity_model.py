@@ -59,7 +59,7 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
     def __init__(
         self,
         encoder_name: str = "vit_small_patch14_dinov2",
-        head_pooling: str = "attention",
+        head_pooling: str = "lines",
         hidden: Sequence[int] = (256, 64),
         head_dropout: float = 0.3,
         detach_head: bool = False,
@@ -137,7 +137,7 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
         def listen(module: nn.Module, given: Any, tokens: Tensor) -> None:
             del module, given
             tokens = tokens[:, prefix:]
-            found.append(self.head(tokens.detach() if self.settings.detach_head else tokens))
+            found.append(self.head(tokens.detach() if self.settings.detach_head else tokens, self.model.grid))
 
         handle = self.model.bottleneck[-1].register_forward_hook(listen)
         try:
@@ -148,13 +148,15 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
     def severity(self, images: Tensor) -> Tensor:
         """Severity ``[b]`` of images ``[b, 3, h, w]`` as the pre-processor gives them, on the head's own scale."""
         with self.listening() as found:
-            self._bottleneck(images)
+            self.bottleneck_tokens(images)
         return found[0]
 
-    def _bottleneck(self, images: Tensor) -> None:
+    def bottleneck_tokens(self, images: Tensor) -> Tensor:
+        """What the head reads of images ``[b, 3, h, w]``: tokens of the grid that leave the bottleneck."""
         tokens = self.model.encode(images)[0]
         for layer in self.model.bottleneck:
             tokens = layer(tokens)
+        return tokens[:, 0 if self.model.prefix == "drop" else self.model.encoder.prefix :]
 
     def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Rebuild healthy maps, and tell how severe the lines of the others are; the loss must stay finite."""
@@ -167,7 +169,7 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
         with self.listening() as found:
             reconstruction = self.model(images[rebuilt], global_step=self.global_step)
             if not rebuilt.all():
-                self._bottleneck(images[~rebuilt])
+                self.bottleneck_tokens(images[~rebuilt])
         target = torch.cat([severity[rebuilt], severity[~rebuilt]])
         severe = severity_loss(torch.cat(found), target, self.settings.severity_loss)
         loss = reconstruction + self.settings.severity_weight * severe

@@ -145,6 +145,7 @@ class DirectionalDinomalyModel(nn.Module):
         self.loss = TopTailLoss(tail) if loss == "tail" else CosineHardMiningLoss(p_schedule_steps=mining_steps)
         self.blur = GaussianBlur2d(sigma=4, channels=1, kernel_size=5)
         self.cache: EncoderCache | None = None
+        self.grid = (0, 0)  # of the images that were encoded last
 
     def alphas(self) -> dict[str, list[float]]:
         """Weight of axis y in each directional layer."""
@@ -156,6 +157,7 @@ class DirectionalDinomalyModel(nn.Module):
 
     def encode(self, images: Tensor) -> list[Tensor]:
         """Input of the bottleneck and the fused features to rebuild, each ``[b, p + h*w, dim]``; cached if asked."""
+        self.grid = self.encoder.grid(images)
         start, *targets = encode_groups(self.encoder, images, self.fuse_encoder, cache=self.cache)
         skip = self.encoder.prefix
         if self.recentre == "class":
