@@ -27,6 +27,7 @@ import numpy as np
 
 from toothwise import detectors
 from toothwise.detectors.base import Detector
+from toothwise.detectors.fused import line_contrast_of
 from toothwise.evaluation import auroc
 from toothwise.evaluation.severity import kendall, mae, mse, spearman
 from toothwise.healthmap.hums2023 import read_hums2023
@@ -70,6 +71,10 @@ def simulated(args: argparse.Namespace) -> dict[str, Any]:
     severity, of_healthy = lines.severity, none.severity
     if severity is None or of_healthy is None:
         return found
+    scan = detectors.create("scan").fit(train).predict(maps)
+    if scan.row_evidence is None or scan.column_evidence is None:
+        return found
+    measured = np.exp(line_contrast_of(maps, scan.row_evidence, scan.column_evidence))
     labels = np.repeat([0, 1], [len(healthy), len(maps)])
     long = truth["length"].to_numpy(dtype=float) >= 28
     both, truths = np.concatenate([of_healthy, severity]), np.concatenate([np.ones(len(healthy)), actual])
@@ -77,6 +82,11 @@ def simulated(args: argparse.Namespace) -> dict[str, Any]:
         "lines": {"mae": mae(severity, actual), "mse": mse(severity, actual), **order(severity, actual)},
         "lines_of_28_cells_or_more": {"mae": mae(severity[long], actual[long]), **order(severity[long], actual[long])},
         "lines_and_healthy": {"mae": mae(both, truths), "mse": mse(both, truths), **order(both, truths)},
+        "measured_along_the_scans_line": {
+            "mae": mae(measured, actual),
+            "mae_28_cells_or_more": mae(measured[long], actual[long]),
+            **order(measured[long], actual[long]),
+        },
         "always_the_mean": {
             "mae": mae(np.full_like(actual, actual.mean()), actual),
             "mse": mse(np.full_like(actual, actual.mean()), actual),
@@ -90,7 +100,8 @@ def simulated(args: argparse.Namespace) -> dict[str, Any]:
             "anomaly score": order(lines.score, actual),
             "map mean": order(maps.mean(axis=(1, 2)), actual),
             "map maximum": order(maps.max(axis=(1, 2)), actual),
-            "scan": order(detectors.create("scan").fit(train).predict(maps).score, actual),
+            "scan": order(scan.score, actual),
+            "contrast measured along the scan's line": order(measured, actual),
         },
         "severity_against_score": order(severity, lines.score),
     }

