@@ -108,6 +108,16 @@ def test_json_csv_and_table_agree_with_the_library(toothwise, saved, write_maps,
     assert f"{file}[11]" in toothwise("predict", saved, file).out
 
 
+def test_severity_is_shown_where_a_detector_tells_it(toothwise, healthy, write_maps, tmp_path):
+    words = ["--detector", "fused", "--set", "parts=[scan,pca]", "--output", tmp_path / "run"]
+    assert toothwise("fit", healthy, *words).code == 0
+    maps = write_maps("m.npz", 3)
+    found = json.loads(toothwise("predict", tmp_path / "run", maps, "--json").out)
+    assert all(record["severity"] >= 1 for record in found["maps"])
+    head, *_ = toothwise("predict", tmp_path / "run", maps).out.splitlines()
+    assert head.split()[-1] == "severity"
+
+
 def test_whole_numbers_stay_whole_beside_a_file_without_them(toothwise, saved, write_maps, tmp_path):
     one, two = write_maps("one.npz", 2, day=[5, 6]), write_maps("two.npz", 1)
     days = [m["day"] for m in json.loads(toothwise("predict", saved, one, two, "--json").out)["maps"]]

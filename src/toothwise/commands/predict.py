@@ -138,11 +138,20 @@ def _text(records: list[dict[str, Any]], threshold: float | None, alarms: int | 
             "-" if r["alarm"] is None else "yes" if r["alarm"] else "no",
             str(r["row"]),
             str(r["column"]),
+            *((f"{r['severity']:.3g}",) if "severity" in r else ()),
         )
         for r in records[:_SHOWN]
     ]
-    numbers = ("score", "threshold", "row", "column")
-    text = table(("file", "score", "threshold", "alarm", "row", "column"), rows, right=numbers)
+    names = (
+        "file",
+        "score",
+        "threshold",
+        "alarm",
+        "row",
+        "column",
+        *(("severity",) if "severity" in records[0] else ()),
+    )
+    text = table(names, rows, right=("score", "threshold", "row", "column", "severity"))
     if len(records) > _SHOWN:
         text += f"... {len(records) - _SHOWN} more; --output FILE.csv or --json gives all\n"
     if alarms is None:
