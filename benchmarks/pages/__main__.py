@@ -13,6 +13,7 @@ from collections.abc import Callable
 from benchmark import benchmark
 from common import ROOT
 from hums2023 import hums2023
+from severity import severity
 
 from vibration import vibration_results
 
@@ -20,6 +21,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/hums2023.md": hums2023,
     "docs/vibration-results.md": vibration_results,
     "docs/benchmark.md": benchmark,
+    "docs/severity.md": severity,
 }
 
 
