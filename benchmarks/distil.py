@@ -28,10 +28,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toothwise.detectors.dinomaly.embedded import EMBEDDED, SIZE, make_embedded
-from toothwise.detectors.dinomaly.encoder import FrozenEncoder, average, find_weights, hash_state, read_weights
-from toothwise.detectors.dinomaly.images import ImageMaker
+from toothwise.detectors.embedded import EMBEDDED, SIZE, make_embedded
+from toothwise.detectors.encoder import FrozenEncoder, average, find_weights, hash_state, read_weights
 from toothwise.detectors.features import VitFeatures
+from toothwise.detectors.images import ImageMaker
 from toothwise.files import atomic_file
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate

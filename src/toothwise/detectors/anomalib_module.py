@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from anomalib import LearningType
 from anomalib.data import Batch
@@ -10,9 +10,13 @@ from anomalib.metrics import Evaluator
 from anomalib.models.components import AnomalibModule
 from anomalib.post_processing import PostProcessor
 from anomalib.pre_processing import PreProcessor
+from lightning.pytorch import LightningModule
 from torchvision.transforms.v2 import Compose, Normalize, Resize
 
-__all__ = ["RawScoreModule"]
+from toothwise.detectors.encoder import WeightsSource
+from toothwise.errors import WeightsError
+
+__all__ = ["EncoderApart", "RawScoreModule"]
 
 
 class RawScoreModule(AnomalibModule):
@@ -46,3 +50,37 @@ class RawScoreModule(AnomalibModule):
     def learning_type(self) -> LearningType:
         """One class: trained on healthy maps alone."""
         return LearningType.ONE_CLASS
+
+
+class EncoderApart(LightningModule):
+    """Mixin of modules with a frozen encoder: checkpoints hold its hash and not its weights.
+
+    A subclass sets ``encoder_at``, the encoder's path from the module; the encoder has a ``source`` (WeightsSource).
+    """
+
+    encoder_at: ClassVar[str]
+
+    @property
+    def _source(self) -> WeightsSource:
+        return self.get_submodule(self.encoder_at).source
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The frozen encoder stays out; its hash goes in."""
+        super().on_save_checkpoint(checkpoint)
+        state = checkpoint["state_dict"]
+        for key in [k for k in state if k.startswith(f"{self.encoder_at}.")]:
+            del state[key]
+        checkpoint["encoder_sha256"] = self._source.sha256
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Put the encoder that is here into the state, if it is the one that was trained with."""
+        super().on_load_checkpoint(checkpoint)
+        expected, source = checkpoint.get("encoder_sha256"), self._source
+        if expected is not None and expected != source.sha256:
+            raise WeightsError(
+                f"the checkpoint was trained with encoder weights {expected[:12]}, but {source.name} has "
+                f"{source.sha256[:12]}"
+            )
+        for key, value in self.state_dict().items():
+            if key.startswith(f"{self.encoder_at}."):
+                checkpoint["state_dict"].setdefault(key, value)

@@ -12,7 +12,7 @@ from anomalib.models.components import TimmFeatureExtractor
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toothwise.detectors.dinomaly.encoder import (
+from toothwise.detectors.encoder import (
     RANDOM,
     FrozenEncoder,
     WeightsSource,

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from toothwise.detectors.dinomaly.images import ImageMaker
+from toothwise.detectors.images import ImageMaker
 from toothwise.errors import InputError
 
 __all__ = ["check_device", "pick_device", "score_images"]

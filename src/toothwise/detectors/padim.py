@@ -13,9 +13,9 @@ from anomalib.models.image.padim.torch_model import PadimModel
 from torch import nn
 
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.detectors.dinomaly.images import ImageMaker
 from toothwise.detectors.features import CnnFeatures, VitFeatures, make_features
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
+from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.pooling import pool_lines
 from toothwise.errors import InputError
 

@@ -7,7 +7,7 @@ import torch
 pytest.importorskip("anomalib")
 import anomalib.models.image.dinomaly.torch_model as upstream
 
-from toothwise.detectors.dinomaly import encoder
+from toothwise.detectors import encoder
 from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
 from toothwise.errors import InputError
 

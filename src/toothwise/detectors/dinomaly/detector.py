@@ -11,10 +11,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.detectors.dinomaly.images import ImageMaker
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.encoder_cache import EncoderCache, shared_cache
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
+from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.pooling import check_pooling, pool_lines
 from toothwise.detectors.training import Images, fit_quietly
 from toothwise.errors import InputError

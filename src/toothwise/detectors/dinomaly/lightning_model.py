@@ -14,18 +14,18 @@ from anomalib.pre_processing import PreProcessor
 from anomalib.visualization import Visualizer
 from torch import Tensor, nn
 
+from toothwise.detectors.anomalib_module import EncoderApart
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
 from toothwise.detectors.training import StepTrained, check_gradients
-from toothwise.errors import InputError, TrainingError, WeightsError
+from toothwise.errors import InputError, TrainingError
 
 __all__ = ["DirectionalDinomaly"]
 
 _WARM_UP = 100
-_ENCODER = "model.encoder."
 
 
-class DirectionalDinomaly(StepTrained):
+class DirectionalDinomaly(EncoderApart, StepTrained):
     """Dinomaly whose first decoder layers attend along rows and columns of the map.
 
     Differs from anomalib's Dinomaly in the training besides the attention: the learning rate follows its schedule by
@@ -43,6 +43,8 @@ class DirectionalDinomaly(StepTrained):
         pre_processor, post_processor, evaluator, visualizer: as in anomalib. The default post-processor leaves scores
             raw: neither normalised nor clamped.
     """
+
+    encoder_at = "model.encoder"
 
     def __init__(
         self,
@@ -148,29 +150,11 @@ class DirectionalDinomaly(StepTrained):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The frozen encoder stays out; its hash goes in."""
+        """The frozen encoder stays out; the schedule goes in as plain numbers."""
         super().on_save_checkpoint(checkpoint)
-        state = checkpoint["state_dict"]
-        for key in [k for k in state if k.startswith(_ENCODER)]:
-            del state[key]
         for schedule in checkpoint.get("lr_schedulers", []):
             if "schedule" in schedule:  # a NumPy array would keep the checkpoint from loading with weights only
                 schedule["schedule"] = [float(rate) for rate in schedule["schedule"]]
-        checkpoint["encoder_sha256"] = self.model.encoder.source.sha256
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put the encoder that is here into the state, if it is the one that was trained with."""
-        super().on_load_checkpoint(checkpoint)
-        source = self.model.encoder.source
-        expected = checkpoint.get("encoder_sha256")
-        if expected is not None and expected != source.sha256:
-            raise WeightsError(
-                f"the checkpoint was trained with encoder weights {expected[:12]}, but {source.name} has "
-                f"{source.sha256[:12]}"
-            )
-        for key, value in self.state_dict().items():
-            if key.startswith(_ENCODER):
-                checkpoint["state_dict"].setdefault(key, value)
 
 
 _REMEDY = "lower learning_rate or gradient_clip, or train in float32; check the maps for extreme values"

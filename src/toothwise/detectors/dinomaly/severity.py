@@ -12,11 +12,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from toothwise.detectors.base import Prediction
 from toothwise.detectors.dinomaly.detector import DinomalyDetector
-from toothwise.detectors.dinomaly.images import ImageMaker
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.dinomaly.severity_head import SeverityOptions, severity_loss
 from toothwise.detectors.dinomaly.severity_model import SeverityAwareDinomaly, SeverityBatch
 from toothwise.detectors.graded_lines import GradedLines
+from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.severity_scale import ContrastScale, healthy_rank
 from toothwise.errors import InputError
 from toothwise.evaluation.severity import spearman

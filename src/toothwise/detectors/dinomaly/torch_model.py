@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
-from toothwise.detectors.dinomaly.encoder import FrozenEncoder, average, encode_groups
 from toothwise.detectors.dinomaly.loss import TopTailLoss
+from toothwise.detectors.encoder import FrozenEncoder, average, encode_groups
 from toothwise.detectors.encoder_cache import EncoderCache
 from toothwise.errors import InputError
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.detectors.dinomaly.images import ImageMaker
 from toothwise.detectors.features import make_features
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
+from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.patchcore.torch_model import ContextPatchcoreModel
 from toothwise.detectors.pooling import pool_lines
 from toothwise.errors import InputError

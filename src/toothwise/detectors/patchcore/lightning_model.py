@@ -14,17 +14,14 @@ from anomalib.pre_processing import PreProcessor
 from anomalib.visualization import Visualizer
 from torch import Tensor
 
-from toothwise.detectors.anomalib_module import RawScoreModule
+from toothwise.detectors.anomalib_module import EncoderApart, RawScoreModule
 from toothwise.detectors.features import make_features
 from toothwise.detectors.patchcore.torch_model import ContextPatchcoreModel
-from toothwise.errors import WeightsError
 
 __all__ = ["PatchcoreContext"]
 
-_FEATURES = "model.feature_extractor."
 
-
-class PatchcoreContext(MemoryBankMixin, RawScoreModule):
+class PatchcoreContext(MemoryBankMixin, EncoderApart, RawScoreModule):
     """PatchCore whose patches may know their neighbours along the row or column.
 
     Differs from anomalib's Patchcore: the encoder comes from a local file where there is one and stays out of
@@ -37,6 +34,8 @@ class PatchcoreContext(MemoryBankMixin, RawScoreModule):
         seed: of the choice of patches, and of a random encoder.
         pre_processor, post_processor, evaluator, visualizer: as in anomalib.
     """
+
+    encoder_at = "model.feature_extractor"
 
     def __init__(
         self,
@@ -91,24 +90,3 @@ class PatchcoreContext(MemoryBankMixin, RawScoreModule):
     def trainer_arguments(self) -> dict[str, Any]:
         """One pass over the healthy images."""
         return {"gradient_clip_val": 0, "max_epochs": 1, "num_sanity_val_steps": 0, "devices": 1}
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The frozen encoder stays out; its hash goes in."""
-        super().on_save_checkpoint(checkpoint)
-        state = checkpoint["state_dict"]
-        for key in [k for k in state if k.startswith(_FEATURES)]:
-            del state[key]
-        checkpoint["encoder_sha256"] = self.model.feature_extractor.source.sha256
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put the encoder that is here into the state, if it is the one that the bank was made with."""
-        super().on_load_checkpoint(checkpoint)
-        source, expected = self.model.feature_extractor.source, checkpoint.get("encoder_sha256")
-        if expected is not None and expected != source.sha256:
-            raise WeightsError(
-                f"the checkpoint was made with encoder weights {expected[:12]}, but {source.name} has "
-                f"{source.sha256[:12]}"
-            )
-        for key, value in self.state_dict().items():
-            if key.startswith(_FEATURES):
-                checkpoint["state_dict"].setdefault(key, value)

@@ -11,7 +11,7 @@ __all__ = ["EMBEDDED", "SIZE", "make_embedded", "packaged_weights"]
 
 EMBEDDED = "toothwise_vit_tiny"
 SIZE = (256, 256)  # of its training images: as many tokens as the teacher has at 224 x 224
-_FOLDER = Path(__file__).parents[1] / "weights"
+_FOLDER = Path(__file__).parent / "weights"
 
 
 def make_embedded(**options: Any) -> VisionTransformer:

@@ -7,7 +7,7 @@ import torch
 pytest.importorskip("timm")
 from safetensors.torch import save_file
 
-from toothwise.detectors.dinomaly.encoder import FrozenEncoder, find_weights
+from toothwise.detectors.encoder import FrozenEncoder, find_weights
 from toothwise.errors import WeightsError
 
 TINY = "vit_tiny_patch16_224"

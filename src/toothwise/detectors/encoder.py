@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from toothwise.detectors.dinomaly.embedded import EMBEDDED, make_embedded, packaged_weights
+from toothwise.detectors.embedded import EMBEDDED, make_embedded, packaged_weights
 from toothwise.detectors.encoder_cache import EncoderCache, shared_cache
 from toothwise.errors import InputError, WeightsError
 
