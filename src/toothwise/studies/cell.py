@@ -34,7 +34,7 @@ from toothwise.evaluation import (
 )
 from toothwise.simulate.maps import LineShape, generate
 
-__all__ = ["Cell", "CellMaps", "draw_maps", "run_cell"]
+__all__ = ["Cell", "CellMaps", "Fitted", "draw_maps", "fit_cell", "run_cell"]
 
 MODES = ("matched", "realistic")
 _PIXEL_MAPS = 100  # faulty maps on which pixel metrics are taken: they are slow
@@ -125,23 +125,45 @@ def draw_maps(cell: Cell) -> CellMaps:
     return CellMaps(train, healthy, faulty, truth, masks, condition, other)
 
 
-def run_cell(cell: Cell, maps: CellMaps | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A detector of a cell, and what it says of the training maps that it did not see.
+
+    Attributes:
+        detector: fitted on three of four training maps.
+        kept: its prediction of the fourth.
+        seconds: of the fit.
+    """
+
+    detector: Detector
+    kept: Prediction
+    seconds: float
+
+
+def fit_cell(cell: Cell, maps: CellMaps) -> Fitted:
+    """Fit the detector of a cell. Training maps are the same in both modes, so one fit may serve two cells."""
+    detector = _make(cell)
+    held = np.arange(len(maps.train)) % _HELD_OUT == 0
+    begin = time.perf_counter()
+    detector.fit(maps.train[~held])
+    seconds = time.perf_counter() - begin
+    return Fitted(detector, detector.predict(maps.train[held]), seconds)
+
+
+def run_cell(cell: Cell, maps: CellMaps | None = None, fitted: Fitted | None = None) -> dict[str, Any]:
     """Fit, score, measure.
 
     Args:
         cell: what to run.
         maps: those of the cell, drawn before; None = draw them.
+        fitted: its detector, fitted before on the same training maps; None = fit it.
 
     Returns:
         One flat row, JSON types; a metric that does not apply is None.
     """
     maps = maps or draw_maps(cell)
-    detector = _make(cell)
-    held = np.arange(len(maps.train)) % _HELD_OUT == 0
-    begin = time.perf_counter()
-    detector.fit(maps.train[~held])
-    fit_seconds = time.perf_counter() - begin
-    kept = detector.predict(maps.train[held])
+    fitted = fitted or fit_cell(cell, maps)
+    detector, kept = fitted.detector, fitted.kept
     threshold = float(np.quantile(kept.score, 1.0 - _RATE))
     healthy, faulty = detector.predict(maps.healthy), detector.predict(maps.faulty)
     other = healthy if maps.other is maps.healthy else detector.predict(maps.other)
@@ -159,7 +181,7 @@ def run_cell(cell: Cell, maps: CellMaps | None = None) -> dict[str, Any]:
         **_severity(faulty, maps.truth),
         **_pixels(faulty, maps.masks),
         **_pooled(cell.detector, kept, healthy, faulty, maps.truth),
-        "fit_seconds": fit_seconds,
+        "fit_seconds": fitted.seconds,
         **_speed(detector, maps.healthy),
     }
     return row
