@@ -7,8 +7,10 @@ comparison across sessions that is what would be detected.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -133,21 +135,24 @@ class Fitted:
         detector: fitted on three of four training maps.
         kept: its prediction of the fourth.
         seconds: of the fit.
+        peak_memory_mib: of the process during the fit, what it held before included.
     """
 
     detector: Detector
     kept: Prediction
     seconds: float
+    peak_memory_mib: float
 
 
 def fit_cell(cell: Cell, maps: CellMaps) -> Fitted:
     """Fit the detector of a cell. Training maps are the same in both modes, so one fit may serve two cells."""
     detector = _make(cell)
     held = np.arange(len(maps.train)) % _HELD_OUT == 0
+    _start_peak()
     begin = time.perf_counter()
     detector.fit(maps.train[~held])
     seconds = time.perf_counter() - begin
-    return Fitted(detector, detector.predict(maps.train[held]), seconds)
+    return Fitted(detector, detector.predict(maps.train[held]), seconds, _peak_memory())
 
 
 def run_cell(cell: Cell, maps: CellMaps | None = None, fitted: Fitted | None = None) -> dict[str, Any]:
@@ -164,6 +169,7 @@ def run_cell(cell: Cell, maps: CellMaps | None = None, fitted: Fitted | None = N
     maps = maps or draw_maps(cell)
     fitted = fitted or fit_cell(cell, maps)
     detector, kept = fitted.detector, fitted.kept
+    _start_peak()
     threshold = float(np.quantile(kept.score, 1.0 - _RATE))
     healthy, faulty = detector.predict(maps.healthy), detector.predict(maps.faulty)
     other = healthy if maps.other is maps.healthy else detector.predict(maps.other)
@@ -182,6 +188,7 @@ def run_cell(cell: Cell, maps: CellMaps | None = None, fitted: Fitted | None = N
         **_pixels(faulty, maps.masks),
         **_pooled(cell.detector, kept, healthy, faulty, maps.truth),
         "fit_seconds": fitted.seconds,
+        "peak_memory_mib": max(fitted.peak_memory_mib, _peak_memory()),
         **_speed(detector, maps.healthy),
     }
     return row
@@ -320,14 +327,22 @@ def _speed(detector: Detector, maps: np.ndarray) -> dict[str, Any]:
         "predict_ms_p95": 1000 * float(np.quantile(times, 0.95)),
         "maps_per_second": len(batch) / seconds,
         "stored_numbers": int(sum(v.size for v in detector._state().values())),
-        "peak_memory_mib": _peak_memory(),
     }
 
 
-def _peak_memory() -> float:
-    """Peak resident memory of this process so far, MiB."""
-    import resource
-    import sys
+def _start_peak() -> None:
+    """Let the peak of resident memory begin anew, where the system can (Linux)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+
+def _peak_memory() -> float:
+    """Peak resident memory of this process, MiB: since ``_start_peak`` on Linux, elsewhere since the process began."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        import resource
+        import sys
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
