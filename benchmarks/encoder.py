@@ -27,7 +27,7 @@ from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.encoder import FrozenEncoder
 from toothwise.detectors.encoder_cache import shared_encodings
 from toothwise.diagnosis.run import RunProtocol, run_detector
-from toothwise.evaluation import auroc, delong_test, tpr_at_fpr
+from toothwise.evaluation import DeLong, auroc, delong_test, tpr_at_fpr
 from toothwise.healthmap.hums2023 import read_hums2023
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
 from toothwise.results import write_result
@@ -40,6 +40,13 @@ TEACHER, STUDENT = PATCH
 def options_of(encoder: str, tokens: tuple[int, int], **more: Any) -> dict[str, Any]:
     """Options of a detector whose encoder gives so many tokens of a map."""
     return {"encoder_name": encoder, "image_size": [PATCH[encoder] * t for t in tokens], **more}
+
+
+def difference(test: DeLong) -> dict[str, Any]:
+    """Student less teacher."""
+    low, high = test.interval
+    numbers = {"value": test.difference, "low": low, "high": high, "p_value": test.p_value}
+    return {name: round(number, 4) for name, number in numbers.items()}
 
 
 def on_maps(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -67,7 +74,7 @@ def on_maps(args: argparse.Namespace) -> list[dict[str, Any]]:
                         "tpr_at_1_fpr": round(tpr_at_fpr(found[encoder], labels, fpr=0.01), 4),
                     }
                 test = delong_test(found[STUDENT], found[TEACHER], labels)
-                row["difference"] = {k: round(float(v), 4) for k, v in vars(test).items()}
+                row["difference"] = difference(test)
                 rows.append(row)
                 print(row, flush=True)
     return rows
@@ -87,7 +94,7 @@ def on_kolektor(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
         "test": len(images.test),
         "teacher": round(auroc(scores[TEACHER], images.labels), 4),
         "student": round(auroc(scores[STUDENT], images.labels), 4),
-        "difference": {k: round(float(v), 4) for k, v in vars(test).items()},
+        "difference": difference(test),
     }
 
 

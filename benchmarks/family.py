@@ -26,16 +26,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from toothwise import detectors
 from toothwise.detectors.embedded import EMBEDDED, SIZE
 from toothwise.detectors.encoder_cache import shared_encodings
+from toothwise.detectors.pooling import pool_lines
+from toothwise.evaluation import delong_test, holm
 from toothwise.evaluation.detectability import threshold_at
 from toothwise.files import write_json
 from toothwise.results import write_result
 from toothwise.simulate.maps import LineShape, generate
 from toothwise.studies.bench import LIMITS, summary
-from toothwise.studies.cell import MODES, Cell, Fitted, draw_maps, fit_cell, run_cell
+from toothwise.studies.cell import MODES, Cell, Fitted, Scored, draw_maps, fit_cell, measure_cell, score_cell
 
 HERE = Path(__file__).parent
 LENGTH = (20, 94)
@@ -120,7 +124,65 @@ def cells_of(domain: str, seed: int, contrasts: dict[str, Any], args: argparse.N
                 maps = draw_maps(cell)
                 if fitted is None or name in LIMITS:  # what knows the generator knows the mode
                     fitted = fit_cell(cell, maps)
-                write_json(path, {"config": json.loads(text), "row": run_cell(cell, maps, fitted)})
+                scored = score_cell(maps, fitted)
+                row = measure_cell(cell, maps, fitted, scored)
+                write_json(path, {"config": json.loads(text), "row": row, "scores": scores_of(scored)})
+
+
+def scores_of(scored: Scored) -> dict[str, list[float]]:
+    """Scores of healthy and faulty maps, by the detector itself and by the best line of its anomaly map."""
+    found = {}
+    for name, said in (("healthy", scored.healthy), ("faulty", scored.faulty)):
+        found[name] = [float(f"{v:.8g}") for v in said.score]
+        found[f"{name}_lines"] = [float(f"{v:.8g}") for v in pool_lines(said.anomaly_map, "lines").score]
+    return found
+
+
+def comparisons(done: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Directional against plain Dinomaly on the same maps: DeLong's difference of AUROC, averaged over seeds.
+
+    The standard error of the mean is the maps' (DeLong, normal) or the seeds' own (Student's t), whichever is larger.
+    Holm's correction is over all rows.
+    """
+    held: dict[tuple[str, str, int, str], dict[str, list[float]]] = {
+        (*(cell["config"][k] for k in ("domain", "mode", "seed", "detector")),): cell["scores"] for cell in done
+    }
+    pairs = [("dinomaly_directional", "dinomaly"), ("scan", "dinomaly_directional"), ("fused", "scan")]
+    rows = []
+    for domain, mode in sorted({key[:2] for key in held}):
+        for one, two in pairs:
+            for pooling in ("", "_lines") if two == "dinomaly" else ("",):
+                tests = []
+                for seed in sorted({key[2] for key in held}):
+                    a, b = held.get((domain, mode, seed, one)), held.get((domain, mode, seed, two))
+                    if a is None or b is None:
+                        continue
+                    labels = np.repeat([0, 1], [len(a["healthy"]), len(a["faulty"])])
+                    scores = [np.array(x[f"healthy{pooling}"] + x[f"faulty{pooling}"]) for x in (a, b)]
+                    tests.append(delong_test(scores[0], scores[1], labels))
+                if not tests:
+                    continue
+                each = np.array([t.difference for t in tests])
+                error, law = float(np.sqrt(sum(t.standard_error**2 for t in tests))) / len(tests), norm
+                spread = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else 0.0
+                if spread > error:
+                    error, law = spread, student(len(each) - 1)
+                rows.append(
+                    {
+                        "domain": domain,
+                        "mode": mode,
+                        "pair": [one, two],
+                        "score": "best line" if pooling else "own",
+                        "seeds": len(each),
+                        "difference": round(float(each.mean()), 5),
+                        "each": each.round(5).tolist(),
+                        "standard_error": round(error, 5),
+                        "p_value": float(2 * law.sf(abs(each.mean()) / error)) if error else 1.0,
+                    }
+                )
+    for row, p in zip(rows, holm([r["p_value"] for r in rows]) if rows else [], strict=True):
+        row["p_holm"] = float(p)
+    return rows
 
 
 def main() -> None:
@@ -144,15 +206,12 @@ def main() -> None:
         for domain in args.domains:
             cells_of(domain, seed, contrasts[domain], args)
     done = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(args.output.glob("?-*-*.json"))]
-    rows = [
-        {k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in cell["row"].items()}
-        for cell in done
-        if cell["config"]["n_train"] == args.train and cell["config"]["n_test"] == args.test
-    ]
+    rows = [{k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in cell["row"].items()} for cell in done]
     print(summary(pd.DataFrame(rows), metrics=METRICS).to_string())
     settings = {"train": args.train, "test": args.test, "length": LENGTH, "spread": SPREAD, "options": OPTIONS}
     contrasts |= {p.stem[-1]: json.loads(p.read_text(encoding="utf-8")) for p in args.output.glob("contrast-?.json")}
-    print(write_result(HERE / "results" / "family.json", settings, {"contrasts": contrasts, "cells": rows}))
+    result = {"contrasts": contrasts, "comparisons": comparisons(done), "cells": rows}
+    print(write_result(HERE / "results" / "family.json", settings, result))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,17 @@ from toothwise.evaluation import (
 )
 from toothwise.simulate.maps import LineShape, generate
 
-__all__ = ["Cell", "CellMaps", "Fitted", "draw_maps", "fit_cell", "run_cell"]
+__all__ = [
+    "Cell",
+    "CellMaps",
+    "Fitted",
+    "Scored",
+    "draw_maps",
+    "fit_cell",
+    "measure_cell",
+    "run_cell",
+    "score_cell",
+]
 
 MODES = ("matched", "realistic")
 _PIXEL_MAPS = 100  # faulty maps on which pixel metrics are taken: they are slow
@@ -155,43 +165,53 @@ def fit_cell(cell: Cell, maps: CellMaps) -> Fitted:
     return Fitted(detector, detector.predict(maps.train[held]), seconds, _peak_memory())
 
 
-def run_cell(cell: Cell, maps: CellMaps | None = None, fitted: Fitted | None = None) -> dict[str, Any]:
-    """Fit, score, measure.
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What a fitted detector says of a cell's test maps: healthy and faulty ones of one session, and ``other``."""
 
-    Args:
-        cell: what to run.
-        maps: those of the cell, drawn before; None = draw them.
-        fitted: its detector, fitted before on the same training maps; None = fit it.
+    healthy: Prediction
+    faulty: Prediction
+    other: Prediction
 
-    Returns:
-        One flat row, JSON types; a metric that does not apply is None.
-    """
-    maps = maps or draw_maps(cell)
-    fitted = fitted or fit_cell(cell, maps)
-    detector, kept = fitted.detector, fitted.kept
+
+def score_cell(maps: CellMaps, fitted: Fitted) -> Scored:
+    """Predict the test maps of a cell."""
     _start_peak()
-    threshold = float(np.quantile(kept.score, 1.0 - _RATE))
-    healthy, faulty = detector.predict(maps.healthy), detector.predict(maps.faulty)
-    other = healthy if maps.other is maps.healthy else detector.predict(maps.other)
-    row: dict[str, Any] = {
+    healthy, faulty = fitted.detector.predict(maps.healthy), fitted.detector.predict(maps.faulty)
+    return Scored(healthy, faulty, healthy if maps.other is maps.healthy else fitted.detector.predict(maps.other))
+
+
+def measure_cell(cell: Cell, maps: CellMaps, fitted: Fitted, scored: Scored) -> dict[str, Any]:
+    """Every metric of a cell: one flat row, JSON types; a metric that does not apply is None."""
+    peak = max(fitted.peak_memory_mib, _peak_memory())
+    healthy, faulty, other = scored.healthy, scored.faulty, scored.other
+    threshold = float(np.quantile(fitted.kept.score, 1.0 - _RATE))
+    realistic = cell.mode == "realistic"
+    return {
         "domain": cell.domain,
         "mode": cell.mode,
         "detector": cell.detector,
         "seed": cell.seed,
         **_image_metrics(healthy.score, faulty.score),
         **_by_condition(healthy.score, faulty.score, maps.condition),
-        "auroc_session": _area(other.score, healthy.score) if cell.mode == "realistic" else None,
-        "auroc_across_sessions": _area(other.score, faulty.score) if cell.mode == "realistic" else None,
+        "auroc_session": _area(other.score, healthy.score) if realistic else None,
+        "auroc_across_sessions": _area(other.score, faulty.score) if realistic else None,
         **_alarms(threshold, healthy.score, other.score, maps.condition),
         **_tooth(faulty, maps.truth, maps.faulty.shape[1:]),
         **_severity(faulty, maps.truth),
         **_pixels(faulty, maps.masks),
-        **_pooled(cell.detector, kept, healthy, faulty, maps.truth),
+        **_pooled(cell.detector, fitted.kept, healthy, faulty, maps.truth),
         "fit_seconds": fitted.seconds,
-        "peak_memory_mib": max(fitted.peak_memory_mib, _peak_memory()),
-        **_speed(detector, maps.healthy),
+        "peak_memory_mib": peak,
+        **_speed(fitted.detector, maps.healthy),
     }
-    return row
+
+
+def run_cell(cell: Cell, maps: CellMaps | None = None) -> dict[str, Any]:
+    """Draw the maps of a cell (unless they are given), fit, score, measure: the row of ``measure_cell``."""
+    maps = maps or draw_maps(cell)
+    fitted = fit_cell(cell, maps)
+    return measure_cell(cell, maps, fitted, score_cell(maps, fitted))
 
 
 def _make(cell: Cell) -> Detector:
