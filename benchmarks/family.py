@@ -1,6 +1,6 @@
 """The detector family side by side, at the contrast where plain Dinomaly finds half of the lines.
 
-    OMP_NUM_THREADS=1 python benchmarks/family.py --output runs/family            # domain C, 3 seeds: 2 hours, one core
+    OMP_NUM_THREADS=1 python benchmarks/family.py --output runs/family            # domain C, 3 seeds: 1 hour, one core
     OMP_NUM_THREADS=1 python benchmarks/family.py --output runs/family --seeds 1  # going on repeats nothing
     python benchmarks/family.py --output runs/family --domains C A --seed 1       # one seed of both domains
 
@@ -45,8 +45,8 @@ HERE = Path(__file__).parent
 LENGTH = (20, 94)
 SPREAD = 1.15
 ENCODER: dict[str, Any] = {"encoder_name": EMBEDDED, "image_size": list(SIZE)}
-DINOMALY: dict[str, Any] = {**ENCODER, "max_steps": 200, "precision": "bfloat16", "pooling": "top"}
-DRAEM: dict[str, Any] = {"base_width": 8, "image_size": [64, 192], "max_steps": 300}
+DINOMALY: dict[str, Any] = {**ENCODER, "max_steps": 100, "precision": "bfloat16", "pooling": "top"}
+DRAEM: dict[str, Any] = {"base_width": 8, "image_size": [64, 192], "max_steps": 200}
 OPTIONS: dict[str, dict[str, Any]] = {
     "limit": {},
     "glr": {},
@@ -193,8 +193,8 @@ def main() -> None:
     parser.add_argument("--detectors", nargs="+", default=list(OPTIONS), choices=OPTIONS)
     parser.add_argument("--seeds", type=int, default=3, help="from 0")
     parser.add_argument("--seed", type=int, help="this one alone")
-    parser.add_argument("--train", type=int, default=300)
-    parser.add_argument("--test", type=int, default=300)
+    parser.add_argument("--train", type=int, default=240)
+    parser.add_argument("--test", type=int, default=200)
     args = parser.parse_args()
     contrasts = {}
     for domain in args.domains:

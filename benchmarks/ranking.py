@@ -35,12 +35,13 @@ PUBLISHED: dict[str, dict[str, float]] = {
     "early": {"padim": 72.9, "patchcore": 79.9, "dinomaly": 83.9},
     "later": {"dinomaly": 96.95, "dinomaly_tail": 97.63, "patchcore": 97.9, "patchcore_context": 99.7},
 }
+VIT_S: dict[str, Any] = {"encoder_name": "vit_small_patch14_dinov2"}
 DETECTORS: dict[str, tuple[str, dict[str, Any]]] = {
     "padim": ("padim", {}),
-    "patchcore": ("patchcore", {"num_neighbors": 1}),
-    "patchcore_context": ("patchcore_context", {"num_neighbors": 1}),
-    "dinomaly": ("dinomaly", {"pooling": "top"}),
-    "dinomaly_tail": ("dinomaly", {"pooling": "top", "loss": "tail", "tail": 0.05}),
+    "patchcore": ("patchcore", {**VIT_S, "num_neighbors": 1}),
+    "patchcore_context": ("patchcore_context", {**VIT_S, "num_neighbors": 1}),
+    "dinomaly": ("dinomaly", {**VIT_S, "pooling": "top"}),
+    "dinomaly_tail": ("dinomaly", {**VIT_S, "pooling": "top", "loss": "tail", "tail": 0.05}),
 }
 KEPT = 392 / 448  # of each side, in the early protocol
 CONTRAST = (1.2, 1.45)

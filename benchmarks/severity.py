@@ -1,6 +1,6 @@
 """Severity-aware Dinomaly: how well it tells the contrast of damage, and whether that rises until a gear fails.
 
-    OMP_NUM_THREADS=1 python benchmarks/severity.py            # needs TOOTHWISE_WEIGHTS; about 12 minutes on one core
+    OMP_NUM_THREADS=1 python benchmarks/severity.py            # about 12 minutes on one core
     OMP_NUM_THREADS=1 python benchmarks/severity.py --quick    # fewer maps and steps, not written: 3 minutes
 
 Simulated part: domain C, matched mode, training pool. The detector learns from healthy maps and its own synthetic
@@ -37,8 +37,14 @@ from toothwise.simulate.maps import generate
 
 NAME = "dinomaly_severity"
 CONTRAST = (1.02, 1.8)
-SIMULATED: dict[str, Any] = {"image_size": [224, 224]}
-RUN: dict[str, Any] = {"image_size": [490, 56], "pooling": "rows", "line_gear": "driving", "max_steps": 80}
+SIMULATED: dict[str, Any] = {"precision": "bfloat16"}
+RUN: dict[str, Any] = {
+    "image_size": [560, 64],
+    "pooling": "rows",
+    "line_gear": "driving",
+    "max_steps": 80,
+    "precision": "bfloat16",
+}
 HEALTHY_DAYS, WATCHED_DAYS = (17, 18), (24, 25, 26, 27)
 
 
@@ -142,9 +148,9 @@ def run_to_failure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     """Measure and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--train", type=int, default=80, help="healthy maps")
-    parser.add_argument("--test", type=int, default=90, help="maps with a line")
-    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--train", type=int, default=300, help="healthy maps")
+    parser.add_argument("--test", type=int, default=300, help="maps with a line")
+    parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--every", type=int, default=4, help="take every n-th record of the run's last days")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true", help="40 maps, 20 steps, every 8th record, no file")

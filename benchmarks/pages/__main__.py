@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from benchmark import benchmark
 from common import ROOT
+from encoder import encoder
+from family import family
 from hums2023 import hums2023
 from severity import severity
 
@@ -22,6 +24,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/vibration-results.md": vibration_results,
     "docs/benchmark.md": benchmark,
     "docs/severity.md": severity,
+    "docs/family.md": family,
+    "docs/encoder.md": encoder,
 }
 
 

@@ -27,7 +27,7 @@ __all__ = ["RUN_DETECTORS", "find_run", "judge_run", "run_demo", "write_run_maps
 # the deep detector rest on a single simulated run. benchmarks/hums2023.py tells what was decided after which result.
 RUN_DETECTORS: dict[str, dict[str, Any]] = {
     "scan": {"lines": "rows", "lengths": [8, 16, 32]},
-    "dinomaly_directional": {"image_size": [490, 56], "pooling": "rows", "max_steps": 60},
+    "dinomaly_directional": {"image_size": [560, 64], "pooling": "rows", "max_steps": 60},
 }
 
 

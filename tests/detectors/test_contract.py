@@ -1,5 +1,6 @@
 """What every detector of the registry promises, and what the simple ones are in closed form."""
 
+import shutil
 import subprocess
 import sys
 
@@ -117,6 +118,22 @@ def test_a_fresh_process_without_network_says_the_same(saved):
     with np.load(folder / "said.npz") as again:
         for name, scores in said.items():
             np.testing.assert_allclose(again[name], scores, rtol=1e-5, err_msg=name)  # threads may differ
+
+
+@pytest.mark.parametrize("name", [n for n in detectors.names() if n.startswith(NEURAL) and n != "fused"])
+def test_a_gpu_says_the_same_up_to_rounding(name, saved, tmp_path):
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    folder, said = saved
+    text = (folder / name / "detector.json").read_text()
+    assert '"device": "auto"' in text
+    shutil.copytree(folder / name, tmp_path / "on")
+    for device in ("cuda", "cpu"):
+        (tmp_path / "on" / "detector.json").write_text(text.replace('"device": "auto"', f'"device": "{device}"'))
+        np.testing.assert_allclose(detectors.load(tmp_path / "on").predict(_maps(5, 1)).score, said[name], rtol=1e-2)
+    fitted = _new(name, device="cuda").fit(_maps(32, 0)).save(tmp_path / "fitted")
+    assert np.isfinite(detectors.load(fitted).predict(_maps(5, 1)).score).all()
 
 
 def test_no_encoder_is_saved(saved):

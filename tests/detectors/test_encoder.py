@@ -1,14 +1,19 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 pytest.importorskip("timm")
 from safetensors.torch import save_file
 
+from toothwise import detectors
+from toothwise.detectors.embedded import EMBEDDED, SIZE, packaged_weights
 from toothwise.detectors.encoder import FrozenEncoder, find_weights
 from toothwise.errors import WeightsError
+from toothwise.evaluation import auroc
+from toothwise.simulate.maps import LineShape, generate
 
 TINY = "vit_tiny_patch16_224"
 WEIGHTS = os.environ.get("TOOTHWISE_WEIGHTS", "")
@@ -118,3 +123,29 @@ def test_what_anomalib_does_to_timm_does_not_change_tokens():
     TimmFeatureExtractor("vit_tiny_patch16_224", ["blocks.1"], pre_trained=False)  # patches timm in the whole process
     for a, b in zip(before, encoder(images), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_the_packages_own_encoder_needs_no_file_and_no_hub():
+    path = packaged_weights()
+    assert path is not None
+    assert path.stat().st_size < 12e6
+    encoder = FrozenEncoder(EMBEDDED)
+    assert (encoder.dim, encoder.num_heads, encoder.patch, encoder.prefix) == (192, 3, (16, 16), 1)
+    assert encoder.source.name == path.name
+    tokens = encoder(torch.zeros(1, 3, 32, 48))
+    assert [tuple(t.shape) for t in tokens] == [(1, 7, 192)] * 8
+    assert torch.isfinite(tokens[-1]).all()
+
+
+def test_what_it_was_taught_is_worth_something_and_it_is_the_default():
+    line = LineShape(length=(40, 94))
+    train = generate("C", 48, False, seed=0)[0]
+    test = [generate("C", 40, faulty, seed=5 + faulty, contrast=1.3, line=line)[0] for faulty in (False, True)]
+    area = {}
+    for weights in (None, "random"):
+        detector = detectors.create("patchcore", max_patches=2000, weights=weights).fit(train)
+        assert detector.options["encoder_name"] == EMBEDDED
+        assert detector.options["image_size"] == list(SIZE)
+        area[weights] = auroc(np.concatenate([detector.predict(t).score for t in test]), np.repeat([0, 1], 40))
+    assert area[None] > 0.85
+    assert area[None] > area["random"] + 0.1

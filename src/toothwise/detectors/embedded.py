@@ -7,11 +7,16 @@ from typing import Any
 
 from timm.models.vision_transformer import VisionTransformer
 
-__all__ = ["EMBEDDED", "SIZE", "make_embedded", "packaged_weights"]
+__all__ = ["EMBEDDED", "SIZE", "image_size_for", "make_embedded", "packaged_weights"]
 
 EMBEDDED = "toothwise_vit_tiny"
 SIZE = (256, 256)  # of its training images: as many tokens as the teacher has at 224 x 224
 _FOLDER = Path(__file__).parent / "weights"
+
+
+def image_size_for(encoder_name: str) -> tuple[int, int]:
+    """(height, width) of images where nothing else is asked for: 256 x 256 for this encoder, 224 x 224 for others."""
+    return SIZE if encoder_name == EMBEDDED else (224, 224)
 
 
 def make_embedded(**options: Any) -> VisionTransformer:

@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
+from toothwise.detectors.embedded import EMBEDDED, image_size_for
 from toothwise.detectors.encoder_cache import EncoderCache, shared_cache
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
 from toothwise.detectors.images import ImageMaker
@@ -28,7 +29,8 @@ class DinomalyDetector(Detector):
     Args:
         directional_layers, axis, mix, alpha, alpha_per, prefix, exclude, encoder_name, weights, loss, tail,
             recentre: of DirectionalDinomaly.
-        image_size: (height, width) that a map is resized to, multiples of the patch; None = 224 x 224.
+        image_size: (height, width) that a map is resized to, multiples of the patch; None = that of
+            ``image_size_for``.
         channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what
             its rows share).
         log: take the logarithm first (positive maps).
@@ -50,7 +52,7 @@ class DinomalyDetector(Detector):
     def __init__(
         self,
         *,
-        encoder_name: str = "vit_small_patch14_dinov2",
+        encoder_name: str = EMBEDDED,
         weights: str | None = None,
         directional_layers: Sequence[int] = (0, 1, 2),
         axis: str = "both",
@@ -92,7 +94,7 @@ class DinomalyDetector(Detector):
             loss=loss,
             tail=tail,
             recentre=recentre,
-            image_size=list(image_size or (224, 224)),
+            image_size=list(image_size or image_size_for(encoder_name)),
             channels=channels,
             log=log,
             pooling=pooling,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from toothwise.detectors.anomalib_module import EncoderApart
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
+from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.training import StepTrained, check_gradients
 from toothwise.errors import InputError, TrainingError
 
@@ -48,7 +49,7 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
 
     def __init__(
         self,
-        encoder_name: str = "vit_small_patch14_dinov2",
+        encoder_name: str = EMBEDDED,
         weights: str | None = None,
         directional_layers: Sequence[int] = (0, 1, 2),
         axis: str = "both",

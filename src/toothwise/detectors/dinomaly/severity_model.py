@@ -16,6 +16,7 @@ from torchvision.transforms.v2 import Normalize
 
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.dinomaly.severity_head import SeverityHead, SeverityOptions, severity_loss
+from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.graded_lines import GradedLines
 from toothwise.errors import InputError, TrainingError
 
@@ -58,7 +59,7 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
 
     def __init__(
         self,
-        encoder_name: str = "vit_small_patch14_dinov2",
+        encoder_name: str = EMBEDDED,
         head_pooling: str = "lines",
         hidden: Sequence[int] = (256, 64),
         head_dropout: float = 0.3,

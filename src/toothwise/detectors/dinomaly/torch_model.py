@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.dinomaly.loss import TopTailLoss
+from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.encoder import FrozenEncoder, average, encode_groups
 from toothwise.detectors.encoder_cache import EncoderCache
 from toothwise.errors import InputError
@@ -61,7 +62,7 @@ class DirectionalDinomalyModel(nn.Module):
 
     def __init__(
         self,
-        encoder_name: str = "vit_small_patch14_dinov2",
+        encoder_name: str = EMBEDDED,
         *,
         weights: str | Path | None = None,
         seed: int = 0,

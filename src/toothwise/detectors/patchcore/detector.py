@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from toothwise.detectors.embedded import EMBEDDED, image_size_for
 from toothwise.detectors.features import make_features
 from toothwise.detectors.patch_detector import PatchDetector
 from toothwise.detectors.patchcore.torch_model import ContextPatchcoreModel
@@ -21,7 +22,7 @@ class PatchcoreDetector(PatchDetector):
         encoder_name: a vision transformer or a CNN of timm.
         layers: stages of a CNN; None = "layer2" and "layer3". Of a vision transformer two groups of blocks are taken.
         weights: of the encoder: a .safetensors file; None = TOOTHWISE_WEIGHTS, then the hub; "random".
-        image_size: (height, width) that a map is resized to; None = 224 x 224.
+        image_size: (height, width) that a map is resized to; None = that of ``image_size_for``.
         channels, log: of ImageMaker.
         context, reach, position, num_neighbors, max_patches: of ContextPatchcoreModel.
         coreset_ratio: share of those patches that the bank keeps.
@@ -36,7 +37,7 @@ class PatchcoreDetector(PatchDetector):
     def __init__(
         self,
         *,
-        encoder_name: str = "vit_small_patch14_dinov2",
+        encoder_name: str = EMBEDDED,
         layers: Sequence[str] | None = None,
         weights: str | None = None,
         image_size: Sequence[int] | None = None,
@@ -62,7 +63,7 @@ class PatchcoreDetector(PatchDetector):
             num_neighbors=num_neighbors,
             max_patches=max_patches,
             coreset_ratio=coreset_ratio,
-            image_size=image_size or (224, 224),
+            image_size=image_size or image_size_for(encoder_name),
             channels=channels,
             log=log,
             batch_size=batch_size,

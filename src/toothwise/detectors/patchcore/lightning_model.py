@@ -15,6 +15,7 @@ from anomalib.visualization import Visualizer
 from torch import Tensor
 
 from toothwise.detectors.anomalib_module import EncoderApart, RawScoreModule
+from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.features import make_features
 from toothwise.detectors.patchcore.torch_model import ContextPatchcoreModel
 
@@ -39,7 +40,7 @@ class PatchcoreContext(MemoryBankMixin, EncoderApart, RawScoreModule):
 
     def __init__(
         self,
-        encoder_name: str = "vit_small_patch14_dinov2",
+        encoder_name: str = EMBEDDED,
         layers: Sequence[str] | None = None,
         weights: str | None = None,
         context: str = "row",
