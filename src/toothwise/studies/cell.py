@@ -3,46 +3,50 @@
 Realistic mode compares within a session: faulty maps and healthy maps of the fault session. What a detector makes of
 the session alone (healthy maps of one session against healthy maps of the other) is stated beside it, because in a
 comparison across sessions that is what would be detected.
+
+A study varies more: what the detector is trained on (another domain or state, few maps, some of them faulty) and what
+happens to the test maps (corruption, another grid). All of that is off by default, and a cell with the defaults draws
+the same maps and gives the same numbers as ever.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from toothwise import detectors
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.detectors.encoder_cache import unshared_encodings
-from toothwise.detectors.pooling import pool_lines, segment_scan
-from toothwise.diagnosis.tooth import name_teeth
 from toothwise.errors import InputError
-from toothwise.evaluation import (
-    aupr,
-    aupro,
-    auroc,
-    bootstrap_interval,
-    f1_max,
-    kendall,
-    pixel_auroc,
-    precision_at_recall,
-    spearman,
-    tpr_at_fpr,
-)
+from toothwise.simulate.corruptions import CORRUPTIONS, RESIZE_METHODS, corrupt, resize_maps
 from toothwise.simulate.maps import LineShape, generate
+from toothwise.simulate.textures import DOMAINS
+from toothwise.studies import measures
+from toothwise.studies.own_detectors import make_detector
+from toothwise.studies.scores import all_metrics
 
-__all__ = ["Cell", "CellMaps", "draw_maps", "run_cell"]
+__all__ = ["MODES", "Cell", "CellMaps", "Measured", "draw_maps", "measure_cell", "run_cell"]
 
 MODES = ("matched", "realistic")
-_PIXEL_MAPS = 100  # faulty maps on which pixel metrics are taken: they are slow
-_SINGLE = 30  # maps scored one by one for the latency
-_SLOW = 0.02  # seconds per map above which the batch is timed on those maps only
-_LINE_DETECTORS = ("scan", "scan_learned", "limit", "glr")
+_LIMITS = ("limit", "glr")
 _HELD_OUT = 4  # every 4th training map is kept for the threshold
 _RATE = 0.01
+_EXAMPLES = 3
+_VARIED = (  # by studies; the benchmark leaves them as they are
+    "test_domain",
+    "shape",
+    "test_shape",
+    "grid",
+    "train_resize",
+    "test_resize",
+    "train_condition",
+    "test_condition",
+    "contamination",
+    "corruption",
+    "strength",
+)
 
 
 @dataclass(frozen=True)
@@ -55,11 +59,21 @@ class Cell:
         detector: its name.
         seed: of maps and detector.
         options: of the detector.
-        n_train: maps that it is fitted on, and that its threshold is chosen on (a fourth).
-        n_test: healthy and as many faulty maps.
+        n_train: maps that it is fitted on, and that its threshold is chosen on (a fourth); 10 or more.
+        n_test: healthy and as many faulty maps, 32 or more.
         contrast: (lowest, highest) of the lines.
         gear: whose tooth is damaged: "driving", "driven" or "both".
         length: (shortest, longest) of the lines, cells; None = all lengths.
+        test_domain: of the test maps; None = the same.
+        shape: teeth of the two gears of the training maps.
+        test_shape: of the test maps; None = the same.
+        grid: rows and columns that maps are resized to before a detector sees them; None = the training maps' own.
+        train_resize, test_resize: how, see ``resize_maps``.
+        train_condition: "pool" = the domain's training maps; "cold" or "warm" = maps of one thermal state.
+        test_condition: "mixed", "cold" or "warm".
+        contamination: share of the training maps that have a line, unknown to the detector.
+        corruption: of the test maps, one of ``CORRUPTIONS``, or None.
+        strength: of the corruption.
     """
 
     domain: str
@@ -72,17 +86,50 @@ class Cell:
     contrast: tuple[float, float] = (1.08, 1.3)
     gear: str = "driving"
     length: tuple[int, int] | None = (20, 94)
+    test_domain: str | None = None
+    shape: tuple[int, int] = (31, 95)
+    test_shape: tuple[int, int] | None = None
+    grid: tuple[int, int] | None = None
+    train_resize: str = "area"
+    test_resize: str = "area"
+    train_condition: str = "pool"
+    test_condition: str = "mixed"
+    contamination: float = 0.0
+    corruption: str | None = None
+    strength: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise InputError(f"mode must be one of {', '.join(map(repr, MODES))}, but got {self.mode!r}")
-        if self.n_train < 32 or self.n_test < 32:
-            raise InputError(f"n_train and n_test must be 32 or more, but got {self.n_train} and {self.n_test}")
+        if self.n_train < 10 or self.n_test < 32:
+            raise InputError(
+                "n_train must be 10 or more and n_test must be 32 or more, "
+                f"but got n_train {self.n_train} and n_test {self.n_test}"
+            )
+        if not 0 <= self.contamination < 0.5:
+            raise InputError(f"contamination must be a share below 0.5, but got {self.contamination!r}")
+        for name, allowed in (
+            ("mode", MODES),
+            ("train_condition", ("pool", "cold", "warm")),
+            ("test_condition", ("mixed", "cold", "warm")),
+            ("train_resize", RESIZE_METHODS),
+            ("test_resize", RESIZE_METHODS),
+            ("test_domain", (None, *DOMAINS)),
+            ("corruption", (None, *CORRUPTIONS)),
+        ):
+            if getattr(self, name) not in allowed:
+                words = ", ".join(map(repr, allowed))
+                raise InputError(f"{name} must be one of {words}, but got {getattr(self, name)!r}")
+        if self.detector in _LIMITS and self.varied():
+            raise InputError(f"{self.detector!r} knows the generator as it is: {', '.join(self.varied())} must be off")
 
     @property
     def name(self) -> str:
-        """Unique within one configuration."""
+        """Unique within one configuration of the benchmark."""
         return f"{self.domain}-{self.mode}-{self.detector}-{self.seed}"
+
+    def varied(self) -> list[str]:
+        """Names of what differs from the plain benchmark."""
+        plain = {f.name: f.default for f in fields(self)}
+        return [name for name in _VARIED if getattr(self, name) != plain[name]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +141,8 @@ class CellMaps:
         healthy, faulty: of one session; ``truth`` is the table of the faulty ones, ``masks`` their damaged cells.
         condition: thermal state of the healthy maps, "cold" and "warm"; the faulty ones have the same order.
         other: healthy maps of the training session; the same as ``healthy`` in matched mode.
+        teeth: rows and columns that the truth counts in; None = those of the maps.
+        moved: the pixels have left their teeth.
     """
 
     train: np.ndarray
@@ -103,6 +152,25 @@ class CellMaps:
     masks: np.ndarray
     condition: np.ndarray
     other: np.ndarray
+    teeth: tuple[int, int] | None = None
+    moved: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a trial found.
+
+    Attributes:
+        row: flat, JSON types; a metric that does not apply is None.
+        scores: of each map, see module ``scores``.
+        info: what the fitted detector tells of itself.
+        examples: a few faulty maps, their masks and anomaly maps, by name.
+    """
+
+    row: dict[str, Any]
+    scores: dict[str, np.ndarray] = field(default_factory=dict)
+    info: dict[str, Any] = field(default_factory=dict)
+    examples: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def draw_maps(cell: Cell) -> CellMaps:
@@ -110,30 +178,62 @@ def draw_maps(cell: Cell) -> CellMaps:
     line = LineShape(length=cell.length)
     common: dict[str, Any] = {"mode": cell.mode, "gear": cell.gear, "line": line}
     base = 1000 * cell.seed
-    train = generate(cell.domain, cell.n_train, False, split="train", seed=base, **common)[0]
+    train = _train_maps(cell, base, common)
+    domain, shape = cell.test_domain or cell.domain, cell.test_shape or cell.shape
+    common |= {"shape": shape, "condition": cell.test_condition, "split": "test"}
     session = "fault" if cell.mode == "realistic" else None
-    other, _ = generate(cell.domain, cell.n_test, False, split="test", seed=base + 1, **common)
+    other, _ = generate(domain, cell.n_test, False, seed=base + 1, **common)
     healthy, table = other, None
     if session is not None:
-        healthy, table = generate(
-            cell.domain, cell.n_test, False, split="test", seed=base + 3, session=session, **common
-        )
+        healthy, table = generate(domain, cell.n_test, False, seed=base + 3, session=session, **common)
     faulty, truth, masks = generate(
-        cell.domain, cell.n_test, True, split="test", seed=base + 2, contrast=cell.contrast, masks=True, **common
+        domain, cell.n_test, True, seed=base + 2, contrast=cell.contrast, masks=True, **common
     )
     condition = (truth if table is None else table)["condition"].to_numpy().astype(str)
-    return CellMaps(train, healthy, faulty, truth, masks, condition, other)
+    same = other is healthy
+    moved = False
+    if cell.corruption is not None and cell.strength > 0:
+        moved = CORRUPTIONS[cell.corruption].moves
+        healthy, _ = corrupt(healthy, cell.corruption, cell.strength, seed=base + 4)
+        faulty, found = corrupt(faulty, cell.corruption, cell.strength, seed=base + 5, masks=masks)
+        masks = masks if found is None else found
+        other = healthy if same else corrupt(other, cell.corruption, cell.strength, seed=base + 6)[0]
+    grid = cell.grid or cell.shape
+    if train.shape[1:] != grid:
+        train = resize_maps(train, grid, cell.train_resize)
+    if shape != grid:
+        healthy, faulty = (resize_maps(x, grid, cell.test_resize) for x in (healthy, faulty))
+        other = healthy if same else resize_maps(other, grid, cell.test_resize)
+        masks = resize_maps(masks.astype(np.float32), grid, "area") >= 0.5
+    return CellMaps(train, healthy, faulty, truth, masks, condition, other, shape, moved)
+
+
+def _train_maps(cell: Cell, base: int, common: dict[str, Any]) -> np.ndarray:
+    """Training maps; a contaminated one is the same map with a line."""
+    kind: dict[str, Any] = {"split": "train", "shape": cell.shape, "seed": base, **common}
+    if cell.train_condition != "pool":
+        kind |= {"split": "test", "condition": cell.train_condition}
+    train: np.ndarray = generate(cell.domain, cell.n_train, False, **kind)[0]
+    count = round(cell.contamination * cell.n_train)
+    if count:
+        kind |= {"session": "healthy", "segment": False, "contrast": cell.contrast}
+        with_lines = generate(cell.domain, cell.n_train, True, **kind)[0]
+        which = np.random.default_rng(base + 7).permutation(cell.n_train)[:count]
+        train[which] = with_lines[which]
+    return train
 
 
 def run_cell(cell: Cell, maps: CellMaps | None = None) -> dict[str, Any]:
+    """The row of ``measure_cell``."""
+    return measure_cell(cell, maps).row
+
+
+def measure_cell(cell: Cell, maps: CellMaps | None = None) -> Measured:
     """Fit, score, measure.
 
     Args:
         cell: what to run.
         maps: those of the cell, drawn before; None = draw them.
-
-    Returns:
-        One flat row, JSON types; a metric that does not apply is None.
     """
     maps = maps or draw_maps(cell)
     detector = _make(cell)
@@ -145,28 +245,40 @@ def run_cell(cell: Cell, maps: CellMaps | None = None) -> dict[str, Any]:
     threshold = float(np.quantile(kept.score, 1.0 - _RATE))
     healthy, faulty = detector.predict(maps.healthy), detector.predict(maps.faulty)
     other = healthy if maps.other is maps.healthy else detector.predict(maps.other)
+    lines = measures.pooled(cell.detector, kept, healthy, faulty)
+    scores = {"healthy": healthy.score, "faulty": faulty.score} | {name: p.score for name, p in lines.items()}
+    scores["warm"] = maps.condition == "warm"
+    teeth = maps.teeth or maps.faulty.shape[1:]
+
+    def named(found: Prediction | None) -> dict[str, Any]:
+        if found is None or maps.moved:
+            return {"gear_accuracy": None, "tooth_accuracy": None}
+        return measures.tooth(found, maps.truth, teeth)
+
     row: dict[str, Any] = {
         "domain": cell.domain,
         "mode": cell.mode,
         "detector": cell.detector,
         "seed": cell.seed,
-        **_image_metrics(healthy.score, faulty.score),
-        **_by_condition(healthy.score, faulty.score, maps.condition),
-        "auroc_session": _area(other.score, healthy.score) if cell.mode == "realistic" else None,
-        "auroc_across_sessions": _area(other.score, faulty.score) if cell.mode == "realistic" else None,
-        **_alarms(threshold, healthy.score, other.score, maps.condition),
-        **_tooth(faulty, maps.truth, maps.faulty.shape[1:]),
-        **_severity(faulty, maps.truth),
-        **_pixels(faulty, maps.masks),
-        **_pooled(cell.detector, kept, healthy, faulty, maps.truth),
-        "fit_seconds": fit_seconds,
-        **_speed(detector, maps.healthy),
+        **measures.auroc_interval(healthy.score, faulty.score),
+        **measures.by_condition(healthy.score, faulty.score, maps.condition),
+        "auroc_session": measures.area(other.score, healthy.score) if cell.mode == "realistic" else None,
+        "auroc_across_sessions": measures.area(other.score, faulty.score) if cell.mode == "realistic" else None,
+        **measures.alarms(threshold, healthy.score, other.score, maps.condition),
+        **named(faulty),
+        **measures.severity(faulty, maps.truth),
+        **measures.pixels(faulty, maps.masks),
     }
-    return row
+    for pooling in ("lines", "segments"):
+        row |= {f"{metric}_{pooling}": None for metric in ("auroc", "tpr_at_1_fpr")}
+        row[f"tooth_accuracy_{pooling}"] = named(lines.get(f"faulty_{pooling}"))["tooth_accuracy"]
+    row |= all_metrics(scores) | {"fit_seconds": fit_seconds} | measures.speed(detector, maps.healthy)
+    examples = {"maps": maps.faulty, "masks": maps.masks, "anomaly": faulty.anomaly_map}
+    return Measured(row, scores, detector.info, {name: array[:_EXAMPLES] for name, array in examples.items()})
 
 
 def _make(cell: Cell) -> Detector:
-    if cell.detector in ("limit", "glr"):
+    if cell.detector in _LIMITS:
         from toothwise.detectors.limit import GeneratorLimit
 
         return GeneratorLimit(
@@ -177,135 +289,4 @@ def _make(cell: Cell) -> Detector:
             gear=cell.gear,
             length=cell.length,
         )
-    options = dict(cell.options)
-    if cell.detector.startswith(("dinomaly", "patchcore", "padim", "draem", "fused")):
-        options.setdefault("seed", cell.seed)
-    return detectors.create(cell.detector, **options)
-
-
-def _area(negative: np.ndarray, positive: np.ndarray) -> float:
-    return auroc(np.concatenate([negative, positive]), np.repeat([0, 1], [len(negative), len(positive)]))
-
-
-def _image_metrics(healthy: np.ndarray, faulty: np.ndarray) -> dict[str, Any]:
-    scores, labels = np.concatenate([healthy, faulty]), np.repeat([0, 1], [len(healthy), len(faulty)])
-    interval = bootstrap_interval(auroc, scores, labels, resamples=500, seed=0)
-    return {
-        "auroc": auroc(scores, labels),
-        "auroc_low": interval.low,
-        "auroc_high": interval.high,
-        "aupr": aupr(scores, labels),
-        "f1_max": f1_max(scores, labels),
-        "precision_at_90_recall": precision_at_recall(scores, labels, recall=0.9),
-        "tpr_at_1_fpr": tpr_at_fpr(scores, labels, fpr=0.01),
-        "tpr_at_5_fpr": tpr_at_fpr(scores, labels, fpr=0.05),
-    }
-
-
-def _by_condition(healthy: np.ndarray, faulty: np.ndarray, condition: np.ndarray) -> dict[str, float]:
-    cold, warm = condition == "cold", condition == "warm"
-    return {
-        "auroc_cold": _area(healthy[cold], faulty[cold]),
-        "auroc_warm": _area(healthy[warm], faulty[warm]),
-        "auroc_cold_fault_warm_healthy": _area(healthy[warm], faulty[cold]),
-        "auroc_warm_fault_cold_healthy": _area(healthy[cold], faulty[warm]),
-    }
-
-
-def _alarms(threshold: float, healthy: np.ndarray, other: np.ndarray, condition: np.ndarray) -> dict[str, float]:
-    """Actual false alarm rates of a threshold set for 1 % on the training pool."""
-    alarm, calm = healthy > threshold, other > threshold
-    return {
-        "false_alarms_cold": float(np.mean(calm[condition == "cold"])),
-        "false_alarms_warm": float(np.mean(calm[condition == "warm"])),
-        "false_alarms_session": float(np.mean(alarm)),
-    }
-
-
-def _tooth(found: Prediction, truth: pd.DataFrame, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Share of faulty maps whose gear, and whose gear and tooth (+-1), are named rightly."""
-    if found.row_evidence is None and found.column_evidence is None:
-        return {"gear_accuracy": None, "tooth_accuracy": None}
-    named = name_teeth(found)
-    gear, tooth, teeth = (truth[c].to_numpy() for c in ("gear", "tooth", "teeth"))
-    size = np.where(gear == "driving", shape[0], shape[1])
-    # a line may cover two teeth: the distance to the nearer one counts
-    away = np.stack([(named.tooth - (tooth.astype(int) + k)) % size for k in range(2)])
-    away = np.minimum(away, size - away)
-    distance = np.where(teeth.astype(int) > 1, away.min(axis=0), away[0])
-    right = named.gear == gear
-    return {"gear_accuracy": float(np.mean(right)), "tooth_accuracy": float(np.mean(right & (distance <= 1)))}
-
-
-def _severity(found: Prediction, truth: pd.DataFrame) -> dict[str, float | None]:
-    """How well the severity puts faulty maps in order of their contrast; detectors without one have None."""
-    contrast = truth["contrast"].to_numpy(dtype=float)
-    if found.severity is None:
-        return {"severity_spearman": None, "severity_kendall": None}
-    alike = len(set(found.severity)) < 2 or len(set(contrast)) < 2  # no order to agree with
-    return {
-        "severity_spearman": None if alike else spearman(found.severity, contrast),
-        "severity_kendall": None if alike else kendall(found.severity, contrast),
-    }
-
-
-def _pixels(found: Prediction, masks: np.ndarray) -> dict[str, float]:
-    heat, mask = found.anomaly_map[:_PIXEL_MAPS], masks[:_PIXEL_MAPS]
-    return {"pixel_auroc": pixel_auroc(heat, mask), "aupro": aupro(heat, mask)}
-
-
-def _pooled(
-    name: str, kept: Prediction, healthy: Prediction, faulty: Prediction, truth: pd.DataFrame
-) -> dict[str, float | None]:
-    """The same anomaly maps scored by their lines: "lines" = best whole line, "segments" = best segment (a scan)."""
-    row: dict[str, float | None] = {}
-    scan = None if name in _LINE_DETECTORS else segment_scan(kept.anomaly_map)
-    for pooling in ("lines", "segments"):
-        if scan is None:  # it scores lines already
-            row |= {f"{metric}_{pooling}": None for metric in ("auroc", "tpr_at_1_fpr", "tooth_accuracy")}
-            continue
-        calm, found = (
-            pool_lines(p.anomaly_map, pooling) if pooling == "lines" else scan.predict(p.anomaly_map)
-            for p in (healthy, faulty)
-        )
-        scores, labels = (
-            np.concatenate([calm.score, found.score]),
-            np.repeat([0, 1], [len(calm.score), len(found.score)]),
-        )
-        row |= {
-            f"auroc_{pooling}": auroc(scores, labels),
-            f"tpr_at_1_fpr_{pooling}": tpr_at_fpr(scores, labels, fpr=0.01),
-            f"tooth_accuracy_{pooling}": _tooth(found, truth, found.anomaly_map.shape[1:])["tooth_accuracy"],
-        }
-    return row
-
-
-def _speed(detector: Detector, maps: np.ndarray) -> dict[str, Any]:
-    """Milliseconds per map one by one (median, p95) and maps per second in one batch, after a warm-up."""
-    with unshared_encodings():
-        detector.predict(maps[:2])
-        times = []
-        for k in range(min(_SINGLE, len(maps))):
-            begin = time.perf_counter()
-            detector.predict(maps[k : k + 1])
-            times.append(time.perf_counter() - begin)
-        batch = maps if np.median(times) < _SLOW else maps[:_SINGLE]
-        begin = time.perf_counter()
-        detector.predict(batch)
-        seconds = time.perf_counter() - begin
-    return {
-        "predict_ms_median": 1000 * float(np.median(times)),
-        "predict_ms_p95": 1000 * float(np.quantile(times, 0.95)),
-        "maps_per_second": len(batch) / seconds,
-        "stored_numbers": int(sum(v.size for v in detector._state().values())),
-        "peak_memory_mib": _peak_memory(),
-    }
-
-
-def _peak_memory() -> float:
-    """Peak resident memory of this process so far, MiB."""
-    import resource
-    import sys
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    return make_detector(cell.detector, cell.options, cell.seed)
