@@ -12,7 +12,7 @@ the same maps and gives the same numbers as ever.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from toothwise.simulate.corruptions import CORRUPTIONS, RESIZE_METHODS, corrupt,
 from toothwise.simulate.maps import LineShape, generate
 from toothwise.simulate.textures import DOMAINS
 from toothwise.studies import measures
+from toothwise.studies.fitted import fit_once
 from toothwise.studies.own_detectors import make_detector
 from toothwise.studies.scores import all_metrics
 
@@ -39,6 +40,8 @@ _VARIED = (  # by studies; the benchmark leaves them as they are
     "shape",
     "test_shape",
     "grid",
+    "train_grid",
+    "test_grid",
     "train_resize",
     "test_resize",
     "train_condition",
@@ -68,7 +71,8 @@ class Cell:
         shape: teeth of the two gears of the training maps.
         test_shape: of the test maps; None = the same.
         grid: rows and columns that maps are resized to before a detector sees them; None = the training maps' own.
-        train_resize, test_resize: how, see ``resize_maps``.
+        train_grid, test_grid: resolution that maps are stored in before that; None = their own.
+        train_resize, test_resize: how they are resized, see ``resize_maps``.
         train_condition: "pool" = the domain's training maps; "cold" or "warm" = maps of one thermal state.
         test_condition: "mixed", "cold" or "warm".
         contamination: share of the training maps that have a line, unknown to the detector.
@@ -90,6 +94,8 @@ class Cell:
     shape: tuple[int, int] = (31, 95)
     test_shape: tuple[int, int] | None = None
     grid: tuple[int, int] | None = None
+    train_grid: tuple[int, int] | None = None
+    test_grid: tuple[int, int] | None = None
     train_resize: str = "area"
     test_resize: str = "area"
     train_condition: str = "pool"
@@ -99,6 +105,8 @@ class Cell:
     strength: float = 0.0
 
     def __post_init__(self) -> None:
+        if self.test_domain == self.domain:  # home by another name is the same trial
+            object.__setattr__(self, "test_domain", None)
         if self.n_train < 10 or self.n_test < 32:
             raise InputError(
                 "n_train must be 10 or more and n_test must be 32 or more, "
@@ -198,14 +206,21 @@ def draw_maps(cell: Cell) -> CellMaps:
         faulty, found = corrupt(faulty, cell.corruption, cell.strength, seed=base + 5, masks=masks)
         masks = masks if found is None else found
         other = healthy if same else corrupt(other, cell.corruption, cell.strength, seed=base + 6)[0]
-    grid = cell.grid or cell.shape
-    if train.shape[1:] != grid:
-        train = resize_maps(train, grid, cell.train_resize)
-    if shape != grid:
-        healthy, faulty = (resize_maps(x, grid, cell.test_resize) for x in (healthy, faulty))
-        other = healthy if same else resize_maps(other, grid, cell.test_resize)
+    grid = cell.grid or cell.train_grid or cell.shape
+    train = _resized(train, cell.train_grid, grid, cell.train_resize)
+    healthy, faulty = (_resized(x, cell.test_grid, grid, cell.test_resize) for x in (healthy, faulty))
+    other = healthy if same else _resized(other, cell.test_grid, grid, cell.test_resize)
+    if masks.shape[1:] != grid:
         masks = resize_maps(masks.astype(np.float32), grid, "area") >= 0.5
     return CellMaps(train, healthy, faulty, truth, masks, condition, other, shape, moved)
+
+
+def _resized(values: np.ndarray, stored: tuple[int, int] | None, grid: tuple[int, int], method: str) -> np.ndarray:
+    """Maps as they are stored, brought to the detector's grid."""
+    for shape in (stored or grid, grid):
+        if values.shape[1:] != shape:
+            values = resize_maps(values, shape, method)
+    return values
 
 
 def _train_maps(cell: Cell, base: int, common: dict[str, Any]) -> np.ndarray:
@@ -218,7 +233,8 @@ def _train_maps(cell: Cell, base: int, common: dict[str, Any]) -> np.ndarray:
     if count:
         kind |= {"session": "healthy", "segment": False, "contrast": cell.contrast}
         with_lines = generate(cell.domain, cell.n_train, True, **kind)[0]
-        which = np.random.default_rng(base + 7).permutation(cell.n_train)[:count]
+        rng = np.random.default_rng(base + 7)
+        which = rng.permutation(cell.n_train)[:count]
         train[which] = with_lines[which]
     return train
 
@@ -236,12 +252,8 @@ def measure_cell(cell: Cell, maps: CellMaps | None = None) -> Measured:
         maps: those of the cell, drawn before; None = draw them.
     """
     maps = maps or draw_maps(cell)
-    detector = _make(cell)
-    held = np.arange(len(maps.train)) % _HELD_OUT == 0
-    begin = time.perf_counter()
-    detector.fit(maps.train[~held])
-    fit_seconds = time.perf_counter() - begin
-    kept = detector.predict(maps.train[held])
+    train = maps.train
+    detector, kept, fit_seconds = fit_once(_training(cell), lambda: _fit(cell, train))
     threshold = float(np.quantile(kept.score, 1.0 - _RATE))
     healthy, faulty = detector.predict(maps.healthy), detector.predict(maps.faulty)
     other = healthy if maps.other is maps.healthy else detector.predict(maps.other)
@@ -275,6 +287,28 @@ def measure_cell(cell: Cell, maps: CellMaps | None = None) -> Measured:
     row |= all_metrics(scores) | {"fit_seconds": fit_seconds} | measures.speed(detector, maps.healthy)
     examples = {"maps": maps.faulty, "masks": maps.masks, "anomaly": faulty.anomaly_map}
     return Measured(row, scores, detector.info, {name: array[:_EXAMPLES] for name, array in examples.items()})
+
+
+def _training(cell: Cell) -> str:
+    """All that a fitted detector depends on."""
+    plain = {f.name: f.default for f in fields(cell)}
+    of_test = ("n_test", "test_domain", "test_shape", "test_grid", "test_resize", "test_condition", "corruption")
+    unseen = {name: plain[name] for name in (*of_test, "strength")}
+    if not cell.contamination:  # then training maps have no lines
+        unseen |= {name: plain[name] for name in ("contrast", "gear", "length")}
+    if cell.detector in _LIMITS:  # they look at the cell
+        unseen = {}
+    return repr(replace(cell, **unseen))
+
+
+def _fit(cell: Cell, train: np.ndarray) -> tuple[Detector, Prediction, float]:
+    """The detector, what it says of held-out training maps, and the seconds that its fit took."""
+    detector = _make(cell)
+    held = np.arange(len(train)) % _HELD_OUT == 0
+    begin = time.perf_counter()
+    detector.fit(train[~held])
+    seconds = time.perf_counter() - begin
+    return detector, detector.predict(train[held]), seconds
 
 
 def _make(cell: Cell) -> Detector:

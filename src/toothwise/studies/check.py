@@ -5,8 +5,7 @@ from __future__ import annotations
 from toothwise import detectors
 from toothwise.errors import InputError, MissingDependencyError
 from toothwise.studies.config import Part, Study
-from toothwise.studies.expand import Arm
-from toothwise.studies.located import Place
+from toothwise.studies.expand import Arm, setting_place
 from toothwise.studies.own_detectors import known_options, make_detector
 
 __all__ = ["check_detectors"]
@@ -27,31 +26,21 @@ def check_detectors(study: Study) -> None:
             _check(study, part, arm)
 
 
-def _place(study: Study, arm: Arm, *words: str) -> Place:
-    """Where a setting of an arm stands: in its override, in what it is crossed with, or in the base."""
-    top = arm.place[:-2] if "overrides" in arm.place else arm.place
-    level = arm.name.partition("/")[2]
-    for place in ((*top, "crossed", level, *words), (*arm.place, *words), (*top, "base", *words)):
-        if place in study.source.lines:
-            return place
-    return arm.place
-
-
 def _check(study: Study, part: Part, arm: Arm) -> None:
     name, options = arm.settings["detector"], arm.settings.get("options", {})
     source = study.source
     if name in _LIMITS and part.kind == "maps":
         if options:
-            raise source.error(_place(study, arm, "options"), f"detector {name!r} has no options")
+            raise source.error(setting_place(study.source, arm, "options"), f"detector {name!r} has no options")
         return
     if ":" not in name and name not in detectors.names():
         allowed = [*detectors.names(), *(_LIMITS if part.kind == "maps" else ())]
-        raise source.unknown(_place(study, arm, "detector"), name, "detector", allowed)
+        raise source.unknown(setting_place(study.source, arm, "detector"), name, "detector", allowed)
     try:
         known = known_options(name)
         for option in options:
             if option not in known:
-                place = _place(study, arm, "options", option)
+                place = setting_place(study.source, arm, "options", option)
                 raise source.unknown(place, option, f"option of detector {name!r}", known)
         make_detector(name, options)
     except MissingDependencyError:
@@ -60,5 +49,9 @@ def _check(study: Study, part: Part, arm: Arm) -> None:
         if str(error).startswith(f"{source.file}, line"):
             raise
         guilty = next((option for option in options if option in str(error)), None)
-        place = _place(study, arm, "options", guilty) if guilty else _place(study, arm, "detector")
+        place = (
+            setting_place(study.source, arm, "options", guilty)
+            if guilty
+            else setting_place(study.source, arm, "detector")
+        )
         raise source.error(place, f"{arm.name!r}: {error}") from None

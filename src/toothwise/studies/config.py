@@ -11,7 +11,7 @@ from toothwise.data import PRESETS
 from toothwise.errors import InputError
 from toothwise.simulate.textures import DOMAINS
 from toothwise.studies.cell import MODES
-from toothwise.studies.expand import Arm, arms_of, comparisons_of
+from toothwise.studies.expand import Arm, arms_of, comparisons_of, setting_place
 from toothwise.studies.fields import field_types, fitted, words
 from toothwise.studies.located import Located, read_located
 from toothwise.studies.metric_names import metric_names
@@ -41,6 +41,7 @@ class Resources:
             after the other, and a crash costs the one trial.
         share_encodings_mib: encoder outputs that a process remembers from trial to trial; 0 = none. Times of fits then
             depend on the order of trials.
+        reuse_fits: fitted detectors that a process keeps for trials that train on the same; 0 = none.
         pictures: keep a few maps with their anomaly maps, as arrays and as a picture.
     """
 
@@ -49,6 +50,7 @@ class Resources:
     memory_mib: float | None = None
     fresh_process: bool = False
     share_encodings_mib: int = 0
+    reuse_fits: int = 0
     pictures: bool = False
 
 
@@ -133,7 +135,9 @@ class Study:
                         try:
                             settings = KINDS[part.kind](seed=seed, **place, **arm.settings)
                         except InputError as error:
-                            raise self.source.error(arm.place, f"{arm.name!r}: {error}") from None
+                            guilty = next((name for name in arm.settings if name in str(error)), "")
+                            place_of = setting_place(self.source, arm, guilty)
+                            raise self.source.error(place_of, f"{arm.name!r}: {error}") from None
                         yield Trial(part.name, arm.name, group, part.kind, settings)
 
 
@@ -250,7 +254,7 @@ def _resources(source: Located, data: dict[str, Any]) -> Resources:
     for name, value in given.items():
         good, chosen[name] = fitted(value, types[name])
         if not good or (isinstance(value, int | float) and value < 0):
-            raise source.error(("resources", name), f"{name} must be a {words(types[name])}, but is {value!r:.60}")
+            raise source.error(("resources", name), f"{name} must be {words(types[name])}, but is {value!r:.60}")
     return Resources(**chosen)
 
 

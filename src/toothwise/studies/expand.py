@@ -8,7 +8,7 @@ from typing import Any
 from toothwise.studies.fields import field_types, fitted, words
 from toothwise.studies.located import Located, Place
 
-__all__ = ["Arm", "arms_of", "comparisons_of"]
+__all__ = ["Arm", "arms_of", "comparisons_of", "setting_place"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,16 @@ def arms_of(source: Located, place: Place, data: dict[str, Any], cls: type, fixe
                 raise source.error(where, f"{name!r} has no detector: name one there or in base")
             arms.append(Arm(f"{name}/{more}" if more else name, both, where))
     return tuple(arms)
+
+
+def setting_place(source: Located, arm: Arm, *words: str) -> Place:
+    """Where a setting of an arm stands: in what it is crossed with, in its override, or in the base."""
+    top = arm.place[:-2] if "overrides" in arm.place else arm.place
+    level = arm.name.partition("/")[2]
+    for place in ((*top, "crossed", level, *words), (*arm.place, *words), (*top, "base", *words)):
+        if place in source.lines:
+            return place
+    return arm.place
 
 
 def _settings(source: Located, place: Place, given: Any, types: dict[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,7 @@ def words(hint: Any) -> str:
         return " or ".join(words(option) for option in inside)
     if origin is tuple:
         many = len(inside) == 2 and inside[1] is Ellipsis
-        return f"a list of {words(inside[0])}s" if many else f"[{', '.join(words(option) for option in inside)}]"
-    plain = {int: "whole number", float: "number", str: "text", bool: "true/false", type(None): "null"}
+        names = [words(option).removeprefix("a ") for option in inside]
+        return f"a list of {names[0]}s" if many else f"[{', '.join(names)}]"
+    plain = {int: "a whole number", float: "a number", str: "text", bool: "true/false", type(None): "null"}
     return plain.get(hint, "names and values" if origin is dict else str(hint))

@@ -12,8 +12,8 @@ __all__ = ["with_smoke"]
 def with_smoke(source: Located) -> Located:
     """The file with its ``smoke`` section laid over it; lines of what was laid over are those of the section.
 
-    A list of names under ``overrides``, ``crossed`` or ``parts`` keeps those alone; everything else replaces, and
-    names and values are merged.
+    A list of names under ``overrides``, ``crossed`` or ``parts`` keeps those alone, and null leaves one out; everything
+    else replaces, and names and values are merged.
 
     Raises:
         InputError: there is no such section, or it keeps a name that is none.
@@ -38,6 +38,10 @@ def _laid_over(source: Located, under: Any, over: Any, place: Place, lines: dict
     if isinstance(under, dict) and isinstance(over, dict):
         merged = dict(under)
         for name, value in over.items():
+            if value is None and place[-1] in ("overrides", "crossed", "parts"):
+                if merged.pop(name, source) is source:
+                    raise source.unknown((*place, name), name, f"name in {place[-1]}", under)
+                continue
             merged[name] = _laid_over(source, under.get(name), value, (*place, name), lines)
         return merged
     own = place[1:]

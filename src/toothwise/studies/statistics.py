@@ -109,6 +109,10 @@ class _Results:
                 self.failed[place] = self.failed.get(place, 0) + 1
         self._scores: dict[str, dict[str, np.ndarray]] = {}
 
+    def keys(self, place: tuple[str, str, str]) -> set[str]:
+        """Of the arm's trials."""
+        return {key for key, _ in self._rows.get(place, {}).values()}
+
     def values(self, place: tuple[str, str, str], metric: str) -> dict[int, float]:
         """The metric by seed, where it is a number."""
         rows = self._rows.get(place, {})
@@ -267,8 +271,10 @@ def _family(
 def _compare(
     opened: OpenedStudy, results: _Results, part: Part, group: str, metric: str, a: str, b: str
 ) -> Comparison | None:
-    """Paired over the seeds that both have; None where there is none."""
+    """Paired over the seeds that both have; None where there is none, or where both arms are the same trials."""
     places = [(part.name, group, arm) for arm in (a, b)]
+    if results.keys(places[0]) == results.keys(places[1]):
+        return None
     known = parse_metric(metric)
     scored = [{} if known is None else results.scored(place, known) for place in places]
     values = [results.values(place, metric) for place in places]

@@ -18,6 +18,7 @@ from toothwise.detectors.encoder_cache import EncoderCache, shared_encodings
 from toothwise.results import machine, versions
 from toothwise.studies import measures
 from toothwise.studies.config import Resources
+from toothwise.studies.fitted import reused_fits
 from toothwise.studies.revision import code_revision
 from toothwise.studies.trial import Trial, measure
 
@@ -48,7 +49,8 @@ def run_trial(trial: Trial, resources: Resources) -> Outcome:
     facts: dict[str, Any] = {"status": "done", "reason": None, "metrics": {}, "info": {}}
     scores, examples, curves = {}, {}, {}
     try:
-        with _memory_limit(resources.memory_mib), _encodings(resources), recorded_curves() as recorded:
+        limited, reused = _memory_limit(resources.memory_mib), reused_fits(resources.reuse_fits)
+        with limited, reused, _encodings(resources), recorded_curves() as recorded:
             found = measure(trial.settings)
         facts |= {"metrics": finite(found.row), "info": finite(found.info)}
         scores, curves = found.scores, recorded.thinned()
