@@ -40,7 +40,19 @@ def test_import_loads_nothing_heavy():
 
 @pytest.mark.parametrize(
     "name",
-    ["gears", "vibration", "healthmap", "simulate", "evaluation", "data", "detectors", "diagnosis", "studies", "reporting", "cli"],
+    [
+        "gears",
+        "vibration",
+        "healthmap",
+        "simulate",
+        "evaluation",
+        "data",
+        "detectors",
+        "diagnosis",
+        "studies",
+        "reporting",
+        "cli",
+    ],
 )
 def test_no_package_loads_torch_before_it_is_asked_for(name):
     assert modules_after(f"import toothwise.{name}") & TORCH == set()

@@ -35,10 +35,13 @@ compare: [[long/few, mean/many]]
 
 
 def told(path) -> str:
-    with pytest.raises(InputError) as caught:
+    def whole():
         study = read_study(path)
         study.trials()
         check_detectors(study)
+
+    with pytest.raises(InputError) as caught:
+        whole()
     return str(caught.value)
 
 

@@ -191,6 +191,8 @@ def test_a_folder_is_used_by_one_run_at_a_time(write_study, tmp_path, toothwise)
 
 
 def test_what_a_trial_takes_must_be_there(local_ray, toothwise, write_study, tmp_path):
-    run = toothwise("study", "run", write_study(grid(1)), "--output", tmp_path / "out", "--gpus", "8", "--tracking", "none")
+    run = toothwise(
+        "study", "run", write_study(grid(1)), "--output", tmp_path / "out", "--gpus", "8", "--tracking", "none"
+    )
     assert run.code == 2
     assert "a trial takes 8 GPU, but there are" in run.err

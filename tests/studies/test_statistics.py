@@ -99,7 +99,7 @@ def test_better_is_said_only_where_the_corrected_test_supports_it(folder):
 
 def test_a_pair_of_ones_own_joins_the_family(folder):
     opened = open_study(folder)
-    (own,) = [c for c in comparisons(opened, pair=("good", "same"), metrics=("auroc",))]
+    (own,) = comparisons(opened, pair=("good", "same"), metrics=("auroc",))
     assert own.family == 8  # the study has it the other way round
     listed = next(c for c in comparisons(opened) if (c.a, c.b, c.metric) == ("same", "good", "auroc"))
     assert (own.p_value, own.difference) == pytest.approx((listed.p_value, -listed.difference))

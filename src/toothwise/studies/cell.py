@@ -291,7 +291,7 @@ def measure_cell(cell: Cell, maps: CellMaps | None = None) -> Measured:
 
 def _training(cell: Cell) -> str:
     """All that a fitted detector depends on."""
-    plain = {f.name: f.default for f in fields(cell)}
+    plain: dict[str, Any] = {f.name: f.default for f in fields(cell)}
     of_test = ("n_test", "test_domain", "test_shape", "test_grid", "test_resize", "test_condition", "corruption")
     unseen = {name: plain[name] for name in (*of_test, "strength")}
     if not cell.contamination:  # then training maps have no lines
