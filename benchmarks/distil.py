@@ -1,17 +1,20 @@
 """Distil the package's own small encoder from a DINOv2-class ViT-S, on simulated maps.
 
-    python benchmarks/distil.py --work runs/distil                          # 8,000 maps, 6,000 steps: a night
-    python benchmarks/distil.py --work runs/distil --maps 2500 --steps 900  # the reduced version: an hour
-    python benchmarks/distil.py --work runs/distil --quick                  # a few steps; no result
+    python benchmarks/distil.py --work runs/distil                              # 12,000 images, 12,000 steps: a night
+    python benchmarks/distil.py --work runs/distil --images 3000 --steps 1500   # the reduced version: an hour
+    python benchmarks/distil.py --work runs/distil --quick                      # a few steps; no result
 
 Teacher: timm's vit_small_patch14_dinov2 from TOOTHWISE_WEIGHTS, at 224 x 224. Student: toothwise_vit_tiny at 256 x 256,
 the same 16 x 16 tokens, started from the first eight blocks of timm's vit_tiny_patch16_224 (from TOOTHWISE_WEIGHTS
 too). It learns to give, through one linear map that is thrown away, the mean tokens of the teacher's early and of its
-late blocks, each token standardised: cosine distance, averaged over tokens. Maps: all four domains in turn, realistic
-mode, half of them with lines of 1.05 to 1.6, of either gear.
+late blocks, each token standardised: cosine distance, averaged over tokens.
 
-The teacher's tokens are computed once and kept in --work (fp16); steps are saved every 100, so that a run that was
-killed goes on.
+Four of five images are maps: all four domains in turn, realistic mode, half of them with lines of 1.05 to 1.6, of
+either gear. The fifth is of "dead leaves", opaque shapes of all sizes over each other (Lee, Mumford and Huang 2001),
+so that the student does not forget edges and surfaces that no map has.
+
+Images and the teacher's tokens are computed once and kept in --work (fp16); steps are saved every 100, so that a run
+that was killed goes on. A GPU is used where there is one.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from torch.nn import functional
 from toothwise.detectors.embedded import EMBEDDED, SIZE, make_embedded
 from toothwise.detectors.encoder import FrozenEncoder, average, find_weights, hash_state, read_weights
 from toothwise.detectors.features import VitFeatures
+from toothwise.detectors.image_scoring import pick_device
 from toothwise.detectors.images import ImageMaker
 from toothwise.files import atomic_file
 from toothwise.results import write_result
@@ -38,18 +42,43 @@ from toothwise.simulate.maps import generate
 
 HERE = Path(__file__).parent
 TEACHER, START = "vit_small_patch14_dinov2", "vit_tiny_patch16_224"
-CHUNK = 50  # maps of one domain at a time
+TEACHER_SIZE = (224, 224)
+CHUNK = 50  # images of one kind at a time
+LEAVES_EVERY = 5  # every 5th chunk is of dead leaves
 SAVE_EVERY = 100
 
 
-def draw(index: int) -> tuple[np.ndarray, str]:
-    """The index-th chunk of maps, and its domain."""
-    domain = "ABCD"[index % 4]
-    common: dict[str, Any] = {"mode": "realistic", "split": "test", "diagonals": 0.1}
-    seed = 500_000 + 2 * index
-    healthy = generate(domain, CHUNK // 2, False, session=("healthy", "fault")[index // 4 % 2], seed=seed, **common)[0]
-    faulty = generate(domain, CHUNK - CHUNK // 2, True, contrast=(1.05, 1.6), gear="both", seed=seed + 1, **common)[0]
-    return np.concatenate([healthy, faulty]), domain
+def draw_maps(index: int) -> np.ndarray:
+    """The maps of a chunk, half of them healthy."""
+    common: dict[str, Any] = {"domain": "ABCD"[index % 4], "mode": "realistic", "split": "test", "diagonals": 0.1}
+    seed, half = 500_000 + 2 * index, CHUNK // 2
+    healthy = generate(n=half, faulty=False, session=("healthy", "fault")[index // 4 % 2], seed=seed, **common)[0]
+    faulty = generate(n=half, faulty=True, contrast=(1.05, 1.6), gear="both", seed=seed + 1, **common)[0]
+    return np.concatenate([healthy, faulty])
+
+
+def draw_leaves(index: int) -> Tensor:
+    """Dead leaves ``[CHUNK, 3, h, w]``: discs and boxes with radii of density r^-3, the last ones on top; half grey."""
+    rng = np.random.default_rng([7, index])
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    images = np.empty((CHUNK, 3, *SIZE), dtype=np.float32)
+    for k, image in enumerate(images):
+        count = 300
+        radius = 5.0 / np.sqrt(1.0 - rng.random(count) * (1.0 - (5.0 / 100.0) ** 2))
+        centre, turn = rng.uniform(0, SIZE, (count, 2)), rng.uniform(0, np.pi, count)
+        wide, boxes = rng.uniform(0.3, 1.0, count), rng.random(count) < 0.5
+        colour = rng.normal(0.0, 1.0, (count, 3)) if k % 2 else np.repeat(rng.normal(0.0, 1.0, (count, 1)), 3, axis=1)
+        image[:] = colour[0, :, None, None]
+        for i in range(count):
+            top, left = np.maximum(centre[i] - radius[i], 0).astype(int)
+            part = np.s_[top : int(centre[i, 0] + radius[i]) + 1, left : int(centre[i, 1] + radius[i]) + 1]
+            down, right = y[part] - centre[i, 0], x[part] - centre[i, 1]
+            u = (right * np.cos(turn[i]) + down * np.sin(turn[i])) / radius[i]
+            v = (down * np.cos(turn[i]) - right * np.sin(turn[i])) / (radius[i] * wide[i])
+            inside = np.maximum(abs(u), abs(v)) < np.sqrt(0.5) if boxes[i] else u**2 + v**2 < 1
+            image[:, *part] = np.where(inside, colour[i, :, None, None], image[:, *part])
+        image += rng.normal(0.0, 0.05, image.shape)
+    return torch.from_numpy(images)
 
 
 def makers(size: tuple[int, int]) -> dict[str, ImageMaker]:
@@ -61,29 +90,51 @@ def makers(size: tuple[int, int]) -> dict[str, ImageMaker]:
     return found
 
 
-def teach(work: Path, maps: int) -> np.ndarray:
-    """The teacher's tokens of the first maps, float16 ``[maps, 2, 256, 384]``; only missing ones are computed."""
-    path, done_path = work / "teacher.npy", work / "teacher.json"
-    shape = (maps, 2, 256, 384)
-    done = json.loads(done_path.read_text())["chunks"] if done_path.exists() else 0
-    if path.exists() and np.load(path, mmap_mode="r").shape != shape:
-        raise SystemExit(f"{path} is of another number of maps: choose another --work")
-    tokens = np.lib.format.open_memmap(path, mode="r+" if path.exists() else "w+", dtype=np.float16, shape=shape)
-    teacher, images = VitFeatures(TEACHER), makers((224, 224))
-    for chunk in range(done, maps // CHUNK):
-        values, domain = draw(chunk)
-        start = time.perf_counter()
-        with torch.inference_mode():
-            for at in range(0, CHUNK, 10):
-                found = teacher(images[domain](values[at : at + 10]))
-                for k, name in enumerate(teacher.layers):
-                    part = slice(chunk * CHUNK + at, chunk * CHUNK + at + len(found[name]))
-                    tokens[part, k] = found[name].flatten(2).transpose(1, 2).half().numpy()
-        tokens.flush()
-        with atomic_file(done_path) as temporary:
-            temporary.write_text(json.dumps({"chunks": chunk + 1}))
-        print(f"teacher: {(chunk + 1) * CHUNK} maps, {time.perf_counter() - start:.0f} s", flush=True)
-    return tokens
+class Lesson:
+    """Images for the student, and the teacher's tokens of them, on disk.
+
+    Attributes:
+        images: float16 ``[n, 3, 256, 256]``.
+        tokens: float16 ``[n, 2, 256, 384]``.
+    """
+
+    def __init__(self, work: Path, count: int) -> None:
+        self.work, self.count = work, count
+        self.images = self._open("images", (count, 3, *SIZE))
+        self.tokens = self._open("teacher", (count, 2, 256, 384))
+
+    def _open(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        path = self.work / f"{name}.npy"
+        if path.exists() and np.load(path, mmap_mode="r").shape != shape:
+            raise SystemExit(f"{path} is of another number of images: choose another --work")
+        return np.lib.format.open_memmap(path, mode="r+" if path.exists() else "w+", dtype=np.float16, shape=shape)
+
+    def prepare(self, device: torch.device) -> None:
+        """Compute the chunks that are missing."""
+        done_path = self.work / "teacher.json"
+        done = json.loads(done_path.read_text())["chunks"] if done_path.exists() else 0
+        teacher = VitFeatures(TEACHER).to(device)
+        small, large = makers(TEACHER_SIZE), makers(SIZE)
+        for chunk in range(done, self.count // CHUNK):
+            start = time.perf_counter()
+            if chunk % LEAVES_EVERY == LEAVES_EVERY - 1:
+                own = draw_leaves(chunk)
+                shown = functional.interpolate(own, size=TEACHER_SIZE, mode="bilinear", antialias=True)
+            else:
+                maps, domain = draw_maps(chunk), "ABCD"[chunk % 4]
+                own, shown = large[domain](maps), small[domain](maps)
+            part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+            self.images[part] = own.half().numpy()
+            with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16):
+                found = [teacher(piece.to(device)) for piece in shown.split(10)]
+            for k, name in enumerate(teacher.layers):
+                tokens = torch.cat([f[name] for f in found]).flatten(2).transpose(1, 2)
+                self.tokens[part, k] = tokens.half().cpu().numpy()
+            self.images.flush()
+            self.tokens.flush()
+            with atomic_file(done_path) as temporary:
+                temporary.write_text(json.dumps({"chunks": chunk + 1}))
+            print(f"teacher: {(chunk + 1) * CHUNK} images, {time.perf_counter() - start:.0f} s", flush=True)
 
 
 class Student(nn.Module):
@@ -122,9 +173,9 @@ class Student(nn.Module):
         ]
 
 
-def train(work: Path, tokens: np.ndarray, args: argparse.Namespace) -> tuple[Student, list[float]]:
+def train(lesson: Lesson, args: argparse.Namespace, device: torch.device) -> tuple[Student, list[float]]:
     """The trained student and the loss of each step."""
-    student, images = Student(args.seed), makers(SIZE)
+    student = Student(args.seed).to(device)
     optimizer = torch.optim.AdamW(student.parameters(), lr=args.rate, weight_decay=0.05)
 
     def rate(step: int) -> float:
@@ -132,7 +183,7 @@ def train(work: Path, tokens: np.ndarray, args: argparse.Namespace) -> tuple[Stu
         return min(1.0, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / args.steps)))
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-    path, losses, first = work / "student.pt", [], 0
+    path, losses, first = lesson.work / "student.pt", [], 0
     if path.exists():
         held = torch.load(path, weights_only=True)
         student.load_state_dict(held["student"])
@@ -141,13 +192,13 @@ def train(work: Path, tokens: np.ndarray, args: argparse.Namespace) -> tuple[Stu
         losses, first = held["losses"], len(held["losses"])
     for step in range(first, args.steps):
         rng = np.random.default_rng([args.seed, step])
-        chunk = int(rng.integers(len(tokens) // CHUNK))
-        values, domain = draw(chunk)
-        pick = np.sort(rng.choice(CHUNK, args.batch, replace=False))
-        wanted = torch.from_numpy(tokens[chunk * CHUNK + pick].astype(np.float32))
-        found = student(images[domain](values[pick]))
+        pick = np.sort(rng.choice(lesson.count, args.batch, replace=False))
+        images = torch.from_numpy(lesson.images[pick].astype(np.float32)).to(device)
+        wanted = torch.from_numpy(lesson.tokens[pick].astype(np.float32)).to(device)
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            found = student(images)
         loss = torch.stack(
-            [1 - functional.cosine_similarity(f, wanted[:, k], dim=-1).mean() for k, f in enumerate(found)]
+            [1 - functional.cosine_similarity(f.float(), wanted[:, k], dim=-1).mean() for k, f in enumerate(found)]
         ).mean()
         optimizer.zero_grad()
         loss.backward()
@@ -160,28 +211,30 @@ def train(work: Path, tokens: np.ndarray, args: argparse.Namespace) -> tuple[Stu
             with atomic_file(path) as temporary:
                 torch.save({**held, "schedule": schedule.state_dict(), "losses": losses}, temporary)
             print(f"step {step + 1}: loss {np.mean(losses[-SAVE_EVERY:]):.4f}", flush=True)
-    return student, losses
+    return student.cpu(), losses
 
 
 def main() -> None:
     """Teach, train, write the weights and the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--maps", type=int, default=8000)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--images", type=int, default=12_000)
+    parser.add_argument("--steps", type=int, default=12_000)
     parser.add_argument("--batch", type=int, default=25)
     parser.add_argument("--rate", type=float, default=5e-4)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
     if args.quick:
-        args.maps, args.steps, args.batch = 100, 4, 5
-    args.maps -= args.maps % CHUNK
+        args.images, args.steps, args.batch = 250, 4, 5
+    args.images -= args.images % CHUNK
     args.work.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
-    tokens = teach(args.work, args.maps)
+    device = pick_device("auto")
+    lesson = Lesson(args.work, args.images)
+    lesson.prepare(device)
     taught = time.perf_counter()
-    student, losses = train(args.work, tokens, args)
+    student, losses = train(lesson, args, device)
     print(f"loss {np.mean(losses[:50]):.4f} -> {np.mean(losses[-50:]):.4f}")
     if args.quick:
         return
@@ -202,7 +255,7 @@ def main() -> None:
         "training_seconds": round(time.perf_counter() - taught),
     }
     config = {k: v for k, v in vars(args).items() if k not in ("work", "quick")}
-    config |= {"teacher": TEACHER, "start": START, "size": SIZE}
+    config |= {"teacher": TEACHER, "start": START, "size": SIZE, "leaves_every": LEAVES_EVERY, "device": device.type}
     print(write_result(HERE / "results" / "distil.json", config, result, seed=args.seed), path)
 
 

@@ -1,59 +1,67 @@
 """The detector family side by side, at the contrast where plain Dinomaly finds half of the lines.
 
-    python benchmarks/family.py --output runs/family                # domain C, both modes, 3 seeds: 5 hours on one core
-    python benchmarks/family.py --output runs/family --seeds 1      # the first of them; going on repeats nothing
-    python benchmarks/family.py --output runs/family --domains C A  # both domains: for a machine with a GPU
+    OMP_NUM_THREADS=1 python benchmarks/family.py --output runs/family            # domain C, 3 seeds: 2 hours, one core
+    OMP_NUM_THREADS=1 python benchmarks/family.py --output runs/family --seeds 1  # going on repeats nothing
+    python benchmarks/family.py --output runs/family --domains C A --seed 1       # one seed of both domains
 
 For each domain and mode a plain Dinomaly of its own seed first tells the contrast c at which its TPR@1%FPR is about
 50 %; lines of c / 1.15 to 1.15 c are then drawn for everyone (a range, so that severity has an order). Every anomaly
-map is scored as the detector does, by its best line and by its best segment. Reduced protocol for a CPU: ViT-S,
-224 x 224, 100 steps, 300 training maps; DRAEM at an eighth of its published width.
+map is scored as the detector does, by its best line and by its best segment. Training maps are the same in both modes,
+so a detector is fitted once per seed. Reduced protocol for a CPU: the package's own encoder, 16 x 16 tokens, bfloat16
+in training, a few hundred maps and steps; DRAEM at an eighth of its published width. The limit and the generalised
+likelihood ratio, which know the generator, stand beside them.
+
+Cells are files in --output, so seeds and domains may be run apart and at once; what lies there when a run ends is
+written to benchmarks/results/family.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from toothwise import detectors
+from toothwise.detectors.embedded import EMBEDDED, SIZE
 from toothwise.detectors.encoder_cache import shared_encodings
+from toothwise.detectors.pooling import pool_lines
+from toothwise.evaluation import delong_test, holm
 from toothwise.evaluation.detectability import threshold_at
 from toothwise.files import write_json
 from toothwise.results import write_result
 from toothwise.simulate.maps import LineShape, generate
-from toothwise.studies.bench import BenchConfig, bench, summary
-from toothwise.studies.cell import MODES
+from toothwise.studies.bench import LIMITS, summary
+from toothwise.studies.cell import MODES, Cell, Fitted, Scored, draw_maps, fit_cell, measure_cell, score_cell
 
 HERE = Path(__file__).parent
 LENGTH = (20, 94)
 SPREAD = 1.15
-STEPS: dict[str, Any] = {"max_steps": 100, "pooling": "top"}
+ENCODER: dict[str, Any] = {"encoder_name": EMBEDDED, "image_size": list(SIZE)}
+DINOMALY: dict[str, Any] = {**ENCODER, "max_steps": 200, "precision": "bfloat16", "pooling": "top"}
 DRAEM: dict[str, Any] = {"base_width": 8, "image_size": [64, 192], "max_steps": 300}
 OPTIONS: dict[str, dict[str, Any]] = {
-    "dinomaly": STEPS,
-    "dinomaly_directional": STEPS,
-    "dinomaly_severity": STEPS,
+    "limit": {},
+    "glr": {},
+    "scan": {},
+    "scan_learned": {},
+    "padim": {},
+    "patchcore": ENCODER,
+    "patchcore_context": ENCODER,
+    "dinomaly": DINOMALY,
+    "dinomaly_directional": DINOMALY,
+    "dinomaly_severity": DINOMALY,
     "draem_sevnet": DRAEM,
     "draem_sevnet_rows": DRAEM,
-    "fused": {"options": {"dinomaly_directional": STEPS}},
+    "fused": {"options": {"dinomaly_directional": DINOMALY}},
 }
-DETECTORS = (
-    "scan",
-    "scan_learned",
-    "padim",
-    "patchcore",
-    "patchcore_context",
-    "dinomaly",
-    "dinomaly_directional",
-    "dinomaly_severity",
-    "draem_sevnet",
-    "draem_sevnet_rows",
-    "fused",
-)
 METRICS = (
     "auroc",
     "tpr_at_1_fpr",
@@ -66,25 +74,115 @@ METRICS = (
 )
 
 
-def half_contrast(domain: str, mode: str, args: argparse.Namespace) -> dict[str, Any]:
-    """The contrast at which plain Dinomaly finds half of the lines at 1 % of false alarms, by bisection in its log."""
-    common: dict[str, Any] = {"mode": mode, "line": LineShape(length=LENGTH), "split": "test"}
-    session = "fault" if mode == "realistic" else None
-    train = generate(domain, args.train, False, split="train", mode=mode, seed=90_000)[0]
-    healthy = generate(domain, args.test, False, session=session, seed=90_001, **common)[0]
-    low, high, tried = np.log(1.02), np.log(3.0), {}
+def half_contrasts(domain: str, args: argparse.Namespace) -> dict[str, Any]:
+    """For each mode the contrast at which plain Dinomaly finds half of the lines at 1 % of false alarms."""
+    train = generate(domain, args.train, False, split="train", seed=90_000)[0]
+    found = {}
     with shared_encodings():
-        detector = detectors.create("dinomaly", seed=100, **STEPS).fit(train)
-        threshold = threshold_at(detector.predict(healthy).score, 0.01)
-        for _ in range(5):
-            contrast = float(np.exp((low + high) / 2))
-            faulty = generate(domain, args.test, True, contrast=contrast, seed=90_002, **common)[0]
-            share = float(np.mean(detector.predict(faulty).score > threshold))
-            tried[f"{contrast:.4f}"] = share
-            print(f"{domain} {mode}: contrast {contrast:.3f} -> TPR@1%FPR {share:.3f}", flush=True)
-            low, high = (low, np.log(contrast)) if share > 0.5 else (np.log(contrast), high)
-    best = min(tried, key=lambda c: abs(tried[c] - 0.5))
-    return {"contrast": float(best), "tried": tried}
+        detector = detectors.create("dinomaly", seed=100, **OPTIONS["dinomaly"]).fit(train)
+        for mode in MODES:
+            common: dict[str, Any] = {"mode": mode, "line": LineShape(length=LENGTH), "split": "test"}
+            session = "fault" if mode == "realistic" else None
+            healthy = generate(domain, args.test, False, session=session, seed=90_001, **common)[0]
+            threshold = threshold_at(detector.predict(healthy).score, 0.01)
+            low, high, tried = np.log(1.02), np.log(3.0), {}
+            for _ in range(6):  # bisection in the logarithm
+                contrast = float(np.exp((low + high) / 2))
+                faulty = generate(domain, args.test, True, contrast=contrast, seed=90_002, **common)[0]
+                share = float(np.mean(detector.predict(faulty).score > threshold))
+                tried[f"{contrast:.4f}"] = share
+                print(f"{domain} {mode}: contrast {contrast:.3f} -> TPR@1%FPR {share:.3f}", flush=True)
+                low, high = (low, np.log(contrast)) if share > 0.5 else (np.log(contrast), high)
+            best = min(tried, key=lambda c: abs(tried[c] - 0.5))
+            found[mode] = {"contrast": float(best), "tried": tried}
+    return found
+
+
+def cells_of(domain: str, seed: int, contrasts: dict[str, Any], args: argparse.Namespace) -> None:
+    """All detectors of one domain and seed in both modes; what is there is not run again."""
+    with shared_encodings():
+        for name in args.detectors:
+            fitted: Fitted | None = None
+            for mode in MODES:
+                middle = contrasts[mode]["contrast"]
+                cell = Cell(
+                    domain,
+                    mode,
+                    name,
+                    seed,
+                    OPTIONS[name],
+                    n_train=args.train,
+                    n_test=args.test,
+                    contrast=(middle / SPREAD, middle * SPREAD),
+                    length=LENGTH,
+                )
+                text = json.dumps(asdict(cell), sort_keys=True)
+                path = args.output / f"{cell.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.json"
+                if path.exists():
+                    continue
+                print(cell.name, flush=True)
+                maps = draw_maps(cell)
+                if fitted is None or name in LIMITS:  # what knows the generator knows the mode
+                    fitted = fit_cell(cell, maps)
+                scored = score_cell(maps, fitted)
+                row = measure_cell(cell, maps, fitted, scored)
+                write_json(path, {"config": json.loads(text), "row": row, "scores": scores_of(scored)})
+
+
+def scores_of(scored: Scored) -> dict[str, list[float]]:
+    """Scores of healthy and faulty maps, by the detector itself and by the best line of its anomaly map."""
+    found = {}
+    for name, said in (("healthy", scored.healthy), ("faulty", scored.faulty)):
+        found[name] = [float(f"{v:.8g}") for v in said.score]
+        found[f"{name}_lines"] = [float(f"{v:.8g}") for v in pool_lines(said.anomaly_map, "lines").score]
+    return found
+
+
+def comparisons(done: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Directional against plain Dinomaly on the same maps: DeLong's difference of AUROC, averaged over seeds.
+
+    The standard error of the mean is the maps' (DeLong, normal) or the seeds' own (Student's t), whichever is larger.
+    Holm's correction is over all rows.
+    """
+    held: dict[tuple[str, str, int, str], dict[str, list[float]]] = {
+        (*(cell["config"][k] for k in ("domain", "mode", "seed", "detector")),): cell["scores"] for cell in done
+    }
+    pairs = [("dinomaly_directional", "dinomaly"), ("scan", "dinomaly_directional"), ("fused", "scan")]
+    rows = []
+    for domain, mode in sorted({key[:2] for key in held}):
+        for one, two in pairs:
+            for pooling in ("", "_lines") if two == "dinomaly" else ("",):
+                tests = []
+                for seed in sorted({key[2] for key in held}):
+                    a, b = held.get((domain, mode, seed, one)), held.get((domain, mode, seed, two))
+                    if a is None or b is None:
+                        continue
+                    labels = np.repeat([0, 1], [len(a["healthy"]), len(a["faulty"])])
+                    scores = [np.array(x[f"healthy{pooling}"] + x[f"faulty{pooling}"]) for x in (a, b)]
+                    tests.append(delong_test(scores[0], scores[1], labels))
+                if not tests:
+                    continue
+                each = np.array([t.difference for t in tests])
+                error, law = float(np.sqrt(sum(t.standard_error**2 for t in tests))) / len(tests), norm
+                spread = float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else 0.0
+                if spread > error:
+                    error, law = spread, student(len(each) - 1)
+                rows.append(
+                    {
+                        "domain": domain,
+                        "mode": mode,
+                        "pair": [one, two],
+                        "score": "best line" if pooling else "own",
+                        "seeds": len(each),
+                        "difference": round(float(each.mean()), 5),
+                        "each": each.round(5).tolist(),
+                        "standard_error": round(error, 5),
+                        "p_value": float(2 * law.sf(abs(each.mean()) / error)) if error else 1.0,
+                    }
+                )
+    for row, p in zip(rows, holm([r["p_value"] for r in rows]) if rows else [], strict=True):
+        row["p_holm"] = float(p)
+    return rows
 
 
 def main() -> None:
@@ -92,46 +190,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="folder of cells; going on repeats nothing")
     parser.add_argument("--domains", nargs="+", default=["C"], choices=list("ABCD"))
-    parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
-    parser.add_argument("--detectors", nargs="+", default=list(DETECTORS), choices=DETECTORS)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--detectors", nargs="+", default=list(OPTIONS), choices=OPTIONS)
+    parser.add_argument("--seeds", type=int, default=3, help="from 0")
+    parser.add_argument("--seed", type=int, help="this one alone")
     parser.add_argument("--train", type=int, default=300)
     parser.add_argument("--test", type=int, default=300)
     args = parser.parse_args()
-    cells, contrasts = [], {}
+    contrasts = {}
     for domain in args.domains:
-        for mode in args.modes:
-            folder = args.output / f"{domain}-{mode}"
-            path = folder / "contrast.json"
-            if not path.exists():
-                write_json(path, half_contrast(domain, mode, args))
-            found = contrasts[f"{domain} {mode}"] = json.loads(path.read_text(encoding="utf-8"))
-            around = (found["contrast"] / SPREAD, found["contrast"] * SPREAD)
-            config = BenchConfig(
-                domains=(domain,),
-                modes=(mode,),
-                detectors=tuple(args.detectors),
-                seeds=args.seeds,
-                options={name: OPTIONS[name] for name in args.detectors if name in OPTIONS},
-                n_train=args.train,
-                n_test=args.test,
-                contrast=around,
-                length=LENGTH,
-            )
-            table, skipped = bench(config, folder, lambda text, share: print(f"{share:4.0%} {text}", flush=True))
-            print(summary(table, metrics=METRICS).to_string(), skipped)
-            cells += json.loads(table.to_json(orient="records"))
-    rounded = [{k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in cell.items()} for cell in cells]
-    settings = {
-        "train": args.train,
-        "test": args.test,
-        "seeds": args.seeds,
-        "length": LENGTH,
-        "spread": SPREAD,
-        "options": OPTIONS,
-    }
-    result = {"contrasts": contrasts, "cells": rounded}
-    print(write_result(HERE / "results" / "family.json", settings, result, seed=0))
+        path = args.output / f"contrast-{domain}.json"
+        if not path.exists():
+            write_json(path, half_contrasts(domain, args))
+        contrasts[domain] = json.loads(path.read_text(encoding="utf-8"))
+    for seed in range(args.seeds) if args.seed is None else [args.seed]:
+        for domain in args.domains:
+            cells_of(domain, seed, contrasts[domain], args)
+    done = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(args.output.glob("?-*-*.json"))]
+    rows = [{k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in cell["row"].items()} for cell in done]
+    print(summary(pd.DataFrame(rows), metrics=METRICS).to_string())
+    settings = {"train": args.train, "test": args.test, "length": LENGTH, "spread": SPREAD, "options": OPTIONS}
+    contrasts |= {p.stem[-1]: json.loads(p.read_text(encoding="utf-8")) for p in args.output.glob("contrast-?.json")}
+    result = {"contrasts": contrasts, "comparisons": comparisons(done), "cells": rows}
+    print(write_result(HERE / "results" / "family.json", settings, result))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,10 @@ def _output(command: list[str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
 
 
+# A result may be written hours after its process began, and anywhere: the code that made it is what was here then.
+_RUNNING = revision(Path(__file__).parent)
+
+
 def machine() -> dict[str, Any]:
     """Processor, cores, memory."""
     model = platform.processor()
@@ -59,8 +63,7 @@ def write_result(path: Path, config: dict[str, Any], result: Any, *, seed: int |
         "config": config,
         "seed": seed,
         "result": result,
-        # a result may be written anywhere; the code that made it is here
-        "revision": revision(Path(__file__).parent),
+        "revision": _RUNNING,
         "versions": versions(),
         "machine": machine(),
         "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),

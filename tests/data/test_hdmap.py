@@ -1,6 +1,3 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -167,46 +164,10 @@ def test_the_same_map_under_two_names_is_refused_and_both_are_named(root):
         "dinomaly_severity_aware.yaml",
     ],
 )
-def test_anomalib_train_with_the_shipped_config(root, tmp_path, config):
+def test_anomalib_train_with_the_shipped_config(anomalib_train, config):
     """The command of the documentation, two steps with a random small encoder."""
-    path, _ = root
-    code = "from anomalib.cli.cli import main; main()"
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            code,
-            "train",
-            "--config",
-            str(CONFIGS / config),
-            "--data.init_args.root",
-            str(path),
-            "--data.init_args.train_batch_size",
-            "3",
-            "--model.init_args.encoder_name",
-            "vit_tiny_patch16_224",
-            "--model.init_args.weights",
-            "random",
-            "--model.init_args.max_steps",
-            "2",
-            "--trainer.accelerator",
-            "cpu",
-            "--default_root_dir",
-            str(tmp_path / "out"),
-            "--trainer.enable_progress_bar",
-            "false",
-        ],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
-        check=False,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "image_RawAUROC" in done.stdout
-    checkpoint = next((tmp_path / "out").rglob("*.ckpt"))
-    state = torch.load(checkpoint, weights_only=True)
+    options = {"encoder_name": "vit_tiny_patch16_224", "weights": "random", "max_steps": 2}
+    checkpoint, state = anomalib_train(config, **options)
     assert state["global_step"] == 2
     assert not any("encoder" in key for key in state["state_dict"])
     cls = SeverityAwareDinomaly if "severity" in config else DirectionalDinomaly

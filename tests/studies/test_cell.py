@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from toothwise.errors import InputError
-from toothwise.studies.cell import Cell, draw_maps, measure_cell, run_cell
+from toothwise.studies.cell import Cell, draw_maps, run_cell, try_cell
 from toothwise.studies.fitted import reused_fits
 from toothwise.studies.image_trial import ImageTrial
 from toothwise.studies.run_trial import RunTrial, measure_run
@@ -81,7 +81,7 @@ def test_corruption_is_of_the_test_maps_alone_and_takes_masks_and_teeth_with_it(
 
 
 def test_scores_of_each_map_give_the_metrics_of_the_row():
-    found = measure_cell(replace(PLAIN, detector="mean"))
+    found = try_cell(replace(PLAIN, detector="mean"))
     assert set(found.scores) == {
         *("healthy", "faulty", "warm"),
         *("healthy_lines", "faulty_lines", "healthy_segments", "faulty_segments"),
@@ -99,13 +99,13 @@ def test_a_fit_is_kept_for_trials_that_train_on_the_same(toys, monkeypatch):
     monkeypatch.setattr(study_toys.Quick, "_fit", lambda self, values: fits.append(len(values)))
     cell = replace(PLAIN, detector="study_toys:Quick")
     cells = [cell, replace(cell, corruption="gaussian", strength=0.1), replace(cell, contrast=(1.1, 1.2))]
-    alone = [run_cell(c)["auroc"] for c in cells]
+    alone = [try_cell(c).row["auroc"] for c in cells]
     assert len(fits) == 3
     with reused_fits(2):
-        kept = [run_cell(c)["auroc"] for c in cells]
+        kept = [try_cell(c).row["auroc"] for c in cells]
         assert len(fits) == 4
-        run_cell(replace(cell, contamination=0.1))
-        run_cell(replace(cell, n_train=25))
+        try_cell(replace(cell, contamination=0.1))
+        try_cell(replace(cell, n_train=25))
         assert len(fits) == 6
     assert kept == alone
 

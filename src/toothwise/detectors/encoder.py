@@ -143,10 +143,13 @@ class FrozenEncoder(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Tokens of the target layers, each ``[b, prefix + h*w, dim]``, for images ``[b, 3, h, w]``."""
+        """Tokens of the target layers, float32, each ``[b, prefix + h*w, dim]``, for images ``[b, 3, h, w]``.
+
+        Always in float32: what a cache holds must not depend on the precision that somebody trains with.
+        """
         self.grid(images)
         layers = sorted(set(self.target_layers))
-        with _timm_as_it_is():
+        with _timm_as_it_is(), torch.autocast(images.device.type, enabled=False):
             found = self.vit.forward_intermediates(
                 images,
                 indices=layers,

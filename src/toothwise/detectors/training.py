@@ -18,10 +18,11 @@ from torch.utils.data import DataLoader, Dataset
 from toothwise.detectors.anomalib_module import RawScoreModule
 from toothwise.detectors.curves import Curves, recorder
 from toothwise.detectors.image_scoring import pick_device
-from toothwise.errors import TrainingError
+from toothwise.errors import InputError, TrainingError
 
-__all__ = ["Images", "StepTrained", "check_gradients", "fit_quietly"]
+__all__ = ["PRECISIONS", "Images", "StepTrained", "check_gradients", "check_precision", "fit_quietly"]
 
+PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 _EXPLODED = 1e6
 
 
@@ -64,6 +65,16 @@ class StepTrained(RawScoreModule):
         return {"num_sanity_val_steps": 0}
 
 
+def check_precision(precision: str) -> None:
+    """Refuse an unknown precision.
+
+    Raises:
+        InputError: it is none of PRECISIONS.
+    """
+    if precision not in PRECISIONS:
+        raise InputError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}, but got {precision!r}")
+
+
 def check_gradients(named: Iterable[tuple[str, nn.Parameter]], step: int, remedy: str) -> None:
     """Stop before a gradient that is not finite, or that explodes, spoils the weights.
 
@@ -92,6 +103,7 @@ def fit_quietly(
     *,
     seed: int,
     device: str,
+    precision: str = "float32",
     watch: Callable[[float], None] | None = None,
 ) -> float:
     """Train through anomalib's Engine, leaving no file and the global random state as it was.
@@ -101,6 +113,7 @@ def fit_quietly(
         loader: batches of an epoch.
         seed: of whatever draws from torch's global generator, dropout for one.
         device: "auto", "cpu" or "cuda".
+        precision: one of PRECISIONS, of the matrix products; weights stay in float32.
         watch: told the share done after each step.
 
     Returns:
@@ -116,6 +129,7 @@ def fit_quietly(
             max_epochs=math.ceil(module.max_steps / len(loader)),
             accelerator=pick_device(device).type if device != "auto" else "auto",
             devices=1,
+            precision=PRECISIONS[precision],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,

@@ -3,10 +3,6 @@
 Realistic mode compares within a session: faulty maps and healthy maps of the fault session. What a detector makes of
 the session alone (healthy maps of one session against healthy maps of the other) is stated beside it, because in a
 comparison across sessions that is what would be detected.
-
-A study varies more: what the detector is trained on (another domain or state, few maps, some of them faulty) and what
-happens to the test maps (corruption, another grid). All of that is off by default, and a cell with the defaults draws
-the same maps and gives the same numbers as ever.
 """
 
 from __future__ import annotations
@@ -16,152 +12,33 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.errors import InputError
-from toothwise.simulate.corruptions import CORRUPTIONS, RESIZE_METHODS, corrupt, resize_maps
-from toothwise.simulate.maps import LineShape, generate
-from toothwise.simulate.textures import DOMAINS
 from toothwise.studies import measures
+from toothwise.studies.cell_maps import LIMITS, MODES, Cell, CellMaps, draw_maps
 from toothwise.studies.fitted import fit_once
 from toothwise.studies.own_detectors import make_detector
 from toothwise.studies.scores import all_metrics
 
-__all__ = ["MODES", "Cell", "CellMaps", "Measured", "draw_maps", "measure_cell", "run_cell"]
+__all__ = [
+    "LIMITS",
+    "MODES",
+    "Cell",
+    "CellMaps",
+    "Fitted",
+    "Measured",
+    "Scored",
+    "draw_maps",
+    "fit_cell",
+    "measure_cell",
+    "run_cell",
+    "score_cell",
+    "try_cell",
+]
 
-MODES = ("matched", "realistic")
-_LIMITS = ("limit", "glr")
 _HELD_OUT = 4  # every 4th training map is kept for the threshold
 _RATE = 0.01
 _EXAMPLES = 3
-_VARIED = (  # by studies; the benchmark leaves them as they are
-    "test_domain",
-    "shape",
-    "test_shape",
-    "grid",
-    "train_grid",
-    "test_grid",
-    "train_resize",
-    "test_resize",
-    "train_condition",
-    "test_condition",
-    "contamination",
-    "corruption",
-    "strength",
-)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What is run.
-
-    Attributes:
-        domain: "A" to "D".
-        mode: "matched" or "realistic".
-        detector: its name.
-        seed: of maps and detector.
-        options: of the detector.
-        n_train: maps that it is fitted on, and that its threshold is chosen on (a fourth); 10 or more.
-        n_test: healthy and as many faulty maps, 32 or more.
-        contrast: (lowest, highest) of the lines.
-        gear: whose tooth is damaged: "driving", "driven" or "both".
-        length: (shortest, longest) of the lines, cells; None = all lengths.
-        test_domain: of the test maps; None = the same.
-        shape: teeth of the two gears of the training maps.
-        test_shape: of the test maps; None = the same.
-        grid: rows and columns that maps are resized to before a detector sees them; None = the training maps' own.
-        train_grid, test_grid: resolution that maps are stored in before that; None = their own.
-        train_resize, test_resize: how they are resized, see ``resize_maps``.
-        train_condition: "pool" = the domain's training maps; "cold" or "warm" = maps of one thermal state.
-        test_condition: "mixed", "cold" or "warm".
-        contamination: share of the training maps that have a line, unknown to the detector.
-        corruption: of the test maps, one of ``CORRUPTIONS``, or None.
-        strength: of the corruption.
-    """
-
-    domain: str
-    mode: str
-    detector: str
-    seed: int
-    options: dict[str, Any] = field(default_factory=dict)
-    n_train: int = 400
-    n_test: int = 400
-    contrast: tuple[float, float] = (1.08, 1.3)
-    gear: str = "driving"
-    length: tuple[int, int] | None = (20, 94)
-    test_domain: str | None = None
-    shape: tuple[int, int] = (31, 95)
-    test_shape: tuple[int, int] | None = None
-    grid: tuple[int, int] | None = None
-    train_grid: tuple[int, int] | None = None
-    test_grid: tuple[int, int] | None = None
-    train_resize: str = "area"
-    test_resize: str = "area"
-    train_condition: str = "pool"
-    test_condition: str = "mixed"
-    contamination: float = 0.0
-    corruption: str | None = None
-    strength: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.test_domain == self.domain:  # home by another name is the same trial
-            object.__setattr__(self, "test_domain", None)
-        if self.n_train < 10 or self.n_test < 32:
-            raise InputError(
-                "n_train must be 10 or more and n_test must be 32 or more, "
-                f"but got n_train {self.n_train} and n_test {self.n_test}"
-            )
-        if not 0 <= self.contamination < 0.5:
-            raise InputError(f"contamination must be a share below 0.5, but got {self.contamination!r}")
-        for name, allowed in (
-            ("mode", MODES),
-            ("train_condition", ("pool", "cold", "warm")),
-            ("test_condition", ("mixed", "cold", "warm")),
-            ("train_resize", RESIZE_METHODS),
-            ("test_resize", RESIZE_METHODS),
-            ("test_domain", (None, *DOMAINS)),
-            ("corruption", (None, *CORRUPTIONS)),
-        ):
-            if getattr(self, name) not in allowed:
-                words = ", ".join(map(repr, allowed))
-                raise InputError(f"{name} must be one of {words}, but got {getattr(self, name)!r}")
-        if self.detector in _LIMITS and self.varied():
-            raise InputError(f"{self.detector!r} knows the generator as it is: {', '.join(self.varied())} must be off")
-
-    @property
-    def name(self) -> str:
-        """Unique within one configuration of the benchmark."""
-        return f"{self.domain}-{self.mode}-{self.detector}-{self.seed}"
-
-    def varied(self) -> list[str]:
-        """Names of what differs from the plain benchmark."""
-        plain = {f.name: f.default for f in fields(self)}
-        return [name for name in _VARIED if getattr(self, name) != plain[name]]
-
-
-@dataclass(frozen=True, eq=False)
-class CellMaps:
-    """Maps of one domain, mode and seed; every detector sees the same.
-
-    Attributes:
-        train: the unlabelled healthy pool.
-        healthy, faulty: of one session; ``truth`` is the table of the faulty ones, ``masks`` their damaged cells.
-        condition: thermal state of the healthy maps, "cold" and "warm"; the faulty ones have the same order.
-        other: healthy maps of the training session; the same as ``healthy`` in matched mode.
-        teeth: rows and columns that the truth counts in; None = those of the maps.
-        moved: the pixels have left their teeth.
-    """
-
-    train: np.ndarray
-    healthy: np.ndarray
-    faulty: np.ndarray
-    truth: pd.DataFrame
-    masks: np.ndarray
-    condition: np.ndarray
-    other: np.ndarray
-    teeth: tuple[int, int] | None = None
-    moved: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,86 +58,83 @@ class Measured:
     examples: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def draw_maps(cell: Cell) -> CellMaps:
-    """The maps of a cell, from its seed alone."""
-    line = LineShape(length=cell.length)
-    common: dict[str, Any] = {"mode": cell.mode, "gear": cell.gear, "line": line}
-    base = 1000 * cell.seed
-    train = _train_maps(cell, base, common)
-    domain, shape = cell.test_domain or cell.domain, cell.test_shape or cell.shape
-    common |= {"shape": shape, "condition": cell.test_condition, "split": "test"}
-    session = "fault" if cell.mode == "realistic" else None
-    other, _ = generate(domain, cell.n_test, False, seed=base + 1, **common)
-    healthy, table = other, None
-    if session is not None:
-        healthy, table = generate(domain, cell.n_test, False, seed=base + 3, session=session, **common)
-    faulty, truth, masks = generate(
-        domain, cell.n_test, True, seed=base + 2, contrast=cell.contrast, masks=True, **common
-    )
-    condition = (truth if table is None else table)["condition"].to_numpy().astype(str)
-    same = other is healthy
-    moved = False
-    if cell.corruption is not None and cell.strength > 0:
-        moved = CORRUPTIONS[cell.corruption].moves
-        healthy, _ = corrupt(healthy, cell.corruption, cell.strength, seed=base + 4)
-        faulty, found = corrupt(faulty, cell.corruption, cell.strength, seed=base + 5, masks=masks)
-        masks = masks if found is None else found
-        other = healthy if same else corrupt(other, cell.corruption, cell.strength, seed=base + 6)[0]
-    grid = cell.grid or cell.train_grid or cell.shape
-    train = _resized(train, cell.train_grid, grid, cell.train_resize)
-    healthy, faulty = (_resized(x, cell.test_grid, grid, cell.test_resize) for x in (healthy, faulty))
-    other = healthy if same else _resized(other, cell.test_grid, grid, cell.test_resize)
-    if masks.shape[1:] != grid:
-        masks = resize_maps(masks.astype(np.float32), grid, "area") >= 0.5
-    return CellMaps(train, healthy, faulty, truth, masks, condition, other, shape, moved)
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A detector of a cell, and what it says of the training maps that it did not see.
+
+    Attributes:
+        detector: fitted on three of four training maps.
+        kept: its prediction of the fourth.
+        seconds: of the fit.
+        peak_memory_mib: of the process during the fit, what it held before included.
+    """
+
+    detector: Detector
+    kept: Prediction
+    seconds: float
+    peak_memory_mib: float
 
 
-def _resized(values: np.ndarray, stored: tuple[int, int] | None, grid: tuple[int, int], method: str) -> np.ndarray:
-    """Maps as they are stored, brought to the detector's grid."""
-    for shape in (stored or grid, grid):
-        if values.shape[1:] != shape:
-            values = resize_maps(values, shape, method)
-    return values
+def fit_cell(cell: Cell, maps: CellMaps) -> Fitted:
+    """Fit the detector of a cell. Training maps are the same in both modes, so one fit may serve two cells."""
+    detector = _make(cell)
+    held = np.arange(len(maps.train)) % _HELD_OUT == 0
+    measures.start_peak()
+    begin = time.perf_counter()
+    detector.fit(maps.train[~held])
+    seconds = time.perf_counter() - begin
+    return Fitted(detector, detector.predict(maps.train[held]), seconds, measures.peak_memory())
 
 
-def _train_maps(cell: Cell, base: int, common: dict[str, Any]) -> np.ndarray:
-    """Training maps; a contaminated one is the same map with a line."""
-    kind: dict[str, Any] = {"split": "train", "shape": cell.shape, "seed": base, **common}
-    if cell.train_condition != "pool":
-        kind |= {"split": "test", "condition": cell.train_condition}
-    train: np.ndarray = generate(cell.domain, cell.n_train, False, **kind)[0]
-    count = round(cell.contamination * cell.n_train)
-    if count:
-        kind |= {"session": "healthy", "segment": False, "contrast": cell.contrast}
-        with_lines = generate(cell.domain, cell.n_train, True, **kind)[0]
-        rng = np.random.default_rng(base + 7)
-        which = rng.permutation(cell.n_train)[:count]
-        train[which] = with_lines[which]
-    return train
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What a fitted detector says of a cell's test maps: healthy and faulty ones of one session, and ``other``."""
+
+    healthy: Prediction
+    faulty: Prediction
+    other: Prediction
+
+
+def score_cell(maps: CellMaps, fitted: Fitted) -> Scored:
+    """Predict the test maps of a cell."""
+    measures.start_peak()
+    healthy, faulty = fitted.detector.predict(maps.healthy), fitted.detector.predict(maps.faulty)
+    return Scored(healthy, faulty, healthy if maps.other is maps.healthy else fitted.detector.predict(maps.other))
 
 
 def run_cell(cell: Cell, maps: CellMaps | None = None) -> dict[str, Any]:
-    """The row of ``measure_cell``."""
-    return measure_cell(cell, maps).row
-
-
-def measure_cell(cell: Cell, maps: CellMaps | None = None) -> Measured:
-    """Fit, score, measure.
-
-    Args:
-        cell: what to run.
-        maps: those of the cell, drawn before; None = draw them.
-    """
+    """Draw the maps of a cell (unless they are given), fit, score, measure: the row of ``measure_cell``."""
     maps = maps or draw_maps(cell)
-    train = maps.train
-    detector, kept, fit_seconds = fit_once(_training(cell), lambda: _fit(cell, train))
-    threshold = float(np.quantile(kept.score, 1.0 - _RATE))
-    healthy, faulty = detector.predict(maps.healthy), detector.predict(maps.faulty)
-    other = healthy if maps.other is maps.healthy else detector.predict(maps.other)
-    lines = measures.pooled(cell.detector, kept, healthy, faulty)
+    fitted = fit_cell(cell, maps)
+    return measure_cell(cell, maps, fitted, score_cell(maps, fitted))
+
+
+def try_cell(cell: Cell) -> Measured:
+    """The cell as a trial of a study: its row, and the scores of each map. A fit may be that of an earlier trial."""
+    maps = draw_maps(cell)
+    fitted = fit_once(_training(cell), lambda: fit_cell(cell, maps))
+    scored = score_cell(maps, fitted)
+    row, scores = _measured(cell, maps, fitted, scored)
+    examples = {"maps": maps.faulty, "masks": maps.masks, "anomaly": scored.faulty.anomaly_map}
+    return Measured(row, scores, fitted.detector.info, {name: array[:_EXAMPLES] for name, array in examples.items()})
+
+
+def measure_cell(cell: Cell, maps: CellMaps, fitted: Fitted, scored: Scored) -> dict[str, Any]:
+    """Every metric of a cell: one flat row, JSON types; a metric that does not apply is None."""
+    return _measured(cell, maps, fitted, scored)[0]
+
+
+def _measured(
+    cell: Cell, maps: CellMaps, fitted: Fitted, scored: Scored
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Row and scores."""
+    peak = max(fitted.peak_memory_mib, measures.peak_memory())
+    healthy, faulty, other = scored.healthy, scored.faulty, scored.other
+    threshold = float(np.quantile(fitted.kept.score, 1.0 - _RATE))
+    lines = measures.pooled(cell.detector, fitted.kept, healthy, faulty)
     scores = {"healthy": healthy.score, "faulty": faulty.score} | {name: p.score for name, p in lines.items()}
     scores["warm"] = maps.condition == "warm"
-    teeth = maps.teeth or maps.faulty.shape[1:]
+    teeth, realistic = maps.teeth or maps.faulty.shape[1:], cell.mode == "realistic"
 
     def named(found: Prediction | None) -> dict[str, Any]:
         if found is None or maps.moved:
@@ -274,8 +148,8 @@ def measure_cell(cell: Cell, maps: CellMaps | None = None) -> Measured:
         "seed": cell.seed,
         **measures.auroc_interval(healthy.score, faulty.score),
         **measures.by_condition(healthy.score, faulty.score, maps.condition),
-        "auroc_session": measures.area(other.score, healthy.score) if cell.mode == "realistic" else None,
-        "auroc_across_sessions": measures.area(other.score, faulty.score) if cell.mode == "realistic" else None,
+        "auroc_session": measures.area(other.score, healthy.score) if realistic else None,
+        "auroc_across_sessions": measures.area(other.score, faulty.score) if realistic else None,
         **measures.alarms(threshold, healthy.score, other.score, maps.condition),
         **named(faulty),
         **measures.severity(faulty, maps.truth),
@@ -284,9 +158,8 @@ def measure_cell(cell: Cell, maps: CellMaps | None = None) -> Measured:
     for pooling in ("lines", "segments"):
         row |= {f"{metric}_{pooling}": None for metric in ("auroc", "tpr_at_1_fpr")}
         row[f"tooth_accuracy_{pooling}"] = named(lines.get(f"faulty_{pooling}"))["tooth_accuracy"]
-    row |= all_metrics(scores) | {"fit_seconds": fit_seconds} | measures.speed(detector, maps.healthy)
-    examples = {"maps": maps.faulty, "masks": maps.masks, "anomaly": faulty.anomaly_map}
-    return Measured(row, scores, detector.info, {name: array[:_EXAMPLES] for name, array in examples.items()})
+    row |= all_metrics(scores) | {"fit_seconds": fitted.seconds, "peak_memory_mib": peak}
+    return row | measures.speed(fitted.detector, maps.healthy), scores
 
 
 def _training(cell: Cell) -> str:
@@ -296,23 +169,13 @@ def _training(cell: Cell) -> str:
     unseen = {name: plain[name] for name in (*of_test, "strength")}
     if not cell.contamination:  # then training maps have no lines
         unseen |= {name: plain[name] for name in ("contrast", "gear", "length")}
-    if cell.detector in _LIMITS:  # they look at the cell
+    if cell.detector in LIMITS:  # they look at the cell
         unseen = {}
     return repr(replace(cell, **unseen))
 
 
-def _fit(cell: Cell, train: np.ndarray) -> tuple[Detector, Prediction, float]:
-    """The detector, what it says of held-out training maps, and the seconds that its fit took."""
-    detector = _make(cell)
-    held = np.arange(len(train)) % _HELD_OUT == 0
-    begin = time.perf_counter()
-    detector.fit(train[~held])
-    seconds = time.perf_counter() - begin
-    return detector, detector.predict(train[held]), seconds
-
-
 def _make(cell: Cell) -> Detector:
-    if cell.detector in _LIMITS:
+    if cell.detector in LIMITS:
         from toothwise.detectors.limit import GeneratorLimit
 
         return GeneratorLimit(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from toothwise import detectors
 from toothwise.errors import InputError, MissingDependencyError
+from toothwise.studies.cell_maps import LIMITS
 from toothwise.studies.config import Part, Study
 from toothwise.studies.expand import Arm, setting_place
 from toothwise.studies.own_detectors import known_options, make_detector
 
 __all__ = ["check_detectors"]
-
-_LIMITS = ("limit", "glr")
 
 
 def check_detectors(study: Study) -> None:
@@ -29,12 +28,12 @@ def check_detectors(study: Study) -> None:
 def _check(study: Study, part: Part, arm: Arm) -> None:
     name, options = arm.settings["detector"], arm.settings.get("options", {})
     source = study.source
-    if name in _LIMITS and part.kind == "maps":
+    if name in LIMITS and part.kind == "maps":
         if options:
             raise source.error(setting_place(study.source, arm, "options"), f"detector {name!r} has no options")
         return
     if ":" not in name and name not in detectors.names():
-        allowed = [*detectors.names(), *(_LIMITS if part.kind == "maps" else ())]
+        allowed = [*detectors.names(), *(LIMITS if part.kind == "maps" else ())]
         raise source.unknown(setting_place(study.source, arm, "detector"), name, "detector", allowed)
     try:
         known = known_options(name)

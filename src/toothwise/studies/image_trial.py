@@ -80,6 +80,7 @@ def measure_images(trial: ImageTrial) -> Measured:
     normal, abnormal = (np.sort(rng.permutation(part)[: trial.n_test]) for part in parts)
     held = np.arange(len(train)) % _HELD_OUT == 0
     detector = make_detector(trial.detector, trial.options, trial.seed)
+    measures.start_peak()
     begin = time.perf_counter()
     detector.fit(train[~held])
     fit_seconds = time.perf_counter() - begin
@@ -99,6 +100,7 @@ def measure_images(trial: ImageTrial) -> Measured:
         **({"pixel_auroc": None, "aupro": None} if masks is None else measures.pixels(faulty, masks)),
         **all_metrics(scores),
         "fit_seconds": fit_seconds,
+        "peak_memory_mib": measures.peak_memory(),
         **measures.speed(detector, images.test[normal]),
     }
     examples = {"maps": images.test[abnormal][:3], "anomaly": faulty.anomaly_map[:3]}

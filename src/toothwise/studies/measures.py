@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -21,12 +22,13 @@ __all__ = [
     "area",
     "auroc_interval",
     "by_condition",
-    "forget_peak_memory",
+    "peak_gpu_memory",
     "peak_memory",
     "pixels",
     "pooled",
     "severity",
     "speed",
+    "start_peak",
     "tooth",
 ]
 
@@ -158,7 +160,6 @@ def speed(detector: Detector, maps: np.ndarray) -> dict[str, Any]:
         "maps_per_second": len(batch) / seconds,
         "stored_numbers": int(sum(v.size for v in detector._state().values())),
         "parameters": _parameters(detector),
-        **peak_memory(),
     }
 
 
@@ -171,25 +172,33 @@ def _parameters(detector: Detector) -> int | None:
     return int(sum(p.numel() for p in module.parameters()))
 
 
-def forget_peak_memory() -> None:
-    """Start the peak of this process's memory anew, where the system can."""
-    try:
+def start_peak() -> None:
+    """Let the peak of resident memory begin anew, where the system can (Linux)."""
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_memory() -> float:
+    """Peak resident memory of this process, MiB: since ``start_peak`` on Linux, elsewhere since the process began."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
-        return
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
+
+def peak_gpu_memory(*, anew: bool = False) -> float | None:
+    """Peak memory that tensors took on the GPU, MiB; None without one, or before torch was needed.
+
+    Args:
+        anew: let the peak begin anew.
+    """
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
+    if torch is None or not torch.cuda.is_available():
+        return None
+    found = float(torch.cuda.max_memory_allocated()) / 2**20
+    if anew:
         torch.cuda.reset_peak_memory_stats()
-
-
-def peak_memory() -> dict[str, float | None]:
-    """Peak resident memory of this process since it was last forgotten, and of the GPU, MiB."""
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    torch = sys.modules.get("torch")
-    cuda = torch is not None and torch.cuda.is_available()
-    return {
-        "peak_memory_mib": peak / (1 << 20 if sys.platform == "darwin" else 1 << 10),
-        "peak_gpu_memory_mib": torch.cuda.max_memory_allocated() / 2**20 if torch is not None and cuda else None,
-    }
+    return found

@@ -42,7 +42,6 @@ _SMALLER = (
     "peak_gpu_memory_mib",
     "parameters",
     "stored_numbers",
-    "seconds",
 )
 
 

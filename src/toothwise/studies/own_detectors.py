@@ -9,11 +9,11 @@ from typing import Any
 from toothwise import detectors
 from toothwise.detectors.base import Detector
 from toothwise.errors import InputError, MissingDependencyError, WeightsError
+from toothwise.studies.cell_maps import LIMITS
 
 __all__ = ["encoder_files", "known_options", "make_detector"]
 
 _SEEDED = ("dinomaly", "patchcore", "padim", "draem", "fused")
-_NO_NETWORK = ("limit", "glr")
 
 
 def make_detector(name: str, options: dict[str, Any], seed: int | None = None) -> Detector:
@@ -46,7 +46,7 @@ def known_options(name: str) -> list[str]:
 
 def encoder_files(name: str, options: dict[str, Any]) -> list[tuple[str, Path | str]]:
     """Encoders that a detector would use, by name: the file of their weights, else "random", "hub" or "missing"."""
-    if name in _NO_NETWORK:
+    if name in LIMITS:
         return []
     try:
         found = make_detector(name, options).options

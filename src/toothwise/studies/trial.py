@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from toothwise.studies.cell import Cell, Measured, measure_cell
+from toothwise.studies.cell import Cell, Measured, try_cell
 from toothwise.studies.image_trial import ImageTrial, measure_images
 from toothwise.studies.run_trial import RunTrial, measure_run
 
@@ -55,7 +55,7 @@ class Trial:
 def measure(settings: Settings) -> Measured:
     """Run the trial of these settings in this process."""
     if isinstance(settings, Cell):
-        return measure_cell(settings)
+        return try_cell(settings)
     if isinstance(settings, ImageTrial):
         return measure_images(settings)
     return measure_run(settings)

@@ -44,7 +44,8 @@ class Outcome:
 
 def run_trial(trial: Trial, resources: Resources) -> Outcome:
     """Run a trial; whatever it raises becomes its reason."""
-    measures.forget_peak_memory()
+    measures.start_peak()
+    measures.peak_gpu_memory(anew=True)
     begin = time.perf_counter()
     facts: dict[str, Any] = {"status": "done", "reason": None, "metrics": {}, "info": {}}
     scores, examples, curves = {}, {}, {}
@@ -52,7 +53,8 @@ def run_trial(trial: Trial, resources: Resources) -> Outcome:
         limited, reused = _memory_limit(resources.memory_mib), reused_fits(resources.reuse_fits)
         with limited, reused, _encodings(resources), recorded_curves() as recorded:
             found = measure(trial.settings)
-        facts |= {"metrics": finite(found.row), "info": finite(found.info)}
+        row = found.row | {"peak_gpu_memory_mib": measures.peak_gpu_memory()}
+        facts |= {"metrics": finite(row), "info": finite(found.info)}
         scores, curves = found.scores, recorded.thinned()
         if resources.pictures:
             examples = {name: np.asarray(array) for name, array in found.examples.items()}
@@ -60,7 +62,7 @@ def run_trial(trial: Trial, resources: Resources) -> Outcome:
         facts |= {"status": "failed", "reason": reason_of(error), "traceback": traceback.format_exc()}
     facts |= {
         "seconds": time.perf_counter() - begin,
-        **measures.peak_memory(),
+        "peak_memory_mib": max(measures.peak_memory(), facts["metrics"].get("peak_memory_mib") or 0.0),
         "revision": code_revision(),
         "machine": {**machine(), "system": platform.system(), "gpu": _gpu()},
         "versions": versions(),

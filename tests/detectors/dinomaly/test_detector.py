@@ -64,6 +64,24 @@ def test_training_lowers_the_loss_and_leaves_no_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["dinomaly_directional", "dinomaly_severity"])
+def test_half_precision_trains_about_the_same_and_leaves_the_encoder_alone(name):
+    from toothwise.detectors.encoder_cache import shared_encodings
+
+    maps, options = _maps(16, 5), {**SMALL, "max_steps": 6, "learning_rate": 5e-3}
+    whole = detectors.create(name, **options).fit(maps)
+    with shared_encodings() as cache:
+        half = detectors.create(name, precision="bfloat16", **options).fit(maps)
+        encoded = len(cache._held)
+        kept = half.predict(maps).score  # from what the training left in the cache
+        assert len(cache._held) == encoded
+    assert half.info["final_loss"] != whole.info["final_loss"]
+    np.testing.assert_allclose(half.info["final_loss"], whole.info["final_loss"], rtol=0.05)
+    np.testing.assert_allclose(kept, half.predict(maps).score, atol=1e-5)
+    with pytest.raises(InputError, match="precision must be one of 'float32', 'bfloat16', but got 'half'"):
+        detectors.create(name, precision="half")
+
+
 @pytest.mark.parametrize("name", ["dinomaly", "dinomaly_directional"])
 def test_saved_and_loaded_offline_in_a_fresh_process(name, tmp_path):
     maps = _maps(12, 4)

@@ -1,10 +1,6 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 pytest.importorskip("anomalib")
@@ -16,8 +12,6 @@ from torchvision.transforms.v2 import Normalize
 
 from toothwise.detectors import DraemSevNet
 from toothwise.errors import InputError, TrainingError
-from toothwise.healthmap.core import Axis, HealthMapBatch
-from toothwise.healthmap.io import write_folder
 
 CONFIGS = Path(__file__).parents[3] / "configs"
 QUIET = {"pre_processor": False, "evaluator": False, "visualizer": False}
@@ -89,39 +83,10 @@ def test_normalised_images_are_refused(tmp_path):
         _train(tmp_path, module, list(torch.rand(4, 3, 32, 32)))
 
 
-def test_anomalib_train_with_the_shipped_config(tmp_path):
+def test_anomalib_train_with_the_shipped_config(anomalib_train):
     """The command of the documentation, two steps with narrow networks."""
-    rng = np.random.default_rng(0)
-    values = rng.uniform(0.1, 2.5, (10, 31, 95)).astype(np.float32)
-    table = pd.DataFrame({"split": ["train"] * 6 + ["test"] * 4, "label": [0] * 8 + [1] * 2})
-    batch = HealthMapBatch(values, Axis.teeth("driving tooth", 31), Axis.teeth("driven tooth", 95), table)
-    write_folder(batch, tmp_path / "domain_C")
-    given = {
-        "--config": CONFIGS / "draem_sevnet.yaml",
-        "--data.init_args.root": tmp_path,
-        "--data.init_args.train_batch_size": 3,
-        "--model.init_args.base_width": 1,
-        "--model.init_args.max_steps": 2,
-        "--model.init_args.faults": "lines",
-        "--model.init_args.map_shape": "[31, 95]",
-        "--trainer.accelerator": "cpu",
-        "--trainer.enable_progress_bar": "false",
-        "--default_root_dir": tmp_path / "out",
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", "from anomalib.cli.cli import main; main()", "train"]
-        + [str(word) for pair in given.items() for word in pair],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
-        check=False,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "image_RawAUROC" in done.stdout
-    checkpoint = next((tmp_path / "out").rglob("*.ckpt"))
-    state = torch.load(checkpoint, weights_only=True)
+    options = {"base_width": 1, "max_steps": 2, "faults": "lines", "map_shape": "[31, 95]"}
+    checkpoint, state = anomalib_train("draem_sevnet.yaml", **options)
     assert state["global_step"] == 2
     loaded = DraemSevNet.load_from_checkpoint(checkpoint, map_location="cpu").eval()
     key = "model.severity_head.layers.0.weight"

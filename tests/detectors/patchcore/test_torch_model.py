@@ -1,8 +1,6 @@
 """The bank, the context and the place of patches, and parity with anomalib's PatchCore."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +10,12 @@ pytest.importorskip("anomalib")
 import torch
 from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 
-from toothwise import HealthMap, detectors, write_map
+from toothwise import detectors
 from toothwise.detectors import PatchcoreContext
 from toothwise.detectors.encoder_cache import shared_encodings
 from toothwise.detectors.features import CnnFeatures, VitFeatures, make_features
 from toothwise.detectors.patchcore.torch_model import ContextPatchcoreModel
 from toothwise.errors import InputError, WeightsError
-from toothwise.healthmap import Axis
 
 CONFIG = Path(__file__).parents[3] / "configs" / "patchcore.yaml"
 
@@ -156,46 +153,8 @@ def test_weights_file_of_resnet18_is_loaded():
     assert features.dims == [128, 256]
 
 
-def test_anomalib_train_with_the_shipped_config(tmp_path):
-    rng = np.random.default_rng(0)
-    for k, folder in enumerate(["train/good"] * 6 + ["test/good"] * 3 + ["test/fault"] * 3):
-        health_map = HealthMap(
-            np.exp(0.2 * rng.standard_normal((31, 95))).astype("f4"), Axis.teeth("a", 31), Axis.teeth("b", 95)
-        )
-        path = tmp_path / "domain_C" / folder / f"{k:06d}.tiff"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_map(health_map, path)
-    options = {
-        "data.init_args.root": tmp_path,
-        "data.init_args.train_batch_size": 3,
-        "model.init_args.encoder_name": "vit_tiny_patch16_224",
-        "model.init_args.weights": "random",
-        "trainer.accelerator": "cpu",
-        "default_root_dir": tmp_path / "out",
-        "trainer.enable_progress_bar": "false",
-    }
-    arguments = [str(part) for key, value in options.items() for part in (f"--{key}", value)]
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from anomalib.cli.cli import main; main()",
-            "train",
-            "--config",
-            str(CONFIG),
-            *arguments,
-        ],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "COLUMNS": "120", "OMP_NUM_THREADS": "1"},
-        check=False,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "image_RawAUROC" in done.stdout
-    checkpoint = next((tmp_path / "out").rglob("*.ckpt"))
-    state = torch.load(checkpoint, weights_only=True)
+def test_anomalib_train_with_the_shipped_config(anomalib_train):
+    checkpoint, state = anomalib_train("patchcore.yaml", encoder_name="vit_tiny_patch16_224", weights="random")
     assert not any("feature_extractor" in key for key in state["state_dict"])
     loaded = PatchcoreContext.load_from_checkpoint(checkpoint, map_location="cpu").eval()
     torch.testing.assert_close(loaded.model.memory_bank, state["state_dict"]["model.memory_bank"])

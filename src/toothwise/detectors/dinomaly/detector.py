@@ -16,7 +16,7 @@ from toothwise.detectors.encoder_cache import EncoderCache, shared_cache
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
 from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.pooling import check_pooling, pool_lines
-from toothwise.detectors.training import Images, fit_quietly
+from toothwise.detectors.training import Images, check_precision, fit_quietly
 from toothwise.errors import InputError
 
 __all__ = ["DinomalyDetector"]
@@ -37,6 +37,8 @@ class DinomalyDetector(Detector):
             or "lines" (either).
         max_steps, batch_size, learning_rate: of the training; ``mining_steps`` None = a fifth of 5000 in proportion.
         seed: of weights, order and dropout.
+        precision: of the training's matrix products, "float32" or "bfloat16" (about twice as fast where the processor
+            has it). Scores are computed in float32 with either.
         device: "auto", "cpu" or "cuda".
 
     ``info`` after fit: encoder source and hash, alpha per directional layer, steps, final loss.
@@ -69,12 +71,14 @@ class DinomalyDetector(Detector):
         learning_rate: float = 2e-3,
         mining_steps: int | None = None,
         seed: int = 0,
+        precision: str = "float32",
         device: str = "auto",
     ) -> None:
         check_pooling(pooling)
         if batch_size < 1:
             raise InputError(f"batch_size must be 1 or more, but got {batch_size}")
         check_device(device)
+        check_precision(precision)
         super().__init__(
             encoder_name=encoder_name,
             weights=weights,
@@ -97,6 +101,7 @@ class DinomalyDetector(Detector):
             learning_rate=learning_rate,
             mining_steps=mining_steps,
             seed=seed,
+            precision=precision,
             device=device,
         )
         self.name = "dinomaly_directional" if directional_layers else "dinomaly"  # type: ignore[misc]
@@ -156,7 +161,14 @@ class DinomalyDetector(Detector):
     def _train(self, module: DirectionalDinomaly, images: torch.Tensor) -> float:
         """Returns the last loss."""
         o = self.options
-        return fit_quietly(module, self._loader(images), seed=o["seed"], device=o["device"], watch=self.watch)
+        return fit_quietly(
+            module,
+            self._loader(images),
+            seed=o["seed"],
+            device=o["device"],
+            precision=o["precision"],
+            watch=self.watch,
+        )
 
     def _loader(self, images: torch.Tensor) -> DataLoader[Any]:
         """Batches of a training epoch."""

@@ -171,7 +171,7 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
             if not rebuilt.all():
                 self.bottleneck_tokens(images[~rebuilt])
         target = torch.cat([severity[rebuilt], severity[~rebuilt]])
-        severe = severity_loss(torch.cat(found), target, self.settings.severity_loss)
+        severe = severity_loss(torch.cat(found).float(), target, self.settings.severity_loss)
         loss = reconstruction + self.settings.severity_weight * severe
         if not torch.isfinite(loss):
             raise TrainingError(

@@ -182,7 +182,7 @@ class DirectionalDinomalyModel(nn.Module):
         grid = self.encoder.grid(images)
         start, *targets = self.encode(images)
         rebuilt = self.decode(start, grid)
-        return [_spatial(t, grid) for t in targets], [_spatial(t, grid) for t in rebuilt]
+        return [_spatial(t, grid) for t in targets], [_spatial(t.float(), grid) for t in rebuilt]
 
     def token_map(self, images: Tensor) -> Tensor:
         """Mean cosine distance of encoder and rebuilt features per token, ``[b, 1, h, w]``."""

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from typing import Any
 
-import numpy as np
-import torch
+from torch import Tensor
 
-from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.features import make_features
-from toothwise.detectors.image_scoring import check_device, pick_device, score_images
-from toothwise.detectors.images import ImageMaker
+from toothwise.detectors.patch_detector import PatchDetector
 from toothwise.detectors.patchcore.torch_model import ContextPatchcoreModel
-from toothwise.detectors.pooling import pool_lines
-from toothwise.errors import InputError
 
 __all__ = ["PatchcoreDetector"]
 
 
-class PatchcoreDetector(Detector):
+class PatchcoreDetector(PatchDetector):
     """PatchCore (Roth et al., CVPR 2022) on maps, with anomalib's bank, score and anomaly map.
 
     Args:
@@ -36,6 +31,7 @@ class PatchcoreDetector(Detector):
     """
 
     name = "patchcore"
+    learned = ("memory_bank",)
 
     def __init__(
         self,
@@ -56,29 +52,24 @@ class PatchcoreDetector(Detector):
         seed: int = 0,
         device: str = "auto",
     ) -> None:
-        if batch_size < 1:
-            raise InputError(f"batch_size must be 1 or more, but got {batch_size}")
-        check_device(device)
         super().__init__(
             encoder_name=encoder_name,
             layers=None if layers is None else list(layers),
             weights=weights,
-            image_size=list(image_size or (224, 224)),
-            channels=channels,
-            log=log,
             context=context,
             reach=reach,
             position=position,
             num_neighbors=num_neighbors,
             max_patches=max_patches,
             coreset_ratio=coreset_ratio,
+            image_size=image_size or (224, 224),
+            channels=channels,
+            log=log,
             batch_size=batch_size,
             seed=seed,
             device=device,
         )
         self.name = "patchcore" if context == "none" else "patchcore_context"  # type: ignore[misc]
-        self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)
-        self._model: ContextPatchcoreModel | None = None
 
     def _make(self) -> ContextPatchcoreModel:
         o = self.options
@@ -86,40 +77,10 @@ class PatchcoreDetector(Detector):
         own = ("num_neighbors", "context", "reach", "position", "max_patches", "seed")
         return ContextPatchcoreModel(features, **{k: o[k] for k in own})
 
-    def _fit(self, values: np.ndarray) -> None:
-        model = self._make().eval().to(pick_device(self.options["device"]))
-        self._images.fit(values)
-        size, device = self.options["batch_size"], pick_device(self.options["device"])
+    def _learn(self, model: ContextPatchcoreModel, batches: Iterator[Tensor], count: int) -> dict[str, Any]:
         share = None
-        for start in range(0, len(values), size):
-            images = self._images(values[start : start + size]).to(device)
-            share = model.share(len(values), model.patches(images)) if share is None else share
+        for images in batches:
+            share = model.share(count, model.patches(images)) if share is None else share
             model.collect(images, share)
-            if self.watch is not None:
-                self.watch(0.8 * start / len(values))
         model.choose(self.options["coreset_ratio"])
-        self._model = model
-        self.info = {
-            "encoder": {"name": self.options["encoder_name"], **asdict(model.feature_extractor.source)},
-            "patches": len(model.memory_bank),
-        }
-
-    def _predict(self, values: np.ndarray) -> Prediction:
-        if self._model is None:
-            raise InputError(f"{self.name} holds no bank: fit it first")
-        device = pick_device(self.options["device"])
-        model = self._model.to(device)
-        own, heat = score_images(model, self._images, values, self.options["batch_size"], device, self.watch)
-        return pool_lines(heat, "own", own)
-
-    def _state(self) -> dict[str, np.ndarray]:
-        if self._model is None:
-            raise InputError(f"{self.name} has not been fitted: there is nothing to save")
-        return {"memory_bank": self._model.memory_bank.cpu().numpy()} | self._images.state()
-
-    def _restore(self, state: dict[str, np.ndarray]) -> None:
-        self._images.restore(state)
-        model = self._make().eval()
-        model.feature_extractor.source.check(self.info.get("encoder", {}).get("sha256"))
-        model.memory_bank = torch.from_numpy(np.array(state["memory_bank"]))
-        self._model = model
+        return {"patches": len(model.memory_bank)}

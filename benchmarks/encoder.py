@@ -1,0 +1,174 @@
+"""The package's own small encoder beside the one that taught it: maps, another machine's parts, a real run to failure.
+
+    OMP_NUM_THREADS=1 python benchmarks/encoder.py            # needs TOOTHWISE_WEIGHTS and TOOTHWISE_DATA; 50 minutes
+    OMP_NUM_THREADS=1 python benchmarks/encoder.py --quick    # few maps and steps, not written
+
+Both encoders give as many tokens (16 x 16 of a map), so the teacher sees 14 pixels and the student 16 where the other
+sees one token. Maps: domains C and A, matched mode, lines of 1.08 to 1.3, other seeds than those of the distillation;
+PatchCore and Directional Dinomaly, DeLong's test of the difference on the same maps. KolektorSDD: grey images at half
+their size, PatchCore. HUMS2023: PatchCore under the run's protocol, fitted on days 17 and 18. Speed: one thread, one
+image at a time after a warm-up, in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from toothwise import detectors
+from toothwise.data import load_images
+from toothwise.detectors.embedded import EMBEDDED
+from toothwise.detectors.encoder import FrozenEncoder
+from toothwise.detectors.encoder_cache import shared_encodings
+from toothwise.diagnosis.run import RunProtocol, run_detector
+from toothwise.evaluation import DeLong, auroc, delong_test, tpr_at_fpr
+from toothwise.healthmap.hums2023 import read_hums2023
+from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
+from toothwise.results import write_result
+from toothwise.studies.cell import Cell, draw_maps
+
+PATCH = {"vit_small_patch14_dinov2": 14, EMBEDDED: 16}
+TEACHER, STUDENT = PATCH
+
+
+def options_of(encoder: str, tokens: tuple[int, int], **more: Any) -> dict[str, Any]:
+    """Options of a detector whose encoder gives so many tokens of a map."""
+    return {"encoder_name": encoder, "image_size": [PATCH[encoder] * t for t in tokens], **more}
+
+
+def difference(test: DeLong) -> dict[str, Any]:
+    """Student less teacher."""
+    low, high = test.interval
+    numbers = {"value": test.difference, "low": low, "high": high, "p_value": test.p_value}
+    return {name: round(number, 4) for name, number in numbers.items()}
+
+
+def on_maps(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Both encoders under two detectors, per domain and seed."""
+    rows = []
+    chosen = {
+        "patchcore": {},
+        "dinomaly_directional": {"max_steps": args.steps, "pooling": "top", "precision": "bfloat16"},
+    }
+    for domain in args.domains:
+        for seed in range(50, 50 + args.seeds):
+            maps = draw_maps(Cell(domain, "matched", "scan", seed, n_train=args.train, n_test=args.test))
+            both, labels = np.concatenate([maps.healthy, maps.faulty]), np.repeat([0, 1], args.test)
+            scores: dict[str, dict[str, np.ndarray]] = {name: {} for name in chosen}
+            for encoder in PATCH:
+                with shared_encodings():
+                    for name, more in chosen.items():
+                        detector = detectors.create(name, **options_of(encoder, (16, 16), seed=seed, **more))
+                        scores[name][encoder] = detector.fit(maps.train).predict(both).score
+            for name, found in scores.items():
+                row: dict[str, Any] = {"domain": domain, "seed": seed, "detector": name}
+                for role, encoder in (("teacher", TEACHER), ("student", STUDENT)):
+                    row[role] = {
+                        "auroc": round(auroc(found[encoder], labels), 4),
+                        "tpr_at_1_fpr": round(tpr_at_fpr(found[encoder], labels, fpr=0.01), 4),
+                    }
+                test = delong_test(found[STUDENT], found[TEACHER], labels)
+                row["difference"] = difference(test)
+                rows.append(row)
+                print(row, flush=True)
+    return rows
+
+
+def on_kolektor(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """PatchCore on images of commutators."""
+    images = load_images("kolektor_sdd", folder, size=(280, 112))
+    train = images.train[:: max(1, len(images.train) // args.train)]
+    scores = {}
+    for encoder in PATCH:
+        options = options_of(encoder, (40, 16), channels="grey", log=False)
+        scores[encoder] = detectors.create("patchcore", **options).fit(train).predict(images.test).score
+    test = delong_test(scores[STUDENT], scores[TEACHER], images.labels)
+    return {
+        "train": len(train),
+        "test": len(images.test),
+        "teacher": round(auroc(scores[TEACHER], images.labels), 4),
+        "student": round(auroc(scores[STUDENT], images.labels), 4),
+        "difference": difference(test),
+    }
+
+
+def on_run(folder: Path) -> dict[str, Any]:
+    """PatchCore on the real run to failure: tooth and record of the alarm."""
+    protocol = RunProtocol(maps=RunMapConfig(healthy_days=(17, 18)))
+    maps = build_run_maps(read_hums2023(folder), protocol.maps)
+    found = {}
+    for role, encoder in (("teacher", TEACHER), ("student", STUDENT)):
+        options = options_of(encoder, (35, 4), max_patches=6000)
+        run = run_detector(maps, lambda options=options: detectors.create("patchcore", **options), role, protocol)
+        said = run.summary(maps, protocol)
+        found[role] = {
+            key: said[key] for key in ("tooth", "first_sustained", "consistent", "flagged_days_19_20", "seconds")
+        }
+        print(role, found[role], flush=True)
+    return found
+
+
+def speed(args: argparse.Namespace) -> dict[str, Any]:
+    """Seconds per image of the encoders alone, in turn, and their ratio."""
+    encoders = {name: FrozenEncoder(name) for name in PATCH}
+    images = {name: torch.randn(1, 3, 16 * patch, 16 * patch) for name, patch in PATCH.items()}
+    times: dict[str, list[float]] = {name: [] for name in PATCH}
+    for turn in range(args.turns + 2):
+        for name, encoder in encoders.items():
+            start = time.perf_counter()
+            encoder(images[name])
+            if turn >= 2:
+                times[name].append(time.perf_counter() - start)
+    ratio = np.array(times[TEACHER]) / np.array(times[STUDENT])
+    return {
+        "teacher_ms": round(1000 * float(np.median(times[TEACHER])), 2),
+        "student_ms": round(1000 * float(np.median(times[STUDENT])), 2),
+        "ratio": {
+            q: round(float(np.quantile(ratio, p)), 2) for q, p in (("median", 0.5), ("q25", 0.25), ("q75", 0.75))
+        },
+        "turns": args.turns,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--domains", nargs="+", default=["C", "A"], choices=list("ABCD"))
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--train", type=int, default=200)
+    parser.add_argument("--test", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--turns", type=int, default=100)
+    parser.add_argument("--quick", action="store_true")
+    args = parser.parse_args()
+    if args.quick:
+        args.domains, args.seeds, args.train, args.test, args.steps, args.turns = ["C"], 1, 40, 40, 4, 5
+    start = time.perf_counter()
+    result: dict[str, Any] = {"speed": speed(args)}
+    print(result["speed"], flush=True)
+    data = os.environ.get("TOOTHWISE_DATA")
+    if data and (Path(data) / "kolektor_sdd").is_dir():
+        result["kolektor_sdd"] = on_kolektor(Path(data), args)
+        print(result["kolektor_sdd"], flush=True)
+    result["maps"] = on_maps(args)
+    if data and (Path(data) / "hums2023").is_dir() and not args.quick:
+        result["hums2023"] = on_run(Path(data) / "hums2023")
+    if args.quick:
+        return
+    result["encoders"] = {
+        role: FrozenEncoder(name).source.__dict__ for role, name in (("teacher", TEACHER), ("student", STUDENT))
+    }
+    result["seconds"] = round(time.perf_counter() - start)
+    config = {k: v for k, v in vars(args).items() if k != "quick"} | {"names": list(PATCH)}
+    print(write_result(Path(__file__).parent / "results" / "encoder.json", config, result))
+
+
+if __name__ == "__main__":
+    main()

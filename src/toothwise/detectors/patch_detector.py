@@ -1,0 +1,120 @@
+"""What PatchCore and PaDiM share: a model over patch features of a frozen encoder, behind the detector contract."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.image_scoring import check_device, pick_device, score_images
+from toothwise.detectors.images import ImageMaker
+from toothwise.detectors.pooling import pool_lines
+from toothwise.errors import InputError
+
+__all__ = ["PatchDetector"]
+
+
+class PatchDetector(Detector):
+    """A detector whose model learns from patch features and holds them in a few tensors.
+
+    A subclass says how the model is made (``_make``), how it learns (``_learn``) and which of its tensors are learned
+    (``learned``). The model has a ``feature_extractor`` with a ``source``, and gives ``pred_score`` and
+    ``anomaly_map``.
+
+    Args:
+        image_size: (height, width) that a map is resized to.
+        channels, log: of ImageMaker.
+        batch_size, seed, device: as usual.
+        options: of the subclass, JSON types.
+
+    ``info`` after fit: encoder source and hash.
+    """
+
+    learned: tuple[str, ...]  # names of the model's learned tensors, with dots
+
+    def __init__(
+        self,
+        *,
+        image_size: Sequence[int],
+        channels: str,
+        log: bool,
+        batch_size: int,
+        seed: int,
+        device: str,
+        **options: Any,
+    ) -> None:
+        if batch_size < 1:
+            raise InputError(f"batch_size must be 1 or more, but got {batch_size}")
+        check_device(device)
+        super().__init__(
+            **options,
+            image_size=list(image_size),
+            channels=channels,
+            log=log,
+            batch_size=batch_size,
+            seed=seed,
+            device=device,
+        )
+        self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)
+        self._model: nn.Module | None = None
+
+    @abstractmethod
+    def _make(self) -> Any:
+        """The model, with nothing learned."""
+
+    @abstractmethod
+    def _learn(self, model: Any, batches: Iterator[Tensor], count: int) -> dict[str, Any]:
+        """Learn from images of ``count`` healthy maps, batch by batch; returns what ``info`` should hold besides."""
+
+    def _fit(self, values: np.ndarray) -> None:
+        device, size = pick_device(self.options["device"]), self.options["batch_size"]
+        model = self._make().eval().to(device)
+        self._images.fit(values)
+
+        def batches() -> Iterator[Tensor]:
+            for start in range(0, len(values), size):
+                yield self._images(values[start : start + size]).to(device)
+                if self.watch is not None:
+                    self.watch(0.8 * start / len(values))
+
+        with torch.no_grad():
+            more = self._learn(model, batches(), len(values))
+        self._model = model.eval()
+        source = asdict(model.feature_extractor.source)
+        self.info = {"encoder": {"name": self.options["encoder_name"], **source}, **more}
+
+    def _predict(self, values: np.ndarray) -> Prediction:
+        device = pick_device(self.options["device"])
+        model = self._fitted().to(device)
+        own, heat = score_images(model, self._images, values, self.options["batch_size"], device, self.watch)
+        return pool_lines(heat, "own", own)
+
+    def _fitted(self) -> nn.Module:
+        if self._model is None:
+            raise InputError(f"{self.name} has not been fitted: fit it first")
+        return self._model
+
+    def _state(self) -> dict[str, np.ndarray]:
+        model = self._fitted()
+        state = {name.rpartition(".")[2]: _at(model, name).detach().cpu().numpy() for name in self.learned}
+        return state | self._images.state()
+
+    def _restore(self, state: dict[str, np.ndarray]) -> None:
+        self._images.restore(state)
+        model = self._make().eval()
+        model.feature_extractor.source.check(self.info.get("encoder", {}).get("sha256"))
+        for name in self.learned:
+            parent, _, own = name.rpartition(".")
+            setattr(model.get_submodule(parent), own, torch.from_numpy(np.array(state[own])))
+        self._model = model
+
+
+def _at(model: nn.Module, name: str) -> Tensor:
+    parent, _, own = name.rpartition(".")
+    return getattr(model.get_submodule(parent), own)
