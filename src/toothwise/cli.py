@@ -174,8 +174,8 @@ options:
   --version  the version
 
 Every verb takes --config FILE.yaml, --json (the result as JSON on stdout) and --debug (show where an error arose).
-Exit codes: 0 done (alarms or not), 2 bad input, 3 some files skipped or
-trials failed, 130 interrupted, 1 a defect of toothwise.
+Exit codes: 0 done (alarms or not), 2 bad input, 3 some files skipped or trials failed,
+130 interrupted, 1 a defect of toothwise.
 """
 
 
