@@ -4,10 +4,10 @@
     python benchmarks/study_overhead.py --trials 20 --output /tmp/try.json
 
 Trials are real ones (a scan on simulated maps, every metric), written to disk, to results.jsonl and to MLflow.
-*Overhead* is the time that workers had and trials did not use, as a share of what trials used: workers x wall time / sum
-of the trials' own seconds - 1. It is told from the first trial handed over to the last one written, and for the whole
-command with the start and end of Ray. *Speed-up* is the wall time on one worker over that on two. Trials that share a
-busy machine slow each other down, which the speed-up shows and the overhead does not.
+*Overhead* is the time that workers had and trials did not use, as a share of what trials used: workers x wall time over
+the sum of the trials' own seconds, less 1. It is told from the first trial handed over to the last one written, and for
+the whole command with the start and end of Ray. *Speed-up* is the wall time on one worker over that on two. Trials that
+share a busy machine slow each other down, which the speed-up shows and the overhead does not.
 """
 
 from __future__ import annotations

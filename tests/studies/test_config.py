@@ -121,7 +121,7 @@ def test_the_primary_hypothesis_and_resources_are_data(write_study):
         ("detector: scan", "detector: scann", 3, "'scann' is no detector; did you mean 'scan'?"),
         ("      clip: 1e1", "      clp: 1e1", 11, "'clp' is no option of detector 'scan'; did you mean 'clip'?"),
         ("{lines: rows}", "{lines: raws}", 5, "lines must be 'rows', 'columns' or 'both', but got 'raws'"),
-        ("lengths: [4, 8]", "lengths: [0]", 7, "lengths must be a whole numbers of pixels"),
+        ("lengths: [4, 8]", "lengths: [0]", 7, "lengths must be whole numbers of pixels"),
         ("tpr_at_1_fpr_cold_lines", "tpr_at_1_fpr_cold_line", 19, "did you mean 'tpr_at_1_fpr_cold_lines'?"),
         ("reference: short", "reference: shrt", 20, "'shrt' is no arm; did you mean 'short/few'?"),
         ("mean/many]]", "mean/mony]]", 21, "'mean/mony' is no arm; did you mean 'mean/many'?"),
