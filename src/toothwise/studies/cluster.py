@@ -8,8 +8,10 @@ import math
 import os
 import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from toothwise.errors import InputError, MissingDependencyError
@@ -28,7 +30,9 @@ _LOCAL = {
     # a process's own handling of GPUs is left as Ray has it today, without its warning
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",
 }
-_SHORT = 30  # characters of a temporary folder; paths of sockets below it may have 107
+_PATIENCE = 10.0  # seconds
+_PREFIX = "toothwise-"
+_SHORT = 24  # characters of a temporary folder; paths of sockets below it may have 107
 
 
 def _ray() -> Any:
@@ -41,13 +45,16 @@ def _ray() -> Any:
 
 
 @contextlib.contextmanager
-def cluster(address: str | None, resources: Resources, workers: int | None) -> Iterator[int]:
+def cluster(
+    address: str | None, resources: Resources, workers: int | None, *, note: Path | None = None
+) -> Iterator[int]:
     """A connection to Ray, ended at the end unless it was there before.
 
     Args:
         address: of a cluster ("auto", "HOST:PORT", "ray://..."); None = a local one that nobody else can reach.
         resources: of a trial.
         workers: trials at once on this machine; None = as many as its cores and GPUs allow. Of a cluster: at most.
+        note: file that holds where Ray's own files are while it runs; those of a run that was killed are removed.
 
     Yields:
         How many trials can run at once.
@@ -63,12 +70,14 @@ def cluster(address: str | None, resources: Resources, workers: int | None) -> I
         os.environ.update({name: os.environ.get(name, value) for name, value in _LOCAL.items()})
         # a word that only this run knows, so that Ray leaves none in the user's home
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    else:
+        _check_address(address)
     ray = _ray()
     mine = not ray.is_initialized()
     if mine:
         options: dict[str, Any] = {"namespace": _NAMESPACE, "log_to_driver": False, "logging_level": logging.ERROR}
         if address is None:
-            folder = _temporary()
+            folder = _temporary(note)
             cpus = math.ceil((workers or 1) * resources.cpus) if workers else os.cpu_count() or 1
             options |= {
                 "num_cpus": max(cpus, math.ceil(resources.cpus)),
@@ -90,12 +99,37 @@ def cluster(address: str | None, resources: Resources, workers: int | None) -> I
             ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+            if note is not None:
+                note.unlink(missing_ok=True)
 
 
-def _temporary() -> str:
+def _check_address(address: str) -> None:
+    """Refuse an address where nobody listens: Ray would end this process."""
+    host, sign, port = address.removeprefix("ray://").rpartition(":")
+    if address == "auto":
+        return
+    if not sign or not port.isdigit():
+        raise InputError(f"a cluster's address is 'auto', HOST:PORT or ray://HOST:PORT, but got {address!r}")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE):
+            return
+    except (OSError, OverflowError) as error:
+        raise InputError(f"Ray cannot be reached at {address}: {error}") from None
+
+
+def _temporary(note: Path | None) -> str:
     """A folder for Ray's files whose sockets' paths are not too long."""
-    base = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix="tw-", dir=base if len(base) <= _SHORT or os.name == "nt" else "/tmp")  # noqa: S108
+    base = Path(tempfile.gettempdir())
+    if len(str(base)) > _SHORT and os.name != "nt":
+        base = Path("/tmp")  # noqa: S108
+    if note is not None and note.is_file():
+        left = Path(note.read_text(encoding="utf-8").strip())
+        if left.parent == base and left.name.startswith(_PREFIX):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = tempfile.mkdtemp(prefix=_PREFIX, dir=base)
+    if note is not None:
+        note.write_text(folder, encoding="utf-8")
+    return folder
 
 
 def _places(there: dict[str, float], resources: Resources, workers: int | None) -> int:

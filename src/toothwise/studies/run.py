@@ -192,7 +192,7 @@ def _run_missing(
     """Returns wall seconds, the sum of the trials' seconds, and the places."""
     git, written = git_revision(Path(__file__).parent), time.monotonic()
     spent = 0.0
-    with cluster(options.address, study.resources, options.workers) as places:
+    with cluster(options.address, study.resources, options.workers, note=store.folder / ".ray") as places:
         statuses = [row["status"] for row in (store.row(e.key) for e in entries) if row is not None]
         watcher.begin(len(entries), statuses.count("done"), statuses.count("failed"), places)
         begin = time.perf_counter()
