@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,15 @@ def test_the_tiny_version_runs(name, local_ray, toothwise, tmp_path):
 @pytest.mark.parametrize("name", sorted(set(STUDIES) - set(SHORT)))
 def test_the_other_tiny_versions_run_too(name, local_ray, toothwise, tmp_path):
     run_smoke(name, toothwise, tmp_path)
+
+
+def test_the_example_of_the_page_is_a_study(tmp_path):
+    page = (FOLDER.parents[1] / "docs" / "studies.md").read_text()
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    (tmp_path / "example.yaml").write_text(text)
+    study = read_study(tmp_path / "example.yaml")
+    check_detectors(study)
+    assert len(study.trials()) == 3 * 2 * 2 * 5
+    assert len(read_study(tmp_path / "example.yaml", smoke=True).trials()) == 3 * 2 * 2
+    listed = page.partition("## The ten studies")[2]
+    assert set(re.findall(r"^\| `(\w+\.yaml)`", listed, flags=re.MULTILINE)) == set(STUDIES)

@@ -109,7 +109,7 @@ class Board:
         table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
         spent = time.monotonic() - self._began
         left = self._total - self._done - self._failed
-        rest = f", about {duration(left * spent / self._ended)} left" if self._ended else ""
+        rest = f", about {duration(left * spent / self._ended)} left" if self._ended and left else ""
         table.add_row("done", f"{self._done} of {self._total}")
         table.add_row("failed", str(self._failed))
         table.add_row("time", f"{duration(spent)}{rest}")
