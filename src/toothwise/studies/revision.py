@@ -11,6 +11,7 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
+from toothwise.errors import InputError
 from toothwise.studies.image_trial import ImageTrial, data_root
 from toothwise.studies.own_detectors import encoder_files
 from toothwise.studies.run_trial import RunTrial
@@ -34,19 +35,27 @@ def code_revision() -> str:
 def data_version(settings: Settings) -> str:
     """What a trial reads: the simulator (which is code), a set of images or recordings, and encoder weights.
 
-    Raises:
-        InputError: data that are not there.
+    Data that are not there are "missing": the trial itself will tell, and is another one once they are there.
     """
     words = []
     if isinstance(settings, ImageTrial):
-        words.append(f"{settings.image_set} {_hash_of_folder(data_root() / settings.image_set)}")
+        words.append(f"{settings.image_set} {_hash_of(settings.image_set)}")
     elif isinstance(settings, RunTrial) and settings.data != "simulated":
-        words.append(f"{settings.data} {_hash_of_file(data_root() / settings.data / 'recordings.npz')}")
+        words.append(f"{settings.data} {_hash_of(settings.data, 'recordings.npz')}")
     else:
         words.append("simulated")
     for name, path in encoder_files(settings.detector, settings.options):
         words.append(f"{name} {path if isinstance(path, str) else _hash_of_file(path)}")
     return ", ".join(words)
+
+
+def _hash_of(*names: str) -> str:
+    """Of a folder or file below the folder of the data sets."""
+    try:
+        path = data_root().joinpath(*names)
+    except InputError:
+        return "missing"
+    return _hash_of_file(path) if len(names) > 1 else _hash_of_folder(path)
 
 
 def _hash_of_file(path: Path) -> str:
