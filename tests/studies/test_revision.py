@@ -89,11 +89,12 @@ def test_what_a_killed_run_left_of_rays_files_is_swept(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(cluster, "_SHORT", 10_000)
     note, other = tmp_path / "note", tmp_path / "precious"
-    first = cluster._temporary(note)
-    second = cluster._temporary(note)
-    assert not (tmp_path / first).exists()
-    assert note.read_text() == second
+    left = cluster._temporary(note)
+    assert note.read_text() == left
+    cluster._sweep(note)
+    assert not (tmp_path / left).exists()
+    assert not note.exists()
     other.mkdir()
     note.write_text(str(other))
-    cluster._temporary(note)
-    assert other.is_dir()
+    cluster._sweep(note)
+    assert other.is_dir()  # only what a run made itself

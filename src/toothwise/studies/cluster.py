@@ -65,6 +65,7 @@ def cluster(
     """
     if workers is not None and workers < 1:
         raise InputError(f"workers must be 1 or more, but got {workers}")
+    _sweep(note)
     folder: str | None = None
     if address is None:
         os.environ.update({name: os.environ.get(name, value) for name, value in _LOCAL.items()})
@@ -117,15 +118,23 @@ def _check_address(address: str) -> None:
         raise InputError(f"Ray cannot be reached at {address}: {error}") from None
 
 
-def _temporary(note: Path | None) -> str:
-    """A folder for Ray's files whose sockets' paths are not too long."""
+def _base() -> Path:
     base = Path(tempfile.gettempdir())
-    if len(str(base)) > _SHORT and os.name != "nt":
-        base = Path("/tmp")  # noqa: S108
+    return base if len(str(base)) <= _SHORT or os.name == "nt" else Path("/tmp")  # noqa: S108
+
+
+def _sweep(note: Path | None) -> None:
+    """Remove Ray's files of a run that was killed."""
     if note is not None and note.is_file():
         left = Path(note.read_text(encoding="utf-8").strip())
-        if left.parent == base and left.name.startswith(_PREFIX):
+        if left.parent == _base() and left.name.startswith(_PREFIX):
             shutil.rmtree(left, ignore_errors=True)
+        note.unlink(missing_ok=True)
+
+
+def _temporary(note: Path | None) -> str:
+    """A folder for Ray's files whose sockets' paths are not too long."""
+    base = _base()
     folder = tempfile.mkdtemp(prefix=_PREFIX, dir=base)
     if note is not None:
         note.write_text(folder, encoding="utf-8")
