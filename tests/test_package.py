@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 TORCH = {"torch", "torchvision", "lightning", "anomalib", "timm"}
+TRIALS = {"ray", "mlflow", "sqlalchemy"}
 
 
 def modules_after(code: str) -> set[str]:
@@ -33,13 +34,25 @@ def test_version_is_that_of_the_installed_package():
 
 
 def test_import_loads_nothing_heavy():
-    heavy = {"numpy", "scipy", "pandas", "matplotlib", "rich", "jsonargparse", *TORCH}
+    heavy = {"numpy", "scipy", "pandas", "matplotlib", "rich", "jsonargparse", *TORCH, *TRIALS}
     assert modules_after("import toothwise") & heavy == set()
 
 
 @pytest.mark.parametrize(
     "name",
-    ["gears", "vibration", "healthmap", "simulate", "evaluation", "data", "detectors", "diagnosis", "reporting", "cli"],
+    [
+        "gears",
+        "vibration",
+        "healthmap",
+        "simulate",
+        "evaluation",
+        "data",
+        "detectors",
+        "diagnosis",
+        "studies",
+        "reporting",
+        "cli",
+    ],
 )
 def test_no_package_loads_torch_before_it_is_asked_for(name):
     assert modules_after(f"import toothwise.{name}") & TORCH == set()
@@ -102,7 +115,7 @@ def closure(names: list[str]) -> set[str]:
 
 def test_what_our_dependencies_bring_is_constrained_too():
     readers = [line for extra in ("hdf5", "parquet", "tdms", "uff", "mf4", "audio") for line in EXTRAS[extra]]
-    wanted = closure([*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["dev"], *readers])
+    wanted = closure([*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["studies"], *EXTRAS["dev"], *readers])
     installed = {canonicalize_name(d.metadata["Name"]) for d in importlib.metadata.distributions()}
     assert len(wanted) > len(declared())
     assert sorted((wanted & installed) - set(constraints())) == []

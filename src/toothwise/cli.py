@@ -31,13 +31,19 @@ VERBS: dict[str, tuple[str, str]] = {
     "predict": ("toothwise.commands.predict", "score maps with a saved detector"),
     "diagnose": ("toothwise.commands.diagnose", "since when and which tooth, of maps in time order"),
     "bench": ("toothwise.commands.bench", "run detectors on the simulated benchmark"),
+    "study run": ("toothwise.commands.study_run", "run a study: trials from one YAML, resumed after a kill"),
+    "study status": ("toothwise.commands.study_status", "which trials are done, failed and missing"),
+    "study table": ("toothwise.commands.study_table", "mean, sd and interval of every arm of a study"),
+    "study compare": ("toothwise.commands.study_compare", "paired tests over seeds and maps, and what may be said"),
+    "study export": ("toothwise.commands.study_export", "results of a study as CSV, Parquet or JSON"),
+    "study attention": ("toothwise.commands.study_attention", "what directional layers of a detector attend to"),
     "detectors": ("toothwise.commands.detectors", "list the detectors"),
 }
 
 EXIT_OK = 0  # the work was done, whether or not it found anything
 EXIT_BUG = 1
 EXIT_BAD_INPUT = 2
-EXIT_PARTLY = 3  # some of several files could not be used, the others were
+EXIT_PARTLY = 3  # some of several files or trials failed, the others did not
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_CLOSED_PIPE = 128 + 13  # SIGPIPE, which not every system knows
 
@@ -50,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         0 the work was done (alarms or not), 2 bad input or an output that cannot be written, 3 some of several files
-        could not be used, 130 interrupted,
+        could not be used or some trials of a study failed, 130 interrupted,
         1 a defect of toothwise itself, 141 the reader of the output went away.
     """
     words = list(sys.argv[1:] if argv is None else argv)
@@ -155,7 +161,7 @@ def _guess(verb: str) -> str:
 
 
 def _help() -> str:
-    verbs = "\n".join(f"  {verb:<15}{line}" for verb, (_, line) in VERBS.items())
+    verbs = "\n".join(f"  {verb:<17}{line}" for verb, (_, line) in VERBS.items())
     return f"""usage: toothwise VERB [options]
 
 Tells which gear tooth is going bad, how badly, and since when.
@@ -168,7 +174,8 @@ options:
   --version  the version
 
 Every verb takes --config FILE.yaml, --json (the result as JSON on stdout) and --debug (show where an error arose).
-Exit codes: 0 done (alarms or not), 2 bad input, 3 some files skipped, 130 interrupted, 1 a defect of toothwise.
+Exit codes: 0 done (alarms or not), 2 bad input, 3 some files skipped or trials failed,
+130 interrupted, 1 a defect of toothwise.
 """
 
 

@@ -86,13 +86,14 @@ def shared_cache() -> EncoderCache | None:
 
 
 @contextmanager
-def shared_encodings(max_bytes: int = 2**32) -> Iterator[EncoderCache]:
+def shared_encodings(max_bytes: int = 2**32, *, cache: EncoderCache | None = None) -> Iterator[EncoderCache]:
     """Detectors that run in this block share what their encoders give: each image is encoded once.
 
     Args:
         max_bytes: held at most; a 224 x 224 image takes 1.2 MB with ViT-S.
+        cache: one that holds something already, in place of a new one.
     """
-    cache = EncoderCache(max_bytes)
+    cache = cache or EncoderCache(max_bytes)
     _shared.append(cache)
     try:
         yield cache

@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from toothwise.detectors.anomalib_module import RawScoreModule
+from toothwise.detectors.curves import Curves, recorder
 from toothwise.detectors.image_scoring import pick_device
 from toothwise.errors import InputError, TrainingError
 
@@ -132,7 +133,7 @@ def fit_quietly(
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            callbacks=[_no_checkpoint(), _Watch(watch, module.max_steps)],
+            callbacks=[_no_checkpoint(), _Watch(watch, module.max_steps), *_recording()],
         )
         engine.fit(model=module, train_dataloaders=loader)
         return float(engine.trainer.callback_metrics["train_loss"])
@@ -162,6 +163,42 @@ class _Watch(Callback):
         del args, kwargs
         if self.watch is not None:
             self.watch(trainer.global_step / self.steps)
+
+
+class _Record(Callback):
+    """Keeps what the module logs and the norm of each layer's gradient, before any clipping."""
+
+    def __init__(self, curves: Curves) -> None:
+        self.curves = curves
+        curves.begin()
+
+    def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
+        """Gradients of the layers, by the name that their weights begin with."""
+        del optimizer
+        squares: dict[str, float] = {}
+        for name, parameter in pl_module.named_parameters():
+            if parameter.grad is not None:
+                layer = _layer(name)
+                squares[layer] = squares.get(layer, 0.0) + float(parameter.grad.norm()) ** 2
+        for layer, square in squares.items():
+            self.curves.add(f"gradient/{layer}", trainer.global_step, math.sqrt(square))
+
+    def on_train_batch_end(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
+        """What was logged in this step."""
+        del args, kwargs
+        for name, value in trainer.callback_metrics.items():
+            self.curves.add(name, trainer.global_step, float(value))
+
+
+def _layer(name: str) -> str:
+    """``model.decoder.3.attn.qkv.weight`` -> ``decoder.3``."""
+    words = name.removeprefix("model.").split(".")
+    return ".".join(words[:2] if len(words) > 2 and words[1].isdigit() else words[:1])
+
+
+def _recording() -> list[Callback]:
+    curves = recorder()
+    return [] if curves is None else [_Record(curves)]
 
 
 def _no_checkpoint() -> Any:

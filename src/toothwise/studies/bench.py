@@ -18,11 +18,12 @@ from toothwise.errors import InputError, MissingDependencyError, WeightsError
 from toothwise.files import atomic_file, write_json
 from toothwise.results import write_result
 from toothwise.simulate.textures import DOMAINS
-from toothwise.studies.cell import MODES, Cell, CellMaps, draw_maps, run_cell
+from toothwise.studies.cell import LIMITS, MODES, Cell, CellMaps, draw_maps, run_cell
 
-__all__ = ["BenchConfig", "bench", "summary"]
+__all__ = ["LIMITS", "BenchConfig", "bench", "summary"]
 
-LIMITS = ("limit", "glr")
+# what a cell of the benchmark is made of; what only studies vary is at its default
+_OF_BENCH = ("domain", "mode", "detector", "seed", "options", "n_train", "n_test", "contrast", "gear", "length")
 Progress = Callable[[str, float], None]
 
 
@@ -93,7 +94,8 @@ class BenchConfig:
 
 def _key(cell: Cell) -> str:
     """Names a cell by all that it depends on, so that another configuration never finds its result."""
-    text = json.dumps(asdict(cell), sort_keys=True)
+    settings = {name: value for name, value in asdict(cell).items() if name in _OF_BENCH}
+    text = json.dumps(settings, sort_keys=True)
     return f"{cell.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 

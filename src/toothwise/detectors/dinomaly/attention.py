@@ -145,6 +145,39 @@ class DirectionalLinearAttention(nn.Module):
         out = mixed.transpose(1, 2).reshape(b, n, dim).to(qkv.dtype)
         return self.proj_drop(self.proj(out))
 
+    @torch.no_grad()
+    def line_weights(self, tokens: Tensor, grid: tuple[int, int]) -> dict[str, Tensor]:
+        """How much each token of the grid takes from the tokens of its line: phi(q) phi(k)^T over its sum.
+
+        Args:
+            tokens, grid: as of ``forward``.
+
+        Returns:
+            For axis "y" ``[b, heads, h, w, h]`` (of the token's column), for axis "x" ``[b, heads, h, w, w]`` (of its
+            row); of the axes that there are. Rows sum to 1, less what goes to prefix tokens.
+        """
+        b, n, dim = tokens.shape
+        h, w = grid
+        p = n - h * w
+        qkv = self.qkv(tokens).reshape(b, n, 3, self.num_heads, dim // self.num_heads).permute(2, 0, 3, 1, 4)
+        q, k = (functional.elu(x.float()) + 1.0 for x in qkv[:2])
+        qg, kg = (x[:, :, p:].reshape(b, self.num_heads, h, w, -1) for x in (q, k))
+        out = {}
+        for axis in ("y", "x"):
+            if self.axis not in (axis, "both"):
+                continue
+            lines = [x.transpose(2, 3) if axis == "y" else x for x in (qg, kg)]
+            weight = lines[0] @ lines[1].transpose(-2, -1)
+            if self.exclude is not None:
+                place = torch.arange(weight.shape[-1], device=weight.device)
+                weight = weight * ((place[:, None] - place).abs() > self.exclude)
+            total = weight.sum(-1, keepdim=True)
+            if p:
+                total = total + (lines[0] @ k[:, :, None, :p].transpose(-2, -1)).sum(-1, keepdim=True)
+            weight = weight / (total + _EPS)
+            out[axis] = weight.transpose(2, 3) if axis == "y" else weight
+        return out
+
     def _lines(self, q: Tensor, k: Tensor, v: Tensor, h: int, w: int, p: int, tokens: Tensor) -> Tensor:
         """The grid's tokens after attention along the chosen lines, ``[b, heads, h*w, d]``."""
         b, heads, _, d = q.shape

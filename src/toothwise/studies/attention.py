@@ -1,0 +1,186 @@
+"""What the directional layers of a saved Dinomaly attend to: weights of chosen tokens, alpha, entropy, cost."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toothwise.detectors.base import Detector
+from toothwise.errors import InputError
+
+if TYPE_CHECKING:
+    from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
+
+__all__ = ["AttentionView", "LayerView", "attention_cost", "view_attention"]
+
+_BATCH = 8  # images at a time
+_ROUNDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class LayerView:
+    """One directional layer on some maps.
+
+    Attributes:
+        layer: 0 = next to the bottleneck.
+        alpha: weight of attention along columns, one or one per head; of the adaptive mix for a token of zeros.
+        weights: by axis, of the chosen tokens, mean over heads: ``[maps, tokens, line]``.
+        entropy: by axis, mean over maps, heads and tokens, in parts of that of equal weights: 1 = all alike.
+    """
+
+    layer: int
+    alpha: list[float]
+    weights: dict[str, np.ndarray]
+    entropy: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionView:
+    """The layers of a detector on some maps.
+
+    Attributes:
+        grid: rows and columns of tokens.
+        tokens: row and column of the chosen tokens, int ``[maps, tokens, 2]``.
+        anomaly: distance of encoder and rebuilt features per token, ``[maps, rows, columns]``.
+        layers: in the order of the decoder.
+    """
+
+    grid: tuple[int, int]
+    tokens: np.ndarray
+    anomaly: np.ndarray
+    layers: list[LayerView]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """JSON types, without the weights."""
+        return {
+            "grid": list(self.grid),
+            "tokens": self.tokens.tolist(),
+            "layers": [{"layer": v.layer, "alpha": v.alpha, "entropy": v.entropy} for v in self.layers],
+        }
+
+
+def _model(detector: Detector) -> tuple[DirectionalDinomalyModel, Any]:
+    """The network and the maker of its images."""
+    inner: Any = getattr(detector, "_inner", detector)  # a LinePooled one holds the detector
+    module = getattr(inner, "_module", None)
+    model = getattr(module, "model", None)
+    if model is None or not hasattr(model, "alphas") or not model.alphas():
+        raise InputError(
+            f"attention is that of a fitted Dinomaly with directional layers, but this is {inner.name!r} without any"
+        )
+    return model, inner._images
+
+
+def view_attention(detector: Detector, maps: np.ndarray, *, cell: tuple[int, int] | None = None) -> AttentionView:
+    """Run maps through the detector and look into its directional layers.
+
+    Args:
+        detector: a fitted one of the Dinomaly family with directional layers.
+        maps: ``[n, rows, columns]``.
+        cell: row and column of the map whose token is looked at in all maps; None = the most anomalous token of each
+            map, and beside it the one of median anomaly.
+
+    Raises:
+        InputError: another detector, or a cell outside the map.
+    """
+    import torch
+
+    from toothwise.detectors.dinomaly.torch_model import DirectionalBlock
+
+    model, images = _model(detector)
+    model.cpu().eval()
+    blocks = {k: block for k, block in enumerate(model.decoder) if isinstance(block, DirectionalBlock)}
+    taken: dict[int, list[dict[str, np.ndarray]]] = {k: [] for k in blocks}
+
+    def look(layer: int) -> Any:
+        def hook(module: Any, args: tuple[Any, ...]) -> None:
+            found = module.line_weights(*args)
+            taken[layer].append({axis: weight.numpy() for axis, weight in found.items()})
+
+        return hook
+
+    hooks = [block.attn.register_forward_pre_hook(look(k)) for k, block in blocks.items()]
+    try:
+        with torch.inference_mode():
+            parts = [model.token_map(images(maps[at : at + _BATCH])) for at in range(0, len(maps), _BATCH)]
+    finally:
+        for hook in hooks:
+            hook.remove()
+    anomaly = torch.cat(parts)[:, 0].numpy()
+    grid = (anomaly.shape[1], anomaly.shape[2])
+    tokens = _tokens(anomaly, maps.shape[1:], cell)
+    layers = []
+    for k, block in blocks.items():
+        whole = {axis: np.concatenate([part[axis] for part in taken[k]]) for axis in taken[k][0]}
+        at = (np.arange(len(maps))[:, None], tokens[:, :, 0], tokens[:, :, 1])
+        chosen = {axis: w.mean(axis=1)[at] for axis, w in whole.items()}
+        alpha = [float(a) for a in block.attn.alpha().detach()]
+        layers.append(LayerView(k, alpha, chosen, {axis: _entropy(w) for axis, w in whole.items()}))
+    return AttentionView(grid, tokens, anomaly, layers)
+
+
+def _tokens(anomaly: np.ndarray, shape: tuple[int, ...], cell: tuple[int, int] | None) -> np.ndarray:
+    n, h, w = anomaly.shape
+    if cell is not None:
+        if not (0 <= cell[0] < shape[0] and 0 <= cell[1] < shape[1]):
+            raise InputError(f"the cell must lie in a map of {shape[0]} x {shape[1]}, but is {cell[0]}, {cell[1]}")
+        token = [cell[0] * h // shape[0], cell[1] * w // shape[1]]
+        return np.tile(np.array([[token]]), (n, 1, 1))
+    order = anomaly.reshape(n, -1).argsort(axis=1)
+    flat = np.stack([order[:, -1], order[:, order.shape[1] // 2]], axis=1)
+    return np.stack([flat // w, flat % w], axis=2)
+
+
+def _entropy(weights: np.ndarray) -> float:
+    """Mean entropy of the weights along their last dimension, brought to sum 1, over that of equal weights."""
+    length = weights.shape[-1]
+    if length < 2:
+        return 1.0
+    p = weights / np.maximum(weights.sum(axis=-1, keepdims=True), 1e-12)
+    return float(np.mean(-np.sum(p * np.log(np.maximum(p, 1e-12)), axis=-1)) / np.log(length))
+
+
+def attention_cost(detector: Detector, grid: tuple[int, int]) -> dict[str, Any]:
+    """Time of a layer on random tokens of this grid, against global attention, and the numbers held at once.
+
+    Returns:
+        For "directional", "global_linear" and "global_softmax": ``ms`` per map (median) and ``weights``, the numbers in
+        the largest array of attention weights or of their substitute that a head holds.
+    """
+    import torch
+    from anomalib.models.image.dinomaly.components.layers import LinearAttention
+    from timm.layers import Attention
+
+    from toothwise.detectors.dinomaly.torch_model import DirectionalBlock
+
+    model, _ = _model(detector)
+    own: Any = next(block.attn for block in model.decoder if isinstance(block, DirectionalBlock))
+    dim, heads, (h, w) = own.qkv.in_features, own.num_heads, grid
+    tokens = torch.randn(_BATCH, h * w, dim, generator=torch.Generator().manual_seed(0))
+    d = dim // heads
+    along = {"y": [(w, h)], "x": [(h, w)], "both": [(w, h), (h, w)]}[own.axis]
+    directional = sum(count * (length * length if length < d else d * d) for count, length in along)
+    layers = {
+        "directional": (lambda: own(tokens, grid), directional),
+        "global_linear": (_first(LinearAttention(dim, num_heads=heads, qkv_bias=True).eval(), tokens), d * d),
+        "global_softmax": (_first(Attention(dim, num_heads=heads, qkv_bias=True).eval(), tokens), (h * w) ** 2),
+    }
+    out = {}
+    with torch.inference_mode():
+        for name, (call, held) in layers.items():
+            call()
+            times = []
+            for _ in range(_ROUNDS):
+                begin = time.perf_counter()
+                call()
+                times.append(time.perf_counter() - begin)
+            out[name] = {"ms": 1000 * float(np.median(times)) / _BATCH, "weights": int(held)}
+    return out
+
+
+def _first(layer: Any, tokens: Any) -> Any:
+    return lambda: layer(tokens)

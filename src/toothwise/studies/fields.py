@@ -1,0 +1,62 @@
+"""Values from YAML against the types of a dataclass's fields."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import Any
+
+__all__ = ["field_types", "fitted", "words"]
+
+
+def field_types(cls: type) -> dict[str, Any]:
+    """Types of a dataclass's fields by name."""
+    return typing.get_type_hints(cls)
+
+
+def fitted(value: Any, hint: Any) -> tuple[bool, Any]:
+    """Whether a value of YAML is of a type, and the value as that type (lists become tuples, whole numbers floats)."""
+    origin, inside = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return True, value
+    if origin in (typing.Union, types.UnionType):
+        for option in inside:
+            good, found = fitted(value, option)
+            if good:
+                return True, found
+        return False, value
+    if hint is type(None):
+        return value is None, value
+    if origin is tuple:
+        return _fitted_tuple(value, inside)
+    if origin is dict:
+        return isinstance(value, dict), value
+    if hint is float:
+        good = isinstance(value, int | float) and not isinstance(value, bool)
+        return good, float(value) if good else value
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool), value
+    return isinstance(value, hint), value
+
+
+def _fitted_tuple(value: Any, inside: tuple[Any, ...]) -> tuple[bool, Any]:
+    if not isinstance(value, list | tuple):
+        return False, value
+    kinds = [inside[0]] * len(value) if len(inside) == 2 and inside[1] is Ellipsis else list(inside)
+    if len(kinds) != len(value):
+        return False, value
+    parts = [fitted(item, kind) for item, kind in zip(value, kinds, strict=True)]
+    return all(good for good, _ in parts), tuple(item for _, item in parts)
+
+
+def words(hint: Any) -> str:
+    """A type in plain words."""
+    origin, inside = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(words(option) for option in inside)
+    if origin is tuple:
+        many = len(inside) == 2 and inside[1] is Ellipsis
+        names = [words(option).removeprefix("a ") for option in inside]
+        return f"a list of {names[0]}s" if many else f"[{', '.join(names)}]"
+    plain = {int: "a whole number", float: "a number", str: "text", bool: "true/false", type(None): "null"}
+    return plain.get(hint, "names and values" if origin is dict else str(hint))

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from toothwise.cli import main
+
+TOYS = '''
+import os, time
+import numpy as np
+from toothwise.detectors.base import Detector, Prediction
+
+
+class Quick(Detector):
+    """Scores a map by its best row; may take its time."""
+
+    name = "quick"
+
+    def __init__(self, *, power=1.0, sleep=0.0):
+        super().__init__(power=power, sleep=sleep)
+
+    def _fit(self, values):
+        time.sleep(self.options["sleep"])
+
+    def _predict(self, values):
+        heat = (values**self.options["power"]).astype(np.float32)
+        rows = heat.mean(axis=2)
+        return Prediction(score=rows.max(axis=1).astype(float), anomaly_map=heat, row_evidence=rows)
+
+    def _state(self):
+        return {"nothing": np.zeros(1)}
+
+    def _restore(self, state):
+        pass
+
+
+class Dies(Quick):
+    """Takes its process with it."""
+
+    def _fit(self, values):
+        os._exit(7)
+
+
+class Fails(Quick):
+    def _fit(self, values):
+        raise ValueError("no luck\\ntoday")
+
+
+class Hungry(Quick):
+    def _fit(self, values):
+        self.hoard = [np.ones(2**22) for _ in range(200)]
+'''
+
+
+class Run(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def toothwise(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    """Run the command line in this process."""
+
+    def run(*words: object) -> Run:
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return Run(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with detectors of a user's own, which this process and those of trials can import."""
+    folder = tmp_path_factory.mktemp("toys")
+    (folder / "study_toys.py").write_text(TOYS)
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(folder), *([before] if before else [])])
+    sys.path.insert(0, str(folder))
+    yield folder
+    sys.path.remove(str(folder))
+    if before is None:
+        del os.environ["PYTHONPATH"]
+    else:
+        os.environ["PYTHONPATH"] = before
+
+
+@pytest.fixture(scope="session")
+def local_ray(toys: Path) -> Iterator[None]:
+    """Ray with two places, started once for all tests that run trials in this process."""
+    pytest.importorskip("ray")
+    from toothwise.studies.cluster import cluster
+    from toothwise.studies.config import Resources
+
+    with cluster(None, Resources(), 2):
+        yield
+
+
+@pytest.fixture
+def write_study(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a study's YAML."""
+
+    def write(text: str, name: str = "tiny.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return write
