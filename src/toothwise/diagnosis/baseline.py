@@ -6,6 +6,10 @@ mean and standard deviation for its sensor and condition bin; then sensors are a
 own healthy scale. So sensors may depend on one another in any way: what their average does in healthy records is
 measured, not assumed. The last scale is the long-run one (standard deviation times the root of the records that count
 as one), so that a channel that drifts slowly is not louder than one that does not.
+
+A tooth has a healthy level of its own where 20 or more independent healthy records tell it. Where fewer do (two days
+that drift, seen against each other), all teeth of a gear share one level and one spread, and what a tooth differs from
+that is part of the spread. Level and cycles are judged against a spread that is widened for what few records can hide.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from toothwise.errors import InputError
 __all__ = ["Baseline", "Channel", "Watched", "learn_baseline", "watch_healthy", "watch_maps"]
 
 _FEWEST = 20  # healthy records of a sensor and bin
+_OWN_LEVEL = 20  # independent healthy records that a tooth's own level needs
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,7 @@ class Baseline:
         correlation: records that count as one, of teeth and of the slowest channel.
         learned: healthy records of the smallest bin.
         sensors: names.
+        pooled: all teeth of a gear share one healthy level, because too few independent records tell their own.
         level_sd: healthy standard deviation of the log level.
     """
 
@@ -116,6 +122,7 @@ class Baseline:
     correlation: tuple[float, float]
     learned: int
     sensors: tuple[str, ...]
+    pooled: bool
     level_sd: float
 
     @property
@@ -177,65 +184,86 @@ def learn_baseline(
         )
     watched = watch_healthy(reference)
     place = bin_names(reference.condition, bins or {}, len(reference))
-    mean, sd, contrast_mean, counts = {}, {}, {}, []
-    z, lines = np.full(watched.raw.shape, np.nan), np.full(watched.contrast.shape, np.nan)
-    for key in sorted(set(zip(reference.sensor.tolist(), place.tolist(), strict=True))):
-        own = (reference.sensor == key[0]) & (place == key[1])
-        if own.sum() < _FEWEST:
-            continue
-        counts.append(int(own.sum()))
-        part = watched.raw[own]
-        mean[key], sd[key] = part.mean(axis=0), _spread(part, reference)
-        contrast_mean[key] = watched.contrast[own].mean(axis=0)
-        z[own] = (part - mean[key]) / sd[key]
-        lines[own] = watched.contrast[own] - contrast_mean[key]
-    if not counts:
+    groups = {
+        key: (reference.sensor == key[0]) & (place == key[1])
+        for key in sorted(set(zip(reference.sensor.tolist(), place.tolist(), strict=True)))
+    }
+    groups = {key: own for key, own in groups.items() if own.sum() >= _FEWEST}
+    if not groups:
         raise InputError(
             f"no condition bin has {_FEWEST} healthy maps or more, of {len(reference)} in all: take wider bins"
         )
+    widths = [0 if e is None else e.shape[1] for e in (reference.row, reference.column)]
+    sizes = [part.shape[1] for part in reference.lines]
+    level = sum(widths)
+    pooled = any(
+        own.sum() / correlation_time(watched.raw[own][:, :level], reference.block[own]) < _OWN_LEVEL
+        for own in groups.values()
+    )
+    mean, sd, contrast_mean = {}, {}, {}
+    z, lines = np.full(watched.raw.shape, np.nan), np.full(watched.contrast.shape, np.nan)
+    for key, own in groups.items():
+        mean[key], sd[key] = _levels(watched.raw[own], widths, pooled)
+        contrast_mean[key], _ = _levels(watched.contrast[own], sizes, pooled)
+        z[own] = (watched.raw[own] - mean[key]) / sd[key]
+        lines[own] = watched.contrast[own] - contrast_mean[key]
     z, block, rows = _over_sensors(z, reference, known)
     lines = np.stack([lines[r].mean(axis=0) for r in rows])
-    widths = [0 if e is None else e.shape[1] for e in (reference.row, reference.column)]
-    level = sum(widths)
     z = _both_ways(z, level)
     channels = [Channel("tooth", axis, k) for axis, width in zip((1, 2), widths, strict=True) for k in range(width)]
     channels += [Channel("level up"), Channel("level down")]
     channels += [Channel("cycle", axis) for axis in ((1,) if reference.by_record else (1, 2))]
     # one correlation for all teeth, because one tooth's is known poorly; of the others their own
     together = np.ones(len(channels))
-    together[:level] = correlation_time(z[:, :level], block)
+    together[:level] = correlation_time(z[:, :level], block, about_zero=pooled)
+    spread = np.maximum(z.std(axis=0), 0.1)
     for k in range(level, len(channels)):
         together[k] = correlation_time(z[:, k : k + 1], block)
-    scale = np.maximum(z.std(axis=0), 0.1) * np.sqrt(together)
-    axes = np.repeat([1, 2], [reference.lines[0].shape[1], reference.lines[1].shape[1]])
+        spread[k] *= _widened(len(z) / together[k])
+    if pooled:
+        spread[:level] = 1.0
+    scale = spread * np.sqrt(together)
+    axes = np.repeat([1, 2], sizes)
     return Baseline(
         channels=tuple(channels),
         mean=mean,
         sd=sd,
         contrast_mean=contrast_mean,
-        contrast_sd=np.maximum(lines.std(axis=0), 1e-9),
+        contrast_sd=np.maximum(np.full(len(axes), lines.std()) if pooled else lines.std(axis=0), 1e-9),
         line_axis=axes,
         scale=scale,
         healthy=z / scale,
         block=block,
         correlation=(float(together[0]), float(together.max())),
-        learned=min(counts),
+        learned=int(min(own.sum() for own in groups.values())),
+        pooled=pooled,
         sensors=known,
         level_sd=float(np.std(reference.level)),
     )
 
 
-def _spread(part: np.ndarray, reference: HealthyReference) -> np.ndarray:
-    """Standard deviation of each raw channel; a tooth's own is drawn halfway to that of all teeth of its gear."""
-    sd = np.maximum(part.std(axis=0, ddof=1), 1e-9)
+def _levels(part: np.ndarray, widths: Sequence[int], pooled: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each column; the first columns are the lines of one gear and then of the other.
+
+    A tooth's own spread is drawn halfway to that of all teeth of its gear; pooled, they share mean and spread.
+    """
+    mean, sd = part.mean(axis=0), np.maximum(part.std(axis=0, ddof=1), 1e-9)
     at = 0
-    for evidence in (reference.row, reference.column):
-        width = 0 if evidence is None else evidence.shape[1]
-        if width:
-            own = sd[at : at + width]
-            sd[at : at + width] = np.sqrt(own * np.median(own))
+    for width in widths:
+        own = slice(at, at + width)
+        if width and pooled:
+            mean[own], sd[own] = part[:, own].mean(), max(float(part[:, own].std()), 1e-9)
+        elif width:
+            sd[own] = np.sqrt(sd[own] * np.median(sd[own]))
         at += width
-    return sd
+    return mean, sd
+
+
+def _widened(independent: float) -> float:
+    """Factor on a standard deviation from so few independent records: Student's 0.1 % point over the normal one."""
+    from scipy.stats import norm, t
+
+    return float(t.isf(1e-3, max(independent - 1.0, 1.0)) / norm.isf(1e-3))
 
 
 def _over_sensors(

@@ -6,6 +6,11 @@ anew from as many healthy records as there are (or as re-baselining learns from)
 gear for good and is the larger part of what raises false alarms. Counted are episodes of the final rule.
 
 Assumed: healthy records to come are like those there are (no slower drift than they show), and blocks are exchangeable.
+
+Where so few independent records are there that teeth share one healthy level (``Baseline.pooled``), drawing them again
+cannot show what other days bring. Then futures are also made from a model: every tooth keeps a value for as long as
+records are correlated and draws a new one after that, from what all teeth show together, beyond its 80 % quantile with
+an exponential tail whose mean excess is the upper 95 % limit. The greater of both heights is taken.
 """
 
 from __future__ import annotations
@@ -17,12 +22,14 @@ import numpy as np
 from toothwise.diagnosis.rules import CLIP, DRIFT
 from toothwise.errors import InputError
 
-__all__ = ["Heights", "RuleHeight", "calibrate"]
+__all__ = ["FewRecords", "Heights", "RuleHeight", "calibrate"]
 
 _RECORDS = 1000
+_TAIL = 0.8  # values of teeth above this quantile are the tail of the model
 _DRAWS = 100
 _POOLS = 40
 _GRID = 16
+_SEEN = 5  # stretches in the healthy records that a rate of k in a row must rest on
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,7 @@ def calibrate(
     learned: int,
     correlation: float,
     rng: np.random.Generator,
+    few: FewRecords | None = None,
 ) -> Heights:
     """Choose the heights.
 
@@ -77,6 +85,7 @@ def calibrate(
         learned: records that the baseline of the future rests on.
         correlation: healthy records that count as one; a block holds three times as many.
         rng: for the bootstrap.
+        few: of pooled teeth, what the model of other days rests on.
 
     Raises:
         InputError: fewer than 20 healthy records, or a rate that is not in (0, 200].
@@ -91,9 +100,10 @@ def calibrate(
     length = int(np.clip(wished, 5, max(5, min(longest, len(healthy) // 4))))
     starts = _starts(blocks, length)
     independent = max(len(healthy) // length, 1)
-    base = _baselines(healthy, starts, length, learned, _DRAWS, rng)
+    base, scale = _baselines(healthy, starts, length, learned, _DRAWS, rng)
     future = _future(starts, length, np.broadcast_to(starts, (_DRAWS, len(starts))), rng)
-    draw = _Draw(healthy, future, base)
+    draw = _Draw(healthy, future, base, scale)
+    model = None if few is None else few.draw(healthy, rng)
     top = healthy.max(axis=1)
     # candidate heights: of the CUSUM far enough to see rates fall, of the row from the middle of the largest channel on
     grids = {"cusum": np.linspace(2.0, 30.0, _GRID), "row": np.linspace(np.median(top), 1.5 * top.max(), _GRID)}
@@ -101,14 +111,23 @@ def calibrate(
     for rule, grid in grids.items():
         counts = draw.count(rule, np.broadcast_to(grid, (_DRAWS, _GRID)), run)
         per = counts.mean(axis=0) * 1000.0 / _RECORDS
-        chosen[rule] = {tier: _height(grid, per, rate) for tier, rate in rates.items()}
+        # k in a row needs a stretch that was there: a drawn future holds no rarer ones than the healthy records do, so
+        # that rates of fewer than five such stretches are extrapolated. The CUSUM adds up blocks in new ways.
+        floor = _SEEN * 1000.0 / len(healthy) if rule == "row" else 0.0
+        chosen[rule] = {tier: _height(grid, per, rate, floor) for tier, rate in rates.items()}
+        if model is not None:
+            wide = grid if rule == "cusum" else np.linspace(grid[0], 3.0 * max(float(model.healthy.max()), 1e-9), _GRID)
+            counts = model.count(rule, np.broadcast_to(wide, (_DRAWS, _GRID)), run)
+            per = counts.mean(axis=0) * 1000.0 / _RECORDS
+            for tier, rate in rates.items():
+                chosen[rule][tier] = max(chosen[rule][tier], _height(wide, per, rate, 0.0))
     # how well that is known: other healthy records of the same kind, drawn block by block
     groups = np.stack([rng.choice(starts, independent) for _ in range(_POOLS)])
     pools = np.repeat(groups, 4, axis=0)
     again = _Draw(
         healthy,
         _future(starts, length, pools, rng),
-        _baselines(healthy, starts, length, learned, len(pools), rng),
+        *_baselines(healthy, starts, length, learned, len(pools), rng),
     )
     out: dict[str, dict[str, RuleHeight]] = {}
     for rule, heights in chosen.items():
@@ -120,6 +139,43 @@ def calibrate(
             for k, (tier, height) in enumerate(heights.items())
         }
     return Heights(out["cusum"], out["row"], length, independent, learned)
+
+
+@dataclass(frozen=True)
+class FewRecords:
+    """What is known of teeth that share one healthy level.
+
+    Attributes:
+        teeth: bool ``[channels]``, which channels are teeth.
+        correlation: records for which a tooth keeps its value.
+        independent: values that were seen, of all teeth together, as independent ones.
+    """
+
+    teeth: np.ndarray
+    correlation: float
+    independent: float
+
+    def draw(self, healthy: np.ndarray, rng: np.random.Generator) -> _Draw:
+        """Futures of the model; channels that are no teeth stay at their healthy mean."""
+        from scipy.stats import chi2
+
+        values = np.sort(healthy[:, self.teeth].ravel())
+        edge = values[int(_TAIL * (len(values) - 1))]
+        over = values[values > edge] - edge
+        count = max((1.0 - _TAIL) * self.independent, 1.0)
+        excess = float(over.mean()) * 2.0 * count / float(chi2.ppf(0.05, 2.0 * count))
+        stay = max(round(self.correlation), 1)
+        stretches = -(-_RECORDS // stay) + 1
+        shape = (_DRAWS, stretches, int(self.teeth.sum()))
+        drawn = rng.choice(values, shape)
+        drawn = np.where(drawn > edge, edge + rng.exponential(excess, shape), drawn)
+        begin = rng.integers(0, stay, (_DRAWS, 1))
+        which = (np.arange(_RECORDS)[None] + begin) // stay
+        future = np.zeros((_DRAWS * _RECORDS, len(self.teeth)))
+        future[:, self.teeth] = np.take_along_axis(drawn, which[:, :, None], axis=1).reshape(len(future), -1)
+        index = np.arange(len(future)).reshape(_DRAWS, _RECORDS)
+        exact = (_DRAWS, len(self.teeth))
+        return _Draw(future, index, np.zeros(exact), np.ones(exact))
 
 
 def _starts(blocks: np.ndarray, length: int) -> np.ndarray:
@@ -138,12 +194,18 @@ def _future(starts: np.ndarray, length: int, pools: np.ndarray, rng: np.random.G
 
 def _baselines(
     healthy: np.ndarray, starts: np.ndarray, length: int, learned: int, draws: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Means ``[draws, channels]`` of baselines that were learned from so many drawn records, less the true mean."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Baselines ``[draws, channels]`` that were learned from so many drawn records.
+
+    Returns:
+        Their means less the true one; and their spreads over the true one, drawn halfway to 1 as a tooth's spread is.
+    """
     count = max(round(learned / length), 1)
     picked = starts[rng.integers(0, len(starts), (draws, count))][:, :, None] + np.arange(length)
     picked = picked.reshape(draws, -1)[:, : max(learned, 1)]
-    return np.stack([healthy[rows].mean(axis=0) for rows in picked]) - healthy.mean(axis=0)
+    mean = np.stack([healthy[rows].mean(axis=0) for rows in picked]) - healthy.mean(axis=0)
+    spread = np.stack([healthy[rows].std(axis=0) for rows in picked])
+    return mean, np.sqrt(np.maximum(spread, 1e-9) / np.maximum(healthy.std(axis=0), 1e-9))
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +215,12 @@ class _Draw:
     healthy: np.ndarray
     future: np.ndarray
     base: np.ndarray
+    scale: np.ndarray
+
+    def _at(self, t: int) -> np.ndarray:
+        """The t-th record of every future as its own baseline sees it, ``[draws, channels]``."""
+        # a baseline that lies too low by an error lifts every record to come by it
+        return (self.healthy[self.future[:, t]] - self.base) / self.scale
 
     def count(self, rule: str, heights: np.ndarray, run: int) -> np.ndarray:
         """Episodes per draw and height, ``[draws, heights]``; heights ``[draws, heights]``."""
@@ -161,15 +229,14 @@ class _Draw:
         if rule == "row":
             streak = np.zeros((draws, grid), dtype=int)
             for t in range(_RECORDS):
-                top = (self.healthy[self.future[:, t]] - self.base).max(axis=1)
+                top = self._at(t).max(axis=1)
                 streak = np.where(top[:, None] > heights, streak + 1, 0)
                 episodes += streak == run
             return episodes
         state = np.zeros((draws, grid, self.healthy.shape[1]), dtype=np.float32)
         limit = heights[:, :, None].astype(np.float32)
         for t in range(_RECORDS):
-            # a baseline that lies too low by an error lifts every record to come by it
-            z = np.clip(self.healthy[self.future[:, t]] - self.base, -CLIP, CLIP) - DRIFT
+            z = np.clip(self._at(t), -CLIP, CLIP) - DRIFT
             state += z.astype(np.float32)[:, None, :]
             np.maximum(state, 0.0, out=state)
             hit = state >= limit
@@ -178,12 +245,14 @@ class _Draw:
         return episodes
 
 
-def _height(grid: np.ndarray, per: np.ndarray, rate: float) -> float:
-    """Height at which the rate is met, by straight lines in the rate's logarithm; beyond the grid by the last slope.
+def _height(grid: np.ndarray, per: np.ndarray, rate: float, floor: float) -> float:
+    """Height at which the rate is met, by straight lines in the rate's logarithm; below ``floor`` by the last slope.
 
     For heights that count the number of false alarms falls exponentially (Lorden, 1971), so that the slope carries on.
     """
     seen = per > 0
+    if (seen & (per >= floor)).sum() >= 2:
+        seen &= per >= floor
     if not seen.any():
         return float(grid[0])
     x, y = grid[seen], np.log(np.minimum.accumulate(per[seen]))

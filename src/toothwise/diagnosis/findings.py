@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -43,7 +44,8 @@ class LineFinding:
         tooth: its number, from 0.
         axis: 1 = it is a row, 2 = a column.
         p_value: chance that the best of all lines of a healthy map has so much evidence.
-        contrast: mean over the extent, 1 = as the background; below 1 = quieter than the background.
+        contrast: mean over the extent, against the other teeth and against what this tooth shows in healthy maps; 1 =
+            as the background, below 1 = quieter than it.
         interval: 95 %, from the scatter of healthy segments of the same length.
         first, last: label of the first and last cell of the extent (tooth of the mate, or record).
         cells: along the extent.
@@ -100,4 +102,5 @@ class MapDiagnosis:
 
     def as_json(self) -> dict[str, Any]:
         """JSON types."""
-        return asdict(self)
+        data: dict[str, Any] = json.loads(json.dumps(asdict(self)))  # tuples become lists
+        return data

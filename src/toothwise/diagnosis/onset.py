@@ -10,7 +10,7 @@ __all__ = ["Onset", "find_onset", "sudden"]
 
 # shape of what came after onset, as a power of time since then: 0 = a step
 _POWERS = (0.0, 0.5, 1.0, 2.0, 3.0)
-_LONGEST = 400  # records looked at
+_LONGEST = 1000  # records looked at
 _LEAST = 10  # records over which a change must grow to be called gradual
 
 
@@ -51,7 +51,7 @@ def find_onset(y: np.ndarray, *, correlation: float) -> Onset:
     number of records that count as one.
 
     Args:
-        y: float ``[n]`` in healthy standard deviations, healthy mean 0; the last 400 records are looked at.
+        y: float ``[n]`` in healthy standard deviations, healthy mean 0; the last 1,000 records are looked at.
         correlation: healthy records that count as one (``correlation_time``).
     """
     y = np.asarray(y, dtype=np.float64)

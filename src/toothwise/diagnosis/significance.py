@@ -42,16 +42,17 @@ def healthy_tail(value: np.ndarray | float, healthy: np.ndarray) -> np.ndarray:
     return np.clip(np.where(value > edge, tail, rank), _SMALLEST, 1.0)
 
 
-def autocorrelation(x: np.ndarray, blocks: np.ndarray, lags: int) -> np.ndarray:
+def autocorrelation(x: np.ndarray, blocks: np.ndarray, lags: int, *, about_zero: bool = False) -> np.ndarray:
     """Autocorrelation at lags 0 to ``lags`` within blocks, mean over the columns, float64 ``[lags + 1]``.
 
     Args:
         x: ``[n, columns]`` in time order; each column less its mean over all blocks.
         blocks: ``[n]``, equal entries = one unbroken stretch of time.
         lags: the largest one; lags that no block holds get 0.
+        about_zero: columns have mean 0 together, and what each differs from that for good counts as correlation.
     """
     x = np.asarray(x, dtype=np.float64)
-    x = x - x.mean(axis=0)
+    x = x if about_zero else x - x.mean(axis=0)
     variance = np.maximum((x * x).mean(axis=0), 1e-300)
     out = np.zeros(lags + 1)
     out[0] = 1.0
@@ -65,10 +66,10 @@ def autocorrelation(x: np.ndarray, blocks: np.ndarray, lags: int) -> np.ndarray:
     return out
 
 
-def correlation_time(x: np.ndarray, blocks: np.ndarray) -> float:
+def correlation_time(x: np.ndarray, blocks: np.ndarray, *, about_zero: bool = False) -> float:
     """Records that count as one: 1 + 2 x the sum of autocorrelations up to the first that is below 0.05, 1 or more."""
     longest = max(1, int(np.max(np.bincount(np.unique(blocks, return_inverse=True)[1]))) // 2)
-    rho = autocorrelation(x, blocks, longest)[1:]
+    rho = autocorrelation(x, blocks, longest, about_zero=about_zero)[1:]
     below = np.flatnonzero(rho < 0.05)
     return float(1.0 + 2.0 * rho[: below[0] if len(below) else len(rho)].sum())
 

@@ -170,14 +170,16 @@ def _finding(
     part = slice(line.segment.first, line.segment.last + 1)
     cells = max(int(np.isfinite(flat[line.tooth, part]).sum()), 1)
     scatter = reference.segment_scatter(line.axis, cells)
-    height = line.log_contrast
+    # teeth are not equal: what this one shows in healthy maps too is no damage
+    usual = reference.lines[line.axis - 1].mean(axis=0) if reference.lines[line.axis - 1].size else np.zeros(len(flat))
+    height = line.log_contrast - float(usual[line.tooth])
     labels = range(flat.shape[1]) if along is None else along.labels
     beside = []
     for step in (-1, 1):
         tooth = (line.tooth + step) % len(flat)
         if not np.isfinite(flat[tooth, part]).any():
             continue
-        value = float(np.nanmean(flat[tooth, part]))
+        value = float(np.nanmean(flat[tooth, part])) - float(usual[tooth])
         p = 0.5 * _erfc(value / scatter / np.sqrt(2.0))
         beside.append(Neighbour(tooth, float(np.exp(value)), p, p < 0.01))
     return LineFinding(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -139,6 +139,7 @@ class SequenceDiagnosis:
     confidence: str = ""
     next_look: str = ""
 
-    def as_json(self) -> Mapping[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """JSON types."""
-        return asdict(self)
+        data: dict[str, Any] = json.loads(json.dumps(asdict(self)))  # tuples become lists
+        return data

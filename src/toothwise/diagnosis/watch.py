@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline
-from toothwise.diagnosis.calibration import Heights, calibrate
+from toothwise.diagnosis.calibration import FewRecords, Heights, calibrate
 from toothwise.diagnosis.history import Seen
 from toothwise.diagnosis.map_statistics import one_cycle
 from toothwise.diagnosis.onset import find_onset, sudden
@@ -30,6 +30,12 @@ def heights_for(baseline: Baseline, settings: WatchSettings, *, learned: int | N
     Args:
         learned: records that the baseline rests on; None = the healthy ones.
     """
+    few = None
+    if baseline.pooled:
+        teeth, together = baseline.teeth, baseline.correlation[0]
+        days = max(len(np.unique(baseline.block)) - 1, 1)  # days seen against each other: one difference less
+        count = min(len(baseline.healthy) / together, float(days)) * int(teeth.sum())
+        few = FewRecords(teeth, together, count)
     return calibrate(
         baseline.healthy,
         baseline.block,
@@ -37,6 +43,7 @@ def heights_for(baseline: Baseline, settings: WatchSettings, *, learned: int | N
         run=settings.run,
         learned=baseline.learned if learned is None else learned,
         correlation=baseline.correlation[1],
+        few=few,
         rng=np.random.default_rng(settings.seed),
     )
 
@@ -205,7 +212,7 @@ class _Look:
             if not own:
                 continue
             size = int((self.baseline.line_axis == axis).sum())
-            if len(own) > size / 3 or (axis in swinging and self._cycle_explains(axis, own)):
+            if len(own) > size / 3 or self._cycle_explains(axis, own):
                 explained = "whole gear"
                 continue
             of = {channels[k].tooth: float(now[k]) for k in order if channels[k].axis == axis}
