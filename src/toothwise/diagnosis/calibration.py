@@ -28,6 +28,7 @@ _RECORDS = 1000
 _TAIL = 0.8  # values of teeth above this quantile are the tail of the model
 _DRAWS = 100
 _POOLS = 40
+_EACH = 12  # futures of each pool
 _GRID = 16
 _SEEN = 5  # stretches in the healthy records that a rate of k in a row must rest on
 
@@ -103,6 +104,14 @@ def calibrate(
     base, scale = _baselines(healthy, starts, length, learned, _DRAWS, rng)
     future = _future(starts, length, np.broadcast_to(starts, (_DRAWS, len(starts))), rng)
     draw = _Draw(healthy, future, base, scale)
+    # how well the rates are known: from other healthy records of the same kind, drawn block by block
+    groups = np.stack([rng.choice(starts, independent) for _ in range(_POOLS)])
+    pools = np.repeat(groups, _EACH, axis=0)
+    again = _Draw(
+        healthy,
+        _future(starts, length, pools, rng),
+        *_baselines(healthy, starts, length, learned, len(pools), rng),
+    )
     model = None if few is None else few.draw(healthy, rng)
     top = healthy.max(axis=1)
     # candidate heights: of the CUSUM far enough to see rates fall, of the row from the middle of the largest channel on
@@ -114,25 +123,25 @@ def calibrate(
         # k in a row needs a stretch that was there: a drawn future holds no rarer ones than the healthy records do, so
         # that rates of fewer than five such stretches are extrapolated. The CUSUM adds up blocks in new ways.
         floor = _SEEN * 1000.0 / len(healthy) if rule == "row" else 0.0
-        chosen[rule] = {tier: _height(grid, per, rate, floor) for tier, rate in rates.items()}
+        found = {tier: _height(grid, per, rate, floor) for tier, rate in rates.items()}
+        if rule == "row":
+            counts = again.count(rule, np.broadcast_to(grid, (len(pools), _GRID)), run).reshape(_POOLS, _EACH, _GRID)
+            others = counts.mean(axis=1) * 1000.0 / _RECORDS
+            found = {
+                tier: (_raised(pair, [_height(grid, p, rates[tier], floor)[0] for p in others]), pair[1])
+                for tier, pair in found.items()
+            }
+        chosen[rule] = {tier: height for tier, (height, _) in found.items()}
         if model is not None:
             wide = grid if rule == "cusum" else np.linspace(grid[0], 3.0 * max(float(model.healthy.max()), 1e-9), _GRID)
             counts = model.count(rule, np.broadcast_to(wide, (_DRAWS, _GRID)), run)
             per = counts.mean(axis=0) * 1000.0 / _RECORDS
             for tier, rate in rates.items():
-                chosen[rule][tier] = max(chosen[rule][tier], _height(wide, per, rate, 0.0))
-    # how well that is known: other healthy records of the same kind, drawn block by block
-    groups = np.stack([rng.choice(starts, independent) for _ in range(_POOLS)])
-    pools = np.repeat(groups, 4, axis=0)
-    again = _Draw(
-        healthy,
-        _future(starts, length, pools, rng),
-        *_baselines(healthy, starts, length, learned, len(pools), rng),
-    )
+                chosen[rule][tier] = max(chosen[rule][tier], _height(wide, per, rate, 0.0)[0])
     out: dict[str, dict[str, RuleHeight]] = {}
     for rule, heights in chosen.items():
         counts = again.count(rule, np.broadcast_to(np.array(list(heights.values())), (len(pools), len(heights))), run)
-        per = counts.reshape(_POOLS, 4, -1).mean(axis=1) * 1000.0 / _RECORDS
+        per = counts.reshape(_POOLS, _EACH, -1).mean(axis=1) * 1000.0 / _RECORDS
         low, high = np.quantile(per, [0.025, 0.975], axis=0)
         out[rule] = {
             tier: RuleHeight(height, rates[tier], (float(low[k]), float(high[k])))
@@ -245,25 +254,38 @@ class _Draw:
         return episodes
 
 
-def _height(grid: np.ndarray, per: np.ndarray, rate: float, floor: float) -> float:
+def _height(grid: np.ndarray, per: np.ndarray, rate: float, floor: float) -> tuple[float, float]:
     """Height at which the rate is met, by straight lines in the rate's logarithm; below ``floor`` by the last slope.
 
     For heights that count the number of false alarms falls exponentially (Lorden, 1971), so that the slope carries on.
+
+    Returns:
+        Height, and the slope of the logarithm there, negative.
     """
     seen = per > 0
     if (seen & (per >= floor)).sum() >= 2:
         seen &= per >= floor
     if not seen.any():
-        return float(grid[0])
+        return float(grid[0]), -1.0
     x, y = grid[seen], np.log(np.minimum.accumulate(per[seen]))
+    last = slice(max(len(x) - 4, 0), None)
+    slope = min(float(np.polyfit(x[last], y[last], 1)[0]) if len(x) > 1 else -1.0, -0.05)
     if np.log(rate) >= y[0]:
-        return float(x[0])
+        return float(x[0]), slope
     below = np.flatnonzero(y <= np.log(rate))
-    if len(below) and below[0] > 0:
+    if len(below):
         k = int(below[0])
         share = (y[k - 1] - np.log(rate)) / max(y[k - 1] - y[k], 1e-12)
-        return float(x[k - 1] + share * (x[k] - x[k - 1]))
-    last = slice(max(len(x) - 4, 0), None)
-    slope = float(np.polyfit(x[last], y[last], 1)[0]) if len(x) > 1 else -1.0
-    slope = min(slope, -0.05)
-    return float(x[-1] + (np.log(rate) - y[-1]) / slope)
+        return float(x[k - 1] + share * (x[k] - x[k - 1])), slope
+    return float(x[-1] + (np.log(rate) - y[-1]) / slope), slope
+
+
+def _raised(found: tuple[float, float], others: list[float]) -> float:
+    """The height raised so that the rate is the stated one on average over the heights that others would have found.
+
+    The rate falls exponentially with the height, so that a height too low by chance costs more than one too high saves.
+    """
+    height, slope = found
+    middle = float(np.median(others))
+    spread = 1.4826 * float(np.median(np.abs(np.array(others) - middle)))
+    return height - 0.5 * slope * spread**2  # the mean of a log-normal factor
