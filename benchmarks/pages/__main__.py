@@ -15,6 +15,7 @@ from common import ROOT
 from hums2023 import hums2023
 from severity import severity
 
+from diagnosis import diagnosis
 from vibration import vibration_results
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -22,6 +23,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/vibration-results.md": vibration_results,
     "docs/benchmark.md": benchmark,
     "docs/severity.md": severity,
+    "docs/diagnosis-results.md": diagnosis,
 }
 
 

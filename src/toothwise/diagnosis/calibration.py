@@ -29,6 +29,7 @@ _TAIL = 0.8  # values of teeth above this quantile are the tail of the model
 _DRAWS = 100
 _POOLS = 40
 _EACH = 12  # futures of each pool
+_NONE = 3.689  # upper 97.5 % limit of a Poisson mean where nothing was seen
 _GRID = 16
 _SEEN = 5  # stretches in the healthy records that a rate of k in a row must rest on
 
@@ -40,7 +41,8 @@ class RuleHeight:
     Attributes:
         height: of the statistic.
         stated: false alarms (episodes) per 1,000 records that it was chosen for.
-        interval: 95 % bootstrap interval of the actual number, given how few healthy blocks it rests on.
+        interval: 95 % bootstrap interval of the actual number, given how few healthy blocks it rests on; of pooled
+            teeth 0 to what seeing no alarm in the healthy records excludes.
     """
 
     height: float
@@ -143,6 +145,9 @@ def calibrate(
         counts = again.count(rule, np.broadcast_to(np.array(list(heights.values())), (len(pools), len(heights))), run)
         per = counts.reshape(_POOLS, _EACH, -1).mean(axis=1) * 1000.0 / _RECORDS
         low, high = np.quantile(per, [0.025, 0.975], axis=0)
+        if few is not None:
+            # drawing two days again shows nothing of a third: what they bear out by themselves is no alarm in so many
+            low, high = np.zeros_like(low), np.maximum(high, 1000.0 * _NONE / len(healthy))
         out[rule] = {
             tier: RuleHeight(height, rates[tier], (float(low[k]), float(high[k])))
             for k, (tier, height) in enumerate(heights.items())

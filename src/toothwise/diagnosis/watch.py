@@ -206,15 +206,19 @@ class _Look:
         up_or_down = [k for k in order if channels[k].kind.startswith("level")]
         swinging = [channels[k].axis for k in order if channels[k].kind == "cycle"]
         teeth: list[Tooth] = []
-        explained = ""
+        by_gear, by_teeth = 0.0, 0.0  # how much of the profile each explains
         for axis in (1, 2):
             own = [channels[k].tooth for k in order if channels[k].kind == "tooth" and channels[k].axis == axis]
             if not own:
                 continue
             size = int((self.baseline.line_axis == axis).sum())
-            if len(own) > size / 3 or self._cycle_explains(axis, own):
-                explained = "whole gear"
+            profile = self._profile(axis)
+            wave = float(np.sum(one_cycle(profile[None])[1] ** 2))
+            of_teeth = float(np.sum(profile[own] ** 2))
+            if len(own) > size / 3 or wave > of_teeth:
+                by_gear = max(by_gear, wave, of_teeth if len(own) > size / 3 else 0.0)
                 continue
+            by_teeth += of_teeth
             of = {channels[k].tooth: float(now[k]) for k in order if channels[k].axis == axis}
             for group in clusters(own, size):
                 group = sorted(group, key=lambda t: -of[t])
@@ -223,8 +227,9 @@ class _Look:
         found = []
         if teeth:
             found.append("one tooth" if len(teeth) == 1 else "several teeth")
-        if explained or swinging:
-            found.insert(0 if explained else len(found), "whole gear")
+        if by_gear or swinging:
+            # part of a line lifts part of the other gear: that is no cycle of its own where the teeth explain more
+            found.insert(0 if by_gear > by_teeth else len(found), "whole gear")
         if up_or_down:
             found = self._with_level(found, channels[up_or_down[0]].kind == "level up", teeth)
         found = list(dict.fromkeys(found))
@@ -244,12 +249,10 @@ class _Look:
         # a tooth that rises less than all of them together do is not named
         return [what, *found] if change > tooth else [*found, what]
 
-    def _cycle_explains(self, axis: int, teeth: list[int]) -> bool:
-        """Whether one cycle per revolution explains the profile better than the teeth that alarm."""
+    def _profile(self, axis: int) -> np.ndarray:
+        """Mean log contrast of a gear's teeth over the last 20 records, in healthy standard deviations of one."""
         own = self.baseline.line_axis == axis
-        profile = self.contrast[-_PROFILE:, own].mean(axis=0) / self.baseline.contrast_sd[own]
-        _, wave = one_cycle(profile[None])
-        return float(np.sum(wave**2)) > float(np.sum(profile[teeth] ** 2))
+        return self.contrast[-_PROFILE:, own].mean(axis=0) / self.baseline.contrast_sd[own]
 
     def _along(self, tooth: Tooth) -> np.ndarray:
         """Log contrast of a tooth along its whole line, per judged record."""
