@@ -5,11 +5,13 @@
 
 Maps of tooth pairs (two gear pairs, four textures), the gearbox's own pattern, a level that drifts as a first-order
 process; 300 healthy records to learn from, 300 watched ones. Settings are the defaults of ``toothwise diagnose``; the
-method was developed on runs of other seeds (100 and 7000 up), and those of seed 0 are reported.
+method was developed on runs of other seeds (100 and 7000 up).
 
-HUMS2023 was seen twice: by mistake once during development, before few independent records were handled at all (then
+HUMS2023 was seen before: by mistake once during development, before few independent records were handled at all (then
 every simulated run from vibration raised dozens of false alarms, and HUMS2023 an alarm in its first watched records),
-and with what is here. What was changed in between was chosen on simulated runs alone.
+and with the version that seed 0 was judged with. What was changed in between was chosen on simulated runs alone. That
+version's CUSUM missed its stated rates on seed 0 (1.62 and 13.8 per 1,000 for 1 and 10); its heights are raised for their
+own uncertainty since, and seed 1 is reported.
 """
 
 from __future__ import annotations
@@ -117,13 +119,15 @@ def rates(rows: list[dict[str, Any]], rng: np.random.Generator) -> dict[str, Any
         draws = rng.integers(0, len(rows), (2000, len(rows)))
         drawn = 1000.0 * counts[draws].sum(axis=1) / records[draws].sum(axis=1)
         low, high = np.quantile(drawn, [0.025, 0.975])
+        if not counts.any():
+            high = 3.689 * 1000.0 / records.sum()  # what seeing none excludes, as a Poisson mean
         stated = SETTINGS.warning if rule == "warning" else SETTINGS.rate
         out[rule] = {
             "stated": stated,
             "found": float(1000.0 * counts.sum() / records.sum()),
             "interval": [float(low), float(high)],
-            # a bound is kept where it is not exceeded
-            "inside": bool(low <= stated <= high or (rule == "bound" and low <= stated)),
+            "inside": bool(low <= stated <= high),
+            "kept": bool(low <= stated),
             "episodes": int(counts.sum()),
             "records": int(records.sum()),
         }
@@ -172,7 +176,7 @@ def of_kind(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     """Run everything and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="3 runs of each kind, no vibration; nothing is written")
     parser.add_argument("--write", action="store_true", help="write the result even where it is partial")
     parser.add_argument("--runs", type=int, help="of each kind; None = 200 in all")

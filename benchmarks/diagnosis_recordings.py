@@ -37,7 +37,7 @@ def vibration_runs(seed: int, settings: WatchSettings) -> dict[str, Any]:
             d = _watched(maps, settings)
             start = int(maps.healthy.sum())
             row: dict[str, Any] = {"faulty": faulty, "state": d.state, "pattern": d.pattern, "records": d.records}
-            row["teeth"] = [t.tooth for t in d.teeth]
+            row["teeth"], row["began_with"] = [t.tooth for t in d.teeth], d.began_with
             row["episodes"], row["first"], row["onset_interval"] = d.alarm.episodes, d.alarm.first, d.onset_interval
             row["bound"] = d.bound.first
             if faulty:
@@ -68,6 +68,7 @@ def recordings(folder: Path, settings: WatchSettings) -> dict[str, Any]:
         "state": d.state,
         "pattern": d.pattern,
         "teeth": [t.tooth for t in d.teeth],
+        "began_with": d.began_with,
         "tooth_at_failure": tooth_at_failure(maps),
         "healthy": d.healthy,
         "block": d.heights.block,

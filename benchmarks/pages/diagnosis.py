@@ -30,7 +30,7 @@ def _rates(rates: Data) -> str:
                 f"{r['stated']:g}" + (" at most" if rule == "bound" else ""),
                 f"{r['found']:.2f} ({low:.2f} to {high:.2f})",
                 f"{r['episodes']} in {r['records']:,}",
-                "yes" if r["inside"] else "**no**",
+                "yes" if r["inside"] else "below" if r["kept"] else "**no**",
                 "-" if told is None else f"{told[0]:.1f} to {told[1]:.1f}",
             ]
         )
@@ -137,6 +137,7 @@ def _vibration(found: Data) -> str:
                 r["state"],
                 r["pattern"],
                 ", ".join(map(str, r["teeth"])) or "-",
+                r["began_with"] or "-",
                 "-" if r["first"] is None else r["first"],
                 r["episodes"],
                 "-" if r["onset_interval"] is None else " to ".join(map(str, r["onset_interval"])),
@@ -149,6 +150,7 @@ def _vibration(found: Data) -> str:
         "state at the end",
         "pattern",
         "teeth named",
+        "began with",
         "first alarm",
         "episodes",
         "onset, 95 %",
@@ -189,10 +191,11 @@ def _hums(found: Data) -> str:
             f"{found['growth_per_100']:.2f} times per 100 records ({slow:.2f} to {fast:.2f}); {found['prediction']}"
         )
     teeth = ", ".join(map(str, found["teeth"])) or "none"
-    right = "the failing one" if found["teeth"][:1] == [found["tooth_at_failure"]] else "NOT the failing one first"
+    right = "it is named" if found["tooth_at_failure"] in found["teeth"] else "it is **not** named at the end"
     return f"""- State at the end: {found["state"]}, pattern: {found["pattern"]}; teeth named: {teeth} (tooth {found["tooth_at_failure"]} fails: {right}).
+- The first alarm was about {found["began_with"]}.
 - Onset: {_place(found["onset"])}, 95 %: {_place(low)} to {_place(high)}.
-- Growth of the tooth's level along the record: {growth}.
+- Growth of what is named: {growth}.
 - {found["healthy"]} healthy windows make {found["blocks"]} blocks of {found["block"]}; what they can show of 1 false alarm per 1,000 records is
   {low_rate:.2g} to {high_rate:.2g}, and that counts only days like the two that are known.
 
@@ -207,8 +210,8 @@ def diagnosis() -> str:
     whole, tooth = result["all_faults"], result["with_a_damaged_tooth"]
     alarms = whole["states"].get("alarm", 0)
     rates = result["false_alarms"]
-    kept = [RULES[r] for r in RULES if rates[r]["inside"]]
-    broken = [RULES[r] for r in RULES if not rates[r]["inside"]]
+    kept = [RULES[r] for r in RULES if rates[r]["kept"]]
+    broken = [RULES[r] for r in RULES if not rates[r]["kept"]]
     hums = result.get("hums2023")
     return f"""# What the diagnosis does
 
@@ -229,7 +232,10 @@ power of time to a contrast of 1.3 to 2 over half of the line or more, on the dr
 ### False alarms
 
 Episodes of the final rule in records before any damage, and in healthy runs and runs with transients throughout. Intervals by bootstrap over
-gearboxes. The last column is the mean of the intervals that the program tells its user from 300 healthy records.
+gearboxes ("below": fewer than stated). The last column is the mean of the intervals that the program tells its user from 300 healthy records.
+An earlier version of the CUSUM was judged on the runs of seed 0 and missed both of its rates (1.62 and 13.8 per 1,000 where 1 and 10 were
+stated). Its heights are raised for their own uncertainty since then, as those of k in a row were before; that was checked on healthy runs of
+another seed, and the runs here (seed {found["seed"]}) were new to it.
 
 {_rates(rates)}
 ### Patterns at the end of the run
@@ -271,7 +277,9 @@ of other days, and the alarm is late. Records count from the first watched one.
 {_hums(hums) if hums else "Not run: no recordings were there."}
 What that is worth: the settings were fixed on simulations, but it is not a blind result. A version under development was run on these recordings
 once by mistake, before few healthy records were handled at all: every simulated run from vibration raised dozens of false alarms then, and
-HUMS2023 one in its first watched records, with a whole gear as the pattern. What was changed after that was chosen on simulated runs alone.
+HUMS2023 one in its first watched records, with a whole gear as the pattern. What was changed after that was chosen on simulated runs alone. The
+version whose CUSUM missed its rates was run on HUMS2023 too: first alarm at test record 63, a whole gear at the end, no tooth named there. That
+the verdict tells what the first alarm was about was added after that run.
 The healthy days are two and drift, so the stated rate is the model's word, not something that two days can show; see also
 [HUMS2023](hums2023.md).
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toothwise.diagnosis.calibration import calibrate
+from toothwise.diagnosis.calibration import FewRecords, calibrate
 from toothwise.diagnosis.rules import CLIP, DRIFT, cusum, e_detector, e_process, in_a_row, line_episodes
 from toothwise.errors import InputError
 
@@ -113,6 +113,21 @@ def test_the_e_detector_names_the_channel_that_moved():
     _, alarms, channel = e_process(z, detector, 1000.0)
     assert 100 < alarms[0] < 125
     assert channel[alarms[0]] == 7
+
+
+def test_few_days_give_greater_heights_and_an_interval_that_says_so():
+    days = healthy(3, 60, phi=0.9)
+    one = np.repeat([0, 1], 30)
+    teeth = np.arange(CHANNELS) < CHANNELS - 2
+    options = {"run": 3, "learned": 60, "correlation": 15.0}
+    plain = calibrate(days, one, RATES, rng=np.random.default_rng(0), **options)
+    few = FewRecords(teeth, 15.0, float(teeth.sum()))
+    wary = calibrate(days, one, RATES, rng=np.random.default_rng(0), few=few, **options)
+    for tier in RATES:
+        assert wary.cusum[tier].height >= plain.cusum[tier].height
+    assert wary.cusum["alarm"].height > plain.cusum["alarm"].height
+    assert wary.cusum["alarm"].interval[0] == 0.0
+    assert wary.cusum["alarm"].interval[1] >= 3.68 * 1000 / 60
 
 
 def test_what_cannot_be_calibrated():

@@ -98,6 +98,8 @@ def _sequence(data: dict[str, Any]) -> str:
     for tooth in d["teeth"]:
         leak = f", with its neighbours {', '.join(map(str, tooth['leak']))}" if tooth["leak"] else ""
         text += f"{_gear(tooth).capitalize()}: CUSUM {tooth['statistic']:.1f}{leak}\n"
+    if d["began_with"] is not None:
+        text += f"The first alarm was about {d['began_with']}\n"
     if d["contrast"] is not None:
         low, high = d["contrast_interval"]
         text += f"Contrast now: {d['contrast']:.2f} ({low:.2f} to {high:.2f}) along {d['contrast_along']}\n"

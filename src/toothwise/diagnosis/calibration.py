@@ -3,7 +3,9 @@
 Healthy records are drawn again in blocks that are longer than their correlation in time, whole records at a time, so
 that dependence in time and between teeth stays. Each drawn future is judged against a baseline that was itself drawn
 anew from as many healthy records as there are (or as re-baselining learns from): the error of the baseline stays with a
-gear for good and is the larger part of what raises false alarms. Counted are episodes of the final rule.
+gear for good and is the larger part of what raises false alarms. Counted are episodes of the final rule. Heights are
+then raised for their own uncertainty: other healthy sets of the size would have given others, and a height that is too
+low costs more than one too high saves.
 
 Assumed: healthy records to come are like those there are (no slower drift than they show), and blocks are exchangeable.
 
@@ -29,6 +31,7 @@ _TAIL = 0.8  # values of teeth above this quantile are the tail of the model
 _DRAWS = 100
 _POOLS = 40
 _EACH = 12  # futures of each pool
+_NEAR = 8
 _NONE = 3.689  # upper 97.5 % limit of a Poisson mean where nothing was seen
 _GRID = 16
 _SEEN = 5  # stretches in the healthy records that a rate of k in a row must rest on
@@ -126,13 +129,15 @@ def calibrate(
         # that rates of fewer than five such stretches are extrapolated. The CUSUM adds up blocks in new ways.
         floor = _SEEN * 1000.0 / len(healthy) if rule == "row" else 0.0
         found = {tier: _height(grid, per, rate, floor) for tier, rate in rates.items()}
-        if rule == "row":
-            counts = again.count(rule, np.broadcast_to(grid, (len(pools), _GRID)), run).reshape(_POOLS, _EACH, _GRID)
-            others = counts.mean(axis=1) * 1000.0 / _RECORDS
-            found = {
-                tier: (_raised(pair, [_height(grid, p, rates[tier], floor)[0] for p in others]), pair[1])
-                for tier, pair in found.items()
-            }
+        # the CUSUM's candidates are few and near, because every one costs as much as all of the row's
+        so_far = [height for height, _ in found.values()]
+        near = grid if rule == "row" else np.linspace(max(2.0, 0.5 * min(so_far)), 1.4 * max(so_far), _NEAR)
+        counts = again.count(rule, np.broadcast_to(near, (len(again.future), len(near))), run)
+        others = counts.reshape(_POOLS, _EACH, -1).mean(axis=1) * 1000.0 / _RECORDS
+        found = {
+            tier: (_raised(pair, [_height(near, p, rates[tier], floor)[0] for p in others]), pair[1])
+            for tier, pair in found.items()
+        }
         chosen[rule] = {tier: height for tier, (height, _) in found.items()}
         if model is not None:
             wide = grid if rule == "cusum" else np.linspace(grid[0], 3.0 * max(float(model.healthy.max()), 1e-9), _GRID)

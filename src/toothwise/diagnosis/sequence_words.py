@@ -123,6 +123,8 @@ def words_of_sequence(
 ) -> tuple[str, str, str]:
     """Verdict in one sentence, confidence, and what to look at next."""
     verdict = _verdict(d) + _opposite(d, teeth_of or {})
+    if d.state == "alarm" and not d.teeth and d.began_with is not None and "tooth" in d.began_with:
+        verdict += f" It began with {d.began_with}: the first alarm, at record {d.alarm.first_record}."
     if d.also:
         verdict += f" Besides: {', '.join(d.also)}."
     if d.unjudged:

@@ -100,6 +100,7 @@ class SequenceDiagnosis:
         state: "quiet", "warning", "alarm", or "learning" right after re-baselining.
         pattern: one of ``findings.PATTERNS``.
         teeth: that alarm (or warn) now, strongest first.
+        began_with: what the first alarm was about: a tooth, the level, or one cycle of a gear; None = no alarm.
         alarm, warning: the CUSUM at both tiers; ``row``: k records in a row at the alarm's rate; ``bound``: e-detector.
         onset: index of the change-point; ``onset_record`` its name; ``onset_interval`` 95 %, indices.
         contrast: of the strongest tooth now, over its extent where single maps show it, else along the whole line.
@@ -116,6 +117,7 @@ class SequenceDiagnosis:
     state: str
     pattern: str
     teeth: tuple[Tooth, ...]
+    began_with: str | None
     alarm: RuleFound
     warning: RuleFound
     row: RuleFound

@@ -141,7 +141,7 @@ class _Look:
             simple.interval,
             f"{self.settings.run} in a row, {rests}",
         )
-        bound = self._bound()
+        bound = self._bound(after_reset=bool(resets))
         state, active = self._active(statistic)
         if resets and not len(self.judged):
             state = "learning"
@@ -153,6 +153,7 @@ class _Look:
             state=state,
             pattern=pattern,
             teeth=teeth,
+            began_with=self._began_with(statistic),
             alarm=alarm,
             warning=warning,
             row=row,
@@ -175,7 +176,20 @@ class _Look:
         )
         return base if state in ("quiet", "learning") else self._course(base)
 
-    def _bound(self) -> RuleFound:
+    def _began_with(self, statistic: np.ndarray) -> str | None:
+        """What the first alarm was about, in words."""
+        begins = line_episodes(statistic, self.heights.cusum["alarm"].height)
+        if not len(begins):
+            return None
+        channel = self.baseline.channels[int(statistic[begins[0]].argmax())]
+        if channel.kind.startswith("level"):
+            return "the level of all teeth"
+        gear = self.gears[channel.axis - 1]
+        if channel.kind == "cycle":
+            return "one cycle per revolution" if gear == "gear" else f"one cycle per revolution of the {gear} gear"
+        return f"tooth {channel.tooth}" if gear == "gear" else f"{gear} tooth {channel.tooth}"
+
+    def _bound(self, *, after_reset: bool) -> RuleFound:
         """The e-detector over the teeth."""
         own = self.baseline.teeth
         detector = e_detector(self.baseline.healthy[:, own], self.baseline.block)
@@ -185,6 +199,8 @@ class _Look:
             f"known ones and records {detector.gap} apart are independent ({detector.independent:.0f} such; 95 % "
             "confidence); teeth only"
         )
+        if after_reset:
+            rests += "; the error of the baseline learned after maintenance is not in it"
         return self._rule(begins, self.settings.rate, None, rests)
 
     def _active(self, statistic: np.ndarray) -> tuple[str, np.ndarray]:

@@ -104,7 +104,8 @@ def _sequence(d: SequenceDiagnosis, maps: RunMaps) -> str:
 
     rows = [("State", f"{d.state}: {d.pattern}")]
     if d.alarm.first_record is not None:
-        rows.append(("First alarm", f"{place(d.alarm.first_record)}; {d.alarm.episodes} episodes in all"))
+        about = f"{place(d.alarm.first_record)}, of {d.began_with}; {d.alarm.episodes} episodes in all"
+        rows.append(("First alarm", about))
     if d.onset_record is not None and d.onset_interval_records is not None:
         low, high = (place(name) for name in d.onset_interval_records)
         rows.append(("Onset", f"{place(d.onset_record)}; 95 %: {low} to {high}"))
@@ -114,7 +115,7 @@ def _sequence(d: SequenceDiagnosis, maps: RunMaps) -> str:
     rows += [("Confidence", d.confidence), ("Next", d.next_look)]
     cells = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in rows)
     verdict = d.verdict
-    for name in (d.onset_record, *(d.onset_interval_records or ())):
+    for name in (d.alarm.first_record, d.onset_record, *(d.onset_interval_records or ())):
         verdict = verdict if name is None else verdict.replace(name, place(name))
     return (
         f"<p><b>Watched record by record (scan):</b> {html.escape(verdict)}</p>"
