@@ -10,8 +10,8 @@ method was developed on runs of other seeds (100 and 7000 up).
 HUMS2023 was seen before: by mistake once during development, before few independent records were handled at all (then
 every simulated run from vibration raised dozens of false alarms, and HUMS2023 an alarm in its first watched records),
 and with the version that seed 0 was judged with. What was changed in between was chosen on simulated runs alone. That
-version's CUSUM missed its stated rates on seed 0 (1.62 and 13.8 per 1,000 for 1 and 10); its heights are raised for their
-own uncertainty since, and seed 1 is reported.
+version's CUSUM missed its stated rates on seed 0 (1.62 and 13.8 per 1,000 for 1 and 10); its heights are raised for
+their own uncertainty since, and seed 1 is reported.
 """
 
 from __future__ import annotations
