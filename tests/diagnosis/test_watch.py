@@ -163,3 +163,13 @@ def test_bins_keep_conditions_apart_and_unknown_ones_are_not_judged(fitted):
 def test_settings_out_of_range(options, says):
     with pytest.raises(InputError, match=says):
         WatchSettings(**options)
+
+
+def test_what_began_with_a_tooth_and_spread_is_told_in_that_order(fitted, heights):
+    x = fitted.log_maps(200, 29)
+    x[:, 5] += fitted.growing(200, 30, 0.9)[:, None]
+    x[100:] += fitted.growing(100, 0, 2.0)[:, None, None]
+    d = fitted.judge(x, heights=heights)
+    assert (d.pattern, d.began_with) == ("whole gear", "driving tooth 5")
+    assert d.verdict.startswith(f"Driving tooth 5 alarmed first, at record {d.alarm.first_record}; by now a whole gear")
+    assert "driving tooth 5 first" in d.next_look

@@ -25,6 +25,7 @@ __all__ = ["FILE", "HealthyReference", "evidence_of", "fingerprint", "learn_refe
 
 FILE = "healthy.npz"
 FORMAT = 1
+_MOST = 5000  # healthy maps that are kept, the last ones: more would fill the memory and tell little more
 _SPREAD_MAPS = 150  # maps that the scatter of segments is measured on
 _SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
@@ -151,8 +152,11 @@ def learn_reference(
             f"{detector.name} must have been fitted with a threshold on these {len(values)} healthy maps, but it has "
             f"held-out scores of {given}"
         )
+    folds = time_blocks(len(values), blocks)
+    table = pd.DataFrame(index=range(len(values))) if table is None else table
+    last = slice(max(len(values) - _MOST, 0), None)
+    values, table, folds, held = values[last], table.iloc[last], folds[last], held.of(np.arange(len(values))[last])
     x = log_maps(values)
-    table = pd.DataFrame(index=range(len(x))) if table is None else table
     lines = [line_levels(x, 1, newest=by_record), np.zeros((len(x), 0))]
     if not by_record:
         lines[1] = line_levels(x, 2, newest=False)
@@ -173,7 +177,7 @@ def learn_reference(
         diagonal=diagonal,
         diagonal_scale=scale,
         scatter=(_scatter(picked, 1), _scatter(picked, 2)),
-        block=time_blocks(len(x), blocks),
+        block=folds,
         record=record_ids(table, len(x), sensors=sensors is not None),
         sensor=_sensors(table, sensors, len(x)),
         condition={name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table},

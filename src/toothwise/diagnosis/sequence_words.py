@@ -20,6 +20,12 @@ def _since(d: SequenceDiagnosis) -> str:
     return f" since about record {d.onset_record} (95 %: {low} to {high})"
 
 
+def _began_with_tooth(d: SequenceDiagnosis) -> str:
+    """The tooth that alarmed first where none is named now, else nothing."""
+    known = d.state == "alarm" and not d.teeth and d.began_with is not None and "tooth" in d.began_with
+    return str(d.began_with) if known else ""
+
+
 def _growth(d: SequenceDiagnosis) -> str:
     g = d.growth
     if g is None:
@@ -46,10 +52,14 @@ def _verdict(d: SequenceDiagnosis) -> str:
         teeth = ", ".join(_named(t) for t in d.teeth)
         return f"Several teeth {word.replace('is', 'are')}: {teeth}{_since(d)}; {_growth(d)}."
     if d.pattern == "whole gear":
-        return (
-            f"A whole gear {word}{_since(d)}: wear or eccentricity, no single tooth; level now "
-            f"{d.level_change:.2f} times healthy; {_growth(d)}."
-        )
+        change = f"level now {d.level_change:.2f} times healthy; {_growth(d)}"
+        first = _began_with_tooth(d)
+        if first:
+            return (
+                f"{first.capitalize()} alarmed first, at record {d.alarm.first_record}; by now a whole gear is off its "
+                f"healthy level{_since(d)}, and no single tooth stands out of that: {change}."
+            )
+        return f"A whole gear {word}{_since(d)}: wear or eccentricity, no single tooth; {change}."
     return (
         f"Sensor or condition changed{_since(d)}: the level of all teeth is {d.level_change:.2f} times healthy. "
         "No tooth is named for it."
@@ -88,6 +98,8 @@ def _next(d: SequenceDiagnosis) -> str:
             "Check sensor, cable, mounting and operating point. If the change is meant, re-baseline with "
             "--rebaseline REASON."
         )
+    if d.pattern == "whole gear" and _began_with_tooth(d):
+        return f"Inspect at the next stop: {d.began_with} first, then wear debris, runout and alignment of the gear."
     if d.pattern == "whole gear":
         return "Check lubrication, wear debris, runout and alignment; compare load and speed with the healthy ones."
     sooner = "Record more often"
@@ -123,8 +135,8 @@ def words_of_sequence(
 ) -> tuple[str, str, str]:
     """Verdict in one sentence, confidence, and what to look at next."""
     verdict = _verdict(d) + _opposite(d, teeth_of or {})
-    if d.state == "alarm" and not d.teeth and d.began_with is not None and "tooth" in d.began_with:
-        verdict += f" It began with {d.began_with}: the first alarm, at record {d.alarm.first_record}."
+    if d.pattern == "sensor or condition changed" and _began_with_tooth(d):
+        verdict += f" The first alarm, at record {d.alarm.first_record}, was about {d.began_with}."
     if d.also:
         verdict += f" Besides: {', '.join(d.also)}."
     if d.unjudged:

@@ -183,7 +183,7 @@ class _Look:
             return None
         channel = self.baseline.channels[int(statistic[begins[0]].argmax())]
         if channel.kind.startswith("level"):
-            return "the level of all teeth"
+            return "the level of the whole map"
         gear = self.gears[channel.axis - 1]
         if channel.kind == "cycle":
             return "one cycle per revolution" if gear == "gear" else f"one cycle per revolution of the {gear} gear"

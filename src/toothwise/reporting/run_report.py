@@ -116,7 +116,8 @@ def _sequence(d: SequenceDiagnosis, maps: RunMaps) -> str:
     cells = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in rows)
     verdict = d.verdict
     for name in (d.alarm.first_record, d.onset_record, *(d.onset_interval_records or ())):
-        verdict = verdict if name is None else verdict.replace(name, place(name))
+        if name is not None:
+            verdict = verdict.replace(f"record {name}", place(name)).replace(name, place(name))
     return (
         f"<p><b>Watched record by record (scan):</b> {html.escape(verdict)}</p>"
         f'<div class="scroll"><table>{cells}</table></div>'
