@@ -35,7 +35,7 @@ def test_a_healthy_sequence_is_quiet_and_says_so(fitted, heights):
     d = fitted.judge(fitted.log_maps(N, 22), heights=heights)
     assert (d.state, d.pattern, d.teeth, d.onset) == ("quiet", "nothing", (), None)
     assert d.verdict.startswith("No alarm")
-    assert "1 false alarms per 1,000 records" in d.confidence
+    assert "1 false alarm per 1,000 records" in d.confidence
 
 
 def test_a_step_of_all_teeth_is_the_sensor_or_the_condition_and_no_tooth(fitted, heights):
@@ -173,3 +173,11 @@ def test_what_began_with_a_tooth_and_spread_is_told_in_that_order(fitted, height
     assert (d.pattern, d.began_with) == ("whole gear", "driving tooth 5")
     assert d.verdict.startswith(f"Driving tooth 5 alarmed first, at record {d.alarm.first_record}; by now a whole gear")
     assert "driving tooth 5 first" in d.next_look
+
+
+def test_the_public_names_are_where_they_are_said_to_be():
+    from toothwise import diagnosis
+
+    assert all(callable(getattr(diagnosis, name)) for name in diagnosis.__all__)
+    with pytest.raises(AttributeError, match="oracle"):
+        _ = diagnosis.oracle

@@ -13,11 +13,16 @@ def _named(tooth: Tooth) -> str:
     return f"tooth {tooth.tooth}" if tooth.gear == "gear" else f"{tooth.gear} tooth {tooth.tooth}"
 
 
+def _record(name: str | None) -> str:
+    """A record by its name, which often says what it is already."""
+    return str(name) if str(name).startswith("record") else f"record {name}"
+
+
 def _since(d: SequenceDiagnosis) -> str:
     if d.onset_record is None or d.onset_interval_records is None:
         return ""
     low, high = d.onset_interval_records
-    return f" since about record {d.onset_record} (95 %: {low} to {high})"
+    return f" since about {_record(d.onset_record)} (95 %: {low} to {high})"
 
 
 def _began_with_tooth(d: SequenceDiagnosis) -> str:
@@ -42,7 +47,7 @@ def _verdict(d: SequenceDiagnosis) -> str:
     if d.state == "quiet":
         past = ""
         if d.alarm.episodes:
-            past = f" There was an alarm at record {d.alarm.first_record}, which has passed."
+            past = f" There was an alarm at {_record(d.alarm.first_record)}, which has passed."
         return f"No alarm: no tooth and no gear has left its healthy level in {d.judged} records.{past}"
     word = "is going bad" if d.state == "alarm" else "may be going bad (warning)"
     if d.pattern == "one tooth":
@@ -56,7 +61,7 @@ def _verdict(d: SequenceDiagnosis) -> str:
         first = _began_with_tooth(d)
         if first:
             return (
-                f"{first.capitalize()} alarmed first, at record {d.alarm.first_record}; by now a whole gear is off its "
+                f"{first.capitalize()} alarmed first, at {_record(d.alarm.first_record)}; by now a whole gear is off its "
                 f"healthy level{_since(d)}, and no single tooth stands out of that: {change}."
             )
         return f"A whole gear {word}{_since(d)}: wear or eccentricity, no single tooth; {change}."
@@ -68,8 +73,9 @@ def _verdict(d: SequenceDiagnosis) -> str:
 
 def _confidence(d: SequenceDiagnosis, settings: WatchSettings) -> str:
     low, high = d.alarm.interval or (0.0, 0.0)
+    plural = "" if settings.rate == 1 else "s"
     rate = (
-        f"The alarm is set for {settings.rate:g} false alarms per 1,000 records, as episodes of the final rule; what "
+        f"The alarm is set for {settings.rate:g} false alarm{plural} per 1,000 records, as episodes of the final rule; what "
         f"{d.healthy} healthy records ({d.heights.blocks} blocks) can show of that is {low:.2g} to {high:.2g} (95 %)."
     )
     if d.heights.blocks < 10:
@@ -136,7 +142,7 @@ def words_of_sequence(
     """Verdict in one sentence, confidence, and what to look at next."""
     verdict = _verdict(d) + _opposite(d, teeth_of or {})
     if d.pattern == "sensor or condition changed" and _began_with_tooth(d):
-        verdict += f" The first alarm, at record {d.alarm.first_record}, was about {d.began_with}."
+        verdict += f" The first alarm, at {_record(d.alarm.first_record)}, was about {d.began_with}."
     if d.also:
         verdict += f" Besides: {', '.join(d.also)}."
     if d.unjudged:
