@@ -61,8 +61,8 @@ def _verdict(d: SequenceDiagnosis) -> str:
         first = _began_with_tooth(d)
         if first:
             return (
-                f"{first.capitalize()} alarmed first, at {_record(d.alarm.first_record)}; by now a whole gear is off its "
-                f"healthy level{_since(d)}, and no single tooth stands out of that: {change}."
+                f"{first.capitalize()} alarmed first, at {_record(d.alarm.first_record)}; by now a whole gear is off "
+                f"its healthy level{_since(d)}, and no single tooth stands out of that: {change}."
             )
         return f"A whole gear {word}{_since(d)}: wear or eccentricity, no single tooth; {change}."
     return (
@@ -75,8 +75,8 @@ def _confidence(d: SequenceDiagnosis, settings: WatchSettings) -> str:
     low, high = d.alarm.interval or (0.0, 0.0)
     plural = "" if settings.rate == 1 else "s"
     rate = (
-        f"The alarm is set for {settings.rate:g} false alarm{plural} per 1,000 records, as episodes of the final rule; what "
-        f"{d.healthy} healthy records ({d.heights.blocks} blocks) can show of that is {low:.2g} to {high:.2g} (95 %)."
+        f"The alarm is set for {settings.rate:g} false alarm{plural} per 1,000 records, as episodes of the final rule; "
+        f"what {d.healthy} healthy records ({d.heights.blocks} blocks) can show of that is {low:.2g} to {high:.2g} (95 %)."
     )
     if d.heights.blocks < 10:
         rate += " So few do not support the stated rate: it holds only if days to come differ no more than these did."
