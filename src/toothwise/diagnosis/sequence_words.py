@@ -76,7 +76,8 @@ def _confidence(d: SequenceDiagnosis, settings: WatchSettings) -> str:
     plural = "" if settings.rate == 1 else "s"
     rate = (
         f"The alarm is set for {settings.rate:g} false alarm{plural} per 1,000 records, as episodes of the final rule; "
-        f"what {d.healthy} healthy records ({d.heights.blocks} blocks) can show of that is {low:.2g} to {high:.2g} (95 %)."
+        f"what {d.healthy} healthy records ({d.heights.blocks} blocks) can show of that is {low:.2g} to {high:.2g} "
+        "(95 %)."
     )
     if d.heights.blocks < 10:
         rate += " So few do not support the stated rate: it holds only if days to come differ no more than these did."
