@@ -65,6 +65,21 @@ def test_the_way_from_a_recording_to_the_tooth(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "today.png").stat().st_size > 10_000
 
 
+def test_the_diagnosis_works_as_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (code,) = python_blocks("docs/diagnosis.md")
+    exec(code, {})
+    answers = []
+    for words in commands("docs/diagnosis.md"):
+        assert cli.main(words) == 0, capsys.readouterr().err
+        answers.append(capsys.readouterr().out)
+    _, one, sequence, _, again = answers
+    assert one.startswith("Driving tooth 7 stands out")
+    assert sequence.startswith("Driving tooth 7 is going bad since about record")
+    assert again.splitlines()[0] == sequence.splitlines()[0]
+    assert "50 records added to gearbox.json, 100 in all" in again
+
+
 @pytest.mark.parametrize("name", ["README.md", "docs/command-line.md"])
 def test_every_verb_is_in_the_table(name):
     listed = set(

@@ -17,6 +17,7 @@ from family import family
 from hums2023 import hums2023
 from severity import severity
 
+from diagnosis import diagnosis
 from vibration import vibration_results
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -26,6 +27,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/severity.md": severity,
     "docs/family.md": family,
     "docs/encoder.md": encoder,
+    "docs/diagnosis-results.md": diagnosis,
 }
 
 

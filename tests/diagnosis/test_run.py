@@ -9,7 +9,7 @@ import pytest
 
 from toothwise import detectors
 from toothwise.demo import RUN_DETECTORS
-from toothwise.diagnosis.run import RunProtocol, recommend, run_detector, run_indicators, tooth_at_failure
+from toothwise.diagnosis.run import RunProtocol, recommend, run_detector, run_indicators, tooth_at_failure, watch_run
 from toothwise.errors import InputError
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
 from toothwise.reporting.run_report import sentence, write_report
@@ -140,6 +140,8 @@ def test_report_is_self_contained_and_says_it_in_words(faulty, tmp_path):
     assert page.count("data:image/png;base64,") >= 5
     assert "no &lt;weights&gt;" in page
     assert facts["verdict"] in page
+    assert "Watched record by record (scan):" in page
+    assert facts["watched"]["state"] == "alarm"
     assert f"Tooth {run.diagnosis.tooth_at(run.first_sustained)} is going bad" in facts["verdict"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["diagnosis.json", "report.html"]
 
@@ -147,3 +149,16 @@ def test_report_is_self_contained_and_says_it_in_words(faulty, tmp_path):
 def test_a_quiet_run_says_so():
     maps, run = _judge(RunConfig(faulty=False), 200)
     assert sentence(maps, run).startswith("No alarm")
+    watched = watch_run(maps, run.detector, prediction=run.diagnosis.prediction)
+    assert watched.alarm.episodes == 0
+
+
+def test_watched_record_by_record_the_same_tooth_is_named_and_the_few_days_are_told(faulty):
+    maps, run = faulty
+    d = watch_run(maps, run.detector, prediction=run.diagnosis.prediction)
+    assert d.state == "alarm"
+    assert _near(d.teeth[0].tooth, 8)
+    assert d.alarm.first >= 250 - maps.healthy.sum()
+    assert "do not support the stated rate" in d.confidence
+    again = watch_run(maps, run.detector)
+    assert again.as_json() == d.as_json()

@@ -1,25 +1,38 @@
-"""Tell since when a tooth is going bad, and which, from maps in time order and a saved detector.
+"""Tell which tooth is going bad, how badly and since when, from maps and a saved detector.
 
-RUN is the folder of a saved detector with a threshold, MAPS are the windows of 'toothwise build' (or any maps in time
-order). Maps that the table marks as healthy are scored but cannot alarm: the detector was fitted on them.
+RUN is the folder of a saved detector with a threshold. MAPS are a sequence of records in time order (the windows of
+'toothwise build', or maps whose table tells start_time, time, record or number), or single maps, which are judged one
+by one. Maps that the table marks as healthy are scored but cannot alarm: the detector was fitted on them.
 
 examples:
+  toothwise diagnose runs/scan today.npz
   toothwise diagnose runs/scan runs/maps/windows.npz
-  toothwise diagnose runs/scan runs/maps/windows.npz --sustained 10 --output diagnosis.json
+  toothwise diagnose runs/scan runs/maps/windows.npz --rate 0.5 --output diagnosis.json
+  toothwise diagnose runs/scan new/ --state gearbox7.json
+  toothwise diagnose runs/scan new/ --state gearbox7.json --rebaseline 'bearing replaced'
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser
 
 from toothwise.commands.parser import Result
-from toothwise.commands.terminal import Tell, table
+from toothwise.commands.terminal import Tell
 from toothwise.errors import InputError
 from toothwise.files import write_json
+
+if TYPE_CHECKING:
+    from toothwise.commands.maps import MapSet
+    from toothwise.detectors.base import Detector, Prediction
+    from toothwise.diagnosis.reference import HealthyReference
+    from toothwise.diagnosis.verdict import WatchSettings
+
+_RATE = "false alarms per 1,000 records of the alarm (default: 1, or as the state says)"
+_ONE = 0.01  # of single maps, the chance that a healthy one is called anything
 
 
 @dataclass(frozen=True)
@@ -32,6 +45,13 @@ class Options:
         sustained: maps above the threshold in a row that raise the alarm.
         threshold: in place of the detector's own, or None.
         output: ``.json`` file for the result, or None.
+        sequence: whether the maps are records in time order; None = as their table tells.
+        rate, warning_rate: false alarms per 1,000 records of the two tiers; None = 1 and 10, or as the state says.
+        level: contrast that the trend is extrapolated to; None = 2, or as the state says.
+        bins: CONDITION=EDGE,EDGE: baselines per bin of load, speed or temperature.
+        sensors: column of the maps' table that names the sensor; maps of one record are fused.
+        state: file that records are appended to as they come, or None.
+        rebaseline: reason for a new baseline from the first new record on, or None.
     """
 
     run: str
@@ -39,6 +59,14 @@ class Options:
     sustained: int = 5
     threshold: float | None = None
     output: Path | None = None
+    sequence: bool | None = None
+    rate: float | None = None
+    warning_rate: float | None = None
+    level: float | None = None
+    bins: list[str] = field(default_factory=list)
+    sensors: str | None = None
+    state: Path | None = None
+    rebaseline: str | None = None
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -49,27 +77,79 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--sustained", type=int, default=5, metavar="N", help="maps above the threshold in a row that raise the alarm")
     add("--threshold", type=float | None, metavar="SCORE", help="in place of the detector's own")
     add("--output", type=Path | None, metavar="FILE", help="also write the result to a .json file")
+    add("--sequence", type=bool | None, metavar="true|false", help="records in time order, or each map on its own")
+    add("--rate", type=float | None, metavar="N", help=_RATE)
+    add("--warning-rate", type=float | None, metavar="N", help="the same of the warning (default: 10)")
+    add("--level", type=float | None, metavar="CONTRAST", help="extrapolate the trend to this contrast (default: 2)")
+    add("--bins", nargs="+", type=str, default=[], metavar="NAME=EDGES", help="baselines per bin, as in load=0.5,0.8")
+    add("--sensors", type=str | None, metavar="COLUMN", help="fuse the maps of a record by several sensors")
+    add("--state", type=Path | None, metavar="FILE", help="append to this .json file; a record counts once")
+    add(
+        "--rebaseline",
+        type=str | None,
+        metavar="REASON",
+        help="learn a new baseline from the first new record on",
+    )
 
 
 def run(options: Options, tell: Tell) -> Result:
     """Load, read, score, judge."""
-    if options.output is not None and options.output.suffix.lower() != ".json":
-        raise InputError(f"{options.output}: the suffix must be .json, but is {options.output.suffix!r}")
-    import numpy as np
-
+    for path in (options.output, options.state):
+        if path is not None and path.suffix.lower() != ".json":
+            raise InputError(f"{path}: the suffix must be .json, but is {path.suffix!r}")
+    if options.rebaseline is not None and options.state is None:
+        raise InputError("--rebaseline needs --state FILE: it is written there with its reason")
     from toothwise import detectors
+    from toothwise.commands.diagnose_text import text_of
     from toothwise.commands.maps import read_maps
-    from toothwise.diagnosis.sequence import diagnose
+    from toothwise.diagnosis.reference import load_reference
 
+    settings, bins = _settings(options)
     tell(f"loading {options.run}")
     detector = detectors.load(options.run)
+    reference = load_reference(options.run, detector)
     maps = read_maps(options.maps, tell, shape=detector.shape)
+    tell(f"scoring {len(maps)} maps")
+    prediction = detector.predict(maps.values)
+    data = _alarms(options, detector, maps, prediction)
+    tell("judging")
+    if reference is None:
+        asked = options.state or options.bins or options.sensors or options.rebaseline or options.sequence
+        why = f"{options.run}: holds no healthy.npz (fitted by an older version, or on values that are not positive)"
+        if asked:
+            raise InputError(f"{why}: fit it again")
+        data["note"] = f"{why}, so there is no evidence, pattern or false alarm rate per 1,000 records"
+    else:
+        data |= _judge(options, settings, bins, detector, reference, maps, prediction, int(data["fitted_on"]))
+    if options.output is not None:
+        write_json(options.output, data)
+    return Result(data, lambda: text_of(data))
+
+
+def _settings(options: Options) -> tuple[WatchSettings, dict[str, tuple[float, ...]]]:
+    from toothwise.diagnosis.records import parse_bins
+    from toothwise.diagnosis.verdict import WatchSettings
+
+    chosen = WatchSettings(run=options.sustained)
+    rate = chosen.rate if options.rate is None else options.rate
+    warning = min(10.0 * rate, 200.0) if options.warning_rate is None else options.warning_rate
+    level = chosen.level if options.level is None else options.level
+    return replace(chosen, rate=rate, warning=warning, level=level), parse_bins(options.bins)
+
+
+def _alarms(options: Options, detector: Detector, maps: MapSet, prediction: Prediction) -> dict[str, Any]:
+    """The rules on the detector's own threshold."""
+    import numpy as np
+
+    from toothwise.diagnosis.sequence import diagnose
+
     healthy = (
         maps.table["healthy"].fillna(False).to_numpy(dtype=bool) if "healthy" in maps.table else np.zeros(len(maps))
     )
     start = int(np.flatnonzero(healthy)[-1]) + 1 if healthy.any() else 0
-    tell(f"scoring {len(maps)} maps")
-    found = diagnose(maps.values, detector, threshold=options.threshold, run=options.sustained, start=start)
+    found = diagnose(
+        maps.values, detector, threshold=options.threshold, run=options.sustained, start=start, prediction=prediction
+    )
 
     def place(index: int | None) -> dict[str, Any] | None:
         if index is None:
@@ -81,7 +161,7 @@ def run(options: Options, tell: Tell) -> Result:
                 result[key] = about[key].item() if hasattr(about[key], "item") else about[key]
         return result
 
-    data = {
+    return {
         "detector": detector.name,
         "threshold": found.threshold,
         "sustained": options.sustained,
@@ -91,18 +171,43 @@ def run(options: Options, tell: Tell) -> Result:
         "first_sustained": place(found.first_sustained),
         "consistent": place(found.consistent),
     }
-    if options.output is not None:
-        write_json(options.output, data)
-    return Result(data, lambda: _text(data))
 
 
-def _text(data: dict[str, Any]) -> str:
-    rows = []
-    for key, what in (("first_sustained", "alarm raised"), ("consistent", "lasting from")):
-        at = data[key]
-        where = "never" if at is None else str(at.get("name", f"map {at['map']}"))
-        number = "-" if at is None else str(at.get("number", at["map"]))
-        rows.append((what, where, number, "-" if at is None else str(at["row"])))
-    watched = data["maps"] - data["fitted_on"]
-    text = table(("", "record", "number", "tooth"), rows, right=("number", "tooth"))
-    return text + f"{data['above']} of {watched} maps above the threshold {data['threshold']:.4g}\n"
+def _judge(
+    options: Options,
+    settings: WatchSettings,
+    bins: dict[str, tuple[float, ...]],
+    detector: Detector,
+    reference: HealthyReference,
+    maps: MapSet,
+    prediction: Prediction,
+    start: int,
+) -> dict[str, Any]:
+    """The diagnosis: of the sequence and of its last map, or of each map."""
+    import numpy as np
+
+    from toothwise.diagnosis.records import record_ids, time_column
+    from toothwise.diagnosis.single import diagnose_maps
+
+    watched = np.arange(start, len(maps))
+    table = maps.table.iloc[watched].reset_index(drop=True)
+    sequence = options.sequence
+    if sequence is None:
+        sequence = options.state is not None or (len(watched) > 1 and time_column(table) is not None)
+    if not len(watched):
+        return {"note": "all maps are marked as healthy, so the detector was fitted on them: nothing to judge"}
+    if not sequence:
+        each = diagnose_maps(
+            maps.values[watched],
+            detector,
+            reference,
+            rate=_ONE,
+            rows=maps.rows,
+            columns=maps.columns,
+            records=record_ids(table, len(table)).tolist(),
+            first=prediction.of(watched),
+        )
+        return {"each": [one.as_json() for one in each]}
+    from toothwise.commands.diagnose_sequence import watch
+
+    return watch(options, settings, bins, detector, reference, maps, prediction, watched)

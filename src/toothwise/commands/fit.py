@@ -37,6 +37,7 @@ class Options:
         options: its options by name; ``set`` (NAME=VALUE) wins over them.
         false_alarm_rate: false alarms per map that the threshold is chosen for.
         blocks: column of the maps' table that tells which maps were taken together (a day, a session).
+        sensors: column that names the sensor, where 'diagnose' is to fuse several.
     """
 
     maps: list[str]
@@ -46,6 +47,7 @@ class Options:
     set: list[str] = field(default_factory=list)
     false_alarm_rate: float = 0.01
     blocks: str = "day"
+    sensors: str | None = None
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -58,32 +60,49 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--options", type=dict[str, Any], default={}, metavar="MAPPING", help="the same, for configuration files")
     add("--false-alarm-rate", type=float, default=0.01, metavar="RATE", help="per healthy map, sets the threshold")
     add("--blocks", type=str, default="day", metavar="COLUMN", help=_BLOCKS)
+    add(
+        "--sensors",
+        type=str | None,
+        metavar="COLUMN",
+        help="what names the sensor, where several will be fused",
+    )
 
 
 def run(options: Options, tell: Tell) -> Result:
     """Fit, calibrate, save."""
     check_replaceable(options.output, "detector.json", "a saved detector")
+    import numpy as np
+
     from toothwise import detectors
     from toothwise.commands.maps import healthy_only, read_maps
     from toothwise.detectors.calibration import fit_with_threshold
+    from toothwise.diagnosis.reference import learn_reference
 
     chosen = {**options.options, **key_values(options.set)}
     detectors.create(options.detector, **chosen)  # an unsuitable option is told before any map is read
     maps, left_out = healthy_only(read_maps(options.maps, tell))
     begin = time.perf_counter()
+    blocks = maps.table[options.blocks].to_numpy() if options.blocks in maps.table else None
     try:
         detector, _ = fit_with_threshold(
             lambda: detectors.create(options.detector, **chosen),
             maps.values,
             options.false_alarm_rate,
-            blocks=maps.table[options.blocks].to_numpy() if options.blocks in maps.table else None,
+            blocks=blocks,
             progress=tell,
         )
     except InputError as error:
         more = f" and {len(options.maps) - 1} more" if len(options.maps) > 1 else ""
         raise InputError(f"{options.maps[0]}{more}: {error}") from error
     seconds = time.perf_counter() - begin
+    reference = None
+    if bool((maps.values[np.isfinite(maps.values)] > 0).all()):  # the diagnosis works on logarithms
+        reference = learn_reference(
+            detector, maps.values, table=maps.table, blocks=blocks, by_record=maps.by_record, sensors=options.sensors
+        )
     detector.save(options.output)
+    if reference is not None:
+        reference.save(options.output)
     threshold = detector.threshold
     if threshold is None:
         raise InputError(f"{options.detector} was fitted without a threshold")

@@ -11,7 +11,7 @@ import pandas as pd
 
 from toothwise.commands.terminal import Tell
 from toothwise.errors import InputError
-from toothwise.healthmap.core import HealthMapBatch
+from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch
 from toothwise.healthmap.io import read_map
 
 __all__ = ["MapSet", "healthy_only", "read_maps"]
@@ -24,10 +24,18 @@ class MapSet:
     Attributes:
         values: float32 ``[n, rows, columns]``.
         table: one row per map: ``file``, ``index`` (place in a file of many), and what the files say of each map.
+        rows, columns: axes of the maps, of the first file.
     """
 
     values: np.ndarray
     table: pd.DataFrame
+    rows: Axis
+    columns: Axis
+
+    @property
+    def by_record(self) -> bool:
+        """Whether the columns are records, the newest last, not teeth."""
+        return self.columns.name.startswith("record") or self.columns.name.endswith("revolution")
 
     def __len__(self) -> int:
         return len(self.values)
@@ -42,11 +50,12 @@ def read_maps(paths: Sequence[str], tell: Tell, *, shape: tuple[int, int] | None
         shape: rows and columns that all must have; None = those of the first.
 
     Raises:
-        InputError: no path, an unreadable file, maps of several shapes, a map that holds NaN only.
+        InputError: no path, an unreadable file, maps of several shapes or gears, a map that holds NaN only.
     """
     if not paths:
         raise InputError("no maps were given: name one or more files or folders of maps")
     values, tables = [], []
+    first: HealthMap | HealthMapBatch | None = None
     for path in paths:
         tell(f"reading {path}")
         part = read_map(path)
@@ -58,6 +67,8 @@ def read_maps(paths: Sequence[str], tell: Tell, *, shape: tuple[int, int] | None
                 f"detector was fitted on, but are {here[0]} x {here[1]}"
             )
         shape = here
+        first = first or part
+        _check_gears(path, part, paths[0], first)
         table = _table(Path(path), part.table if isinstance(part, HealthMapBatch) else None, len(array))
         empty = np.isnan(array).all(axis=(1, 2))
         if empty.any():
@@ -65,7 +76,22 @@ def read_maps(paths: Sequence[str], tell: Tell, *, shape: tuple[int, int] | None
             raise InputError(f"{at['file']}: map {at['index']} holds NaN only, no tooth pair was measured")
         values.append(array)
         tables.append(table)
-    return MapSet(np.concatenate(values), pd.concat(tables, ignore_index=True))
+    if first is None:
+        raise InputError("no maps were given: name one or more files or folders of maps")
+    return MapSet(np.concatenate(values), pd.concat(tables, ignore_index=True), first.rows, first.columns)
+
+
+def _check_gears(path: str, part: HealthMap | HealthMapBatch, before: str, first: HealthMap | HealthMapBatch) -> None:
+    """Refuse maps of other gears; files that do not tell their gears are taken as they come."""
+    if part.gear is not None and first.gear is not None and part.gear != first.gear:
+        raise InputError(f"{path}: mixed gears: its maps are of {part.gear}, but those of {before} are of {first.gear}")
+    for here, there in ((part.rows, first.rows), (part.columns, first.columns)):
+        names = {here.name, there.name}
+        # files without a description are read as driving and driven teeth, whatever they are
+        if len(names) > 1 and not names & {"driving tooth", "driven tooth"}:
+            raise InputError(
+                f"{path}: mixed gears: its maps have the axis {here.name!r}, but those of {before} have {there.name!r}"
+            )
 
 
 def _table(path: Path, known: pd.DataFrame | None, n: int) -> pd.DataFrame:
@@ -94,4 +120,5 @@ def healthy_only(maps: MapSet) -> tuple[MapSet, int]:
     if not keep.any():
         first = maps.table["file"].iloc[0]
         raise InputError(f"{first}: none of the {len(maps)} maps may be fitted on (split train, label 0 = healthy)")
-    return MapSet(maps.values[keep], maps.table[keep].reset_index(drop=True)), int((~keep).sum())
+    table = maps.table[keep].reset_index(drop=True)
+    return MapSet(maps.values[keep], table, maps.rows, maps.columns), int((~keep).sum())

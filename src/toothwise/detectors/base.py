@@ -49,6 +49,12 @@ class Prediction:
         evidence = np.nanmean(self.anomaly_map, axis=2) if self.row_evidence is None else self.row_evidence
         return np.nanargmax(evidence, axis=1)
 
+    def of(self, index: np.ndarray) -> Prediction:
+        """The prediction of some of the maps: an index or a mask ``[n]``."""
+        names = ("severity", "row_evidence", "column_evidence", "p_value")
+        known = {name: getattr(self, name)[index] for name in names if getattr(self, name) is not None}
+        return Prediction(self.score[index], self.anomaly_map[index], **known)
+
 
 def as_array(maps: Maps, *, shape: tuple[int, int] | None = None) -> np.ndarray:
     """The values of maps as float32 ``[n, rows, columns]``.
@@ -103,6 +109,7 @@ class Detector(ABC):
         self.threshold: Threshold | None = None
         self.info: dict[str, Any] = {}
         self.watch: Callable[[float], None] | None = None  # told the share done of a long fit or predict
+        self.held_out: Prediction | None = None  # of the healthy maps by cross-validation; without maps, not saved
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options.items())})"

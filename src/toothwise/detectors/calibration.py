@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from toothwise.detectors.base import Detector, Maps, Prediction, as_array
+from toothwise.detectors.pooling import line_contrast
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold, threshold_from_healthy, threshold_from_lines
 from toothwise.healthmap.runs import time_blocks
@@ -34,7 +35,7 @@ def fit_with_threshold(
         progress: told what is being done and the share of it all that is done.
 
     Returns:
-        The detector fitted on all maps, its ``threshold`` set, and the held-out scores ``[n]``.
+        The detector fitted on all maps, its ``threshold`` and ``held_out`` set, and the held-out scores ``[n]``.
 
     Raises:
         InputError: too few maps.
@@ -63,7 +64,29 @@ def fit_with_threshold(
     for index, prediction in held_out:
         scores[index] = prediction.score
     detector.threshold = _threshold(held_out, scores, rate, folds, confidence)
+    detector.held_out = _joined(held_out, scores)
     return detector, scores
+
+
+def _joined(parts: list[tuple[np.ndarray, Prediction]], scores: np.ndarray) -> Prediction:
+    """The folds' predictions in the order of the maps; evidence of lines, but no anomaly maps."""
+    evidence: dict[str, np.ndarray | None] = {"row_evidence": None, "column_evidence": None}
+    for name in evidence:
+        lines = [(index, getattr(p, name)) for index, p in parts]
+        if any(values is None for _, values in lines):
+            continue
+        joined = np.empty((len(scores), lines[0][1].shape[1]))
+        for index, values in lines:
+            joined[index] = values
+        evidence[name] = joined
+    if evidence["row_evidence"] is None and evidence["column_evidence"] is None:
+        # a detector without evidence of lines: its anomaly map is pooled along them
+        for axis, name in ((1, "row_evidence"), (2, "column_evidence")):
+            joined = np.empty((len(scores), parts[0][1].anomaly_map.shape[axis]))
+            for index, p in parts:
+                joined[index] = line_contrast(p.anomaly_map, axis)
+            evidence[name] = joined
+    return Prediction(score=scores, anomaly_map=np.empty((len(scores), 0, 0), np.float32), **evidence)
 
 
 def _threshold(

@@ -1,1 +1,31 @@
+"""Which gear and tooth, how badly, what kind of damage, since when, and how sure that is."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+# name: module; loaded when asked for
+_NAMES = {
+    "Reset": "verdict",
+    "SequenceDiagnosis": "verdict",
+    "WatchSettings": "verdict",
+    "WatchState": "state",
+    "diagnose": "sequence",
+    "diagnose_maps": "single",
+    "judge": "watch",
+    "learn_baseline": "baseline",
+    "learn_reference": "reference",
+    "load_reference": "reference",
+    "look_at": "history",
+    "name_teeth": "tooth",
+    "read_state": "state",
+    "watch_run": "run",
+}
+__all__ = sorted(_NAMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(import_module(f"toothwise.diagnosis.{_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

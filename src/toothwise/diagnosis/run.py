@@ -9,11 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from toothwise.detectors.base import Detector
+from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.diagnosis.alarm import consistent, episodes, first_sustained
+from toothwise.diagnosis.baseline import learn_baseline
+from toothwise.diagnosis.history import look_at
 from toothwise.diagnosis.indicators import indicator_scores
+from toothwise.diagnosis.reference import learn_reference
 from toothwise.diagnosis.sequence import Diagnosis, diagnose
+from toothwise.diagnosis.verdict import SequenceDiagnosis, WatchSettings
+from toothwise.diagnosis.watch import judge
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold, effective_number, rate_interval, threshold_from_healthy
 from toothwise.healthmap.tooth_by_record import RunMapConfig, RunMaps
@@ -26,6 +31,7 @@ __all__ = [
     "run_detector",
     "run_indicators",
     "tooth_at_failure",
+    "watch_run",
 ]
 
 LAST = 10
@@ -253,3 +259,36 @@ def recommend(runs: list[DetectorRun], teeth: int) -> str:
     if not candidates:
         return runs[0].name
     return min(candidates, key=lambda run: run.consistent if run.consistent is not None else len(run.score)).name
+
+
+def watch_run(
+    maps: RunMaps,
+    detector: Detector,
+    settings: WatchSettings | None = None,
+    *,
+    prediction: Prediction | None = None,
+) -> SequenceDiagnosis:
+    """The watched diagnosis of a run, as ``toothwise diagnose`` gives it of its windows.
+
+    Args:
+        maps: of the run.
+        detector: fitted with a threshold on ``maps.healthy_windows``, in this process.
+        settings: of the watch.
+        prediction: of all windows, where it is there already.
+    """
+    windows, healthy = maps.windows, maps.healthy_windows
+    blocks = healthy.table["day"].to_numpy()
+    reference = learn_reference(detector, healthy.values, table=healthy.table, blocks=blocks, by_record=True)
+    baseline = learn_baseline(reference)
+    watched = ~windows.table["healthy"].to_numpy(dtype=bool)
+    seen, _ = look_at(
+        windows.values[watched],
+        windows.table[watched].reset_index(drop=True),
+        detector,
+        reference,
+        baseline,
+        rows=windows.rows,
+        columns=windows.columns,
+        first=None if prediction is None else prediction.of(watched),
+    )
+    return judge(seen, baseline, settings, gears=("gear", "record"))

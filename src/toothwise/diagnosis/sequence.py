@@ -41,7 +41,13 @@ class Diagnosis:
 
 
 def diagnose(
-    maps: Maps, detector: Detector, *, threshold: float | None = None, run: int = 5, start: int = 0
+    maps: Maps,
+    detector: Detector,
+    *,
+    threshold: float | None = None,
+    run: int = 5,
+    start: int = 0,
+    prediction: Prediction | None = None,
 ) -> Diagnosis:
     """Score maps in time order and apply the alarm rules.
 
@@ -51,6 +57,7 @@ def diagnose(
         threshold: score above which a map counts.
         run: maps in a row that make an alarm sustained.
         start: maps before this index are scored but cannot alarm (those the detector was fitted on).
+        prediction: the detector's prediction of the maps, where it is there already.
 
     Raises:
         InputError: no threshold anywhere, or maps that do not fit the detector.
@@ -59,7 +66,7 @@ def diagnose(
         if detector.threshold is None:
             raise InputError(f"{detector.name} was saved without a threshold: give one, or fit with a false alarm rate")
         threshold = detector.threshold.value
-    prediction = detector.predict(maps)
+    prediction = detector.predict(maps) if prediction is None else prediction
     above = prediction.score > threshold
     sustained, lasting = first_sustained(above[start:], run), consistent(above[start:])
     return Diagnosis(

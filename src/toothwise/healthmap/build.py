@@ -219,10 +219,16 @@ def map_of_periods(
         f"{c.quantity} of {c.signal}" + (" from healthy" if baseline is not None else ""),
         _UNITS[c.quantity].format(record.unit),
         gears,
-        dict(record.condition),
+        _condition(record, channel),
         provenance,
         spread,
     )
+
+
+def _condition(record: VibrationRecord, channel: str | None) -> dict[str, Any]:
+    """What was recorded when and by which channel: maps are put in order and sensors told apart by it."""
+    place = {} if record.start_time is None else {"start_time": record.start_time}
+    return {**record.condition, **place, "channel": channel or next(iter(record.channels))}
 
 
 def _wanted(periods: Periods, mean: np.ndarray, c: MapConfig) -> np.ndarray:
@@ -327,7 +333,7 @@ def tooth_by_revolution(
         f"{c.quantity} of {c.signal}",
         _UNITS[c.quantity].format(record.unit),
         periods.gears,
-        dict(record.condition),
+        _condition(record, channel),
         {
             **record.provenance,
             "channel": channel or next(iter(record.channels)),

@@ -7,7 +7,8 @@ import html
 from pathlib import Path
 from typing import Any
 
-from toothwise.diagnosis.run import DetectorRun, IndicatorRun, RunProtocol, recommend, tooth_at_failure
+from toothwise.diagnosis.run import DetectorRun, IndicatorRun, RunProtocol, recommend, tooth_at_failure, watch_run
+from toothwise.diagnosis.verdict import SequenceDiagnosis
 from toothwise.files import atomic_file, write_json
 from toothwise.healthmap.tooth_by_record import RunMaps
 from toothwise.reporting import figures
@@ -82,6 +83,47 @@ def sentence(maps: RunMaps, run: DetectorRun) -> str:
     )
 
 
+def _watched(maps: RunMaps, runs: list[DetectorRun]) -> SequenceDiagnosis | None:
+    """The watched diagnosis by the scan; of a deep detector it would score the same windows many times."""
+    scan = next((run for run in runs if run.name == "scan" and run.detector.held_out is not None), None)
+    if scan is None or bool(maps.windows.table["healthy"].all()):
+        return None
+    return watch_run(maps, scan.detector, prediction=scan.diagnosis.prediction)
+
+
+def _sequence(d: SequenceDiagnosis, maps: RunMaps) -> str:
+    """What watching the records one after another says, for the first screen."""
+    where = {str(name): k for k, name in enumerate(maps.records.name)}
+
+    def place(name: str | None) -> str:
+        if name is None:
+            return "-"
+        number = int(maps.records.number[where[name]])
+        day = int(maps.records.day[where[name]])
+        return f"test record {number} (day {day})" if number else f"record {where[name] + 1} (day {day})"
+
+    rows = [("State", f"{d.state}: {d.pattern}")]
+    if d.alarm.first_record is not None:
+        about = f"{place(d.alarm.first_record)}, of {d.began_with}; {d.alarm.episodes} episodes in all"
+        rows.append(("First alarm", about))
+    if d.onset_record is not None and d.onset_interval_records is not None:
+        low, high = (place(name) for name in d.onset_interval_records)
+        rows.append(("Onset", f"{place(d.onset_record)}; 95 %: {low} to {high}"))
+    if d.growth is not None:
+        slow, fast = d.growth.interval
+        rows.append(("Growth", f"{d.growth.per_100:.2f} x per 100 records ({slow:.2f} to {fast:.2f}); {d.growth.why}"))
+    rows += [("Confidence", d.confidence), ("Next", d.next_look)]
+    cells = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in rows)
+    verdict = d.verdict
+    for name in (d.alarm.first_record, d.onset_record, *(d.onset_interval_records or ())):
+        if name is not None:
+            verdict = verdict.replace(f"record {name}", place(name)).replace(name, place(name))
+    return (
+        f"<p><b>Watched record by record (scan):</b> {html.escape(verdict)}</p>"
+        f'<div class="scroll"><table>{cells}</table></div>'
+    )
+
+
 def _image(figure: Any, caption: str) -> str:
     data = base64.b64encode(figures.png(figure)).decode()
     text = html.escape(caption)
@@ -135,6 +177,8 @@ def write_report(
     """Write ``report.html`` and ``diagnosis.json``; returns what the JSON holds."""
     skipped = skipped or {}
     facts = summary(maps, protocol, runs, indicators, skipped)
+    watched = _watched(maps, runs)
+    facts["watched"] = None if watched is None else watched.as_json()
     best = next(run for run in runs if run.name == facts["recommended"])
     verdict = facts["verdict"]
     tooth = best.diagnosis.tooth_at(best.consistent if best.consistent is not None else best.first_sustained)
@@ -148,6 +192,7 @@ def write_report(
         f"{len(maps.records)} records, {maps.records.teeth} teeth</p>"
         f"<p class='verdict{' ok' if quiet else ''}'>{html.escape(verdict)}</p>",
         f"<p class='small'>Detector: {html.escape(best.name)}, fitted on days {days} only.</p>",
+        "" if watched is None else _sequence(watched, maps),
         _image(
             figures.overview_figure(maps, best), "Tooth by record. A damaged tooth is a horizontal line from its onset."
         ),

@@ -1,0 +1,186 @@
+"""Which record is which: names, order in time, sensors and condition bins, checked before anything is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from toothwise.errors import InputError
+
+__all__ = ["CONDITIONS", "RecordOrder", "bin_names", "order_records", "parse_bins", "record_ids"]
+
+CONDITIONS = ("load", "speed", "temperature")
+_NAMES = ("name", "record")
+_TIMES = ("start_time", "time", "hours", "record", "number")
+
+
+def record_ids(table: pd.DataFrame, n: int, *, sensors: bool = False) -> np.ndarray:
+    """A name per map, str ``[n]``: the table's ``name`` or ``record``, else the file's name with its place in it.
+
+    Maps of several sensors lie in several files: without a name their ``start_time`` tells which belong together.
+    """
+    for column in (*_NAMES, "start_time") if sensors else _NAMES:
+        if column in table and table[column].notna().all():
+            return table[column].astype(str).to_numpy()
+    if "file" not in table:
+        return np.array([f"map {k}" for k in range(n)])
+    index = table["index"].to_numpy() if "index" in table else np.zeros(n, dtype=int)
+    files = [Path(str(f)).name for f in table["file"]]
+    many = {f for f, k in zip(files, index, strict=True) if int(k) > 0}
+    return np.array([f"{f}[{int(k)}]" if f in many else f for f, k in zip(files, index, strict=True)])
+
+
+@dataclass(frozen=True, eq=False)
+class RecordOrder:
+    """Records in time order; a record holds one map per sensor.
+
+    Attributes:
+        names: one per record.
+        time: what its time is, as the table says it (str or number), None where the table tells none.
+        maps: int ``[records, sensors]``, index of each record's map by each sensor.
+        sensors: names, "-" where there is one.
+    """
+
+    names: tuple[str, ...]
+    time: tuple[float | str, ...] | None
+    maps: np.ndarray
+    sensors: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+def time_column(table: pd.DataFrame) -> str | None:
+    """The column that tells when a record was taken, None where there is none."""
+    for column in _TIMES:
+        if column in table and table[column].notna().all():
+            values = table[column]
+            # numbers that count only part of the records (0 before counting starts) tell no order
+            if column == "number" and (values.to_numpy()[:-1] == values.to_numpy()[1:]).any():
+                continue
+            if column == "record" and not pd.api.types.is_numeric_dtype(values):
+                continue
+            return column
+    return None
+
+
+def _when(table: pd.DataFrame, column: str) -> np.ndarray:
+    """Times as numbers that can be compared, float64 ``[n]``."""
+    values = table[column]
+    if pd.api.types.is_numeric_dtype(values):
+        return values.to_numpy(dtype=float)
+    try:
+        return pd.to_datetime(values, format="ISO8601", utc=True).astype("int64").to_numpy(dtype=float)
+    except (ValueError, TypeError):
+        raise InputError(
+            f"{column} must be numbers or times such as 2024-01-01T00:00:00, but {values.iloc[0]!r} is neither"
+        ) from None
+
+
+def order_records(table: pd.DataFrame, n: int, *, sensors: str | None = None) -> RecordOrder:
+    """Group maps into records and check that these are in time order.
+
+    Args:
+        table: a row per map.
+        n: maps.
+        sensors: column that names the sensor; maps of one record by several sensors stand under one record name.
+
+    Raises:
+        InputError: no such column, a record with a sensor missing or twice, records out of order, two of one time.
+    """
+    names = record_ids(table, n, sensors=sensors is not None)
+    column = time_column(table)
+    when = None if column is None else _when(table, column)
+    if sensors is None:
+        sensor = np.zeros(n, dtype=int)
+        kinds: tuple[str, ...] = ("-",)
+    else:
+        if sensors not in table or table[sensors].isna().any():
+            raise InputError(f"--sensors {sensors}: the maps' table has no such column, or it is empty for some maps")
+        labels, sensor_index = np.unique(table[sensors].astype(str).to_numpy(), return_inverse=True)
+        sensor, kinds = sensor_index, tuple(map(str, labels))
+    order = list(dict.fromkeys(names.tolist()))
+    place = {name: k for k, name in enumerate(order)}
+    maps = np.full((len(order), len(kinds)), -1, dtype=int)
+    for index, name in enumerate(names):
+        k, s = place[name], int(sensor[index])
+        if maps[k, s] >= 0:
+            of = f" by sensor {kinds[s]}" if sensors else ""
+            more = "" if sensors else "; name the column of the sensors with --sensors where there are several"
+            raise InputError(f"record {name} is there twice{of}{more}")
+        maps[k, s] = index
+    missing = np.argwhere(maps < 0)
+    if len(missing):
+        k, s = missing[0]
+        raise InputError(f"record {order[k]} lacks sensor {kinds[s]}: every record needs all of {', '.join(kinds)}")
+    times = None
+    if when is not None and column is not None:
+        first = maps[:, 0]
+        check_order(order, when[first], table[column].astype(str).to_numpy()[first], column)
+        raw = table[column].to_numpy()[first]
+        times = tuple(t.item() if hasattr(t, "item") else t for t in raw)
+        times = tuple(t if isinstance(t, int | float) else str(t) for t in times)
+    return RecordOrder(tuple(order), times, maps, kinds)
+
+
+def check_order(names: Sequence[str], when: np.ndarray, shown: np.ndarray, column: str) -> None:
+    """Refuse records whose times fall or repeat."""
+    step = np.diff(when)
+    if (step < 0).any():
+        k = int(np.argmax(step < 0))
+        raise InputError(
+            f"records out of order: {names[k + 1]} ({column} {shown[k + 1]}) comes after {names[k]} ({shown[k]}); give "
+            "them in time order"
+        )
+    if (step == 0).any():
+        k = int(np.argmax(step == 0))
+        raise InputError(
+            f"duplicate time: {names[k]} and {names[k + 1]} both have {column} {shown[k]}; one of them is mislabelled"
+        )
+
+
+def parse_bins(words: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """``["load=0.5,0.8"]`` as edges by condition.
+
+    Raises:
+        InputError: another condition than load, speed or temperature, or edges that are no rising numbers.
+    """
+    bins: dict[str, tuple[float, ...]] = {}
+    for word in words:
+        name, sign, text = word.partition("=")
+        try:
+            edges = tuple(float(part) for part in text.split(","))
+        except ValueError:
+            edges = ()
+        if not sign or name not in CONDITIONS or not edges or any(a >= b for a, b in pairwise(edges)):
+            raise InputError(
+                f"--bins takes CONDITION=EDGE,EDGE,... with condition one of {', '.join(CONDITIONS)} and rising edges, "
+                f"but got {word!r}"
+            )
+        bins[name] = edges
+    return bins
+
+
+def bin_names(condition: Mapping[str, np.ndarray], bins: Mapping[str, Sequence[float]], n: int) -> np.ndarray:
+    """The condition bin of each map in words, str ``[n]``: "load 0.5 to 0.8, speed below 20"; "all" without bins.
+
+    Raises:
+        InputError: a condition that is not known of every map.
+    """
+    if not bins:
+        return np.full(n, "all")
+    parts = []
+    for name, edges in bins.items():
+        values = condition.get(name)
+        if values is None or np.isnan(values).any():
+            raise InputError(f"--bins {name}: the maps' table does not tell the {name} of every map")
+        words = [f"{name} below {edges[0]:g}"]
+        words += [f"{name} {a:g} to {b:g}" for a, b in pairwise(edges)]
+        words += [f"{name} {edges[-1]:g} or more"]
+        parts.append(np.array(words)[np.searchsorted(edges, values, side="right")])
+    return np.array([", ".join(row) for row in zip(*parts, strict=True)])

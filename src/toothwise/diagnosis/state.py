@@ -1,0 +1,182 @@
+"""The state of a watch that goes on: one JSON file that records are appended to as they come.
+
+The file holds the records, what was set, and every re-baselining with its reason; what is said of them is computed anew
+each time, so that records that came one by one and records that came at once give the same answer. It is replaced
+whole: a process that is killed leaves the old file or the new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from toothwise import __version__
+from toothwise.diagnosis.calibration import Heights, RuleHeight
+from toothwise.diagnosis.history import Seen
+from toothwise.diagnosis.records import order_records
+from toothwise.diagnosis.verdict import Reset, WatchSettings
+from toothwise.errors import GuessWarning, InputError, OutputError
+from toothwise.files import write_json
+
+__all__ = ["WatchState", "read_state"]
+
+FORMAT = 1
+
+
+@dataclass(eq=False)
+class WatchState:
+    """A watch with everything it has seen.
+
+    Attributes:
+        path: of the file.
+        detector: fingerprint of the detector; another one is refused.
+        settings, bins, sensors: as it was begun with.
+        records: in time order.
+        resets: re-baselinings, each with its reason.
+        heights: of the rules, by the records that a baseline rests on ("healthy" or a number).
+        read: SHA-256 of the file as it was read, None where there was none.
+    """
+
+    path: Path
+    detector: str
+    settings: WatchSettings
+    bins: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    sensors: str | None = None
+    records: list[Seen] = field(default_factory=list)
+    resets: list[Reset] = field(default_factory=list)
+    heights: dict[str, Heights] = field(default_factory=dict)
+    read: str | None = None
+
+    @property
+    def names(self) -> set[str]:
+        """Names of the records that are there."""
+        return {record.name for record in self.records}
+
+    def append(self, new: Sequence[Seen]) -> int:
+        """Add records that are not there yet; returns how many were added.
+
+        A record whose name is there changes nothing; where its values differ a warning says so.
+
+        Raises:
+            InputError: a new record that is not later than the last one.
+        """
+        known = {record.name: record for record in self.records}
+        for record in new:
+            if record.name in known and known[record.name].digest != record.digest:
+                warnings.warn(
+                    f"{self.path}: record {record.name} is there with other values; the first ones are kept",
+                    GuessWarning,
+                    stacklevel=2,
+                )
+        fresh = [record for record in new if record.name not in known]
+        if fresh and self.records:
+            timed = [r for r in (self.records[-1], *fresh) if r.time is not None]
+            if len(timed) == len(fresh) + 1:
+                table = pd.DataFrame({"name": [r.name for r in timed], "time": [r.time for r in timed]})
+                try:
+                    order_records(table, len(table))
+                except InputError as error:
+                    raise InputError(f"{self.path}: {error}") from None
+        self.records += fresh
+        return len(fresh)
+
+    def rebaseline(self, reason: str) -> None:
+        """From the next record on a new baseline is learned.
+
+        Raises:
+            InputError: no reason.
+        """
+        if not reason.strip():
+            raise InputError("--rebaseline needs a reason, such as 'planet carrier replaced', but got none")
+        after = self.records[-1].name if self.records else None
+        self.resets.append(Reset(len(self.records), reason.strip(), after))
+
+    def write(self) -> None:
+        """Replace the file, whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written, or another process has changed it meanwhile.
+        """
+        now = _digest(self.path)
+        if now != self.read:
+            raise OutputError(
+                f"{self.path}: was changed by another process meanwhile; nothing was written, run it again"
+            )
+        data = {
+            "format": FORMAT,
+            "toothwise": __version__,
+            "detector": self.detector,
+            "settings": asdict(self.settings),
+            "bins": {name: list(edges) for name, edges in self.bins.items()},
+            "sensors": self.sensors,
+            "resets": [asdict(reset) for reset in self.resets],
+            "heights": {name: asdict(heights) for name, heights in self.heights.items()},
+            "records": [record.as_json() for record in self.records],
+        }
+        write_json(self.path, data)
+        self.read = _digest(self.path)
+
+
+def _digest(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+
+def read_state(path: str | Path, detector: str) -> WatchState | None:
+    """The state in a file, None where there is no such file.
+
+    Args:
+        path: JSON file.
+        detector: fingerprint of the detector in use.
+
+    Raises:
+        InputError: a damaged file, another format, or a state of another detector.
+    """
+    path = Path(path)
+    if not path.exists():
+        return None
+    try:
+        text = path.read_text(encoding="utf-8")
+        data: dict[str, Any] = json.loads(text)
+        if data["format"] != FORMAT:
+            raise InputError(f"{path}: format {data['format']!r} is not {FORMAT}, the one this version reads")
+        state = WatchState(
+            path=path,
+            detector=str(data["detector"]),
+            settings=WatchSettings(**data["settings"]),
+            bins={name: tuple(edges) for name, edges in data["bins"].items()},
+            sensors=data["sensors"],
+            records=[Seen.from_json(record) for record in data["records"]],
+            resets=[Reset(**reset) for reset in data["resets"]],
+            heights={name: _heights(heights) for name, heights in data["heights"].items()},
+            read=hashlib.sha256(text.encode()).hexdigest(),
+        )
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: not a state of 'toothwise diagnose' ({type(error).__name__}: {error})") from None
+    if state.detector != detector:
+        raise InputError(
+            f"{path}: belongs to detector {state.detector[:12]}, but the one in use is {detector[:12]}: a watch keeps "
+            "its detector; begin a new state"
+        )
+    return state
+
+
+def _heights(data: dict[str, Any]) -> Heights:
+    rules = {
+        rule: {
+            tier: RuleHeight(float(h["height"]), float(h["stated"]), (float(h["interval"][0]), float(h["interval"][1])))
+            for tier, h in data[rule].items()
+        }
+        for rule in ("cusum", "row")
+    }
+    return Heights(rules["cusum"], rules["row"], int(data["block"]), int(data["blocks"]), int(data["learned"]))

@@ -1,0 +1,137 @@
+"""How fast it grows, and when it will reach a level, where the growth supports saying so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from toothwise.diagnosis.significance import correlation_time
+
+__all__ = ["Growth", "fit_growth"]
+
+_FEWEST = 10
+_REACH = 2.0  # times the growth seen so far that a prediction may look ahead
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A straight line through the log contrast since onset.
+
+    Attributes:
+        per_100: factor by which the contrast grows in 100 records.
+        interval: 95 % of that.
+        now: contrast at the last record by the line, ``now_interval`` its 95 %.
+        records: that the line rests on.
+        level: contrast that was asked for.
+        reached: records from the last one until then, None = no prediction.
+        reached_interval: 95 %.
+        why: why there is no prediction, or what it rests on.
+    """
+
+    per_100: float
+    interval: tuple[float, float]
+    now: float
+    now_interval: tuple[float, float]
+    records: int
+    level: float
+    reached: float | None
+    reached_interval: tuple[float, float] | None
+    why: str
+
+
+def fit_growth(log_contrast: np.ndarray, *, level: float) -> Growth | None:
+    """Growth of a series since onset; None of fewer than 10 records.
+
+    Least squares with standard errors widened by the correlation of the residuals. Where the second half grows at
+    another rate than the first (95 %), only the second half counts. A level is predicted where growth is beyond doubt
+    (one-sided 99 %), the level is not yet reached, and the whole 95 % interval (Fieller: all times at which the line
+    may cross the level) lies within twice the time that growth has been seen.
+
+    Args:
+        log_contrast: float ``[n]`` from onset to now.
+        level: contrast to be reached, above 1.
+    """
+    from scipy.stats import t as student
+
+    y = np.asarray(log_contrast, dtype=np.float64)
+    if len(y) < _FEWEST:
+        return None
+    line, part = _line(y), y
+    steady = "the growth since onset"
+    if len(y) >= 4 * _FEWEST:
+        half = len(y) // 2
+        early, late = _line(y[:half]), _line(y[half:])
+        gap = abs(late.slope - early.slope) / np.hypot(late.slope_error, early.slope_error)
+        if gap > 1.96:
+            line, part = late, y[half:]
+            steady = "the last half of the growth, which is at another rate than the first"
+    n = len(part)
+    quantile = float(student.ppf(0.975, line.free))
+    slope, error = line.slope, line.slope_error
+    now = line.middle + slope * (n - 1) / 2.0
+    now_error = np.hypot(line.level_error, error * (n - 1) / 2.0)
+    reached, between, why = _reach(line, n, float(np.log(level)), now, level)
+    if reached is not None:
+        why = f"from {steady}, {n} records"
+    return Growth(
+        per_100=float(np.exp(100.0 * slope)),
+        interval=(float(np.exp(100.0 * (slope - quantile * error))), float(np.exp(100.0 * (slope + quantile * error)))),
+        now=float(np.exp(now)),
+        now_interval=(float(np.exp(now - quantile * now_error)), float(np.exp(now + quantile * now_error))),
+        records=n,
+        level=level,
+        reached=reached,
+        reached_interval=between,
+        why=why,
+    )
+
+
+@dataclass(frozen=True)
+class _Line:
+    slope: float
+    slope_error: float
+    middle: float
+    level_error: float
+    free: float
+
+
+def _line(y: np.ndarray) -> _Line:
+    n = len(y)
+    time = np.arange(n) - (n - 1) / 2.0
+    squares = float(time @ time)
+    slope, middle = float(time @ y) / squares, float(y.mean())
+    rest = y - middle - slope * time
+    together = correlation_time(rest[:, None], np.zeros(n, dtype=int))
+    free = max(n / together - 2.0, 1.0)
+    variance = float(rest @ rest) / max(n - 2.0, 1.0) * together
+    return _Line(slope, max(float(np.sqrt(variance / squares)), 1e-12), middle, float(np.sqrt(variance / n)), free)
+
+
+def _reach(
+    line: _Line, n: int, target: float, now: float, level: float
+) -> tuple[float | None, tuple[float, float] | None, str]:
+    from scipy.stats import t as student
+
+    if now >= target:
+        return None, None, f"no prediction: the contrast is at {level:g} already"
+    if line.slope / line.slope_error < float(student.ppf(0.99, line.free)):
+        return None, None, "no prediction: growth is not beyond doubt"
+    # Fieller: times at which a line through the data, slope and height uncertain, may cross the level
+    q = float(student.ppf(0.975, line.free))
+    rise = target - line.middle
+    a = line.slope**2 - (q * line.slope_error) ** 2
+    c = rise**2 - (q * line.level_error) ** 2
+    root = rise**2 * line.slope**2 - a * c
+    if a <= 0 or root < 0:
+        return None, None, "no prediction: the rate of growth is known too poorly"
+    end = (n - 1) / 2.0
+    low, high = ((rise * line.slope + s * np.sqrt(root)) / a - end for s in (-1.0, 1.0))
+    best = rise / line.slope - end
+    if high > _REACH * n:
+        return (
+            None,
+            None,
+            f"no prediction: {level:g} would be reached in more than {_REACH:g} times the {n} records seen",
+        )
+    return float(best), (float(max(low, 0.0)), float(high)), ""

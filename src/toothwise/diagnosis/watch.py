@@ -1,0 +1,335 @@
+"""Judge a sequence of records: alarm or not, which tooth or what else, since when, how fast it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from toothwise.diagnosis.baseline import Baseline
+from toothwise.diagnosis.calibration import FewRecords, Heights, calibrate
+from toothwise.diagnosis.history import Seen
+from toothwise.diagnosis.map_statistics import one_cycle
+from toothwise.diagnosis.onset import find_onset, sudden
+from toothwise.diagnosis.rules import cusum, e_detector, e_process, in_a_row, line_episodes
+from toothwise.diagnosis.sequence_words import words_of_sequence
+from toothwise.diagnosis.single import clusters
+from toothwise.diagnosis.trend import Growth, fit_growth
+from toothwise.diagnosis.verdict import Reset, RuleFound, SequenceDiagnosis, Tooth, WatchSettings
+
+__all__ = ["heights_for", "judge"]
+
+_RECENT = 10  # records that the present contrast rests on
+_PROFILE = 20  # records that the pattern is read from
+
+
+def heights_for(baseline: Baseline, settings: WatchSettings, *, learned: int | None = None) -> Heights:
+    """Heights of the rules for the settings' rates.
+
+    Args:
+        learned: records that the baseline rests on; None = the healthy ones.
+    """
+    few = None
+    if baseline.pooled:
+        teeth, together = baseline.teeth, baseline.correlation[0]
+        days = max(len(np.unique(baseline.block)) - 1, 1)  # days seen against each other: one difference less
+        count = min(len(baseline.healthy) / together, float(days)) * int(teeth.sum())
+        few = FewRecords(teeth, together, count)
+    return calibrate(
+        baseline.healthy,
+        baseline.block,
+        {"warning": settings.warning, "alarm": settings.rate},
+        run=settings.run,
+        learned=baseline.learned if learned is None else learned,
+        correlation=baseline.correlation[1],
+        few=few,
+        rng=np.random.default_rng(settings.seed),
+    )
+
+
+def judge(
+    seen: Sequence[Seen],
+    baseline: Baseline,
+    settings: WatchSettings | None = None,
+    *,
+    resets: Sequence[Reset] = (),
+    gears: tuple[str, str] = ("driving", "driven"),
+    heights: Callable[[int | None], Heights] | None = None,
+) -> SequenceDiagnosis:
+    """Judge records in time order.
+
+    Args:
+        seen: of ``look_at``.
+        baseline: that they were put on the scale of.
+        settings: rates and the rest.
+        resets: re-baselinings; the last one counts, records before it do not alarm any more.
+        gears: names of the gears of rows and columns.
+        heights: gives the heights for a number of learned records; None = computed anew.
+    """
+    settings = settings or WatchSettings()
+    get = heights or (lambda learned: heights_for(baseline, settings, learned=learned))
+    begin = resets[-1].at if resets else 0
+    # records of a bin without baseline are not judged; all indices below are into ``judged``
+    judged = np.array([k for k, s in enumerate(seen) if k >= begin and s.channels], dtype=int)
+    lines = len(baseline.line_axis)
+    z = np.array([seen[k].channels for k in judged]).reshape(len(judged), len(baseline.channels))
+    contrast = np.array([seen[k].contrast for k in judged]).reshape(len(judged), lines)
+    level = np.array([seen[k].level for k in judged])
+    learned: int | None = None
+    if resets:
+        learned = settings.learn
+        own = slice(0, learned)
+        if len(z) > learned:
+            z, contrast, level = (
+                z - z[own].mean(axis=0),
+                contrast - contrast[own].mean(axis=0),
+                level - level[own].mean(),
+            )
+        z, contrast, level, judged = z[learned:], contrast[learned:], level[learned:], judged[learned:]
+    chosen = get(learned)
+    look = _Look(seen, judged, z, contrast, level, baseline, settings, chosen, gears)
+    found = look.result(tuple(resets), begin)
+    sizes = {axis: int((baseline.line_axis == axis).sum()) for axis in (1, 2)}
+    verdict, confidence, next_look = words_of_sequence(found, settings, [s.name for s in seen], teeth_of=sizes)
+    return replace(found, verdict=verdict, confidence=confidence, next_look=next_look)
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """Judged records as arrays, and what is read from them."""
+
+    seen: Sequence[Seen]
+    judged: np.ndarray
+    z: np.ndarray
+    contrast: np.ndarray
+    level: np.ndarray
+    baseline: Baseline
+    settings: WatchSettings
+    heights: Heights
+    gears: tuple[str, str]
+
+    def _name(self, at: int | None) -> str | None:
+        return None if at is None else self.seen[int(self.judged[at])].name
+
+    def _rule(self, begins: np.ndarray, stated: float, interval: tuple[float, float] | None, rests: str) -> RuleFound:
+        first = int(begins[0]) if len(begins) else None
+        return RuleFound(
+            None if first is None else int(self.judged[first]),
+            self._name(first),
+            len(begins),
+            stated,
+            interval,
+            rests,
+        )
+
+    def result(self, resets: tuple[Reset, ...], begin: int) -> SequenceDiagnosis:
+        statistic = cusum(self.z)
+        tiers = self.heights.cusum
+        rests = (
+            f"block bootstrap of healthy records, {self.heights.blocks} blocks of {self.heights.block}; maximum over "
+            f"{len(self.baseline.channels)} channels included"
+        )
+        alarm, warning = (
+            self._rule(line_episodes(statistic, tiers[t].height), tiers[t].stated, tiers[t].interval, f"CUSUM, {rests}")
+            for t in ("alarm", "warning")
+        )
+        simple = self.heights.row["alarm"]
+        row = self._rule(
+            in_a_row(self.z, simple.height, self.settings.run),
+            simple.stated,
+            simple.interval,
+            f"{self.settings.run} in a row, {rests}",
+        )
+        bound = self._bound(after_reset=bool(resets))
+        state, active = self._active(statistic)
+        if resets and not len(self.judged):
+            state = "learning"
+        pattern, also, teeth = self._pattern(active, statistic)
+        seen_pattern = [self.seen[k] for k in range(begin, len(self.seen))]
+        base = SequenceDiagnosis(
+            records=len(self.seen),
+            judged=len(self.judged),
+            state=state,
+            pattern=pattern,
+            teeth=teeth,
+            began_with=self._began_with(statistic),
+            alarm=alarm,
+            warning=warning,
+            row=row,
+            bound=bound,
+            onset=None,
+            onset_record=None,
+            onset_interval=None,
+            onset_interval_records=None,
+            contrast=None,
+            contrast_interval=None,
+            contrast_along=None,
+            growth=None,
+            level_change=float(np.exp(np.median(self.level[-_RECENT:]))) if len(self.level) else 1.0,
+            transients=tuple(s.name for s in seen_pattern if s.pattern == "transient"),
+            unjudged=sum(not s.channels for s in seen_pattern),
+            resets=resets,
+            healthy=len(self.baseline.healthy),
+            heights=self.heights,
+            also=also,
+        )
+        return base if state in ("quiet", "learning") else self._course(base)
+
+    def _began_with(self, statistic: np.ndarray) -> str | None:
+        """What the first alarm was about, in words."""
+        begins = line_episodes(statistic, self.heights.cusum["alarm"].height)
+        if not len(begins):
+            return None
+        channel = self.baseline.channels[int(statistic[begins[0]].argmax())]
+        if channel.kind.startswith("level"):
+            return "the level of the whole map"
+        gear = self.gears[channel.axis - 1]
+        if channel.kind == "cycle":
+            return "one cycle per revolution" if gear == "gear" else f"one cycle per revolution of the {gear} gear"
+        return f"tooth {channel.tooth}" if gear == "gear" else f"{gear} tooth {channel.tooth}"
+
+    def _bound(self, *, after_reset: bool) -> RuleFound:
+        """The e-detector over the teeth."""
+        own = self.baseline.teeth
+        detector = e_detector(self.baseline.healthy[:, own], self.baseline.block)
+        _, begins, _ = e_process(self.z[:, own], detector, 1000.0 / self.settings.rate)
+        rests = (
+            f"at most the stated number in expectation, if healthy records stay as the {len(self.baseline.healthy)} "
+            f"known ones and records {detector.gap} apart are independent ({detector.independent:.0f} such; 95 % "
+            "confidence); teeth only"
+        )
+        if after_reset:
+            rests += "; the error of the baseline learned after maintenance is not in it"
+        return self._rule(begins, self.settings.rate, None, rests)
+
+    def _active(self, statistic: np.ndarray) -> tuple[str, np.ndarray]:
+        """The state now, and the channels that make it."""
+        for tier in ("alarm", "warning"):
+            on = np.zeros(statistic.shape[1], dtype=bool)
+            for row in statistic:
+                on = (on | (row >= self.heights.cusum[tier].height)) & (row > 0)
+            if on.any():
+                return tier, np.flatnonzero(on)
+        return "quiet", np.array([], dtype=int)
+
+    def _pattern(self, active: np.ndarray, statistic: np.ndarray) -> tuple[str, tuple[str, ...], tuple[Tooth, ...]]:
+        if not len(active):
+            return "nothing", (), ()
+        now = statistic[-1]
+        channels = self.baseline.channels
+        order = sorted(active.tolist(), key=lambda k: -now[k])
+        up_or_down = [k for k in order if channels[k].kind.startswith("level")]
+        swinging = [channels[k].axis for k in order if channels[k].kind == "cycle"]
+        teeth: list[Tooth] = []
+        by_gear, by_teeth = 0.0, 0.0  # how much of the profile each explains
+        for axis in (1, 2):
+            own = [channels[k].tooth for k in order if channels[k].kind == "tooth" and channels[k].axis == axis]
+            if not own:
+                continue
+            size = int((self.baseline.line_axis == axis).sum())
+            profile = self._profile(axis)
+            wave = float(np.sum(one_cycle(profile[None])[1] ** 2))
+            of_teeth = float(np.sum(profile[own] ** 2))
+            if len(own) > size / 3 or wave > of_teeth:
+                by_gear = max(by_gear, wave, of_teeth if len(own) > size / 3 else 0.0)
+                continue
+            by_teeth += of_teeth
+            of = {channels[k].tooth: float(now[k]) for k in order if channels[k].axis == axis}
+            for group in clusters(own, size):
+                group = sorted(group, key=lambda t: -of[t])
+                teeth.append(Tooth(self.gears[axis - 1], axis, group[0], of[group[0]], tuple(group[1:])))
+        teeth.sort(key=lambda t: -t.statistic)
+        found = []
+        if teeth:
+            found.append("one tooth" if len(teeth) == 1 else "several teeth")
+        if by_gear or swinging:
+            # part of a line lifts part of the other gear: that is no cycle of its own where the teeth explain more
+            found.insert(0 if by_gear > by_teeth else len(found), "whole gear")
+        if up_or_down:
+            found = self._with_level(found, channels[up_or_down[0]].kind == "level up", teeth)
+        found = list(dict.fromkeys(found))
+        if found[0] in ("whole gear", "sensor or condition changed"):
+            # what lifts the whole gear lifts some of its teeth more than others: none is named
+            teeth, found = [], [f for f in found if not f.endswith(("tooth", "teeth"))]
+        return found[0], tuple(found[1:]), tuple(teeth)
+
+    def _with_level(self, found: list[str], up: bool, teeth: list[Tooth]) -> list[str]:
+        """A level that grows is wear, one that jumps or falls is the sensor or the condition."""
+        sign = 1.0 if up else -1.0
+        y = sign * self.level / max(self.baseline.level_sd, 1e-9)
+        step = sudden(y, correlation=self.baseline.correlation[1])
+        what = "whole gear" if up and not step else "sensor or condition changed"
+        change = abs(float(np.median(self.level[-_RECENT:])))
+        tooth = max((float(self._along(t)[-_RECENT:].mean()) for t in teeth), default=0.0)
+        # a tooth that rises less than all of them together do is not named
+        return [what, *found] if change > tooth else [*found, what]
+
+    def _profile(self, axis: int) -> np.ndarray:
+        """Mean log contrast of a gear's teeth over the last 20 records, in healthy standard deviations of one."""
+        own = self.baseline.line_axis == axis
+        return self.contrast[-_PROFILE:, own].mean(axis=0) / self.baseline.contrast_sd[own]
+
+    def _along(self, tooth: Tooth) -> np.ndarray:
+        """Log contrast of a tooth along its whole line, per judged record."""
+        own = np.flatnonzero(self.baseline.line_axis == tooth.axis)
+        return self.contrast[:, own[tooth.tooth]]
+
+    def _course(self, d: SequenceDiagnosis) -> SequenceDiagnosis:
+        """Onset, contrast and growth of what alarms."""
+        if d.teeth:
+            series = self._along(d.teeth[0])
+            own = np.flatnonzero(self.baseline.line_axis == d.teeth[0].axis)
+            sd, correlation = float(self.baseline.contrast_sd[own[d.teeth[0].tooth]]), self.baseline.correlation[0]
+        elif d.pattern == "whole gear" and not self._by_level(d):
+            cycles = [k for k, c in enumerate(self.baseline.channels) if c.kind == "cycle"]
+            series, sd, correlation = self.z[:, max(cycles, key=lambda k: self.z[-_PROFILE:, k].mean())], 1.0, 1.0
+        else:
+            series, sd = self.level, max(self.baseline.level_sd, 1e-9)
+            correlation = self.baseline.correlation[1]
+            if self.level[-_RECENT:].mean() < 0:
+                series = -series
+        onset = find_onset(series / sd, correlation=correlation)
+        place = [int(self.judged[k]) for k in (onset.record, *onset.interval)]
+        growth: Growth | None = None
+        if d.teeth or self._by_level(d):
+            growth = fit_growth(series[onset.record :], level=self.settings.level)
+        contrast, interval, along = self._contrast(d)
+        return replace(
+            d,
+            onset=place[0],
+            onset_record=self.seen[place[0]].name,
+            onset_interval=(place[1], place[2]),
+            onset_interval_records=(self.seen[place[1]].name, self.seen[place[2]].name),
+            contrast=contrast,
+            contrast_interval=interval,
+            contrast_along=along,
+            growth=growth,
+        )
+
+    def _by_level(self, d: SequenceDiagnosis) -> bool:
+        """Whether a whole gear is named for its level, not for one cycle per revolution."""
+        if d.pattern != "whole gear":
+            return False
+        kinds = {c.kind: k for k, c in enumerate(self.baseline.channels) if c.kind.startswith("level")}
+        height = self.heights.cusum["alarm" if d.state == "alarm" else "warning"].height
+        return bool(cusum(self.z[:, [kinds["level up"]]])[-1, 0] >= 0.5 * height)
+
+    def _contrast(self, d: SequenceDiagnosis) -> tuple[float | None, tuple[float, float] | None, str | None]:
+        """Contrast of the strongest tooth over the last ten records, with a t interval over them."""
+        from scipy.stats import t as student
+
+        if not d.teeth:
+            return None, None, None
+        tooth = d.teeth[0]
+        near = {tooth.tooth, *tooth.leak}
+        recent = [self.seen[int(k)].line for k in self.judged[-_RECENT:]]
+        shown = [line[2] for line in recent if line is not None and line[0] == tooth.axis and line[1] in near]
+        values, along = np.array(shown), "its extent in single maps"
+        if len(shown) < max(3, len(recent) // 2):
+            values, along = self._along(tooth)[-_RECENT:], "its whole line"
+        middle = float(values.mean())
+        half = 0.0
+        if len(values) > 1:
+            half = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+        return float(np.exp(middle)), (float(np.exp(middle - half)), float(np.exp(middle + half))), along

@@ -1,0 +1,138 @@
+"""One map at a time: names, patterns, and error rates that are what they are said to be."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from toothwise.diagnosis.findings import PATTERNS
+from toothwise.diagnosis.peel import SHARES
+from toothwise.diagnosis.reference import learn_reference, load_reference
+from toothwise.diagnosis.single import clusters, diagnose_maps, gear_of
+from toothwise.errors import InputError
+from toothwise.healthmap.core import Axis
+
+N = 60
+
+
+def diagnose(fitted, x, rate=0.01, **more):
+    return diagnose_maps(fitted.as_maps(x), fitted.detector, fitted.reference, rate=rate, **more)
+
+
+def near(tooth, actual, teeth):
+    return min((tooth - actual) % teeth, (actual - tooth) % teeth) <= 1
+
+
+def test_shares_of_the_rate_are_the_whole_of_it():
+    assert sum(SHARES.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.1])
+def test_healthy_maps_are_called_anything_no_more_often_than_stated(fitted, rate):
+    n = 400
+    found = Counter(d.pattern for d in diagnose(fitted, fitted.log_maps(n, 5), rate))
+    called = n - found["nothing"]
+    assert called <= binom.ppf(0.999, n, rate), found  # below the stated rate is as promised
+
+
+@pytest.mark.parametrize(("axis", "teeth", "gear"), [(1, 12, "driving"), (2, 17, "driven")])
+def test_a_damaged_tooth_is_named_with_its_gear_extent_and_contrast(fitted, axis, teeth, gear):
+    x = fitted.log_maps(N, 6)
+    line = x if axis == 1 else np.swapaxes(x, 1, 2)
+    line[:, 4, 2:11] += np.log(1.7)
+    found = diagnose(fitted, x)
+    assert np.mean([d.pattern == "one tooth" for d in found]) > 0.9
+    one = [d.lines[0] for d in found if d.lines]
+    assert np.mean([f.gear == gear and near(f.tooth, 4, teeth) for f in one]) > 0.97
+    right = [f for f in one if f.tooth == 4]
+    assert abs(np.mean([np.log(f.contrast) for f in right]) - np.log(1.7)) < 0.08
+    assert np.mean([f.first <= 4 and f.last >= 8 for f in right]) > 0.9
+    assert np.mean([f.interval[0] <= 1.7 <= f.interval[1] for f in right]) > 0.8
+    assert all(f.p_value < 0.01 for f in right)
+
+
+def test_neighbours_that_are_raised_too_are_told_and_are_no_second_tooth(fitted):
+    x = fitted.log_maps(N, 7)
+    x[:, 6] += 0.6
+    x[:, 7] += 0.35
+    found = diagnose(fitted, x)
+    assert np.mean([d.pattern == "one tooth" for d in found]) > 0.9
+    beside = [n for d in found if d.lines and d.lines[0].tooth == 6 for n in d.lines[0].neighbours]
+    assert np.mean([n.raised for n in beside if n.tooth == 7]) > 0.9
+    assert np.mean([n.raised for n in beside if n.tooth == 5]) < 0.2
+
+
+def test_other_patterns_are_told_from_a_tooth(fitted):
+    cases = {}
+    several = fitted.log_maps(N, 8)
+    several[:, [2, 7]] += 0.6
+    cases["several teeth"] = several
+    swinging = fitted.log_maps(N, 9)
+    swinging += 0.35 * np.cos(2 * np.pi * np.arange(12) / 12)[None, :, None]
+    worn = fitted.log_maps(N, 10) + 0.6
+    passing = fitted.log_maps(N, 11)
+    event = 40 + np.arange(30)
+    passing[:, event % 12, event % 17] += 0.8
+    cases |= {"whole gear": np.concatenate([swinging, worn]), "transient": passing}
+    cases["sensor or condition changed"] = fitted.log_maps(N, 12) - 0.6
+    for pattern, x in cases.items():
+        found = Counter(d.pattern for d in diagnose(fitted, x))
+        assert found[pattern] > 0.85 * len(x), (pattern, found)
+        assert set(found) <= set(PATTERNS)
+
+
+def test_a_strong_part_of_a_row_raises_no_column(fitted):
+    x = fitted.log_maps(N, 13)
+    x[:, 3, 5:9] += 2.0
+    found = diagnose(fitted, x)
+    assert all(line.gear == "driving" for d in found for line in d.lines)
+
+
+def test_words_say_tooth_chance_what_it_rests_on_and_what_next(fitted):
+    x = fitted.log_maps(2, 14)
+    x[0, 3] += 0.8
+    bad, good = diagnose(fitted, x, records=["a", "b"])
+    assert bad.verdict.startswith("Driving tooth 3 stands out: ")
+    assert "200 healthy maps" in bad.confidence
+    assert "extrapolated" in bad.confidence
+    assert "driving tooth 3" in bad.next_look
+    assert (good.record, good.pattern) == ("b", "nothing")
+    assert good.verdict.startswith("Nothing stands out")
+    assert bad.as_json()["lines"][0]["tooth"] == 3
+
+
+def test_planets_keep_their_name():
+    assert gear_of(Axis.teeth("planet tooth", 3), "driving") == "planet"
+    assert gear_of(Axis.teeth("tooth", 3), "driving") == "gear"
+    assert gear_of(Axis("record before the last", (0,)), "driven") == "driven"
+
+
+def test_teeth_side_by_side_are_one_group_around_the_gear():
+    assert clusters([0, 11, 5], 12) == [[0, 11], [5]]
+    assert clusters([2, 4, 3], 12) == [[2, 4, 3]]
+    assert clusters([], 12) == []
+
+
+def test_the_reference_is_read_back_and_belongs_to_its_detector(fitted, tmp_path):
+    folder = fitted.detector.save(tmp_path / "run")
+    fitted.reference.save(folder)
+    again = load_reference(folder, fitted.detector)
+    np.testing.assert_array_equal(again.score, fitted.reference.score)
+    np.testing.assert_array_equal(again.lines[1], fitted.reference.lines[1])
+    assert (again.detector, again.by_record) == (fitted.reference.detector, False)
+    from toothwise import detectors
+
+    other = detectors.create("scan").fit(fitted.as_maps(fitted.log_maps(40, 1)))
+    with pytest.raises(InputError, match=r"healthy\.npz: belongs to another detector"):
+        load_reference(folder, other)
+    with pytest.raises(InputError, match="fitted with a threshold on these 40"):
+        learn_reference(other, fitted.as_maps(fitted.log_maps(40, 1)))
+    (folder / "healthy.npz").write_bytes(b"PK nothing")
+    with pytest.raises(InputError, match=r"healthy\.npz: not a readable"):
+        load_reference(folder, fitted.detector)
+
+
+def test_a_rate_outside_its_range(fitted):
+    with pytest.raises(InputError, match="rate"):
+        diagnose(fitted, fitted.log_maps(1, 0), 1.0)
