@@ -125,7 +125,7 @@ class Lesson:
                 own, shown = large[domain](maps), small[domain](maps)
             part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
             self.images[part] = own.half().numpy()
-            with torch.inference_mode(), torch.autocast(device.type, dtype=torch.bfloat16):
+            with torch.inference_mode():
                 found = [teacher(piece.to(device)) for piece in shown.split(10)]
             for k, name in enumerate(teacher.layers):
                 tokens = torch.cat([f[name] for f in found]).flatten(2).transpose(1, 2)
