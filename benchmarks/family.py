@@ -5,8 +5,8 @@
     python benchmarks/family.py --output runs/family --domains C A --seed 1       # one seed of both domains
 
 For each domain and mode a plain Dinomaly of its own seed first tells the contrast c at which its TPR@1%FPR is about
-50 %; lines of c / 1.15 to 1.15 c are then drawn for everyone (a range, so that severity has an order). Every anomaly
-map is scored as the detector does, by its best line and by its best segment. Training maps are the same in both modes,
+50 % (without the bright segments of the realistic mode, which are found at any contrast); lines of c / 1.15 to 1.15 c
+are then drawn for everyone (a range, so that severity has an order). Every anomaly map is scored as the detector does, by its best line and by its best segment. Training maps are the same in both modes,
 so a detector is fitted once per seed. Reduced protocol for a CPU: the package's own encoder, 16 x 16 tokens, bfloat16
 in training, a few hundred maps and steps; DRAEM at an eighth of its published width. The limit and the generalised
 likelihood ratio, which know the generator, stand beside them.
@@ -81,7 +81,8 @@ def half_contrasts(domain: str, args: argparse.Namespace) -> dict[str, Any]:
     with shared_encodings():
         detector = detectors.create("dinomaly", seed=100, **OPTIONS["dinomaly"]).fit(train)
         for mode in MODES:
-            common: dict[str, Any] = {"mode": mode, "line": LineShape(length=LENGTH), "split": "test"}
+            # without the bright segments of warm maps in C, which everyone finds at any contrast of the line
+            common: dict[str, Any] = {"mode": mode, "line": LineShape(length=LENGTH), "split": "test", "segment": False}
             session = "fault" if mode == "realistic" else None
             healthy = generate(domain, args.test, False, session=session, seed=90_001, **common)[0]
             threshold = threshold_at(detector.predict(healthy).score, 0.01)
