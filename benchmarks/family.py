@@ -6,10 +6,11 @@
 
 For each domain and mode a plain Dinomaly of its own seed first tells the contrast c at which its TPR@1%FPR is about
 50 % (without the bright segments of the realistic mode, which are found at any contrast); lines of c / 1.15 to 1.15 c
-are then drawn for everyone (a range, so that severity has an order). Every anomaly map is scored as the detector does, by its best line and by its best segment. Training maps are the same in both modes,
-so a detector is fitted once per seed. Reduced protocol for a CPU: the package's own encoder, 16 x 16 tokens, bfloat16
-in training, a few hundred maps and steps; DRAEM at an eighth of its published width. The limit and the generalised
-likelihood ratio, which know the generator, stand beside them.
+are then drawn for everyone (a range, so that severity has an order). Every anomaly map is scored as the detector does,
+by its best line and by its best segment. Training maps are the same in both modes, so a detector is fitted once per
+seed. Reduced protocol for a CPU: the package's own encoder, 16 x 16 tokens, bfloat16 in training, a few hundred maps
+and steps; DRAEM at an eighth of its published width. The limit and the generalised likelihood ratio, which know the
+generator, stand beside them.
 
 Cells are files in --output, so seeds and domains may be run apart and at once; what lies there when a run ends is
 written to benchmarks/results/family.json.
