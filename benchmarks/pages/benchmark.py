@@ -225,8 +225,8 @@ def _detectability() -> tuple[str, Data | None]:
     if untold:
         beyond = [f"{d} at {n} columns ({v:.3f})" for (d, n), v in untold.items() if v is None or v > 1.15]
         text += (
-            "The limit in that ratio is told the length and the contrast of the line; beside a limit that only knows the "
-            f"length to be one of the three it is within 1.15 in {len(untold) - len(beyond)} of {len(untold)} cases"
+            "The limit in that ratio is told the length and the contrast of the line, which no detector is. Beside the "
+            f"likelihood ratio averaged over lengths too (one of the three, the last column) it is within 1.15 in {len(untold) - len(beyond)} of {len(untold)} cases"
             + (f"; not for {', '.join(beyond)}" if beyond else "")
             + ".\n"
         )
@@ -253,7 +253,8 @@ session. Lines along rows, {shortest} to {longest} cells, {low:g} to {high:g} ti
 from, {config["n_test"]} healthy and {config["n_test"]} faulty ones to score; up to {seeds} seeds, ± = half of the 95 % interval of the mean over
 seeds. `limit` is the likelihood ratio averaged over all lines that the generator may draw, with the texture's true numbers, which no detector
 can beat on average; `glr` knows the texture too and takes the best single line: what is practical, no bound. The session shift of the
-realistic mode is known to the limit, as nothing else is.
+realistic mode is known to the limit, as nothing else is. The deep detectors of these tables have a ViT-S; with the package's own encoder, the
+default since, they stand in [the family side by side](family.md).
 
 ## AUROC, matched
 
