@@ -288,6 +288,10 @@ The contrast at which 90 % of lines are found with 1 % of healthy maps flagged. 
 the square of the value, so a contrast c adds c^2 - 1 times the energy of the cell.
 
 {limits}
+Why it is not closer: it does not know length and contrast, so it pays for all those that it also looks for, and a line between two of its lengths
+is partly missed; it learns the texture from {source["config"]["fitted_on"] if source else 1000:,} maps where the limit is told it; and it allows for dark cells one by one, where the limit
+knows that they come as few gaps, which is dearest for short lines.
+
 ## How well the maps match
 
 1,000 maps each, realistic mode for the test maps. Two groups of targets contradict each other or what the generator is made of, and there it
