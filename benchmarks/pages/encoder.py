@@ -67,7 +67,7 @@ def encoder() -> str:
     parts.append(_run())
     return f"""# The encoder of our own
 
-`{found["config"]["names"][1]}` ships with the package: no hub and no download. It is the default of every detector that needs an encoder.
+`{found["config"]["names"][1]}` ships with the package: no hub and no download. It is the default encoder of every Dinomaly and of PatchCore.
 
 ## Card
 
@@ -82,7 +82,7 @@ def encoder() -> str:
 | command | `python benchmarks/distil.py --work runs/distil --images {config["images"]} --steps {config["steps"]}` |
 | precision | the teacher's tokens behind the shipped file were computed in bfloat16; since then encoders always run in float32 |
 | licence | Apache-2.0 |
-| meant for | health maps and other textures; not tested on photographs of objects |
+| meant for | health maps; on pictures of other things a larger encoder may be far better, see [elsewhere](#elsewhere) |
 
 ## Speed
 
