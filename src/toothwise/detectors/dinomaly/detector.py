@@ -39,8 +39,8 @@ class DinomalyDetector(Detector):
             or "lines" (either).
         max_steps, batch_size, learning_rate: of the training; ``mining_steps`` None = a fifth of 5000 in proportion.
         seed: of weights, order and dropout.
-        precision: of the training's matrix products, "float32" or "bfloat16" (about twice as fast where the processor
-            has it). Scores are computed in float32 with either.
+        precision: of the training's matrix products, "float32" or "bfloat16" (faster where the processor has
+            it). Scores are computed in float32 with either.
         device: "auto", "cpu" or "cuda".
 
     ``info`` after fit: encoder source and hash, alpha per directional layer, steps, final loss.
