@@ -18,6 +18,7 @@ from hums2023 import hums2023
 from severity import severity
 
 from diagnosis import diagnosis
+from studies import results
 from vibration import vibration_results
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -27,6 +28,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/severity.md": severity,
     "docs/family.md": family,
     "docs/encoder.md": encoder,
+    "docs/results.md": results,
     "docs/diagnosis-results.md": diagnosis,
 }
 

@@ -12,7 +12,7 @@ from toothwise.evaluation import auroc, holm
 from toothwise.studies.config import read_study
 from toothwise.studies.opened import open_study, save_study
 from toothwise.studies.scores import all_metrics
-from toothwise.studies.statistics import comparisons, table
+from toothwise.studies.statistics import comparisons, other_pairs, table
 from toothwise.studies.store import Entry, StudyFolder
 
 STUDY = """title: Known truth
@@ -106,6 +106,17 @@ def test_a_pair_of_ones_own_joins_the_family(folder):
     more = comparisons(opened, pair=("good", "same"), metrics=("aupr",))
     assert {c.metric for c in more} == {"aupr"}
     assert more[0].family == 11
+
+
+def test_pairs_beside_the_study_are_a_family_of_their_own(folder):
+    opened = open_study(folder)
+    found = other_pairs(opened, "auroc", [("good", "poor"), ("good", "same"), ("good", "no such arm")])
+    assert [(c.a, c.b, c.role, c.family) for c in found] == [
+        ("good", "poor", "exploratory", 2),  # not the primary test once more
+        ("good", "same", "exploratory", 2),
+    ]
+    assert [c.verdict for c in found] == ["good is better", "no difference shown"]
+    assert np.allclose([c.p_holm for c in found], holm([c.p_value for c in found]))
 
 
 def test_the_words_on_the_command_line(folder, toothwise, tmp_path):

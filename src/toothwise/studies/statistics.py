@@ -8,7 +8,7 @@ test errs more often than it says where chance lies between seeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from toothwise.studies.metric_names import smaller_is_better
 from toothwise.studies.opened import OpenedStudy
 from toothwise.studies.scores import ScoreMetric, parse_metric
 
-__all__ = ["ALPHA", "FEWEST_SEEDS", "NO_DIFFERENCE", "Comparison", "TableRow", "comparisons", "table"]
+__all__ = ["ALPHA", "FEWEST_SEEDS", "NO_DIFFERENCE", "Comparison", "TableRow", "comparisons", "other_pairs", "table"]
 
 ALPHA = 0.05
 FEWEST_SEEDS = 3
@@ -228,6 +228,34 @@ def comparisons(
         one = _compare(opened, results, part, group, metric, a, b)
         if one is not None:
             raw.append(one)
+    out = _corrected(raw)
+    if pair is not None:
+        out = [c for c in out if (c.a, c.b) == pair]
+    return [c for c in out if not metrics or c.metric in metrics]
+
+
+def other_pairs(opened: OpenedStudy, metric: str, pairs: Sequence[tuple[str, str]]) -> list[Comparison]:
+    """Pairs that the study does not list, on one metric in every group that has them; a family of their own.
+
+    Args:
+        opened: the study.
+        metric: e.g. "auroc".
+        pairs: (a, b), names of arms of one part; a pair that no part has is left out.
+    """
+    results = _Results(opened)
+    raw = []
+    for part in opened.study.parts:
+        names = {arm.name for arm in part.arms}
+        for group, _ in part.groups:
+            for a, b in pairs:
+                one = _compare(opened, results, part, group, metric, a, b) if {a, b} <= names else None
+                if one is not None:
+                    raw.append(replace(one, role="exploratory"))
+    return _corrected(raw)
+
+
+def _corrected(raw: list[Comparison]) -> list[Comparison]:
+    """The exploratory ones corrected together, the primary one alone, with their verdicts."""
     tested = [one for one in raw if one.role == "exploratory" and np.isfinite(one.p_value)]
     corrected = dict(zip(map(id, tested), holm([c.p_value for c in tested]) if tested else [], strict=True))
     out = []
@@ -235,9 +263,7 @@ def comparisons(
         p = one.p_value if one.role == "primary" else float(corrected.get(id(one), np.nan))
         judged = replace(one, p_holm=p, family=1 if one.role == "primary" else len(tested))
         out.append(replace(judged, verdict=_verdict(judged)))
-    if pair is not None:
-        out = [c for c in out if (c.a, c.b) == pair]
-    return [c for c in out if not metrics or c.metric in metrics]
+    return out
 
 
 def _family(
