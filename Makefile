@@ -27,7 +27,7 @@ TOOTHWISE_WEIGHTS ?= $(abspath ../shared/weights)
 export TOOTHWISE_WEIGHTS
 endif
 
-.PHONY: help setup demo test test-full lint bench docs clean
+.PHONY: help setup demo test test-full lint bench docs paper clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -56,6 +56,9 @@ bench: $(READY) ## measure; results in benchmarks/results/ (BENCH=benchmarks/sta
 
 docs: $(DOCS_READY) ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet build --strict && echo "Documentation: site/index.html"
+
+paper: $(READY) ## build the paper from the results: paper/main.pdf (needs latexmk)
+	@$(BIN)/python paper/build.py
 
 clean: ## remove .venv, caches and what was built (runs/ stays)
 	@rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

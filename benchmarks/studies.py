@@ -101,6 +101,7 @@ def found_in(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         "table": [rounded(asdict(row)) for row in table(opened)],
         "comparisons": [rounded(c.data) for c in comparisons(opened)],
         "direction": direction(opened),
+        "axes": [rounded(c.data) for c in other_pairs(opened, study.parts[0].metrics[0], [("y", "x")])],
         "alpha": alphas(opened),
     }
     return config, result

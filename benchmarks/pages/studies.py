@@ -108,14 +108,14 @@ def _sentences(name: str, data: Data) -> str:
         else f"{trials['done']} trials"
     )
     first = f"{done}, {seeds} seeds{maps}{steps}."
-    return f"{first} {_verdicts(result['comparisons'])} {_direction(result['direction'])}"
+    return f"{first} {own_comparisons(result['comparisons'])} {_direction(result['direction'])}"
 
 
 def _range(values: list[int]) -> str:
     return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
 
 
-def _verdicts(rows: list[Data]) -> str:
+def own_comparisons(rows: list[Data]) -> str:
     """The study's own comparisons in a sentence."""
     if not rows:
         return "There is nothing to compare yet."

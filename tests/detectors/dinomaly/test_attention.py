@@ -154,11 +154,13 @@ def test_outputs_and_gradients_are_finite_in_bfloat16(size, mix):
         assert all(torch.isfinite(p.grad).all() for p in layer.parameters() if p.grad is not None)
 
 
-def test_the_core_is_float32_under_autocast():
-    layer = _make()
+@pytest.mark.parametrize("mix", ["learned", "adaptive"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_core_is_float32_under_autocast(mix, dtype):
+    layer = _make(mix=mix)
     tokens = _tokens(30)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        out = layer(tokens, (5, 6))
+        out = layer(tokens.to(dtype), (5, 6))
     torch.testing.assert_close(out.float(), layer(tokens, (5, 6)), atol=0.02, rtol=0.05)
 
 

@@ -112,6 +112,8 @@ class DirectionalLinearAttention(nn.Module):
             return torch.sigmoid(self.alpha_logit)
         if tokens is None:
             return torch.sigmoid(self.alpha_of_token.bias)
+        # under autocast the tokens may be bfloat16 where the weights are not
+        tokens = tokens.to(self.alpha_of_token.weight.dtype)
         return torch.sigmoid(self.alpha_of_token(tokens)).transpose(1, 2).unsqueeze(-1)
 
     def reset_alpha(self, alpha: float) -> None:

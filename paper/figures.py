@@ -1,0 +1,140 @@
+"""Figures of the paper, drawn from results and from the simulator."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import tex
+from matplotlib.figure import Figure
+from tex import Data, read, write
+
+from toothwise.simulate.maps import LineShape, generate
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v")
+WIDTH = 5.5  # inches, of the text
+_STYLE = {"pdf.fonttype": 42, "font.size": 8, "axes.titlesize": 8, "font.family": "serif"}
+
+
+def write_figures(studies: dict[str, Data]) -> None:
+    """All of them."""
+    with mpl.rc_context(_STYLE):
+        _maps()
+        _direction(studies["direction"])
+        _detect(read("detectability"))
+
+
+def _save(figure: Figure, name: str, caption: str, place: str = "t") -> None:
+    figure.savefig(tex.BUILD / f"{name}.pdf", metadata={"CreationDate": None})
+    write(
+        f"figure_{name}.tex",
+        f"\\begin{{figure}}[{place}]\n\\centering\n\\includegraphics[width=\\textwidth]{{build/{name}.pdf}}\n\\caption{{{caption}}}\n\\label{{fig:{name}}}\n\\end{{figure}}\n",
+    )
+
+
+def _maps() -> None:
+    """A healthy map, the same kind with a damaged driving tooth, and what each row says."""
+    line = LineShape(length=(60, 94))
+    healthy, _ = generate("C", 1, False, seed=3, condition="cold", split="test")
+    faulty, truth = generate("C", 1, True, seed=3, condition="cold", split="test", contrast=(1.3, 1.3), line=line)
+    figure = Figure(figsize=(WIDTH, 1.55), layout="constrained")
+    axes = figure.subplots(1, 3, width_ratios=[3, 3, 1.4], sharey=True)
+    top = float(max(healthy.max(), faulty.max()))
+    for axis, values, title in ((axes[0], healthy[0], "healthy"), (axes[1], faulty[0], "one damaged driving tooth")):
+        shown = axis.imshow(values, aspect="auto", cmap="cividis", vmin=0, vmax=top, interpolation="nearest")
+        axis.set_title(title)
+        axis.set_xlabel("driven tooth")
+    axes[0].set_ylabel("driving tooth")
+    figure.colorbar(shown, ax=axes[1], label="health value")
+    for values, label, colour in ((healthy[0], "healthy", COLOURS[0]), (faulty[0], "damaged", COLOURS[1])):
+        levels = np.log(values) - np.median(np.log(values), axis=0)
+        axes[2].plot(levels.mean(axis=1), np.arange(len(levels)), color=colour, label=label, linewidth=1)
+    axes[2].set_xlabel("mean log level of a row,\ncolumn medians removed")
+    axes[2].legend(frameon=False, fontsize=6)
+    tooth = int(truth.iloc[0]["tooth"])
+    _save(
+        figure,
+        "maps",
+        f"Simulated health data maps of domain C, cold. Driving tooth {tooth} is damaged, 1.3 times its background over most of its row; the row means on the right show it.",
+    )
+
+
+def _direction(study: Data) -> None:
+    """Every variant of direction, with and without line pooling."""
+    rows = study["result"]["table"]
+    figure = Figure(figsize=(WIDTH, 2.0), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    arms = list(dict.fromkeys(r["arm"] for r in rows))
+    for axis, stem, title in ((axes[0], "tpr_at_1_fpr_cold", "TPR at 1 % FPR"), (axes[1], "auroc_cold", "AUROC")):
+        for k, (metric, label) in enumerate(((stem, "own score"), (f"{stem}_lines", "best line"))):
+            for row in rows:
+                if row["metric"] != metric or row["mean"] is None:
+                    continue
+                at = arms.index(row["arm"]) + 0.16 * (2 * k - 1)
+                error = [[max(row["mean"] - row["low"], 0)], [max(row["high"] - row["mean"], 0)]]
+                axis.errorbar(
+                    row["mean"],
+                    at,
+                    xerr=error,
+                    fmt=MARKERS[k],
+                    color=COLOURS[k],
+                    markersize=3.5,
+                    capsize=2,
+                    linewidth=1,
+                    label=label if row["arm"] == arms[0] else None,
+                )
+        axis.set_xlabel(f"{title}, cold maps of domain C")
+        axis.grid(axis="x", color="0.9")
+    axes[0].set_yticks(range(len(arms)), [a.replace("_", ", ") for a in arms])
+    axes[0].set_ylim(len(arms) - 0.5, -0.5)
+    axes[0].legend(frameon=False)
+    seeds = len(study["config"]["seeds"])
+    _save(
+        figure,
+        "direction",
+        f"Directions of the attention, by the detector's own score and by the best line of its anomaly map; mean over {seeds} seeds with 95\\,\\% interval over seeds and maps.",
+    )
+
+
+def _detect(found: Data) -> None:
+    """Minimum detectable contrast against length, domain C."""
+    shown = {
+        "limit, one of these lengths": "likelihood ratio (bound)",
+        "scan, rows, learned noise": "scan, learned noise",
+        "scan, rows": "scan",
+        "best row mean": "best row mean",
+        "image mean": "image mean",
+    }
+    figure = Figure(figsize=(WIDTH, 1.9), layout="constrained")
+    axes = figure.subplots(1, 4, sharey=True)
+    for axis, domain in zip(axes, "ABCD", strict=True):
+        for k, (name, label) in enumerate(shown.items()):
+            mine = [
+                r
+                for r in found["result"]["contrasts"]
+                if r["domain"] == domain and r["detector"] == name and r["contrast"]
+            ]
+            axis.plot(
+                [r["length"] for r in mine],
+                [r["contrast"] - 1 for r in mine],
+                marker=MARKERS[k],
+                color=COLOURS[k],
+                markersize=3,
+                linewidth=1,
+                label=label,
+            )
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.set_title(f"domain {domain}")
+        axis.set_xticks([8, 28, 94], ["8", "28", "94"])
+        axis.minorticks_off()
+        axis.set_xlabel("cells of the line")
+    axes[0].set_ylabel("contrast less 1")
+    axes[0].set_yticks([0.1, 0.3, 1, 3], ["0.1", "0.3", "1", "3"])
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
+    _save(
+        figure,
+        "detect",
+        "Minimum detectable contrast: the contrast at which nine of ten lines are found at 1\\,\\% false alarms (lower is better).",
+    )

@@ -1,0 +1,122 @@
+"""Every number of the running text, by the name that the text calls it."""
+
+from __future__ import annotations
+
+import statistics
+
+import numpy as np
+from claims import Verdict, summary
+from tex import Data, MissingResultError, number, p_value, percent, read
+
+ALPHA = 0.05
+
+
+def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[str, str]:
+    """Name to LaTeX."""
+    return {
+        **_primary(studies["direction"]),
+        **{f"claim.{name}.sentence": f"The claim is \\textbf{{{v.verdict}}}." for name, v in verdicts.items()},
+        "claims.summary": summary(verdicts),
+        "study.commits": ", ".join(
+            sorted({c[:10] for s in studies.values() for c in s["result"]["trials"]["commits"]})
+        ),
+        **_family(read("family")),
+        **_detectability(read("detectability")),
+        **_encoder(read("encoder")),
+        **_hums(read("hums2023"), read("hums2023_deep")),
+        **_diagnosis(read("diagnosis")),
+    }
+
+
+def _primary(study: Data) -> dict[str, str]:
+    found = next((c for c in study["result"]["comparisons"] if c["role"] == "primary"), None)
+    if found is None:
+        raise MissingResultError("results/studies/direction.json: the primary comparison has not been run")
+    return {
+        **{f"primary.{k}": number(found[k], signed=True) for k in ("difference", "low", "high")},
+        **{f"primary.{k}": number(found[k]) for k in ("mean_a", "mean_b")},
+        "primary.p": p_value(found["p_value"]),
+        "primary.seeds": str(found["seeds"]),
+        "study.direction.steps": "/".join(map(str, study["config"]["steps"])),
+        "study.direction.train": "/".join(str(n) for n, _ in study["config"]["sizes"]),
+    }
+
+
+def _family(found: Data) -> dict[str, str]:
+    out = {"family.steps": str(found["config"]["options"]["dinomaly"]["max_steps"])}
+    for cell in found["result"]["cells"]:
+        key = f"family.{cell['domain']}.{cell['mode']}.{cell['detector']}.auroc"
+        same = [c for c in found["result"]["cells"] if all(c[k] == cell[k] for k in ("domain", "mode", "detector"))]
+        out[key] = number(float(np.mean([c["auroc"] for c in same])))
+    pairs = [c for c in found["result"]["comparisons"] if c["pair"] == ["dinomaly_directional", "dinomaly"]]
+    for c in pairs:
+        if c["score"] == "own":
+            key = f"family.{c['domain']}.{c['mode']}.directional_plain"
+            out |= {
+                f"{key}.difference": number(c["difference"], signed=True),
+                f"{key}.error": number(c["standard_error"]),
+            }
+    better = sum(c["p_holm"] < ALPHA and c["difference"] > 0 for c in pairs)
+    worse = sum(c["p_holm"] < ALPHA and c["difference"] < 0 for c in pairs)
+    out["family.sentence"] = (
+        f"Over {len(pairs)} comparisons of the two (domains, modes, own score and best line) direction is better in {better} and worse in {worse} after correction."
+    )
+    return out
+
+
+def ratios(found: Data) -> list[float]:
+    """Logarithmic contrast that the scan with learned noise needs, over that of the averaged likelihood ratio."""
+    by = {(r["domain"], r["length"], r["detector"]): r["contrast"] for r in found["result"]["contrasts"]}
+    places = sorted({key[:2] for key in by})
+    bound, ours = "limit, one of these lengths", "scan, rows, learned noise"
+    return [float(np.log(by[*p, ours]) / np.log(by[*p, bound])) for p in places]
+
+
+def _detectability(found: Data) -> dict[str, str]:
+    each = ratios(found)
+    return {
+        "detect.ratio.smallest": number(min(each), 2),
+        "detect.ratio.largest": number(max(each), 2),
+        "detect.ratio.median": number(statistics.median(each), 2),
+    }
+
+
+def _encoder(found: Data) -> dict[str, str]:
+    result = found["result"]
+    return {
+        "encoder.ratio": number(result["speed"]["ratio"]["median"], 1),
+        "encoder.kolektor.student": number(result["kolektor_sdd"]["student"]),
+        "encoder.kolektor.teacher": number(result["kolektor_sdd"]["teacher"]),
+    }
+
+
+def _place(value: int | None) -> str:
+    return "never" if value is None else str(value)
+
+
+def _hums(scan: Data, deep: Data) -> dict[str, str]:
+    """The runs with the threshold that the project uses."""
+    one = scan["result"]["tolerance limit"]["scan"]
+    two = deep["result"]["tolerance limit"]["dinomaly_directional"]
+    return {
+        "hums.scan.tooth": str(one["tooth"]),
+        "hums.scan.consistent": _place(one["consistent"]),
+        "hums.scan.flagged": percent(one["flagged_days_19_20"]),
+        "hums.scan.upper": percent(one["false_alarm_rate_interval"][1], 0),
+        "hums.deep.tooth": str(two["tooth"]),
+        "hums.deep.consistent": _place(two["consistent"]),
+        "hums.deep.flagged": percent(two["flagged_days_19_20"]),
+    }
+
+
+def _diagnosis(found: Data) -> dict[str, str]:
+    alarm = found["result"]["false_alarms"]["alarm"]
+    runs = found["result"]["with_a_damaged_tooth"]
+    return {
+        "diagnosis.records": number(alarm["records"], 0),
+        "diagnosis.alarm.found": number(alarm["found"], 2),
+        "diagnosis.alarm.low": number(alarm["interval"][0], 2),
+        "diagnosis.alarm.high": number(alarm["interval"][1], 2),
+        "diagnosis.tooth": percent(runs["tooth_right"], 0),
+        "diagnosis.tooth_at_alarm": percent(runs["tooth_right_at_alarm"], 0),
+    }

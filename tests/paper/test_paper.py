@@ -1,0 +1,218 @@
+"""The paper's input comes from results alone, its claims are judged by their written tests."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAPER = ROOT / "paper"
+sys.path.append(str(PAPER))
+
+import claims  # noqa: E402
+
+
+def comparison(a, b, difference, half, *, p, seeds=5, group="C matched", role="exploratory", metric="auroc"):
+    better = p <= 0.05 and seeds >= 3
+    verdict = f"{a if difference > 0 else b} is better" if better else "no difference shown"
+    return {
+        "part": "",
+        "group": group,
+        "metric": metric,
+        "role": role,
+        "a": a,
+        "b": b,
+        "seeds": seeds,
+        "mean_a": 0.6 + difference,
+        "mean_b": 0.6,
+        "difference": difference,
+        "low": difference - half,
+        "high": difference + half,
+        "p_value": p,
+        "p_holm": p,
+        "effect": 1.0,
+        "family": 1,
+        "method": "",
+        "verdict": verdict,
+    }
+
+
+def row(arm, metric, mean):
+    return {
+        "part": "",
+        "group": "C matched",
+        "arm": arm,
+        "metric": metric,
+        "role": "exploratory",
+        "seeds": 5,
+        "failed": 0,
+        "mean": mean,
+        "sd": 0.02,
+        "low": mean - 0.04,
+        "high": mean + 0.04,
+        "over": "seeds x maps",
+    }
+
+
+def direction_study(primary, axes, direction=None):
+    metrics = ("tpr_at_1_fpr_cold_lines", "tpr_at_1_fpr_cold", "auroc_cold_lines", "auroc_cold")
+    arms = ("none", "x", "y", "both_learned")
+    return {
+        "config": {
+            "study": "direction",
+            "smoke": False,
+            "title": "Direction of the attention",
+            "question": "Does it help?",
+            "primary": {"hypothesis": "It helps."},
+            "seeds": [0, 1, 2, 3, 4],
+            "sizes": [[300, 400]],
+            "steps": [100],
+        },
+        "result": {
+            "trials": {"planned": 20, "done": 20, "failed": {}, "seconds": 1.0, "commits": ["abc"], "code": ["r"]},
+            "table": [row(arm, m, 0.6 + 0.01 * k) for k, arm in enumerate(arms) for m in metrics],
+            "comparisons": [primary],
+            "direction": direction or {},
+            "axes": [axes],
+            "alpha": {},
+        },
+    }
+
+
+def primary(difference, half, p, seeds=5):
+    return comparison("both_learned", "none", difference, half, p=p, seeds=seeds, role="primary")
+
+
+def judged(difference, half, p, seeds=5):
+    axes = comparison("y", "x", 0.0, 0.01, p=1.0)
+    return claims.judge({"direction": direction_study(primary(difference, half, p, seeds), axes)})
+
+
+@pytest.mark.parametrize(
+    ("difference", "half", "p", "seeds", "verdict"),
+    [
+        (0.08, 0.05, 0.01, 5, claims.SUPPORTED),
+        (-0.08, 0.05, 0.01, 5, claims.NOT_SUPPORTED),
+        (0.01, 0.02, 0.3, 5, claims.NOT_SUPPORTED),  # a gain of .05 is excluded
+        (0.01, 0.08, 0.8, 5, claims.UNDECIDED),
+        (0.08, 0.05, 0.01, 2, claims.UNDECIDED),
+    ],
+)
+def test_the_primary_claim(difference, half, p, seeds, verdict):
+    assert judged(difference, half, p, seeds)["attention"].verdict == verdict
+
+
+def test_the_second_claim_is_corrected_for_both():
+    axes = comparison("y", "x", 0.1, 0.1, p=0.04)
+    found = claims.judge({"direction": direction_study(primary(0.0, 0.01, 0.9), axes)})
+    assert found["physics"].verdict == claims.UNDECIDED  # .08 after correction
+    found = claims.judge({"direction": direction_study(primary(0.1, 0.01, 0.001), axes)})
+    assert found["physics"].verdict == claims.SUPPORTED  # the other test passed first
+
+
+@pytest.mark.parametrize(
+    ("differences", "verdict"),
+    [
+        ((0.1, 0.1, 0.0, 0.0), claims.SUPPORTED),
+        ((0.1, 0.1, -0.1, 0.0), claims.UNDECIDED),
+        ((0.0, 0.0, 0.0, -0.1), claims.NOT_SUPPORTED),
+        ((0.1, 0.1, 0.1), claims.UNDECIDED),  # one set was not run
+    ],
+)
+def test_the_claim_for_other_fields_and_the_one_for_all_studies(differences, verdict):
+    pairs = [
+        comparison("both", "plain", d, 0.02, p=0.001 if d else 0.9, group=g)
+        for d, g in zip(differences, claims.FIELDS, strict=False)
+    ]
+    other = direction_study(primary(0, 0.1, 1.0), comparison("y", "x", 0, 0.1, p=1), {"plain, auroc": pairs})
+    found = claims.judge(
+        {"direction": direction_study(primary(0, 0.1, 1), comparison("y", "x", 0, 0.1, p=1)), "generalisation": other}
+    )
+    assert found["breadth"].verdict == verdict
+    better = sum(d > 0 for d in differences) / len(differences)
+    everywhere = claims.SUPPORTED if better > 0.5 and min(differences) >= 0 else None
+    if everywhere:
+        assert found["consistency"].verdict == everywhere
+    if better == 0:
+        assert found["consistency"].verdict == claims.NOT_SUPPORTED
+
+
+@pytest.fixture
+def results(tmp_path):
+    folder = tmp_path / "results"
+    shutil.copytree(ROOT / "benchmarks" / "results", folder)
+    shutil.rmtree(folder / "studies", ignore_errors=True)
+    (folder / "studies").mkdir()
+    study = direction_study(primary(0.0123, 0.02, 0.31), comparison("y", "x", 0.02, 0.03, p=0.2))
+    (folder / "studies" / "direction.json").write_text(json.dumps(study))
+    return folder
+
+
+def build(results, tmp_path):
+    command = [
+        sys.executable,
+        str(PAPER / "build.py"),
+        "--no-pdf",
+        "--results",
+        str(results),
+        "--build",
+        str(tmp_path / "build"),
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_input_is_made_from_the_results(results, tmp_path):
+    done = build(results, tmp_path)
+    assert done.returncode == 0, done.stderr
+    values = (tmp_path / "build" / "values.tex").read_text()
+    assert r"val@primary.difference\endcsname{$+0.012$}" in values
+    assert "0.31" in values
+    family = json.loads((results / "family.json").read_text())["result"]["cells"]
+    scan = [c["auroc"] for c in family if (c["domain"], c["mode"], c["detector"]) == ("C", "matched", "scan")]
+    assert rf"val@family.C.matched.scan.auroc\endcsname{{${sum(scan) / len(scan):.3f}$}}" in values
+    for name in ("maps", "direction", "detect"):
+        assert (tmp_path / "build" / f"{name}.pdf").stat().st_size > 5000
+    included = re.findall(
+        r"\\input\{build/([a-z_]+)\}",
+        "".join(p.read_text() for p in [*PAPER.glob("sections/*.tex"), PAPER / "main.tex"]),
+    )
+    for name in included:
+        assert (tmp_path / "build" / f"{name}.tex").is_file(), name
+
+
+def test_a_missing_result_stops_the_build(results, tmp_path):
+    (results / "encoder.json").unlink()
+    done = build(results, tmp_path)
+    assert done.returncode == 1
+    assert "results/encoder.json: missing" in done.stderr
+    shutil.rmtree(results / "studies")
+    assert "direction.json: missing" in build(results, tmp_path).stderr
+
+
+def test_a_number_that_no_result_has_stops_the_build(results, tmp_path):
+    path = results / "family.json"
+    found = json.loads(path.read_text())
+    found["result"]["cells"] = [c for c in found["result"]["cells"] if c["detector"] != "patchcore"]
+    path.write_text(json.dumps(found))
+    done = build(results, tmp_path)
+    assert done.returncode == 1
+    assert "No result for: family.C.matched.patchcore.auroc" in done.stderr
+
+
+def test_every_citation_is_in_the_bibliography():
+    text = "".join(p.read_text() for p in PAPER.glob("sections/*.tex"))
+    cited = {k.strip() for keys in re.findall(r"\\cite[tp]\{([^}]+)\}", text) for k in keys.split(",")}
+    known = set(re.findall(r"^@\w+\{(\w+),", (PAPER / "references.bib").read_text(), flags=re.MULTILINE))
+    assert cited == known
+
+
+def test_the_text_itself_holds_no_figures():
+    """Results in the running text are \\val{...}; what stays are sizes of the protocol and published figures."""
+    text = (PAPER / "sections" / "results.tex").read_text() + (PAPER / "sections" / "abstract.tex").read_text()
+    assert set(re.findall(r"(?<![\d.])0?\.\d+|\d+\.\d+", re.sub(r"\\val\{[^}]*\}", "", text))) == set()
