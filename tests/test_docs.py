@@ -80,6 +80,21 @@ def test_the_diagnosis_works_as_told(tmp_path, monkeypatch, capsys):
     assert "50 records added to gearbox.json, 100 in all" in again
 
 
+@pytest.mark.parametrize("name", ["howto-data", "howto-gears", "explain-attention"])
+def test_code_and_commands_run_as_told(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    blocks = re.findall(
+        r"```python\n(.*?)```|^    toothwise (.*)$", (ROOT / f"docs/{name}.md").read_text(), flags=re.DOTALL | re.MULTILINE
+    )
+    assert blocks
+    for code, command in blocks:
+        if code:
+            exec(code, names)
+        else:
+            assert cli.main(shlex.split(command.splitlines()[0])) == 0, capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["README.md", "docs/command-line.md"])
 def test_every_verb_is_in_the_table(name):
     listed = set(
