@@ -11,6 +11,7 @@ plain one and against the scan wherever the study ran both, by their own scores 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from collections import Counter
 from dataclasses import asdict
@@ -73,6 +74,30 @@ def alphas(opened: OpenedStudy) -> dict[str, Any]:
     }
 
 
+def gradients(opened: OpenedStudy) -> dict[str, dict[str, list[float]]]:
+    """Norm of the loss's gradient in each layer at the start, middle and end of the training (mean of a tenth of it).
+
+    By arm and layer, the median over seeds; nothing where no trial was trained.
+    """
+    found: dict[str, dict[str, list[list[float]]]] = {}
+    for entry, _ in opened.rows("done"):
+        path = opened.store.trials / entry.key / "curves.json"
+        curves = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        for name, curve in curves.items():
+            if not name.startswith("gradient/"):
+                continue
+            norms = np.array([value for _, value in curve])
+            tenth = max(len(norms) // 10, 1)
+            middle = len(norms) // 2 - tenth // 2
+            parts = norms[:tenth], norms[middle : middle + tenth], norms[-tenth:]
+            layers = found.setdefault(entry.arm, {})
+            layers.setdefault(name.removeprefix("gradient/"), []).append([float(p.mean()) for p in parts])
+    return {
+        arm: {layer: [float(f"{v:.3g}") for v in np.median(each, axis=0)] for layer, each in layers.items()}
+        for arm, layers in found.items()
+    }
+
+
 def found_in(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Settings and results of a study."""
     opened = open_study(folder)
@@ -103,6 +128,7 @@ def found_in(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         "direction": direction(opened),
         "axes": [rounded(c.data) for c in other_pairs(opened, study.parts[0].metrics[0], [("y", "x")])],
         "alpha": alphas(opened),
+        "gradients": gradients(opened),
     }
     return config, result
 

@@ -85,7 +85,9 @@ def test_code_and_commands_run_as_told(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     blocks = re.findall(
-        r"```python\n(.*?)```|^    toothwise (.*)$", (ROOT / f"docs/{name}.md").read_text(), flags=re.DOTALL | re.MULTILINE
+        r"```python\n(.*?)```|^    toothwise (.*)$",
+        (ROOT / f"docs/{name}.md").read_text(),
+        flags=re.DOTALL | re.MULTILINE,
     )
     assert blocks
     for code, command in blocks:

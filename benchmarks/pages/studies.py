@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 
-from common import RESULTS, Data, origin, read, table
+from common import RESULTS, ROOT, Data, origin, read, table
 from study_figures import WORDS, draw, figure
+
+sys.path.append(str(ROOT / "paper"))
+from claims import judge
 
 ORDER = (
     "direction",
@@ -46,12 +50,12 @@ most 0.05 with three seeds or more; "no difference shown" does not mean that the
 def _headline(found: dict[str, Data]) -> str:
     """Over all studies: directional against plain Dinomaly, against its best line, against the scan."""
     lines = []
-    primary = [c for data in found.values() for c in data["result"]["comparisons"] if c["role"] == "primary"]
-    for c in primary:
-        shown = "supported" if c["verdict"].startswith(c["a"]) else "not supported"
-        hypothesis = found["direction"]["config"]["primary"]["hypothesis"].strip()
+    direction = found.get("direction", {"result": {"comparisons": []}})
+    for c in [c for c in direction["result"]["comparisons"] if c["role"] == "primary"]:
+        hypothesis = direction["config"]["primary"]["hypothesis"].strip()
+        verdict = judge(found)["attention"].verdict
         lines.append(
-            f"- **The primary hypothesis** ({hypothesis[0].lower()}{hypothesis[1:].rstrip('.')}) is **{shown}**: {_measured(c)}, p = {c['p_value']:.2g}, {c['seeds']} seeds."
+            f"- **The primary hypothesis** ({hypothesis[0].lower()}{hypothesis[1:].rstrip('.')}) is **{verdict}** by the test written beforehand (`paper/claims.yaml`): {_measured(c)} (95 % interval {c['low']:+.3f} to {c['high']:+.3f}), p = {c['p_value']:.2g}, {c['seeds']} seeds."
         )
     for key, words in (
         ("plain, auroc", "Against plain Dinomaly, by their own scores"),
@@ -88,7 +92,7 @@ def _study(name: str, data: Data) -> str:
 ![Means and 95 % intervals of every arm of the study {name}]({draw(name, data)})
 
 {_table(result["table"])}
-{f"{failed} trials failed: " + "; ".join(f"{reason} ({n})" for reason, n in result["trials"]["failed"].items()) + chr(10) + chr(10) if failed else ""}{_alpha(name, result["alpha"])}Trials at commit {", ".join(c[:10] for c in trials["commits"])}, {trials["seconds"] / 3600:.1f} hours of one core. {origin(data)}"""
+{f"{failed} trials failed: " + "; ".join(f"{reason} ({n})" for reason, n in result["trials"]["failed"].items()) + chr(10) + chr(10) if failed else ""}{_alpha(name, result["alpha"])}{_gradients(name, result["gradients"])}Trials at commit {", ".join(c[:10] for c in trials["commits"])}, {trials["seconds"] / 3600:.1f} hours of one core. {origin(data)}"""
 
 
 def _sentences(name: str, data: Data) -> str:
@@ -195,3 +199,16 @@ def _alpha(name: str, found: dict[str, dict[str, list[float]]]) -> str:
     ]
     words = f"Learned alpha by layer, mean ± spread over seeds and heads. It ends at most {max(moved):.3f} from where it started.\n\n"
     return words + table(["arm", *(f"layer {x}" for x in layers)], body) + "\n"
+
+
+def _gradients(name: str, found: dict[str, dict[str, list[float]]]) -> str:
+    """How the gradient flows, for the study that varies the direction: a risk that the plan names."""
+    if name != "direction" or not found:
+        return ""
+    layers = list(next(iter(found.values())))
+    body = [
+        [arm, *(" / ".join(f"{v:.2g}" for v in arms[x]) if x in arms else "-" for x in layers)]
+        for arm, arms in found.items()
+    ]
+    words = "Norm of the gradient by layer (0 is next to the bottleneck) in the first, a middle and the last tenth of the training, median over seeds. A layer whose norm vanished or exploded beside that of *none* would show the risk that directional layers hold the gradient up.\n\n"
+    return words + table(["arm", *layers], body) + "\n"
