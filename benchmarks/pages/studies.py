@@ -69,7 +69,7 @@ def _headline(found: dict[str, Data]) -> str:
         gains = [(n, c) for n, c in tested if c["verdict"] == f"{c['a']} is better"]
         losses = [(n, c) for n, c in tested if c["verdict"] == f"{c['b']} is better"]
         mean = sum(c["difference"] for _, c in tested) / len(tested)
-        text = f"- {words} (AUROC): {len(tested)} comparisons in {len({n for n, _ in tested})} studies, {mean:+.3f} on average; better in {len(gains)}, worse in {len(losses)}"
+        text = f"- {words} (AUROC): {_many(len(tested), 'comparison')} in {_many(len({n for n, _ in tested}), 'study', 'studies')}, {mean:+.3f} on average; better in {len(gains)}, worse in {len(losses)}"
         named = [
             (word, max(some, key=lambda nc: abs(nc[1]["difference"])))
             for word, some in (("gain", gains), ("loss", losses))
@@ -78,6 +78,10 @@ def _headline(found: dict[str, Data]) -> str:
         text += "".join(f"; largest {word} {c['difference']:+.3f} ({n}: {_place(c)}{c['a']})" for word, (n, c) in named)
         lines.append(text + ".")
     return "\n".join(lines) + "\n" if lines else "No study with both has been run.\n"
+
+
+def _many(count: int, one: str, several: str = "") -> str:
+    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def _study(name: str, data: Data) -> str:
@@ -126,7 +130,8 @@ def own_comparisons(rows: list[Data]) -> str:
     rows = [c for c in rows if c["metric"] not in LOSES] or rows
     shown = [c for c in rows if "is better" in c["verdict"]]
     if not shown:
-        largest = max(rows, key=lambda c: abs(c["difference"]))
+        tested = [c for c in rows if c["p_holm"] is not None] or rows
+        largest = max(tested, key=lambda c: abs(c["difference"]))
         return f"None of its {len(rows)} comparisons shows a difference; the largest is {_measured(largest)} ({WORDS[largest['metric']]}), p = {_p(largest)} after correction."
     count = Counter(c["verdict"].removesuffix(" is better") == c["a"] for c in shown)
     best = sorted(shown, key=lambda c: (c["p_holm"], -abs(c["difference"])))
