@@ -37,8 +37,8 @@ def _maps() -> None:
     line = LineShape(length=(60, 94))
     healthy, _ = generate("C", 1, False, seed=3, condition="cold", split="test")
     faulty, truth = generate("C", 1, True, seed=3, condition="cold", split="test", contrast=(1.3, 1.3), line=line)
-    figure = Figure(figsize=(WIDTH, 1.55), layout="constrained")
-    axes = figure.subplots(1, 3, width_ratios=[3, 3, 1.4], sharey=True)
+    figure = Figure(figsize=(WIDTH, 1.7), layout="constrained")
+    axes = figure.subplots(1, 3, width_ratios=[3, 3, 1.8], sharey=True)
     top = float(max(healthy.max(), faulty.max()))
     for axis, values, title in ((axes[0], healthy[0], "healthy"), (axes[1], faulty[0], "one damaged driving tooth")):
         shown = axis.imshow(values, aspect="auto", cmap="cividis", vmin=0, vmax=top, interpolation="nearest")
@@ -49,13 +49,13 @@ def _maps() -> None:
     for values, label, colour in ((healthy[0], "healthy", COLOURS[0]), (faulty[0], "damaged", COLOURS[1])):
         levels = np.log(values) - np.median(np.log(values), axis=0)
         axes[2].plot(levels.mean(axis=1), np.arange(len(levels)), color=colour, label=label, linewidth=1)
-    axes[2].set_xlabel("mean log level of a row,\ncolumn medians removed")
-    axes[2].legend(frameon=False, fontsize=6)
+    axes[2].set_xlabel("row mean of the\nlog level")
+    axes[2].legend(frameon=False, fontsize=6, loc="lower right")
     tooth = int(truth.iloc[0]["tooth"])
     _save(
         figure,
         "maps",
-        f"Simulated health data maps of domain C, cold. Driving tooth {tooth} is damaged, 1.3 times its background over most of its row; the row means on the right show it.",
+        f"Simulated health data maps of domain C, cold. Driving tooth {tooth} is damaged, 1.3 times its background over most of its row; the row means on the right, column medians removed, show it.",
     )
 
 
