@@ -12,13 +12,18 @@ if TYPE_CHECKING:
 
     from toothwise.commands.diagnose import Options
     from toothwise.commands.maps import MapSet
+    from toothwise.commands.terminal import Tell
     from toothwise.detectors.base import Detector, Prediction
     from toothwise.diagnosis.calibration import Heights
+    from toothwise.diagnosis.evidence import RunEvidence
+    from toothwise.diagnosis.findings import MapDiagnosis
     from toothwise.diagnosis.reference import HealthyReference
     from toothwise.diagnosis.state import WatchState
-    from toothwise.diagnosis.verdict import WatchSettings
+    from toothwise.diagnosis.verdict import SequenceDiagnosis, WatchSettings
 
 __all__ = ["watch"]
+
+_RECENT = 50  # maps among which one is looked for that shows the tooth by itself
 
 
 def watch(
@@ -30,15 +35,21 @@ def watch(
     maps: MapSet,
     prediction: Prediction,
     watched: np.ndarray,
-) -> dict[str, Any]:
-    """Judge the records; with a state, those that it holds and the new ones.
+    tell: Tell,
+) -> tuple[dict[str, Any], RunEvidence | None]:
+    """Judge the records; with a state, those that it holds and the new ones. With the evidence where it is wanted.
 
     Raises:
         InputError: records out of order or twice, or settings other than the state's.
     """
     from toothwise.diagnosis.baseline import learn_baseline
+    from toothwise.diagnosis.course import course_of
+    from toothwise.diagnosis.evidence import RunEvidence, sequence_evidence
+    from toothwise.diagnosis.healthy_maps import load_healthy_maps
     from toothwise.diagnosis.history import look_at
     from toothwise.diagnosis.records import order_records
+    from toothwise.diagnosis.reference import best_evidence
+    from toothwise.diagnosis.run_folder import about_run, explain, wants_folder
     from toothwise.diagnosis.single import gear_of
     from toothwise.diagnosis.state import WatchState, read_state
     from toothwise.diagnosis.watch import heights_for, judge
@@ -98,7 +109,33 @@ def watch(
     }
     if state is not None:
         result["state"] = {"file": str(state.path), "records": len(state.records), "added": added}
-    return result
+    if not wants_folder(options.output):
+        return result, None
+    at = _telling(found, each)
+    result["explained_map"] = each[at].as_json()
+    course = course_of(records, baseline, resets=resets, learn=settings.learn)
+    evidence = RunEvidence(
+        about_run(options.maps, detector, reference, **maps.about),
+        explain(
+            load_healthy_maps(options.run, reference.detector),
+            maps.values[watched],
+            each,
+            detector,
+            reference,
+            tell=tell,
+            which=[at],
+        ),
+        sequence_evidence(records, course, baseline, found.heights),
+        best_evidence(reference),
+    )
+    return result, evidence
+
+
+def _telling(found: SequenceDiagnosis, each: list[MapDiagnosis]) -> int:
+    """The latest of the last maps that shows the tooth in question by itself, else the last one."""
+    near = {(t.axis, own) for t in found.teeth[:1] for own in (t.tooth, *t.leak)}
+    last = range(len(each) - 1, max(len(each) - 1 - _RECENT, -1), -1)
+    return next((k for k in last if any((line.axis, line.tooth) in near for line in each[k].lines)), len(each) - 1)
 
 
 def _agreed(

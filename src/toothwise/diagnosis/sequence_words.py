@@ -137,8 +137,8 @@ def _confidence(d: SequenceDiagnosis, settings: WatchSettings) -> list[Message]:
     about = {"rate": settings.rate, "healthy": d.healthy, "blocks": d.heights.blocks, "low": low, "high": high}
     if settings.rate == 1:
         rate = say(
-            "The alarm is set for {rate:g} false alarm per 1,000 records, as episodes of the final rule; what {healthy} "
-            "healthy records ({blocks} blocks) can show of that is {low:.2g} to {high:.2g} (95 %).",
+            "The alarm is set for {rate:g} false alarm per 1,000 records, as episodes of the final rule; what "
+            "{healthy} healthy records ({blocks} blocks) can show of that is {low:.2g} to {high:.2g} (95 %).",
             **about,
         )
     else:

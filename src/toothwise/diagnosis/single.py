@@ -131,7 +131,8 @@ def summarize(
             also=also,
         )
         told = words_of_map(one)
-        out.append(replace(one, messages=told, **{key: _ENGLISH.sentences(part) for key, part in told.items()}))
+        verdict, confidence, next_look = (_ENGLISH.sentences(told[k]) for k in ("verdict", "confidence", "next_look"))
+        out.append(replace(one, messages=told, verdict=verdict, confidence=confidence, next_look=next_look))
     return out
 
 

@@ -111,7 +111,8 @@ class SequenceDiagnosis:
         transients: names of records with a transient.
         unjudged: records whose condition bin has no baseline.
         healthy: healthy records that all this rests on, ``blocks`` of them that are worth counting.
-        verdict, confidence, next_look: in words; ``messages``: these, began_with and contrast_along for other languages.
+        verdict, confidence, next_look: in words; ``messages``: these, began_with and
+            contrast_along for other languages.
     """
 
     records: int

@@ -9,6 +9,7 @@ import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline
 from toothwise.diagnosis.calibration import FewRecords, Heights, calibrate
+from toothwise.diagnosis.course import course_of
 from toothwise.diagnosis.history import Seen
 from toothwise.diagnosis.map_statistics import one_cycle
 from toothwise.diagnosis.onset import find_onset, sudden
@@ -71,31 +72,31 @@ def judge(
     """
     settings = settings or WatchSettings()
     get = heights or (lambda learned: heights_for(baseline, settings, learned=learned))
-    begin = resets[-1].at if resets else 0
-    # records of a bin without baseline are not judged; all indices below are into ``judged``
-    judged = np.array([k for k, s in enumerate(seen) if k >= begin and s.channels], dtype=int)
-    lines = len(baseline.line_axis)
-    z = np.array([seen[k].channels for k in judged]).reshape(len(judged), len(baseline.channels))
-    contrast = np.array([seen[k].contrast for k in judged]).reshape(len(judged), lines)
-    level = np.array([seen[k].level for k in judged])
-    learned: int | None = None
-    if resets:
-        learned = settings.learn
-        own = slice(0, learned)
-        if len(z) > learned:
-            z, contrast, level = (
-                z - z[own].mean(axis=0),
-                contrast - contrast[own].mean(axis=0),
-                level - level[own].mean(),
-            )
-        z, contrast, level, judged = z[learned:], contrast[learned:], level[learned:], judged[learned:]
-    chosen = get(learned)
-    look = _Look(seen, judged, z, contrast, level, baseline, settings, chosen, gears)
-    found = look.result(tuple(resets), begin)
+    # records of a bin without baseline are not judged; all indices in the look are into the course's ``judged``
+    course = course_of(seen, baseline, resets=resets, learn=settings.learn)
+    look = _Look(
+        seen,
+        course.judged,
+        course.channels,
+        course.contrast,
+        course.level,
+        baseline,
+        settings,
+        get(course.learned),
+        gears,
+        course.statistic,
+    )
+    found = look.result(tuple(resets), resets[-1].at if resets else 0)
     sizes = {axis: int((baseline.line_axis == axis).sum()) for axis in (1, 2)}
     told = words_of_sequence(found, settings, [s.name for s in seen], teeth_of=sizes)
     english = {key: language("en").sentences(part) for key, part in told.items()}
-    return replace(found, messages=found.messages | told, **english)
+    return replace(
+        found,
+        messages=found.messages | told,
+        verdict=english["verdict"],
+        confidence=english["confidence"],
+        next_look=english["next_look"],
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,11 +112,14 @@ class _Look:
     settings: WatchSettings
     heights: Heights
     gears: tuple[str, str]
+    statistic: np.ndarray
 
     def _name(self, at: int | None) -> str | None:
         return None if at is None else self.seen[int(self.judged[at])].name
 
-    def _rule(self, begins: np.ndarray, stated: float, interval: tuple[float, float] | None, rests: Message) -> RuleFound:
+    def _rule(
+        self, begins: np.ndarray, stated: float, interval: tuple[float, float] | None, rests: Message
+    ) -> RuleFound:
         first = int(begins[0]) if len(begins) else None
         return RuleFound(
             None if first is None else int(self.judged[first]),
@@ -128,7 +132,7 @@ class _Look:
         )
 
     def result(self, resets: tuple[Reset, ...], begin: int) -> SequenceDiagnosis:
-        statistic = cusum(self.z)
+        statistic = self.statistic
         tiers = self.heights.cusum
         rests = say(
             "block bootstrap of healthy records, {blocks} blocks of {block}; maximum over {channels} channels included",

@@ -173,7 +173,9 @@ def _next(d: MapDiagnosis) -> Message:
     if d.pattern == "transient":
         return say("Look at the time signal of this record (load step, impact, radio noise); take another record.")
     if d.pattern == "sensor or condition changed":
-        return say("Check sensor, cable, mounting and operating point; with --rebaseline REASON if the change is meant.")
+        return say(
+            "Check sensor, cable, mounting and operating point; with --rebaseline REASON if the change is meant."
+        )
     return say("None needed: the next record as planned.")
 
 
