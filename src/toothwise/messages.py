@@ -96,6 +96,10 @@ class Language:
         except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
             raise InputError(f"the message {message.id!r} cannot be told: {type(error).__name__} {error}") from None
 
+    def say(self, template: str, **values: Any) -> str:
+        """A message in words at once; the template is a literal, as for ``say``."""
+        return self.text(Message(template, values))
+
     def sentences(self, messages: Sequence[Any]) -> str:
         """Sentences one after the other, each with a capital letter at its beginning."""
         told = [self.text(message) for message in messages]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from toothwise.errors import InputError
@@ -111,6 +111,8 @@ def watch(
         result["state"] = {"file": str(state.path), "records": len(state.records), "added": added}
     if not wants_folder(options.output):
         return result, None
+    of = {int(k): name for name, maps_of in zip(order.names, order.maps, strict=True) for k in maps_of}
+    each = [replace(one, record=of[k]) for k, one in enumerate(each)]
     at = _telling(found, each)
     result["explained_map"] = each[at].as_json()
     course = course_of(records, baseline, resets=resets, learn=settings.learn)
