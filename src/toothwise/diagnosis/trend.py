@@ -142,4 +142,4 @@ def _reach(
                 records=n,
             ),
         )
-    return float(best), (float(max(low, 0.0)), float(high)), say("")
+    return float(best), (float(max(low, 0.0)), float(high)), Message("")

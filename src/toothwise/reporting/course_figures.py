@@ -11,7 +11,7 @@ from toothwise.diagnosis.evidence import SequenceEvidence
 from toothwise.diagnosis.peel import SHARES
 from toothwise.diagnosis.words import gear_word, tooth_of
 from toothwise.messages import Language
-from toothwise.reporting.figures import BLUE, GREY, ORANGE, RED
+from toothwise.reporting.figures import BLUE, GREEN, GREY, ORANGE, RED
 from toothwise.reporting.map_figures import WIDTH
 from toothwise.reporting.names import axis_name
 
@@ -88,11 +88,15 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], tell: La
     """The CUSUM of what the verdict is about against the heights of warning and alarm; of all others in grey."""
     figure, axes = _one(2.5)
     k = _watched(d, s)
-    others = np.delete(s.statistic, k, axis=1)
+    began = s.position(d["alarm"]["first"])
+    first = k if began is None else int(s.statistic[began].argmax())  # what the first alarm was about
+    others = np.delete(s.statistic, [k, first], axis=1)
     records = np.arange(len(s.names))
     if others.shape[1]:
         axes.plot(records, others.max(axis=1), color=GREY, lw=0.9, label=tell.say("highest of all others"))
     axes.plot(records, s.statistic[:, k], color=BLUE, lw=1.8, label=_channel_name(s, k, gears, tell), zorder=3)
+    if first != k:
+        axes.plot(records, s.statistic[:, first], color=GREEN, lw=1.4, label=_channel_name(s, first, gears, tell))
     marks = (("warning", ORANGE, "--", tell.say("warning")), ("alarm", RED, "-", tell.say("alarm")))
     for tier, colour, style, name in marks:
         axes.axhline(s.heights[tier], color=colour, lw=1.1, ls=style, zorder=2)
@@ -113,7 +117,7 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], tell: La
             axes.annotate(
                 tell.say("first {tier}: {record}", tier=name, record=s.names[at]),
                 (at, height),
-                (-6, 8 if tier == "alarm" else -2),
+                (-7 if at > 0.3 * len(s.names) else 7, 7 if tier == "alarm" else -3),
                 textcoords="offset points",
                 ha="right" if at > 0.3 * len(s.names) else "left",
                 fontsize=7.5,
@@ -152,10 +156,10 @@ def teeth_figure(d: Data, s: SequenceEvidence, about: Data, tell: Language) -> F
         at = s.position(d["onset"])
         if at is not None:
             ax.axvline(at, color="black", lw=0.9, ls=":")
-        for tooth in (t for t in d["teeth"][:3] if t["axis"] == axis):
+        for tooth in _marked(d, s, axis):
             ax.annotate(
-                str(tooth["tooth"]),
-                (1.0, tooth["tooth"]),
+                str(tooth),
+                (1.0, tooth),
                 (10, 0),
                 xycoords=("axes fraction", "data"),
                 textcoords="offset points",
@@ -170,6 +174,17 @@ def teeth_figure(d: Data, s: SequenceEvidence, about: Data, tell: Language) -> F
     bar.set_label(tell.say("times the healthy level"))
     bar.outline.set_visible(False)
     return figure
+
+
+def _marked(d: Data, s: SequenceEvidence, axis: int) -> list[int]:
+    """Teeth of a gear that are named, else the one that alarmed first."""
+    if d["teeth"]:
+        return [t["tooth"] for t in d["teeth"][:3] if t["axis"] == axis]
+    began = s.position(d["alarm"]["first"]) if d["state"] == "alarm" else None
+    if began is None:
+        return []
+    c = s.channels[int(s.statistic[began].argmax())]
+    return [c.tooth] if c.kind == "tooth" and c.axis == axis else []
 
 
 def trend_figure(d: Data, s: SequenceEvidence, tell: Language) -> Figure:
@@ -199,13 +214,20 @@ def trend_figure(d: Data, s: SequenceEvidence, tell: Language) -> Figure:
             )
     _onset(axes, d, s, tell)
     axes.axhline(1.0, color=GREY, lw=0.8, zorder=0.5)
+    if float(np.exp(series.max() - series.min())) > 6.0:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
+        axes.set_yticks(
+            [v for v in (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if np.exp(series.min()) <= v <= np.exp(series.max())]
+        )
     _records(axes, s, tell)
     right = n - 0.5 if g is None or g["reached"] is None else n + 1.05 * g["reached_interval"][1]
     axes.set_xlim(-0.5, right)
     axes.set_ylabel(
         tell.say("times the healthy level (along the line)") if by_tooth else tell.say("times the healthy level")
     )
-    axes.legend(loc="upper left", frameon=False)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, handlelength=1.6)
     return figure
 
 

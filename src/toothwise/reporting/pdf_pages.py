@@ -127,14 +127,20 @@ class _Writer:
             if isinstance(block, Picture | Pictures):
                 own = [block] if isinstance(block, Picture) else list(block.pictures)
                 left = sum(self._height(p) for p in pictures) if fit else 0.0
-                captions = 10.0 * len(pictures)
-                room = _BOTTOM - self.pages.get_y() - captions
+                below = sum(self._paragraph_height(b) for b in blocks[k + 1 :] if isinstance(b, Paragraph))
+                room = _BOTTOM - self.pages.get_y() - 7.0 * len(pictures) - below
                 scale = min(1.0, room / left) if fit and left and room / left >= _LEAST else 1.0
                 for picture in own:
                     self._picture(picture, scale)
                 pictures = [p for p in pictures if p not in own]
             else:
                 self._block(block)
+
+    def _paragraph_height(self, block: Paragraph) -> float:
+        size = 8.5 if block.small else 9.5
+        self.pages.set_font("text", "", size)
+        found = self.pages.multi_cell(0, size * 0.52, block.text, align="L", dry_run=True, output="HEIGHT")
+        return float(found) + 1.2 + (size * 0.52 if block.lead else 0.0)
 
     def _keep_together(self, blocks: Sequence[Block]) -> None:
         """Begin a page where a heading would stand apart from the picture that comes soon after it."""

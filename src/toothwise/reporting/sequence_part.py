@@ -79,7 +79,8 @@ def _facts(d: Data, tell: Language) -> tuple[tuple[str, str], ...]:
         since = tell.say("{record} ({low} to {high})", record=d["onset_record"], low=low, high=high)
         facts.append((tell.say("Since record (95 %)"), since))
     if d["alarm"]["first_record"] is not None:
-        facts.append((tell.say("First alarm at record"), str(d["alarm"]["first_record"])))
+        told = tell.say("{record}: {what}", record=d["alarm"]["first_record"], what=d["messages"]["began_with"][0])
+        facts.append((tell.say("First alarm at record"), told))
     g = d["growth"]
     if g is not None:
         low, high = g["interval"]
