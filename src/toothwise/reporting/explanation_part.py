@@ -78,8 +78,8 @@ def explanation_of(
 
 def _evidence_caption(why: MapExplanation, tell: Language) -> str:
     told = tell.say(
-        "Evidence of every tooth (bars; orange: named), the threshold from which on a tooth is called, and the range of "
-        "held-out healthy maps (shaded)."
+        "Evidence of every tooth (bars; orange: named), the threshold from which on a tooth is called, and the range "
+        "of held-out healthy maps (shaded)."
     )
     if any((lines > why.height.get(axis, float("inf"))).any() for axis, lines in why.evidence.items()):
         told += " " + tell.say(

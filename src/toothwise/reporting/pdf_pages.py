@@ -70,6 +70,9 @@ def _pages(document: Document) -> FPDF:
     from fpdf import FPDF
 
     class Pages(FPDF):
+        def normalize_text(self, text: str) -> str:
+            return super().normalize_text(text.replace(" %", "\u00a0%"))  # a number stays with its per cent
+
         def footer(self) -> None:
             self.set_y(-11)
             self.set_font("text", "", 8)

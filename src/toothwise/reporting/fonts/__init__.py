@@ -10,8 +10,8 @@ from typing import Any
 
 __all__ = ["BOLD", "REGULAR", "plot_style"]
 
-REGULAR = Path(__file__).parent / "NotoSansKR-Regular.otf"
-BOLD = Path(__file__).parent / "NotoSansKR-Bold.otf"
+REGULAR = Path(__file__).parent / "NotoSansKR-Regular.ttf"
+BOLD = Path(__file__).parent / "NotoSansKR-Bold.ttf"
 
 
 @cache
