@@ -1,5 +1,6 @@
 """The protocol of a run to failure on simulated runs whose truth is known, and the report of it."""
 
+import html
 import json
 import re
 from types import SimpleNamespace
@@ -139,11 +140,11 @@ def test_report_is_self_contained_and_says_it_in_words(faulty, tmp_path):
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
     assert page.count("data:image/png;base64,") >= 5
     assert "no &lt;weights&gt;" in page
-    assert facts["verdict"] in page
+    assert html.escape(facts["verdict"]) in page
     assert "Watched record by record (scan):" in page
     assert facts["watched"]["state"] == "alarm"
     assert f"Tooth {run.diagnosis.tooth_at(run.first_sustained)} is going bad" in facts["verdict"]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["diagnosis.json", "report.html"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["diagnosis.json", "evidence.npz", "report.html"]
 
 
 def test_a_quiet_run_says_so():

@@ -16,14 +16,11 @@ if TYPE_CHECKING:
     from toothwise.detectors.base import Detector, Prediction
     from toothwise.diagnosis.calibration import Heights
     from toothwise.diagnosis.evidence import RunEvidence
-    from toothwise.diagnosis.findings import MapDiagnosis
     from toothwise.diagnosis.reference import HealthyReference
     from toothwise.diagnosis.state import WatchState
-    from toothwise.diagnosis.verdict import SequenceDiagnosis, WatchSettings
+    from toothwise.diagnosis.verdict import WatchSettings
 
 __all__ = ["watch"]
-
-_RECENT = 50  # maps among which one is looked for that shows the tooth by itself
 
 
 def watch(
@@ -49,7 +46,7 @@ def watch(
     from toothwise.diagnosis.history import look_at
     from toothwise.diagnosis.records import order_records
     from toothwise.diagnosis.reference import best_evidence
-    from toothwise.diagnosis.run_folder import about_run, explain, wants_folder
+    from toothwise.diagnosis.run_folder import about_run, explain, telling_map, wants_folder
     from toothwise.diagnosis.single import gear_of
     from toothwise.diagnosis.state import WatchState, read_state
     from toothwise.diagnosis.watch import heights_for, judge
@@ -113,7 +110,7 @@ def watch(
         return result, None
     of = {int(k): name for name, maps_of in zip(order.names, order.maps, strict=True) for k in maps_of}
     each = [replace(one, record=of[k]) for k, one in enumerate(each)]
-    at = _telling(found, each)
+    at = telling_map(found, each)
     result["explained_map"] = each[at].as_json()
     course = course_of(records, baseline, resets=resets, learn=settings.learn)
     evidence = RunEvidence(
@@ -131,13 +128,6 @@ def watch(
         best_evidence(reference),
     )
     return result, evidence
-
-
-def _telling(found: SequenceDiagnosis, each: list[MapDiagnosis]) -> int:
-    """The latest of the last maps that shows the tooth in question by itself, else the last one."""
-    near = {(t.axis, own) for t in found.teeth[:1] for own in (t.tooth, *t.leak)}
-    last = range(len(each) - 1, max(len(each) - 1 - _RECENT, -1), -1)
-    return next((k for k in last if any((line.axis, line.tooth) in near for line in each[k].lines)), len(each) - 1)
 
 
 def _agreed(

@@ -18,15 +18,17 @@ from toothwise.diagnosis.explain import MapExplanation, explain_map
 from toothwise.diagnosis.findings import MapDiagnosis
 from toothwise.diagnosis.healthy_maps import HealthyMaps
 from toothwise.diagnosis.reference import HealthyReference
+from toothwise.diagnosis.verdict import SequenceDiagnosis
 from toothwise.errors import InputError
 from toothwise.files import atomic_folder, check_replaceable, check_writable, write_json
 from toothwise.healthmap.core import Axis, Gears
 from toothwise.results import versions
 
-__all__ = ["RESULT", "about_run", "check_output", "explain", "read_run", "wants_folder", "write_run"]
+__all__ = ["RESULT", "about_run", "check_output", "explain", "read_run", "telling_map", "wants_folder", "write_run"]
 
 RESULT = "diagnosis.json"
-_SHOWN = 5  # single maps that are explained
+_RECENT = 50  # maps of a sequence among which one is looked for
+_SHOWN = 3  # single maps that are explained
 _HASHED = 256 * 2**20  # bytes; larger files are not hashed
 
 
@@ -115,7 +117,7 @@ def explain(
         healthy: maps kept beside the detector, or None.
         maps: ``[n, rows, columns]``; diagnoses: one per map.
         tell: told what goes on.
-        which: indices; None = the five strangest of those with a finding, else the strangest one.
+        which: indices; None = the three strangest of those with a finding, else the strangest one.
     """
     if which is None:
         order = sorted(range(len(diagnoses)), key=lambda k: _strangeness(diagnoses[k]))
@@ -126,6 +128,13 @@ def explain(
         one = diagnoses[k]
         out.append(explain_map(maps[k], one.record, detector, reference, healthy, rate=one.rate))
     return tuple(out)
+
+
+def telling_map(found: SequenceDiagnosis, each: Sequence[MapDiagnosis]) -> int:
+    """The latest of the last 50 maps that shows the tooth in question by itself, else the last one."""
+    near = {(t.axis, own) for t in found.teeth[:1] for own in (t.tooth, *t.leak)}
+    last = range(len(each) - 1, max(len(each) - 1 - _RECENT, -1), -1)
+    return next((k for k in last if any((line.axis, line.tooth) in near for line in each[k].lines)), len(each) - 1)
 
 
 def _strangeness(one: MapDiagnosis) -> tuple[bool, float, float]:

@@ -11,7 +11,7 @@ from toothwise.reporting.fonts import plot_style
 
 __all__ = ["drawn"]
 
-_DPI = 220  # of a figure 6 inches wide: 1,320 pixels, 186 per inch at the width of the printed text
+_PIXELS = 1320  # wide: 186 per inch at the width of the printed text
 
 
 def drawn(caption: str, make: Callable[..., Any], *arguments: Any) -> Picture:
@@ -19,4 +19,4 @@ def drawn(caption: str, make: Callable[..., Any], *arguments: Any) -> Picture:
     with plot_style():
         figure = make(*arguments)
         width, height = figure.get_size_inches()
-        return Picture(png(figure, dpi=_DPI), caption, float(width), float(height))
+        return Picture(png(figure, dpi=round(_PIXELS / width)), caption, float(width), float(height))

@@ -150,7 +150,7 @@ def data_and_versions(data: Data, about: Data, tell: Language) -> list[Block]:
             )
         )
     if data.get("state"):
-        rows.append((tell.say("State"), f"{data['state']['file']}: {data['state']['records']}"))
+        rows.append((tell.say("State file"), f"{data['state']['file']}: {data['state']['records']}"))
     rows.append((tell.say("Versions"), ", ".join(f"{name} {v}" for name, v in about["versions"].items())))
     note = tell.say(
         "The same numbers stand in diagnosis.json and evidence.npz of the run, from which this report was written."
