@@ -13,6 +13,7 @@ from toothwise.demo import RUN_DETECTORS
 from toothwise.diagnosis.run import RunProtocol, recommend, run_detector, run_indicators, tooth_at_failure, watch_run
 from toothwise.errors import InputError
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
+from toothwise.reporting.diagnosis_report import report_of_folder
 from toothwise.reporting.run_report import sentence, write_report
 from toothwise.simulate.runs import RunConfig, simulate_run
 
@@ -144,7 +145,12 @@ def test_report_is_self_contained_and_says_it_in_words(faulty, tmp_path):
     assert "Watched record by record (scan):" in page
     assert facts["watched"]["state"] == "alarm"
     assert f"Tooth {run.diagnosis.tooth_at(run.first_sustained)} is going bad" in facts["verdict"]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["diagnosis.json", "evidence.npz", "report.html"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["diagnosis.json", "report.html", "watched"]
+    assert (
+        report_of_folder(tmp_path / "watched", "ko")
+        .first[0]
+        .text.startswith(f"{facts['watched']['teeth'][0]['tooth']}번 치가")
+    )
 
 
 def test_a_quiet_run_says_so():

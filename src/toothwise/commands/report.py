@@ -1,8 +1,8 @@
 """Write the report of a diagnosis: one HTML file that needs nothing else, and a PDF to hand over.
 
-RUN is the folder that 'toothwise diagnose ... --output FOLDER' wrote (or 'toothwise demo'). The first screen and the
-first page hold the verdict, what to do, the map and the alarm timeline; then come evidence, reasons, method, limits,
-data and versions. The PDF needs the extra 'report': pip install 'toothwise[report]'.
+RUN is the folder that 'toothwise diagnose ... --output FOLDER' wrote (or the folder 'watched' of 'toothwise demo'). The
+first screen and the first page hold the verdict, what to do, the map and the alarm timeline; then come evidence,
+reasons, method, limits, data and versions. The PDF needs the extra 'report': pip install 'toothwise[report]'.
 
 examples:
   toothwise report runs/today

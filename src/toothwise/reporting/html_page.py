@@ -44,6 +44,7 @@ img { width: 100%; height: auto; display: block; } figure.wide img { max-width: 
 table { border-collapse: collapse; font-size: .92rem; margin: .4rem 0; min-width: 60%; }
 th, td { text-align: left; padding: .3rem .7rem; border-bottom: 1px solid #ddd; vertical-align: top; }
 th { background: #f5f5f5; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+.pairs td:first-child { white-space: nowrap; color: #555; }
 li { margin: .25rem 0; max-width: 72rem; }
 @media (max-width: 640px) { body { padding: .6rem .8rem 2rem; } .verdict .text { font-size: 1.08rem; }
   .scroll img { min-width: 30rem; } .facts div { min-width: 40%; } }
@@ -114,5 +115,6 @@ def _table(table: Table) -> str:
         return f"<tr>{inner}</tr>"
 
     head = row(table.head, "th") if any(table.head) else ""
+    kind = "" if head else ' class="pairs"'
     body = "".join(row(cells, "td") for cells in table.rows)
-    return f'<div class="scroll"><table>{head}{body}</table></div>'
+    return f'<div class="scroll"><table{kind}>{head}{body}</table></div>'

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from toothwise.diagnosis.run import DetectorRun, IndicatorRun, RunProtocol, recommend, tooth_at_failure
+from toothwise.diagnosis.run_folder import write_run
 from toothwise.diagnosis.run_watch import WatchedRun, watch_records
 from toothwise.files import atomic_file, write_json
 from toothwise.healthmap.tooth_by_record import RunMaps
 from toothwise.messages import Language, Message, language, messages_from, say
 from toothwise.reporting import figures
-from toothwise.reporting.document import Block, Bullets, Document, Heading, Paragraph, Pictures, Table, Verdict
+from toothwise.reporting.document import Block, Bullets, Document, Heading, Paragraph, Table, Verdict
 from toothwise.reporting.drawn import drawn
 from toothwise.reporting.explanation_part import explanation_of
 from toothwise.reporting.html_page import to_html
@@ -172,10 +173,12 @@ def write_report(
     *,
     code: str = "en",
 ) -> dict[str, Any]:
-    """Write ``report.html``, ``diagnosis.json`` and, where the scan ran, ``evidence.npz``; returns what the JSON holds.
+    """Write ``report.html``, ``diagnosis.json`` and, where the scan ran, the run ``watched``.
+
+    Returns what ``diagnosis.json`` holds.
 
     Args:
-        folder: to write to; ``toothwise report`` takes it too.
+        folder: to write to; ``toothwise report`` takes ``watched`` in it.
         maps, protocol: the run and how it was judged.
         runs, indicators: what was found.
         skipped: detectors that did not run, and why.
@@ -189,10 +192,10 @@ def write_report(
     more: list[Block] = []
     if watched is not None:
         data, evidence = watched.for_report()
-        facts |= data | {"watched": data["diagnosis"]}
+        facts["watched"] = data["diagnosis"]
         one = messages_from(data["explained_map"])
         more = explanation_of(one, evidence.explained[0], evidence.about, tell, several=True, in_sequence=True)
-        evidence.save(folder)
+        write_run(folder / "watched", data, evidence)
     page = to_html(_document(maps, protocol, runs, facts, more, tell))
     with atomic_file(folder / "report.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -219,23 +222,19 @@ def _document(
             "quiet" if quiet else "alarm",
         ),
         Paragraph(tell.say("Detector: {name}, fitted on days {days} only.", name=best.name, days=days), small=True),
-        Pictures(
-            (
-                drawn(
-                    tell.say("Tooth by record. A damaged tooth is a horizontal line from its onset."),
-                    figures.overview_figure,
-                    maps,
-                    best,
-                    tell,
-                ),
-                drawn(
-                    tell.say("Score of every record and the threshold; shaded: records fitted on."),
-                    figures.alarm_figure,
-                    maps,
-                    best,
-                    tell,
-                ),
-            )
+        drawn(
+            tell.say("Tooth by record. A damaged tooth is a horizontal line from its onset."),
+            figures.overview_figure,
+            maps,
+            best,
+            tell,
+        ),
+        drawn(
+            tell.say("Score of every record and the threshold; shaded: records fitted on."),
+            figures.alarm_figure,
+            maps,
+            best,
+            tell,
         ),
     ]
     if facts["watched"] is not None:
