@@ -40,7 +40,7 @@ def document(runs):
 def plain(page: str) -> str:
     page = re.sub(r"<(style|title)>.*?</\1>", " ", page, flags=re.DOTALL)
     page = re.sub(r' alt="([^"]*)"', r">\1<", page)
-    return html.unescape(re.sub(r"<[^>]+>", "\n", re.sub(r'src="data:[^"]+"', "", page)))
+    return html.unescape(re.sub(r"<[^>]+>", "\n", re.sub(r'src="data:[^"]+"', "", page))).replace("\u00a0", " ")
 
 
 def test_the_first_screen_holds_verdict_map_and_timeline_in_this_order(document):

@@ -67,16 +67,24 @@ def report_of_run(data: Mapping[str, Any], evidence: RunEvidence, tell: Language
     rest += names_table(renamed, tell)
     rows, columns = (len(axis["labels"]) for axis in about["axes"])
     made = str(about["made"])
-    subtitle = tell.say(
-        "{maps} maps of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}",
-        maps=about["maps"],
-        rows=rows,
-        columns=columns,
-        files=", ".join(Path(entry["file"]).name or str(entry["file"]) for entry in about["files"][:3])
-        + (" ..." if len(about["files"]) > 3 else ""),
-        date=made[:10],
-        detector=about["detector"]["name"],
-    )
+    files = ", ".join(Path(entry["file"]).name or str(entry["file"]) for entry in about["files"][:3])
+    place: dict[str, Any] = {
+        "rows": rows,
+        "columns": columns,
+        "files": files + (" ..." if len(about["files"]) > 3 else ""),
+        "date": made[:10],
+        "detector": about["detector"]["name"],
+    }
+    if about["maps"] == 1:
+        subtitle = tell.say(
+            "Map of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}", **place
+        )
+    else:
+        subtitle = tell.say(
+            "{maps} maps of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}",
+            maps=about["maps"],
+            **place,
+        )
     return Document(
         title=tell.say("Gear tooth diagnosis"),
         subtitle=subtitle,

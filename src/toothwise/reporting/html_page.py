@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
+import html
 from collections.abc import Iterable
-from html import escape
 
 from toothwise.reporting.document import (
     Block,
@@ -39,17 +39,23 @@ header p { margin: 0 0 .5rem; }
 .facts { display: flex; flex-wrap: wrap; gap: .4rem 2rem; margin: .6rem 0; padding: 0; }
 .facts div { min-width: 8rem; } .facts dt { color: #555; font-size: .82rem; } .facts dd { margin: 0; font-weight: 600; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); gap: .2rem 1.2rem; }
-figure { margin: .4rem 0; min-width: 0; } .scroll { overflow-x: auto; }
+figure { margin: .4rem 0; min-width: 0; }
+table { overflow-wrap: normal; } .scroll { overflow-x: auto; }
 img { width: 100%; height: auto; display: block; } figure.wide img { max-width: 48rem; }
 table { border-collapse: collapse; font-size: .92rem; margin: .4rem 0; min-width: 60%; }
 th, td { text-align: left; padding: .3rem .7rem; border-bottom: 1px solid #ddd; vertical-align: top; }
 th { background: #f5f5f5; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-.pairs td:first-child { white-space: nowrap; color: #555; }
+.pairs td:last-child { overflow-wrap: anywhere; } .pairs td:first-child { white-space: nowrap; color: #555; }
 li { margin: .25rem 0; max-width: 72rem; }
 @media (max-width: 640px) { body { padding: .6rem .8rem 2rem; } .verdict .text { font-size: 1.08rem; }
-  .scroll img { min-width: 30rem; } .facts div { min-width: 40%; } }
+  .facts div { min-width: 40%; } }
 @media print { h2 { break-after: avoid; } figure, table { break-inside: avoid; } }
 """
+
+
+def escape(text: str) -> str:
+    """Text as markup; a number stays with its per cent."""
+    return html.escape(text).replace(" %", "\u00a0%")
 
 
 def to_html(document: Document) -> str:
@@ -103,7 +109,7 @@ def _block(block: Block) -> str:
 def _picture(picture: Picture, kind: str) -> str:
     data, caption = base64.b64encode(picture.png).decode(), escape(picture.caption)
     return (
-        f'<figure class="{kind}"><div class="scroll"><img alt="{caption}" src="data:image/png;base64,{data}"></div>'
+        f'<figure class="{kind}"><img alt="{caption}" src="data:image/png;base64,{data}">'
         f"<figcaption>{caption}</figcaption></figure>"
     )
 

@@ -88,7 +88,7 @@ def _place(each: Any, one: One, why: MapExplanation, evidence: RunEvidence, tell
     """Of one map its place among healthy ones, of several the chances of all."""
     if len(each) > 1:
         caption = tell.say(
-            "Every map: how likely a healthy one looks so strange. Below the dashed line something is called."
+            "Every map: how likely a healthy one looks so strange. Above the dashed line something is called."
         )
         return drawn(caption, chances_figure, each, tell)
     axes = sorted(why.evidence)
