@@ -134,3 +134,38 @@ def test_a_damaged_evidence_file_is_an_error_that_names_it(tmp_path):
     np.savez(tmp_path / FILE, about=np.array(json.dumps({"format": 99})))
     with pytest.raises(InputError, match="format 99"):
         load_evidence(tmp_path)
+
+
+def test_attention_of_directional_layers_is_that_of_the_damaged_cell(tmp_path):
+    pytest.importorskip("anomalib")
+    from toothwise.detectors.dinomaly.attention_view import view_attention
+
+    options = {"encoder_name": "vit_tiny_patch16_224", "weights": "random", "image_size": [48, 96], "max_steps": 1}
+    options |= {"batch_size": 4, "directional_layers": [0, 2]}
+    healthy = maps_of(24, 0)
+    detector, _ = fit_with_threshold(lambda: detectors.create("dinomaly_directional", **options), healthy, 0.1)
+    reference = learn_reference(detector, healthy)
+    values = maps_of(1, 1, tooth=4, height=4.0)[0]
+    why = explain_map(values, "one", detector, reference, None, rate=0.9)
+    RunEvidence({}, (why,)).save(tmp_path)
+    (back,) = load_evidence(tmp_path).explained
+    assert (back.grid, back.token, [layer.layer for layer in back.attention]) == (why.grid, why.token, [0, 2])
+    row, column = back.token
+    cell = (row * SHAPE[0] // back.grid[0], column * SHAPE[1] // back.grid[1])
+    view = view_attention(detector, values[None])
+    assert back.grid == view.grid
+    for mine, layer in zip(back.attention, view.layers, strict=True):
+        assert mine.alpha == tuple(layer.alpha)
+        assert {axis: len(w) for axis, w in mine.weights.items()} == {"y": back.grid[0], "x": back.grid[1]}
+        assert mine.entropy == pytest.approx(layer.entropy)
+    assert 0 <= cell[0] < SHAPE[0]
+    lines = peeled_lines(values, detector, reference)
+    if lines:  # the token stands on the line that was found first
+        axis, tooth = lines[0]
+        assert abs(cell[axis - 1] - tooth) <= SHAPE[axis - 1] / back.grid[axis - 1]
+
+
+def peeled_lines(values, detector, reference):
+    from toothwise.diagnosis.peel import peel
+
+    return [(line.axis, line.tooth) for line in peel(values[None], detector, reference, rate=0.9).lines[0]]
