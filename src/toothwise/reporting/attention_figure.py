@@ -51,6 +51,8 @@ def attention_figure(why: MapExplanation, about: Mapping[str, Any], tell: Langua
             ax.axvline(at, color=GREY, lw=1.0, ls=":", label=tell.say("the cell itself"))
         ax.axhline(1.0, color=GREY, lw=0.8, zorder=0.5)
         ax.set_xlim(-0.5, teeth - 0.5)
+        low, high = ax.get_ylim()
+        ax.set_ylim(min(low, 0.9), max(high, 1.1))  # weights that are all but equal must look so
         name = axis_name(about["axes"][k]["name"], tell)
         ax.set_xlabel(tell.say("{axis}, along the column", axis=name) if axis == "y" else name)
         if axis == "x":

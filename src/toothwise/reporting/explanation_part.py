@@ -83,7 +83,8 @@ def _evidence_caption(why: MapExplanation, tell: Language) -> str:
     )
     if any((lines > why.height.get(axis, float("inf"))).any() for axis, lines in why.evidence.items()):
         told += " " + tell.say(
-            "What is found is taken off before the rest is looked at: bars of other teeth are what remains then."
+            "What is found is taken off before the rest is looked at: bars of other teeth are what remains then, but those "
+            "beside a named tooth, which count as part of it."
         )
     return told
 
