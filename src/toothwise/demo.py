@@ -96,8 +96,11 @@ def run_demo(
     chosen: dict[str, dict[str, Any]] | None = None,
     protocol: RunProtocol | None = None,
     progress: Progress | None = None,
+    language: str = "en",
 ) -> dict[str, Any]:
     """Run the main job and write ``report.html``, ``diagnosis.json``, the maps and the detectors to ``output``.
+
+    The report is told in ``language``.
 
     Returns:
         What ``diagnosis.json`` holds.
@@ -118,4 +121,4 @@ def run_demo(
     tell("indicators", "classical indicators", 0.0)
     indicators = run_indicators(maps, protocol)
     tell("report", "write", 0.0)
-    return write_report(output, maps, protocol, runs, indicators, skipped)
+    return write_report(output, maps, protocol, runs, indicators, skipped, code=language)

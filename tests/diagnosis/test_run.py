@@ -1,5 +1,6 @@
 """The protocol of a run to failure on simulated runs whose truth is known, and the report of it."""
 
+import html
 import json
 import re
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from toothwise.demo import RUN_DETECTORS
 from toothwise.diagnosis.run import RunProtocol, recommend, run_detector, run_indicators, tooth_at_failure, watch_run
 from toothwise.errors import InputError
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
+from toothwise.reporting.diagnosis_report import report_of_folder
 from toothwise.reporting.run_report import sentence, write_report
 from toothwise.simulate.runs import RunConfig, simulate_run
 
@@ -139,11 +141,16 @@ def test_report_is_self_contained_and_says_it_in_words(faulty, tmp_path):
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
     assert page.count("data:image/png;base64,") >= 5
     assert "no &lt;weights&gt;" in page
-    assert facts["verdict"] in page
+    assert html.escape(facts["verdict"]) in page
     assert "Watched record by record (scan):" in page
     assert facts["watched"]["state"] == "alarm"
     assert f"Tooth {run.diagnosis.tooth_at(run.first_sustained)} is going bad" in facts["verdict"]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["diagnosis.json", "report.html"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["diagnosis.json", "report.html", "watched"]
+    assert (
+        report_of_folder(tmp_path / "watched", "ko")
+        .first[0]
+        .text.startswith(f"{facts['watched']['teeth'][0]['tooth']}번 치가")
+    )
 
 
 def test_a_quiet_run_says_so():

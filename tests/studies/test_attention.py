@@ -13,10 +13,11 @@ import torch
 from toothwise import detectors
 from toothwise.detectors.curves import recorded_curves
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
+from toothwise.detectors.dinomaly.attention_view import view_attention
 from toothwise.errors import InputError
 from toothwise.healthmap.io import write_map
 from toothwise.simulate.maps import generate
-from toothwise.studies.attention import attention_cost, view_attention
+from toothwise.studies.attention_cost import attention_cost
 
 OPTIONS = {"encoder_name": "vit_tiny_patch16_224", "weights": "random", "image_size": [48, 96], "max_steps": 3}
 OPTIONS |= {"batch_size": 4, "directional_layers": [0, 2]}

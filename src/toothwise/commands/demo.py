@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from jsonargparse import ArgumentParser
 
@@ -40,6 +40,7 @@ class Options:
         healthy_days: days that detectors are fitted on.
         false_alarm_rate: per record, that thresholds are chosen for.
         seed: of a simulated run.
+        language: of the report.
     """
 
     output: Path
@@ -48,6 +49,7 @@ class Options:
     healthy_days: list[int]
     false_alarm_rate: float = 0.01
     seed: int = 0
+    language: Literal["en", "ko"] = "en"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -67,6 +69,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     add("--false-alarm-rate", type=float, default=0.01, metavar="RATE", help="per record, for the thresholds")
     add("--seed", type=int, default=0, metavar="N", help="of a simulated run")
+    add("--language", type=Literal["en", "ko"], default="en", metavar="en|ko", help="of the report: English or Korean")
 
 
 def run(options: Options, tell: Tell) -> Result:
@@ -88,7 +91,13 @@ def run(options: Options, tell: Tell) -> Result:
     begin = time.perf_counter()
     with _bars(["maps", *chosen, "indicators", "report"]) as progress:
         facts = run_demo(
-            options.output, data=options.data, seed=options.seed, chosen=chosen, protocol=protocol, progress=progress
+            options.output,
+            data=options.data,
+            seed=options.seed,
+            chosen=chosen,
+            protocol=protocol,
+            progress=progress,
+            language=options.language,
         )
     seconds = time.perf_counter() - begin
     return Result(facts, lambda: _text(facts, options.output, seconds))

@@ -8,6 +8,7 @@ examples:
   toothwise diagnose runs/scan today.npz
   toothwise diagnose runs/scan runs/maps/windows.npz
   toothwise diagnose runs/scan runs/maps/windows.npz --rate 0.5 --output diagnosis.json
+  toothwise diagnose runs/scan runs/maps/windows.npz --output runs/today && toothwise report runs/today
   toothwise diagnose runs/scan new/ --state gearbox7.json
   toothwise diagnose runs/scan new/ --state gearbox7.json --rebaseline 'bearing replaced'
 """
@@ -26,8 +27,12 @@ from toothwise.errors import InputError
 from toothwise.files import write_json
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from toothwise.commands.maps import MapSet
     from toothwise.detectors.base import Detector, Prediction
+    from toothwise.diagnosis.evidence import RunEvidence
+    from toothwise.diagnosis.findings import MapDiagnosis
     from toothwise.diagnosis.reference import HealthyReference
     from toothwise.diagnosis.verdict import WatchSettings
 
@@ -44,7 +49,7 @@ class Options:
         maps: files or folders of maps, in time order.
         sustained: maps above the threshold in a row that raise the alarm.
         threshold: in place of the detector's own, or None.
-        output: ``.json`` file for the result, or None.
+        output: ``.json`` file for the result, or a folder for 'toothwise report' (a name without a suffix), or None.
         sequence: whether the maps are records in time order; None = as their table tells.
         rate, warning_rate: false alarms per 1,000 records of the two tiers; None = 1 and 10, or as the state says.
         level: contrast that the trend is extrapolated to; None = 2, or as the state says.
@@ -76,7 +81,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("maps", nargs="+", type=str, metavar="MAPS", help="files or folders of maps, in time order")
     add("--sustained", type=int, default=5, metavar="N", help="maps above the threshold in a row that raise the alarm")
     add("--threshold", type=float | None, metavar="SCORE", help="in place of the detector's own")
-    add("--output", type=Path | None, metavar="FILE", help="also write the result to a .json file")
+    add(
+        "--output",
+        type=Path | None,
+        metavar="PATH",
+        help="also write the result: a .json file, or a report's folder",
+    )
     add("--sequence", type=bool | None, metavar="true|false", help="records in time order, or each map on its own")
     add("--rate", type=float | None, metavar="N", help=_RATE)
     add("--warning-rate", type=float | None, metavar="N", help="the same of the warning (default: 10)")
@@ -94,9 +104,11 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Options, tell: Tell) -> Result:
     """Load, read, score, judge."""
-    for path in (options.output, options.state):
-        if path is not None and path.suffix.lower() != ".json":
-            raise InputError(f"{path}: the suffix must be .json, but is {path.suffix!r}")
+    from toothwise.diagnosis.run_folder import check_output, wants_folder, write_run
+
+    if options.state is not None and options.state.suffix.lower() != ".json":
+        raise InputError(f"{options.state}: the suffix must be .json, but is {options.state.suffix!r}")
+    check_output(options.output)
     if options.rebaseline is not None and options.state is None:
         raise InputError("--rebaseline needs --state FILE: it is written there with its reason")
     from toothwise import detectors
@@ -113,15 +125,23 @@ def run(options: Options, tell: Tell) -> Result:
     prediction = detector.predict(maps.values)
     data = _alarms(options, detector, maps, prediction)
     tell("judging")
+    evidence: RunEvidence | None = None
     if reference is None:
         asked = options.state or options.bins or options.sensors or options.rebaseline or options.sequence
         why = f"{options.run}: holds no healthy.npz (fitted by an older version, or on values that are not positive)"
-        if asked:
+        if asked or wants_folder(options.output):
             raise InputError(f"{why}: fit it again")
         data["note"] = f"{why}, so there is no evidence, pattern or false alarm rate per 1,000 records"
     else:
-        data |= _judge(options, settings, bins, detector, reference, maps, prediction, int(data["fitted_on"]))
-    if options.output is not None:
+        found, evidence = _judge(
+            options, settings, bins, detector, reference, maps, prediction, int(data["fitted_on"]), tell
+        )
+        data |= found
+    if options.output is not None and wants_folder(options.output):
+        if evidence is None:
+            raise InputError(f"{options.output}: no report can be made of this: {data['note']}")
+        write_run(options.output, data, evidence)
+    elif options.output is not None:
         write_json(options.output, data)
     return Result(data, lambda: text_of(data))
 
@@ -182,8 +202,9 @@ def _judge(
     maps: MapSet,
     prediction: Prediction,
     start: int,
-) -> dict[str, Any]:
-    """The diagnosis: of the sequence and of its last map, or of each map."""
+    tell: Tell,
+) -> tuple[dict[str, Any], RunEvidence | None]:
+    """The diagnosis, of the sequence and of its last map or of each map; its evidence where a folder is written."""
     import numpy as np
 
     from toothwise.diagnosis.records import record_ids, time_column
@@ -195,7 +216,7 @@ def _judge(
     if sequence is None:
         sequence = options.state is not None or (len(watched) > 1 and time_column(table) is not None)
     if not len(watched):
-        return {"note": "all maps are marked as healthy, so the detector was fitted on them: nothing to judge"}
+        return {"note": "all maps are marked as healthy, so the detector was fitted on them: nothing to judge"}, None
     if not sequence:
         each = diagnose_maps(
             maps.values[watched],
@@ -207,7 +228,39 @@ def _judge(
             records=record_ids(table, len(table)).tolist(),
             first=prediction.of(watched),
         )
-        return {"each": [one.as_json() for one in each]}
+        found = {"each": [one.as_json() for one in each]}
+        return found, _evidence(options, detector, reference, maps, each, watched, tell)
     from toothwise.commands.diagnose_sequence import watch
 
-    return watch(options, settings, bins, detector, reference, maps, prediction, watched)
+    return watch(options, settings, bins, detector, reference, maps, prediction, watched, tell)
+
+
+def _evidence(
+    options: Options,
+    detector: Detector,
+    reference: HealthyReference,
+    maps: MapSet,
+    each: list[MapDiagnosis],
+    watched: np.ndarray,
+    tell: Tell,
+) -> RunEvidence | None:
+    """Of single maps."""
+    from toothwise.diagnosis.evidence import RunEvidence
+    from toothwise.diagnosis.healthy_maps import load_healthy_maps
+    from toothwise.diagnosis.reference import best_evidence
+    from toothwise.diagnosis.run_folder import about_run, explain, wants_folder
+
+    if not wants_folder(options.output):
+        return None
+    return RunEvidence(
+        about_run(options.maps, detector, reference, **maps.about),
+        explain(
+            load_healthy_maps(options.run, reference.detector),
+            maps.values[watched],
+            each,
+            detector,
+            reference,
+            tell=tell,
+        ),
+        healthy_best=best_evidence(reference),
+    )

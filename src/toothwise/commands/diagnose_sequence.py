@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from toothwise.errors import InputError
@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
     from toothwise.commands.diagnose import Options
     from toothwise.commands.maps import MapSet
+    from toothwise.commands.terminal import Tell
     from toothwise.detectors.base import Detector, Prediction
     from toothwise.diagnosis.calibration import Heights
+    from toothwise.diagnosis.evidence import RunEvidence
     from toothwise.diagnosis.reference import HealthyReference
     from toothwise.diagnosis.state import WatchState
     from toothwise.diagnosis.verdict import WatchSettings
@@ -30,15 +32,21 @@ def watch(
     maps: MapSet,
     prediction: Prediction,
     watched: np.ndarray,
-) -> dict[str, Any]:
-    """Judge the records; with a state, those that it holds and the new ones.
+    tell: Tell,
+) -> tuple[dict[str, Any], RunEvidence | None]:
+    """Judge the records; with a state, those that it holds and the new ones. With the evidence where it is wanted.
 
     Raises:
         InputError: records out of order or twice, or settings other than the state's.
     """
     from toothwise.diagnosis.baseline import learn_baseline
+    from toothwise.diagnosis.course import course_of
+    from toothwise.diagnosis.evidence import RunEvidence, sequence_evidence
+    from toothwise.diagnosis.healthy_maps import load_healthy_maps
     from toothwise.diagnosis.history import look_at
     from toothwise.diagnosis.records import order_records
+    from toothwise.diagnosis.reference import best_evidence
+    from toothwise.diagnosis.run_folder import about_run, explain, telling_map, wants_folder
     from toothwise.diagnosis.single import gear_of
     from toothwise.diagnosis.state import WatchState, read_state
     from toothwise.diagnosis.watch import heights_for, judge
@@ -98,7 +106,28 @@ def watch(
     }
     if state is not None:
         result["state"] = {"file": str(state.path), "records": len(state.records), "added": added}
-    return result
+    if not wants_folder(options.output):
+        return result, None
+    of = {int(k): name for name, maps_of in zip(order.names, order.maps, strict=True) for k in maps_of}
+    each = [replace(one, record=of[k]) for k, one in enumerate(each)]
+    at = telling_map(found, each)
+    result["explained_map"] = each[at].as_json()
+    course = course_of(records, baseline, resets=resets, learn=settings.learn)
+    evidence = RunEvidence(
+        about_run(options.maps, detector, reference, **maps.about),
+        explain(
+            load_healthy_maps(options.run, reference.detector),
+            maps.values[watched],
+            each,
+            detector,
+            reference,
+            tell=tell,
+            which=[at],
+        ),
+        sequence_evidence(records, course, baseline, found.heights),
+        best_evidence(reference),
+    )
+    return result, evidence
 
 
 def _agreed(

@@ -76,6 +76,8 @@ def run(options: Options, tell: Tell) -> Result:
     from toothwise import detectors
     from toothwise.commands.maps import healthy_only, read_maps
     from toothwise.detectors.calibration import fit_with_threshold
+    from toothwise.diagnosis.healthy_maps import keep_healthy
+    from toothwise.diagnosis.records import record_ids
     from toothwise.diagnosis.reference import learn_reference
 
     chosen = {**options.options, **key_values(options.set)}
@@ -103,6 +105,7 @@ def run(options: Options, tell: Tell) -> Result:
     detector.save(options.output)
     if reference is not None:
         reference.save(options.output)
+        keep_healthy(reference.detector, maps.values, record_ids(maps.table, len(maps))).save(options.output)
     threshold = detector.threshold
     if threshold is None:
         raise InputError(f"{options.detector} was fitted without a threshold")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from toothwise.commands.terminal import Tell
 from toothwise.errors import InputError
-from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch
+from toothwise.healthmap.core import Axis, Gears, HealthMap, HealthMapBatch
 from toothwise.healthmap.io import read_map
 
 __all__ = ["MapSet", "healthy_only", "read_maps"]
@@ -24,18 +25,27 @@ class MapSet:
     Attributes:
         values: float32 ``[n, rows, columns]``.
         table: one row per map: ``file``, ``index`` (place in a file of many), and what the files say of each map.
-        rows, columns: axes of the maps, of the first file.
+        rows, columns: axes of the maps, of the first file; quantity, unit, gear: likewise.
     """
 
     values: np.ndarray
     table: pd.DataFrame
     rows: Axis
     columns: Axis
+    quantity: str = "unknown"
+    unit: str = "1"
+    gear: Gears | None = None
 
     @property
     def by_record(self) -> bool:
         """Whether the columns are records, the newest last, not teeth."""
         return self.columns.name.startswith("record") or self.columns.name.endswith("revolution")
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the maps are, for ``about_run``."""
+        names = ("rows", "columns", "by_record", "quantity", "unit", "gear")
+        return {name: getattr(self, name) for name in names} | {"maps": len(self)}
 
     def __len__(self) -> int:
         return len(self.values)
@@ -78,7 +88,15 @@ def read_maps(paths: Sequence[str], tell: Tell, *, shape: tuple[int, int] | None
         tables.append(table)
     if first is None:
         raise InputError("no maps were given: name one or more files or folders of maps")
-    return MapSet(np.concatenate(values), pd.concat(tables, ignore_index=True), first.rows, first.columns)
+    return MapSet(
+        np.concatenate(values),
+        pd.concat(tables, ignore_index=True),
+        first.rows,
+        first.columns,
+        first.quantity,
+        first.unit,
+        first.gear,
+    )
 
 
 def _check_gears(path: str, part: HealthMap | HealthMapBatch, before: str, first: HealthMap | HealthMapBatch) -> None:
@@ -121,4 +139,5 @@ def healthy_only(maps: MapSet) -> tuple[MapSet, int]:
         first = maps.table["file"].iloc[0]
         raise InputError(f"{first}: none of the {len(maps)} maps may be fitted on (split train, label 0 = healthy)")
     table = maps.table[keep].reset_index(drop=True)
-    return MapSet(maps.values[keep], table, maps.rows, maps.columns), int((~keep).sum())
+    kept = replace(maps, values=maps.values[keep], table=table)
+    return kept, int((~keep).sum())

@@ -58,8 +58,9 @@ def run(options: Options, tell: Tell) -> Result:
         raise InputError(f"--maps must be 1 or more, but got {options.maps}")
     from toothwise import detectors
     from toothwise.commands.maps import read_maps
+    from toothwise.detectors.dinomaly.attention_view import view_attention
     from toothwise.reporting.attention_picture import draw_layers, draw_map
-    from toothwise.studies.attention import attention_cost, view_attention
+    from toothwise.studies.attention_cost import attention_cost
 
     tell(f"loading {options.run}")
     detector = detectors.load(options.run)

@@ -127,6 +127,14 @@ class Detector(ABC):
             raise InputError(f"{self.name} has not been fitted: call fit(maps) or load a saved detector first")
         return self._predict(as_array(maps, shape=self.shape))
 
+    def rebuild(self, maps: Maps) -> np.ndarray | None:
+        """Maps as this detector thinks they would look healthy, float32 ``[n, rows, columns]``.
+
+        None where a detector rebuilds no maps: most judge without, and Dinomaly rebuilds features.
+        """
+        del maps
+        return None
+
     def save(self, folder: str | Path) -> Path:
         """Write the detector to a folder, whole or not at all; a detector that was saved there before is replaced.
 

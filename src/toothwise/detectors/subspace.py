@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.base import Detector, Maps, Prediction, as_array
 from toothwise.errors import InputError
 
 __all__ = ["Mahalanobis", "PrincipalComponents", "ledoit_wolf_shrinkage"]
@@ -123,6 +123,14 @@ class PrincipalComponents(_Subspace):
         vectors = self._learned["vectors"]
         rest = (x - (x @ vectors.T) @ vectors) / self._learned["scale"][0]
         return self._prediction(values, rest, np.mean(rest**2, axis=1))
+
+    def rebuild(self, maps: Maps) -> np.ndarray:
+        """The part of each map that healthy principal components hold, float32 ``[n, rows, columns]``."""
+        values = as_array(maps, shape=self.shape)
+        vectors = self._learned["vectors"]
+        flat = self._learned["mean"] + (self._centre(values) @ vectors.T) @ vectors
+        flat = (np.exp(flat) if self.options["log"] else flat).reshape(values.shape)
+        return np.where(np.isfinite(values), flat, np.nan).astype(np.float32)
 
 
 class Mahalanobis(_Subspace):

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from toothwise.messages import Message
+
 __all__ = ["PATTERNS", "LineFinding", "MapDiagnosis", "Neighbour"]
 
 PATTERNS = {
@@ -81,7 +83,7 @@ class MapDiagnosis:
         diagonal: first (driving, driven) pair, events and contrast of a transient, or None.
         healthy: healthy maps that this rests on; ``effective``: independent maps that they are worth.
         score: of the detector.
-        verdict, confidence, next_look: in words.
+        verdict, confidence, next_look: in words; ``messages``: the same, sentence by sentence, for other languages.
     """
 
     record: str
@@ -99,6 +101,7 @@ class MapDiagnosis:
     confidence: str = ""
     next_look: str = ""
     also: tuple[str, ...] = field(default_factory=tuple)
+    messages: dict[str, tuple[Message, ...]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """JSON types."""

@@ -21,7 +21,15 @@ from toothwise.evaluation.thresholds import effective_number
 from toothwise.files import atomic_file
 from toothwise.healthmap.runs import time_blocks
 
-__all__ = ["FILE", "HealthyReference", "evidence_of", "fingerprint", "learn_reference", "load_reference"]
+__all__ = [
+    "FILE",
+    "HealthyReference",
+    "best_evidence",
+    "evidence_of",
+    "fingerprint",
+    "learn_reference",
+    "load_reference",
+]
 
 FILE = "healthy.npz"
 FORMAT = 1
@@ -203,6 +211,12 @@ def _scatter(x: np.ndarray, axis: int) -> np.ndarray:
     sd = [float(np.std((total[:, :, k:] - total[:, :, :-k]) / k)) for k in grid]
     free = max(len(x) / max(len(x) - 1.0, 1.0), 1.0) ** 0.5  # the mean over maps was taken off
     return np.maximum(np.interp(np.arange(1, along + 1), grid, sd) * free, 1e-9)
+
+
+def best_evidence(reference: HealthyReference) -> dict[int, np.ndarray]:
+    """By axis (1 rows, 2 columns), the best line's evidence of every held-out healthy map ``[n]``."""
+    known = {1: reference.row, 2: reference.column}
+    return {axis: lines.max(axis=1) for axis, lines in known.items() if lines is not None}
 
 
 def load_reference(folder: str | Path, detector: Detector) -> HealthyReference | None:

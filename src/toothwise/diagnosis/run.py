@@ -12,13 +12,10 @@ import numpy as np
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.diagnosis.alarm import consistent, episodes, first_sustained
-from toothwise.diagnosis.baseline import learn_baseline
-from toothwise.diagnosis.history import look_at
 from toothwise.diagnosis.indicators import indicator_scores
-from toothwise.diagnosis.reference import learn_reference
+from toothwise.diagnosis.run_watch import watch_records
 from toothwise.diagnosis.sequence import Diagnosis, diagnose
 from toothwise.diagnosis.verdict import SequenceDiagnosis, WatchSettings
-from toothwise.diagnosis.watch import judge
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold, effective_number, rate_interval, threshold_from_healthy
 from toothwise.healthmap.tooth_by_record import RunMapConfig, RunMaps
@@ -276,19 +273,4 @@ def watch_run(
         settings: of the watch.
         prediction: of all windows, where it is there already.
     """
-    windows, healthy = maps.windows, maps.healthy_windows
-    blocks = healthy.table["day"].to_numpy()
-    reference = learn_reference(detector, healthy.values, table=healthy.table, blocks=blocks, by_record=True)
-    baseline = learn_baseline(reference)
-    watched = ~windows.table["healthy"].to_numpy(dtype=bool)
-    seen, _ = look_at(
-        windows.values[watched],
-        windows.table[watched].reset_index(drop=True),
-        detector,
-        reference,
-        baseline,
-        rows=windows.rows,
-        columns=windows.columns,
-        first=None if prediction is None else prediction.of(watched),
-    )
-    return judge(seen, baseline, settings, gears=("gear", "record"))
+    return watch_records(maps, detector, settings, prediction=prediction).found

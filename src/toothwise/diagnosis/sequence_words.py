@@ -4,150 +4,256 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toothwise.diagnosis.verdict import SequenceDiagnosis, Tooth, WatchSettings
+from toothwise.diagnosis.verdict import SequenceDiagnosis, WatchSettings
+from toothwise.diagnosis.words import tooth_of
+from toothwise.messages import Message, both, listed, say
 
-__all__ = ["words_of_sequence"]
+__all__ = ["pattern_word", "record_word", "words_of_sequence"]
+
+_PATTERNS = {
+    "nothing": say("nothing"),
+    "one tooth": say("one tooth"),
+    "several teeth": say("several teeth"),
+    "whole gear": say("whole gear"),
+    "transient": say("transient"),
+    "sensor or condition changed": say("sensor or condition changed"),
+}
 
 
-def _named(tooth: Tooth) -> str:
-    return f"tooth {tooth.tooth}" if tooth.gear == "gear" else f"{tooth.gear} tooth {tooth.tooth}"
+def pattern_word(pattern: str) -> Message:
+    """A pattern by its name."""
+    return _PATTERNS[pattern]
 
 
-def _record(name: str | None) -> str:
+def record_word(name: str | None) -> Message | str:
     """A record by its name, which often says what it is already."""
-    return str(name) if str(name).startswith("record") else f"record {name}"
+    return str(name) if str(name).startswith("record") else say("record {name}", name=str(name))
 
 
-def _since(d: SequenceDiagnosis) -> str:
+def _since(d: SequenceDiagnosis) -> Message | str:
     if d.onset_record is None or d.onset_interval_records is None:
         return ""
     low, high = d.onset_interval_records
-    return f" since about {_record(d.onset_record)} (95 %: {low} to {high})"
+    return say(" since about {record} (95 %: {low} to {high})", record=record_word(d.onset_record), low=low, high=high)
 
 
-def _began_with_tooth(d: SequenceDiagnosis) -> str:
+def _began_with_tooth(d: SequenceDiagnosis) -> Message | None:
     """The tooth that alarmed first where none is named now, else nothing."""
     known = d.state == "alarm" and not d.teeth and d.began_with is not None and "tooth" in d.began_with
-    return str(d.began_with) if known else ""
+    return d.messages["began_with"][0] if known else None
 
 
-def _growth(d: SequenceDiagnosis) -> str:
+def _growth(d: SequenceDiagnosis) -> Message:
     g = d.growth
     if g is None:
-        return "too few records since onset to tell how it grows"
+        return say("too few records since onset to tell how it grows")
     low, high = g.interval
     if low <= 1.0 <= high:
-        return f"growth not beyond doubt ({low:.2f} to {high:.2f} x per 100 records)"
-    return f"it grows by a factor of {g.per_100:.2f} per 100 records ({low:.2f} to {high:.2f})"
-
-
-def _verdict(d: SequenceDiagnosis) -> str:
-    if d.state == "learning":
-        return f"Learning: the baseline after '{d.resets[-1].reason}' is not complete; nothing can alarm yet."
-    if d.state == "quiet":
-        past = ""
-        if d.alarm.episodes:
-            past = f" There was an alarm at {_record(d.alarm.first_record)}, which has passed."
-        return f"No alarm: no tooth and no gear has left its healthy level in {d.judged} records.{past}"
-    word = "is going bad" if d.state == "alarm" else "may be going bad (warning)"
-    if d.pattern == "one tooth":
-        now = f"{d.contrast:.2f} times its healthy level" if d.contrast is not None else "raised"
-        return f"{_named(d.teeth[0]).capitalize()} {word}{_since(d)}: now {now}; {_growth(d)}."
-    if d.pattern == "several teeth":
-        teeth = ", ".join(_named(t) for t in d.teeth)
-        return f"Several teeth {word.replace('is', 'are')}: {teeth}{_since(d)}; {_growth(d)}."
-    if d.pattern == "whole gear":
-        change = f"level now {d.level_change:.2f} times healthy; {_growth(d)}"
-        first = _began_with_tooth(d)
-        if first:
-            return (
-                f"{first.capitalize()} alarmed first, at {_record(d.alarm.first_record)}; by now a whole gear is off "
-                f"its healthy level{_since(d)}, and no single tooth stands out of that: {change}."
-            )
-        return f"A whole gear {word}{_since(d)}: wear or eccentricity, no single tooth; {change}."
-    return (
-        f"Sensor or condition changed{_since(d)}: the level of all teeth is {d.level_change:.2f} times healthy. "
-        "No tooth is named for it."
+        return say("growth not beyond doubt ({low:.2f} to {high:.2f} x per 100 records)", low=low, high=high)
+    return say(
+        "it grows by a factor of {factor:.2f} per 100 records ({low:.2f} to {high:.2f})",
+        factor=g.per_100,
+        low=low,
+        high=high,
     )
 
 
-def _confidence(d: SequenceDiagnosis, settings: WatchSettings) -> str:
-    low, high = d.alarm.interval or (0.0, 0.0)
-    plural = "" if settings.rate == 1 else "s"
-    rate = (
-        f"The alarm is set for {settings.rate:g} false alarm{plural} per 1,000 records, as episodes of the final rule; "
-        f"what {d.healthy} healthy records ({d.heights.blocks} blocks) can show of that is {low:.2g} to {high:.2g} "
-        "(95 %)."
-    )
-    if d.heights.blocks < 10:
-        rate += " So few do not support the stated rate: it holds only if days to come differ no more than these did."
-    if d.state in ("quiet", "learning"):
-        return rate
-    agree = [name for name, rule in (("k in a row", d.row), ("the bounded e-detector", d.bound)) if rule.episodes]
-    if d.state == "warning":
-        strength = "Low, a warning only"
-    elif len(agree) == 2:
-        strength = "High: k in a row and the bounded e-detector alarm too"
-    elif agree:
-        strength = f"Good: {agree[0]} alarms too"
-    else:
-        strength = "Moderate: the CUSUM alone alarms"
-    return f"{strength}. {rate}"
-
-
-def _next(d: SequenceDiagnosis) -> str:
-    if d.state == "learning":
-        return "Go on recording under usual conditions."
-    if d.state == "quiet":
-        return "None needed: the next record as planned."
-    if d.pattern == "sensor or condition changed":
-        return (
-            "Check sensor, cable, mounting and operating point. If the change is meant, re-baseline with "
-            "--rebaseline REASON."
+def _quiet(d: SequenceDiagnosis) -> list[Message]:
+    told = [
+        say(
+            "No alarm: no tooth and no gear has left its healthy level in {records} records.",
+            records=d.judged,
         )
-    if d.pattern == "whole gear" and _began_with_tooth(d):
-        return f"Inspect at the next stop: {d.began_with} first, then wear debris, runout and alignment of the gear."
+    ]
+    if d.alarm.episodes:
+        told.append(
+            say("There was an alarm at {record}, which has passed.", record=record_word(d.alarm.first_record)),
+        )
+    return told
+
+
+def _teeth(d: SequenceDiagnosis) -> Message:
+    """The verdict about one tooth or several."""
+    about = {"since": _since(d), "growth": _growth(d)}
+    if d.pattern == "several teeth":
+        about["teeth"] = listed([tooth_of(t.gear, t.tooth) for t in d.teeth])  # type: ignore[assignment]
+        if d.state == "alarm":
+            return say("Several teeth are going bad: {teeth}{since}; {growth}.", **about)
+        return say("Several teeth may be going bad (warning): {teeth}{since}; {growth}.", **about)
+    now: Message = say("raised")
+    if d.contrast is not None:
+        now = say("{contrast:.2f} times its healthy level", contrast=d.contrast)
+    about |= {"tooth": tooth_of(d.teeth[0].gear, d.teeth[0].tooth), "now": now}
+    if d.state == "alarm":
+        return say("{tooth} is going bad{since}: now {now}; {growth}.", **about)
+    return say("{tooth} may be going bad (warning){since}: now {now}; {growth}.", **about)
+
+
+def _whole_gear(d: SequenceDiagnosis) -> Message:
+    change = say("level now {level:.2f} times healthy; {growth}", level=d.level_change, growth=_growth(d))
+    about = {"since": _since(d), "change": change}
+    first = _began_with_tooth(d)
+    if first is not None:
+        return say(
+            "{first} alarmed first, at {record}; by now a whole gear is off its healthy level{since}, and no single "
+            "tooth stands out of that: {change}.",
+            first=first,
+            record=record_word(d.alarm.first_record),
+            **about,
+        )
+    if d.state == "alarm":
+        return say("A whole gear is going bad{since}: wear or eccentricity, no single tooth; {change}.", **about)
+    return say(
+        "A whole gear may be going bad (warning){since}: wear or eccentricity, no single tooth; {change}.", **about
+    )
+
+
+def _verdict(d: SequenceDiagnosis) -> list[Message]:
+    if d.state == "learning":
+        return [
+            say(
+                "Learning: the baseline after '{reason}' is not complete; nothing can alarm yet.",
+                reason=d.resets[-1].reason,
+            )
+        ]
+    if d.state == "quiet":
+        return _quiet(d)
+    if d.pattern in ("one tooth", "several teeth"):
+        return [_teeth(d)]
     if d.pattern == "whole gear":
-        return "Check lubrication, wear debris, runout and alignment; compare load and speed with the healthy ones."
-    sooner = "Record more often"
+        return [_whole_gear(d)]
+    return [
+        say(
+            "Sensor or condition changed{since}: the level of all teeth is {level:.2f} times healthy.",
+            since=_since(d),
+            level=d.level_change,
+        ),
+        say("No tooth is named for it."),
+    ]
+
+
+def _confidence(d: SequenceDiagnosis, settings: WatchSettings) -> list[Message]:
+    low, high = d.alarm.interval or (0.0, 0.0)
+    about = {"rate": settings.rate, "healthy": d.healthy, "blocks": d.heights.blocks, "low": low, "high": high}
+    if settings.rate == 1:
+        rate = say(
+            "The alarm is set for {rate:g} false alarm per 1,000 records, as episodes of the final rule; what "
+            "{healthy} healthy records ({blocks} blocks) can show of that is {low:.2g} to {high:.2g} (95 %).",
+            **about,
+        )
+    else:
+        rate = say(
+            "The alarm is set for {rate:g} false alarms per 1,000 records, as episodes of the final rule; what "
+            "{healthy} healthy records ({blocks} blocks) can show of that is {low:.2g} to {high:.2g} (95 %).",
+            **about,
+        )
+    told = [rate]
+    if d.heights.blocks < 10:
+        told.append(
+            say("So few do not support the stated rate: it holds only if days to come differ no more than these did.")
+        )
+    if d.state in ("quiet", "learning"):
+        return told
+    if d.state == "warning":
+        strength = say("Low, a warning only.")
+    elif d.row.episodes and d.bound.episodes:
+        strength = say("High: k in a row and the bounded e-detector alarm too.")
+    elif d.row.episodes:
+        strength = say("Good: k in a row alarms too.")
+    elif d.bound.episodes:
+        strength = say("Good: the bounded e-detector alarms too.")
+    else:
+        strength = say("Moderate: the CUSUM alone alarms.")
+    return [strength, *told]
+
+
+def _next(d: SequenceDiagnosis) -> list[Message]:
+    if d.state == "learning":
+        return [say("Go on recording under usual conditions.")]
+    if d.state == "quiet":
+        return [say("None needed: the next record as planned.")]
+    if d.pattern == "sensor or condition changed":
+        return [
+            say("Check sensor, cable, mounting and operating point."),
+            say("If the change is meant, re-baseline with --rebaseline REASON."),
+        ]
+    first = _began_with_tooth(d)
+    if d.pattern == "whole gear" and first is not None:
+        return [
+            say(
+                "Inspect at the next stop: {first} first, then wear debris, runout and alignment of the gear.",
+                first=first,
+            )
+        ]
+    if d.pattern == "whole gear":
+        return [
+            say("Check lubrication, wear debris, runout and alignment; compare load and speed with the healthy ones.")
+        ]
+    sooner = say("Record more often")
     if d.growth is not None and d.growth.reached is not None and d.growth.reached_interval is not None:
         low, high = d.growth.reached_interval
-        sooner = (
-            f"Inspect within {max(low, 0):.0f} records: contrast {d.growth.level:g} along the line is expected in "
-            f"{d.growth.reached:.0f} (95 %: {low:.0f} to {high:.0f})"
+        sooner = say(
+            "Inspect within {within:.0f} records: contrast {level:g} along the line is expected in {best:.0f} "
+            "(95 %: {low:.0f} to {high:.0f})",
+            within=max(low, 0),
+            level=d.growth.level,
+            best=d.growth.reached,
+            low=low,
+            high=high,
         )
     elif d.state == "alarm":
-        sooner = "Inspect at the next stop, and record more often until then"
+        sooner = say("Inspect at the next stop, and record more often until then")
     if not d.teeth:
-        return f"{sooner}."
-    return f"{sooner}; look at {' and '.join(_named(t) for t in d.teeth[:4])} and the teeth beside."
+        return [say("{what}.", what=sooner)]
+    teeth = both([tooth_of(t.gear, t.tooth) for t in d.teeth[:4]])
+    return [say("{what}; look at {teeth} and the teeth beside.", what=sooner, teeth=teeth)]
 
 
-def _opposite(d: SequenceDiagnosis, teeth_of: dict[int, int]) -> str:
+def _opposite(d: SequenceDiagnosis, teeth_of: dict[int, int]) -> Message | None:
     """A hint where two teeth of a gear that may be a planet stand half a revolution apart."""
     for a in d.teeth:
         for b in d.teeth:
             n = teeth_of.get(a.axis, 0)
             of_planet = a.axis == b.axis and a.gear in ("gear", "planet")
             if of_planet and a.tooth < b.tooth and n and abs((b.tooth - a.tooth) - n / 2) <= 1.0:
-                return (
-                    f" {_named(a).capitalize()} and {b.tooth} lie half a revolution apart: of a planet, one tooth seen "
-                    "through both of its contacts."
+                return say(
+                    "{tooth} and {other} lie half a revolution apart: of a planet, one tooth seen through both of its "
+                    "contacts.",
+                    tooth=tooth_of(a.gear, a.tooth),
+                    other=b.tooth,
                 )
-    return ""
+    return None
 
 
 def words_of_sequence(
     d: SequenceDiagnosis, settings: WatchSettings, names: Sequence[str], *, teeth_of: dict[int, int] | None = None
-) -> tuple[str, str, str]:
-    """Verdict in one sentence, confidence, and what to look at next."""
-    verdict = _verdict(d) + _opposite(d, teeth_of or {})
-    if d.pattern == "sensor or condition changed" and _began_with_tooth(d):
-        verdict += f" The first alarm, at {_record(d.alarm.first_record)}, was about {d.began_with}."
-    if d.also:
-        verdict += f" Besides: {', '.join(d.also)}."
-    if d.unjudged:
-        verdict += (
-            f" {d.unjudged} of {len(names)} records could not be judged: their condition has no healthy baseline."
+) -> dict[str, tuple[Message, ...]]:
+    """Sentences of the ``verdict`` (the first is the verdict), ``confidence``, and ``next_look``."""
+    verdict = _verdict(d)
+    opposite = _opposite(d, teeth_of or {})
+    if opposite is not None:
+        verdict.append(opposite)
+    first = _began_with_tooth(d)
+    if d.pattern == "sensor or condition changed" and first is not None:
+        verdict.append(
+            say(
+                "The first alarm, at {record}, was about {first}.",
+                record=record_word(d.alarm.first_record),
+                first=first,
+            )
         )
-    return verdict, _confidence(d, settings), _next(d)
+    if d.also:
+        verdict.append(say("Besides: {what}.", what=listed([pattern_word(a) for a in d.also])))
+    if d.unjudged:
+        verdict.append(
+            say(
+                "{unjudged} of {records} records could not be judged: their condition has no healthy baseline.",
+                unjudged=d.unjudged,
+                records=len(names),
+            )
+        )
+    return {
+        "verdict": tuple(verdict),
+        "confidence": tuple(_confidence(d, settings)),
+        "next_look": tuple(_next(d)),
+    }

@@ -16,10 +16,12 @@ from toothwise.diagnosis.significance import healthy_tail
 from toothwise.diagnosis.words import words_of_map
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis
+from toothwise.messages import language
 
 __all__ = ["clusters", "diagnose_maps", "gear_of"]
 
 _Z95 = 1.959963984540054
+_ENGLISH = language("en")
 
 
 def gear_of(axis: Axis | None, fallback: str) -> str:
@@ -128,8 +130,9 @@ def summarize(
             score=float(found.first.score[k]),
             also=also,
         )
-        verdict, confidence, next_look = words_of_map(one)
-        out.append(replace(one, verdict=verdict, confidence=confidence, next_look=next_look))
+        told = words_of_map(one)
+        verdict, confidence, next_look = (_ENGLISH.sentences(told[k]) for k in ("verdict", "confidence", "next_look"))
+        out.append(replace(one, messages=told, verdict=verdict, confidence=confidence, next_look=next_look))
     return out
 
 

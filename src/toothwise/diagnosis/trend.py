@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from toothwise.diagnosis.significance import correlation_time
+from toothwise.messages import Message, say
 
 __all__ = ["Growth", "fit_growth"]
 
@@ -26,7 +27,7 @@ class Growth:
         level: contrast that was asked for.
         reached: records from the last one until then, None = no prediction.
         reached_interval: 95 %.
-        why: why there is no prediction, or what it rests on.
+        why: why there is no prediction, or what it rests on; ``messages`` holds it for other languages.
     """
 
     per_100: float
@@ -38,6 +39,7 @@ class Growth:
     reached: float | None
     reached_interval: tuple[float, float] | None
     why: str
+    messages: dict[str, tuple[Message, ...]] = field(default_factory=dict)
 
 
 def fit_growth(log_contrast: np.ndarray, *, level: float) -> Growth | None:
@@ -58,14 +60,14 @@ def fit_growth(log_contrast: np.ndarray, *, level: float) -> Growth | None:
     if len(y) < _FEWEST:
         return None
     line, part = _line(y), y
-    steady = "the growth since onset"
+    steady = say("the growth since onset")
     if len(y) >= 4 * _FEWEST:
         half = len(y) // 2
         early, late = _line(y[:half]), _line(y[half:])
         gap = abs(late.slope - early.slope) / np.hypot(late.slope_error, early.slope_error)
         if gap > 1.96:
             line, part = late, y[half:]
-            steady = "the last half of the growth, which is at another rate than the first"
+            steady = say("the last half of the growth, which is at another rate than the first")
     n = len(part)
     quantile = float(student.ppf(0.975, line.free))
     slope, error = line.slope, line.slope_error
@@ -73,7 +75,7 @@ def fit_growth(log_contrast: np.ndarray, *, level: float) -> Growth | None:
     now_error = np.hypot(line.level_error, error * (n - 1) / 2.0)
     reached, between, why = _reach(line, n, float(np.log(level)), now, level)
     if reached is not None:
-        why = f"from {steady}, {n} records"
+        why = say("from {what}, {records} records", what=steady, records=n)
     return Growth(
         per_100=float(np.exp(100.0 * slope)),
         interval=(float(np.exp(100.0 * (slope - quantile * error))), float(np.exp(100.0 * (slope + quantile * error)))),
@@ -83,7 +85,8 @@ def fit_growth(log_contrast: np.ndarray, *, level: float) -> Growth | None:
         level=level,
         reached=reached,
         reached_interval=between,
-        why=why,
+        why=str(why),
+        messages={"why": (why,)},
     )
 
 
@@ -110,13 +113,13 @@ def _line(y: np.ndarray) -> _Line:
 
 def _reach(
     line: _Line, n: int, target: float, now: float, level: float
-) -> tuple[float | None, tuple[float, float] | None, str]:
+) -> tuple[float | None, tuple[float, float] | None, Message]:
     from scipy.stats import t as student
 
     if now >= target:
-        return None, None, f"no prediction: the contrast is at {level:g} already"
+        return None, None, say("no prediction: the contrast is at {level:g} already", level=level)
     if line.slope / line.slope_error < float(student.ppf(0.99, line.free)):
-        return None, None, "no prediction: growth is not beyond doubt"
+        return None, None, say("no prediction: growth is not beyond doubt")
     # Fieller: times at which a line through the data, slope and height uncertain, may cross the level
     q = float(student.ppf(0.975, line.free))
     rise = target - line.middle
@@ -124,7 +127,7 @@ def _reach(
     c = rise**2 - (q * line.level_error) ** 2
     root = rise**2 * line.slope**2 - a * c
     if a <= 0 or root < 0:
-        return None, None, "no prediction: the rate of growth is known too poorly"
+        return None, None, say("no prediction: the rate of growth is known too poorly")
     end = (n - 1) / 2.0
     low, high = ((rise * line.slope + s * np.sqrt(root)) / a - end for s in (-1.0, 1.0))
     best = rise / line.slope - end
@@ -132,6 +135,11 @@ def _reach(
         return (
             None,
             None,
-            f"no prediction: {level:g} would be reached in more than {_REACH:g} times the {n} records seen",
+            say(
+                "no prediction: {level:g} would be reached in more than {reach:g} times the {records} records seen",
+                level=level,
+                reach=_REACH,
+                records=n,
+            ),
         )
-    return float(best), (float(max(low, 0.0)), float(high)), ""
+    return float(best), (float(max(low, 0.0)), float(high)), Message("")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from toothwise.diagnosis.calibration import Heights
 from toothwise.diagnosis.trend import Growth
 from toothwise.errors import InputError
+from toothwise.messages import Message
 
 __all__ = ["Reset", "RuleFound", "SequenceDiagnosis", "Tooth", "WatchSettings"]
 
@@ -70,7 +71,7 @@ class RuleFound:
         episodes: alarms in all.
         stated: false alarms per 1,000 records that it was set for.
         interval: 95 % of the actual number as far as the healthy records tell; None for a bound.
-        rests_on: in words.
+        rests_on: in words; ``messages`` holds them for other languages.
     """
 
     first: int | None
@@ -79,6 +80,7 @@ class RuleFound:
     stated: float
     interval: tuple[float, float] | None
     rests_on: str
+    messages: dict[str, tuple[Message, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ class SequenceDiagnosis:
         transients: names of records with a transient.
         unjudged: records whose condition bin has no baseline.
         healthy: healthy records that all this rests on, ``blocks`` of them that are worth counting.
-        verdict, confidence, next_look: in words.
+        verdict, confidence, next_look: in words; ``messages``: these, began_with and
+            contrast_along for other languages.
     """
 
     records: int
@@ -140,6 +143,7 @@ class SequenceDiagnosis:
     verdict: str = ""
     confidence: str = ""
     next_look: str = ""
+    messages: dict[str, tuple[Message, ...]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """JSON types."""

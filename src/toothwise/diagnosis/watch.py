@@ -9,6 +9,7 @@ import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline
 from toothwise.diagnosis.calibration import FewRecords, Heights, calibrate
+from toothwise.diagnosis.course import course_of
 from toothwise.diagnosis.history import Seen
 from toothwise.diagnosis.map_statistics import one_cycle
 from toothwise.diagnosis.onset import find_onset, sudden
@@ -17,6 +18,8 @@ from toothwise.diagnosis.sequence_words import words_of_sequence
 from toothwise.diagnosis.single import clusters
 from toothwise.diagnosis.trend import Growth, fit_growth
 from toothwise.diagnosis.verdict import Reset, RuleFound, SequenceDiagnosis, Tooth, WatchSettings
+from toothwise.diagnosis.words import gear_word, tooth_of
+from toothwise.messages import Message, language, say
 
 __all__ = ["heights_for", "judge"]
 
@@ -69,30 +72,31 @@ def judge(
     """
     settings = settings or WatchSettings()
     get = heights or (lambda learned: heights_for(baseline, settings, learned=learned))
-    begin = resets[-1].at if resets else 0
-    # records of a bin without baseline are not judged; all indices below are into ``judged``
-    judged = np.array([k for k, s in enumerate(seen) if k >= begin and s.channels], dtype=int)
-    lines = len(baseline.line_axis)
-    z = np.array([seen[k].channels for k in judged]).reshape(len(judged), len(baseline.channels))
-    contrast = np.array([seen[k].contrast for k in judged]).reshape(len(judged), lines)
-    level = np.array([seen[k].level for k in judged])
-    learned: int | None = None
-    if resets:
-        learned = settings.learn
-        own = slice(0, learned)
-        if len(z) > learned:
-            z, contrast, level = (
-                z - z[own].mean(axis=0),
-                contrast - contrast[own].mean(axis=0),
-                level - level[own].mean(),
-            )
-        z, contrast, level, judged = z[learned:], contrast[learned:], level[learned:], judged[learned:]
-    chosen = get(learned)
-    look = _Look(seen, judged, z, contrast, level, baseline, settings, chosen, gears)
-    found = look.result(tuple(resets), begin)
+    # records of a bin without baseline are not judged; all indices in the look are into the course's ``judged``
+    course = course_of(seen, baseline, resets=resets, learn=settings.learn)
+    look = _Look(
+        seen,
+        course.judged,
+        course.channels,
+        course.contrast,
+        course.level,
+        baseline,
+        settings,
+        get(course.learned),
+        gears,
+        course.statistic,
+    )
+    found = look.result(tuple(resets), resets[-1].at if resets else 0)
     sizes = {axis: int((baseline.line_axis == axis).sum()) for axis in (1, 2)}
-    verdict, confidence, next_look = words_of_sequence(found, settings, [s.name for s in seen], teeth_of=sizes)
-    return replace(found, verdict=verdict, confidence=confidence, next_look=next_look)
+    told = words_of_sequence(found, settings, [s.name for s in seen], teeth_of=sizes)
+    english = {key: language("en").sentences(part) for key, part in told.items()}
+    return replace(
+        found,
+        messages=found.messages | told,
+        verdict=english["verdict"],
+        confidence=english["confidence"],
+        next_look=english["next_look"],
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +112,14 @@ class _Look:
     settings: WatchSettings
     heights: Heights
     gears: tuple[str, str]
+    statistic: np.ndarray
 
     def _name(self, at: int | None) -> str | None:
         return None if at is None else self.seen[int(self.judged[at])].name
 
-    def _rule(self, begins: np.ndarray, stated: float, interval: tuple[float, float] | None, rests: str) -> RuleFound:
+    def _rule(
+        self, begins: np.ndarray, stated: float, interval: tuple[float, float] | None, rests: Message
+    ) -> RuleFound:
         first = int(begins[0]) if len(begins) else None
         return RuleFound(
             None if first is None else int(self.judged[first]),
@@ -120,18 +127,22 @@ class _Look:
             len(begins),
             stated,
             interval,
-            rests,
+            str(rests),
+            {"rests_on": (rests,)},
         )
 
     def result(self, resets: tuple[Reset, ...], begin: int) -> SequenceDiagnosis:
-        statistic = cusum(self.z)
+        statistic = self.statistic
         tiers = self.heights.cusum
-        rests = (
-            f"block bootstrap of healthy records, {self.heights.blocks} blocks of {self.heights.block}; maximum over "
-            f"{len(self.baseline.channels)} channels included"
+        rests = say(
+            "block bootstrap of healthy records, {blocks} blocks of {block}; maximum over {channels} channels included",
+            blocks=self.heights.blocks,
+            block=self.heights.block,
+            channels=len(self.baseline.channels),
         )
+        by_cusum = say("CUSUM, {rests}", rests=rests)
         alarm, warning = (
-            self._rule(line_episodes(statistic, tiers[t].height), tiers[t].stated, tiers[t].interval, f"CUSUM, {rests}")
+            self._rule(line_episodes(statistic, tiers[t].height), tiers[t].stated, tiers[t].interval, by_cusum)
             for t in ("alarm", "warning")
         )
         simple = self.heights.row["alarm"]
@@ -139,9 +150,10 @@ class _Look:
             in_a_row(self.z, simple.height, self.settings.run),
             simple.stated,
             simple.interval,
-            f"{self.settings.run} in a row, {rests}",
+            say("{run} in a row, {rests}", run=self.settings.run, rests=rests),
         )
         bound = self._bound(after_reset=bool(resets))
+        began = self._began_with(statistic)
         state, active = self._active(statistic)
         if resets and not len(self.judged):
             state = "learning"
@@ -153,7 +165,7 @@ class _Look:
             state=state,
             pattern=pattern,
             teeth=teeth,
-            began_with=self._began_with(statistic),
+            began_with=None if began is None else str(began),
             alarm=alarm,
             warning=warning,
             row=row,
@@ -173,34 +185,39 @@ class _Look:
             healthy=len(self.baseline.healthy),
             heights=self.heights,
             also=also,
+            messages={} if began is None else {"began_with": (began,)},
         )
         return base if state in ("quiet", "learning") else self._course(base)
 
-    def _began_with(self, statistic: np.ndarray) -> str | None:
+    def _began_with(self, statistic: np.ndarray) -> Message | None:
         """What the first alarm was about, in words."""
         begins = line_episodes(statistic, self.heights.cusum["alarm"].height)
         if not len(begins):
             return None
         channel = self.baseline.channels[int(statistic[begins[0]].argmax())]
         if channel.kind.startswith("level"):
-            return "the level of the whole map"
+            return say("the level of the whole map")
         gear = self.gears[channel.axis - 1]
         if channel.kind == "cycle":
-            return "one cycle per revolution" if gear == "gear" else f"one cycle per revolution of the {gear} gear"
-        return f"tooth {channel.tooth}" if gear == "gear" else f"{gear} tooth {channel.tooth}"
+            if gear == "gear":
+                return say("one cycle per revolution")
+            return say("one cycle per revolution of the {gear} gear", gear=gear_word(gear))
+        return tooth_of(gear, channel.tooth)
 
     def _bound(self, *, after_reset: bool) -> RuleFound:
         """The e-detector over the teeth."""
         own = self.baseline.teeth
         detector = e_detector(self.baseline.healthy[:, own], self.baseline.block)
         _, begins, _ = e_process(self.z[:, own], detector, 1000.0 / self.settings.rate)
-        rests = (
-            f"at most the stated number in expectation, if healthy records stay as the {len(self.baseline.healthy)} "
-            f"known ones and records {detector.gap} apart are independent ({detector.independent:.0f} such; 95 % "
-            "confidence); teeth only"
+        rests = say(
+            "at most the stated number in expectation, if healthy records stay as the {healthy} known ones and records "
+            "{gap} apart are independent ({independent:.0f} such; 95 % confidence); teeth only",
+            healthy=len(self.baseline.healthy),
+            gap=detector.gap,
+            independent=detector.independent,
         )
         if after_reset:
-            rests += "; the error of the baseline learned after maintenance is not in it"
+            rests = say("{rests}; the error of the baseline learned after maintenance is not in it", rests=rests)
         return self._rule(begins, self.settings.rate, None, rests)
 
     def _active(self, statistic: np.ndarray) -> tuple[str, np.ndarray]:
@@ -303,8 +320,9 @@ class _Look:
             onset_interval_records=(self.seen[place[1]].name, self.seen[place[2]].name),
             contrast=contrast,
             contrast_interval=interval,
-            contrast_along=along,
+            contrast_along=None if along is None else str(along),
             growth=growth,
+            messages=d.messages if along is None else d.messages | {"contrast_along": (along,)},
         )
 
     def _by_level(self, d: SequenceDiagnosis) -> bool:
@@ -315,7 +333,7 @@ class _Look:
         height = self.heights.cusum["alarm" if d.state == "alarm" else "warning"].height
         return bool(cusum(self.z[:, [kinds["level up"]]])[-1, 0] >= 0.5 * height)
 
-    def _contrast(self, d: SequenceDiagnosis) -> tuple[float | None, tuple[float, float] | None, str | None]:
+    def _contrast(self, d: SequenceDiagnosis) -> tuple[float | None, tuple[float, float] | None, Message | None]:
         """Contrast of the strongest tooth over the last ten records, with a t interval over them."""
         from scipy.stats import t as student
 
@@ -325,9 +343,9 @@ class _Look:
         near = {tooth.tooth, *tooth.leak}
         recent = [self.seen[int(k)].line for k in self.judged[-_RECENT:]]
         shown = [line[2] for line in recent if line is not None and line[0] == tooth.axis and line[1] in near]
-        values, along = np.array(shown), "its extent in single maps"
+        values, along = np.array(shown), say("its extent in single maps")
         if len(shown) < max(3, len(recent) // 2):
-            values, along = self._along(tooth)[-_RECENT:], "its whole line"
+            values, along = self._along(tooth)[-_RECENT:], say("its whole line")
         middle = float(values.mean())
         half = 0.0
         if len(values) > 1:

@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 from toothwise.diagnosis.findings import LineFinding, MapDiagnosis
+from toothwise.messages import Message, both, listed, say
 
-__all__ = ["chance", "named", "words_of_map"]
+__all__ = ["chance", "gear_word", "named", "tooth_of", "words_of_map"]
+
+_GEARS = {
+    "driving": say("driving"),
+    "driven": say("driven"),
+    "planet": say("planet"),
+    "ring": say("ring"),
+    "sun": say("sun"),
+}
 
 
-def chance(p: float, healthy: int) -> str:
+def gear_word(gear: str) -> Message | str:
+    """The name of a gear; one that is not known stays as it is."""
+    return _GEARS.get(gear, gear)
+
+
+def tooth_of(gear: str, tooth: int) -> Message:
+    """A tooth with its gear: "driving tooth 7"; "tooth 7" where the map is of one gear."""
+    if gear == "gear":
+        return say("tooth {tooth}", tooth=tooth)
+    return say("{gear} tooth {tooth}", gear=gear_word(gear), tooth=tooth)
+
+
+def named(line: LineFinding) -> Message:
+    """The tooth of a finding."""
+    return tooth_of(line.gear, line.tooth)
+
+
+def chance(p: float, healthy: int) -> Message:
     """A chance in words, with what it rests on where it lies beyond what was measured."""
-    beyond = f", extrapolated beyond the {healthy} healthy maps" if p < 1.0 / (healthy + 1) else ""
     if p >= 0.001:
-        return f"{100 * p:.2g} %{beyond}"
-    if p < 1e-6:
-        return f"less than one in a million{beyond}"
-    return f"one in {_round(1.0 / p):,}{beyond}"
+        told = say("{percent:.2g} %", percent=100 * p)
+    elif p < 1e-6:
+        told = say("less than one in a million")
+    else:
+        told = say("one in {many:,}", many=_round(1.0 / p))
+    if p < 1.0 / (healthy + 1):
+        return say("{chance}, extrapolated beyond the {healthy} healthy maps", chance=told, healthy=healthy)
+    return told
 
 
 def _round(x: float) -> int:
@@ -22,102 +51,146 @@ def _round(x: float) -> int:
     return int(round(x, -digits)) if digits > 0 else int(x)
 
 
-def named(line: LineFinding) -> str:
-    """A tooth with its gear: "driving tooth 7"; "tooth 7" where the map is of one gear."""
-    return f"tooth {line.tooth}" if line.gear == "gear" else f"{line.gear} tooth {line.tooth}"
+def _where(line: LineFinding) -> Message:
+    about = {"first": line.first, "last": line.last, "share": line.share}
+    if line.gear == "gear":
+        return say("records {first} to {last} ({share:.0%} of its line)", **about)
+    return say("mate teeth {first} to {last} ({share:.0%} of its line)", **about)
 
 
-def _where(line: LineFinding) -> str:
-    mate = "records" if line.gear == "gear" else "mate teeth"
-    return f"{mate} {line.first} to {line.last} ({line.share:.0%} of its line)"
-
-
-def _verdict(d: MapDiagnosis) -> str:
+def _verdict(d: MapDiagnosis) -> Message:
     strongest = d.lines[0] if d.lines else None
     if d.pattern == "one tooth" and strongest is not None:
-        way = "times the background" if strongest.contrast >= 1 else "times the background: quieter than the others"
         low, high = strongest.interval
-        return (
-            f"{named(strongest).capitalize()} stands out: {strongest.contrast:.2f} {way} "
-            f"(95 %: {low:.2f} to {high:.2f}) over {_where(strongest)}."
+        about = {
+            "tooth": named(strongest),
+            "contrast": strongest.contrast,
+            "low": low,
+            "high": high,
+            "where": _where(strongest),
+        }
+        if strongest.contrast >= 1:
+            return say(
+                "{tooth} stands out: {contrast:.2f} times the background (95 %: {low:.2f} to {high:.2f}) over {where}.",
+                **about,
+            )
+        return say(
+            "{tooth} stands out: {contrast:.2f} times the background: quieter than the others "
+            "(95 %: {low:.2f} to {high:.2f}) over {where}.",
+            **about,
         )
     if d.pattern == "several teeth":
-        teeth = ", ".join(f"{named(line)} ({line.contrast:.2f} x)" for line in d.lines)
-        return f"Several teeth stand out: {teeth}."
+        teeth = [say("{tooth} ({contrast:.2f} x)", tooth=named(line), contrast=line.contrast) for line in d.lines]
+        return say("Several teeth stand out: {teeth}.", teeth=listed(teeth))
     if d.pattern == "whole gear" and d.cycle_gear is not None:
-        gear = "gear" if d.cycle_gear == "gear" else f"{d.cycle_gear} gear"
-        return f"The {gear} swings once per revolution: eccentricity or a bent shaft, no single tooth."
+        if d.cycle_gear == "gear":
+            return say("The gear swings once per revolution: eccentricity or a bent shaft, no single tooth.")
+        return say(
+            "The {gear} gear swings once per revolution: eccentricity or a bent shaft, no single tooth.",
+            gear=gear_word(d.cycle_gear),
+        )
     if d.pattern == "whole gear":
-        return (
-            f"The whole map is louder than healthy ones ({d.level:+.1f} healthy standard deviations): wear, or another "
-            "load, speed or sensor; one map cannot tell them apart."
+        return say(
+            "The whole map is louder than healthy ones ({level:+.1f} healthy standard deviations): wear, or another "
+            "load, speed or sensor; one map cannot tell them apart.",
+            level=d.level,
         )
     if d.pattern == "sensor or condition changed":
-        return f"Sensor or condition changed: the whole map is quieter than healthy ones ({d.level:+.1f} sd). No tooth."
+        return say(
+            "Sensor or condition changed: the whole map is quieter than healthy ones ({level:+.1f} sd). No tooth.",
+            level=d.level,
+        )
     if d.pattern == "transient" and d.diagonal is not None:
         row, column = d.diagonal["first_pair"]
-        return (
-            f"A transient in time: {d.diagonal['events']} mesh events from tooth pair {row}-{column} on are "
-            f"{d.diagonal['contrast']:.2f} times the background. No tooth."
+        return say(
+            "A transient in time: {events} mesh events from tooth pair {row}-{column} on are {contrast:.2f} times the "
+            "background. No tooth.",
+            events=d.diagonal["events"],
+            row=row,
+            column=column,
+            contrast=d.diagonal["contrast"],
         )
-    return "Nothing stands out: a healthy map may look like this."
+    return say("Nothing stands out: a healthy map may look like this.")
 
 
-def _confidence(d: MapDiagnosis) -> str:
-    rests = f"rests on {d.healthy} healthy maps, held out, worth {d.effective:.0f} independent ones"
+def _confidence(d: MapDiagnosis) -> Message:
+    rests = say(
+        "rests on {healthy} healthy maps, held out, worth {effective:.0f} independent ones",
+        healthy=d.healthy,
+        effective=d.effective,
+    )
     if d.pattern == "nothing":
-        least = min(d.p_values.values())
-        return (
-            f"The strangest thing about it happens on {100 * least:.2g} % of healthy maps at one test of "
-            f"{len(d.p_values)}; damage fainter than this map's noise stays unseen ({rests})."
+        return say(
+            "The strangest thing about it happens on {percent:.2g} % of healthy maps at one test of {tests}; damage "
+            "fainter than this map's noise stays unseen ({rests}).",
+            percent=100 * min(d.p_values.values()),
+            tests=len(d.p_values),
+            rests=rests,
         )
     p = (
         d.lines[0].p_value
         if d.lines
         else min(d.p_values[t] for t in ("diagonal", "one cycle", "level") if t in d.p_values)
     )
-    strength = "High" if p < 1e-4 else "Good" if p < 1e-3 else "Moderate"
+    strength = say("High") if p < 1e-4 else say("Good") if p < 1e-3 else say("Moderate")
     if d.effective < 20:
-        strength = "Low, because so little healthy data is known"
-    return (
-        f"{strength}: a healthy map shows as much with a chance of {chance(p, d.healthy)}; at most {d.rate:.2g} of "
-        f"healthy maps are called anything at all ({rests})."
+        strength = say("Low, because so little healthy data is known")
+    return say(
+        "{strength}: a healthy map shows as much with a chance of {chance}; at most {rate:.2g} of healthy maps are "
+        "called anything at all ({rests}).",
+        strength=strength,
+        chance=chance(p, d.healthy),
+        rate=d.rate,
+        rests=rests,
     )
 
 
-def _next(d: MapDiagnosis) -> str:
+def _next(d: MapDiagnosis) -> Message:
+    if d.pattern == "several teeth" and d.lines:
+        return say("Take another record soon; if the same teeth stand out again, look at all of them.")
     if d.lines:
         line = d.lines[0]
-        raised = [n for n in line.neighbours if n.raised]
-        text = f"Take another record soon; if {named(line)} stands out again, look at it"
+        raised = [n.tooth for n in line.neighbours if n.raised]
+        if len(raised) > 1:
+            return say(
+                "Take another record soon; if {tooth} stands out again, look at it and at its neighbours {teeth}.",
+                tooth=named(line),
+                teeth=listed(raised),
+            )
         if raised:
-            text += f" and at its neighbour{'s' if len(raised) > 1 else ''} {', '.join(str(n.tooth) for n in raised)}"
-        if d.pattern == "several teeth":
-            text = "Take another record soon; if the same teeth stand out again, look at all of them"
-        return text + "."
+            return say(
+                "Take another record soon; if {tooth} stands out again, look at it and at its neighbour {other}.",
+                tooth=named(line),
+                other=raised[0],
+            )
+        return say("Take another record soon; if {tooth} stands out again, look at it.", tooth=named(line))
     if d.pattern == "whole gear":
         if d.cycle_gear is not None:
-            return "Check runout, mounting and alignment of that shaft; look at the sidebands around the mesh."
-        return (
+            return say("Check runout, mounting and alignment of that shaft; look at the sidebands around the mesh.")
+        return say(
             "Compare load, speed and sensor with those of the healthy maps; if they agree, check wear and lubrication."
         )
     if d.pattern == "transient":
-        return "Look at the time signal of this record (load step, impact, radio noise); take another record."
+        return say("Look at the time signal of this record (load step, impact, radio noise); take another record.")
     if d.pattern == "sensor or condition changed":
-        return "Check sensor, cable, mounting and operating point; with --rebaseline REASON if the change is meant."
-    return "None needed: the next record as planned."
+        return say(
+            "Check sensor, cable, mounting and operating point; with --rebaseline REASON if the change is meant."
+        )
+    return say("None needed: the next record as planned.")
 
 
-def words_of_map(d: MapDiagnosis) -> tuple[str, str, str]:
-    """Verdict in one sentence, confidence, and what to look at next."""
-    verdict = _verdict(d)
-    extra = {
-        "whole gear": "its level or one turn of it stands out too",
-        "transient": "there is a transient in time too",
-        "sensor or condition changed": "the whole map is quieter too",
-        "one tooth": "one tooth stands out too",
-        "several teeth": "several teeth stand out too",
-    }
+_ALSO = {
+    "whole gear": say("its level or one turn of it stands out too"),
+    "transient": say("there is a transient in time too"),
+    "sensor or condition changed": say("the whole map is quieter too"),
+    "one tooth": say("one tooth stands out too"),
+    "several teeth": say("several teeth stand out too"),
+}
+
+
+def words_of_map(d: MapDiagnosis) -> dict[str, tuple[Message, ...]]:
+    """Sentences of the ``verdict`` (the first is the verdict), ``confidence``, and ``next_look``."""
+    verdict = [_verdict(d)]
     if d.also:
-        verdict += " Besides, " + " and ".join(extra[a] for a in d.also) + "."
-    return verdict, _confidence(d), _next(d)
+        verdict.append(say("Besides, {what}.", what=both([_ALSO[a] for a in d.also])))
+    return {"verdict": tuple(verdict), "confidence": (_confidence(d),), "next_look": (_next(d),)}

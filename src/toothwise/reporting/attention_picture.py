@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from toothwise.detectors.dinomaly.attention_view import AttentionView, LayerView
 from toothwise.reporting.figures import BLUE, ORANGE, png
-from toothwise.studies.attention import AttentionView, LayerView
 
 __all__ = ["draw_layers", "draw_map"]
 

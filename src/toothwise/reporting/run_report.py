@@ -1,32 +1,26 @@
-"""The report of a run: one self-contained HTML page, and the same facts as JSON."""
+"""The report of the main job on a run: every detector, classical indicators, and the run watched record by record."""
 
 from __future__ import annotations
 
-import base64
-import html
 from pathlib import Path
 from typing import Any
 
-from toothwise.diagnosis.run import DetectorRun, IndicatorRun, RunProtocol, recommend, tooth_at_failure, watch_run
-from toothwise.diagnosis.verdict import SequenceDiagnosis
+from toothwise.diagnosis.run import DetectorRun, IndicatorRun, RunProtocol, recommend, tooth_at_failure
+from toothwise.diagnosis.run_folder import write_run
+from toothwise.diagnosis.run_watch import WatchedRun, watch_records
 from toothwise.files import atomic_file, write_json
 from toothwise.healthmap.tooth_by_record import RunMaps
+from toothwise.messages import Language, Message, language, messages_from, say
 from toothwise.reporting import figures
+from toothwise.reporting.document import Block, Bullets, Document, Heading, Paragraph, Table, Verdict
+from toothwise.reporting.drawn import drawn
+from toothwise.reporting.explanation_part import explanation_of
+from toothwise.reporting.html_page import to_html
+from toothwise.reporting.pattern_names import pattern_name, state_name
+from toothwise.reporting.short_names import renamed
 from toothwise.results import versions
 
 __all__ = ["sentence", "summary", "write_report"]
-
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b; max-width: 1080px; margin: 0 auto; padding: 1.5rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .4rem; }
-.verdict { font-size: 1.2rem; padding: 1rem 1.2rem; border-left: 6px solid #D55E00; background: #fff4ec; }
-.verdict.ok { border-color: #009E73; background: #ecf8f4; }
-img { max-width: 100%; height: auto; } figure { margin: .6rem 0; } figcaption, .small { color: #555; font-size: .9rem; }
-table { border-collapse: collapse; width: 100%; font-size: .92rem; } .scroll { overflow-x: auto; }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top; }
-th { background: #f5f5f5; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-"""
 
 
 def summary(
@@ -55,115 +49,118 @@ def summary(
     }
 
 
-def _where(maps: RunMaps, run: DetectorRun, at: int) -> str:
-    record = int(run.record[at])
-    number = int(maps.records.number[record])
-    counted = f"test record {number}" if number else f"record {record + 1}, before the test part"
-    return f"{counted} (day {int(maps.records.day[record])})"
+def _place(maps: RunMaps, record: int) -> Message:
+    """Where a record stands in the run, as its numbers count."""
+    number, day = int(maps.records.number[record]), int(maps.records.day[record])
+    if number:
+        return say("test record {number} (day {day})", number=number, day=day)
+    return say("record {number}, before the test part (day {day})", number=record + 1, day=day)
 
 
-def sentence(maps: RunMaps, run: DetectorRun) -> str:
-    """The verdict in plain words."""
+def sentence(maps: RunMaps, run: DetectorRun, tell: Language | None = None) -> str:
+    """The verdict in plain words, in English unless ``tell`` is another language."""
+    return (tell or language("en")).sentences(_sentences(maps, run))
+
+
+def _sentences(maps: RunMaps, run: DetectorRun) -> list[Message]:
     if run.first_sustained is None:
-        return "No alarm: no tooth stood out for long enough in this run."
+        return [say("No alarm: no tooth stood out for long enough in this run.")]
     tooth = run.diagnosis.tooth_at(run.first_sustained)
     index = int(run.record[run.first_sustained])
-    then = float(maps.deviation.values[tooth, index])
-    last = float(maps.deviation.values[tooth, -5:].mean())
-    lasting = ""
-    if run.consistent is not None:
-        if run.consistent <= run.first_sustained:
-            lasting = " and has stayed on ever since"
-        else:
-            lasting = f" and stays on without a break from {_where(maps, run, run.consistent)}"
-    growth = f"{then:.1f} times what chance gives at the alarm, {last:.1f} times at the end"
-    return (
-        f"Tooth {tooth} is going bad: the alarm is raised at {_where(maps, run, run.first_sustained)}{lasting}. "
-        f"Distance of its waveform from the healthy one: {growth}."
+    about: dict[str, Any] = {"tooth": tooth, "raised": _place(maps, index)}
+    if run.consistent is None:
+        first = say("Tooth {tooth} is going bad: the alarm is raised at {raised}.", **about)
+    elif run.consistent <= run.first_sustained:
+        first = say(
+            "Tooth {tooth} is going bad: the alarm is raised at {raised} and has stayed on ever since.", **about
+        )
+    else:
+        first = say(
+            "Tooth {tooth} is going bad: the alarm is raised at {raised} and stays on without a break from {lasting}.",
+            lasting=_place(maps, int(run.record[run.consistent])),
+            **about,
+        )
+    growth = say(
+        "Distance of its waveform from the healthy one: {then:.1f} times what chance gives at the alarm, {last:.1f} "
+        "times at the end.",
+        then=float(maps.deviation.values[tooth, index]),
+        last=float(maps.deviation.values[tooth, -5:].mean()),
     )
+    return [first, growth]
 
 
-def _watched(maps: RunMaps, runs: list[DetectorRun]) -> SequenceDiagnosis | None:
+def _watched(maps: RunMaps, runs: list[DetectorRun]) -> WatchedRun | None:
     """The watched diagnosis by the scan; of a deep detector it would score the same windows many times."""
     scan = next((run for run in runs if run.name == "scan" and run.detector.held_out is not None), None)
     if scan is None or bool(maps.windows.table["healthy"].all()):
         return None
-    return watch_run(maps, scan.detector, prediction=scan.diagnosis.prediction)
+    return watch_records(maps, scan.detector, prediction=scan.diagnosis.prediction)
 
 
-def _sequence(d: SequenceDiagnosis, maps: RunMaps) -> str:
+def _sequence(d: dict[str, Any], maps: RunMaps, tell: Language) -> list[Block]:
     """What watching the records one after another says, for the first screen."""
-    where = {str(name): k for k, name in enumerate(maps.records.name)}
-
-    def place(name: str | None) -> str:
-        if name is None:
-            return "-"
-        number = int(maps.records.number[where[name]])
-        day = int(maps.records.day[where[name]])
-        return f"test record {number} (day {day})" if number else f"record {where[name] + 1} (day {day})"
-
-    rows = [("State", f"{d.state}: {d.pattern}")]
-    if d.alarm.first_record is not None:
-        about = f"{place(d.alarm.first_record)}, of {d.began_with}; {d.alarm.episodes} episodes in all"
-        rows.append(("First alarm", about))
-    if d.onset_record is not None and d.onset_interval_records is not None:
-        low, high = (place(name) for name in d.onset_interval_records)
-        rows.append(("Onset", f"{place(d.onset_record)}; 95 %: {low} to {high}"))
-    if d.growth is not None:
-        slow, fast = d.growth.interval
-        rows.append(("Growth", f"{d.growth.per_100:.2f} x per 100 records ({slow:.2f} to {fast:.2f}); {d.growth.why}"))
-    rows += [("Confidence", d.confidence), ("Next", d.next_look)]
-    cells = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in rows)
-    verdict = d.verdict
-    for name in (d.alarm.first_record, d.onset_record, *(d.onset_interval_records or ())):
-        if name is not None:
-            verdict = verdict.replace(f"record {name}", place(name)).replace(name, place(name))
-    return (
-        f"<p><b>Watched record by record (scan):</b> {html.escape(verdict)}</p>"
-        f'<div class="scroll"><table>{cells}</table></div>'
-    )
-
-
-def _image(figure: Any, caption: str) -> str:
-    data = base64.b64encode(figures.png(figure)).decode()
-    text = html.escape(caption)
-    return f'<figure><img alt="{text}" src="data:image/png;base64,{data}"><figcaption>{text}</figcaption></figure>'
+    places = {str(name): _place(maps, k) for k, name in enumerate(maps.records.name)}
+    d = renamed(d, places, {}, whole=True)
+    rows = [(tell.say("State"), f"{state_name(d['state'], tell)}: {pattern_name(d['pattern'], tell)}")]
+    if d["alarm"]["first_record"] is not None:
+        told = tell.say(
+            "{record}, of {what}; {episodes} in all",
+            record=d["alarm"]["first_record"],
+            what=d["messages"]["began_with"][0],
+            episodes=d["alarm"]["episodes"],
+        )
+        rows.append((tell.say("First alarm"), told))
+    if d["onset_record"] is not None:
+        low, high = d["onset_interval_records"]
+        told = tell.say("{record}; 95 %: {low} to {high}", record=d["onset_record"], low=low, high=high)
+        rows.append((tell.say("Onset"), told))
+    g = d["growth"]
+    if g is not None:
+        low, high = g["interval"]
+        told = tell.say(
+            "x {value:.2f} per 100 records ({low:.2f} to {high:.2f})", value=g["per_100"], low=low, high=high
+        )
+        rows.append((tell.say("Growth (95 %)"), f"{told}; {tell.text(g['messages']['why'][0])}"))
+    rows += [
+        (tell.say("Confidence"), tell.sentences(d["messages"]["confidence"])),
+        (tell.say("Next"), tell.sentences(d["messages"]["next_look"])),
+    ]
+    verdict = tell.sentences(d["messages"]["verdict"])
+    return [Paragraph(verdict, lead=tell.say("Watched record by record (scan):")), Table(("", ""), tuple(rows))]
 
 
-def _table(facts: dict[str, dict[str, Any]]) -> str:
+def _table(facts: dict[str, dict[str, Any]], tell: Language) -> Table:
     def show(value: Any) -> str:
-        return "never" if value is None else str(value)
+        return tell.say("never") if value is None else str(value)
 
     head = (
-        "",
-        "tooth",
-        "first sustained",
-        "consistent",
-        "false alarms on held-out healthy records",
-        "days 19-20 flagged",
-        "seconds",
+        tell.say("Detector"),
+        tell.say("Tooth"),
+        tell.say("first sustained"),
+        tell.say("consistent"),
+        tell.say("false alarms on held-out healthy records"),
+        tell.say("days 19-20 flagged"),
+        tell.say("seconds"),
     )
     rows = []
     for name, entry in facts.items():
         low, high = entry["false_alarm_rate_interval"]
         flagged = entry["flagged_days_19_20"]
-        cells = (
-            name,
-            show(entry["tooth"]) if "tooth" in entry else "names none",
-            show(entry["first_sustained"]),
-            show(entry["consistent"]),
-            f"{entry['false_alarm_rate']:.1%} (95 %: {low:.1%} to {high:.1%})",
-            "fitted on them" if flagged is None else f"{flagged:.1%}",
-            f"{entry['seconds']:.1f}",
+        rate = tell.say(
+            "{rate:.1%} (95 %: {low:.1%} to {high:.1%})", rate=entry["false_alarm_rate"], low=low, high=high
         )
-        rows.append("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in cells) + "</tr>")
-    return (
-        '<div class="scroll"><table><tr>'
-        + "".join(f"<th>{h}</th>" for h in head)
-        + "</tr>"
-        + "".join(rows)
-        + "</table></div>"
-    )
+        rows.append(
+            (
+                name,
+                show(entry["tooth"]) if "tooth" in entry else tell.say("names none"),
+                show(entry["first_sustained"]),
+                show(entry["consistent"]),
+                rate,
+                tell.say("fitted on them") if flagged is None else f"{flagged:.1%}",
+                f"{entry['seconds']:.1f}",
+            )
+        )
+    return Table(head, tuple(rows), frozenset({2, 3, 5, 6}))
 
 
 def write_report(
@@ -173,90 +170,158 @@ def write_report(
     runs: list[DetectorRun],
     indicators: list[IndicatorRun],
     skipped: dict[str, str] | None = None,
+    *,
+    code: str = "en",
 ) -> dict[str, Any]:
-    """Write ``report.html`` and ``diagnosis.json``; returns what the JSON holds."""
+    """Write ``report.html``, ``diagnosis.json`` and, where the scan ran, the run ``watched``.
+
+    Returns what ``diagnosis.json`` holds.
+
+    Args:
+        folder: to write to; ``toothwise report`` takes ``watched`` in it.
+        maps, protocol: the run and how it was judged.
+        runs, indicators: what was found.
+        skipped: detectors that did not run, and why.
+        code: of the language of the report.
+    """
     skipped = skipped or {}
+    tell = language(code)
     facts = summary(maps, protocol, runs, indicators, skipped)
     watched = _watched(maps, runs)
-    facts["watched"] = None if watched is None else watched.as_json()
-    best = next(run for run in runs if run.name == facts["recommended"])
-    verdict = facts["verdict"]
-    tooth = best.diagnosis.tooth_at(best.consistent if best.consistent is not None else best.first_sustained)
-    days = ", ".join(map(str, protocol.maps.healthy_days))
-    quiet = best.first_sustained is None
-    parts = [
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>Toothwise report</title><style>{_STYLE}</style></head><body>",
-        f"<h1>Gear tooth diagnosis</h1><p class='small'>{html.escape(maps.records.source)}; "
-        f"{len(maps.records)} records, {maps.records.teeth} teeth</p>"
-        f"<p class='verdict{' ok' if quiet else ''}'>{html.escape(verdict)}</p>",
-        f"<p class='small'>Detector: {html.escape(best.name)}, fitted on days {days} only.</p>",
-        "" if watched is None else _sequence(watched, maps),
-        _image(
-            figures.overview_figure(maps, best), "Tooth by record. A damaged tooth is a horizontal line from its onset."
-        ),
-        _image(figures.alarm_figure(maps, best), "Score of every record and the threshold; shaded: records fitted on."),
-        _image(
-            figures.trend_figure(maps, tooth),
-            "A rising line that leaves the others is damage; all rising together is not.",
-        ),
-        "<h2>Every detector, and classical indicators under the same rules</h2>",
-        _table(facts["detectors"] | facts["indicators"]),
-        "<p class='small'>Record numbers count the test part from 1; 0 = before it. First sustained: the "
-        f"{protocol.sustained}th record in a row above the threshold. Consistent: above it from there to the end. "
-        f"Thresholds are chosen for {protocol.false_alarm_rate:.0%} false alarms per record on held-out healthy "
-        "records.</p>",
-    ]
-    parts += [
-        f"<p class='small'>{html.escape(name)} was skipped: {html.escape(why)}</p>" for name, why in skipped.items()
-    ]
-    for run in runs:
-        parts.append(f"<h2>{html.escape(run.name)}</h2>")
-        if run is not best:
-            parts.append(_image(figures.alarm_figure(maps, run), f"Scores of {run.name}."))
-        parts.append(_image(figures.anomaly_figure(maps, run), f"Where {run.name} sees the anomaly."))
-    parts += [
-        "<h2>What this rests on</h2>",
-        _image(
-            figures.alignment_figure(maps), "Records start at a random tooth and are turned onto those before them."
-        ),
-        _limits(maps, protocol, best, facts),
-        "</body></html>\n",
-    ]
+    facts["watched"] = None
+    more: list[Block] = []
+    if watched is not None:
+        data, evidence = watched.for_report()
+        facts["watched"] = data["diagnosis"]
+        one = messages_from(data["explained_map"])
+        more = explanation_of(one, evidence.explained[0], evidence.about, tell, several=True, in_sequence=True)
+        write_run(folder / "watched", data, evidence)
+    page = to_html(_document(maps, protocol, runs, facts, more, tell))
     with atomic_file(folder / "report.html") as temporary:
-        temporary.write_text("\n".join(parts), encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8")
     write_json(folder / "diagnosis.json", facts)
     return facts
 
 
-def _limits(maps: RunMaps, protocol: RunProtocol, best: DetectorRun, facts: dict[str, Any]) -> str:
-    teeth = maps.records.teeth
-    unsure = int((maps.alignment.confidence[1:] < 0.05).sum())
+def _document(
+    maps: RunMaps,
+    protocol: RunProtocol,
+    runs: list[DetectorRun],
+    facts: dict[str, Any],
+    more: list[Block],
+    tell: Language,
+) -> Document:
+    best = next(run for run in runs if run.name == facts["recommended"])
+    tooth = best.diagnosis.tooth_at(best.consistent if best.consistent is not None else best.first_sustained)
+    days = ", ".join(map(str, protocol.maps.healthy_days))
+    quiet = best.first_sustained is None
+    first: list[Block] = [
+        Verdict(
+            sentence(maps, best, tell),
+            state_name("quiet" if quiet else "alarm", tell),
+            "quiet" if quiet else "alarm",
+        ),
+        Paragraph(tell.say("Detector: {name}, fitted on days {days} only.", name=best.name, days=days), small=True),
+        drawn(
+            tell.say("Tooth by record. A damaged tooth is a horizontal line from its onset."),
+            figures.overview_figure,
+            maps,
+            best,
+            tell,
+        ),
+        drawn(
+            tell.say("Score of every record and the threshold; shaded: records fitted on."),
+            figures.alarm_figure,
+            maps,
+            best,
+            tell,
+        ),
+    ]
+    if facts["watched"] is not None:
+        first += _sequence(messages_from(facts["watched"]), maps, tell)
+    trend = tell.say("A rising line that leaves the others is damage; all rising together is not.")
+    rest: list[Block] = [
+        drawn(trend, figures.trend_figure, maps, tooth, tell),
+        Heading(tell.say("Every detector, and classical indicators under the same rules")),
+        _table(facts["detectors"] | facts["indicators"], tell),
+        Paragraph(
+            tell.say(
+                "Record numbers count the test part from 1; 0 = before it. First sustained: record number {run} in a "
+                "row above the threshold. Consistent: above it from there to the end. Thresholds are chosen for "
+                "{rate:.0%} false alarms per record on held-out healthy records.",
+                run=protocol.sustained,
+                rate=protocol.false_alarm_rate,
+            ),
+            small=True,
+        ),
+    ]
+    for name, why in facts["skipped"].items():
+        rest.append(Paragraph(tell.say("{name} was skipped: {why}", name=name, why=why), small=True))
+    for run in runs:
+        rest.append(Heading(run.name))
+        if run is not best:
+            caption = tell.say("Scores of {name}.", name=run.name)
+            rest.append(drawn(caption, figures.alarm_figure, maps, run, tell))
+        caption = tell.say("Where {name} sees the anomaly.", name=run.name)
+        rest.append(drawn(caption, figures.anomaly_figure, maps, run, tell))
+    rest += more
+    turned = tell.say("Records start at a random tooth and are turned onto those before them.")
+    rest += [
+        Heading(tell.say("What this rests on")),
+        drawn(turned, figures.alignment_figure, maps, tell),
+        Bullets(tuple(_limits(maps, protocol, best, facts, tell))),
+        Paragraph(", ".join(f"{name} {version}" for name, version in facts["versions"].items()), small=True),
+    ]
+    subtitle = tell.say(
+        "{source}; {records} records, {teeth} teeth",
+        source=maps.records.source,
+        records=len(maps.records),
+        teeth=maps.records.teeth,
+    )
+    return Document(tell.say("Gear tooth diagnosis"), subtitle, tell.code, first, rest)
+
+
+def _limits(
+    maps: RunMaps, protocol: RunProtocol, best: DetectorRun, facts: dict[str, Any], tell: Language
+) -> list[str]:
     items = [
-        f"Tooth 0 begins at the first sample of the first record. A planet tooth meets the sun and the ring half a "
-        f"revolution apart: where tooth t is named, damage seen through the other contact "
-        f"would be tooth t + {teeth / 2:g} (to a neighbour, either way).",
-        f"Tooth found without any detector, by the largest rise of residual RMS over the last ten records: "
-        f"{facts['tooth_at_failure']}.",
-        f"The threshold rests on {best.threshold.n} healthy windows, worth {best.threshold.n_effective:.1f} "
-        f"independent ones ({best.threshold.method}): the interval of its false alarm rate is wide, and only more "
-        f"healthy days narrow it.",
-        f"{unsure} of {len(maps.records)} records could not be turned with confidence (correlation less than "
-        f"0.05 above the next best turn).",
-        f"The alignment, scaling and score of a record use that record and earlier ones only. Records of the healthy "
-        f"days ({', '.join(map(str, protocol.maps.healthy_days))}) are fitted on.",
+        tell.say(
+            "Tooth 0 begins at the first sample of the first record. A planet tooth meets the sun and the ring half a "
+            "revolution apart: where tooth t is named, damage seen through the other contact would be tooth t + "
+            "{half:g} (to a neighbour, either way).",
+            half=maps.records.teeth / 2,
+        ),
+        tell.say(
+            "Tooth found without any detector, by the largest rise of residual RMS over the last ten records: {tooth}.",
+            tooth=facts["tooth_at_failure"],
+        ),
+        tell.say(
+            "The threshold rests on {windows} healthy windows, worth {independent:.1f} independent ones: the interval "
+            "of its false alarm rate is wide, and only more healthy days narrow it.",
+            windows=best.threshold.n,
+            independent=best.threshold.n_effective,
+        ),
+        tell.say(
+            "{unsure} of {records} records could not be turned with confidence (correlation less than 0.05 above the "
+            "next best turn).",
+            unsure=int((maps.alignment.confidence[1:] < 0.05).sum()),
+            records=len(maps.records),
+        ),
+        tell.say(
+            "The alignment, scaling and score of a record use that record and earlier ones only. Records of the "
+            "healthy days ({days}) are fitted on.",
+            days=", ".join(map(str, protocol.maps.healthy_days)),
+        ),
     ]
     if best.detector.options.get("clip") is not None:
         items.append(
-            f"The score of {best.name} levels off: a pixel counts with at most {best.detector.options['clip']:g} "
-            f"standard deviations. How far damage has grown is read from the trend of the tooth, not from the score."
+            tell.say(
+                "The score of {name} levels off: a pixel counts with at most {clip:g} standard deviations. How far "
+                "damage has grown is read from the trend of the tooth, not from the score.",
+                name=best.name,
+                clip=best.detector.options["clip"],
+            )
         )
     if maps.records.truth:
-        items.insert(0, f"This run is simulated; what was put in: {maps.records.truth}.")
-    stamp = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    return (
-        "<ul>"
-        + "".join(f"<li>{html.escape(item)}</li>" for item in items)
-        + f"</ul><p class='small'>{html.escape(stamp)}</p>"
-    )
+        items.insert(0, tell.say("This run is simulated; what was put in: {truth}.", truth=str(maps.records.truth)))
+    return items

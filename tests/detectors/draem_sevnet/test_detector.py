@@ -234,3 +234,14 @@ def test_a_cell_of_the_benchmark():
     row = run_cell(Cell("C", "matched", "draem_sevnet_rows", 3, options=dict(SMALL), n_train=32, n_test=32))
     assert 0 <= row["auroc"] <= 1
     assert row["detector"] == "draem_sevnet_rows"
+
+
+def test_the_rebuilt_map_is_in_map_units_without_the_damaged_row(trained):
+    maps = _maps(3, 5, contrast=3.0)
+    maps[:, 2, 3] = np.nan
+    rebuilt = trained.rebuild(maps)
+    assert (rebuilt.shape, rebuilt.dtype) == (maps.shape, np.float32)
+    assert (np.isnan(rebuilt) == np.isnan(maps)).all()
+    away = [ROW - 4, ROW + 4]
+    assert np.nanmean(rebuilt[:, away]) == pytest.approx(np.nanmean(maps[:, away]), rel=0.3)
+    assert rebuilt[:, ROW, 4:30].mean() < 0.8 * maps[:, ROW, 4:30].mean()

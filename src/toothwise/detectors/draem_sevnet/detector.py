@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader, RandomSampler
 
-from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.base import Detector, Maps, Prediction, as_array
 from toothwise.detectors.draem_sevnet.images import MapImages
 from toothwise.detectors.draem_sevnet.lightning_model import DraemSevNet
 from toothwise.detectors.image_scoring import check_device, pick_device
@@ -182,6 +182,29 @@ class DraemSevNetDetector(Detector):
             row_evidence=line.row_evidence,
             column_evidence=line.column_evidence,
         )
+
+    @torch.inference_mode()
+    def rebuild(self, maps: Maps) -> np.ndarray:
+        """The healthy map that the reconstructive network makes of each map, float32 ``[n, rows, columns]``.
+
+        Raises:
+            InputError: not fitted, or maps of another shape.
+        """
+        if self._module is None:
+            raise InputError(f"{self.name} holds no weights: fit it first")
+        values = as_array(maps, shape=self.shape)
+        model = self._module.cpu().eval().model
+        parts = []
+        for start in range(0, len(values), self.options["batch_size"]):
+            images = self._images(values[start : start + self.options["batch_size"]])
+            found = model.parts(images).reconstruction.mean(dim=1, keepdim=True)
+            full = functional.interpolate(
+                found, size=values.shape[1:], mode="bilinear", antialias=True, align_corners=False
+            )
+            parts.append(full[:, 0].float().numpy())
+        out = np.concatenate(parts) * self._images.scale
+        out[np.isnan(values)] = np.nan
+        return out.astype(np.float32)
 
     def _state(self) -> dict[str, np.ndarray]:
         if self._module is None:

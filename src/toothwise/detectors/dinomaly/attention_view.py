@@ -1,8 +1,7 @@
-"""What the directional layers of a saved Dinomaly attend to: weights of chosen tokens, alpha, entropy, cost."""
+"""What the directional layers of a fitted Dinomaly attend to: weights of chosen tokens, alpha, entropy."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +13,9 @@ from toothwise.errors import InputError
 if TYPE_CHECKING:
     from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
 
-__all__ = ["AttentionView", "LayerView", "attention_cost", "view_attention"]
+__all__ = ["AttentionView", "LayerView", "attends_along_lines", "directional_model", "view_attention"]
 
 _BATCH = 8  # images at a time
-_ROUNDS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +61,12 @@ class AttentionView:
         }
 
 
-def _model(detector: Detector) -> tuple[DirectionalDinomalyModel, Any]:
-    """The network and the maker of its images."""
+def directional_model(detector: Detector) -> tuple[DirectionalDinomalyModel, Any]:
+    """The network and the maker of its images.
+
+    Raises:
+        InputError: a detector without directional layers.
+    """
     inner: Any = getattr(detector, "_inner", detector)  # a LinePooled one holds the detector
     module = getattr(inner, "_module", None)
     model = getattr(module, "model", None)
@@ -73,6 +75,15 @@ def _model(detector: Detector) -> tuple[DirectionalDinomalyModel, Any]:
             f"attention is that of a fitted Dinomaly with directional layers, but this is {inner.name!r} without any"
         )
     return model, inner._images
+
+
+def attends_along_lines(detector: Detector) -> bool:
+    """Whether a detector is a fitted Dinomaly with directional layers."""
+    try:
+        directional_model(detector)
+    except InputError:
+        return False
+    return True
 
 
 def view_attention(detector: Detector, maps: np.ndarray, *, cell: tuple[int, int] | None = None) -> AttentionView:
@@ -91,7 +102,7 @@ def view_attention(detector: Detector, maps: np.ndarray, *, cell: tuple[int, int
 
     from toothwise.detectors.dinomaly.torch_model import DirectionalBlock
 
-    model, images = _model(detector)
+    model, images = directional_model(detector)
     model.cpu().eval()
     blocks = {k: block for k, block in enumerate(model.decoder) if isinstance(block, DirectionalBlock)}
     taken: dict[int, list[dict[str, np.ndarray]]] = {k: [] for k in blocks}
@@ -142,45 +153,3 @@ def _entropy(weights: np.ndarray) -> float:
         return 1.0
     p = weights / np.maximum(weights.sum(axis=-1, keepdims=True), 1e-12)
     return float(np.mean(-np.sum(p * np.log(np.maximum(p, 1e-12)), axis=-1)) / np.log(length))
-
-
-def attention_cost(detector: Detector, grid: tuple[int, int]) -> dict[str, Any]:
-    """Time of a layer on random tokens of this grid, against global attention, and the numbers held at once.
-
-    Returns:
-        For "directional", "global_linear" and "global_softmax": ``ms`` per map (median) and ``weights``, the numbers in
-        the largest array of attention weights or of their substitute that a head holds.
-    """
-    import torch
-    from anomalib.models.image.dinomaly.components.layers import LinearAttention
-    from timm.layers import Attention
-
-    from toothwise.detectors.dinomaly.torch_model import DirectionalBlock
-
-    model, _ = _model(detector)
-    own: Any = next(block.attn for block in model.decoder if isinstance(block, DirectionalBlock))
-    dim, heads, (h, w) = own.qkv.in_features, own.num_heads, grid
-    tokens = torch.randn(_BATCH, h * w, dim, generator=torch.Generator().manual_seed(0))
-    d = dim // heads
-    along = {"y": [(w, h)], "x": [(h, w)], "both": [(w, h), (h, w)]}[own.axis]
-    directional = sum(count * (length * length if length < d else d * d) for count, length in along)
-    layers = {
-        "directional": (lambda: own(tokens, grid), directional),
-        "global_linear": (_first(LinearAttention(dim, num_heads=heads, qkv_bias=True).eval(), tokens), d * d),
-        "global_softmax": (_first(Attention(dim, num_heads=heads, qkv_bias=True).eval(), tokens), (h * w) ** 2),
-    }
-    out = {}
-    with torch.inference_mode():
-        for name, (call, held) in layers.items():
-            call()
-            times = []
-            for _ in range(_ROUNDS):
-                begin = time.perf_counter()
-                call()
-                times.append(time.perf_counter() - begin)
-            out[name] = {"ms": 1000 * float(np.median(times)) / _BATCH, "weights": int(held)}
-    return out
-
-
-def _first(layer: Any, tokens: Any) -> Any:
-    return lambda: layer(tokens)

@@ -1,0 +1,219 @@
+"""What a report needs beside the words of a diagnosis: maps, curves and thresholds, in one file of bounded size."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toothwise.diagnosis.baseline import Baseline, Channel
+from toothwise.diagnosis.calibration import Heights
+from toothwise.diagnosis.course import Course
+from toothwise.diagnosis.explain import Attention, MapExplanation
+from toothwise.diagnosis.history import Seen
+from toothwise.errors import InputError
+from toothwise.files import atomic_file
+
+__all__ = ["FILE", "RunEvidence", "SequenceEvidence", "load_evidence", "sequence_evidence"]
+
+FILE = "evidence.npz"
+FORMAT = 1
+_MOST = 3000  # records whose course is kept, the last ones
+_EXPLAINED = ("record", "healthy_by", "nearest_names", "kept", "grid", "token")
+_ARRAYS = ("values", "anomaly", "nearest", "nearest_away")
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceEvidence:
+    """The course of the n judged records.
+
+    Attributes:
+        names: one per judged record; ``index``: place of each among all records, int ``[n]``.
+        statistic: CUSUM of every channel, float32 ``[n, channels]``; ``channels``: what they are.
+        contrast: log contrast of every line, float32 ``[n, lines]``; ``line_axis``: int ``[lines]``, 1 rows, 2 columns.
+        level: log level over healthy, float32 ``[n]``; ``score``: of the detector, float64 ``[n]``.
+        place: condition bin of each record.
+        heights: of the CUSUM by tier, "warning" and "alarm".
+    """
+
+    names: tuple[str, ...]
+    index: np.ndarray
+    statistic: np.ndarray
+    channels: tuple[Channel, ...]
+    contrast: np.ndarray
+    line_axis: np.ndarray
+    level: np.ndarray
+    score: np.ndarray
+    place: tuple[str, ...]
+    heights: dict[str, float]
+
+    def channel(self, axis: int, tooth: int) -> int | None:
+        """The channel of a tooth, None where it is not watched."""
+        for k, c in enumerate(self.channels):
+            if (c.kind, c.axis, c.tooth) == ("tooth", axis, tooth):
+                return k
+        return None
+
+    def line(self, axis: int, tooth: int) -> np.ndarray:
+        """Log contrast of a tooth along its whole line ``[n]``."""
+        found: np.ndarray = self.contrast[:, np.flatnonzero(self.line_axis == axis)[tooth]]
+        return found
+
+    def position(self, index: int | None) -> int | None:
+        """Where a record, by its place among all, stands among those kept; None = not among them."""
+        found = np.flatnonzero(self.index == index) if index is not None else np.zeros(0, dtype=int)
+        return int(found[0]) if len(found) else None
+
+
+def sequence_evidence(
+    seen: Sequence[Seen], course: Course, baseline: Baseline, heights: Heights
+) -> SequenceEvidence | None:
+    """The course of a sequence, of its last 3,000 records; None where no record is judged."""
+    if not len(course.judged):
+        return None
+    last = slice(max(len(course.judged) - _MOST, 0), None)
+    judged = course.judged[last]
+    return SequenceEvidence(
+        names=tuple(seen[k].name for k in judged),
+        index=judged,
+        statistic=course.statistic[last].astype(np.float32),
+        channels=baseline.channels,
+        contrast=course.contrast[last].astype(np.float32),
+        line_axis=np.asarray(baseline.line_axis),
+        level=course.level[last].astype(np.float32),
+        score=np.array([seen[k].score for k in judged]),
+        place=tuple(seen[k].place for k in judged),
+        heights={tier: float(rule.height) for tier, rule in heights.cusum.items()},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class RunEvidence:
+    """Everything in ``evidence.npz``.
+
+    Attributes:
+        about: of maps, data, detector and versions, JSON types.
+        explained: maps that are explained, those that matter most first.
+        sequence: the course, None of single maps.
+        healthy_best: by axis, the best line's evidence of every held-out healthy map ``[m]``.
+    """
+
+    about: Mapping[str, Any]
+    explained: tuple[MapExplanation, ...]
+    sequence: SequenceEvidence | None = None
+    healthy_best: dict[int, np.ndarray] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> Path:
+        """Write ``evidence.npz`` into a folder, whole or not at all."""
+        arrays = {f"healthy_best.{axis}": values for axis, values in self.healthy_best.items()}
+        explained = []
+        for k, one in enumerate(self.explained):
+            about, own = _packed(one)
+            explained.append(about)
+            arrays |= {f"map{k}.{name}": array for name, array in own.items()}
+        sequence = None
+        if self.sequence is not None:
+            s = self.sequence
+            for name in ("index", "statistic", "contrast", "line_axis", "level", "score"):
+                arrays[f"sequence.{name}"] = getattr(s, name)
+            arrays["sequence.names"], arrays["sequence.place"] = np.array(s.names), np.array(s.place)
+            sequence = {"heights": s.heights, "channels": [[c.kind, c.axis, c.tooth] for c in s.channels]}
+        text = json.dumps({"format": FORMAT, "about": self.about, "explained": explained, "sequence": sequence})
+        path = folder / FILE
+        with atomic_file(path) as temporary:
+            np.savez_compressed(temporary, about=np.array(text), **arrays)  # type: ignore[arg-type]
+        return path
+
+
+def _packed(one: MapExplanation) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    about = {name: getattr(one, name) for name in _EXPLAINED} | {"height": {str(a): h for a, h in one.height.items()}}
+    about["attention"] = [
+        {"layer": a.layer, "alpha": a.alpha, "entropy": a.entropy, "axes": list(a.weights)} for a in one.attention
+    ]
+    arrays = {name: getattr(one, name) for name in _ARRAYS}
+    arrays |= {f"evidence{axis}": lines for axis, lines in one.evidence.items()}
+    arrays |= {f"usual{axis}": lines for axis, lines in one.usual.items()}
+    if one.healthy is not None:
+        arrays["healthy"] = one.healthy
+    for a in one.attention:
+        arrays |= {f"attention{a.layer}{axis}": weight for axis, weight in a.weights.items()}
+    return about, arrays
+
+
+def _unpacked(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> MapExplanation:
+    def by_axis(name: str) -> dict[int, np.ndarray]:
+        return {axis: arrays[f"{name}{axis}"] for axis in (1, 2) if f"{name}{axis}" in arrays}
+
+    attention = tuple(
+        Attention(
+            int(a["layer"]),
+            tuple(a["alpha"]),
+            {axis: arrays[f"attention{a['layer']}{axis}"] for axis in a["axes"]},
+            dict(a["entropy"]),
+        )
+        for a in about["attention"]
+    )
+
+    def pair(name: str) -> tuple[int, int] | None:
+        return None if about[name] is None else (int(about[name][0]), int(about[name][1]))
+
+    return MapExplanation(
+        record=about["record"],
+        healthy_by=about["healthy_by"],
+        nearest_names=tuple(about["nearest_names"]),
+        evidence=by_axis("evidence"),
+        usual=by_axis("usual"),
+        height={int(axis): float(h) for axis, h in about["height"].items()},
+        healthy=arrays.get("healthy"),
+        attention=attention,
+        kept=pair("kept") or (0, 0),
+        grid=pair("grid"),
+        token=pair("token"),
+        values=arrays["values"],
+        anomaly=arrays["anomaly"],
+        nearest=arrays["nearest"],
+        nearest_away=arrays["nearest_away"],
+    )
+
+
+def load_evidence(folder: Path) -> RunEvidence:
+    """Read ``evidence.npz`` of a folder that ``toothwise diagnose --output`` wrote.
+
+    Raises:
+        InputError: no such file, a damaged one, or another format.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        raise InputError(f"{folder}: holds no {FILE}; a run is the folder of 'toothwise diagnose ... --output FOLDER'")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        data = json.loads(str(arrays.pop("about")))
+        if data["format"] != FORMAT:
+            raise InputError(f"{path}: format {data['format']} is not {FORMAT}, the one this version reads")
+        parts: dict[str, dict[str, np.ndarray]] = {}
+        for name, array in arrays.items():
+            head, _, rest = name.partition(".")
+            parts.setdefault(head, {})[rest] = array
+        explained = tuple(_unpacked(one, parts[f"map{k}"]) for k, one in enumerate(data["explained"]))
+        sequence = None
+        if data["sequence"] is not None:
+            own = parts["sequence"]
+            sequence = SequenceEvidence(
+                names=tuple(map(str, own.pop("names").tolist())),
+                place=tuple(map(str, own.pop("place").tolist())),
+                channels=tuple(Channel(str(k), int(a), int(t)) for k, a, t in data["sequence"]["channels"]),
+                heights=dict(data["sequence"]["heights"]),
+                **own,
+            )
+        healthy_best = {int(axis): values for axis, values in parts.get("healthy_best", {}).items()}
+        return RunEvidence(data["about"], explained, sequence, healthy_best)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: not readable as evidence ({type(error).__name__}: {error})") from None

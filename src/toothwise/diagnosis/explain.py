@@ -1,0 +1,199 @@
+"""Why a map was judged as it was: evidence against its threshold, the map as if healthy, the nearest healthy maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from toothwise.detectors.base import Detector
+from toothwise.diagnosis.healthy_maps import HealthyMaps
+from toothwise.diagnosis.peel import SHARES, Peeled, peel
+from toothwise.diagnosis.reference import HealthyReference
+from toothwise.diagnosis.significance import healthy_tail
+
+__all__ = ["Attention", "MapExplanation", "evidence_height", "explain_map", "repair"]
+
+_NEAREST = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Attention:
+    """What one directional layer lets the token of the finding take from its own column and row.
+
+    Attributes:
+        layer: 0 = next to the bottleneck.
+        alpha: weight of attention along columns, one or one per head.
+        weights: by axis "y" (along the column) and "x" (along the row), mean over heads, ``[line]``.
+        entropy: by axis, over all tokens, in parts of that of equal weights: 1 = all alike.
+    """
+
+    layer: int
+    alpha: tuple[float, ...]
+    weights: dict[str, np.ndarray]
+    entropy: dict[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class MapExplanation:
+    """One map and what speaks for the judgement.
+
+    Attributes:
+        record: its name.
+        values: the map ``[rows, columns]``; ``anomaly``: the detector's anomaly map of that shape.
+        evidence: by axis (1 rows, 2 columns), of every line, as the judgement used it: of a line that was found, when
+            it was found; of the others, with what was found taken off.
+        height: by axis, the evidence from which on a line is called, by the stated rate.
+        usual: by axis, 2.5, 50 and 97.5 % quantiles of each line's evidence on held-out healthy maps ``[3, lines]``.
+        healthy: the map as it might be healthy, or None where nothing was found.
+        healthy_by: "rebuilt" by the detector, "neighbours" (damaged teeth replaced from the teeth beside), or "taken
+            off" (cycle or transient subtracted).
+        nearest: the nearest healthy maps ``[k, rows, columns]``; ``nearest_names``; ``nearest_away``: root mean square
+            difference of the logarithms outside of the finding.
+        kept: healthy maps that were searched, of how many that the detector was fitted on; (0, 0) = none are kept.
+        grid, token: of the attention; ``attention``: its layers, empty for other detectors.
+    """
+
+    record: str
+    values: np.ndarray
+    anomaly: np.ndarray
+    evidence: dict[int, np.ndarray]
+    height: dict[int, float]
+    usual: dict[int, np.ndarray]
+    healthy: np.ndarray | None
+    healthy_by: str
+    nearest: np.ndarray
+    nearest_names: tuple[str, ...]
+    nearest_away: np.ndarray
+    kept: tuple[int, int]
+    grid: tuple[int, int] | None = None
+    token: tuple[int, int] | None = None
+    attention: tuple[Attention, ...] = field(default=())
+
+
+def evidence_height(reference: HealthyReference, axis: int, rate: float, axes: int) -> float | None:
+    """The evidence from which on the best line of an axis is called; None where there is no evidence of that axis.
+
+    Args:
+        axis: 1 = rows, 2 = columns.
+        rate: chance that a healthy map is called anything.
+        axes: that share the rate.
+    """
+    known = reference.row if axis == 1 else reference.column
+    if known is None:
+        return None
+    best = known.max(axis=1)
+    wanted = rate * SHARES["lines"] / axes
+    low, high = float(np.min(best)), float(np.max(best))
+    while float(healthy_tail(high, best)) > wanted:  # the chance falls with the evidence: bracket, then halve
+        high += max(high - low, 1e-9)
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (low, middle) if float(healthy_tail(middle, best)) <= wanted else (middle, high)
+    return high
+
+
+def repair(x: np.ndarray, found: Peeled, which: int) -> tuple[np.ndarray, np.ndarray]:
+    """A log map with its damaged teeth replaced from the teeth beside them, and the cells that were replaced.
+
+    Every cell of a damaged extent becomes the mean of the nearest sound teeth on both sides at the same place, in
+    turn lines that came off later; leaks into neighbours lie within one tooth and are replaced with it.
+
+    Args:
+        x: log map ``[rows, columns]``.
+        found: what came off; ``which``: number of the map in it.
+    """
+    out, changed = x.copy(), np.zeros(x.shape, dtype=bool)
+    for axis in (1, 2):
+        lines = [line for line in found.lines[which] if line.axis == axis]
+        view, mark, rest = (part if axis == 1 else part.T for part in (out, changed, found.rest[which]))
+        source = x if axis == 1 else x.T
+        teeth = len(view)
+        for line in lines:
+            part = slice(line.segment.first, line.segment.last + 1)
+            moved = np.nanmax(np.abs(rest[:, part] - source[:, part]), axis=1) > 1e-9
+            own = [t for t in (line.tooth - 1, line.tooth, line.tooth + 1) if moved[t % teeth] or t == line.tooth]
+            below, above = min(own) - 1, max(own) + 1
+            with np.errstate(all="ignore"):
+                beside = np.nanmean(np.stack([rest[below % teeth, part], rest[above % teeth, part]]), axis=0)
+            for tooth in own:
+                cells = np.isfinite(view[tooth % teeth, part]) & np.isfinite(beside)
+                view[tooth % teeth, part] = np.where(cells, beside, view[tooth % teeth, part])
+                mark[tooth % teeth, part] |= cells
+    return out, changed
+
+
+def explain_map(
+    values: np.ndarray,
+    record: str,
+    detector: Detector,
+    reference: HealthyReference,
+    healthy: HealthyMaps | None,
+    *,
+    rate: float,
+) -> MapExplanation:
+    """Explain the judgement of one map.
+
+    Args:
+        values: the map ``[rows, columns]``, positive.
+        record: its name.
+        detector, reference: that belong together; ``healthy``: maps kept beside them, or None.
+        rate: chance that a healthy map is called anything, as in its diagnosis.
+    """
+    found = peel(values[None], detector, reference, rate=rate)
+    x = np.log(values.astype(np.float64))
+    repaired, cells = repair(x, found, 0)
+    by = ""
+    if found.lines[0]:
+        by = "neighbours"
+    if found.cycle[0] or found.diagonal[0] is not None:
+        repaired = np.where(cells, repaired, found.rest[0])
+        cells = cells | (np.abs(found.rest[0] - x) > 1e-9)
+        by = by or "taken off"
+    wanted: np.ndarray | None = np.exp(repaired).astype(np.float32) if by else None
+    rebuilt = detector.rebuild(values[None]) if by else None
+    if rebuilt is not None:
+        wanted, by = rebuilt[0], "rebuilt"
+    compared = ~cells if (~cells).sum() >= cells.size // 4 else np.ones(cells.shape, dtype=bool)
+    nearest, away, names = np.zeros((0, *values.shape), dtype=np.float32), np.zeros(0), ()
+    if healthy is not None:
+        index, away = healthy.nearest(values, compared, _NEAREST)
+        nearest, names = healthy.values[index], tuple(healthy.names[k] for k in index)
+    usual = {1: reference.row, 2: reference.column}
+    heights = {axis: evidence_height(reference, axis, rate, len(found.evidence)) for axis in found.evidence}
+    return MapExplanation(
+        record=record,
+        values=values,
+        anomaly=found.first.anomaly_map[0],
+        evidence={axis: lines[0] for axis, lines in found.evidence.items()},
+        height={axis: h for axis, h in heights.items() if h is not None},
+        usual={a: np.quantile(u, (0.025, 0.5, 0.975), axis=0) for a, u in usual.items() if u is not None},
+        healthy=wanted,
+        healthy_by=by,
+        nearest=nearest,
+        nearest_names=names,
+        nearest_away=away,
+        kept=(0, 0) if healthy is None else (len(healthy.values), healthy.of),
+        **_attention(detector, values, found),
+    )
+
+
+def _attention(detector: Detector, values: np.ndarray, found: Peeled) -> dict[str, Any]:
+    """Attention of the token at the middle of the strongest finding, else of the most anomalous one."""
+    from toothwise.detectors.dinomaly.attention_view import attends_along_lines, view_attention
+
+    if not attends_along_lines(detector):
+        return {}
+    cell = None
+    if found.lines[0]:
+        line = found.lines[0][0]
+        middle = (line.segment.first + line.segment.last) // 2
+        cell = (line.tooth, middle) if line.axis == 1 else (middle, line.tooth)
+    view = view_attention(detector, values[None], cell=cell)
+    layers = tuple(
+        Attention(layer.layer, tuple(layer.alpha), {a: w[0, 0] for a, w in layer.weights.items()}, layer.entropy)
+        for layer in view.layers
+    )
+    row, column = (int(v) for v in view.tokens[0, 0])
+    return {"grid": view.grid, "token": (row, column), "attention": layers}

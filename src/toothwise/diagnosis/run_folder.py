@@ -1,0 +1,167 @@
+"""What ``toothwise diagnose --output FOLDER`` leaves for ``toothwise report``: the diagnosis and its evidence."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toothwise.detectors.base import Detector
+from toothwise.diagnosis.evidence import RunEvidence, load_evidence
+from toothwise.diagnosis.explain import MapExplanation, explain_map
+from toothwise.diagnosis.findings import MapDiagnosis
+from toothwise.diagnosis.healthy_maps import HealthyMaps
+from toothwise.diagnosis.reference import HealthyReference
+from toothwise.diagnosis.verdict import SequenceDiagnosis
+from toothwise.errors import InputError
+from toothwise.files import atomic_folder, check_replaceable, check_writable, write_json
+from toothwise.healthmap.core import Axis, Gears
+from toothwise.results import versions
+
+__all__ = ["RESULT", "about_run", "check_output", "explain", "read_run", "telling_map", "wants_folder", "write_run"]
+
+RESULT = "diagnosis.json"
+_RECENT = 50  # maps of a sequence among which one is looked for
+_SHOWN = 3  # single maps that are explained
+_HASHED = 256 * 2**20  # bytes; larger files are not hashed
+
+
+def wants_folder(output: Path | None) -> bool:
+    """Whether the output is a folder: a name without a suffix, or a folder that is there."""
+    return output is not None and (output.is_dir() or not output.suffix)
+
+
+def check_output(output: Path | None) -> None:
+    """Refuse an output before any work.
+
+    Raises:
+        InputError: a file of another kind.
+        OutputError: a folder that holds something else, or cannot be written.
+    """
+    if output is None:
+        return
+    if wants_folder(output):
+        check_replaceable(output, RESULT, "a diagnosis")
+    elif output.suffix.lower() != ".json":
+        raise InputError(f"{output}: the suffix must be .json, but is {output.suffix!r} (a folder's name has none)")
+    else:
+        check_writable(output.parent)
+
+
+def about_run(
+    files: Sequence[str],
+    detector: Detector,
+    reference: HealthyReference,
+    *,
+    maps: int,
+    rows: Axis,
+    columns: Axis,
+    by_record: bool,
+    quantity: str = "unknown",
+    unit: str = "1",
+    gear: Gears | str | None = None,
+) -> dict[str, Any]:
+    """Data, maps, detector and versions, JSON types.
+
+    Args:
+        files: that the maps came from, as they were named.
+        detector, reference: that belong together.
+        maps: how many.
+        rows, columns, by_record, quantity, unit, gear: what the maps are.
+    """
+    named = []
+    for name in files:
+        path = Path(name)
+        known = path.is_file() and path.stat().st_size <= _HASHED
+        named.append({"file": name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest() if known else None})
+    return {
+        "made": datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),
+        "files": named,
+        "maps": maps,
+        "axes": [{"name": axis.name, "labels": list(axis.labels)} for axis in (rows, columns)],
+        "by_record": by_record,
+        "quantity": quantity,
+        "unit": unit,
+        "gear": None if gear is None else str(gear),
+        "detector": {
+            "name": detector.name,
+            "options": detector.options,
+            "info": detector.info,
+            "threshold": None if detector.threshold is None else asdict(detector.threshold),
+            "fingerprint": reference.detector,
+        },
+        "healthy": {"maps": len(reference), "effective": reference.effective},
+        "versions": versions(),
+    }
+
+
+def explain(
+    healthy: HealthyMaps | None,
+    maps: np.ndarray,
+    diagnoses: Sequence[MapDiagnosis],
+    detector: Detector,
+    reference: HealthyReference,
+    *,
+    tell: Callable[[str], None],
+    which: Sequence[int] | None = None,
+) -> tuple[MapExplanation, ...]:
+    """Explanations of the maps that matter most.
+
+    Args:
+        healthy: maps kept beside the detector, or None.
+        maps: ``[n, rows, columns]``; diagnoses: one per map.
+        tell: told what goes on.
+        which: indices; None = the three strangest of those with a finding, else the strangest one.
+    """
+    if which is None:
+        order = sorted(range(len(diagnoses)), key=lambda k: _strangeness(diagnoses[k]))
+        which = [k for k in order if diagnoses[k].pattern != "nothing"][:_SHOWN] or order[:1]
+    out = []
+    for k in which:
+        tell(f"explaining {diagnoses[k].record}")
+        one = diagnoses[k]
+        out.append(explain_map(maps[k], one.record, detector, reference, healthy, rate=one.rate))
+    return tuple(out)
+
+
+def telling_map(found: SequenceDiagnosis, each: Sequence[MapDiagnosis]) -> int:
+    """The latest of the last 50 maps that shows the tooth in question by itself, else the last one."""
+    near = {(t.axis, own) for t in found.teeth[:1] for own in (t.tooth, *t.leak)}
+    last = range(len(each) - 1, max(len(each) - 1 - _RECENT, -1), -1)
+    return next((k for k in last if any((line.axis, line.tooth) in near for line in each[k].lines)), len(each) - 1)
+
+
+def _strangeness(one: MapDiagnosis) -> tuple[bool, float, float]:
+    return one.pattern == "nothing", min(one.p_values.values()), -one.score
+
+
+def write_run(folder: Path, data: dict[str, Any], evidence: RunEvidence) -> None:
+    """Write ``diagnosis.json`` and ``evidence.npz``, the folder whole or not at all; an older run is replaced."""
+    with atomic_folder(folder) as temporary:
+        write_json(temporary / RESULT, data)
+        evidence.save(temporary)
+
+
+def read_run(folder: Path) -> tuple[dict[str, Any], RunEvidence]:
+    """``diagnosis.json`` and the evidence of a folder that ``write_run`` wrote.
+
+    Raises:
+        InputError: a folder without them, or a damaged file.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; a run is the folder of 'toothwise diagnose ... --output FOLDER'")
+    evidence = load_evidence(folder)
+    path = folder / RESULT
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable as JSON ({error})") from None
+    if not isinstance(data, dict) or not ({"each", "diagnosis"} & set(data)):
+        raise InputError(f"{path}: holds neither 'each' (single maps) nor 'diagnosis' (a sequence)")
+    return data, evidence

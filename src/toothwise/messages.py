@@ -1,0 +1,145 @@
+"""Text that can be told in several languages: a template that is looked up in a catalogue, and what goes into it.
+
+The English template is its own name (gettext's way), with named places: ``say("{gear} tooth {tooth}", ...)``. What a
+diagnosis says is kept as such messages beside the English text, so that a report in another language needs no
+diagnosis anew. Catalogues are gettext's ``.po`` files in ``locale/``, read as they are: nothing is compiled, and they
+work alike from a wheel and from a checkout.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from toothwise.errors import InputError
+
+__all__ = ["LANGUAGES", "Language", "Message", "both", "language", "listed", "messages_from", "read_catalogue", "say"]
+
+LOCALE = Path(__file__).parent / "locale"
+LANGUAGES = ("en", "ko")
+
+
+@dataclass(frozen=True)
+class Message:
+    """A template and the values of its places; str() tells it in English.
+
+    Attributes:
+        id: the English template, in the syntax of ``str.format``.
+        values: by place: text, numbers, other messages, or tuples of these, which are told with commas between them.
+    """
+
+    id: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return language("en").text(self)
+
+
+def say(template: str, **values: Any) -> Message:
+    """A message. Templates are literals in the sources: a test compares them with the catalogues."""
+    return Message(template, values)
+
+
+def listed(items: Sequence[Any]) -> tuple[Any, ...]:
+    """Items that are told with commas between them."""
+    return tuple(items)
+
+
+def both(items: Sequence[Any]) -> Any:
+    """Items with "and" between them; one or more."""
+    told = items[0]
+    for item in items[1:]:
+        told = say("{one} and {other}", one=told, other=item)
+    return told
+
+
+def messages_from(data: Any) -> Any:
+    """Messages out of what JSON made of them; anything else comes back as it is."""
+    if isinstance(data, Mapping):
+        if set(data) == {"id", "values"}:
+            return Message(str(data["id"]), {str(k): messages_from(v) for k, v in data["values"].items()})
+        return {key: messages_from(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return tuple(messages_from(value) for value in data)
+    return data
+
+
+@dataclass(frozen=True, eq=False)
+class Language:
+    """Tells messages in one language; what the catalogue lacks is told in English."""
+
+    code: str
+    catalogue: Mapping[str, str]
+
+    def text(self, message: Any) -> str:
+        """A message in words; plain text and numbers as they are.
+
+        Raises:
+            InputError: a message without a value that its template asks for, as a damaged file may hold.
+        """
+        if isinstance(message, tuple | list):
+            return ", ".join(self.text(part) for part in message)
+        if not isinstance(message, Message):
+            return str(message)
+        values = {
+            name: self.text(value) if isinstance(value, Message | tuple | list) else value
+            for name, value in message.values.items()
+        }
+        template = self.catalogue.get(message.id) or message.id
+        try:
+            return template.format(**values)
+        except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
+            raise InputError(f"the message {message.id!r} cannot be told: {type(error).__name__} {error}") from None
+
+    def say(self, template: str, **values: Any) -> str:
+        """A message in words at once; the template is a literal, as for ``say``."""
+        return self.text(Message(template, values))
+
+    def sentences(self, messages: Sequence[Any]) -> str:
+        """Sentences one after the other, each with a capital letter at its beginning."""
+        told = [self.text(message) for message in messages]
+        return " ".join(text[:1].upper() + text[1:] for text in told if text)
+
+
+@cache
+def language(code: str) -> Language:
+    """The language of a code.
+
+    Raises:
+        InputError: a language that there is no catalogue for.
+    """
+    if code not in LANGUAGES:
+        raise InputError(f"the language must be one of {', '.join(LANGUAGES)}, but got {code!r}")
+    return Language(code, {} if code == "en" else read_catalogue(LOCALE / f"{code}.po"))
+
+
+_LINE = re.compile(r'^(?:(msgid|msgstr)\s+)?(".*")$')
+
+
+def read_catalogue(path: Path) -> dict[str, str]:
+    """Translations by template, of a gettext catalogue without plural forms and contexts.
+
+    Raises:
+        InputError: a line that is none of msgid, msgstr, a string that goes on, a comment.
+    """
+    entries: list[dict[str, str]] = []
+    part = ""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        found = _LINE.match(line)
+        if found is None or not (found[1] or part):
+            raise InputError(f"{path}: line {number} is neither msgid, msgstr nor a string: {line!r}")
+        if found[1] == "msgid":
+            entries.append({"msgid": "", "msgstr": ""})
+        part = found[1] or part
+        if not entries:
+            raise InputError(f"{path}: line {number}: msgstr without a msgid before it")
+        entries[-1][part] += str(ast.literal_eval(found[2]))
+    return {entry["msgid"]: entry["msgstr"] for entry in entries if entry["msgid"]}

@@ -1,0 +1,70 @@
+"""Attention along the line of a finding, in tooth numbers, and alpha of every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toothwise.diagnosis.explain import MapExplanation
+from toothwise.messages import Language
+from toothwise.reporting.figures import BLUE, GREEN, GREY, ORANGE, RED
+from toothwise.reporting.map_figures import WIDTH
+from toothwise.reporting.names import axis_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["attention_figure"]
+
+_COLOURS = (BLUE, ORANGE, GREEN, RED, "#56B4E9", "#CC79A7", "#8A8A8A", "#000000")
+_STYLES = ("-", "--", "-.", ":")
+
+
+def attention_figure(why: MapExplanation, about: Mapping[str, Any], tell: Language) -> Figure:
+    """Weights along column and row by layer, in parts of an equal share; alpha by layer."""
+    from matplotlib.figure import Figure
+
+    axes_used = [a for a in ("y", "x") if any(a in layer.weights for layer in why.attention)]
+    figure = Figure(figsize=(WIDTH, 2.1 * len(axes_used) + 1.8), layout="constrained")
+    panels = figure.subplots(len(axes_used) + 1, 1, squeeze=False)[:, 0]
+    for ax, axis in zip(panels, axes_used, strict=False):
+        k = 0 if axis == "y" else 1  # along a column one meets the rows' teeth
+        teeth = why.values.shape[k]
+        for number, layer in enumerate(why.attention):
+            if axis not in layer.weights:
+                continue
+            weight = layer.weights[axis]
+            place = (np.arange(len(weight)) + 0.5) * teeth / len(weight) - 0.5
+            ax.plot(
+                place,
+                weight * len(weight) / max(float(weight.sum()), 1e-12),
+                color=_COLOURS[number % len(_COLOURS)],
+                ls=_STYLES[number % len(_STYLES)],
+                marker="o",
+                ms=2.5,
+                label=tell.say("layer {layer}", layer=layer.layer),
+            )
+        if why.token is not None and why.grid is not None:
+            at = (why.token[k] + 0.5) * teeth / why.grid[k] - 0.5
+            ax.axvline(at, color=GREY, lw=1.0, ls=":", label=tell.say("the cell itself"))
+        ax.axhline(1.0, color=GREY, lw=0.8, zorder=0.5)
+        ax.set_xlim(-0.5, teeth - 0.5)
+        low, high = ax.get_ylim()
+        ax.set_ylim(min(low, 0.9), max(high, 1.1))  # weights that are all but equal must look so
+        name = axis_name(about["axes"][k]["name"], tell)
+        ax.set_xlabel(tell.say("{axis}, along the column", axis=name) if axis == "y" else name)
+        if axis == "x":
+            ax.set_xlabel(tell.say("{axis}, along the row", axis=name))
+        ax.set_ylabel(tell.say("times an equal share"))
+        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    last = panels[-1]
+    for layer in why.attention:
+        last.plot([layer.layer] * len(layer.alpha), layer.alpha, "o", color=BLUE, ms=5)
+    last.axhline(0.5, color=GREY, lw=0.8, zorder=0)
+    last.set_ylim(-0.05, 1.05)
+    last.set_xticks([layer.layer for layer in why.attention])
+    last.set_xlabel(tell.say("decoder layer, 0 = next to the bottleneck"))
+    last.set_ylabel(tell.say("alpha (columns)"))
+    return figure

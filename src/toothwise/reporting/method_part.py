@@ -1,0 +1,162 @@
+"""How a diagnosis was made, what it cannot say, and what it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from toothwise.messages import Language
+from toothwise.reporting.document import Block, Bullets, Heading, Paragraph, Table
+
+__all__ = ["data_and_versions", "limits", "method"]
+
+Data = Mapping[str, Any]
+
+
+def method(data: Data, about: Data, tell: Language) -> list[Block]:
+    """The way from maps to the verdict."""
+    detector = about["detector"]
+    items = []
+    if about["by_record"]:
+        items.append(
+            tell.say(
+                "A map shows the vibration of one gear: a row per tooth, a column per record, the newest last. Damage "
+                "to a tooth lights up its row from its onset on."
+            )
+        )
+    else:
+        items.append(
+            tell.say(
+                "A map shows the vibration while each tooth of one gear meets each tooth of the other: a row per "
+                "driving tooth, a column per driven tooth. A damaged tooth lights up its whole row or column, or part "
+                "of it."
+            )
+        )
+    items += [
+        tell.say(
+            "Detector {detector} was fitted on healthy maps alone and gives every tooth a value of evidence. What that "
+            "is worth is found by comparison with {healthy} healthy maps that were held out.",
+            detector=detector["name"],
+            healthy=about["healthy"]["maps"],
+        ),
+        tell.say(
+            "Each map is judged by four tests that share one error rate: strongest tooth, transient, one cycle per "
+            "revolution, level. What is found is taken off and the rest is tested again."
+        ),
+        tell.say(
+            "Contrast is the mean of the damaged extent over the background, 1 = as the background; its interval comes "
+            "from the scatter of healthy maps."
+        ),
+    ]
+    if "diagnosis" in data:
+        settings = data["settings"]
+        items += [
+            tell.say(
+                "Over the records, the evidence of every tooth, the level and one cycle per revolution add up in a "
+                "CUSUM, in healthy standard deviations. The height of the alarm is set for a rate of {rate:g} false "
+                "alarms per 1,000 healthy records, that of the warning for {warning:g}, with the maximum over all "
+                "teeth and the dependence of records in time included.",
+                rate=settings["rate"],
+                warning=settings["warning"],
+            ),
+            tell.say(
+                "Onset is the change-point that fits best, with its 95 % interval; growth is a line through the "
+                "logarithm of the contrast since then."
+            ),
+        ]
+    return [Heading(tell.say("Method")), Bullets(tuple(items))]
+
+
+def limits(data: Data, about: Data, tell: Language) -> list[Block]:
+    """What the reader must know before acting on it."""
+    healthy = about["healthy"]
+    items = [
+        tell.say(
+            "Teeth count from 0. Without an index pulse they are known up to a turn of the gear: mark the tooth by the "
+            "phase of the recording before taking the gear out."
+        ),
+        tell.say(
+            "All chances rest on {maps} healthy maps, worth {effective:.0f} independent ones, and hold for the same "
+            "gearbox, sensor and operating condition. Smaller chances than 1 in {maps} are extrapolated.",
+            maps=healthy["maps"],
+            effective=healthy["effective"],
+        ),
+        tell.say(
+            "Contrast is vibration, not depth of damage: it tells that a tooth is worse than the others and how it "
+            "grows, not how long a crack is."
+        ),
+        tell.say("Damage weaker than the noise of these maps is not seen: no finding is no proof of health."),
+    ]
+    if about["by_record"]:
+        items.append(
+            tell.say(
+                "A planet tooth meets the sun and the ring half a revolution apart; one sensor cannot tell which "
+                "contact it hears, so the damaged tooth may be the one half a revolution away."
+            )
+        )
+    if "diagnosis" in data:
+        d = data["diagnosis"]
+        items.append(
+            tell.say(
+                "The stated rate of false alarms holds as far as healthy records to come are like the known ones; "
+                "{blocks} independent stretches of them are known.",
+                blocks=d["heights"]["blocks"],
+            )
+        )
+        if d["growth"] is not None and d["growth"]["reached"] is not None:
+            items.append(tell.say("The outlook assumes that growth goes on as it does now; it is no remaining life."))
+        if data.get("state"):
+            items.append(
+                tell.say("Records that came earlier are known by their numbers alone; their maps are not kept.")
+            )
+    return [Heading(tell.say("Limits")), Bullets(tuple(items))]
+
+
+def data_and_versions(data: Data, about: Data, tell: Language) -> list[Block]:
+    """Files with their hashes, detector with its options, versions."""
+    detector, threshold = about["detector"], about["detector"]["threshold"]
+    rows = [(tell.say("Diagnosed"), str(about["made"]))]
+    for entry in about["files"][:12]:
+        digest = f" (SHA-256 {entry['sha256'][:16]}...)" if entry["sha256"] else ""
+        rows.append((tell.say("Maps"), f"{entry['file']}{digest}"))
+    if len(about["files"]) > 12:
+        rows.append((tell.say("Maps"), tell.say("{more} more files", more=len(about["files"]) - 12)))
+    if about["gear"]:
+        rows.append((tell.say("Gears"), str(about["gear"])))
+    options = ", ".join(f"{name}={value}" for name, value in detector["options"].items())
+    rows += [
+        (tell.say("Detector"), f"{detector['name']} ({options})" if options else str(detector["name"])),
+        (tell.say("Fingerprint of the detector"), str(detector["fingerprint"])[:32]),
+        (
+            tell.say("Healthy maps"),
+            tell.say(
+                "{maps}, worth {effective:.0f} independent ones",
+                maps=about["healthy"]["maps"],
+                effective=about["healthy"]["effective"],
+            ),
+        ),
+    ]
+    if threshold is not None:
+        rows.append(
+            (
+                tell.say("Threshold of the detector's score"),
+                tell.say(
+                    "{value:.4g}, for {rate:.3g} false alarms per map (95 %: {low:.2g} to {high:.2g})",
+                    value=threshold["value"],
+                    rate=threshold["false_alarm_rate"],
+                    low=threshold["interval"][0],
+                    high=threshold["interval"][1],
+                ),
+            )
+        )
+    if data.get("state"):
+        rows.append((tell.say("State file"), f"{data['state']['file']}: {data['state']['records']}"))
+    rows.append((tell.say("Versions"), ", ".join(f"{name} {v}" for name, v in about["versions"].items())))
+    note = tell.say(
+        "The same numbers stand in diagnosis.json and evidence.npz of the run, from which this report was written."
+    )
+    return [
+        Heading(tell.say("Data and versions")),
+        Table(("", ""), tuple(rows)),
+        Paragraph(note, small=True),
+    ]

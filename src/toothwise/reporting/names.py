@@ -1,0 +1,72 @@
+"""Names that stand in files and results, told in the language of a report; unknown ones stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from toothwise.messages import Language, say
+
+__all__ = ["axis_name", "map_scale", "record_name", "test_name"]
+
+_AXES = {
+    "driving tooth": say("driving tooth"),
+    "driven tooth": say("driven tooth"),
+    "planet tooth": say("planet tooth"),
+    "ring tooth": say("ring tooth"),
+    "sun tooth": say("sun tooth"),
+    "tooth": say("tooth"),
+    "record": say("record"),
+    "record before the last": say("record before the last"),
+}
+_QUANTITIES = {
+    "rms": say("RMS"),
+    "energy": say("energy"),
+    "kurtosis": say("kurtosis"),
+    "peak": say("peak"),
+}
+_SIGNALS = {
+    "difference": say("difference signal"),
+    "residual": say("residual signal"),
+    "average": say("averaged signal"),
+}
+_TESTS = {
+    "lines": say("strongest tooth"),
+    "diagonal": say("transient along the mesh order"),
+    "one cycle": say("one cycle per revolution"),
+    "level": say("level of the whole map"),
+}
+
+
+def axis_name(name: str, tell: Language) -> str:
+    """An axis of a map."""
+    return tell.text(_AXES.get(name, name))
+
+
+def test_name(name: str, tell: Language) -> str:
+    """A test of a single map."""
+    return tell.text(_TESTS.get(name, name))
+
+
+def map_scale(about: Mapping[str, Any], tell: Language) -> str:
+    """What the colours of a map mean, with the unit."""
+    told = _quantity(str(about["quantity"]), tell)
+    return told if about["unit"] in ("1", "", None) else f"{told} ({about['unit']})"
+
+
+def _quantity(name: str, tell: Language) -> str:
+    """A quantity as ``toothwise build`` names it: "rms of difference", "... from healthy"."""
+    if name == "unknown":
+        return tell.say("map value")
+    if name == "deviation from healthy":
+        return tell.say("deviation from the healthy waveform, 1 = chance")
+    what, _, signal = name.removesuffix(" from healthy").partition(" of ")
+    if what not in _QUANTITIES or signal not in _SIGNALS:
+        return name
+    told = tell.say("{quantity} of the {signal}", quantity=_QUANTITIES[what], signal=_SIGNALS[signal])
+    return tell.say("{what}, healthy waveform taken off", what=told) if name.endswith(" from healthy") else told
+
+
+def record_name(name: object, tell: Language) -> str:
+    """A record by its name, which often says what it is already."""
+    return str(name) if str(name).startswith("record") else tell.say("record {name}", name=str(name))

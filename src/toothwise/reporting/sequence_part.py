@@ -1,0 +1,184 @@
+"""First screen and evidence of a sequence of records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from toothwise.diagnosis.evidence import RunEvidence
+from toothwise.diagnosis.single import gear_of
+from toothwise.diagnosis.words import tooth_of
+from toothwise.healthmap.core import Axis
+from toothwise.messages import Language
+from toothwise.reporting.course_figures import teeth_figure, timeline_figure, trend_figure
+from toothwise.reporting.document import Block, Facts, Heading, Paragraph, Picture, Pictures, Table, Verdict
+from toothwise.reporting.drawn import drawn
+from toothwise.reporting.map_figures import map_figure
+from toothwise.reporting.names import record_name
+from toothwise.reporting.pattern_names import pattern_name, state_name
+
+__all__ = ["sequence_evidence_blocks", "sequence_first"]
+
+_TONES = {"alarm": "alarm", "warning": "warning", "quiet": "quiet", "learning": "warning"}
+
+Data = Mapping[str, Any]
+
+
+def gears_of(about: Data) -> tuple[str, str]:
+    """Names of the gears of rows and columns."""
+    rows, columns = (Axis(axis["name"], tuple(axis["labels"])) for axis in about["axes"])
+    return gear_of(rows, "driving"), gear_of(columns, "driven")
+
+
+def sequence_first(data: Data, evidence: RunEvidence, tell: Language) -> list[Block]:
+    """Verdict, what to do, facts, the map, and the alarm timeline."""
+    d = data["diagnosis"]
+    verdict, *more = d["messages"]["verdict"]
+    label = state_name(d["state"], tell)
+    if d["state"] in ("alarm", "warning"):
+        label = f"{label} · {pattern_name(d['pattern'], tell)}"
+    pictures: list[Picture] = []
+    for why in evidence.explained[:1]:
+        one = data["explained_map"]
+        pictures.append(drawn(_map_caption(data, tell), map_figure, why, one["lines"], evidence.about, tell))
+    if evidence.sequence is not None:
+        caption = tell.say(
+            "Alarm timeline: evidence that adds up over the records, against the heights of warning and alarm."
+        )
+        gears = gears_of(evidence.about)
+        pictures.append(drawn(caption, timeline_figure, d, evidence.sequence, gears, tell))
+    return [
+        Verdict(tell.sentences([verdict]), label, _TONES[d["state"]], tell.sentences(more)),
+        Paragraph(tell.sentences(d["messages"]["next_look"]), lead=tell.say("What to do:")),
+        Facts(_facts(d, tell)),
+        Pictures(tuple(pictures)),
+        Paragraph(tell.sentences(d["messages"]["confidence"]), lead=tell.say("How sure:")),
+    ]
+
+
+def _map_caption(data: Data, tell: Language) -> str:
+    one = data["explained_map"]
+    if one["lines"]:
+        return tell.say("The map of {record}; framed: what stands out.", record=record_name(one["record"], tell))
+    return tell.say("The map of {record}; nothing stands out in it by itself.", record=record_name(one["record"], tell))
+
+
+def _facts(d: Data, tell: Language) -> tuple[tuple[str, str], ...]:
+    facts: list[tuple[str, str]] = []
+    if d["teeth"]:
+        named = ", ".join(tell.text(tooth_of(t["gear"], t["tooth"])) for t in d["teeth"][:4])
+        facts.append((tell.say("Tooth"), named))
+    if d["contrast"] is not None:
+        low, high = d["contrast_interval"]
+        now = tell.say("{value:.2f} x healthy ({low:.2f} to {high:.2f})", value=d["contrast"], low=low, high=high)
+        facts.append((tell.say("Contrast now (95 %)"), now))
+    elif d["state"] in ("alarm", "warning"):
+        facts.append((tell.say("Level now"), tell.say("{value:.2f} x healthy", value=d["level_change"])))
+    if d["onset_record"] is not None:
+        low, high = d["onset_interval_records"]
+        since = tell.say("{record} ({low} to {high})", record=d["onset_record"], low=low, high=high)
+        facts.append((tell.say("Since record (95 %)"), since))
+    if d["alarm"]["first_record"] is not None:
+        told = tell.say("{record}: {what}", record=d["alarm"]["first_record"], what=d["messages"]["began_with"][0])
+        facts.append((tell.say("First alarm at record"), told))
+    g = d["growth"]
+    if g is not None:
+        low, high = g["interval"]
+        grows = tell.say(
+            "x {value:.2f} per 100 records ({low:.2f} to {high:.2f})", value=g["per_100"], low=low, high=high
+        )
+        facts.append((tell.say("Growth (95 %)"), grows))
+        facts.append((tell.say("Outlook"), outlook(g, tell)))
+    if not facts:
+        facts.append((tell.say("Records judged"), str(d["judged"])))
+        facts.append((tell.say("Level now"), tell.say("{value:.2f} x healthy", value=d["level_change"])))
+    return tuple(facts)
+
+
+def outlook(g: Data, tell: Language) -> str:
+    """When the level is reached, or why that is not said."""
+    if g["reached"] is None:
+        return tell.sentences(g["messages"]["why"])
+    low, high = g["reached_interval"]
+    return tell.say(
+        "{level:g} x healthy in {best:.0f} records ({low:.0f} to {high:.0f})",
+        level=g["level"],
+        best=g["reached"],
+        low=low,
+        high=high,
+    )
+
+
+def sequence_evidence_blocks(data: Data, evidence: RunEvidence, tell: Language) -> list[Block]:
+    """Tooth by record, the trend, the rules, and what happened on the way."""
+    d, s = data["diagnosis"], evidence.sequence
+    blocks: list[Block] = [Heading(tell.say("Evidence"))]
+    if s is not None:
+        caption = tell.say(
+            "Every tooth over the records: a damaged tooth is a line that begins at its onset (dotted); all teeth "
+            "together are wear, or another load, speed or sensor."
+        )
+        blocks.append(drawn(caption, teeth_figure, d, s, evidence.about, tell))
+        if d["teeth"] or d["growth"] is not None:
+            blocks.append(drawn(_trend_caption(d, tell), trend_figure, d, s, tell))
+    blocks += [Heading(tell.say("What the rules say"), 3), _rules(data, tell)]
+    if d["began_with"] is not None:
+        began = tell.sentences([tell.say("The first alarm was about {what}.", what=d["messages"]["began_with"][0])])
+        blocks.append(Paragraph(began))
+    if d["contrast"] is not None:
+        along = tell.text(d["messages"]["contrast_along"][0])
+        blocks.append(
+            Paragraph(tell.say("The contrast now is the mean of the last ten records along {along}.", along=along))
+        )
+    blocks += _happened(d, tell)
+    return blocks
+
+
+def _trend_caption(d: Data, tell: Language) -> str:
+    g = d["growth"]
+    if g is None:
+        return tell.say("The trend of the tooth in question.")
+    return tell.sentences([tell.say("The trend: {why}.", why=g["messages"]["why"][0])])
+
+
+def _rules(data: Data, tell: Language) -> Table:
+    d = data["diagnosis"]
+    names = {
+        "warning": tell.say("warning (CUSUM)"),
+        "alarm": tell.say("alarm (CUSUM)"),
+        "row": tell.say("{run} in a row", run=data["settings"]["run"]),
+        "bound": tell.say("bounded e-detector"),
+    }
+    rows = []
+    for key, name in names.items():
+        rule = d[key]
+        between = tell.say("a bound")
+        if rule["interval"] is not None:
+            between = tell.say("{low:.2g} to {high:.2g}", low=rule["interval"][0], high=rule["interval"][1])
+        rows.append((name, str(rule["first_record"] or "-"), str(rule["episodes"]), f"{rule['stated']:g}", between))
+    head = (
+        tell.say("Rule"),
+        tell.say("first at record"),
+        tell.say("episodes"),
+        tell.say("false alarms stated per 1,000"),
+        tell.say("as healthy records show (95 %)"),
+    )
+    return Table(head, tuple(rows), frozenset({2, 3}))
+
+
+def _happened(d: Data, tell: Language) -> list[Block]:
+    blocks: list[Block] = []
+    if d["transients"]:
+        shown = ", ".join(d["transients"][:8]) + (" ..." if len(d["transients"]) > 8 else "")
+        text = tell.say(
+            "Transients in time, no alarm, in {count} records: {records}.", count=len(d["transients"]), records=shown
+        )
+        blocks.append(Paragraph(text))
+    for reset in d["resets"]:
+        after = record_name(reset["after"], tell) if reset["after"] is not None else tell.say("the beginning")
+        text = tell.say("New baseline after {record}: {reason}.", record=after, reason=reset["reason"])
+        blocks.append(Paragraph(text))
+    if d["unjudged"]:
+        text = tell.say("{count} records could not be judged: their condition has no baseline.", count=d["unjudged"])
+        blocks.append(Paragraph(text))
+    return blocks
