@@ -72,7 +72,7 @@ def measure(case: dict[str, Any], peak: Peak, *, rounds: int, device: str, compi
     row: dict[str, Any] = {**case, "ways": {}}
     base_memory = peak_bytes(steps[BASE])
     for name, work in steps.items():
-        facts = times[name].facts(times[BASE])
+        facts = times[name].facts(times[BASE], clock="cpu" if device == "cpu" else "wall")
         memory = base_memory if name == BASE else peak_bytes(work)
         facts |= {"peak_mib": round(memory / 2**20, 2), "memory_ratio": round(memory / base_memory, 4)}
         if "compiled" not in name:

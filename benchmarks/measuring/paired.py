@@ -17,21 +17,17 @@ class Times:
 
     Attributes:
         wall: by the clock.
-        cpu: that this process computed. On a machine that others use too this is what can be compared.
+        cpu: that this process computed. On a machine that others use too this is what can be compared; where the
+            work is done elsewhere (a GPU, processes of its own) it says nothing.
     """
 
     wall: tuple[float, ...]
     cpu: tuple[float, ...]
 
-    @property
-    def compared(self) -> tuple[float, ...]:
-        """Times of the processor, or by the clock where the work is done elsewhere (a GPU)."""
-        return self.cpu if statistics.median(self.cpu) > 0.3 * statistics.median(self.wall) else self.wall
-
-    def facts(self, base: Times, *, digits: int = 3) -> dict[str, Any]:
-        """Medians, and the ratio to another way: the median over the rounds, with its quartiles."""
-        ratios = sorted(a / b for a, b in zip(self.compared, base.compared, strict=True))
-        low, middle, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    def facts(self, base: Times, *, clock: str = "cpu", digits: int = 3) -> dict[str, Any]:
+        """Medians, and the ratio of the times that ``clock`` names to those of another way: median and quartiles."""
+        ratios = [a / b for a, b in zip(getattr(self, clock), getattr(base, clock), strict=True)]
+        low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
         return {
             "cpu_ms": round(1e3 * statistics.median(self.cpu), digits),
             "wall_ms": round(1e3 * statistics.median(self.wall), digits),

@@ -36,63 +36,101 @@ def line_attention(qkv: Tensor, grid: tuple[int, int], axis: str, alpha: Tensor 
 
 
 class _Core(torch.autograd.Function):
-    """Order of the tokens, phi, mixture; the attention itself is ``_Attention``."""
+    """Some heads after the other, so that what is needed in between stays small."""
 
     @staticmethod
     def forward(ctx: Any, qkv: Tensor, alpha: Tensor | None, grid: tuple[int, int], axis: str) -> Tensor:
         b, n, _, heads, d = qkv.shape
-        p = n - grid[0] * grid[1]
         axes = "xy" if axis == "both" else axis
+        parts = _parts(heads, b * n * d, qkv.device.type)
+        out, saved = qkv.new_empty(b, n, heads, d), []
         with torch.autocast(qkv.device.type, enabled=False):
-            prefix = _ordered(qkv[:, :p].permute(2, 0, 3, 1, 4))
-            first = _ordered(_turned(qkv[:, p:].unflatten(1, grid).permute(3, 0, 4, 1, 2, 5), axes[0]))
-            _phi(prefix[:2])
-            _phi(first[:2])
-            lines = [first, *(_turned(first, a).contiguous() for a in axes[1:])]
-            found = [_turned(_along(t, prefix).forward().view_as(t[0]), a) for t, a in zip(lines, axes, strict=True)]
-            mixed = found[0] if alpha is None else torch.lerp(found[0], found[1], alpha)
-            out = qkv.new_empty(b, n, heads, d)
-            out[:, p:].unflatten(1, grid).permute(0, 3, 1, 2, 4).copy_(mixed)
-            if p:
-                out[:, :p] = _of_prefix(first, prefix).forward().view_as(prefix[0]).transpose(1, 2)
-        ctx.save_for_backward(alpha, prefix, *lines)
-        ctx.grid, ctx.axes, ctx.dtype = grid, axes, qkv.dtype
+            for part in parts:
+                saved += _forward(qkv[:, :, :, part], _of_part(alpha, part), grid, axes, out[:, :, part])
+        ctx.save_for_backward(alpha, *saved)
+        ctx.grid, ctx.axes, ctx.parts, ctx.shape, ctx.dtype = grid, axes, parts, qkv.shape, qkv.dtype
         return out.flatten(2)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        alpha, prefix, *lines = ctx.saved_tensors
-        _, b, heads, p, d = prefix.shape
-        grad = grad.unflatten(2, (heads, d)).transpose(1, 2)
-        of_grid = grad[:, :, p:].unflatten(2, ctx.grid)
-        of_prefix, of_lines, met = torch.zeros_like(prefix), [], []
+        alpha, *saved = ctx.saved_tensors
+        grad = grad.unflatten(2, ctx.shape[3:])
+        of_qkv = torch.empty(ctx.shape, dtype=ctx.dtype, device=grad.device)
+        of_alpha = torch.zeros_like(alpha) if ctx.needs_input_grad[1] else None
+        each = len(saved) // len(ctx.parts)
         with torch.autocast(grad.device.type, enabled=False):
-            for t, axis in zip(lines, ctx.axes, strict=True):
-                share = None if alpha is None else alpha if axis == "y" else 1.0 - alpha
-                if share is not None:
-                    share = _turned(share, axis).expand(*t.shape[1:5], 1).reshape(-1, t.shape[4], 1)
-                into = torch.empty_like(t)
-                g = _ordered(_turned(of_grid, axis)).flatten(0, 2)
-                scores = _along(t, prefix).backward(g, share, into.flatten(1, 3), of_prefix[1:].flatten(1, 2))
-                of_lines.append(into)
-                met.append(_turned(scores.view(*t.shape[1:5], 1), axis))
-            if p:
-                g = _ordered(grad[:, :, :p]).flatten(0, 1)
-                keys = of_lines[0].flatten(3, 4).flatten(1, 2)
-                _of_prefix(lines[0], prefix).backward(
-                    g, None, (of_prefix[0].flatten(0, 1), keys[1], keys[2]), of_prefix[1:].flatten(1, 2), add=True
-                )
-            for given, t in zip([*of_lines, of_prefix], [*lines, prefix], strict=True):
-                given[:2].mul_(t[:2].clamp(max=1.0))
-            of_qkv = torch.empty(b, grad.shape[2], 3, heads, d, dtype=ctx.dtype, device=grad.device)
-            total = _turned(of_lines[0], ctx.axes[0])
-            for given, axis in zip(of_lines[1:], ctx.axes[1:], strict=True):
-                total.add_(_turned(given, axis))
-            of_qkv[:, p:].unflatten(1, ctx.grid).permute(3, 0, 4, 1, 2, 5).copy_(total)
-            of_qkv[:, :p] = of_prefix.permute(1, 3, 0, 2, 4)
-        of_alpha = (met[1] - met[0]).sum_to_size(alpha.shape) if ctx.needs_input_grad[1] else None
+            for i, part in enumerate(ctx.parts):
+                share, (prefix, *lines) = _of_part(alpha, part), saved[i * each : (i + 1) * each]
+                met = _backward(grad[:, :, part], share, prefix, lines, ctx.grid, ctx.axes, of_qkv[:, :, :, part])
+                if of_alpha is not None:
+                    place = _of_part(of_alpha, part)
+                    place += (met["y"] - met["x"]).sum_to_size(place.shape)
         return of_qkv, of_alpha, None, None
+
+
+def _parts(heads: int, size: int, device: str) -> list[slice]:
+    """Slices of the heads; ``size`` is that of one of them. A part's tensors should fit into a processor's cache."""
+    step = max(1, (1 << 17 if device == "cpu" else 1 << 23) // size)
+    return [slice(i, min(i + step, heads)) for i in range(0, heads, step)]
+
+
+def _of_part(alpha: Tensor | None, part: slice) -> Any:
+    return alpha if alpha is None or alpha.shape[1] == 1 else alpha[:, part]
+
+
+def _forward(qkv: Tensor, alpha: Tensor | None, grid: tuple[int, int], axes: str, out: Tensor) -> list[Tensor]:
+    """Attention of some heads, into ``out`` ``[b, n, heads, d]``; what the gradient needs: prefix, then lines by axis."""
+    p = qkv.shape[1] - grid[0] * grid[1]
+    prefix = _ordered(qkv[:, :p].permute(2, 0, 3, 1, 4))
+    first = _ordered(_turned(qkv[:, p:].unflatten(1, grid).permute(3, 0, 4, 1, 2, 5), axes[0]))
+    _phi(prefix[:2])
+    _phi(first[:2])
+    lines = [first, *(_turned(first, a).contiguous() for a in axes[1:])]
+    found = [_turned(_along(t, prefix).forward().view_as(t[0]), a) for t, a in zip(lines, axes, strict=True)]
+    mixed = found[0] if alpha is None else torch.lerp(found[0], found[1], alpha)
+    out[:, p:].unflatten(1, grid).permute(0, 3, 1, 2, 4).copy_(mixed)
+    if p:
+        out[:, :p] = _of_prefix(first, prefix).forward().view_as(prefix[0]).transpose(1, 2)
+    return [prefix, *lines]
+
+
+def _backward(
+    grad: Tensor,
+    alpha: Tensor | None,
+    prefix: Tensor,
+    lines: list[Tensor],
+    grid: tuple[int, int],
+    axes: str,
+    of_qkv: Tensor,
+) -> dict[str, Tensor]:
+    """Gradient of some heads, into ``of_qkv``; the gradients of the axes' shares, ``[b, heads, h, w, 1]``."""
+    p = prefix.shape[3]
+    grad = grad.transpose(1, 2)
+    of_prefix, of_lines, met = torch.zeros_like(prefix), [], {}
+    of_common = of_prefix[1:].flatten(1, 2)
+    for t, axis in zip(lines, axes, strict=True):
+        share = None if alpha is None else alpha if axis == "y" else 1.0 - alpha
+        if share is not None:
+            share = _turned(share, axis).expand(*t.shape[1:5], 1).reshape(-1, t.shape[4], 1)
+        into, g = torch.empty_like(t), _ordered(_turned(grad[:, :, p:].unflatten(2, grid), axis)).flatten(0, 2)
+        scores = _along(t, prefix).backward(g, share, into.flatten(1, 3), of_common)
+        of_lines.append(into)
+        met[axis] = _turned(scores.view(*t.shape[1:5], 1), axis)
+    if p:
+        g = _ordered(grad[:, :, :p]).flatten(0, 1)
+        _, of_k, of_v = of_lines[0].flatten(3, 4).flatten(1, 2)
+        into = (of_prefix[0].flatten(0, 1), of_k, of_v)
+        _of_prefix(lines[0], prefix).backward(g, None, into, of_common, add=True)
+    for given, t in zip([*of_lines, of_prefix], [*lines, prefix], strict=True):
+        for k in range(2):
+            given[k].mul_(t[k].clamp(max=1.0))  # the derivative of phi
+    total = _turned(of_lines[0], axes[0])
+    for given, axis in zip(of_lines[1:], axes[1:], strict=True):
+        total.add_(_turned(given, axis))
+    of_qkv[:, p:].unflatten(1, grid).permute(3, 0, 4, 1, 2, 5).copy_(total)
+    of_qkv[:, :p] = of_prefix.permute(1, 3, 0, 2, 4)
+    return met
 
 
 class _Attention:
