@@ -82,7 +82,8 @@ class EncoderCache:
                 self.put(keys[i], new)
                 held[i] = self.rounded(new)
         found = [item for item in held if item is not None]
-        return [torch.stack(parts).to(images.device).float() for parts in zip(*found, strict=True)]
+        with torch.autocast(images.device.type, enabled=False):  # it refuses to stack float16 on a CPU
+            return [torch.stack(parts).to(images.device).float() for parts in zip(*found, strict=True)]
 
 
 _shared: list[EncoderCache | None] = []

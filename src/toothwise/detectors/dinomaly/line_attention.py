@@ -43,26 +43,26 @@ class _Core(torch.autograd.Function):
         b, n, _, heads, d = qkv.shape
         axes = "xy" if axis == "both" else axis
         parts = _parts(heads, b * n * d, qkv.device.type)
-        out, saved = qkv.new_empty(b, n, heads, d), []
+        out = qkv.new_empty(b, n, heads, d)
         with torch.autocast(qkv.device.type, enabled=False):
             for part in parts:
-                saved += _forward(qkv[:, :, :, part], _of_part(alpha, part), grid, axes, out[:, :, part])
-        ctx.save_for_backward(alpha, *saved)
-        ctx.grid, ctx.axes, ctx.parts, ctx.shape, ctx.dtype = grid, axes, parts, qkv.shape, qkv.dtype
+                _forward(qkv[:, :, :, part], _of_part(alpha, part), grid, axes, out[:, :, part])
+        ctx.save_for_backward(qkv, alpha)
+        ctx.grid, ctx.axes, ctx.parts = grid, axes, parts
         return out.flatten(2)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
-        alpha, *saved = ctx.saved_tensors
-        grad = grad.unflatten(2, ctx.shape[3:])
-        of_qkv = torch.empty(ctx.shape, dtype=ctx.dtype, device=grad.device)
+        qkv, alpha = ctx.saved_tensors
+        grad = grad.unflatten(2, qkv.shape[3:])
+        of_qkv = torch.empty_like(qkv, memory_format=torch.contiguous_format)
         of_alpha = torch.zeros_like(alpha) if ctx.needs_input_grad[1] else None
-        each = len(saved) // len(ctx.parts)
         with torch.autocast(grad.device.type, enabled=False):
-            for i, part in enumerate(ctx.parts):
-                share, (prefix, *lines) = _of_part(alpha, part), saved[i * each : (i + 1) * each]
-                met = _backward(grad[:, :, part], share, prefix, lines, ctx.grid, ctx.axes, of_qkv[:, :, :, part])
+            for part in ctx.parts:
+                prefix, lines = _load(qkv[:, :, :, part], ctx.grid, ctx.axes)  # again: to keep them takes twice qkv
+                share, into = _of_part(alpha, part), of_qkv[:, :, :, part]
+                met = _backward(grad[:, :, part], share, prefix, lines, ctx.grid, ctx.axes, into)
                 if of_alpha is not None:
                     place = _of_part(of_alpha, part)
                     place += (met["y"] - met["x"]).sum_to_size(place.shape)
@@ -79,20 +79,25 @@ def _of_part(alpha: Tensor | None, part: slice) -> Any:
     return alpha if alpha is None or alpha.shape[1] == 1 else alpha[:, part]
 
 
-def _forward(qkv: Tensor, alpha: Tensor | None, grid: tuple[int, int], axes: str, out: Tensor) -> list[Tensor]:
-    """Attention of some heads, into ``out`` ``[b, n, heads, d]``; what the gradient needs: prefix, then lines by axis."""
+def _load(qkv: Tensor, grid: tuple[int, int], axes: str) -> tuple[Tensor, list[Tensor]]:
+    """Float32 with phi applied: the prefix ``[3, b, heads, p, d]``, and per axis ``[3, b, heads, lines, length, d]``."""
     p = qkv.shape[1] - grid[0] * grid[1]
     prefix = _ordered(qkv[:, :p].permute(2, 0, 3, 1, 4))
     first = _ordered(_turned(qkv[:, p:].unflatten(1, grid).permute(3, 0, 4, 1, 2, 5), axes[0]))
     _phi(prefix[:2])
     _phi(first[:2])
-    lines = [first, *(_turned(first, a).contiguous() for a in axes[1:])]
+    return prefix, [first, *(_turned(first, a).contiguous() for a in axes[1:])]
+
+
+def _forward(qkv: Tensor, alpha: Tensor | None, grid: tuple[int, int], axes: str, out: Tensor) -> None:
+    """Attention of some heads, into ``out`` ``[b, n, heads, d]``."""
+    prefix, lines = _load(qkv, grid, axes)
     found = [_turned(_along(t, prefix).forward().view_as(t[0]), a) for t, a in zip(lines, axes, strict=True)]
     mixed = found[0] if alpha is None else torch.lerp(found[0], found[1], alpha)
+    p = prefix.shape[3]
     out[:, p:].unflatten(1, grid).permute(0, 3, 1, 2, 4).copy_(mixed)
     if p:
-        out[:, :p] = _of_prefix(first, prefix).forward().view_as(prefix[0]).transpose(1, 2)
-    return [prefix, *lines]
+        out[:, :p] = _of_prefix(lines[0], prefix).forward().view_as(prefix[0]).transpose(1, 2)
 
 
 def _backward(
