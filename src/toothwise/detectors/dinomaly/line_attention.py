@@ -186,8 +186,8 @@ class _Attention:
             total, met = score.sum(-1, keepdim=True), (score * got).sum(-1, keepdim=True)
         else:
             kv, k_sum = self.k.mT @ self.v, self.k.sum(1, keepdim=True)
-            got = g @ kv.mT
-            total, met = self.q @ k_sum.mT, (self.q * got).sum(-1, keepdim=True)
+            got = torch.bmm(g, kv.mT, out=of_q)
+            total, met = self.q @ k_sum.mT, torch.mul(self.q, got, out=of_k).sum(-1, keepdim=True)
         if self.common:
             more, more_got = self._together(self.q) @ self.common_k.mT, self._together(g) @ self.common_v.mT
             total += more.sum(-1, keepdim=True).view_as(total)
@@ -202,8 +202,8 @@ class _Attention:
             torch.baddbmm(of_v, weight, g, beta=int(add), out=of_v)
         else:
             of_total = (met * scale).neg_()
-            of_kv = self.q.mT @ (g * scale)
-            torch.baddbmm(got.mul_(scale), of_total, k_sum, out=of_q)
+            of_kv = self.q.mT @ torch.mul(g, scale, out=of_v)
+            got.mul_(scale).baddbmm_(of_total, k_sum)
             torch.baddbmm(of_total.mT @ self.q, self.v, of_kv.mT, out=of_k)
             torch.bmm(self.k, of_kv, out=of_v)
         if self.common:
