@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["VARIABLE", "EncodingFiles", "training_encodings"]
 
 VARIABLE = "TOOTHWISE_CACHE"
+_HEADER = 128  # bytes of an npy file before its values
 
 
 class EncodingFiles(EncoderCache):
@@ -64,7 +65,7 @@ class EncodingFiles(EncoderCache):
     def put(self, key: bytes, value: list[Tensor]) -> None:
         """Hold tensors of one shape for a key."""
         array = np.stack([t.detach().cpu().half().numpy() for t in value])
-        if not np.isfinite(array).all() or not self._room(array.nbytes):
+        if not np.isfinite(array).all() or not self._room(array.nbytes + _HEADER):
             return
         try:
             with atomic_file(self._path(key)) as temporary, temporary.open("wb") as stream:
@@ -72,7 +73,7 @@ class EncodingFiles(EncoderCache):
         except OutputError:  # a full disk costs time, not the training
             self._full = True
             return
-        self.bytes += array.nbytes
+        self.bytes += array.nbytes + _HEADER
 
     def rounded(self, value: list[Tensor]) -> list[Tensor]:
         """As they would come back."""

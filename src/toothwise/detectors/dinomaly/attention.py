@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toothwise.detectors.dinomaly.line_attention import EPS, line_attention
+from toothwise.detectors.dinomaly.line_attention import EPS, line_attention, must_be_plain
 from toothwise.errors import InputError
 
 __all__ = ["DirectionalLinearAttention"]
@@ -142,7 +142,7 @@ class DirectionalLinearAttention(nn.Module):
     def _needs_plain(self) -> bool:
         """What only the plain core does: neighbours left out, dropout, and being compiled or exported as a graph."""
         dropping = self.training and self.attn_drop.p > 0
-        return self.exclude is not None or dropping or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
+        return self.exclude is not None or dropping or must_be_plain()
 
     def _alpha_over_grid(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor | None:
         """Weight of axis y that broadcasts to ``[b, heads, h, w, 1]``, float32; None without two axes."""

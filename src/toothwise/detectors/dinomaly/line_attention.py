@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["EPS", "line_attention"]
+__all__ = ["EPS", "line_attention", "must_be_plain"]
 
 EPS = 1e-6  # without it the ratio was not finite for tokens of size 1e4
 
@@ -33,6 +33,11 @@ def line_attention(qkv: Tensor, grid: tuple[int, int], axis: str, alpha: Tensor 
     """
     out: Tensor = _Core.apply(qkv, alpha, grid, axis)  # type: ignore[no-untyped-call]
     return out
+
+
+def must_be_plain() -> bool:
+    """Whether a graph is being compiled or exported, which wants torch's own operations."""
+    return torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
 
 
 class _Core(torch.autograd.Function):
