@@ -23,7 +23,7 @@ from guard import compare, told
 from toothwise.results import write_result
 
 HERE = Path(__file__).parents[1]
-SCRIPTS = ("startup", "attention", "training", "growth")
+SCRIPTS = ("startup", "attention", "training", "inference", "growth")
 COMMITTED = HERE / "results" / "quick.json"
 
 
