@@ -181,7 +181,7 @@ def main() -> None:
     ratios = {f"{name}, exponent of time": row["exponent_of_time"] for name, row in found.items()}
     if output:
         print(write_result(output, {"quick": args.quick, "threads": 1}, {"growth": found, "ratios": ratios}, seed=0))
-    if not args.quick:
+    if output and output.parent == here / "results":
         draw(found, here.parent / "docs" / "images" / "growth.png")
 
 

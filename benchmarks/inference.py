@@ -72,7 +72,9 @@ def main() -> None:
         times = paired(ways(maps[:batch]), rounds=rounds if batch == 1 else max(2, rounds // 3), warm_up=1)
         for name, taken in times.items():
             facts = taken.facts(times[BASE])
-            rows.append({"batch": batch, "way": name, **facts, "maps_per_second": round(1e3 * batch / facts["cpu_ms"], 2)})
+            rows.append(
+                {"batch": batch, "way": name, **facts, "maps_per_second": round(1e3 * batch / facts["cpu_ms"], 2)}
+            )
             print(f"batch {batch:>2}, {name:<32} {facts['cpu_ms']:8.1f} ms, {1 / facts['ratio']:5.2f} x", flush=True)
             if name != BASE:
                 ratios[f"batch {batch}, {name}"] = facts["ratio"]

@@ -158,7 +158,10 @@ def accuracy(size: int, batch: int, steps: int, maps: int, device: str, folder: 
         model = one.model.eval()
         model.cache = None
         with torch.inference_mode():
-            scores = [model(make(m).to(device)).pred_score.cpu() for m in np.array_split(np.concatenate([healthy, faulty]), 40)]
+            scores = [
+                model(make(m).to(device)).pred_score.cpu()
+                for m in np.array_split(np.concatenate([healthy, faulty]), 40)
+            ]
         area = auroc(torch.cat(scores).double().numpy(), labels)
         found[name] = {"auroc": round(area, 5), "last_loss": round(float(np.mean(losses[-10:])), 5)}
         print(name, found[name], flush=True)
@@ -189,8 +192,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = speeds(make(train), args.batch, rounds, args.device, Path(folder))
         for name, row in found.items():
-            print(f"{name:<30} {row['images_per_second']:6.2f} images/s, {row['speed_over_anomalib']:.2f} x, "
-                  f"memory {row['memory_ratio']:.2f}", flush=True)
+            print(
+                f"{name:<30} {row['images_per_second']:6.2f} images/s, {row['speed_over_anomalib']:.2f} x, "
+                f"memory {row['memory_ratio']:.2f}",
+                flush=True,
+            )
         result: dict[str, Any] = {"promised": PROMISED, "ways": found, "gains": gains(found)}
         print(result["gains"])
         if args.auroc_steps and not args.quick:

@@ -15,6 +15,7 @@ from common import ROOT
 from encoder import encoder
 from family import family
 from hums2023 import hums2023
+from performance import performance
 from severity import severity
 
 from diagnosis import diagnosis
@@ -28,6 +29,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/family.md": family,
     "docs/encoder.md": encoder,
     "docs/diagnosis-results.md": diagnosis,
+    "docs/performance.md": performance,
 }
 
 
