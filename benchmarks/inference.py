@@ -1,11 +1,11 @@
-"""Latency and throughput of PyTorch: ours with each encoder against anomalib's Dinomaly ViT-S, in one process, in turns.
+"""Latency and throughput of PyTorch: ours with each encoder against anomalib's Dinomaly ViT-S, in turns.
 
     python benchmarks/inference.py            # writes results/inference.json
     python benchmarks/inference.py --quick    # batch 1 alone; writes only where --output says so
 
-From a map to its score: ours begin with the map itself (scaling and size are part of the time), anomalib's with an image
-that is ready. Weights of the decoder are random: they cost what trained ones do. Engines other than PyTorch (ONNX Runtime,
-OpenVINO, int8) are not measured here yet.
+From a map to its score: ours begin with the map itself (scaling and size are part of the time), anomalib's with an
+image that is ready. Weights of the decoder are random: they cost what trained ones do. Engines other than PyTorch (ONNX
+Runtime, OpenVINO, int8) are not measured here yet.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
     python benchmarks/training.py --quick    # few steps of smaller images, no AUROC; writes only where --output says so
 
 A step is forward, backward, clip and optimiser, as in the second epoch: where there is a cache, it holds every image.
-Each gain on its own: the encoder stopped at its last used block and the faster attention ("graph"), the cache, bfloat16. Then
-both models are trained from the same weights on the same batches and score the same test maps.
+Each gain on its own: the encoder stopped at its last used block and the faster attention ("graph"), the cache,
+bfloat16. Then both models are trained from the same weights on the same batches and score the same test maps.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Trainer:
 
     def __init__(self, model: nn.Module, precision: str, device: str, steps: int) -> None:
         self.model, self.precision, self.device = model.to(device).train(), precision, device
-        self.parameters = [p for p in nn.ModuleList([model.bottleneck, model.decoder]).parameters()]
+        self.parameters = list(nn.ModuleList([model.bottleneck, model.decoder]).parameters())
         self.optimizer = StableAdamW(self.parameters, lr=2e-3, weight_decay=1e-4, amsgrad=True, eps=1e-6)
         self.schedule = WarmCosineScheduler(
             self.optimizer, base_value=2e-3, final_value=2e-4, total_iters=steps, warmup_iters=min(100, steps // 10)

@@ -1,4 +1,4 @@
-"""What an operation of torch costs, counted and not timed: multiplications, bytes that go through memory, peak memory."""
+"""What an operation of torch costs, counted and not timed: multiplications, bytes that are moved, peak memory."""
 
 from __future__ import annotations
 

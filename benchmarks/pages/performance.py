@@ -13,7 +13,7 @@ def _verdict(met: bool) -> str:
 
 def _attention(found: Data) -> str:
     result = found["result"]
-    rows, most, memory = [], {axis: 0.0 for axis in result["promised"]}, 0.0
+    rows, most, memory = [], dict.fromkeys(result["promised"], 0.0), 0.0
     for row in result["rows"]:
         ways = row["ways"]
         cells: list[object] = [f"{row['heads']} heads, {row['side']} x {row['side']}, {row['precision']}"]

@@ -4,8 +4,8 @@ python benchmarks/quick             # under 10 minutes; prints ratios and what m
 python benchmarks/quick --strict    # exit 1 where a ratio is worse by more than 20 %
 python benchmarks/quick --write     # and commit these ratios: benchmarks/results/quick.json
 
-Ratios are compared and not times: both sides of a ratio were measured in turns in one process, so that they mean the same
-on another machine or a busy one, as far as anything does.
+Ratios are compared and not times: both sides of a ratio were measured in turns in one process, so that they mean the
+same on another machine or a busy one, as far as anything does.
 """
 
 from __future__ import annotations

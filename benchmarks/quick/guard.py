@@ -33,7 +33,8 @@ class Moved:
             return f"new       {self.name}: {self.now:.3g}"
         if self.now is None:
             return f"gone      {self.name}: was {self.before:.3g}"
-        return f"{'worse' if self.worse else 'better':<9} {self.name}: {self.before:.3g} -> {self.now:.3g} ({self.change:+.0%})"
+        word = "worse" if self.worse else "better"
+        return f"{word:<9} {self.name}: {self.before:.3g} -> {self.now:.3g} ({self.change:+.0%})"
 
 
 def compare(before: Mapping[str, float], now: Mapping[str, float], tolerance: float = TOLERANCE) -> list[Moved]:

@@ -6,7 +6,8 @@ import time
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
+import torch
 
 from toothwise.detectors import encodings
 from toothwise.detectors.encoder_cache import shared_encodings

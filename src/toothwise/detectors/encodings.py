@@ -117,8 +117,8 @@ def training_encodings() -> Iterator[EncoderCache]:
     """A cache for the training images of one fit, which must be a fixed set.
 
     Returns:
-        That of the surrounding ``shared_encodings`` block; else files in the folder that TOOTHWISE_CACHE names, which stay
-        for the next fit; else files in a temporary folder.
+        That of the surrounding ``shared_encodings`` block; else files in the folder that TOOTHWISE_CACHE names, which
+        stay for the next fit; else files in a temporary folder.
     """
     shared = shared_cache()
     if shared is not None:

@@ -223,9 +223,17 @@ def test_excluded_neighbours_do_not_count_and_all_others_do(axis, exclude):
 
 @pytest.mark.parametrize("grid", [(3, 5), (40, 7), (7, 40)])
 @pytest.mark.parametrize("prefix", [0, 1, 5])
-@pytest.mark.parametrize(("axis", "mix", "per"), [("y", "learned", "layer"), ("x", "learned", "layer"),
-                                                  ("both", "learned", "head"), ("both", "adaptive", "layer"),
-                                                  ("both", "adaptive", "head"), ("both", "fixed", "layer")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("axis", "mix", "per"),
+    [
+        ("y", "learned", "layer"),
+        ("x", "learned", "layer"),
+        ("both", "learned", "head"),
+        ("both", "adaptive", "layer"),
+        ("both", "adaptive", "head"),
+        ("both", "fixed", "layer"),
+    ],
+)
 def test_the_written_gradient_is_that_of_autograd(monkeypatch, axis, mix, per, prefix, grid):
     """``line_attention`` against the plain core: outputs and all gradients, heads together and one by one."""
     layer = _make(axis=axis, mix=mix, alpha_per=per, alpha=0.3, qkv_bias=True)

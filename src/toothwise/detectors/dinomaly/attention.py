@@ -204,8 +204,8 @@ class DirectionalLinearAttention(nn.Module):
         kp, vp = (x[:, :, None, :p] for x in (k, v))  # the same prefix for every line
         out = {}
         if self.axis != "x":
-            turned = (x.transpose(2, 3) for x in (qg, kg, vg))
-            out["y"] = _attend(*turned, kp, vp, self.exclude).transpose(2, 3)
+            q, k, v = (x.transpose(2, 3) for x in (qg, kg, vg))
+            out["y"] = _attend(q, k, v, kp, vp, self.exclude).transpose(2, 3)
         if self.axis != "y":
             out["x"] = _attend(qg, kg, vg, kp, vp, self.exclude)
         mixed = out[self.axis] if alpha is None else alpha * out["y"] + (1.0 - alpha) * out["x"]

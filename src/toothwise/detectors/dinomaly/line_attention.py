@@ -31,7 +31,7 @@ def line_attention(qkv: Tensor, grid: tuple[int, int], axis: str, alpha: Tensor 
         ``[b, p + h*w, heads * d]`` of the type of ``qkv``; the arithmetic is float32. Prefix tokens attend to all
         tokens, and all tokens to them. There is no second derivative.
     """
-    out: Tensor = _Core.apply(qkv, alpha, grid, axis)  # type: ignore[no-untyped-call]
+    out: Tensor = _Core.apply(qkv, alpha, grid, axis)
     return out
 
 
@@ -85,7 +85,7 @@ def _of_part(alpha: Tensor | None, part: slice) -> Any:
 
 
 def _load(qkv: Tensor, grid: tuple[int, int], axes: str) -> tuple[Tensor, list[Tensor]]:
-    """Float32 with phi applied: the prefix ``[3, b, heads, p, d]``, and per axis ``[3, b, heads, lines, length, d]``."""
+    """In float32, phi applied: prefix ``[3, b, heads, p, d]``, and by axis ``[3, b, heads, lines, length, d]``."""
     p = qkv.shape[1] - grid[0] * grid[1]
     prefix = _ordered(qkv[:, :p].permute(2, 0, 3, 1, 4))
     first = _ordered(_turned(qkv[:, p:].unflatten(1, grid).permute(3, 0, 4, 1, 2, 5), axes[0]))
@@ -130,8 +130,8 @@ def _backward(
     if p:
         g = _ordered(grad[:, :, :p]).flatten(0, 1)
         _, of_k, of_v = of_lines[0].flatten(3, 4).flatten(1, 2)
-        into = (of_prefix[0].flatten(0, 1), of_k, of_v)
-        _of_prefix(lines[0], prefix).backward(g, None, into, of_common, add=True)
+        parts = (of_prefix[0].flatten(0, 1), of_k, of_v)
+        _of_prefix(lines[0], prefix).backward(g, None, parts, of_common, add=True)
     for given, t in zip([*of_lines, of_prefix], [*lines, prefix], strict=True):
         for k in range(2):
             given[k].mul_(t[k].clamp(max=1.0))  # the derivative of phi
@@ -144,7 +144,7 @@ def _backward(
 
 
 class _Attention:
-    """Queries ``[m, i, d]`` that attend to keys and values ``[m, j, d]``, and to common ones ``[c, p, d]``; c divides m.
+    """Queries ``[m, i, d]`` over keys and values ``[m, j, d]`` and over common ones ``[c, p, d]``; c divides m.
 
     Args:
         short: (q k^T) v, the cheaper order where few keys meet few queries; else q (k^T v).
@@ -221,7 +221,8 @@ class _Attention:
 
 def _along(lines: Tensor, prefix: Tensor) -> _Attention:
     """Of the tokens of each line, ``[3, b, heads, lines, length, d]``."""
-    return _Attention(*lines.flatten(1, 3), prefix[1:].flatten(1, 2), short=lines.shape[4] < lines.shape[5])
+    q, k, v = lines.flatten(1, 3)
+    return _Attention(q, k, v, prefix[1:].flatten(1, 2), short=lines.shape[4] < lines.shape[5])
 
 
 def _of_prefix(lines: Tensor, prefix: Tensor) -> _Attention:
