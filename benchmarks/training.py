@@ -198,18 +198,20 @@ def main() -> None:
                 flush=True,
             )
         result: dict[str, Any] = {"promised": PROMISED, "ways": found, "gains": gains(found)}
+        result["ratios"] = {f"{size} x {size}, {name}": row["ratio"] for name, row in found.items() if name != BASE}
         print(result["gains"])
+        config = {"encoder": ENCODER, "size": size, "batch": args.batch, "rounds": rounds, "threads": args.threads}
+        config |= {"device": args.device, "quick": args.quick}
+        name = "training.json" if args.device == "cpu" else f"training_{args.device}.json"
+        output = args.output or (None if args.quick else Path(__file__).parent / "results" / name)
+        if output:  # before the long part, too
+            print(write_result(output, config, result, seed=0))
         if args.auroc_steps and not args.quick:
             result["accuracy"] = accuracy(
                 args.auroc_size, args.batch, args.auroc_steps, args.auroc_maps, args.device, Path(folder)
             )
-    result["ratios"] = {f"{size} x {size}, {name}": row["ratio"] for name, row in found.items() if name != BASE}
-    config = {"encoder": ENCODER, "size": size, "batch": args.batch, "rounds": rounds, "threads": args.threads}
-    config |= {"device": args.device, "quick": args.quick}
-    name = "training.json" if args.device == "cpu" else f"training_{args.device}.json"
-    output = args.output or (None if args.quick else Path(__file__).parent / "results" / name)
-    if output:
-        print(write_result(output, config, result, seed=0))
+            if output:
+                print(write_result(output, config, result, seed=0))
 
 
 if __name__ == "__main__":
