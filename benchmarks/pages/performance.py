@@ -82,7 +82,7 @@ With everything {gains["total, directional"]:.2f} times anomalib's images/s (tar
 a step at most {worst:.2f} times (target 1, {_verdict(worst <= 1)}). Side of the images {config["size"]}, batch {config["batch"]}.
 """
     if "accuracy" not in result:
-        return text
+        return text + "The difference in AUROC after the same training is not in this run.\n"
     a = result["accuracy"]
     text += f"""
 AUROC after {a["steps"]} steps from the same weights on the same batches ({a["size"]} x {a["size"]}, {a["maps"]} training maps, as many
@@ -196,7 +196,8 @@ def performance() -> str:
     for name, found in results.items():
         title, words, section = _SECTIONS[name]
         command = f"Command: `python benchmarks/{name}.py`.\n\n{origin(found)}"
-        parts.append(f"## {title}\n\n{words}\n\n{section(found)}\n{command}")
+        short = "**A short run** (`--quick`: fewer rounds and sizes). " if found["config"].get("quick") else ""
+        parts.append(f"## {title}\n\n{words}\n\n{section(found)}\n{short}{command}")
     return f"""# Speed and memory
 
 Ratios are measured side by side in one process, one thread, way after way in turns, and are medians over the rounds. **Other work ran on the
