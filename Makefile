@@ -6,6 +6,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BENCH ?= $(sort $(wildcard benchmarks/*.py))
+SPEED := startup attention training inference growth
+QUICK ?=
 DEMO ?=
 PYTEST ?=
 
@@ -27,12 +29,12 @@ TOOTHWISE_WEIGHTS ?= $(abspath ../shared/weights)
 export TOOTHWISE_WEIGHTS
 endif
 
-.PHONY: help setup demo test test-full lint bench docs paper clean
+.PHONY: help setup demo test test-full lint bench bench-speed bench-all docs paper clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY) ## only set up .venv (the other targets do it by themselves)
 
@@ -51,7 +53,15 @@ lint: $(READY) ## check style, types and the order of imports
 	@$(BIN)/mypy
 	@PYTHONPATH= $(BIN)/lint-imports --no-cache --no-logo
 
-bench: $(READY) ## measure; results in benchmarks/results/ (BENCH=benchmarks/startup.py picks one)
+bench: $(READY) ## quick benchmarks; ratios, and which moved by more than 20 % (QUICK="attention --strict" picks)
+	@$(BIN)/python -W ignore benchmarks/quick $(QUICK)
+
+bench-speed: $(READY) ## measure anew what docs/performance.md states (an idle machine; an hour), and write the page
+	@set -e; for name in $(SPEED); do echo "== $$name"; $(BIN)/python -W ignore benchmarks/$$name.py; done
+	@$(BIN)/python -W ignore benchmarks/quick --write
+	@$(BIN)/python benchmarks/pages
+
+bench-all: $(READY) ## all benchmarks, hours; results in benchmarks/results/ (BENCH=benchmarks/startup.py picks one)
 	@set -e; for script in $(BENCH); do echo "== $$script"; $(BIN)/python $$script; done
 
 docs: $(DOCS_READY) ## build the documentation into site/

@@ -1,6 +1,7 @@
 """Time of ``import toothwise`` and of ``toothwise --help``, each in a new process; writes results/startup.json.
 
     python benchmarks/startup.py
+    python benchmarks/startup.py --quick    # few rounds; writes only where --output says so
 
 The time of an interpreter that does nothing is measured in the same rounds, because it is part of both.
 """
@@ -35,8 +36,11 @@ def seconds(command: list[str]) -> float:
 def main() -> None:
     """Measure in turns, so that a busy moment hits all commands alike; the first round only fills the file cache."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--output", type=Path)
+    args = parser.parse_args()
+    rounds = args.rounds or (5 if args.quick else 15)
     taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for number in range(rounds + 1):
         for name, command in COMMANDS.items():
@@ -53,7 +57,15 @@ def main() -> None:
     }
     for name, row in result.items():
         print(f"{name:<22} {row['median_seconds']:.3f} s (largest {row['largest_seconds']:.3f} s)")
-    print(write_result(Path(__file__).parent / "results" / "startup.json", {"rounds": rounds}, result))
+    nothing = result["python, nothing"]["median_seconds"]
+    ratios = {
+        f"{name} / python, nothing": round(row["median_seconds"] / nothing, 3)
+        for name, row in result.items()
+        if name != "python, nothing"
+    }
+    output = args.output or (None if args.quick else Path(__file__).parent / "results" / "startup.json")
+    if output:
+        print(write_result(output, {"rounds": rounds}, {**result, "ratios": ratios}))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from common import ROOT
 from encoder import encoder
 from family import family
 from hums2023 import hums2023
+from performance import performance
 from severity import severity
 
 from diagnosis import diagnosis
@@ -30,6 +31,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/encoder.md": encoder,
     "docs/results.md": results,
     "docs/diagnosis-results.md": diagnosis,
+    "docs/performance.md": performance,
 }
 
 

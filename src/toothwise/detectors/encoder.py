@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ __all__ = ["FrozenEncoder", "WeightsSource", "average", "encode_groups", "find_w
 
 RANDOM = "random"
 VARIABLE = "TOOTHWISE_WEIGHTS"
+_FORMAT = 1  # of cached encodings; to be raised where this file gives other numbers for the same image and weights
 _UNUSED = ("head.", "fc_norm.", "mask_token")  # of pre-training and classification: no part of an encoder
 
 
@@ -203,7 +205,8 @@ def encode_groups(
     cache = cache or shared_cache()
     if cache is None:
         return encode(images)
-    return cache.of(images, encode, f"{encoder.source.sha256}{encoder.target_layers}{groups}")
+    computed_by = f"{_FORMAT} torch {torch.__version__} timm {version('timm')}"  # files outlive an update
+    return cache.of(images, encode, f"{encoder.source.sha256}{encoder.target_layers}{groups}{computed_by}")
 
 
 def average(tensors: list[Tensor]) -> Tensor:

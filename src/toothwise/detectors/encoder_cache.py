@@ -55,13 +55,20 @@ class EncoderCache:
         self._held[key] = value
         self.bytes += size
 
+    def rounded(self, value: list[Tensor]) -> list[Tensor]:
+        """Tensors as they come back from what is held."""
+        return value
+
     def of(self, images: Tensor, encode: Callable[[Tensor], list[Tensor]], what: str = "") -> list[Tensor]:
         """``encode(images)``, computed only for images ``[b, ...]`` that are not held yet.
 
         Args:
             images: one after the other along the first dimension.
-            encode: gives tensors ``[b, ...]``, image by image the same whatever stands beside it.
+            encode: gives float32 tensors ``[b, ...]``, image by image the same whatever stands beside it.
             what: tells results of different encoders apart.
+
+        Returns:
+            float32 tensors ``[b, ...]`` where the images are.
         """
         import torch
 
@@ -71,10 +78,12 @@ class EncoderCache:
         if missing:
             fresh = encode(images[missing])
             for position, i in enumerate(missing):
-                held[i] = [t[position].clone() for t in fresh]
-                self.put(keys[i], held[i] or [])
+                new = [t[position].clone() for t in fresh]
+                self.put(keys[i], new)
+                held[i] = self.rounded(new)
         found = [item for item in held if item is not None]
-        return [torch.stack(parts) for parts in zip(*found, strict=True)]
+        with torch.autocast(images.device.type, enabled=False):  # it refuses to stack float16 on a CPU
+            return [torch.stack(parts).to(images.device).float() for parts in zip(*found, strict=True)]
 
 
 _shared: list[EncoderCache | None] = []

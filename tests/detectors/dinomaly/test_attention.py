@@ -7,6 +7,7 @@ pytest.importorskip("anomalib")
 from anomalib.models.image.dinomaly.components import LinearAttention
 
 from toothwise.detectors.dinomaly import attention as module
+from toothwise.detectors.dinomaly import line_attention
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.errors import InputError
 
@@ -220,3 +221,49 @@ def test_excluded_neighbours_do_not_count_and_all_others_do(axis, exclude):
         _make(axis="y", exclude=1)(_tokens(3 * w), (3, w))
     with pytest.raises(InputError, match="exclude must be a whole number"):
         _make(exclude=-1)
+
+
+@pytest.mark.parametrize("grid", [(3, 5), (40, 7), (7, 40)])
+@pytest.mark.parametrize("prefix", [0, 1, 5])
+@pytest.mark.parametrize(
+    ("axis", "mix", "per"),
+    [
+        ("y", "learned", "layer"),
+        ("x", "learned", "layer"),
+        ("both", "learned", "head"),
+        ("both", "adaptive", "layer"),
+        ("both", "adaptive", "head"),
+        ("both", "fixed", "layer"),
+    ],
+)
+def test_the_written_gradient_is_that_of_autograd(monkeypatch, axis, mix, per, prefix, grid):
+    """``line_attention`` against the plain core: outputs and all gradients, heads together and one by one."""
+    layer = _make(axis=axis, mix=mix, alpha_per=per, alpha=0.3, qkv_bias=True)
+    if mix == "adaptive" and axis == "both":
+        torch.nn.init.normal_(layer.alpha_of_token.weight, std=0.3)
+    tokens = _tokens(prefix + grid[0] * grid[1]).requires_grad_()
+    upstream = _tokens(prefix + grid[0] * grid[1], seed=2)
+    wanted = [tokens, *layer.parameters()]
+
+    def found():
+        out = layer(tokens, grid)
+        return [out, *torch.autograd.grad(out, wanted, upstream)]
+
+    together = found()
+    monkeypatch.setattr(line_attention, "_parts", lambda heads, size, device: [slice(0, 1), slice(1, heads)])
+    split = found()
+    monkeypatch.setattr(layer, "_needs_plain", lambda: True)
+    for plain, one, two in zip(found(), together, split, strict=True):
+        torch.testing.assert_close(one, plain, atol=2e-5, rtol=1e-4)
+        torch.testing.assert_close(two, plain, atol=2e-5, rtol=1e-4)
+
+
+def test_what_the_written_gradient_does_not_do_is_left_to_autograd():
+    layer = _make(attn_drop=0.5)
+    assert not layer._needs_plain()
+    assert layer.train()._needs_plain()
+    assert _make(axis="x", exclude=0)._needs_plain()
+    tokens = _tokens(12).requires_grad_()
+    (first,) = torch.autograd.grad(_make()(tokens, (3, 4)).square().sum(), tokens, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.sum().backward()

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from toothwise.detectors.dinomaly.line_attention import EPS, line_attention, must_be_plain
 from toothwise.errors import InputError
 
 __all__ = ["DirectionalLinearAttention"]
-
-_EPS = 1e-6  # without it the ratio was not finite for tokens of size 1e4
 
 
 def _check(name: str, value: object, allowed: tuple[str, ...]) -> None:
@@ -137,15 +136,35 @@ class DirectionalLinearAttention(nn.Module):
             raise InputError(f"exclude={self.exclude} leaves nothing to attend to on a line of {longest} tokens")
         if p and self.prefix == "drop":
             raise InputError(f"prefix='drop' takes the {h * w} tokens of the grid alone, but got {n}")
-        qkv = self.qkv(tokens).reshape(b, n, 3, self.num_heads, dim // self.num_heads).permute(2, 0, 3, 1, 4)
-        with torch.autocast(device_type=tokens.device.type, enabled=False):
-            q, k, v = (x.float() for x in qkv.unbind(0))
+        qkv = self.qkv(tokens).reshape(b, n, 3, self.num_heads, dim // self.num_heads)
+        alpha = self._alpha_over_grid(tokens[:, p:], grid)
+        out = self._plain(qkv, grid, alpha) if self._needs_plain() else line_attention(qkv, grid, self.axis, alpha)
+        return self.proj_drop(self.proj(out))
+
+    def _needs_plain(self) -> bool:
+        """What only the plain core does: neighbours left out, dropout, and being compiled or exported as a graph."""
+        dropping = self.training and self.attn_drop.p > 0
+        return self.exclude is not None or dropping or must_be_plain()
+
+    def _alpha_over_grid(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor | None:
+        """Weight of axis y that broadcasts to ``[b, heads, h, w, 1]``, float32; None without two axes."""
+        if self.axis != "both":
+            return None
+        if self.mix == "adaptive":
+            return self.alpha(tokens).float().unflatten(2, grid)
+        return self.alpha().float().reshape(1, -1, 1, 1, 1)
+
+    def _plain(self, qkv: Tensor, grid: tuple[int, int], alpha: Tensor | None) -> Tensor:
+        """What ``line_attention`` computes, from torch's own operations."""
+        b, n, _, heads, d = qkv.shape
+        p = n - grid[0] * grid[1]
+        with torch.autocast(device_type=qkv.device.type, enabled=False):
+            q, k, v = (x.float() for x in qkv.permute(2, 0, 3, 1, 4).unbind(0))
             q, k, v = functional.elu(q) + 1.0, functional.elu(k) + 1.0, self.attn_drop(v)
-            mixed = self._lines(q, k, v, h, w, p, tokens)
+            mixed = self._lines(q, k, v, grid, alpha)
             if p:
                 mixed = torch.cat([_attend(q[:, :, :p], k, v), mixed], dim=2)
-        out = mixed.transpose(1, 2).reshape(b, n, dim).to(qkv.dtype)
-        return self.proj_drop(self.proj(out))
+        return mixed.transpose(1, 2).reshape(b, n, heads * d).to(qkv.dtype)
 
     @torch.no_grad()
     def line_weights(self, tokens: Tensor, grid: tuple[int, int]) -> dict[str, Tensor]:
@@ -176,31 +195,23 @@ class DirectionalLinearAttention(nn.Module):
             total = weight.sum(-1, keepdim=True)
             if p:
                 total = total + (lines[0] @ k[:, :, None, :p].transpose(-2, -1)).sum(-1, keepdim=True)
-            weight = weight / (total + _EPS)
+            weight = weight / (total + EPS)
             out[axis] = weight.transpose(2, 3) if axis == "y" else weight
         return out
 
-    def _lines(self, q: Tensor, k: Tensor, v: Tensor, h: int, w: int, p: int, tokens: Tensor) -> Tensor:
+    def _lines(self, q: Tensor, k: Tensor, v: Tensor, grid: tuple[int, int], alpha: Tensor | None) -> Tensor:
         """The grid's tokens after attention along the chosen lines, ``[b, heads, h*w, d]``."""
-        b, heads, _, d = q.shape
-        qg, kg, vg = (x[:, :, p:].reshape(b, heads, h, w, d) for x in (q, k, v))
+        p = q.shape[2] - grid[0] * grid[1]
+        qg, kg, vg = (x[:, :, p:].unflatten(2, grid) for x in (q, k, v))
         kp, vp = (x[:, :, None, :p] for x in (k, v))  # the same prefix for every line
-        lines = []
-        if self.axis in ("y", "both"):
-            lines.append(
-                _attend(qg.transpose(2, 3), kg.transpose(2, 3), vg.transpose(2, 3), kp, vp, self.exclude).transpose(
-                    2, 3
-                )
-            )
-        if self.axis in ("x", "both"):
-            lines.append(_attend(qg, kg, vg, kp, vp, self.exclude))
-        if len(lines) == 1:
-            return lines[0].reshape(b, heads, h * w, d)
-        out_y, out_x = lines
-        alpha = self.alpha(tokens[:, p:] if self.mix == "adaptive" else None).float()
-        shape = (b, -1, h, w, 1) if self.mix == "adaptive" else (1, -1, 1, 1, 1)
-        alpha = alpha.reshape(shape)
-        return (alpha * out_y + (1.0 - alpha) * out_x).reshape(b, heads, h * w, d)
+        out = {}
+        if self.axis != "x":
+            q, k, v = (x.transpose(2, 3) for x in (qg, kg, vg))
+            out["y"] = _attend(q, k, v, kp, vp, self.exclude).transpose(2, 3)
+        if self.axis != "y":
+            out["x"] = _attend(qg, kg, vg, kp, vp, self.exclude)
+        mixed = out[self.axis] if alpha is None else alpha * out["y"] + (1.0 - alpha) * out["x"]
+        return mixed.flatten(2, 3)
 
 
 def _attend(
@@ -229,9 +240,9 @@ def _attend(
             more = q @ k_prefix.transpose(-2, -1)
             total = total + more.sum(-1, keepdim=True)
             out = out + more @ v_prefix
-        return out / (total + _EPS)
+        return out / (total + EPS)
     kv, k_sum = k.transpose(-2, -1) @ v, k.sum(-2, keepdim=True)
     if has_prefix and k_prefix is not None and v_prefix is not None:
         kv = kv + k_prefix.transpose(-2, -1) @ v_prefix
         k_sum = k_sum + k_prefix.sum(-2, keepdim=True)
-    return (q @ kv) / ((q * k_sum).sum(-1, keepdim=True) + _EPS)
+    return (q @ kv) / ((q * k_sum).sum(-1, keepdim=True) + EPS)

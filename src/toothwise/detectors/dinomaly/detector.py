@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.embedded import EMBEDDED, image_size_for
-from toothwise.detectors.encoder_cache import EncoderCache, shared_cache
+from toothwise.detectors.encodings import training_encodings
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
 from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.pooling import check_pooling, pool_lines
@@ -148,8 +148,8 @@ class DinomalyDetector(Detector):
         self._images.fit(values)
         images = self._images(values)
         module.model.encoder.grid(images)
-        module.model.cache = shared_cache() or EncoderCache()
-        loss = self._train(module, images)
+        with training_encodings() as module.model.cache:
+            loss = self._train(module, images)
         module.model.cache = None
         self._module = module.eval()
         source = asdict(module.model.encoder.source)

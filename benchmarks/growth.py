@@ -1,0 +1,189 @@
+"""How time and memory grow with tokens, maps, records and the length of a recording: exponents, fitted and plotted.
+
+    python benchmarks/growth.py            # some minutes; writes results/growth.json and docs/images/growth.png
+    python benchmarks/growth.py --quick    # small sizes; writes only where --output says so
+
+The exponent is the slope of log cost over log size on the larger half of the sizes, where what is paid once no longer
+hides the growth. Sizes are measured in turns; seconds are of the processor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import tracemalloc
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from measuring.counting import peak_bytes
+from measuring.fitted import exponent
+from measuring.paired import paired
+
+from toothwise import GearPair, build_map, detectors
+from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
+from toothwise.diagnosis import judge, learn_baseline, learn_reference, look_at
+from toothwise.results import write_result
+from toothwise.simulate.maps import generate
+from toothwise.vibration.records import Tachometer, VibrationRecord
+from vibration import DRIVEN, DRIVING, RATE, make
+
+Make = Callable[[int], Callable[[], Any]]  # a size -> what is measured
+SHAPE = (18, 35)  # of maps where records are judged
+
+
+def allocated(work: Callable[[], Any]) -> int:
+    """Peak bytes that Python and NumPy took while ``work`` ran."""
+    tracemalloc.start()
+    work()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def attention(side: int) -> Callable[[], Any]:
+    """A training step of directional attention over a square grid."""
+    layer = DirectionalLinearAttention(384, 6, axis="both", qkv_bias=True)
+    tokens = torch.randn(1, side * side, 384, requires_grad=True)
+
+    def step() -> None:
+        layer(tokens, (side, side)).sum().backward()
+        layer.zero_grad(set_to_none=True)
+        tokens.grad = None
+
+    return step
+
+
+def scan(name: str) -> Make:
+    """Prediction of a fitted detector without a network."""
+    fitted = detectors.create(name).fit(generate("C", 400, False, seed=0)[0])
+    return lambda n: partial(fitted.predict, generate("C", n, True, seed=1)[0])
+
+
+def network() -> Make:
+    """Prediction of Directional Dinomaly with the encoder of the package."""
+    fitted = detectors.create("dinomaly_directional", max_steps=1)
+    fitted._fit(generate("C", 8, False, seed=0)[0])
+    return lambda n: partial(fitted.predict, generate("C", n, True, seed=1)[0])
+
+
+def records() -> Make:
+    """Diagnosis of a sequence: every record looked at, then judged."""
+    healthy = generate("C", 200, False, shape=SHAPE, seed=0)[0]
+    detector = detectors.create("scan").fit(healthy)
+    reference = learn_reference(detector, healthy)
+    baseline = learn_baseline(reference)
+
+    def sized(n: int) -> Callable[[], Any]:
+        values = generate("C", n, False, shape=SHAPE, seed=1)[0]
+        table = pd.DataFrame({"record": np.arange(n)})
+
+        def work() -> None:
+            seen, _ = look_at(values, table, detector, reference, baseline)
+            judge(seen, baseline)
+
+        return work
+
+    return sized
+
+
+def recording(folder: Path) -> Make:
+    """From a recording of so many seconds to a map."""
+
+    def sized(seconds: int) -> Callable[[], Any]:
+        place = folder / str(seconds)
+        place.mkdir()
+        make(place, float(seconds))
+        pulses = Tachometer("times", np.load(place / "pulses.npy"))
+        x = np.load(place / "x.npy")
+        return lambda: build_map(VibrationRecord({"x": x}, RATE, pulses, unit="g"), GearPair(DRIVING, DRIVEN))
+
+    return sized
+
+
+def cases(quick: bool, folder: Path) -> dict[str, tuple[Make, list[int], str, int]]:
+    """name: (how, sizes, unit, rounds); tokens count as side squared."""
+    small = slice(0, 4) if quick else slice(None)
+    maps = [125, 250, 500, 1000, 2000, 4000][small]
+    found: dict[str, tuple[Make, list[int], str, int]] = {
+        "directional attention, a training step": (attention, [16, 24, 32, 48, 64][small], "tokens", 5),
+        "scan, prediction": (scan("scan"), maps, "maps", 5),
+        "scan_learned, prediction": (scan("scan_learned"), maps, "maps", 5),
+        "map generator": (lambda n: partial(generate, "C", n, True, seed=1), maps, "maps", 5),
+        "diagnosis of a sequence": (records(), [50, 100, 200, 400, 800][small], "records", 3),
+        "recording to map": (recording(folder), [15, 30, 60, 120][: 3 if quick else None], "seconds of recording", 3),
+    }
+    if not quick:
+        found["dinomaly_directional, prediction"] = (network(), [4, 8, 16, 32], "maps", 3)
+    return found
+
+
+def measure(how: Make, sizes: list[int], unit: str, rounds: int, *, of_network: bool) -> dict[str, Any]:
+    """Cost of each size and the exponents."""
+    works = {str(size): how(size) for size in sizes}
+    times = paired(works, rounds=rounds, warm_up=1)
+    seconds = [float(np.median(times[str(size)].cpu)) for size in sizes]
+    of_torch = unit == "tokens" or of_network
+    memory = [(peak_bytes if of_torch else allocated)(works[str(size)]) for size in sizes]
+    counted = [size * size for size in sizes] if unit == "tokens" else sizes
+    return {
+        "unit": unit,
+        "sizes": counted,
+        "seconds": [round(s, 5) for s in seconds],
+        "peak_mib": [round(m / 2**20, 3) for m in memory],
+        "exponent_of_time": round(exponent(counted, seconds), 3),
+        "exponent_of_memory": round(exponent(counted, memory), 3),
+    }
+
+
+def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
+    """Cost per unit over size: a level line grows in proportion."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.6), sharey=False)
+    for name, row in found.items():
+        sizes = np.array(row["sizes"]) / row["sizes"][0]
+        for axes, key, what in ((left, "seconds", "time"), (right, "peak_mib", "memory")):
+            cost = np.array(row[key]) / row[key][0]
+            axes.plot(sizes, cost, "o-", label=f"{name}: {row[f'exponent_of_{what}']:.2f}", markersize=4)
+    for axes, what in ((left, "Processor time"), (right, "Peak memory")):
+        ends = np.array(axes.get_xlim()).clip(1)
+        axes.plot([1, ends[1]], [1, ends[1]], "k--", linewidth=1, label="in proportion: 1")
+        axes.set(xscale="log", yscale="log", xlabel="size, smallest = 1", ylabel="cost, smallest = 1", title=what)
+        axes.legend(fontsize=7, title="exponent", title_fontsize=7)
+        axes.grid(alpha=0.3)
+    figure.tight_layout()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Measure, write, draw."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--output", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    here, found = Path(__file__).parent, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, (how, sizes, unit, rounds) in cases(args.quick, Path(folder)).items():
+            found[name] = measure(how, sizes, unit, rounds, of_network="dinomaly" in name)
+            row = found[name]
+            print(f"{name:<40} time {row['exponent_of_time']:.2f}, memory {row['exponent_of_memory']:.2f}", flush=True)
+    output = args.output or (None if args.quick else here / "results" / "growth.json")
+    ratios = {f"{name}, exponent of time": row["exponent_of_time"] for name, row in found.items()}
+    if output:
+        print(write_result(output, {"quick": args.quick, "threads": 1}, {"growth": found, "ratios": ratios}, seed=0))
+    if output and output.parent == here / "results":
+        draw(found, here.parent / "docs" / "images" / "growth.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the benchmarks measure with: paired times, counted work and memory, the machine's own limits."""

@@ -1,0 +1,69 @@
+"""What an operation of torch costs, counted and not timed: multiplications, bytes that are moved, peak memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+__all__ = ["Work", "count", "peak_bytes"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """flops: of matrix products, multiplications and additions; moved: bytes that operations read and wrote."""
+
+    flops: int
+    moved: int
+
+
+class _Traffic(TorchDispatchMode):
+    """Adds up the tensors that go into operations and come out; a view moves nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moved = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if not func.is_view and not func.name().startswith(("aten::empty", "aten::detach", "aten::_unsafe_view")):
+            read = [t for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)]
+            written = [t for t in tree_leaves(out) if isinstance(t, torch.Tensor)]
+            self.moved += sum(t.numel() * t.element_size() for t in read + written)
+        return out
+
+
+def count(work: Callable[[], Any]) -> Work:
+    """Run ``work`` once and count."""
+    counter = FlopCounterMode(display=False)
+    with counter:
+        work()
+    traffic = _Traffic()
+    with traffic:
+        work()
+    return Work(int(counter.get_total_flops()), traffic.moved)
+
+
+def peak_bytes(work: Callable[[], Any]) -> int:
+    """The most that tensors took at a time while ``work`` ran, beyond what was there before."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
+        work()
+    events = [e for e in found.profiler.kineto_results.events() if e.name() == "[memory]"]
+    held = peak = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak

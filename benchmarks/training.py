@@ -1,0 +1,218 @@
+"""Training steps against anomalib's Dinomaly: same images, same batch, same encoder, in one process and in turns.
+
+    python benchmarks/training.py            # writes results/training.json
+    python benchmarks/training.py --quick    # few steps of smaller images, no AUROC; writes only where --output says so
+
+A step is forward, backward, clip and optimiser, as in the second epoch: where there is a cache, it holds every image.
+Each gain on its own: the encoder stopped at its last used block and the faster attention ("graph"), the cache,
+bfloat16. Then both models are trained from the same weights on the same batches and score the same test maps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import anomalib.models.image.dinomaly.torch_model as upstream
+import numpy as np
+import torch
+from anomalib.models.image.dinomaly.components import StableAdamW, WarmCosineScheduler
+from measuring.counting import peak_bytes
+from measuring.paired import paired
+from torch import Tensor, nn
+
+from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
+from toothwise.detectors.encodings import EncodingFiles
+from toothwise.detectors.images import ImageMaker
+from toothwise.evaluation import auroc
+from toothwise.results import write_result
+from toothwise.simulate.maps import generate
+
+ENCODER = "vit_small_patch14_dinov2"
+BASE = "anomalib, float32"
+WAYS: dict[str, dict[str, Any]] = {
+    "anomalib, bfloat16": {"anomalib": True, "precision": "bfloat16"},
+    "graph": {},
+    "graph, cache": {"cache": True},
+    "graph, bfloat16": {"precision": "bfloat16"},
+    "graph, cache, bfloat16": {"cache": True, "precision": "bfloat16"},
+    "directional, cache": {"cache": True, "layers": (0, 1, 2)},
+    "directional, cache, bfloat16": {"cache": True, "precision": "bfloat16", "layers": (0, 1, 2)},
+}
+PROMISED = {"speed": 2.0, "auroc": 0.003}
+
+
+def theirs(ours: DirectionalDinomaly) -> nn.Module:
+    """anomalib's Dinomaly with the weights of ours, without a download."""
+    extractor = upstream.TimmFeatureExtractor
+    with mock.patch.object(upstream, "TimmFeatureExtractor", lambda **o: extractor(**{**o, "pre_trained": False})):
+        model = upstream.DinomalyModel(encoder_name=ENCODER)
+    model.encoder.feature_extractor.load_state_dict(ours.model.encoder.vit.state_dict(), strict=False)
+    for part in ("bottleneck", "decoder"):
+        getattr(model, part).load_state_dict(getattr(ours.model, part).state_dict())
+    model.encoder.requires_grad_(False)
+    return model
+
+
+class Trainer:
+    """A model and its optimiser; ``step`` trains on one batch."""
+
+    def __init__(self, model: nn.Module, precision: str, device: str, steps: int) -> None:
+        self.model, self.precision, self.device = model.to(device).train(), precision, device
+        self.parameters = list(nn.ModuleList([model.bottleneck, model.decoder]).parameters())
+        self.optimizer = StableAdamW(self.parameters, lr=2e-3, weight_decay=1e-4, amsgrad=True, eps=1e-6)
+        self.schedule = WarmCosineScheduler(
+            self.optimizer, base_value=2e-3, final_value=2e-4, total_iters=steps, warmup_iters=min(100, steps // 10)
+        )
+        self.done = 0
+
+    def step(self, images: Tensor) -> float:
+        """The loss of this step."""
+        with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"):
+            loss = self.model(images.to(self.device), global_step=self.done)
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters, 0.1)
+        self.optimizer.step()
+        self.schedule.step()
+        self.done += 1
+        if self.device != "cpu":
+            torch.cuda.synchronize()
+        return float(loss.detach())
+
+
+def trainer(way: dict[str, Any], folder: Path, device: str, steps: int) -> Trainer:
+    """The trainer of one way, from the same start."""
+    ours = DirectionalDinomaly(
+        ENCODER,
+        directional_layers=way.get("layers", ()),
+        mining_steps=max(1, steps // 5),
+        pre_processor=False,
+        evaluator=False,
+        visualizer=False,
+    )
+    model = theirs(ours) if way.get("anomalib") else ours.model
+    if not way.get("anomalib"):
+        model.cache = EncodingFiles(folder) if way.get("cache") else None
+    else:
+        model.loss_fn.p_schedule_steps = max(1, steps // 5)
+    return Trainer(model, way.get("precision", "float32"), device, steps)
+
+
+def speeds(images: Tensor, batch: int, rounds: int, device: str, folder: Path) -> dict[str, dict[str, Any]]:
+    """Time and memory of a step of every way."""
+    trainers = {n: trainer(w, folder, device, 1000) for n, w in {BASE: {"anomalib": True}, **WAYS}.items()}
+    steps: dict[str, Callable[[], float]] = {n: partial(t.step, images[:batch]) for n, t in trainers.items()}
+    times = paired(steps, rounds=rounds, warm_up=1)
+    clock, found = ("cpu" if device == "cpu" else "wall"), {}
+    memory = {name: peak_bytes(step) for name, step in steps.items()}
+    for name, taken in times.items():
+        facts = taken.facts(times[BASE], clock=clock)
+        found[name] = facts | {
+            "images_per_second": round(batch / facts[f"{clock}_ms"] * 1e3, 3),
+            "speed_over_anomalib": round(1 / facts["ratio"], 3),
+            "peak_mib": round(memory[name] / 2**20, 1),
+            "memory_ratio": round(memory[name] / memory[BASE], 4),
+        }
+    return found
+
+
+def gains(found: dict[str, dict[str, Any]]) -> dict[str, float]:
+    """How many times faster each thing makes a step, on its own and together."""
+    speed = {name: row["speed_over_anomalib"] for name, row in found.items()}
+    both = "graph, cache, bfloat16"
+    return {
+        "graph": speed["graph"],
+        "cache": round(speed["graph, cache"] / speed["graph"], 3),
+        "bfloat16": round(speed["graph, bfloat16"] / speed["graph"], 3),
+        "bfloat16, with the cache": round(speed[both] / speed["graph, cache"], 3),
+        "total in float32": speed["graph, cache"],
+        "total in bfloat16 against anomalib in bfloat16": round(speed[both] / speed["anomalib, bfloat16"], 3),
+        "total": speed[both],
+        "total, directional": speed["directional, cache, bfloat16"],
+    }
+
+
+def accuracy(size: int, batch: int, steps: int, maps: int, device: str, folder: Path) -> dict[str, Any]:
+    """AUROC after the same training: anomalib in float32, ours with cache in both precisions."""
+    train = generate("C", maps, False, seed=11)[0]
+    common: dict[str, Any] = {"mode": "matched", "split": "test", "segment": False}
+    healthy = generate("C", maps, False, seed=12, **common)[0]
+    faulty = generate("C", maps, True, seed=13, contrast=(1.1, 1.3), **common)[0]
+    make = ImageMaker((size, size))
+    make.fit(train)
+    images, order = make(train), np.random.default_rng(0)
+    batches = [order.choice(maps, batch, replace=False) for _ in range(steps)]
+    labels = np.repeat([0, 1], [len(healthy), len(faulty)])
+    found = {}
+    ways = {BASE: {"anomalib": True}, **{n: WAYS[n] for n in ("graph, cache", "graph, cache, bfloat16")}}
+    for name, way in ways.items():
+        one = trainer(way, folder, device, steps)
+        torch.manual_seed(0)
+        losses = [one.step(images[b]) for b in batches]
+        model = one.model.eval()
+        model.cache = None
+        with torch.inference_mode():
+            scores = [
+                model(make(m).to(device)).pred_score.cpu()
+                for m in np.array_split(np.concatenate([healthy, faulty]), 40)
+            ]
+        area = auroc(torch.cat(scores).double().numpy(), labels)
+        found[name] = {"auroc": round(area, 5), "last_loss": round(float(np.mean(losses[-10:])), 5)}
+        print(name, found[name], flush=True)
+    for row in found.values():
+        row["auroc_difference"] = round(row["auroc"] - found[BASE]["auroc"], 5)
+    return {"size": size, "steps": steps, "maps": maps, "ways": found}
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="112 x 112, few rounds, no AUROC")
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument("--size", type=int, help="side of the images, a multiple of 14 [224]")
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--auroc-size", type=int, default=112)
+    parser.add_argument("--auroc-steps", type=int, default=100, help="0 = no AUROC")
+    parser.add_argument("--auroc-maps", type=int, default=200, help="training maps, and test maps of each kind")
+    parser.add_argument("--output", type=Path)
+    args = parser.parse_args()
+    size, rounds = args.size or (112 if args.quick else 224), args.rounds or (5 if args.quick else 9)
+    torch.set_num_threads(args.threads)
+    train = generate("C", 64, False, seed=1)[0]
+    make = ImageMaker((size, size))
+    make.fit(train)
+    with tempfile.TemporaryDirectory() as folder:
+        found = speeds(make(train), args.batch, rounds, args.device, Path(folder))
+        for name, row in found.items():
+            print(
+                f"{name:<30} {row['images_per_second']:6.2f} images/s, {row['speed_over_anomalib']:.2f} x, "
+                f"memory {row['memory_ratio']:.2f}",
+                flush=True,
+            )
+        result: dict[str, Any] = {"promised": PROMISED, "ways": found, "gains": gains(found)}
+        result["ratios"] = {f"{size} x {size}, {name}": row["ratio"] for name, row in found.items() if name != BASE}
+        print(result["gains"])
+        config = {"encoder": ENCODER, "size": size, "batch": args.batch, "rounds": rounds, "threads": args.threads}
+        config |= {"device": args.device, "quick": args.quick}
+        name = "training.json" if args.device == "cpu" else f"training_{args.device}.json"
+        output = args.output or (None if args.quick else Path(__file__).parent / "results" / name)
+        if output:  # before the long part, too
+            print(write_result(output, config, result, seed=0))
+        if args.auroc_steps and not args.quick:
+            result["accuracy"] = accuracy(
+                args.auroc_size, args.batch, args.auroc_steps, args.auroc_maps, args.device, Path(folder)
+            )
+            if output:
+                print(write_result(output, config, result, seed=0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""The core of directional attention with its gradient written out: the numbers of ``attention``, in fewer passes.
+
+Left to autograd, what stands around the products takes longer than they do: ``elu`` and its gradient are slow on a CPU,
+slices are given back as whole tensors of zeros, and products along columns copy their factors each time. Here the
+projection's output is brought into the order of the lines once, in float32; phi is exp(min(x, 0)) + max(x, 0), whose
+derivative is min(phi, 1); gradients are added up in place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["EPS", "line_attention", "must_be_plain"]
+
+EPS = 1e-6  # without it the ratio was not finite for tokens of size 1e4
+
+
+def line_attention(qkv: Tensor, grid: tuple[int, int], axis: str, alpha: Tensor | None = None) -> Tensor:
+    """Linear attention along the lines of a grid of tokens.
+
+    Args:
+        qkv: ``[b, p + h*w, 3, heads, d]``: queries, keys and values, prefix tokens first.
+        grid: (h, w).
+        axis: "y", "x" or "both".
+        alpha: with "both", weight of y, float32, that broadcasts to ``[b, heads, h, w, 1]``.
+
+    Returns:
+        ``[b, p + h*w, heads * d]`` of the type of ``qkv``; the arithmetic is float32. Prefix tokens attend to all
+        tokens, and all tokens to them. There is no second derivative.
+    """
+    out: Tensor = _Core.apply(qkv, alpha, grid, axis)
+    return out
+
+
+def must_be_plain() -> bool:
+    """Whether a graph is being compiled or exported, which wants torch's own operations."""
+    return torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
+
+
+class _Core(torch.autograd.Function):
+    """Some heads after the other, so that what is needed in between stays small."""
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, alpha: Tensor | None, grid: tuple[int, int], axis: str) -> Tensor:
+        b, n, _, heads, d = qkv.shape
+        axes = "xy" if axis == "both" else axis
+        parts = _parts(heads, b * n * d, qkv.device.type)
+        out = qkv.new_empty(b, n, heads, d)
+        with torch.autocast(qkv.device.type, enabled=False):
+            for part in parts:
+                _forward(qkv[:, :, :, part], _of_part(alpha, part), grid, axes, out[:, :, part])
+        ctx.save_for_backward(qkv, alpha)
+        ctx.grid, ctx.axes, ctx.parts = grid, axes, parts
+        return out.flatten(2)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        qkv, alpha = ctx.saved_tensors
+        grad = grad.unflatten(2, qkv.shape[3:])
+        of_qkv = torch.empty_like(qkv, memory_format=torch.contiguous_format)
+        of_alpha = torch.zeros_like(alpha) if ctx.needs_input_grad[1] else None
+        with torch.autocast(grad.device.type, enabled=False):
+            for part in ctx.parts:
+                prefix, lines = _load(qkv[:, :, :, part], ctx.grid, ctx.axes)  # again: to keep them takes twice qkv
+                share, into = _of_part(alpha, part), of_qkv[:, :, :, part]
+                met = _backward(grad[:, :, part], share, prefix, lines, ctx.grid, ctx.axes, into)
+                if of_alpha is not None:
+                    place = _of_part(of_alpha, part)
+                    place += (met["y"] - met["x"]).sum_to_size(place.shape)
+        return of_qkv, of_alpha, None, None
+
+
+def _parts(heads: int, size: int, device: str) -> list[slice]:
+    """Slices of the heads; ``size`` is that of one of them. A part's tensors should fit into a processor's cache."""
+    step = max(1, (1 << 17 if device == "cpu" else 1 << 23) // size)
+    return [slice(i, min(i + step, heads)) for i in range(0, heads, step)]
+
+
+def _of_part(alpha: Tensor | None, part: slice) -> Any:
+    return alpha if alpha is None or alpha.shape[1] == 1 else alpha[:, part]
+
+
+def _load(qkv: Tensor, grid: tuple[int, int], axes: str) -> tuple[Tensor, list[Tensor]]:
+    """In float32, phi applied: prefix ``[3, b, heads, p, d]``, and by axis ``[3, b, heads, lines, length, d]``."""
+    p = qkv.shape[1] - grid[0] * grid[1]
+    prefix = _ordered(qkv[:, :p].permute(2, 0, 3, 1, 4))
+    first = _ordered(_turned(qkv[:, p:].unflatten(1, grid).permute(3, 0, 4, 1, 2, 5), axes[0]))
+    _phi(prefix[:2])
+    _phi(first[:2])
+    return prefix, [first, *(_turned(first, a).contiguous() for a in axes[1:])]
+
+
+def _forward(qkv: Tensor, alpha: Tensor | None, grid: tuple[int, int], axes: str, out: Tensor) -> None:
+    """Attention of some heads, into ``out`` ``[b, n, heads, d]``."""
+    prefix, lines = _load(qkv, grid, axes)
+    found = [_turned(_along(t, prefix).forward().view_as(t[0]), a) for t, a in zip(lines, axes, strict=True)]
+    mixed = found[0] if alpha is None else torch.lerp(found[0], found[1], alpha)
+    p = prefix.shape[3]
+    out[:, p:].unflatten(1, grid).permute(0, 3, 1, 2, 4).copy_(mixed)
+    if p:
+        out[:, :p] = _of_prefix(lines[0], prefix).forward().view_as(prefix[0]).transpose(1, 2)
+
+
+def _backward(
+    grad: Tensor,
+    alpha: Tensor | None,
+    prefix: Tensor,
+    lines: list[Tensor],
+    grid: tuple[int, int],
+    axes: str,
+    of_qkv: Tensor,
+) -> dict[str, Tensor]:
+    """Gradient of some heads, into ``of_qkv``; the gradients of the axes' shares, ``[b, heads, h, w, 1]``."""
+    p = prefix.shape[3]
+    grad = grad.transpose(1, 2)
+    of_prefix, of_lines, met = torch.zeros_like(prefix), [], {}
+    of_common = of_prefix[1:].flatten(1, 2)
+    for t, axis in zip(lines, axes, strict=True):
+        share = None if alpha is None else alpha if axis == "y" else 1.0 - alpha
+        if share is not None:
+            share = _turned(share, axis).expand(*t.shape[1:5], 1).reshape(-1, t.shape[4], 1)
+        into, g = torch.empty_like(t), _ordered(_turned(grad[:, :, p:].unflatten(2, grid), axis)).flatten(0, 2)
+        scores = _along(t, prefix).backward(g, share, into.flatten(1, 3), of_common)
+        of_lines.append(into)
+        met[axis] = _turned(scores.view(*t.shape[1:5], 1), axis)
+    if p:
+        g = _ordered(grad[:, :, :p]).flatten(0, 1)
+        _, of_k, of_v = of_lines[0].flatten(3, 4).flatten(1, 2)
+        parts = (of_prefix[0].flatten(0, 1), of_k, of_v)
+        _of_prefix(lines[0], prefix).backward(g, None, parts, of_common, add=True)
+    for given, t in zip([*of_lines, of_prefix], [*lines, prefix], strict=True):
+        for k in range(2):
+            given[k].mul_(t[k].clamp(max=1.0))  # the derivative of phi
+    total = _turned(of_lines[0], axes[0])
+    for given, axis in zip(of_lines[1:], axes[1:], strict=True):
+        total.add_(_turned(given, axis))
+    of_qkv[:, p:].unflatten(1, grid).permute(3, 0, 4, 1, 2, 5).copy_(total)
+    of_qkv[:, :p] = of_prefix.permute(1, 3, 0, 2, 4)
+    return met
+
+
+class _Attention:
+    """Queries ``[m, i, d]`` over keys and values ``[m, j, d]`` and over common ones ``[c, p, d]``; c divides m.
+
+    Args:
+        short: (q k^T) v, the cheaper order where few keys meet few queries; else q (k^T v).
+    """
+
+    def __init__(self, q: Tensor, k: Tensor, v: Tensor, common: Tensor, *, short: bool) -> None:
+        self.q, self.k, self.v, self.short = q, k, v, short
+        self.common_k, self.common_v = common
+        self.common = common.shape[2] > 0
+
+    def _together(self, t: Tensor) -> Tensor:
+        """``[m, i, ...]`` -> ``[c, m/c * i, ...]``."""
+        return t.view(len(self.common_k), -1, t.shape[-1])
+
+    def forward(self) -> Tensor:
+        """``[m, i, d]``."""
+        if self.short:
+            score = self.q @ self.k.mT
+            total, out = score.sum(-1, keepdim=True), score @ self.v
+        else:
+            total, out = self.q @ self.k.sum(1, keepdim=True).mT, self.q @ (self.k.mT @ self.v)
+        if self.common:
+            more = self._together(self.q) @ self.common_k.mT
+            total += more.sum(-1, keepdim=True).view_as(total)
+            self._together(out).baddbmm_(more, self.common_v)
+        return out.div_(total.add_(EPS))
+
+    def backward(self, g: Tensor, share: Tensor | None, into: Any, of_common: Tensor, *, add: bool = False) -> Tensor:
+        """Gradients, from that of the output ``[m, i, d]``.
+
+        Args:
+            g: gradient of the output.
+            share: ``[m, i, 1]``, factor of the output; None = 1.
+            into: where those of q, k and v go.
+            of_common: ``[2, c, p, d]``, where those of the common keys and values are added.
+            add: those of k and v are added, too.
+
+        Returns:
+            ``[m, i, 1]``: g times the output, the gradient of ``share``.
+        """
+        of_q, of_k, of_v = into
+        if self.short:
+            score, got = self.q @ self.k.mT, g @ self.v.mT
+            total, met = score.sum(-1, keepdim=True), (score * got).sum(-1, keepdim=True)
+        else:
+            kv, k_sum = self.k.mT @ self.v, self.k.sum(1, keepdim=True)
+            got = torch.bmm(g, kv.mT, out=of_q)
+            total, met = self.q @ k_sum.mT, torch.mul(self.q, got, out=of_k).sum(-1, keepdim=True)
+        if self.common:
+            more, more_got = self._together(self.q) @ self.common_k.mT, self._together(g) @ self.common_v.mT
+            total += more.sum(-1, keepdim=True).view_as(total)
+            met += (more * more_got).sum(-1, keepdim=True).view_as(met)
+        total += EPS
+        met /= total
+        scale = total.reciprocal_() if share is None else share / total
+        if self.short:
+            of_score, weight = got.sub_(met).mul_(scale).mT, score.mul_(scale).mT
+            torch.bmm(of_score.mT, self.k, out=of_q)
+            torch.baddbmm(of_k, of_score, self.q, beta=int(add), out=of_k)
+            torch.baddbmm(of_v, weight, g, beta=int(add), out=of_v)
+        else:
+            of_total = (met * scale).neg_()
+            of_kv = self.q.mT @ torch.mul(g, scale, out=of_v)
+            got.mul_(scale).baddbmm_(of_total, k_sum)
+            torch.baddbmm(of_total.mT @ self.q, self.v, of_kv.mT, out=of_k)
+            torch.bmm(self.k, of_kv, out=of_v)
+        if self.common:
+            of_more = more_got.sub_(self._together(met)).mul_(self._together(scale))
+            self._together(of_q).baddbmm_(of_more, self.common_k)
+            of_common[0].baddbmm_(of_more.mT, self._together(self.q))
+            of_common[1].baddbmm_(more.mul_(self._together(scale)).mT, self._together(g))
+        return met
+
+
+def _along(lines: Tensor, prefix: Tensor) -> _Attention:
+    """Of the tokens of each line, ``[3, b, heads, lines, length, d]``."""
+    q, k, v = lines.flatten(1, 3)
+    return _Attention(q, k, v, prefix[1:].flatten(1, 2), short=lines.shape[4] < lines.shape[5])
+
+
+def _of_prefix(lines: Tensor, prefix: Tensor) -> _Attention:
+    """Of the prefix tokens ``[3, b, heads, p, d]``, which attend to everything."""
+    _, k, v = lines.flatten(3, 4).flatten(1, 2)
+    return _Attention(prefix[0].flatten(0, 1), k, v, prefix[1:].flatten(1, 2), short=True)
+
+
+def _turned(t: Tensor, axis: str) -> Tensor:
+    """``[..., h, w, d]`` <-> ``[..., lines, length, d]``."""
+    return t.transpose(-3, -2) if axis == "y" else t
+
+
+def _ordered(t: Tensor) -> Tensor:
+    """Contiguous and in float32, in one pass; always a copy."""
+    return torch.empty(t.shape, dtype=torch.float32, device=t.device).copy_(t)
+
+
+def _phi(t: Tensor) -> None:
+    """elu(t) + 1 in place."""
+    low = t.clamp(max=0.0).exp_()
+    t.clamp_(min=0.0).add_(low)

@@ -1,0 +1,132 @@
+"""What the frozen encoder gives for training images, held on disk: the encoder runs once, whatever the epochs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from toothwise.detectors.encoder_cache import EncoderCache, shared_cache
+from toothwise.errors import OutputError
+from toothwise.files import atomic_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["VARIABLE", "EncodingFiles", "training_encodings"]
+
+VARIABLE = "TOOTHWISE_CACHE"
+_HEADER = 128  # bytes of an npy file before its values
+
+
+class EncodingFiles(EncoderCache):
+    """An EncoderCache of files, float16, read through a memory map: one per image, named by the hash of its content.
+
+    The hash covers the image as the encoder gets it (data and transform), the encoder's weights, the layers and
+    the versions of the packages that compute it, so that nothing stale can be found. Files appear whole or not at all;
+    processes may share a folder.
+
+    Values are rounded whether they were held or not, so that a training does not depend on what was.
+
+    Args:
+        folder: made where it is missing.
+        max_bytes: what this folder may hold. When it is full, files go that nobody has used since this object was made,
+            the oldest first; where there are none, nothing more is held: among images that are all needed again, to
+            drop one for another gains nothing.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int = 8 * 2**30) -> None:
+        super().__init__(max_bytes)
+        self.folder, self.began = folder, time.time()
+        self._old: list[tuple[float, int, Path]] | None = None  # age, size, path; None = not looked yet
+        self._full = False
+
+    def get(self, key: bytes) -> list[Tensor] | None:
+        """What is held for a key, as float16."""
+        import torch
+
+        path = self._path(key)
+        try:
+            held = np.load(path, mmap_mode="c")  # private pages: torch wants an array that may be written to
+            os.utime(path)
+        except (OSError, ValueError):  # missing, or cut short by a disk that was full: made anew
+            self.misses += 1
+            return None
+        self.hits += 1
+        return list(torch.from_numpy(held).unbind(0))
+
+    def put(self, key: bytes, value: list[Tensor]) -> None:
+        """Hold tensors of one shape for a key."""
+        array = np.stack([t.detach().cpu().half().numpy() for t in value])
+        if not np.isfinite(array).all() or not self._room(array.nbytes + _HEADER):
+            return
+        try:
+            with atomic_file(self._path(key)) as temporary, temporary.open("wb") as stream:
+                np.save(stream, array)
+        except OutputError:  # a full disk costs time, not the training
+            self._full = True
+            return
+        self.bytes += array.nbytes + _HEADER
+
+    def rounded(self, value: list[Tensor]) -> list[Tensor]:
+        """As they would come back."""
+        return [t.half() for t in value]
+
+    def _path(self, key: bytes) -> Path:
+        name = key.hex()
+        return self.folder / name[:2] / f"{name}.npy"
+
+    def _room(self, size: int) -> bool:
+        """Whether so much more may be held, now that old files are gone where needed."""
+        if self._full:
+            return False
+        if self._old is None:
+            self._look()
+        while self.bytes + size > self.max_bytes and self._old:
+            _, freed, path = self._old.pop()
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < self.began:
+                    path.unlink()
+                    self.bytes -= freed
+        self._full = self.bytes + size > self.max_bytes
+        return not self._full
+
+    def _look(self) -> None:
+        """What the folder holds, with the oldest last."""
+        found = [(s.st_mtime, s.st_size, p) for p in self.folder.glob("*/*.npy") if (s := _stat(p)) is not None]
+        self.bytes = sum(size for _, size, _ in found)
+        self._old = sorted(((age, size, p) for age, size, p in found if age < self.began), reverse=True)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    """None where another process has just removed it."""
+    with contextlib.suppress(OSError):
+        return path.stat()
+    return None
+
+
+@contextmanager
+def training_encodings() -> Iterator[EncoderCache]:
+    """A cache for the training images of one fit, which must be a fixed set.
+
+    Returns:
+        That of the surrounding ``shared_encodings`` block; else files in the folder that TOOTHWISE_CACHE names, which
+        stay for the next fit; else files in a temporary folder.
+    """
+    shared = shared_cache()
+    if shared is not None:
+        yield shared
+        return
+    folder = os.environ.get(VARIABLE)
+    if folder:
+        yield EncodingFiles(Path(folder))
+        return
+    with tempfile.TemporaryDirectory(prefix="toothwise-", ignore_cleanup_errors=True) as temporary:
+        yield EncodingFiles(Path(temporary))
