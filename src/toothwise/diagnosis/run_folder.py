@@ -132,9 +132,13 @@ def explain(
 
 def telling_map(found: SequenceDiagnosis, each: Sequence[MapDiagnosis]) -> int:
     """The latest of the last 50 maps that shows the tooth in question by itself, else the last one."""
-    near = {(t.axis, own) for t in found.teeth[:1] for own in (t.tooth, *t.leak)}
     last = range(len(each) - 1, max(len(each) - 1 - _RECENT, -1), -1)
-    return next((k for k in last if any((line.axis, line.tooth) in near for line in each[k].lines)), len(each) - 1)
+    for tooth in found.teeth[:1]:
+        for near in ({tooth.tooth}, {tooth.tooth, *tooth.leak}):  # the tooth itself, else one that it leaks into
+            for k in last:
+                if any(line.axis == tooth.axis and line.tooth in near for line in each[k].lines):
+                    return k
+    return len(each) - 1
 
 
 def _strangeness(one: MapDiagnosis) -> tuple[bool, float, float]:

@@ -49,7 +49,7 @@ def explanation_of(
         Paragraph(tell.sentences(one["messages"]["verdict"])),
     ]
     if several:
-        caption = tell.say("The map of {record}; framed: what stands out.", record=named)
+        caption = tell.say("The map of {record}; framed: what stands out in it by itself.", record=named)
         blocks.append(drawn(caption, map_figure, why, lines, about, tell))
         blocks += [teeth_table(one, tell)] if lines else []
     blocks += [
@@ -83,8 +83,8 @@ def _evidence_caption(why: MapExplanation, tell: Language) -> str:
     )
     if any((lines > why.height.get(axis, float("inf"))).any() for axis, lines in why.evidence.items()):
         told += " " + tell.say(
-            "What is found is taken off before the rest is looked at: bars of other teeth are what remains then, but those "
-            "beside a named tooth, which count as part of it."
+            "What is found is taken off before the rest is looked at: bars of other teeth are what remains then, but "
+            "those beside a named tooth, which count as part of it."
         )
     return told
 

@@ -60,7 +60,7 @@ def _tone(pattern: str) -> str:
 
 def _map_caption(one: One, tell: Language) -> str:
     if one["lines"]:
-        return tell.say("The map of {record}; framed: what stands out.", record=one["record"])
+        return tell.say("The map of {record}; framed: what stands out in it by itself.", record=one["record"])
     return tell.say("The map of {record}.", record=one["record"])
 
 

@@ -59,7 +59,9 @@ def sequence_first(data: Data, evidence: RunEvidence, tell: Language) -> list[Bl
 def _map_caption(data: Data, tell: Language) -> str:
     one = data["explained_map"]
     if one["lines"]:
-        return tell.say("The map of {record}; framed: what stands out.", record=record_name(one["record"], tell))
+        return tell.say(
+            "The map of {record}; framed: what stands out in it by itself.", record=record_name(one["record"], tell)
+        )
     return tell.say("The map of {record}; nothing stands out in it by itself.", record=record_name(one["record"], tell))
 
 
