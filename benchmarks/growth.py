@@ -25,6 +25,7 @@ from measuring.fitted import exponent
 from measuring.paired import paired
 
 from toothwise import GearPair, build_map, detectors
+from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.diagnosis import judge, learn_baseline, learn_reference, look_at
 from toothwise.results import write_result
@@ -74,7 +75,7 @@ def network() -> Make:
 def records() -> Make:
     """Diagnosis of a sequence: every record looked at, then judged."""
     healthy = generate("C", 200, False, shape=SHAPE, seed=0)[0]
-    detector = detectors.create("scan").fit(healthy)
+    detector, _ = fit_with_threshold(lambda: detectors.create("scan"), healthy, 0.01)
     reference = learn_reference(detector, healthy)
     baseline = learn_baseline(reference)
 

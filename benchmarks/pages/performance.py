@@ -198,12 +198,14 @@ def performance() -> str:
         command = f"Command: `python benchmarks/{name}.py`.\n\n{origin(found)}"
         short = "**A short run** (`--quick`: fewer rounds and sizes). " if found["config"].get("quick") else ""
         parts.append(f"## {title}\n\n{words}\n\n{section(found)}\n{short}{command}")
+    waited = [w["wall_ms"] / w["cpu_ms"] for r in results["attention"]["result"]["rows"] for w in r["ways"].values()]
+    busy = "**Other work ran on the machine meanwhile**" if max(waited) > 1.3 else "Other work might run on the machine"
     return f"""# Speed and memory
 
-Ratios are measured side by side in one process, one thread, way after way in turns, and are medians over the rounds. **Other work ran on the
-machine meanwhile**: compared is therefore the time that the processor spent on each way, and not the clock's; shared caches and
-memory still make single figures uncertain by some percent. `make bench-speed` measures everything on this page anew, `make bench`
-measures a quick set and tells which ratio moved by more than 20 %.
+Ratios are measured side by side in one process, one thread, way after way in turns, and are medians over the rounds. {busy}: compared
+is therefore the time that the processor spent on each way, and not the clock's; shared caches and memory still make single
+figures uncertain by some percent. `make bench-speed` measures everything on this page anew, `make bench` measures a quick set
+and tells which ratio moved by more than 20 %.
 
 {"".join(part + chr(10) for part in parts)}
 {_LIMITS}"""
