@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from toothwise.commands.terminal import Tell
 from toothwise.errors import InputError
-from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch
+from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch, gear_as_json
 from toothwise.healthmap.io import read_map
 
 __all__ = ["MapSet", "healthy_only", "read_maps"]
@@ -25,12 +26,14 @@ class MapSet:
         values: float32 ``[n, rows, columns]``.
         table: one row per map: ``file``, ``index`` (place in a file of many), and what the files say of each map.
         rows, columns: axes of the maps, of the first file.
+        about: gear, axes, quantity and unit of the first file, JSON types.
     """
 
     values: np.ndarray
     table: pd.DataFrame
     rows: Axis
     columns: Axis
+    about: dict[str, Any] = field(default_factory=dict)
 
     @property
     def by_record(self) -> bool:
@@ -78,7 +81,14 @@ def read_maps(paths: Sequence[str], tell: Tell, *, shape: tuple[int, int] | None
         tables.append(table)
     if first is None:
         raise InputError("no maps were given: name one or more files or folders of maps")
-    return MapSet(np.concatenate(values), pd.concat(tables, ignore_index=True), first.rows, first.columns)
+    about = {
+        "gear": None if first.gear is None else gear_as_json(first.gear),
+        "rows": first.rows.name,
+        "columns": first.columns.name,
+        "quantity": first.quantity,
+        "unit": first.unit,
+    }
+    return MapSet(np.concatenate(values), pd.concat(tables, ignore_index=True), first.rows, first.columns, about)
 
 
 def _check_gears(path: str, part: HealthMap | HealthMapBatch, before: str, first: HealthMap | HealthMapBatch) -> None:
@@ -121,4 +131,4 @@ def healthy_only(maps: MapSet) -> tuple[MapSet, int]:
         first = maps.table["file"].iloc[0]
         raise InputError(f"{first}: none of the {len(maps)} maps may be fitted on (split train, label 0 = healthy)")
     table = maps.table[keep].reset_index(drop=True)
-    return MapSet(maps.values[keep], table, maps.rows, maps.columns), int((~keep).sum())
+    return replace(maps, values=maps.values[keep], table=table), int((~keep).sum())
