@@ -19,7 +19,7 @@ ROWS, COLUMNS = 9, 14
 TINY = {"encoder_name": "test_vit", "weights": "random", "image_size": [32, 48]}
 QUICK = {
     "dinomaly": {**TINY, "max_steps": 2},
-    "patchcore": {**TINY, "max_patches": 120},
+    "patchcore": {**TINY, "image_size": [64, 96], "max_patches": 400},
     "draem": {"base_width": 4, "image_size": [32, 64], "max_steps": 2},
     "padim": {"encoder_name": "test_resnet", "weights": "random", "image_size": [32, 48], "n_features": 8},
 }

@@ -22,7 +22,7 @@ from toothwise.serving.opening import load_exported, open_detector
 ROWS, COLUMNS = 9, 14
 TINY = {"encoder_name": "test_vit", "weights": "random", "image_size": [32, 48]}
 DINOMALY = {**TINY, "max_steps": 2}
-PATCHCORE = {**TINY, "max_patches": 120}
+PATCHCORE = {**TINY, "image_size": [64, 96], "max_patches": 400}
 DRAEM = {"base_width": 4, "image_size": [32, 64], "max_steps": 2}
 PADIM = {"encoder_name": "test_resnet", "weights": "random", "image_size": [32, 48], "n_features": 8}
 NUMPY = ["scan", "scan_learned", "baseline", "pca", "mahalanobis", "statistics", "row_kurtosis", "peak_to_sd"]
