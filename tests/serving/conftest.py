@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -75,3 +81,32 @@ def scan(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     assert main(["fit", str(folder / "healthy.npz"), "--output", str(folder / "saved")]) == 0
     export(folder / "saved", folder / "exported")
     return SimpleNamespace(saved=folder / "saved", exported=folder / "exported", healthy=Path(folder / "healthy.npz"))
+
+
+@contextmanager
+def _serving(
+    run: Path, *words: object, env: dict[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """``toothwise serve`` in a process of its own: the process and its address."""
+    command = [sys.executable, "-W", "ignore", "-m", "toothwise", "serve", str(run), "--port", "0", *map(str, words)]
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
+    )
+    try:
+        for line in process.stderr:
+            found = re.search(r"on (https?://\S+)/", line)
+            if found:
+                break
+        else:
+            raise AssertionError("it never listened")
+        yield process, found[1]
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def serving() -> object:
+    """``with serving(run, *words) as (process, address)``: a service in a process of its own."""
+    return _serving

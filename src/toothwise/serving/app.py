@@ -86,6 +86,8 @@ def create_app(service: Service, settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
+        # the first run of an engine is slow; a detector that cannot run is told now and not to the first client
+        await intake.aside(lambda: service.answer([Job(service.example()[None], ("example",))]))
         batcher.start()
         try:
             yield

@@ -14,7 +14,7 @@ import numpy as np
 
 from toothwise.errors import InputError, ToothwiseError
 from toothwise.healthmap.core import gear_from_json
-from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES, decode_map, decode_record, suffix_of
+from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES, decode_map, decode_record, suffix_of, unreadable
 from toothwise.serving.limits import Limits, Refusal
 from toothwise.serving.service import INCLUDE, Job, Service
 
@@ -213,7 +213,7 @@ def _maps_of(
         except Refusal:
             raise
         except ToothwiseError as error:  # a record that is no good, an optional package that is missing
-            raise Refusal(422, "invalid", str(error).replace(str(path), shown)) from None
+            raise unreadable(error, path, shown) from None
 
 
 def _build(

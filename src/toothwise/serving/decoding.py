@@ -55,6 +55,12 @@ def too_large(what: str, limits: Limits) -> Refusal:
     return Refusal(413, "too_large", f"{what}, more than the {limits.max_values} numbers that a request may hold")
 
 
+def unreadable(error: Exception, path: Path, shown: str) -> Refusal:
+    """422 with an error's words, which name the file as the client does."""
+    text = str(error)
+    return Refusal(422, "invalid", text.replace(str(path), shown) if str(path) in text else f"{shown}: {text}")
+
+
 def decode_map(path: Path, shown: str, limits: Limits) -> HealthMapBatch:
     """The maps of a file.
 
@@ -81,7 +87,7 @@ def decode_map(path: Path, shown: str, limits: Limits) -> HealthMapBatch:
             _check_mat(path, limits)
         found = read_map(path)
     except InputError as error:
-        raise Refusal(422, "invalid", str(error).replace(str(path), shown)) from None
+        raise unreadable(error, path, shown) from None
     if isinstance(found, HealthMap):
         found = HealthMapBatch(found.values[None], found.rows, found.columns, gear=found.gear)
     if len(found) > limits.max_maps:
@@ -122,7 +128,7 @@ def decode_record(path: Path, shown: str, limits: Limits, options: dict[str, Any
             raise Refusal(422, "invalid", f"read takes {allowed}, but got {', '.join(unknown)}")
         return read_record(path, mapping=RecordMapping(**options))
     except InputError as error:
-        raise Refusal(422, "invalid", str(error).replace(str(path), shown)) from None
+        raise unreadable(error, path, shown) from None
     except TypeError as error:  # an option of another type
         raise Refusal(422, "invalid", f"read: {error}") from None
 

@@ -62,6 +62,7 @@ function suits(name, suffixes) { return suffixes.some((suffix) => name.toLowerCa
 function chosenKind() { return document.querySelector("input[name=kind]:checked").value; }
 
 function fileChosen() {
+  at("error").hidden = true;
   const files = [...at("file").files];
   if (!state.model || !files.length) return;
   const map = files.every((f) => suits(f.name, state.model.map_files));
@@ -89,6 +90,10 @@ function form(files) {
 }
 
 async function diagnose(options) {
+  // an old result must not stand beside the error of a new file
+  state.results = [];
+  at("found").hidden = true;
+  at("empty").hidden = false;
   state.sent = options;
   const { results } = await (await ask("v1/diagnose", options)).json();
   state.results = results;
