@@ -67,7 +67,8 @@ def npz(path, rows):
 def colours(page, canvas):
     """How many different colours a canvas shows: an empty one has one."""
     return page.evaluate(
-        "id => { const c = document.getElementById(id); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        "id => { const c = document.getElementById(id), pen = c.getContext('2d');"
+        "const d = pen.getImageData(0, 0, c.width, c.height).data;"
         "const s = new Set(); for (let k = 0; k < d.length; k += 4) s.add(d[k] * 65536 + d[k + 1] * 256 + d[k + 2]);"
         "return s.size; }",
         canvas,

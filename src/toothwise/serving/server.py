@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import ssl
 import sys
@@ -89,11 +90,14 @@ def serve(
         )
     )
     logging.getLogger("toothwise.serving").addHandler(logging.StreamHandler(sys.stderr))
+    # uvicorn raises the signal that ended it once more when it has ended in order: that must not kill the process
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
     try:
         server.run(sockets=[listening])
-    except KeyboardInterrupt:  # uvicorn raises it again once it has ended in order
+    except KeyboardInterrupt:
         pass
     finally:
+        signal.signal(signal.SIGTERM, before)
         listening.close()
     counted = app.state.metrics
     return {"requests": counted.total("toothwise_requests_total"), "maps": counted.total("toothwise_maps_total")}
@@ -111,6 +115,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+        listening.listen(256)  # from here on a connection waits and is not refused
     except OSError as error:
         raise OutputError(f"{host}:{port}: cannot be listened on ({error.strerror or error})") from None
     return listening
