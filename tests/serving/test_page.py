@@ -44,7 +44,7 @@ def page(request, browser, address):
     found.on("request", lambda r: asked.append(r.url))
     found.on("pageerror", lambda error: wrong.append(str(error)))
     found.goto(address)
-    found.wait_for_function("document.getElementById('about').textContent.includes('Detector')")
+    found.get_by_text("Detector scan").wait_for()
     yield SimpleNamespace(page=found, asked=asked, address=address, width=width)
     assert wrong == []
     assert [url for url in asked if not url.startswith((address, "data:", "blob:"))] == []  # nothing from elsewhere
@@ -152,7 +152,7 @@ def test_a_protected_service_asks_for_its_token(serving, scan, browser):
         page.wait_for_selector("#token-part:not([hidden])")
         page.fill("#token", TOKEN)
         page.click("#use-token")
-        page.wait_for_function("document.getElementById('about').textContent.includes('Detector')")
+        page.get_by_text("Detector scan").wait_for()
         page.click("#example")
         page.wait_for_selector("#found:not([hidden])")
         page.close()
