@@ -51,6 +51,7 @@ def test_import_loads_nothing_heavy():
         "diagnosis",
         "studies",
         "reporting",
+        "serving",
         "cli",
     ],
 )
@@ -115,7 +116,10 @@ def closure(names: list[str]) -> set[str]:
 
 def test_what_our_dependencies_bring_is_constrained_too():
     readers = [line for extra in ("hdf5", "parquet", "tdms", "uff", "mf4", "audio") for line in EXTRAS[extra]]
-    wanted = closure([*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["studies"], *EXTRAS["dev"], *readers])
+    serving = [line for extra in ("export", "runtime", "openvino", "serve") for line in EXTRAS[extra]]
+    wanted = closure(
+        [*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["studies"], *EXTRAS["dev"], *serving, *readers]
+    )
     installed = {canonicalize_name(d.metadata["Name"]) for d in importlib.metadata.distributions()}
     assert len(wanted) > len(declared())
     assert sorted((wanted & installed) - set(constraints())) == []

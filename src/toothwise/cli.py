@@ -31,6 +31,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "predict": ("toothwise.commands.predict", "score maps with a saved detector"),
     "diagnose": ("toothwise.commands.diagnose", "which tooth, how badly, what pattern, since when"),
     "report": ("toothwise.commands.report", "the report of a diagnosis as HTML and PDF, English or Korean"),
+    "export": ("toothwise.commands.export", "write a saved detector as a folder that runs without PyTorch"),
+    "serve": ("toothwise.commands.serve", "serve a detector over HTTP, with a page for people"),
     "bench": ("toothwise.commands.bench", "run detectors on the simulated benchmark"),
     "study run": ("toothwise.commands.study_run", "run a study: trials from one YAML, resumed after a kill"),
     "study status": ("toothwise.commands.study_status", "which trials are done, failed and missing"),

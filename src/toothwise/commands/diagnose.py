@@ -1,8 +1,9 @@
 """Tell which tooth is going bad, how badly and since when, from maps and a saved detector.
 
-RUN is the folder of a saved detector with a threshold. MAPS are a sequence of records in time order (the windows of
-'toothwise build', or maps whose table tells start_time, time, record or number), or single maps, which are judged one
-by one. Maps that the table marks as healthy are scored but cannot alarm: the detector was fitted on them.
+RUN is the folder of a saved detector with a threshold, or one that 'toothwise export' wrote. MAPS are a sequence of
+records in time order (the windows of 'toothwise build', or maps whose table tells start_time, time, record or number),
+or single maps, which are judged one by one. Maps that the table marks as healthy are scored but cannot alarm: the
+detector was fitted on them.
 
 examples:
   toothwise diagnose runs/scan today.npz
@@ -45,7 +46,7 @@ class Options:
     """What to diagnose with what.
 
     Attributes:
-        run: folder of a saved detector.
+        run: folder of a saved or exported detector.
         maps: files or folders of maps, in time order.
         sustained: maps above the threshold in a row that raise the alarm.
         threshold: in place of the detector's own, or None.
@@ -77,7 +78,7 @@ class Options:
 def add_arguments(parser: ArgumentParser) -> None:
     """RUN, MAPS and the options above."""
     add = parser.add_argument
-    add("run", type=str, metavar="RUN", help="folder of a saved detector")
+    add("run", type=str, metavar="RUN", help="folder of a saved or exported detector")
     add("maps", nargs="+", type=str, metavar="MAPS", help="files or folders of maps, in time order")
     add("--sustained", type=int, default=5, metavar="N", help="maps above the threshold in a row that raise the alarm")
     add("--threshold", type=float | None, metavar="SCORE", help="in place of the detector's own")
@@ -111,14 +112,14 @@ def run(options: Options, tell: Tell) -> Result:
     check_output(options.output)
     if options.rebaseline is not None and options.state is None:
         raise InputError("--rebaseline needs --state FILE: it is written there with its reason")
-    from toothwise import detectors
     from toothwise.commands.diagnose_text import text_of
     from toothwise.commands.maps import read_maps
     from toothwise.diagnosis.reference import load_reference
+    from toothwise.serving.opening import open_detector
 
     settings, bins = _settings(options)
     tell(f"loading {options.run}")
-    detector = detectors.load(options.run)
+    detector = open_detector(options.run)
     reference = load_reference(options.run, detector)
     maps = read_maps(options.maps, tell, shape=detector.shape)
     tell(f"scoring {len(maps)} maps")

@@ -102,6 +102,7 @@ def run(options: Options, tell: Tell) -> Result:
         reference = learn_reference(
             detector, maps.values, table=maps.table, blocks=blocks, by_record=maps.by_record, sensors=options.sensors
         )
+    detector.info = detector.info | {"maps": maps.described}  # what a service must know to say which tooth it is
     detector.save(options.output)
     if reference is not None:
         reference.save(options.output)

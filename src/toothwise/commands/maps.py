@@ -12,7 +12,7 @@ import pandas as pd
 
 from toothwise.commands.terminal import Tell
 from toothwise.errors import InputError
-from toothwise.healthmap.core import Axis, Gears, HealthMap, HealthMapBatch
+from toothwise.healthmap.core import Axis, Gears, HealthMap, HealthMapBatch, gear_as_json
 from toothwise.healthmap.io import read_map
 
 __all__ = ["MapSet", "healthy_only", "read_maps"]
@@ -46,6 +46,17 @@ class MapSet:
         """What the maps are, for ``about_run``."""
         names = ("rows", "columns", "by_record", "quantity", "unit", "gear")
         return {name: getattr(self, name) for name in names} | {"maps": len(self)}
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Gear, axes, quantity and unit as JSON types, kept with a fitted detector."""
+        return {
+            "gear": None if self.gear is None else gear_as_json(self.gear),
+            "rows": self.rows.name,
+            "columns": self.columns.name,
+            "quantity": self.quantity,
+            "unit": self.unit,
+        }
 
     def __len__(self) -> int:
         return len(self.values)

@@ -1,7 +1,7 @@
 """Score maps with a saved detector.
 
-RUN is the folder of a saved detector. For every map: its score, the threshold, whether it alarms, and the most
-suspicious row (driving tooth) and column (driven tooth or record), counted from 0.
+RUN is the folder of a saved detector, or one that 'toothwise export' wrote. For every map: its score, the threshold,
+whether it alarms, and the most suspicious row (driving tooth) and column (driven tooth or record), counted from 0.
 
 examples:
   toothwise predict runs/scan today.npz
@@ -37,7 +37,7 @@ class Options:
     """What to score with what.
 
     Attributes:
-        run: folder of a saved detector.
+        run: folder of a saved or exported detector.
         maps: files or folders of maps.
         output: ``.csv`` or ``.json`` file for the result, or None.
         threshold: in place of the detector's own, or None.
@@ -52,7 +52,7 @@ class Options:
 def add_arguments(parser: ArgumentParser) -> None:
     """RUN, MAPS and the options above."""
     add = parser.add_argument
-    add("run", type=str, metavar="RUN", help="folder of a saved detector")
+    add("run", type=str, metavar="RUN", help="folder of a saved or exported detector")
     add("maps", nargs="+", type=str, metavar="MAPS", help="files or folders of maps")
     add("--output", type=Path | None, metavar="FILE", help="also write the result to a .csv or .json file")
     add("--threshold", type=float | None, metavar="SCORE", help="alarm above it, not above the detector's own")
@@ -64,11 +64,11 @@ def run(options: Options, tell: Tell) -> Result:
         raise InputError(
             f"{options.output}: the suffix must be {' or '.join(_SUFFIXES)}, but is {options.output.suffix!r}"
         )
-    from toothwise import detectors
     from toothwise.commands.maps import read_maps
+    from toothwise.serving.opening import open_detector
 
     tell(f"loading {options.run}")
-    detector = detectors.load(options.run)
+    detector = open_detector(options.run)
     maps = read_maps(options.maps, tell, shape=detector.shape)
     tell(f"scoring {len(maps)} maps")
     prediction = detector.predict(maps.values)

@@ -109,6 +109,7 @@ class Detector(ABC):
         self.threshold: Threshold | None = None
         self.info: dict[str, Any] = {}
         self.watch: Callable[[float], None] | None = None  # told the share done of a long fit or predict
+        self.source_fingerprint: str | None = None  # of an exported one: what the detector it came from is known by
         self.held_out: Prediction | None = None  # of the healthy maps by cross-validation; without maps, not saved
 
     def __repr__(self) -> str:

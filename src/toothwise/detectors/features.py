@@ -53,7 +53,7 @@ class VitFeatures(nn.Module):
         maps = {}
         for name, item in zip(self.layers, tokens, strict=True):
             patches = functional.layer_norm(item[:, item.shape[1] - h * w :], (self.encoder.dim,))
-            maps[name] = patches.transpose(1, 2).reshape(len(images), -1, h, w)
+            maps[name] = patches.transpose(1, 2).reshape(images.shape[0], -1, h, w)
         return maps
 
 

@@ -121,6 +121,23 @@ class FusedDetector(Detector):
         self._healthy: dict[str, np.ndarray] = {}
         self._scale: ContrastScale | None = None
 
+    @property
+    def parts(self) -> dict[str, Detector]:
+        """The detectors whose evidence is added up."""
+        return self._parts
+
+    @classmethod
+    def assemble(
+        cls, options: dict[str, Any], parts: dict[str, Detector], state: dict[str, np.ndarray], shape: tuple[int, int]
+    ) -> FusedDetector:
+        """One whose parts are there already, with ``own_state`` of the fitted one."""
+        fused = cls.__new__(cls)
+        Detector.__init__(fused, **options)
+        fused._parts, fused.shape = {name: parts[name] for name in options["parts"]}, shape
+        fused._scale = None
+        fused._restore_own(state)
+        return fused
+
     def _fit(self, values: np.ndarray) -> None:
         if len(values) < 32:
             raise InputError(f"a fused detector needs 32 healthy maps or more, but got {len(values)}")
@@ -197,19 +214,27 @@ class FusedDetector(Detector):
         )
 
     def _state(self) -> dict[str, np.ndarray]:
-        state = {f"healthy.{k}": v for k, v in self._healthy.items()}
+        state = self.own_state()
         for name, part in self._parts.items():
             state |= {f"part.{name}.{k}": v for k, v in part._state().items()}
+        return state
+
+    def own_state(self) -> dict[str, np.ndarray]:
+        """What was learned besides the parts."""
+        state = {f"healthy.{k}": v for k, v in self._healthy.items()}
         if self._scale is not None:
             state |= {"scale.output": self._scale.output, "scale.log_contrast": self._scale.log_contrast}
         return state
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:
-        self._healthy = {k.removeprefix("healthy."): v for k, v in state.items() if k.startswith("healthy.")}
         for name, part in self._parts.items():
             start = f"part.{name}."
             part.shape, part.info = self.shape, self.info.get(name, {})
             part._restore({k.removeprefix(start): v for k, v in state.items() if k.startswith(start)})
+        self._restore_own(state)
+
+    def _restore_own(self, state: dict[str, np.ndarray]) -> None:
+        self._healthy = {k.removeprefix("healthy."): v for k, v in state.items() if k.startswith("healthy.")}
         if "scale.output" in state:
             self._scale = ContrastScale(state["scale.output"], state["scale.log_contrast"], 1.0)
 

@@ -98,6 +98,22 @@ class LinePooled(Detector):
         self._inner = create(detector, **self.options["options"])
         self._scan: Detector | None = None
 
+    @property
+    def parts(self) -> dict[str, Detector]:
+        """The detector whose map is pooled, by the name "inner"."""
+        return {"inner": self._inner}
+
+    @classmethod
+    def assemble(
+        cls, options: dict[str, Any], parts: dict[str, Detector], state: dict[str, np.ndarray], shape: tuple[int, int]
+    ) -> LinePooled:
+        """One whose detector is there already, with ``own_state`` of the fitted one."""
+        pooled = cls.__new__(cls)
+        Detector.__init__(pooled, **options)
+        pooled._inner, pooled.shape, pooled._scan = parts["inner"], shape, None
+        pooled._restore_own(state)
+        return pooled
+
     def _fit(self, values: np.ndarray) -> None:
         self._inner.watch = self.watch
         if self.options["pooling"] == "segments":
@@ -126,16 +142,23 @@ class LinePooled(Detector):
         )
 
     def _state(self) -> dict[str, np.ndarray]:
-        scan = {} if self._scan is None else {f"scan.{k}": v for k, v in self._scan._state().items()}
-        return {f"inner.{k}": v for k, v in self._inner._state().items()} | scan
+        return {f"inner.{k}": v for k, v in self._inner._state().items()} | self.own_state()
+
+    def own_state(self) -> dict[str, np.ndarray]:
+        """What was learned besides the detector whose map is pooled."""
+        return {} if self._scan is None else {f"scan.{k}": v for k, v in self._scan._state().items()}
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:
-        def part(name: str) -> dict[str, np.ndarray]:
-            return {k.partition(".")[2]: v for k, v in state.items() if k.startswith(f"{name}.")}
-
         self._inner.shape, self._inner.info = self.shape, self.info
-        self._inner._restore(part("inner"))
+        self._inner._restore(_part(state, "inner"))
+        self._restore_own(state)
+
+    def _restore_own(self, state: dict[str, np.ndarray]) -> None:
         if self.options["pooling"] == "segments":
             self._scan = DirectionalScan(log=False)
             self._scan.shape = self.shape
-            self._scan._restore(part("scan"))
+            self._scan._restore(_part(state, "scan"))
+
+
+def _part(state: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
+    return {k.partition(".")[2]: v for k, v in state.items() if k.startswith(f"{name}.")}

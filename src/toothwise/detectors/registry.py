@@ -10,7 +10,7 @@ from typing import Any
 from toothwise.detectors.base import Detector, read_meta
 from toothwise.errors import InputError, MissingDependencyError
 
-__all__ = ["create", "describe", "load", "names"]
+__all__ = ["create", "describe", "load", "load_as", "names"]
 
 # name: (module:class, one line, constructor options that make the variant)
 _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -139,7 +139,11 @@ def create(name: str, **options: Any) -> Detector:
 def load(folder: str | Path) -> Detector:
     """A saved detector; nothing in the folder is executed or unpickled."""
     folder = Path(folder)
-    meta = read_meta(folder)
+    return load_as(read_meta(folder), folder)
+
+
+def load_as(meta: dict[str, Any], folder: Path) -> Detector:
+    """The detector that ``meta``, the content of a detector.json, describes, with the state in a folder."""
     if meta["detector"] == "pooled":
         from toothwise.detectors.pooling import LinePooled
 

@@ -39,7 +39,12 @@ _SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
 
 def fingerprint(detector: Detector) -> str:
-    """SHA-256 of a fitted detector: name, options, shape and everything learned. Another fit, another fingerprint."""
+    """SHA-256 of a fitted detector: name, options, shape and everything learned. Another fit, another fingerprint.
+
+    An exported detector has that of the detector it came from.
+    """
+    if detector.source_fingerprint is not None:
+        return detector.source_fingerprint
     digest = hashlib.sha256()
     digest.update(json.dumps([detector.name, detector.options, detector.shape], sort_keys=True).encode())
     for name, array in sorted(detector._state().items()):

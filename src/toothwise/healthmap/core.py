@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from toothwise.errors import InputError
+from toothwise.errors import GearWarning, InputError
 from toothwise.gears import GearPair, PlanetaryStage
 
-__all__ = ["Axis", "HealthMap", "HealthMapBatch"]
+__all__ = ["Axis", "HealthMap", "HealthMapBatch", "gear_as_json", "gear_from_json"]
 
 Gears = GearPair | PlanetaryStage
+_GEARS: dict[str, type[GearPair] | type[PlanetaryStage]] = {"GearPair": GearPair, "PlanetaryStage": PlanetaryStage}
+
+
+def gear_as_json(gear: Gears) -> dict[str, Any]:
+    """Gears as JSON types."""
+    return {"type": type(gear).__name__} | asdict(gear)
+
+
+def gear_from_json(data: dict[str, Any]) -> Gears:
+    """The inverse of ``gear_as_json``.
+
+    Raises:
+        KeyError, TypeError: not what it writes.
+        InputError: gears that cannot be.
+    """
+    options = dict(data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GearWarning)  # told when the gears were first named
+        return _GEARS[options.pop("type")](**options)
 
 
 @dataclass(frozen=True)

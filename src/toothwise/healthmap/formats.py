@@ -6,7 +6,6 @@ import io
 import json
 import math
 import struct
-import warnings
 import zipfile
 import zlib
 from dataclasses import asdict
@@ -17,15 +16,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toothwise.errors import GearWarning, InputError
+from toothwise.errors import InputError
 from toothwise.files import atomic_file
-from toothwise.gears import GearPair, PlanetaryStage
-from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch
+from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch, gear_as_json, gear_from_json
 from toothwise.healthmap.matfile import array_shape, read_array, read_blocks
 
 FORMAT = 1
 MAX_PIXELS = 2**31  # of one file: 8 GiB of float32
-_GEARS = {"GearPair": GearPair, "PlanetaryStage": PlanetaryStage}
 
 
 def _plain(values: np.ndarray, **more: Any) -> HealthMap:
@@ -48,7 +45,7 @@ def write_npz(health_map: HealthMap | HealthMapBatch, path: Path) -> None:
         "columns": asdict(health_map.columns),
         "quantity": health_map.quantity,
         "unit": health_map.unit,
-        "gear": None if health_map.gear is None else {"type": type(health_map.gear).__name__} | asdict(health_map.gear),
+        "gear": None if health_map.gear is None else gear_as_json(health_map.gear),
         "provenance": health_map.provenance,
     }
     arrays = {"values": health_map.values}
@@ -113,12 +110,7 @@ def read_npz(path: Path) -> HealthMap | HealthMapBatch:
         if meta["format"] != FORMAT:
             raise InputError(f"format {meta['format']} is not {FORMAT}, the one this version reads")
         rows, columns = (Axis(meta[k]["name"], tuple(meta[k]["labels"])) for k in ("rows", "columns"))
-        gear = None
-        if meta["gear"] is not None:
-            fields = dict(meta["gear"])
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", GearWarning)  # told when the map was made
-                gear = _GEARS[fields.pop("type")](**fields)
+        gear = None if meta["gear"] is None else gear_from_json(meta["gear"])
         common = {"quantity": meta["quantity"], "unit": meta["unit"], "gear": gear, "provenance": meta["provenance"]}
         if meta["kind"] == "HealthMap":
             return HealthMap(values, rows, columns, **extra, condition=meta["condition"], **common)

@@ -108,7 +108,7 @@ class SeverityHead(nn.Module):
         """Tokens of the grid ``[b, h*w, dim]`` and (h, w) -> severity ``[b]``; 10 = the strongest synthetic line."""
         x = self.norm(tokens)
         if self.head_pooling == "lines":
-            cells = x.reshape(len(x), *grid, -1)
+            cells = x.reshape(x.shape[0], *grid, -1)
             lines = torch.cat([cells.mean(dim=2), cells.mean(dim=1)], dim=1) - x.mean(dim=1, keepdim=True)
             found = self.layers(lines)[..., 0]
             out = (torch.logsumexp(_SHARP * found, dim=1) - math.log(found.shape[1])) / _SHARP

@@ -223,7 +223,7 @@ def _spatial(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
     """The grid's tokens (prefix dropped) as ``[b, dim, h, w]``."""
     h, w = grid
     patches = tokens[:, tokens.shape[1] - h * w :]
-    return patches.transpose(1, 2).reshape(len(tokens), -1, h, w).contiguous()
+    return patches.transpose(1, 2).reshape(tokens.shape[0], -1, h, w).contiguous()
 
 
 def _groups(name: str, groups: list[list[int]] | None, count: int) -> list[list[int]]:

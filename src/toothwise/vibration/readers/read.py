@@ -16,7 +16,7 @@ from toothwise.vibration.readers.contents import Contents
 from toothwise.vibration.readers.mapping import RecordMapping
 from toothwise.vibration.records import TachoKind, VibrationRecord
 
-__all__ = ["SUFFIXES", "read_record"]
+__all__ = ["SUFFIXES", "contents_of", "read_record"]
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
@@ -124,6 +124,22 @@ def read_record(
     if guessed := record.provenance["guessed"]:
         warnings.warn(f"{path}: {'; '.join(guessed)}", GuessWarning, stacklevel=2)
     return record
+
+
+def contents_of(path: str | Path) -> Contents:
+    """What a file holds by its own account, samples unread (of text, sound and UFF files, read).
+
+    Raises:
+        InputError, MissingDependencyError: as ``read_record``.
+    """
+    path = Path(path)
+    reader = _reader(path)
+    try:
+        return reader(path)
+    except (InputError, MissingDependencyError) as error:
+        raise type(error)(f"{path}: {_line(error)}") from None
+    except Exception as error:  # the libraries raise whatever they meet in a damaged file
+        raise InputError(f"{path}: cannot be read ({_line(error)})") from error
 
 
 def _reader(path: Path) -> Callable[[Path], Contents]:

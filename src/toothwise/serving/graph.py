@@ -1,0 +1,311 @@
+"""A detector as one torch module, maps in and scores out, to be exported: everything around the network is in it too.
+
+Resizing is written as a product with two constant matrices, because engines differ in how they antialias. Medians
+leave out pairs that never mesh, as NumPy's nanmedian does. Everything is float32: engines that run networks know
+little else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import MethodType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from toothwise.detectors.base import Detector
+from toothwise.detectors.dinomaly.detector import DinomalyDetector
+from toothwise.detectors.dinomaly.severity import SeverityDetector
+from toothwise.detectors.draem_sevnet.detector import DraemSevNetDetector
+from toothwise.detectors.encoder import FrozenEncoder
+from toothwise.detectors.images import ImageMaker
+from toothwise.detectors.patch_detector import PatchDetector
+from toothwise.detectors.pooling import LINE_POOLINGS
+from toothwise.detectors.severity_scale import ContrastScale
+from toothwise.errors import InputError
+
+__all__ = ["DetectorGraph", "exportable", "graph_of"]
+
+
+def _resizing(given: int, wanted: int) -> Tensor:
+    """The matrix ``[wanted, given]`` of a bilinear, antialiased resize along one axis."""
+    eye = torch.eye(given, dtype=torch.float64)[None, None]
+    return functional.interpolate(eye, size=(wanted, given), mode="bilinear", antialias=True, align_corners=False)[0, 0]
+
+
+class Resize(nn.Module):
+    """Bilinear, antialiased resize of ``[n, c, h, w]`` from one fixed size to another."""
+
+    def __init__(self, given: tuple[int, int], wanted: tuple[int, int]) -> None:
+        super().__init__()
+        self.register_buffer("rows", _resizing(given[0], wanted[0]).float())
+        self.register_buffer("columns", _resizing(given[1], wanted[1]).T.contiguous().float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[n, c, h, w]`` -> ``[n, c, H, W]``."""
+        return self.get_buffer("rows") @ x @ self.get_buffer("columns")
+
+
+def known_median(x: Tensor, known: Tensor, dim: int) -> Tensor:
+    """Median over a dimension of what is known, the dimension kept; 0 where nothing is."""
+    size = x.shape[dim]
+    ordered = torch.where(known, x, torch.inf).sort(dim=dim).values
+    count = known.sum(dim=dim, keepdim=True)
+    low = ordered.gather(dim, ((count - 1) // 2).clamp(0, size - 1))
+    high = ordered.gather(dim, (count // 2).clamp(0, size - 1))
+    return torch.where(count > 0, 0.5 * low + 0.5 * high, 0.0)
+
+
+class MapsToImages(nn.Module):
+    """``ImageMaker`` as part of the graph: maps ``[n, rows, columns]`` -> images ``[n, 3, H, W]``."""
+
+    def __init__(self, images: ImageMaker, shape: tuple[int, int]) -> None:
+        super().__init__()
+        self.log, self.physical = images.log, images.channels == "physical"
+        self.register_buffer("centre", torch.from_numpy(np.asarray(images.centre)).float()[:, None, None])
+        self.register_buffer("scale", torch.from_numpy(np.asarray(images.scale)).float()[:, None, None])
+        self.resize = Resize(shape, images.size)
+
+    def forward(self, maps: Tensor, known: Tensor) -> Tensor:
+        """Maps with anything in place of NaN, and where they are known."""
+        x = torch.log(maps) if self.log else maps
+        parts = [x, x, x]
+        if self.physical:
+            parts = [x, x - known_median(x, known, 1), x - known_median(x, known, 2)]
+        z = (torch.stack(parts, dim=1) - self.get_buffer("centre")) / self.get_buffer("scale")
+        return self.resize(torch.where(known[:, None], z, 0.0))
+
+
+class ScaledImages(nn.Module):
+    """``MapImages`` of DRAEM-SevNet: one scale, three equal channels."""
+
+    def __init__(self, scale: float, fill: float, shape: tuple[int, int], size: tuple[int, int]) -> None:
+        super().__init__()
+        self.scale, self.fill = scale, fill
+        self.resize = Resize(shape, size)
+
+    def forward(self, maps: Tensor, known: Tensor) -> Tensor:
+        """As of MapsToImages."""
+        small = self.resize((torch.where(known, maps, self.fill) / self.scale)[:, None])
+        return small.expand(-1, 3, -1, -1)
+
+
+class PiecewiseLinear(nn.Module):
+    """numpy.interp with fixed knots: ``[n]`` -> ``[n]``, flat beyond the knots."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
+        super().__init__()
+        wide = np.diff(x) > 0
+        self.register_buffer("start", torch.from_numpy(x[:-1][wide]).float())
+        self.register_buffer("width", torch.from_numpy(np.diff(x)[wide]).float())
+        self.register_buffer("slope", torch.from_numpy(np.diff(y)[wide] / np.diff(x)[wide]).float())
+        self.first = float(y[0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Sum of what each piece adds."""
+        start, width, slope = (self.get_buffer(name) for name in ("start", "width", "slope"))
+        inside = torch.minimum((x[:, None] - start).clamp(min=0.0), width)
+        return self.first + (inside * slope).sum(dim=1)
+
+
+class Contrast(nn.Module):
+    """``ContrastScale`` as part of the graph."""
+
+    def __init__(self, scale: ContrastScale) -> None:
+        super().__init__()
+        self.curve = PiecewiseLinear(scale.output, scale.log_contrast)
+        self.last, self.step = float(scale.output[-1]), float(scale.log_step)
+
+    def forward(self, output: Tensor) -> Tensor:
+        """Output of the head ``[n]`` -> contrast ``[n]``."""
+        return torch.exp(self.curve(output) + self.step * (output - self.last).clamp(min=0.0))
+
+
+class Rank(nn.Module):
+    """``healthy_rank`` as part of the graph."""
+
+    def __init__(self, healthy: np.ndarray) -> None:
+        super().__init__()
+        ordered = np.sort(np.asarray(healthy, dtype=np.float64))
+        middle = float(np.median(ordered))
+        self.curve = PiecewiseLinear(ordered, (np.arange(len(ordered)) + 0.5) / len(ordered))
+        self.ends = [
+            (float(end), sign, max(abs(float(end) - middle), 1e-12 + 1e-6 * abs(middle)))
+            for end, sign in ((ordered[-1], 1.0), (ordered[0], -1.0))
+        ]
+
+    def forward(self, score: Tensor) -> Tensor:
+        """Scores ``[n]`` -> ranks ``[n]``."""
+        rank = self.curve(score)
+        for end, sign, width in self.ends:
+            rank = rank + sign * 0.5 * (sign * (score - end)).clamp(min=0.0) / width
+        return rank
+
+
+def line_contrast(heat: Tensor, known: Tensor, axis: int) -> Tensor:
+    """``pooling.line_contrast`` of anomaly maps ``[n, rows, columns]`` with anything where they are not known."""
+    along = 3 - axis
+    count = known.sum(dim=along)
+    means = torch.where(known, heat, 0.0).sum(dim=along) / count.clamp(min=1)
+    there = count > 0
+    return torch.where(there, means - known_median(means, there, 1), -torch.inf)
+
+
+class DetectorGraph(nn.Module):
+    """Maps ``[n, rows, columns]`` -> score ``[n]``, anomaly map, evidence and, where there is one, severity ``[n]``.
+
+    Attributes:
+        outputs: names of what ``forward`` returns, in order.
+        size: (height, width) of the images.
+    """
+
+    def __init__(self, detector: Detector) -> None:
+        super().__init__()
+        if detector.shape is None:
+            raise InputError(f"{detector.name} has not been fitted: there is nothing to export")
+        self.detector_name = detector.name
+        self.size: tuple[int, int] = tuple(detector.options["image_size"])
+        self.back = Resize(self.size, detector.shape)
+        self.pooling = str(detector.options.get("pooling", "own"))
+        self.severity: nn.Module | None = None
+        self.ranks: nn.ModuleList | None = None
+        self.score_of = "anomaly"
+        self._take(detector, detector.shape)
+        self.outputs = ["score", "anomaly_map"]
+        self.outputs += [] if self.pooling == "columns" else ["row_evidence"]
+        self.outputs += [] if self.pooling == "rows" else ["column_evidence"]
+        self.outputs += [] if self.severity is None else ["severity"]
+        self.eval().requires_grad_(False)
+
+    def _take(self, detector: Detector, shape: tuple[int, int]) -> None:
+        self.module: Any = None  # what a severity head listens to
+        if isinstance(detector, DraemSevNetDetector):
+            images = detector._images
+            self.images: nn.Module = ScaledImages(images.scale, images.fill, shape, images.size)
+            self.network: Any = _fitted(detector, detector._module).model
+            self.severity = nn.Identity()
+        elif isinstance(detector, DinomalyDetector):
+            self.images = MapsToImages(detector._images, shape)
+            module = _fitted(detector, detector._module)
+            self.network = module.model
+            if isinstance(detector, SeverityDetector):
+                self.severity = Contrast(_fitted(detector, detector._scale))
+                self.score_of = detector.options["score"]
+                # not a submodule: its weights are the network's
+                object.__setattr__(self, "module", module)
+                if self.score_of == "both":
+                    self.ranks = nn.ModuleList(Rank(healthy) for healthy in detector._healthy)
+        elif isinstance(detector, PatchDetector):
+            self.images = MapsToImages(detector._images, shape)
+            self.network = detector._fitted()
+        else:
+            raise InputError(
+                f"detector {detector.name!r} cannot be exported as a network; it can be saved and loaded as it is"
+            )
+
+    def _run(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Anomaly map ``[n, 1, H, W]``, the network's own score ``[n]``, and the head's output ``[n]`` or None."""
+        if hasattr(self.network, "judge"):
+            heat, top, severity = self.network.judge(images)
+            return heat, top, severity
+        if self.module is None:
+            found = self.network(images)
+            return found.anomaly_map, found.pred_score, None
+        with self.module.listening() as heard:
+            found = self.network(images)
+        return found.anomaly_map, found.pred_score, heard[0]
+
+    def forward(self, maps: Tensor) -> tuple[Tensor, ...]:
+        """The outputs of ``outputs``."""
+        known = ~torch.isnan(maps)
+        heat, own, output = self._run(self.images(torch.where(known, maps, 1.0), known))
+        heat = heat if heat.dim() == 4 else heat[:, None]
+        heat = self.back(heat)[:, 0]
+        rows, columns = (line_contrast(heat, known, axis) for axis in (1, 2))
+        best = {"rows": [rows], "columns": [columns], "lines": [rows, columns]}.get(self.pooling, [])
+        score = own.reshape(-1)
+        if self.pooling in LINE_POOLINGS:
+            score = torch.cat(best, dim=1).amax(dim=1)
+        if hasattr(self.network, "judge"):
+            score = self.network.rule(score, output)
+        elif self.score_of == "severity" and output is not None:
+            score = output
+        elif self.ranks is not None:
+            score = 0.5 * (self.ranks[0](score) + self.ranks[1](output))
+        found = {"score": score, "anomaly_map": torch.where(known, heat, torch.nan)}
+        found |= {"row_evidence": rows, "column_evidence": columns}
+        if self.severity is not None:
+            found["severity"] = self.severity(output)
+        return tuple(found[name] for name in self.outputs)
+
+
+def _fitted(detector: Detector, part: Any) -> Any:
+    if part is None:
+        raise InputError(f"{detector.name} has not been fitted: there is nothing to export")
+    return part
+
+
+def graph_of(detector: Detector) -> DetectorGraph:
+    """The graph of a fitted detector, on the CPU; it shares the detector's weights.
+
+    Raises:
+        InputError: a detector that is not a network, or is not fitted.
+    """
+    return DetectorGraph(detector).cpu()
+
+
+def _nearest_at_once(self: Any, embedding: Tensor, n_neighbors: int) -> tuple[Tensor, Tensor]:
+    """PatchCore's search without a loop over chunks, whose number would depend on the batch."""
+    distances = self.euclidean_dist(embedding, self.memory_bank)
+    if n_neighbors == 1:
+        nearest, at = distances.min(1)
+        return nearest, at
+    found = distances.topk(k=n_neighbors, largest=False, dim=1)
+    return found.values, found.indices
+
+
+@contextmanager
+def exportable(graph: DetectorGraph) -> Iterator[None]:
+    """Within this block the graph holds nothing that depends on the batch or is computed anew for images of one size.
+
+    timm resizes position embeddings with an antialiased bicubic kernel in each run: here once. PatchCore searches its
+    bank in chunks: here at once.
+    """
+    network = graph.network
+    if hasattr(network, "nearest_neighbors"):
+        network.nearest_neighbors = MethodType(_nearest_at_once, network)
+    try:
+        with _fixed_positions(graph):
+            yield
+    finally:
+        network.__dict__.pop("nearest_neighbors", None)
+
+
+@contextmanager
+def _fixed_positions(graph: DetectorGraph) -> Iterator[None]:
+    from timm.models import vision_transformer
+
+    resample = vision_transformer.resample_abs_pos_embed
+    resample = getattr(resample, "__wrapped__", resample)  # anomalib replaces it in the whole process
+    before = []
+    for encoder in (m for m in graph.modules() if isinstance(m, FrozenEncoder)):
+        vit = encoder.vit
+        if getattr(vit, "pos_embed", None) is None:
+            continue
+        grid = (graph.size[0] // encoder.patch[0], graph.size[1] // encoder.patch[1])
+        prefix = 0 if vit.no_embed_class else vit.num_prefix_tokens
+        resized = resample(vit.pos_embed, new_size=grid, old_size=vit.patch_embed.grid_size, num_prefix_tokens=prefix)
+        before.append((vit, vit.pos_embed))
+        vit.pos_embed = nn.Parameter(resized.detach().clone(), requires_grad=False)
+    found = vision_transformer.resample_abs_pos_embed
+    vision_transformer.resample_abs_pos_embed = lambda posemb, *args, **options: posemb
+    try:
+        yield
+    finally:
+        vision_transformer.resample_abs_pos_embed = found
+        for vit, embedding in before:
+            vit.pos_embed = embedding

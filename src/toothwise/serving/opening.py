@@ -1,0 +1,97 @@
+"""RUN on the command line: a saved detector or an exported folder, opened by what it holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from toothwise import detectors
+from toothwise.detectors.base import Detector
+from toothwise.detectors.fused import FusedDetector
+from toothwise.detectors.pooling import LinePooled
+from toothwise.detectors.registry import load_as
+from toothwise.errors import InputError
+from toothwise.serving.engines import onnx_engine, openvino_engine
+from toothwise.serving.manifest import FILE, Manifest, is_exported, read_manifest, verified, verify_all
+from toothwise.serving.runtime import ExportedDetector
+
+__all__ = ["load_exported", "open_detector"]
+
+ENCODER = "encoder.safetensors"
+_COMPOSITES: dict[str, type[FusedDetector] | type[LinePooled]] = {"fused": FusedDetector, "pooled": LinePooled}
+
+
+def open_detector(run: str | Path, *, threads: int | None = None) -> Detector:
+    """The detector of a folder: one saved by ``toothwise fit``, or one written by ``toothwise export``.
+
+    Args:
+        run: the folder.
+        threads: of an exported network; None = OMP_NUM_THREADS, else as its engine thinks best.
+
+    Raises:
+        InputError: neither of the two, or an exported folder whose files were changed.
+        MissingDependencyError: what it needs is not installed.
+    """
+    folder = Path(run)
+    if not is_exported(folder):
+        if folder.is_dir() and not (folder / "detector.json").is_file():
+            raise InputError(f"{folder}: neither a saved detector (detector.json) nor an exported folder ({FILE})")
+        return detectors.load(folder)
+    return load_exported(folder, threads=threads)
+
+
+def load_exported(folder: str | Path, *, threads: int | None = None) -> Detector:
+    """The detector of an exported folder. Every file is compared with its sha256; nothing is unpickled.
+
+    Args, Raises: as ``open_detector``.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    verify_all(folder, manifest)
+    if manifest.backend == "parts":
+        return _with_parts(folder, manifest, threads)
+    if manifest.backend in ("numpy", "torch"):
+        return _saved(folder, manifest)
+    outputs = manifest.graph["outputs"]
+    if manifest.backend == "onnx":
+        model = verified(folder, manifest, "model.onnx")
+        engine = onnx_engine(model, outputs, threads=threads, what=f"{folder / 'model.onnx'}")
+    else:
+        text, weights = (verified(folder, manifest, name) for name in ("model.xml", "model.bin"))
+        engine = openvino_engine(text, weights, outputs, threads=threads, what=f"{folder / 'model.xml'}")
+    return ExportedDetector(manifest, engine)
+
+
+def _saved(folder: Path, manifest: Manifest) -> Detector:
+    """The saved detector inside an export; its encoder's weights lie beside it."""
+    meta: dict[str, Any] = json.loads(verified(folder, manifest, "detector.json"))
+    if ENCODER in manifest.files:
+        meta["options"] = meta["options"] | {"weights": str(folder / ENCODER)}
+    detector = load_as(meta, folder)
+    detector.options, detector.threshold = manifest.options, manifest.threshold
+    detector.source_fingerprint = manifest.fingerprint
+    return detector
+
+
+def _with_parts(folder: Path, manifest: Manifest, threads: int | None) -> Detector:
+    """A detector that joins others: they are opened first and then put together."""
+    from safetensors.numpy import load
+
+    parts = {name: load_exported(folder / "parts" / name, threads=threads) for name in manifest.graph["parts"]}
+    state = load(verified(folder, manifest, "state.safetensors"))
+    cls = _COMPOSITES.get(manifest.detector)
+    if cls is None:
+        raise InputError(f"{folder / FILE}: a detector of parts is one of {', '.join(_COMPOSITES)}")
+    try:
+        detector = cls.assemble(manifest.options, parts, state, manifest.shape)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{folder}: the state of {manifest.detector} lacks or misstates {error}") from None
+    detector.threshold, detector.info = manifest.threshold, manifest.info
+    detector.source_fingerprint = manifest.fingerprint
+    return detector
+
+
+def about(run: str | Path) -> Manifest | None:
+    """The manifest of an exported folder, None of a saved detector."""
+    return read_manifest(run) if is_exported(run) else None

@@ -1,0 +1,145 @@
+"""A service on a port: checks everything before it listens, and ends without losing what it took."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import ssl
+import sys
+from pathlib import Path
+from typing import Any
+
+from toothwise.errors import InputError, MissingDependencyError, OutputError
+from toothwise.serving.access import is_loopback, read_token
+from toothwise.serving.limits import Limits
+from toothwise.serving.service import open_service
+
+__all__ = ["serve"]
+
+
+def serve(
+    run: str | Path,
+    limits: Limits,
+    *,
+    host: str,
+    port: int,
+    token_file: Path | None = None,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    threads: int | None = None,
+    config: dict[str, Any] | None = None,
+    baseline: Path | None = None,
+) -> dict[str, Any]:
+    """Serve until SIGTERM or SIGINT; requests that were taken are answered first.
+
+    Args:
+        run: folder of a saved or exported detector.
+        limits: of a request.
+        host, port: to listen on; 0 = any free port. The address is told on stderr once it listens.
+        token_file: of the bearer token; None = TOOTHWISE_TOKEN.
+        certificate, key: PEM files for TLS.
+        threads: of an exported network.
+        config, baseline: how recordings become maps.
+
+    Returns:
+        Requests and maps that were served.
+
+    Raises:
+        InputError: no detector, no token where one is needed, certificates or options that cannot be used.
+        OutputError: the port cannot be listened on.
+        MissingDependencyError: the extra ``serve`` is not installed.
+    """
+    try:
+        import uvicorn
+
+        from toothwise.serving.app import Settings, create_app
+    except ImportError as error:
+        if error.name and error.name.partition(".")[0] == "toothwise":
+            raise
+        raise MissingDependencyError(
+            f"serving needs {error.name or error}: install it with pip install 'toothwise[serve]'"
+        ) from None
+    if not 0 <= port <= 65535:
+        raise InputError(f"port must lie in 0..65535, but got {port}")
+    token = read_token(token_file, host)
+    tls = _tls(certificate, key)
+    config = config or {}
+    _check_recordings(config, baseline)
+    service = open_service(run, threads=threads)
+    settings = Settings(limits=limits, host=host, token=token, config=config, baseline=baseline)
+    app = create_app(service, settings)
+    listening = _listen(host, port)
+    number = listening.getsockname()[1]
+    shown = f"[{host}]" if ":" in host else host
+    if token is not None and not tls and not is_loopback(host):
+        _say("warning: without --certificate and --key the token travels unencrypted")
+    _say(f"serving {service.run} ({service.detector.name}) on {'https' if tls else 'http'}://{shown}:{number}/")
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            lifespan="on",
+            server_header=False,
+            h11_max_incomplete_event_size=32 * 1024,  # of a request's head
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=int(2 * limits.seconds) + 5,
+            backlog=256,
+            **tls,
+        )
+    )
+    logging.getLogger("toothwise.serving").addHandler(logging.StreamHandler(sys.stderr))
+    # uvicorn raises the signal that ended it once more when it has ended in order: that must not kill the process
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    try:
+        server.run(sockets=[listening])
+    except KeyboardInterrupt:
+        pass
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        listening.close()
+    counted = app.state.metrics
+    return {"requests": counted.total("toothwise_requests_total"), "maps": counted.total("toothwise_maps_total")}
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"toothwise: {text}\n")
+    sys.stderr.flush()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A bound socket, so that the port is known and a taken one is an error of one line."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(256)  # from here on a connection waits and is not refused
+    except OSError as error:
+        raise OutputError(f"{host}:{port}: cannot be listened on ({error.strerror or error})") from None
+    return listening
+
+
+def _tls(certificate: Path | None, key: Path | None) -> dict[str, Any]:
+    if certificate is None and key is None:
+        return {}
+    if certificate is None or key is None:
+        raise InputError("TLS needs both --certificate and --key")
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(f"{certificate} with {key}: cannot be used for TLS ({error})") from None
+    return {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
+
+
+def _check_recordings(config: dict[str, Any], baseline: Path | None) -> None:
+    from toothwise.healthmap.build import MapConfig
+    from toothwise.healthmap.waveform import HealthyWaveform
+
+    try:
+        MapConfig(**config)
+    except TypeError as error:
+        raise InputError(f"--set: {error}") from None
+    if baseline is not None:
+        HealthyWaveform.load(baseline)

@@ -1,0 +1,324 @@
+"""The HTTP API in one process: what it answers, what it refuses, what it leaves behind."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fastapi")
+pytest.importorskip("prometheus_client")
+pytest.importorskip("python_multipart")
+from starlette.testclient import TestClient
+
+from toothwise.detectors import load
+from toothwise.diagnosis.reference import load_reference
+from toothwise.diagnosis.single import diagnose_maps
+from toothwise.errors import InputError
+from toothwise.serving.access import check_token, is_loopback, read_token
+from toothwise.serving.app import Settings, create_app
+from toothwise.serving.limits import Limits
+from toothwise.serving.service import open_service
+
+TOKEN = "0123456789abcdef-secret"
+ADDRESS = "http://127.0.0.1"
+
+
+def noise(n, seed, row=None):
+    values = np.exp(0.2 * np.random.default_rng(seed).standard_normal((n, 9, 14))).astype(np.float32)
+    if row is not None:
+        values[:, row] *= 2.0
+    return values
+
+
+@pytest.fixture(scope="module")
+def service(scan):
+    return open_service(scan.exported)
+
+
+@pytest.fixture(scope="module")
+def client(service):
+    limits = Limits(max_bytes=400_000, max_maps=20, max_values=200_000)
+    with TestClient(create_app(service, Settings(limits)), base_url=ADDRESS, raise_server_exceptions=False) as found:
+        yield found
+
+
+def npz(values):
+    out = io.BytesIO()
+    np.savez(out, values=values)
+    return out.getvalue()
+
+
+def error(answer, status, code, words=""):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    told = answer.json()["error"]
+    assert told["code"] == code
+    assert words in told["message"]
+
+
+def test_a_map_as_json_is_diagnosed_as_by_the_library(client, scan):
+    values = noise(1, 5, row=4)
+    values[0, 0, 0] = np.nan
+    rows = [[None if np.isnan(v) else float(v) for v in row] for row in values[0]]
+    answer = client.post("/v1/diagnose", json={"values": rows, "record": "monday", "include": ["evidence", "map"]})
+    assert answer.status_code == 200, answer.text
+    (one,) = answer.json()["results"]
+    detector = load(scan.saved)
+    expected = detector.predict(values)
+    assert one["score"] == pytest.approx(expected.score[0], rel=1e-9)
+    assert one["alarm"] is True
+    assert (one["record"], one["row"]) == ("monday", 4)
+    np.testing.assert_allclose(one["row_evidence"], expected.row_evidence[0])
+    assert one["map"][0][0] is None
+    assert "anomaly_map" not in one
+    (said,) = diagnose_maps(values, detector, load_reference(scan.saved, detector), records=["monday"])
+    assert one["diagnosis"] | said.as_json() == one["diagnosis"]
+    assert one["verdict"].startswith("Driving tooth 4 stands out")
+
+
+def test_a_batch_answers_every_map_and_says_which_are_bad(client):
+    good = noise(3, 6, row=2).tolist()
+    maps = [
+        {"values": good[0], "record": "a"},
+        {"values": [[1.0]]},
+        {"values": good[1]},
+        {"valves": 1},
+        {"values": good[2]},
+    ]
+    results = client.post("/v1/diagnose/batch", json={"maps": maps}).json()["results"]
+    assert [r.get("error", {}) and r["error"]["code"] for r in results] == [{}, "invalid", {}, "invalid", {}]
+    assert [r["record"] for r in results] == ["a", "map 1", "map 2", "map 3", "map 4"]
+    assert "9 x 14" in results[1]["error"]["message"]
+    assert [results[k]["row"] for k in (0, 2, 4)] == [2, 2, 2]
+    (alone,) = client.post("/v1/diagnose/batch", json={"maps": [{"values": [[1.0]]}]}).json()["results"]
+    assert alone["error"]["code"] == "invalid"
+
+
+def test_files_of_maps_are_diagnosed(client):
+    files = [("file", ("a.npz", npz(noise(2, 7)))), ("file", ("../../b.npz", npz(noise(1, 8, row=6))))]
+    results = client.post("/v1/diagnose", files=files, data={"include": "anomaly_map"}).json()["results"]
+    assert [r["record"] for r in results] == ["a.npz[0]", "a.npz[1]", "b.npz"]
+    assert results[2]["row"] == 6
+    assert np.shape(results[0]["anomaly_map"]) == (9, 14)
+
+
+def test_a_recording_with_its_gears_is_built_and_diagnosed(client, tmp_path):
+    from toothwise import GearPair
+    from toothwise.healthmap.build import build_map
+    from toothwise.vibration.readers import read_record
+    from toothwise.vibration.readers.write import write_record
+    from toothwise.vibration.records import Tachometer, VibrationRecord
+
+    rate, seconds = 4096.0, 20.0
+    t = np.arange(int(rate * seconds)) / rate
+    speed = 12.0
+    rng = np.random.default_rng(0)
+    vibration = np.sin(2 * np.pi * 9 * speed * t) + 0.3 * rng.standard_normal(len(t))
+    record = VibrationRecord(
+        channels={"acc": vibration.astype(np.float32)},
+        sampling_rate=rate,
+        tacho=Tachometer(values=np.arange(0, seconds, 1 / speed), kind="times"),
+    )
+    path = write_record(record, tmp_path / "r.npz")
+    made = build_map(read_record(path), GearPair(driving=9, driven=14)).values
+    form = {"gears": "{driving: 9, driven: 14}", "include": "map"}
+    answer = client.post("/v1/diagnose", files=[("record", ("r.npz", path.read_bytes()))], data=form)
+    assert answer.status_code == 200, answer.text
+    np.testing.assert_allclose(np.array(answer.json()["results"][0]["map"], float), made, rtol=1e-5)
+    own = client.post("/v1/diagnose", files=[("record", ("r.npz", path.read_bytes()))])
+    assert own.json()["results"][0]["record"] == "r.npz"
+    other = {"gears": "{driving: 5, driven: 7}"}
+    error(
+        client.post("/v1/diagnose", files=[("record", ("r.npz", path.read_bytes()))], data=other),
+        422,
+        "invalid",
+        "5 x 7",
+    )
+    for gears in (
+        "[1]",
+        "{driving: 0, driven: 3}",
+        "a: &x [1]\nb: *x",
+        "{driving: 9, driven: 14",
+        "{driving: x, driven: 3}",
+    ):
+        answer = client.post("/v1/diagnose", files=[("record", ("r.npz", path.read_bytes()))], data={"gears": gears})
+        error(answer, 422, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code", "words"),
+    [
+        (b'{"values": [[NaN]]}', 400, "bad_request", "JSON has no NaN"),
+        (b'{"values": [[Infinity]]}', 400, "bad_request", "JSON has no Infinity"),
+        (b'{"values": [[-Infinity]]}', 400, "bad_request", "JSON has no -Infinity"),
+        (b'{"values": [[1e999]]}', 422, "invalid", "must be finite"),
+        (b'{"values": [[1e300]]}', 422, "invalid", "must be finite"),
+        (b'{"values": [[' + b"9" * 400 + b"]]}", 422, "invalid", "too large"),
+        (b'{"values": [["1"]]}', 422, "invalid", "hold a text"),
+        (b'{"values": [[true]]}', 422, "invalid", "hold true or false"),
+        (b'{"values": [[1], [1, 2]]}', 422, "invalid", "one length"),
+        (b'{"values": [[1, 2]]}', 422, "invalid", "9 x 14"),
+        (b'{"values": []}', 422, "invalid", "list of rows"),
+        (b'{"values": 1, "path": "/etc/passwd"}', 422, "invalid", "'path'"),
+        (b'{"value": 1}', 422, "invalid", "'value'"),
+        (b'{"values": [[1]], "include": ["secrets"]}', 422, "invalid", "include"),
+        (b'{"values": [[1]], "record": 5}', 422, "invalid", "record"),
+        (b"[" * 100_000, 400, "bad_request", ""),
+        (b"\xff\xfe", 400, "bad_request", "not JSON"),
+        (b"", 400, "bad_request", "not JSON"),
+        (b"null", 422, "invalid", "null"),
+    ],
+)
+def test_json_that_cannot_be_used(client, body, status, code, words):
+    answer = client.post("/v1/diagnose", content=body, headers={"content-type": "application/json"})
+    error(answer, status, code, words)
+
+
+def test_maps_that_cannot_be_judged(client):
+    values = noise(1, 0)[0]
+    values[3, 3] = -1
+    error(client.post("/v1/diagnose", json={"values": values.tolist()}), 422, "invalid", "must be positive")
+    nothing = [[None] * 14] * 9
+    error(client.post("/v1/diagnose", json={"values": nothing}), 422, "invalid", "NaN only")
+
+
+def test_bodies_of_another_kind_or_size(client):
+    error(client.post("/v1/diagnose", content=b"x", headers={"content-type": "text/plain"}), 415, "unsupported")
+    error(client.post("/v1/diagnose"), 415, "unsupported", "none")
+    error(client.post("/v1/diagnose/batch", files={"file": ("a.npz", b"")}), 415, "unsupported")
+    error(client.post("/v1/diagnose", files={"file": ("a.exe", b"MZ")}), 415, "unsupported", ".npz")
+    error(client.post("/v1/diagnose", files={"other": ("a.npz", b"")}), 422, "invalid", "'other'")
+    error(client.post("/v1/diagnose", data={"gears": "x"}, files={"file": ("a.npz", b"x")}), 422, "invalid", "a.npz")
+    large = b'{"values": [[' + b"1," * 300_000 + b"1]]}"
+    error(client.post("/v1/diagnose", content=large, headers={"content-type": "application/json"}), 413, "too_large")
+
+    def slices():
+        for _ in range(100):
+            yield b" " * 10_000
+
+    answer = client.post("/v1/diagnose", content=slices(), headers={"content-type": "application/json"})
+    error(answer, 413, "too_large", "400000 bytes")
+    broken = {"content-type": "multipart/form-data; boundary=x"}
+    error(client.post("/v1/diagnose", content=b"--y", headers=broken), 400, "bad_request")
+    error(
+        client.post("/v1/diagnose", content=b"--", headers={"content-type": "multipart/form-data"}), 400, "bad_request"
+    )
+    maps = [{"values": [[1]]}] * 21
+    error(client.post("/v1/diagnose/batch", json={"maps": maps}), 413, "too_large", "21 maps, more than 20")
+    error(client.get("/v1/nothing"), 404, "not_found")
+    error(client.get("/v1/diagnose"), 405, "method_not_allowed")
+
+
+def test_nothing_is_left_on_disk_and_nothing_outside_is_written(client, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = set(tmp_path.rglob("*"))
+    for name in ("../../../../tmp/evil.npz", "/etc/evil.npz", "..\\..\\evil.npz", "a\0b.npz", "~/evil.npz"):
+        answer = client.post("/v1/diagnose", files={"file": (name, npz(noise(1, 1)))})
+        assert answer.status_code in (200, 400), answer.text
+    assert set(tmp_path.rglob("*")) == before
+    from pathlib import Path
+
+    held = [p for folder in Path(tempfile.gettempdir()).glob("toothwise-*") for p in folder.rglob("*upload*")]
+    assert held == []
+
+
+def test_the_model_and_its_state(client, service, scan):
+    told = client.get("/v1/model").json()
+    assert (told["detector"], told["shape"], told["exported"]) == ("scan", [9, 14], True)
+    assert told["threshold"]["value"] == service.detector.threshold.value
+    assert told["gear"]["driven"] == 14
+    assert told["files"].keys() == {"detector.json", "healthy.npz", "state.safetensors"}
+    assert str(scan.exported.parent) not in json.dumps(told)
+    assert client.get("/healthz").json() == {"status": "alive"}
+    assert client.get("/readyz").json() == {"status": "ready"}
+    values = client.get("/v1/example").json()["values"]
+    (one,) = client.post("/v1/diagnose", json={"values": values}).json()["results"]
+    assert one["diagnosis"]["pattern"] == "one tooth"
+    assert one["diagnosis"]["lines"][0]["tooth"] == 3
+
+
+def test_metrics_count(client):
+    def value(name):
+        lines = [line for line in client.get("/metrics").text.splitlines() if line.startswith(name + " ")]
+        return float(lines[0].rpartition(" ")[2])
+
+    before = value("toothwise_maps_total"), value("toothwise_alarms_total")
+    client.post("/v1/diagnose", json={"values": noise(1, 5, row=4)[0].tolist()})
+    assert (value("toothwise_maps_total"), value("toothwise_alarms_total")) == (before[0] + 1, before[1] + 1)
+    client.get("/some/address/nobody/knows")
+    text = client.get("/metrics").text
+    assert 'path="other",status="404"' in text
+    assert "nobody" not in text
+
+
+def test_the_description_has_examples_that_work(client):
+    told = client.get("/openapi.json").json()
+    for path in ("/v1/diagnose", "/v1/diagnose/batch"):
+        content = told["paths"][path]["post"]["requestBody"]["content"]
+        example = content["application/json"]["examples"]["map"]["value"]
+        assert client.post(path, json=example).status_code == 200
+        assert {"400", "401", "413", "422", "429", "503"} <= told["paths"][path]["post"]["responses"].keys()
+
+
+def test_the_report_is_one_page_with_everything(client):
+    answer = client.post("/v1/report", json={"values": noise(1, 5, row=4)[0].tolist(), "record": "<b>x"})
+    assert answer.status_code == 200, answer.text
+    assert "attachment" in answer.headers["content-disposition"]
+    assert "Driving tooth 4 stands out" in answer.text
+    assert "&lt;b&gt;x" in answer.text
+    assert "<b>x" not in answer.text
+    assert "http" not in answer.text.replace("data:image/png;base64", "")[:2000]
+    assert answer.text.count("<img") == 1
+
+
+def test_a_token_opens_what_is_protected(service):
+    app = create_app(service, Settings(host="0.0.0.0", token=TOKEN))
+    with TestClient(app, base_url="http://gearbox.example") as client:
+        assert client.get("/healthz").status_code == client.get("/").status_code == 200
+        for path in ("/v1/model", "/metrics", "/v1/example"):
+            error(client.get(path), 401, "unauthorized", "Bearer")
+            assert client.get(path).headers["www-authenticate"] == "Bearer"
+            for wrong in (TOKEN[:-1], TOKEN + "x", "", "é"):
+                answer = client.get(path, headers={"authorization": f"Bearer {wrong}".encode()})
+                error(answer, 401, "unauthorized")
+            error(client.get(path, headers={"authorization": f"Basic {TOKEN}"}), 401, "unauthorized")
+            assert client.get(path, headers={"authorization": f"Bearer {TOKEN}"}).status_code == 200
+        error(client.post("/v1/diagnose", json={"values": [[1]]}), 401, "unauthorized")
+
+
+def test_tokens(tmp_path, monkeypatch):
+    monkeypatch.delenv("TOOTHWISE_TOKEN", raising=False)
+    assert is_loopback("127.0.0.1")
+    assert is_loopback("::1")
+    assert not is_loopback("0.0.0.0")
+    assert not is_loopback("gearbox.example")
+    assert read_token(None, "127.0.0.1") is None
+    with pytest.raises(InputError, match="give a bearer token with --token-file"):
+        read_token(None, "0.0.0.0")
+    monkeypatch.setenv("TOOTHWISE_TOKEN", "short")
+    with pytest.raises(InputError, match="16 or more"):
+        read_token(None, "127.0.0.1")
+    (tmp_path / "token").write_text(TOKEN + "\n")
+    assert read_token(tmp_path / "token", "0.0.0.0") == TOKEN
+    assert check_token(f"bearer {TOKEN}", TOKEN)
+    assert not check_token(None, TOKEN)
+
+
+def test_other_sites_and_other_names_are_refused(client):
+    error(client.get("/healthz", headers={"host": "evil.example"}), 403, "forbidden")
+    headers = {"origin": "https://evil.example"}
+    error(client.post("/v1/diagnose", json={"values": [[1]]}, headers=headers), 403, "forbidden")
+    assert client.get("/healthz", headers={"host": "127.0.0.1", "origin": "http://127.0.0.1"}).status_code == 200
+    page = client.get("/")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert page.headers["x-content-type-options"] == "nosniff"
+    assert "://" not in page.text.replace("data:,", "")  # nothing from another host
+
+
+def test_limits_must_be_positive():
+    with pytest.raises(InputError, match="max-bytes must be positive"):
+        Limits(max_bytes=0)
