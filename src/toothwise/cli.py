@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "build": ("toothwise.commands.build", "turn recordings, or the records of a run, into health maps"),
     "fit": ("toothwise.commands.fit", "fit a detector on healthy maps and choose its threshold"),
     "predict": ("toothwise.commands.predict", "score maps with a saved detector"),
+    "score": ("toothwise.commands.score", "score very many maps: one row per map, on Ray, resumed after a kill"),
     "diagnose": ("toothwise.commands.diagnose", "which tooth, how badly, what pattern, since when"),
     "bench": ("toothwise.commands.bench", "run detectors on the simulated benchmark"),
     "study run": ("toothwise.commands.study_run", "run a study: trials from one YAML, resumed after a kill"),
