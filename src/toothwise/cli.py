@@ -31,6 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "predict": ("toothwise.commands.predict", "score maps with a saved detector"),
     "score": ("toothwise.commands.score", "score very many maps: one row per map, on Ray, resumed after a kill"),
     "diagnose": ("toothwise.commands.diagnose", "which tooth, how badly, what pattern, since when"),
+    "watch": ("toothwise.commands.watch", "diagnose records as they come, into a database, each once"),
     "bench": ("toothwise.commands.bench", "run detectors on the simulated benchmark"),
     "study run": ("toothwise.commands.study_run", "run a study: trials from one YAML, resumed after a kill"),
     "study status": ("toothwise.commands.study_status", "which trials are done, failed and missing"),

@@ -161,30 +161,19 @@ def test_a_worker_that_is_killed_is_replaced(saved, many, tmp_path):
 @linux
 def test_a_run_that_is_killed_goes_on_where_it_was(saved, many, tmp_path):
     out = tmp_path / "out"
-    kept = 0
     for count in (15, 35):
         process = start(saved, many, out)
         try:
             wait_for(out, count, process)
-            mine = [process.pid, *(pid for pid, _ in children(process.pid))]
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
         finally:
             process.kill()
-        end = time.monotonic() + 60
-        while any(
-            Path(f"/proc/{pid}/exe").exists() for pid in mine
-        ):  # Ray's processes end with the one that began them
-            assert time.monotonic() < end
-            time.sleep(0.2)
-        there = len(list(out.rglob("[0-9a-f]*.parquet")))
-        assert count <= there < 60
-        kept = there
+        process.communicate()
+    # at once, while workers of the killed run may still be at their last shard
     folder = Path((out / ".ray").read_text())
     process = start(saved, many, out)
     told, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
-    assert json.loads(told)["kept"] == kept
+    assert 35 <= json.loads(told)["kept"] < 60
     assert not folder.exists()
     check(saved, many, out)
     shutil.rmtree(out)
