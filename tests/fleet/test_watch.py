@@ -101,7 +101,7 @@ def test_a_folder_of_machines_becomes_rows_that_say_what_diagnose_says(saved, tm
 
 def test_recordings_are_built_by_their_gears(tmp_path, make, toothwise):
     series = tmp_path / "series.yaml"
-    series.write_text("gears: {driving: 18, driven: 35}\nperiods: 2\nseries: {records: 16}\n")
+    series.write_text("gears: {driving: 18, driven: 35}\nperiods: 2\nseries: {records: 24}\n")
     run = toothwise("simulate", series, "--output", tmp_path / "rec", "--format", "npz", "--seed", 0)
     assert run.code == 0, run.err
     gears = tmp_path / "rec" / "gears.yaml"
@@ -116,7 +116,9 @@ def test_recordings_are_built_by_their_gears(tmp_path, make, toothwise):
         (folder / path.name).write_bytes(path.read_bytes())
     np.savez(folder / "other.npz", values=make.noise(1, seed=0)[0])  # a map where recordings are due
     words = ("watch", tmp_path / "scan", folder, "--to", tmp_path / "d.db", "--poll", 0.05, "--idle", 0.3, "--json")
-    told = json.loads(toothwise(*words, "--gears", gears).out)
+    run = toothwise(*words, "--gears", gears)
+    assert run.code == 0, run.err
+    told = json.loads(run.out)
     assert (told["new"], told["bad"]) == (3, 1)
     assert ask(tmp_path / "d.db", "select distinct machine from diagnoses") == [("in",)]
 

@@ -120,7 +120,7 @@ def _decoder(options: Options) -> Decoder:
     from toothwise.fleet.decoding import Decoder
 
     if options.gears is None:
-        given = {"--stage": options.stage, "--channel": options.channel, "--baseline": options.baseline}
+        given: dict[str, Any] = {"--stage": options.stage, "--channel": options.channel, "--baseline": options.baseline}
         given |= {"--set": options.set, "--read": options.read}
         wrong = [name for name, value in given.items() if value]
         if wrong:

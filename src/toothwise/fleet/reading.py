@@ -143,9 +143,9 @@ def _of_batch(file: str, start: int, batch: Any, reading: Reading) -> Block:
     for k in np.flatnonzero(count != rows * cols):
         error[k] = "no values" if count[k] < 0 else f"holds {count[k]} values, but the detector takes {rows} x {cols}"
     if shape[0] is not None and shape[1] is not None:
-        for k, (r, c) in enumerate(zip(shape[0], shape[1], strict=True)):
-            if error[k] is None and (r, c) != (rows, cols):
-                error[k] = _other_shape(r, c, reading)
+        for at, (r, c) in enumerate(zip(shape[0], shape[1], strict=True)):
+            if error[at] is None and (r, c) != (rows, cols):
+                error[at] = _other_shape(r, c, reading)
     good = np.array([e is None for e in error])
     if good.any():
         values[good] = _float32(_flat(array.filter(_mask(good)))).reshape(-1, rows, cols)

@@ -20,7 +20,7 @@ __all__ = ["Folder", "Mqtt", "Source", "open_source"]
 
 _AHEAD = 16  # messages that the broker hands over before the first of them is written
 _KEPT = 7 * 24 * 3600  # seconds that the broker keeps messages for a watch that is away
-_LARGEST = 256 * 2**20  # bytes of a message
+_LARGEST = 2**28 - 1  # bytes of a message, the most that MQTT knows
 PASSWORD = "TOOTHWISE_MQTT_PASSWORD"  # noqa: S105  # the name of the variable
 
 

@@ -91,7 +91,7 @@ _BROKEN_NPZ = (  # RuntimeError: a password, an unknown compression, JSON too de
 )
 
 
-def read_npz_arrays(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, Any] | None]:
+def read_npz_arrays(path: Path) -> tuple[np.ndarray, dict[str, Any], dict[str, Any] | None]:
     """Values as they stand in the file, count and variance where they are there, and the metadata, nothing judged.
 
     Raises:
