@@ -3,12 +3,12 @@
     python benchmarks/fleet.py                                    # 1,000,000 maps, 1 and 2 workers
     python benchmarks/fleet.py --maps 100000 --output /tmp/try.json
 
-Maps are simulated (domain C, 31 x 95, some of them with a damaged line): 5,000 different ones, written again and again to
-Parquet shards of 5,000 in a temporary folder (12 GB for a million), each map under a name of its own. The detector is
-the scan. *Seconds* run from the first shard that is asked for to the last one written, with the start of Ray's actors and
-without that of Ray itself; *speed-up* is the time on one worker over that on two. Memory is the largest resident set of
-each worker process. Every run is checked: as many rows as maps, none twice, none without a score, and equal scores.
-Ray's workers run at the priority of this process (Ray's own habit is a lower one).
+Maps are simulated (domain C, 31 x 95, some of them with a damaged line): 5,000 different ones, written again and
+again to Parquet shards of 5,000 in a temporary folder (12 GB for a million), each map under a name of its own. The
+detector is the scan. *Seconds* run from the first shard that is asked for to the last one written, with the start of
+Ray's actors and without that of Ray itself; *speed-up* is the time on one worker over that on two. Memory is the
+largest resident set of each worker process. Every run is checked: as many rows as maps, none twice, none without a
+score, and equal scores. Ray's workers run at the priority of this process (Ray's own habit is a lower one).
 """
 
 from __future__ import annotations

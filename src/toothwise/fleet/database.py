@@ -8,6 +8,7 @@ processes that follow the same machine cannot both write its next record.
 from __future__ import annotations
 
 import datetime
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ __all__ = ["Conflict", "Database", "Row", "open_database"]
 SCHEMA = 1
 _SUFFIXES = (".db", ".sqlite", ".sqlite3")
 _PATIENCE = 30  # seconds that SQLite waits for another writer
+_LOOKS = 10  # at tables that others make
 
 
 class Conflict(Exception):  # noqa: N818  # no error: the caller looks again
@@ -225,12 +227,26 @@ def open_database(where: str) -> Database:
         if url.startswith("sqlite"):
             sqlalchemy.event.listen(engine, "connect", _careful)
         database = Database(engine, where)
-        database.prepare()
+        _prepare(database)
     except ImportError as error:
         raise MissingDependencyError(f"{where}: needs {error.name}: pip install 'toothwise[fleet]'") from None
     except SQLAlchemyError as error:
         raise InputError(f"{where}: cannot be opened ({_first_line(error)})") from None
     return database
+
+
+def _prepare(database: Database) -> None:
+    """Make the tables; where another process makes them at this moment, look again."""
+    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+
+    for left in range(_LOOKS, -1, -1):
+        try:
+            database.prepare()
+            return
+        except (IntegrityError, OperationalError, ProgrammingError) as error:
+            if left == 0 or not any(words in str(error.orig) for words in ("already exists", "duplicate", "UNIQUE")):
+                raise
+            time.sleep(0.2)
 
 
 def _first_line(error: Exception) -> str:
