@@ -84,7 +84,7 @@ def test_rows_hold_json_types_alone():
 
 
 def test_what_a_killed_run_left_of_rays_files_is_swept(tmp_path, monkeypatch):
-    from toothwise.studies import cluster
+    from toothwise import ray_cluster as cluster
 
     monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(cluster, "_SHORT", 10_000)

@@ -86,13 +86,7 @@ def run(options: Options, tell: Tell) -> Result:
 
 def _records(maps: MapSet, prediction: Prediction, threshold: float | None) -> list[dict[str, Any]]:
     """One dictionary per map, plain Python values."""
-    import numpy as np
-
-    evidence = prediction.column_evidence
-    if evidence is None:
-        # a column that no pair meshes in is NaN throughout and cannot be the worst one
-        evidence = np.nan_to_num(prediction.anomaly_map, nan=-np.inf).max(axis=1)
-    columns = np.argmax(evidence, axis=1)
+    columns = prediction.column
     table = maps.table.convert_dtypes()  # whole numbers stay so beside files that lack the column
     known = table.astype(object).where(table.notna(), None).to_dict(orient="records")
     records = []

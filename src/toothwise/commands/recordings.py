@@ -12,9 +12,10 @@ from toothwise.commands.parser import key_values
 from toothwise.errors import InputError
 
 if TYPE_CHECKING:
+    from toothwise.vibration.readers import RecordMapping
     from toothwise.vibration.records import VibrationRecord
 
-__all__ = ["add_reading", "find_recordings", "read"]
+__all__ = ["add_reading", "find_recordings", "mapping_of", "read"]
 
 
 def add_reading(parser: ArgumentParser) -> None:
@@ -34,14 +35,25 @@ def read(path: str, words: Sequence[str]) -> VibrationRecord:
     Raises:
         InputError: unknown words, or a recording that cannot be read.
     """
-    from toothwise.vibration.readers import RecordMapping, read_record
+    from toothwise.vibration.readers import read_record
+
+    return read_record(path, mapping=mapping_of(words))
+
+
+def mapping_of(words: Sequence[str]) -> RecordMapping:
+    """What the words of --read say.
+
+    Raises:
+        InputError: unknown words.
+    """
+    from toothwise.vibration.readers import RecordMapping
 
     options: dict[str, Any] = key_values(words, "--read")
     allowed = RecordMapping.__dataclass_fields__
     unknown = sorted(set(options) - set(allowed))
     if unknown:
         raise InputError(f"--read takes {', '.join(allowed)}, but got {', '.join(unknown)}")
-    return read_record(path, mapping=RecordMapping(**options))
+    return RecordMapping(**options)
 
 
 def find_recordings(paths: Sequence[str]) -> list[str]:

@@ -49,6 +49,15 @@ class Prediction:
         evidence = np.nanmean(self.anomaly_map, axis=2) if self.row_evidence is None else self.row_evidence
         return np.nanargmax(evidence, axis=1)
 
+    @property
+    def column(self) -> np.ndarray:
+        """Most suspicious column of each map, int ``[n]`` (from column_evidence, else the largest pixel's)."""
+        evidence = self.column_evidence
+        if evidence is None:
+            # a column that no pair meshes in is NaN throughout and cannot be the worst one
+            evidence = np.nan_to_num(self.anomaly_map, nan=-np.inf).max(axis=1)
+        return np.argmax(evidence, axis=1)
+
     def of(self, index: np.ndarray) -> Prediction:
         """The prediction of some of the maps: an index or a mask ``[n]``."""
         names = ("severity", "row_evidence", "column_evidence", "p_value")

@@ -88,8 +88,12 @@ _BROKEN_NPZ = (  # RuntimeError: a password, an unknown compression, JSON too de
 )
 
 
-def read_npz(path: Path) -> HealthMap | HealthMapBatch:
-    """A file of ``write_npz``, or any npz with an array ``values``."""
+def read_npz_arrays(path: Path) -> tuple[np.ndarray, dict[str, Any], dict[str, Any] | None]:
+    """Values as they stand in the file, count and variance where they are there, and the metadata, nothing judged.
+
+    Raises:
+        InputError: not an npz, no array ``values``, Python objects, or an array that claims more than the file holds.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
@@ -104,6 +108,12 @@ def read_npz(path: Path) -> HealthMap | HealthMapBatch:
         raise
     except _BROKEN_NPZ as error:
         raise InputError(f"not a readable npz file ({error})") from None
+    return values, extra, meta
+
+
+def read_npz(path: Path) -> HealthMap | HealthMapBatch:
+    """A file of ``write_npz``, or any npz with an array ``values``."""
+    values, extra, meta = read_npz_arrays(path)
     if meta is None:
         return _plain(values) if values.ndim == 2 else _batch(values)
     try:

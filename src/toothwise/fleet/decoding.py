@@ -1,0 +1,131 @@
+"""From what arrived to a map: a recording is built into one by its gears, a map is read."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toothwise.errors import InputError, ToothwiseWarning
+from toothwise.healthmap.core import HealthMap
+
+if TYPE_CHECKING:
+    from toothwise.gears import GearTrain
+    from toothwise.healthmap.build import MapConfig
+    from toothwise.healthmap.waveform import HealthyWaveform
+    from toothwise.vibration.readers import RecordMapping
+
+__all__ = ["Arrived", "Decoder", "clean"]
+
+_LONGEST = 300  # characters of a name
+
+# how files begin, for messages that do not say what they are
+_BEGINNINGS = (
+    (b"PK\x03\x04", ".npz"),
+    (b"PAR1", ".parquet"),
+    (b"MATLAB", ".mat"),
+    (b"\x89HDF\r\n\x1a\n", ".h5"),
+    (b"II*\x00", ".tif"),
+    (b"MM\x00*", ".tif"),
+)
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A record as it came.
+
+    Attributes:
+        machine: that it is of; each is a sequence of its own.
+        record: its name; one name is diagnosed once.
+        source: file or topic.
+        content: bytes of the message, or the path of a file.
+        time: number or ISO 8601, None = as the record itself says.
+    """
+
+    machine: str
+    record: str
+    source: str
+    content: bytes | Path
+    time: float | str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("machine", "record", "source"):
+            object.__setattr__(self, name, clean(getattr(self, name), _LONGEST))
+
+
+def clean(text: str, longest: int) -> str:
+    """Text that every database takes: no NUL, nothing outside Unicode, and not too long to be looked up by."""
+    text = text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if len(text) > longest:
+        text = f"{text[: longest - 65]} {hashlib.sha256(text.encode()).hexdigest()}"
+    return text
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """How records become maps.
+
+    Attributes:
+        gears: of the machines; None = records are maps already.
+        config, channel, stage, baseline: as of ``healthmap.build.build_map``.
+        mapping: how recordings are read.
+        suffixes: of files that can be records.
+    """
+
+    gears: GearTrain | None = None
+    config: MapConfig | None = None
+    channel: str | None = None
+    stage: str | None = None
+    baseline: HealthyWaveform | None = None
+    mapping: RecordMapping | None = None
+    suffixes: tuple[str, ...] = field(default=(), init=False)
+
+    def __post_init__(self) -> None:
+        from toothwise.vibration.readers import SUFFIXES
+
+        kinds = tuple(SUFFIXES) if self.gears is not None else (".npz", ".tif", ".tiff", ".mat")
+        object.__setattr__(self, "suffixes", kinds)
+
+    def __call__(self, arrived: Arrived) -> HealthMap:
+        """The map of a record.
+
+        Raises:
+            InputError: it cannot be read, is more than one map, or holds what no map can be made of.
+        """
+        if isinstance(arrived.content, Path):
+            return self._of_file(arrived.content)
+        suffix = next((s for begin, s in _BEGINNINGS if arrived.content.startswith(begin)), None)
+        if suffix is None or suffix not in self.suffixes:
+            raise InputError(
+                f"{arrived.source}: a message must hold a file of {', '.join(s for _, s in _BEGINNINGS[:4])}, "
+                f"but begins with {arrived.content[:8]!r}"
+            )
+        with tempfile.TemporaryDirectory(prefix="toothwise-") as folder:
+            path = Path(folder) / f"message{suffix}"
+            path.write_bytes(arrived.content)
+            try:
+                return self._of_file(path)
+            except InputError as error:
+                raise InputError(str(error).replace(str(path), arrived.source)) from None
+
+    def _of_file(self, path: Path) -> HealthMap:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ToothwiseWarning)
+            if self.gears is None:
+                from toothwise.healthmap.io import read_map
+
+                found = read_map(path)
+                if not isinstance(found, HealthMap):
+                    if len(found) != 1:
+                        raise InputError(f"{path}: holds {len(found)} maps, but a record is one")
+                    found = found[0]
+                return found
+            from toothwise.healthmap.build import build_map
+            from toothwise.vibration.readers import read_record
+
+            record = read_record(path, mapping=self.mapping)
+            options: dict[str, Any] = {"channel": self.channel, "stage": self.stage, "baseline": self.baseline}
+            return build_map(record, self.gears, self.config, **options)

@@ -1,0 +1,80 @@
+"""The loop of a watch: take a record, write what it says, tell the source, until asked to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from toothwise.fleet.decoding import Arrived
+from toothwise.fleet.keeper import Keeper
+from toothwise.fleet.sources import Source
+
+__all__ = ["follow", "stopped_by_signals"]
+
+_PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between tries while the database is away
+
+
+def follow(
+    keeper: Keeper,
+    source: Source,
+    stop: threading.Event,
+    *,
+    idle: float | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> None:
+    """Diagnose records until ``stop`` is set; the one in hand is finished.
+
+    Args:
+        idle: end where nothing has come for so many seconds; None = never.
+        tell: told the counts after each record.
+    """
+    last = time.monotonic()
+    for found in source.records(stop):
+        if found is None:
+            if idle is not None and time.monotonic() - last >= idle:
+                return
+            continue
+        arrived, written = found
+        if not _take(keeper, arrived, stop, tell):
+            return
+        written()
+        last = time.monotonic()
+        if tell:
+            tell(f"{keeper.count['new']} records diagnosed, {keeper.count['bad']} could not be used")
+
+
+def _take(keeper: Keeper, arrived: Arrived, stop: threading.Event, tell: Callable[[str], None] | None) -> bool:
+    """Take a record; while the database is away try again and again. False where it was not written."""
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    tries = 0
+    while True:
+        try:
+            keeper.take(arrived)
+        except (OperationalError, InterfaceError) as error:
+            if tell:
+                tell(f"the database cannot be reached: {' '.join(str(error.orig).split())[:200]}")
+            stop.wait(_PAUSES[min(tries, len(_PAUSES) - 1)])
+            tries += 1
+            if stop.is_set():
+                return False
+        else:
+            return True
+
+
+@contextlib.contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set, so that the record in hand is finished (in the main thread)."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,218 @@
+"""Score all maps of an input: what is finished is kept, the rest is scored, in this process or on Ray."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toothwise import detectors
+from toothwise.diagnosis.reference import fingerprint
+from toothwise.errors import InputError
+from toothwise.fleet.output import Done, Output, finished, folder_of, remove_stale
+from toothwise.fleet.pool import NEED, Job, on_ray, score_one
+from toothwise.fleet.reading import Reading
+from toothwise.fleet.scoring import row_schema, scorer_hash
+from toothwise.fleet.shards import Shard, plan_shards
+from toothwise.fleet.storage import Place, locate
+from toothwise.ray_cluster import Need, ray_cluster
+
+__all__ = ["ScoreOptions", "Scored", "score_fleet"]
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """How maps are scored.
+
+    Attributes:
+        workers: processes on Ray, 0 = none, this process; None = as many as cores, this process where Ray is missing
+            or there is a single shard.
+        address: of a Ray cluster, None = this machine alone.
+        cpus, gpus: of a worker.
+        batch: maps at a time.
+        threshold: in place of the detector's own, or None.
+        column: of Parquet files, that holds the values.
+        keep: columns that go into the output as text.
+        anew: score finished shards again.
+    """
+
+    workers: int | None = None
+    address: str | None = None
+    cpus: float = 1.0
+    gpus: float = 0.0
+    batch: int = 1024
+    threshold: float | None = None
+    column: str = "values"
+    keep: tuple[str, ...] = ()
+    anew: bool = False
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and self.workers < 0:
+            raise InputError(f"workers must be 0 or more, but got {self.workers}")
+        if self.batch < 1:
+            raise InputError(f"batch must be 1 or more, but got {self.batch}")
+        taken = sorted(set(self.keep) & {*row_schema(()).names, "detector", "input"})
+        if taken:
+            raise InputError(f"--keep {taken[0]}: the output has a column of that name already")
+
+
+@dataclass(eq=False)
+class Scored:
+    """What became of an input.
+
+    Attributes:
+        output: folder of its scores.
+        detector: fingerprint.
+        shards: in all; ``kept``: finished before; ``removed``: files of scores that were out of date.
+        ignored: files of the input that are no maps.
+        workers: processes, 0 = this one.
+        done: one per shard that was scored now.
+        failed: files and reason of each shard that could not be scored.
+        seconds: from the first shard to the last, without the start of Ray.
+    """
+
+    output: str
+    detector: str
+    shards: int
+    kept: int
+    removed: int
+    ignored: int
+    workers: int
+    done: list[Done] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Totals, JSON types."""
+        maps = sum(d.maps for d in self.done)
+        memory: dict[int, float] = {}
+        for d in self.done:
+            memory[d.worker] = max(memory.get(d.worker, 0.0), d.peak_memory_mib)
+        return {
+            "output": self.output,
+            "detector": self.detector,
+            "shards": self.shards,
+            "kept": self.kept,
+            "removed": self.removed,
+            "ignored": self.ignored,
+            "workers": self.workers,
+            "maps": maps,
+            "alarms": sum(d.alarms for d in self.done),
+            "errors": sum(d.errors for d in self.done),
+            "first_error": next((d.first_error for d in self.done if d.first_error), None),
+            "failed": [{"shard": files, "reason": reason} for files, reason in self.failed],
+            "seconds": round(self.seconds, 3),
+            "maps_per_second": round(maps / self.seconds, 1) if self.seconds > 0 else None,
+            "peak_memory_mib": [round(value, 1) for value in memory.values()],
+        }
+
+
+def score_fleet(
+    run: str,
+    source: str,
+    out: str,
+    options: ScoreOptions | None = None,
+    *,
+    tell: Callable[[str, float], None] | None = None,
+) -> Scored:
+    """Score every map of an input; one row of the output per map.
+
+    Args:
+        run: folder of a saved detector, which every worker must see.
+        source: file or folder of maps, or a URI of one.
+        out: folder of the scores, or a URI of object storage.
+        options: how.
+        tell: told how far it is.
+
+    Raises:
+        InputError: nothing to score, or places that exclude each other.
+        OutputError: another run writes to the same folder, or it cannot be written to.
+        MissingDependencyError: a package that the places or the workers need.
+    """
+    options = options or ScoreOptions()
+    detector = detectors.load(run)
+    if detector.shape is None:
+        raise InputError(f"{run}: a detector that has not been fitted")
+    here, there = locate(source), locate(out, output=True)
+    _check_places(here, there)
+    threshold = options.threshold
+    if threshold is None and detector.threshold is not None:
+        threshold = detector.threshold.value
+    reading = Reading(detector.shape, options.column, options.keep, options.batch)
+    mark = fingerprint(detector)
+    scorer = scorer_hash(detector, threshold, options.keep, options.column)
+    output = Output(
+        folder_of(there, f"{detector.name}-{mark[:16]}", here), scorer, mark, detector.name, threshold, source
+    )
+    shards, ignored = plan_shards(here)
+    with there.alone():
+        known = finished(output)
+        removed = remove_stale(output, shards, known)
+        todo = [s for s in shards if options.anew or output.file_of(s) not in known]
+        job = Job(str(Path(run).resolve()), here, output, reading)
+        workers = _workers(options, len(todo), here, there)
+        found = Scored(output.folder.uri, mark, len(shards), len(shards) - len(todo), removed, ignored, workers)
+        if not todo:
+            return found
+        if workers == 0:
+            _collect(found, ((s, score_one(job, detector, s)) for s in todo), len(todo), tell)
+            return found
+        note = None if there.local is None else there.local / ".ray"
+        need = Need(options.cpus, options.gpus, NEED.name, NEED.purpose, NEED.extra)
+        if tell:
+            tell("starting Ray", 0.0)
+        # or Ray tells of its own affairs on stderr; what goes wrong with a shard is told by its result
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        with ray_cluster(options.address, need, workers, note=note) as found.workers:
+            _collect(found, on_ray(job, todo, found.workers, need), len(todo), tell)
+    return found
+
+
+def _collect(
+    found: Scored,
+    outcomes: Iterator[tuple[Shard, Done | str]],
+    count: int,
+    tell: Callable[[str, float], None] | None,
+) -> None:
+    begin = time.perf_counter()
+    maps = 0
+    for at, (shard, outcome) in enumerate(outcomes):
+        if isinstance(outcome, str):
+            more = f" and {len(shard.files) - 1} more files" if len(shard.files) > 1 else ""
+            found.failed.append((f"{shard.names[0]}{more}", outcome))
+        else:
+            found.done.append(outcome)
+            maps += outcome.maps
+        found.seconds = time.perf_counter() - begin
+        if tell:
+            tell(f"{maps:,} maps scored, {at + 1} of {count} shards", (at + 1) / count)
+
+
+def _check_places(here: Place, there: Place) -> None:
+    """Scores among the maps would be taken for maps the next time."""
+    inside = there.path == here.path or there.path.startswith(here.path.rstrip("/") + "/")
+    if here.protocol == there.protocol and inside:
+        raise InputError(f"{there.uri}: lies inside the input {here.uri}: scores go to a folder outside it")
+
+
+def _workers(options: ScoreOptions, shards: int, *places: Place) -> int:
+    """Processes to start, 0 = none."""
+    private = [place.uri for place in places if not place.shared]
+    if private:
+        if options.workers or options.address:
+            raise InputError(f"{private[0]}: other processes cannot see it: use --workers 0")
+        return 0
+    if options.address is not None:
+        if options.workers == 0:
+            raise InputError(f"--address {options.address} takes 1 worker or more, but got 0")
+        return max(1, min(options.workers or shards, shards))
+    if options.workers is not None:
+        return min(options.workers, shards) if options.workers else 0
+    from importlib.util import find_spec
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    many = min(cores, shards)
+    return many if many > 1 and find_spec("ray") is not None else 0

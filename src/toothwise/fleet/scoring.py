@@ -1,0 +1,86 @@
+"""One row per map: scores of a block, and a map that the detector refuses as the reason why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+
+from toothwise.detectors.base import Detector
+from toothwise.diagnosis.reference import fingerprint
+from toothwise.fleet.reading import Block
+
+__all__ = ["SCHEMA", "row_schema", "score_block", "scorer_hash"]
+
+SCHEMA = 1  # version of the rows; another meaning of a column is another version
+
+
+def scorer_hash(detector: Detector, threshold: float | None, keep: tuple[str, ...], column: str) -> str:
+    """SHA-256 of all that rows depend on besides the maps: detector, threshold, columns and version of the rows."""
+    words = json.dumps([SCHEMA, fingerprint(detector), threshold, list(keep), column])
+    return hashlib.sha256(words.encode()).hexdigest()
+
+
+def row_schema(keep: tuple[str, ...]) -> Any:
+    """The columns of the output, a pyarrow schema."""
+    import pyarrow as pa
+
+    text, number, whole = pa.string(), pa.float64(), pa.int32()
+    columns = {"file": text, "index": pa.int64(), "id": text, "score": number, "threshold": number, "alarm": pa.bool_()}
+    columns |= {"row": whole, "column": whole, "p_value": number, "severity": number, "error": text}
+    return pa.schema([*columns.items(), *((name, text) for name in keep)])
+
+
+def score_block(detector: Detector, block: Block, threshold: float | None, keep: tuple[str, ...]) -> Any:
+    """Rows of a block as a pyarrow table: as many as maps, in their order."""
+    import pyarrow as pa
+
+    n = len(block)
+    out: dict[str, np.ndarray] = {name: np.full(n, np.nan) for name in ("score", "p_value", "severity")}
+    place = {name: np.full(n, -1) for name in ("row", "column")}
+    known = dict.fromkeys(("p_value", "severity"), False)
+    good = np.array([k for k, error in enumerate(block.error) if error is None], dtype=int)
+    todo = [good] if len(good) else []
+    while todo:
+        part = todo.pop()
+        try:
+            found = detector.predict(block.values[part])
+            rows, columns = found.row, found.column
+        except Exception as error:  # of one map, which halving finds; the others are scored
+            if len(part) == 1:
+                block.error[int(part[0])] = _reason(error)
+            else:
+                todo += [part[len(part) // 2 :], part[: len(part) // 2]]
+            continue
+        out["score"][part], place["row"][part], place["column"][part] = found.score, rows, columns
+        for name in known:
+            values = getattr(found, name)
+            if values is not None:
+                out[name][part], known[name] = values, True
+    bad = np.array([error is not None for error in block.error])
+    unscored = bad | np.isnan(out["score"])
+    for k in np.flatnonzero(unscored & ~bad):
+        block.error[k] = "the detector gave no score (NaN)"
+    limit = np.full(n, np.nan if threshold is None else threshold)
+    arrays = {
+        "file": pa.array([block.file] * n),
+        "index": pa.array(block.index, pa.int64()),
+        "score": pa.array(out["score"], mask=unscored),
+        "threshold": pa.array(limit, mask=np.isnan(limit)),
+        "alarm": pa.array(out["score"] > limit, mask=unscored | np.isnan(limit)),
+        "row": pa.array(place["row"].astype(np.int32), mask=unscored),
+        "column": pa.array(place["column"].astype(np.int32), mask=unscored),
+        "error": pa.array(block.error, pa.string()),
+    }
+    for name, there in known.items():
+        arrays[name] = pa.array(out[name], mask=unscored | (not there) | np.isnan(out[name]))
+    arrays |= {name: pa.array(column, pa.string()) for name, column in block.known.items()}
+    schema = row_schema(keep)
+    return pa.table([arrays[name] for name in schema.names], schema=schema)
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())[:300]
+    return text if type(error).__module__.startswith("toothwise") else f"{type(error).__name__}: {text}"

@@ -1,0 +1,221 @@
+"""Where maps come from and scores go to: a local folder, or object storage by its URI (fsspec)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from toothwise.errors import InputError, MissingDependencyError, OutputError
+
+__all__ = ["Place", "Stored", "locate"]
+
+# stores that show an object only once all of it is there, so that nothing has to be renamed
+_WHOLE_OBJECTS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
+_PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+# what a store knows of a file's content, the surest first
+_VERSIONS = ("ETag", "etag", "md5Hash", "generation", "version_id", "mtime", "LastModified", "last_modified", "created")
+_TEMPORARY = ".tmp-"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file as its store lists it.
+
+    Attributes:
+        path: in its file system.
+        name: below the folder that was listed, with "/".
+        size: bytes.
+        version: changes when the content does, as far as the store tells: its ETag, else the time of the last change.
+    """
+
+    path: str
+    name: str
+    size: int
+    version: str
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A folder or file somewhere.
+
+    Attributes:
+        uri: as it was given.
+        protocol: "file", "memory", "s3", ...
+        path: in the file system.
+        fs: fsspec's.
+    """
+
+    uri: str
+    protocol: str
+    path: str
+    fs: Any
+
+    @property
+    def local(self) -> Path | None:
+        """The path on this machine, None elsewhere."""
+        return Path(self.path) if self.protocol == "file" else None
+
+    @property
+    def shared(self) -> bool:
+        """Whether another process can see it."""
+        return self.protocol != "memory"
+
+    def join(self, name: str) -> str:
+        """The path of something below it."""
+        return f"{self.path.rstrip('/')}/{name}"
+
+    def files(self) -> list[Stored]:
+        """The file itself, or all files below the folder in order of their names; hidden ones are left out.
+
+        Raises:
+            InputError: nothing there, or it cannot be listed.
+        """
+        try:
+            self.fs.invalidate_cache()
+            found = self.fs.find(self.path, detail=True)
+            if not found and not self.fs.exists(self.path):
+                raise InputError(f"{self.uri}: no such file or folder")
+        except InputError:
+            raise
+        except Exception as error:  # each store has errors of its own
+            raise InputError(f"{self.uri}: cannot be listed ({type(error).__name__}: {error})") from None
+        root = PurePosixPath(self.path)
+        out = []
+        for path, about in found.items():
+            pure = PurePosixPath(path)
+            name = pure.name if pure == root else pure.relative_to(root).as_posix()
+            if not any(part.startswith(".") for part in PurePosixPath(name).parts):
+                out.append(Stored(path, name, int(about.get("size") or 0), _version(about)))
+        return sorted(out, key=lambda file: file.name)
+
+    @contextlib.contextmanager
+    def fetched(self, path: str) -> Iterator[Path]:
+        """A file as a path on this machine: itself where it is here, else a copy for as long as it is needed."""
+        if self.protocol == "file":
+            yield Path(path)
+            return
+        with tempfile.TemporaryDirectory(prefix="toothwise-") as folder:
+            here = Path(folder) / PurePosixPath(path).name
+            self.fs.get_file(path, str(here))
+            yield here
+
+    @contextlib.contextmanager
+    def published(self, name: str) -> Iterator[Path]:
+        """A temporary path that becomes ``name`` below this folder when the block ends well: all of it or nothing.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        target = self.join(name)
+        try:
+            if self.protocol == "file":
+                folder = Path(target).parent
+                folder.mkdir(parents=True, exist_ok=True)
+                handle, temporary = tempfile.mkstemp(dir=folder, prefix=_TEMPORARY, suffix=Path(name).suffix)
+            else:
+                handle, temporary = tempfile.mkstemp(prefix="toothwise-", suffix=PurePosixPath(name).suffix)
+            os.close(handle)
+        except OSError as error:
+            raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from None
+        here = Path(temporary)
+        try:
+            yield here
+            if self.protocol == "file":
+                here.chmod(0o644)
+                here.replace(target)
+            else:
+                self.fs.put_file(str(here), target)
+        except OSError as error:
+            raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from error
+        finally:
+            here.unlink(missing_ok=True)
+
+    def remove(self, path: str) -> None:
+        """Remove a file; one that is gone already is no error."""
+        with contextlib.suppress(FileNotFoundError):
+            self.fs.rm_file(path)
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else writes here meanwhile (local folders); what a killed run left half-written is removed.
+
+        Raises:
+            OutputError: another run writes here, or the folder cannot be written.
+        """
+        folder = self.local
+        if folder is None:
+            yield
+            return
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stream = (folder / ".lock").open("a")
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+        with stream:
+            try:
+                import fcntl
+
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except ImportError:
+                pass  # Windows: nobody is kept out
+            except OSError:
+                raise OutputError(
+                    f"{folder}: another run is writing here: wait for it or name another folder"
+                ) from None
+            _sweep(folder)
+            yield
+            _sweep(folder)  # of workers that died and were replaced
+
+
+def _sweep(folder: Path) -> None:
+    for left in folder.rglob(f"{_TEMPORARY}*"):
+        left.unlink(missing_ok=True)
+
+
+def _version(about: dict[str, Any]) -> str:
+    for key in _VERSIONS:
+        if about.get(key) is not None:
+            return f"{key} {about[key]}"
+    return ""
+
+
+def locate(uri: str, *, output: bool = False) -> Place:
+    """A path on this machine, or a URI such as ``s3://bucket/maps``.
+
+    Args:
+        output: it is to be written to.
+
+    Raises:
+        MissingDependencyError: the store's package is not installed.
+        InputError: a store that is not known, or one that would show half a file and is to be written to.
+    """
+    try:
+        import fsspec
+    except ImportError:
+        raise MissingDependencyError(
+            f"{uri}: scores of many maps need fsspec: install it with pip install 'toothwise[fleet]'"
+        ) from None
+    protocol = uri.partition("://")[0] if "://" in uri else "file"
+    if protocol == "file":
+        path = str(Path(uri.removeprefix("file://")).expanduser().resolve())
+        return Place(uri, "file", path, fsspec.filesystem("file"))
+    if output and protocol not in _WHOLE_OBJECTS:
+        raise InputError(
+            f"{uri}: scores are written to a local folder or to object storage ({', '.join(_WHOLE_OBJECTS)}), "
+            f"but got {protocol}"
+        )
+    try:
+        fs, path = fsspec.core.url_to_fs(uri)
+    except ImportError as error:
+        package = _PACKAGES.get(protocol)
+        hint = f"install it with pip install {package}" if package else str(error)
+        raise MissingDependencyError(f"{uri}: {protocol}:// needs a package that is not installed: {hint}") from None
+    except Exception as error:  # each store has errors of its own
+        words = " ".join(str(error).split())[:200]
+        raise InputError(f"{uri}: not a place that fsspec knows or can reach ({words})") from None
+    return Place(uri, protocol, path, fs)
