@@ -70,6 +70,7 @@ def measure(run: Path, source: Path, out: Path, workers: int, maps: int) -> tupl
     # what a worker does while it is at a shard: without the start of actors and without waiting
     measured |= {
         "busy_seconds": round(busy, 1),
+        "cpu_seconds": round(sum(done.cpu_seconds for done in found.done), 1),  # the cores that others left
         "load_before": round(before, 1),
         "load_after": round(os.getloadavg()[0], 1),
     }

@@ -71,7 +71,7 @@ class Done:
     Attributes:
         output: its file.
         maps, alarms, errors: rows, and those above the threshold and without a score.
-        seconds: it took.
+        seconds, cpu_seconds: it took.
         peak_memory_mib: that the process has held at most, so far.
         worker: process id.
         first_error: file and reason of the first map without a score.
@@ -82,6 +82,7 @@ class Done:
     alarms: int
     errors: int
     seconds: float
+    cpu_seconds: float
     peak_memory_mib: float
     worker: int
     first_error: str | None = None
@@ -144,7 +145,7 @@ def write_shard(shard: Shard, source: Place, output: Output, detector: Detector,
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), time.process_time()
     name = output.file_of(shard)
     schema = row_schema(reading.keep).with_metadata(output.about(shard))
     maps = alarms = errors = 0
@@ -172,4 +173,5 @@ def write_shard(shard: Shard, source: Place, output: Output, detector: Detector,
         if waiting:
             writer.write_table(pa.concat_tables(waiting), row_group_size=_ROWS)
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    return Done(name, maps, alarms, errors, time.perf_counter() - begin, used, os.getpid(), first)
+    seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu
+    return Done(name, maps, alarms, errors, seconds, cpu_seconds, used, os.getpid(), first)
