@@ -208,7 +208,11 @@ def test_postgresql_holds_what_sqlite_holds_and_two_watches_share_it(postgres, s
         (folder / f"r{k:03d}.npz").write_bytes(content(make, tmp_path, k, damage=1.0 if k < 20 else 1.6))
     (folder / "bad.npz").write_bytes(b"PK\x00\x00broken")
     both = [start(saved, folder, postgres, "--idle", "3", "--poll", "0.1") for _ in range(2)]
-    told = [finish(process) for process in both]
+    try:
+        told = [finish(process) for process in both]
+    finally:
+        for process in both:
+            process.kill()
     assert sum(each["new"] for each in told) == 40
     finish(start(saved, folder, tmp_path / "d.db", "--idle", "1", "--poll", "0.1"))
     assert ask(postgres, ALL) == [("in", f"r{k:03d}.npz", k) for k in range(40)]
