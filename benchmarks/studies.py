@@ -142,6 +142,9 @@ def main() -> None:
     folders = [p.parent for p in sorted(args.folder.glob("*/study.json"))]
     for folder in [f for f in folders if args.studies is None or f.name in args.studies]:
         config, result = found_in(folder)
+        if not result["trials"]["done"]:
+            print(f"{folder}: no trial is done yet")
+            continue
         print(write_result(HERE / "results" / "studies" / f"{config['study']}.json", config, result))
 
 

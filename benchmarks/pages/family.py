@@ -8,6 +8,7 @@ import numpy as np
 from common import Data, origin, read, table
 
 ALPHA = 0.05
+FEWEST_SEEDS = 3  # "better" needs so many
 COLUMNS = (
     ("auroc", "AUROC"),
     ("tpr_at_1_fpr", "TPR@1%FPR"),
@@ -49,7 +50,9 @@ def _pairs(rows: list[Data]) -> str:
     body = []
     for row in rows:
         verdict = "no difference shown"
-        if row["p_holm"] < ALPHA:
+        if row["seeds"] < FEWEST_SEEDS:
+            verdict = f"no claim ({row['seeds']} of {FEWEST_SEEDS} seeds)"
+        elif row["p_holm"] < ALPHA:
             verdict = f"`{row['pair'][0] if row['difference'] > 0 else row['pair'][1]}` is better"
         body.append(
             [
@@ -79,7 +82,7 @@ def _direction(found: Data) -> str:
             continue
         parts = []
         for score, row in mine.items():
-            shown = row["p_holm"] < ALPHA
+            shown = row["p_holm"] < ALPHA and row["seeds"] >= FEWEST_SEEDS
             word = ("gains" if row["difference"] > 0 else "loses") if shown else "shows no difference, measured"
             parts.append(
                 f"by the {'detector itself' if score == 'own' else 'best line'} it {word} {row['difference']:+.3f}"
@@ -105,8 +108,8 @@ def _direction(found: Data) -> str:
 
 def _fused(found: Data) -> str:
     rows = [r for r in found["result"]["comparisons"] if r["pair"] == ["fused", "scan"]]
-    better = [r for r in rows if r["p_holm"] < ALPHA and r["difference"] > 0]
-    worse = [r for r in rows if r["p_holm"] < ALPHA and r["difference"] < 0]
+    shown = [r for r in rows if r["p_holm"] < ALPHA and r["seeds"] >= FEWEST_SEEDS]
+    better, worse = [r for r in shown if r["difference"] > 0], [r for r in shown if r["difference"] < 0]
     names = ", ".join(f"{r['domain']} {r['mode']} ({r['difference']:+.3f})" for r in (better or worse))
     if better and not worse:
         return f"`fused` is better than the scan alone on {names}, and nowhere shown to be worse."
@@ -145,7 +148,7 @@ its published width. Published figures rest on 100,000 maps and thousands of ste
 {_direction(found)}
 {_pairs(result["comparisons"])}
 Differences are means over seeds; the standard error is the maps' (DeLong) or the seeds' own, whichever is larger; Holm's correction is over
-all rows. "Better" is said where the corrected p-value is below {ALPHA}.
+all rows. "Better" is said where the corrected p-value is below {ALPHA} with {FEWEST_SEEDS} seeds or more.
 
 ## What we recommend
 
