@@ -21,10 +21,10 @@ STUDIES = {  # trials of the whole study
     "resolution.yaml": 8 * 3,
     "loss_input.yaml": 16 * 3,
     "severity.yaml": 13 * 3,
-    "robustness.yaml": 28 * 3 * 3,
+    "robustness.yaml": 22 * 3 * 3,
     "transfer.yaml": (4 * 5 * 3 + 4 * 3 + 4 * 3 + 2 * 3 + 3 * 2) * 3,
     "generalisation.yaml": (4 * 6 + 4) * 3,
-    "baselines.yaml": 27 * 8 * 3,
+    "baselines.yaml": 27 * 2 * 3,
 }
 NEEDS_DATA = "generalisation.yaml"
 

@@ -78,7 +78,7 @@ def run(options: Options, tell: Tell) -> Result:
             f"{made.detector}: {how}; {threshold}, maps of {made.shape[0]} x {made.shape[1]}\n"
             f"{len(made.files)} files, {size / 1e6:.1f} MB, sha256 of each in {options.output / 'export.json'}\n"
             f"scores of {made.parity['maps']} maps differ by {made.parity['largest_relative_difference']:.1e} at most "
-            f"(allowed: {made.parity['allowed']:g}); decisions are the same\n"
+            f"(allowed: {made.parity['allowed']:g})\n"
         )
 
     return Result(data, text)

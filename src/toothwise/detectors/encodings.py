@@ -54,7 +54,9 @@ class EncodingFiles(EncoderCache):
 
         path = self._path(key)
         try:
-            held = np.load(path, mmap_mode="c")  # private pages: torch wants an array that may be written to
+            held = np.load(
+                path, mmap_mode="c", allow_pickle=False
+            )  # private pages: torch wants an array that may be written to
             os.utime(path)
         except (OSError, ValueError):  # missing, or cut short by a disk that was full: made anew
             self.misses += 1
