@@ -87,7 +87,8 @@ def _direction(study: Data) -> None:
         axis.grid(axis="x", color="0.9")
     axes[0].set_yticks(range(len(arms)), [a.replace("_", ", ") for a in arms])
     axes[0].set_ylim(len(arms) - 0.5, -0.5)
-    axes[0].legend(frameon=False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
     seeds = len(study["config"]["seeds"])
     _save(
         figure,
