@@ -122,4 +122,4 @@ def summary(verdicts: dict[str, Verdict]) -> str:
     words = {0: "none", 1: "one", 2: "two", 3: "three", 4: "all four"}
     count = {kind: sum(v.verdict == kind for v in verdicts.values()) for kind in (SUPPORTED, NOT_SUPPORTED, UNDECIDED)}
     parts = [f"{words[n]} {'is' if n < 2 else 'are'} {kind}" for kind, n in count.items()]
-    return f"Of four claims whose tests we wrote down before the runs, {parts[0]}, {parts[1]} and {parts[2]}."
+    return f"Of four claims whose tests we wrote down beforehand, {parts[0]}, {parts[1]} and {parts[2]}."
