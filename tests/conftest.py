@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -14,6 +16,28 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+class Run(NamedTuple):
+    """What a call of the command line gave."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def toothwise(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
+    """Run the command line in this process."""
+
+    def run(*words: object) -> Run:
+        from toothwise.cli import main
+
+        capsys.readouterr()
+        code = main([str(word) for word in words])
+        return Run(code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture

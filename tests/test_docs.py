@@ -85,7 +85,7 @@ def test_code_and_commands_run_as_told(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     blocks = re.findall(
-        r"```python\n(.*?)```|^    toothwise (.*)$",
+        r"```python\n(.*?)```|^    toothwise ([^\n]*)$",
         (ROOT / f"docs/{name}.md").read_text(),
         flags=re.DOTALL | re.MULTILINE,
     )
@@ -94,7 +94,7 @@ def test_code_and_commands_run_as_told(name, tmp_path, monkeypatch, capsys):
         if code:
             exec(code, names)
         else:
-            assert cli.main(shlex.split(command.splitlines()[0])) == 0, capsys.readouterr().err
+            assert cli.main(shlex.split(command)) == 0, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/command-line.md"])

@@ -2,35 +2,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from toothwise.cli import main
 from toothwise.healthmap import Axis, HealthMapBatch
 from toothwise.healthmap.io import write_map
 
 ROWS, COLUMNS = 7, 12
-
-
-class Run(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def toothwise(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
-    """Run the command line in this process."""
-
-    def run(*words: object) -> Run:
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return Run(code, *capsys.readouterr())
-
-    return run
 
 
 def maps_of_noise(n: int, *, seed: int, damaged_row: int | None = None) -> np.ndarray:
@@ -62,7 +42,7 @@ def healthy(write_maps: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture
-def saved(toothwise: Callable[..., Run], healthy: Path, tmp_path: Path) -> Path:
+def saved(toothwise: Callable[..., object], healthy: Path, tmp_path: Path) -> Path:
     """A scan of rows that was fitted and saved by the command line."""
     folder = tmp_path / "scan"
     run = toothwise("fit", healthy, "--set", "lines=rows", "--set", "lengths=[4,12]", "--output", folder)

@@ -1,39 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from toothwise.cli import main
 from toothwise.detectors import create
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.diagnosis.reference import learn_reference
 from toothwise.healthmap import Axis, HealthMapBatch
 
 ROWS, COLUMNS = 7, 12
-
-
-class Run(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def toothwise(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
-    """Run the command line in this process."""
-
-    def run(*words: object) -> Run:
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return Run(code, *capsys.readouterr())
-
-    return run
 
 
 def noise(n: int, *, seed: int, damaged_row: int | None = None) -> np.ndarray:

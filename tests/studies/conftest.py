@@ -4,11 +4,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-
-from toothwise.cli import main
 
 TOYS = '''
 import os, time
@@ -55,24 +52,6 @@ class Hungry(Quick):
     def _fit(self, values):
         self.hoard = [np.ones(2**22) for _ in range(200)]
 '''
-
-
-class Run(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def toothwise(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
-    """Run the command line in this process."""
-
-    def run(*words: object) -> Run:
-        capsys.readouterr()
-        code = main([str(word) for word in words])
-        return Run(code, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture(scope="session")
