@@ -23,7 +23,8 @@ class Course:
         judged: int ``[n]``, index of each among the records given.
         channels: standardised, ``[n, channels]``; after re-baselining, less what the new baseline shows.
         statistic: the CUSUM of each channel, ``[n, channels]``.
-        contrast: log contrast of every line, ``[n, lines]``; ``level``: log level ``[n]``.
+        contrast: log contrast of every line over the middle one of its gear, ``[n, lines]``; ``level``: log level
+            ``[n]``.
         learned: records that the new baseline rests on, None without re-baselining.
     """
 
@@ -49,10 +50,14 @@ def course_of(seen: Sequence[Seen], baseline: Baseline, *, resets: Sequence[Rese
     z = np.array([seen[k].channels for k in judged]).reshape(len(judged), len(baseline.channels))
     contrast = np.array([seen[k].contrast for k in judged]).reshape(len(judged), len(baseline.line_axis))
     level = np.array([seen[k].level for k in judged], dtype=float)
+    for axis in np.unique(baseline.line_axis):
+        own = baseline.line_axis == axis
+        # a damaged tooth shifts the median at each place that contrasts are told from; that shifts all lines alike
+        contrast[:, own] -= np.median(contrast[:, own], axis=1, keepdims=True)
     learned = None
     if resets:
-        learned, own = learn, slice(0, learn)
+        learned, first = learn, slice(0, learn)
         if len(z) > learned:
-            z, contrast, level = (part - part[own].mean(axis=0) for part in (z, contrast, level))
+            z, contrast, level = (part - part[first].mean(axis=0) for part in (z, contrast, level))
         z, contrast, level, judged = z[learned:], contrast[learned:], level[learned:], judged[learned:]
     return Course(judged, z, cusum(z), contrast, level, learned)

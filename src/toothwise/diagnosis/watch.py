@@ -334,7 +334,11 @@ class _Look:
         return bool(cusum(self.z[:, [kinds["level up"]]])[-1, 0] >= 0.5 * height)
 
     def _contrast(self, d: SequenceDiagnosis) -> tuple[float | None, tuple[float, float] | None, Message | None]:
-        """Contrast of the strongest tooth over the last ten records, with a t interval over them."""
+        """Contrast of the strongest tooth over the last ten records, with a t interval over them.
+
+        Along its extent the variance counts twice: where that begins and ends was chosen on the same records, all of
+        which are wrong the same way (found on simulated runs, where the plain interval held 88 %).
+        """
         from scipy.stats import t as student
 
         if not d.teeth:
@@ -343,11 +347,12 @@ class _Look:
         near = {tooth.tooth, *tooth.leak}
         recent = [self.seen[int(k)].line for k in self.judged[-_RECENT:]]
         shown = [line[2] for line in recent if line is not None and line[0] == tooth.axis and line[1] in near]
-        values, along = np.array(shown), say("its extent in single maps")
+        values, along, chosen = np.array(shown), say("its extent in single maps"), 2.0
         if len(shown) < max(3, len(recent) // 2):
-            values, along = self._along(tooth)[-_RECENT:], say("its whole line")
+            values, along, chosen = self._along(tooth)[-_RECENT:], say("its whole line"), 1.0
         middle = float(values.mean())
         half = 0.0
         if len(values) > 1:
-            half = float(student.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+            error = float(values.std(ddof=1) * np.sqrt(chosen / len(values)))
+            half = float(student.ppf(0.975, len(values) - 1)) * error
         return float(np.exp(middle)), (float(np.exp(middle - half)), float(np.exp(middle + half))), along
