@@ -125,23 +125,31 @@ def run_to_failure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     healthy = detector.predict(np.ascontiguousarray(maps.healthy_windows.values[:: args.every]))
     if prediction.severity is None or healthy.severity is None:
         return found
+    scan = detectors.create("scan", lines="rows", lengths=[8, 16, 32]).fit(maps.healthy_windows).predict(windows)
+    if scan.row_evidence is None:
+        return found
+    no_column = np.full((len(windows), 1), -np.inf)  # columns of these maps are records
+    measured = np.exp(line_contrast_of(windows, scan.row_evidence, no_column))
     last = maps.windows.table["record"].to_numpy()[watched]
     rms = np.sqrt(np.mean(np.square(records.vibration), axis=1))
     trailing = np.array([rms[at - maps.windows.values.shape[2] + 1 : at + 1].mean() for at in last])
-    by_day = {
-        str(day): float(prediction.severity[maps.windows.table["day"].to_numpy()[watched] == day].mean())
-        for day in WATCHED_DAYS
-    }
+    day = maps.windows.table["day"].to_numpy()[watched]
+
+    def by_day(values: np.ndarray) -> dict[str, float]:
+        return {str(d): float(values[day == d].mean()) for d in WATCHED_DAYS}
+
     return found | {
         "records": len(last),
         "spearman_with_time": {
             "severity": with_time(prediction.severity),
+            "contrast measured along the scan's line": with_time(measured),
             "anomaly score": with_time(prediction.score),
             "RMS of the record": with_time(rms[last]),
             "RMS, mean of the window's records": with_time(trailing),
             "largest tooth mean of the window": with_time(windows.mean(axis=2).max(axis=1)),
         },
-        "mean_severity_by_day": by_day | {"17-18 (fitted)": float(healthy.severity.mean())},
+        "mean_severity_by_day": by_day(prediction.severity) | {"17-18 (fitted)": float(healthy.severity.mean())},
+        "mean_measured_by_day": by_day(measured),
     }
 
 

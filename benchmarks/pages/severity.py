@@ -41,8 +41,37 @@ def _simulated(found: Data) -> str:
 
 def _run(found: Data) -> str:
     rows = [[name, "all alike" if v is None else f"{v:+.2f}"] for name, v in found["spearman_with_time"].items()]
-    days = ", ".join(f"day {day} {value:.3f}" for day, value in found["mean_severity_by_day"].items())
-    return table(["quantity", "Spearman with time, days 24-27"], rows) + f"\nMean severity: {days}.\n"
+    means = _days(found["mean_severity_by_day"])
+    if "mean_measured_by_day" in found:
+        means += f"; measured along the scan's line: {_days(found['mean_measured_by_day'])}"
+    return table(["quantity", "Spearman with time, days 24-27"], rows) + f"\nMean severity: {means}.\n"
+
+
+def _days(found: Data) -> str:
+    return ", ".join(f"day {day} {value:.3f}" for day, value in found.items())
+
+
+def _verdict(found: Data) -> str:
+    """Whether the head's severity rises as the gear fails, in words from the numbers."""
+    with_time = found["spearman_with_time"]
+    head, measured = with_time["severity"], with_time["contrast measured along the scan's line"]
+    rises = "rises" if head is not None and head > 0.5 else "does NOT rise"
+    return (
+        f"The head's severity {rises} towards the failure (Spearman {_number(head, 2)}); the contrast that is measured "
+        f"along the scan's line has {_number(measured, 2)}. The head learned from lines on healthy maps: a gear whose "
+        "every tooth has become louder is like none of them.\n"
+    )
+
+
+def _earlier() -> str:
+    """The run with the larger encoder, which was made first."""
+    with_time = read("severity_vit_small")["result"]["hums2023"]["spearman_with_time"]
+    return (
+        "Runs on these days before this one: an earlier head (pooled by attention, trained jointly only) gave the same "
+        "severity for every window after 80 steps, and a Spearman correlation of -0.28 after 20 steps on every 8th "
+        f"record; this head on the DINOv2 ViT-S gave {with_time['severity']:+.2f}, with mean severities "
+        f"{_days(read('severity_vit_small')['result']['hums2023']['mean_severity_by_day'])}."
+    )
 
 
 def severity() -> str:
@@ -71,8 +100,7 @@ length, one seed (a protocol for one CPU core, and a small one). The head {verdi
 ## A real gear on its way to failure
 
 HUMS2023, fitted on days {" and ".join(map(str, config["healthy_days"]))}, windows of 32 records. What rises with time is no proof: RMS rises too.
-An earlier version of the head (pooled by attention, trained jointly only) was run on these days before: after 80 steps it gave the same severity
-for every window; after 20 steps, on every 8th record, its Spearman correlation with time was -0.28.
+{_earlier()}
 
-{_run(run) if run else "Not run: no recordings were there."}
+{_run(run) + chr(10) + _verdict(run) if run else "Not run: no recordings were there."}
 {origin(found)}"""

@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 
 from toothwise.diagnosis.history import look_at
+from toothwise.diagnosis.memory import fold
 from toothwise.diagnosis.records import bin_names, order_records, parse_bins, record_ids
 from toothwise.diagnosis.state import WatchState, read_state
-from toothwise.diagnosis.verdict import WatchSettings
+from toothwise.diagnosis.verdict import Reset, WatchSettings
+from toothwise.diagnosis.watch import judge
 from toothwise.errors import GuessWarning, InputError, OutputError
 
 
@@ -174,3 +176,39 @@ def test_bins_in_words():
     for word in ("load", "load=", "load=b", "load=2,1", "colour=1"):
         with pytest.raises(InputError, match="--bins takes"):
             parse_bins([word])
+
+
+@pytest.mark.parametrize("reset", [None, 40, 1400])
+def test_letting_old_records_go_changes_nothing_that_is_said(fitted, heights, tmp_path, monkeypatch, reset):
+    from dataclasses import replace
+
+    monkeypatch.setattr("toothwise.diagnosis.memory.MOST", 1100)
+    n, onset = 1900, 1650
+    x = fitted.log_maps(n, 32)
+    x[:, 3] += fitted.growing(n, onset, 0.6)[:, None]
+    x[300:330, 8] += 0.5  # an early alarm that ends
+    x[330:360, 8] -= 0.5
+    table = pd.DataFrame({"record": np.arange(n), "time": np.arange(n) * 2.0})
+    seen = look_at(fitted.as_maps(x), table, fitted.detector, fitted.reference, fitted.baseline)[0]
+    settings, path = WatchSettings(), tmp_path / "s.json"
+    resets = [] if reset is None else [Reset(reset, "new bearing", seen[reset - 1].name)]
+    whole = judge(seen, fitted.baseline, settings, resets=resets, heights=heights)
+    assert whole.state == "alarm"
+    assert whole.onset > 1500
+    if reset is None:
+        assert whole.alarm.first < 400
+        assert whole.alarm.episodes > 1
+    ends = [700, 1250, 1260, 1500, 1899, 1900]
+    for begin, end in zip([0, *ends], ends, strict=False):
+        state = read_state(path, "d") or WatchState(path, "d", settings)
+        assert state.append([replace(s) for s in seen[max(begin - 5, 0) : end]]) == end - begin
+        if reset is not None and begin <= reset <= end and not state.resets:
+            state.resets.extend(resets)
+        found = judge(state.records, fitted.baseline, settings, resets=state.resets, past=state.past, heights=heights)
+        rest = {"resets": state.resets, "past": state.past}
+        state.records, state.past = fold(state.records, fitted.baseline, settings, found.heights, **rest)
+        state.write()
+    assert len(state) == n
+    assert len(state.past) > (300 if reset != 1400 else -1)
+    assert found.as_json() == whole.as_json()
+    assert read_state(path, "d").append(seen[:50]) == 0  # known, though they are not kept

@@ -44,6 +44,7 @@ def watch(
     from toothwise.diagnosis.evidence import RunEvidence, sequence_evidence
     from toothwise.diagnosis.healthy_maps import load_healthy_maps
     from toothwise.diagnosis.history import look_at
+    from toothwise.diagnosis.memory import fold
     from toothwise.diagnosis.records import order_records
     from toothwise.diagnosis.reference import best_evidence
     from toothwise.diagnosis.run_folder import about_run, explain, telling_map, wants_folder
@@ -74,14 +75,14 @@ def watch(
         threshold=options.threshold,
         first=prediction.of(watched),
     )
-    records, resets, added = seen, [], len(seen)
+    records, resets, added, past = seen, [], len(seen), None
     known: dict[str, Heights] = {}
     if state is not None:
         fresh = [record for record in seen if record.name not in state.names]
         if options.rebaseline is not None and _is_new(options.rebaseline, fresh, state):
             state.rebaseline(options.rebaseline)
         added = state.append(seen)
-        records, resets, known = state.records, state.resets, state.heights
+        records, resets, known, past = state.records, state.resets, state.heights, state.past
 
     def heights(learned: int | None) -> Heights:
         name = "healthy" if learned is None else str(learned)
@@ -94,10 +95,12 @@ def watch(
         baseline,
         settings,
         resets=resets,
+        past=past,
         gears=(gear_of(maps.rows, "driving"), gear_of(maps.columns, "driven")),
         heights=heights,
     )
     if state is not None:
+        state.records, state.past = fold(records, baseline, settings, found.heights, resets=resets, past=state.past)
         state.write()
     result: dict[str, Any] = {
         "diagnosis": found.as_json(),
@@ -105,14 +108,14 @@ def watch(
         "last_map": each[int(order.maps[-1, 0])].as_json(),
     }
     if state is not None:
-        result["state"] = {"file": str(state.path), "records": len(state.records), "added": added}
+        result["state"] = {"file": str(state.path), "records": len(state), "added": added}
     if not wants_folder(options.output):
         return result, None
     of = {int(k): name for name, maps_of in zip(order.names, order.maps, strict=True) for k in maps_of}
     each = [replace(one, record=of[k]) for k, one in enumerate(each)]
     at = telling_map(found, each)
     result["explained_map"] = each[at].as_json()
-    course = course_of(records, baseline, resets=resets, learn=settings.learn)
+    course = course_of(records, baseline, resets=resets, learn=settings.learn, past=past)
     evidence = RunEvidence(
         about_run(options.maps, detector, reference, **maps.about),
         explain(
@@ -124,7 +127,7 @@ def watch(
             tell=tell,
             which=[at],
         ),
-        sequence_evidence(records, course, baseline, found.heights),
+        sequence_evidence(records, course, baseline, found.heights, before=0 if past is None else len(past)),
         best_evidence(reference),
     )
     return result, evidence

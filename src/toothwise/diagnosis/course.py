@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -12,10 +13,21 @@ from toothwise.diagnosis.history import Seen
 from toothwise.diagnosis.rules import cusum
 from toothwise.diagnosis.verdict import Reset
 
-__all__ = ["Course", "course_of"]
+if TYPE_CHECKING:
+    from toothwise.diagnosis.memory import Memory
+
+__all__ = ["Course", "Means", "course_of"]
 
 
-@dataclass(frozen=True, eq=False)
+class Means(NamedTuple):
+    """A baseline that was learned after re-baselining: means of channels ``[channels]``, lines ``[lines]``, level."""
+
+    channels: np.ndarray
+    contrast: np.ndarray
+    level: float
+
+
+@dataclass(frozen=True)
 class Course:
     """The n records that are judged.
 
@@ -25,7 +37,8 @@ class Course:
         statistic: the CUSUM of each channel, ``[n, channels]``.
         contrast: log contrast of every line over the middle one of its gear, ``[n, lines]``; ``level``: log level
             ``[n]``.
-        learned: records that the new baseline rests on, None without re-baselining.
+        learned: records that the new baseline rests on, ``means`` what it is; None without re-baselining.
+        begin: the first record given that counts: the last re-baselining, or 0.
     """
 
     judged: np.ndarray
@@ -34,9 +47,18 @@ class Course:
     contrast: np.ndarray
     level: np.ndarray
     learned: int | None
+    means: Means | None
+    begin: int
 
 
-def course_of(seen: Sequence[Seen], baseline: Baseline, *, resets: Sequence[Reset] = (), learn: int = 30) -> Course:
+def course_of(
+    seen: Sequence[Seen],
+    baseline: Baseline,
+    *,
+    resets: Sequence[Reset] = (),
+    learn: int = 30,
+    past: Memory | None = None,
+) -> Course:
     """The records from the last re-baselining on that have a baseline.
 
     Args:
@@ -44,8 +66,10 @@ def course_of(seen: Sequence[Seen], baseline: Baseline, *, resets: Sequence[Rese
         baseline: that they were put on the scale of.
         resets: re-baselinings; the last one counts.
         learn: records that the new baseline is learned from.
+        past: records before these that are no longer kept.
     """
-    begin = resets[-1].at if resets else 0
+    before = None if past is None else past.since(resets)
+    begin = max(resets[-1].at - (0 if past is None else len(past)), 0) if resets else 0
     judged = np.array([k for k, s in enumerate(seen) if k >= begin and s.channels], dtype=int)
     z = np.array([seen[k].channels for k in judged]).reshape(len(judged), len(baseline.channels))
     contrast = np.array([seen[k].contrast for k in judged]).reshape(len(judged), len(baseline.line_axis))
@@ -54,10 +78,12 @@ def course_of(seen: Sequence[Seen], baseline: Baseline, *, resets: Sequence[Rese
         own = baseline.line_axis == axis
         # a damaged tooth shifts the median at each place that contrasts are told from; that shifts all lines alike
         contrast[:, own] -= np.median(contrast[:, own], axis=1, keepdims=True)
-    learned = None
-    if resets:
-        learned, first = learn, slice(0, learn)
-        if len(z) > learned:
-            z, contrast, level = (part - part[first].mean(axis=0) for part in (z, contrast, level))
-        z, contrast, level, judged = z[learned:], contrast[learned:], level[learned:], judged[learned:]
-    return Course(judged, z, cusum(z), contrast, level, learned)
+    means = None if before is None else before.means
+    if resets and means is None:
+        if len(z) > learn:
+            means = Means(z[:learn].mean(axis=0), contrast[:learn].mean(axis=0), float(level[:learn].mean()))
+        z, contrast, level, judged = z[learn:], contrast[learn:], level[learn:], judged[learn:]
+    if means is not None:
+        z, contrast, level = z - means.channels, contrast - means.contrast, level - means.level
+    statistic = cusum(z, None if before is None else before.statistic)
+    return Course(judged, z, statistic, contrast, level, learn if resets else None, means, begin)

@@ -71,16 +71,20 @@ class SequenceEvidence:
 
 
 def sequence_evidence(
-    seen: Sequence[Seen], course: Course, baseline: Baseline, heights: Heights
+    seen: Sequence[Seen], course: Course, baseline: Baseline, heights: Heights, *, before: int = 0
 ) -> SequenceEvidence | None:
-    """The course of a sequence, of its last 3,000 records; None where no record is judged."""
+    """The course of a sequence, of its last 3,000 records; None where no record is judged.
+
+    Args:
+        before: records before those of ``seen`` that are no longer kept.
+    """
     if not len(course.judged):
         return None
     last = slice(max(len(course.judged) - _MOST, 0), None)
     judged = course.judged[last]
     return SequenceEvidence(
         names=tuple(seen[k].name for k in judged),
-        index=judged,
+        index=before + judged,
         statistic=course.statistic[last].astype(np.float32),
         channels=baseline.channels,
         contrast=course.contrast[last].astype(np.float32),

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Onset", "find_onset", "sudden"]
+__all__ = ["LONGEST", "Onset", "find_onset", "sudden"]
 
 # shape of what came after onset, as a power of time since then: 0 = a step
 _POWERS = (0.0, 0.5, 1.0, 2.0, 3.0)
-_LONGEST = 1000  # records looked at
+LONGEST = 1000  # records looked at
 _LEAST = 10  # records over which a change must grow to be called gradual
 
 
@@ -55,7 +55,7 @@ def find_onset(y: np.ndarray, *, correlation: float) -> Onset:
         correlation: healthy records that count as one (``correlation_time``).
     """
     y = np.asarray(y, dtype=np.float64)
-    offset = max(len(y) - _LONGEST, 0)
+    offset = max(len(y) - LONGEST, 0)
     log_likelihood = _likelihood(np.clip(y[offset:], -20.0, 50.0), max(correlation, 1.0))
     weight = np.exp(log_likelihood - log_likelihood.max())
     posterior = weight.sum(axis=1) / weight.sum()
@@ -74,7 +74,7 @@ def sudden(y: np.ndarray, *, correlation: float) -> bool:
 
     A step is compared with growth of power 1 to 3 that lasts ten records or more, each at its best onset.
     """
-    y = np.asarray(y, dtype=np.float64)[-_LONGEST:]
+    y = np.asarray(y, dtype=np.float64)[-LONGEST:]
     found = _likelihood(np.clip(y, -50.0, 50.0), max(correlation, 1.0))
     growth = found[: max(len(y) - _LEAST, 1), 2:]
     return bool(found[:, 0].max() >= growth.max())

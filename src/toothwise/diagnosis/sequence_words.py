@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from toothwise.diagnosis.verdict import SequenceDiagnosis, WatchSettings
 from toothwise.diagnosis.words import tooth_of
 from toothwise.messages import Message, both, listed, say
@@ -226,7 +224,7 @@ def _opposite(d: SequenceDiagnosis, teeth_of: dict[int, int]) -> Message | None:
 
 
 def words_of_sequence(
-    d: SequenceDiagnosis, settings: WatchSettings, names: Sequence[str], *, teeth_of: dict[int, int] | None = None
+    d: SequenceDiagnosis, settings: WatchSettings, *, teeth_of: dict[int, int] | None = None
 ) -> dict[str, tuple[Message, ...]]:
     """Sentences of the ``verdict`` (the first is the verdict), ``confidence``, and ``next_look``."""
     verdict = _verdict(d)
@@ -249,7 +247,7 @@ def words_of_sequence(
             say(
                 "{unjudged} of {records} records could not be judged: their condition has no healthy baseline.",
                 unjudged=d.unjudged,
-                records=len(names),
+                records=d.records,
             )
         )
     return {

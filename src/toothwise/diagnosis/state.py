@@ -1,8 +1,9 @@
 """The state of a watch that goes on: one JSON file that records are appended to as they come.
 
-The file holds the records, what was set, and every re-baselining with its reason; what is said of them is computed anew
-each time, so that records that came one by one and records that came at once give the same answer. It is replaced
-whole: a process that is killed leaves the old file or the new one.
+The file holds the last records, what was set, and every re-baselining with its reason; what is said of them is computed
+anew each time, so that records that came one by one and records that came at once give the same answer. Of records
+older than the last 1,000 to 1,500 it holds the names and where the alarm rules stood after them (module ``memory``), so
+it does not grow much. It is replaced whole: a process that is killed leaves the old file or the new one.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import pandas as pd
 from toothwise import __version__
 from toothwise.diagnosis.calibration import Heights, RuleHeight
 from toothwise.diagnosis.history import Seen
+from toothwise.diagnosis.memory import Memory
 from toothwise.diagnosis.records import order_records
 from toothwise.diagnosis.verdict import Reset, WatchSettings
 from toothwise.errors import GuessWarning, InputError, OutputError
@@ -27,7 +29,8 @@ from toothwise.files import write_json
 
 __all__ = ["WatchState", "read_state"]
 
-FORMAT = 1
+FORMAT = 2
+_READ = (1, 2)  # format 1 kept every record
 
 
 @dataclass(eq=False)
@@ -38,7 +41,7 @@ class WatchState:
         path: of the file.
         detector: fingerprint of the detector; another one is refused.
         settings, bins, sensors: as it was begun with.
-        records: in time order.
+        records: in time order, the last ones; ``past``: what is remembered of those before them.
         resets: re-baselinings, each with its reason.
         heights: of the rules, by the records that a baseline rests on ("healthy" or a number).
         read: SHA-256 of the file as it was read, None where there was none.
@@ -53,16 +56,20 @@ class WatchState:
     resets: list[Reset] = field(default_factory=list)
     heights: dict[str, Heights] = field(default_factory=dict)
     read: str | None = None
+    past: Memory = field(default_factory=Memory)
+
+    def __len__(self) -> int:
+        return len(self.past) + len(self.records)
 
     @property
     def names(self) -> set[str]:
-        """Names of the records that are there."""
-        return {record.name for record in self.records}
+        """Names of the records that have been seen."""
+        return {record.name for record in self.records} | self.past.known
 
     def append(self, new: Sequence[Seen]) -> int:
         """Add records that are not there yet; returns how many were added.
 
-        A record whose name is there changes nothing; where its values differ a warning says so.
+        A record whose name is there changes nothing; where its values differ from those kept a warning says so.
 
         Raises:
             InputError: a new record that is not later than the last one.
@@ -75,7 +82,7 @@ class WatchState:
                     GuessWarning,
                     stacklevel=2,
                 )
-        fresh = [record for record in new if record.name not in known]
+        fresh = [record for record in new if record.name not in known and record.name not in self.past.known]
         if fresh and self.records:
             timed = [r for r in (self.records[-1], *fresh) if r.time is not None]
             if len(timed) == len(fresh) + 1:
@@ -96,7 +103,7 @@ class WatchState:
         if not reason.strip():
             raise InputError("--rebaseline needs a reason, such as 'planet carrier replaced', but got none")
         after = self.records[-1].name if self.records else None
-        self.resets.append(Reset(len(self.records), reason.strip(), after))
+        self.resets.append(Reset(len(self), reason.strip(), after))
 
     def write(self) -> None:
         """Replace the file, whole or not at all.
@@ -118,6 +125,7 @@ class WatchState:
             "sensors": self.sensors,
             "resets": [asdict(reset) for reset in self.resets],
             "heights": {name: asdict(heights) for name, heights in self.heights.items()},
+            "past": self.past.as_json(),
             "records": [record.as_json() for record in self.records],
         }
         write_json(self.path, data)
@@ -144,8 +152,8 @@ def read_state(path: str | Path, detector: str) -> WatchState | None:
     try:
         text = path.read_text(encoding="utf-8")
         data: dict[str, Any] = json.loads(text)
-        if data["format"] != FORMAT:
-            raise InputError(f"{path}: format {data['format']!r} is not {FORMAT}, the one this version reads")
+        if data["format"] not in _READ:
+            raise InputError(f"{path}: format {data['format']!r} is none of {_READ}, those that this version reads")
         state = WatchState(
             path=path,
             detector=str(data["detector"]),
@@ -155,6 +163,7 @@ def read_state(path: str | Path, detector: str) -> WatchState | None:
             records=[Seen.from_json(record) for record in data["records"]],
             resets=[Reset(**reset) for reset in data["resets"]],
             heights={name: _heights(heights) for name, heights in data["heights"].items()},
+            past=Memory() if data["format"] == 1 else Memory.from_json(data["past"]),
             read=hashlib.sha256(text.encode()).hexdigest(),
         )
     except (OSError, UnicodeDecodeError) as error:

@@ -9,11 +9,11 @@ import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline
 from toothwise.diagnosis.calibration import FewRecords, Heights, calibrate
-from toothwise.diagnosis.course import course_of
+from toothwise.diagnosis.course import Course, course_of
 from toothwise.diagnosis.history import Seen
 from toothwise.diagnosis.map_statistics import one_cycle
+from toothwise.diagnosis.memory import Memory, Rules, run_rules
 from toothwise.diagnosis.onset import find_onset, sudden
-from toothwise.diagnosis.rules import cusum, e_detector, e_process, in_a_row, line_episodes
 from toothwise.diagnosis.sequence_words import words_of_sequence
 from toothwise.diagnosis.single import clusters
 from toothwise.diagnosis.trend import Growth, fit_growth
@@ -57,6 +57,7 @@ def judge(
     settings: WatchSettings | None = None,
     *,
     resets: Sequence[Reset] = (),
+    past: Memory | None = None,
     gears: tuple[str, str] = ("driving", "driven"),
     heights: Callable[[int | None], Heights] | None = None,
 ) -> SequenceDiagnosis:
@@ -67,28 +68,21 @@ def judge(
         baseline: that they were put on the scale of.
         settings: rates and the rest.
         resets: re-baselinings; the last one counts, records before it do not alarm any more.
+        past: records before these that are no longer kept.
         gears: names of the gears of rows and columns.
         heights: gives the heights for a number of learned records; None = computed anew.
     """
     settings = settings or WatchSettings()
     get = heights or (lambda learned: heights_for(baseline, settings, learned=learned))
     # records of a bin without baseline are not judged; all indices in the look are into the course's ``judged``
-    course = course_of(seen, baseline, resets=resets, learn=settings.learn)
-    look = _Look(
-        seen,
-        course.judged,
-        course.channels,
-        course.contrast,
-        course.level,
-        baseline,
-        settings,
-        get(course.learned),
-        gears,
-        course.statistic,
-    )
-    found = look.result(tuple(resets), resets[-1].at if resets else 0)
+    course = course_of(seen, baseline, resets=resets, learn=settings.learn, past=past)
+    heights_now = get(course.learned)
+    before = None if past is None else past.since(resets)
+    rules = run_rules(course.channels, baseline, settings, heights_now, before)
+    look = _Look(seen, course, baseline, settings, heights_now, gears, past or Memory(), tuple(resets), rules)
+    found = look.result()
     sizes = {axis: int((baseline.line_axis == axis).sum()) for axis in (1, 2)}
-    told = words_of_sequence(found, settings, [s.name for s in seen], teeth_of=sizes)
+    told = words_of_sequence(found, settings, teeth_of=sizes)
     english = {key: language("en").sentences(part) for key, part in told.items()}
     return replace(
         found,
@@ -104,35 +98,34 @@ class _Look:
     """Judged records as arrays, and what is read from them."""
 
     seen: Sequence[Seen]
-    judged: np.ndarray
-    z: np.ndarray
-    contrast: np.ndarray
-    level: np.ndarray
+    course: Course
     baseline: Baseline
     settings: WatchSettings
     heights: Heights
     gears: tuple[str, str]
-    statistic: np.ndarray
+    past: Memory
+    resets: tuple[Reset, ...]
+    rules: Rules
 
-    def _name(self, at: int | None) -> str | None:
-        return None if at is None else self.seen[int(self.judged[at])].name
-
-    def _rule(
-        self, begins: np.ndarray, stated: float, interval: tuple[float, float] | None, rests: Message
-    ) -> RuleFound:
-        first = int(begins[0]) if len(begins) else None
+    def _rule(self, rule: str, stated: float, interval: tuple[float, float] | None, rests: Message) -> RuleFound:
+        begins, judged = self.rules.begins[rule], self.course.judged
+        before = self.past.since(self.resets)
+        first: tuple[int, str] | None = None if before is None else before.first.get(rule)
+        if first is None and len(begins):
+            at = int(judged[begins[0]])
+            first = len(self.past) + at, self.seen[at].name
         return RuleFound(
-            None if first is None else int(self.judged[first]),
-            self._name(first),
-            len(begins),
+            None if first is None else first[0],
+            None if first is None else first[1],
+            len(begins) + (0 if before is None else before.episodes.get(rule, 0)),
             stated,
             interval,
             str(rests),
             {"rests_on": (rests,)},
         )
 
-    def result(self, resets: tuple[Reset, ...], begin: int) -> SequenceDiagnosis:
-        statistic = self.statistic
+    def result(self) -> SequenceDiagnosis:
+        course, before = self.course, self.past.since(self.resets)
         tiers = self.heights.cusum
         rests = say(
             "block bootstrap of healthy records, {blocks} blocks of {block}; maximum over {channels} channels included",
@@ -141,35 +134,29 @@ class _Look:
             channels=len(self.baseline.channels),
         )
         by_cusum = say("CUSUM, {rests}", rests=rests)
-        alarm, warning = (
-            self._rule(line_episodes(statistic, tiers[t].height), tiers[t].stated, tiers[t].interval, by_cusum)
-            for t in ("alarm", "warning")
-        )
         simple = self.heights.row["alarm"]
-        row = self._rule(
-            in_a_row(self.z, simple.height, self.settings.run),
-            simple.stated,
-            simple.interval,
-            say("{run} in a row, {rests}", run=self.settings.run, rests=rests),
-        )
-        bound = self._bound(after_reset=bool(resets))
-        began = self._began_with(statistic)
-        state, active = self._active(statistic)
-        if resets and not len(self.judged):
+        state, active = self._active()
+        if self.resets and not len(course.judged):
             state = "learning"
-        pattern, also, teeth = self._pattern(active, statistic)
-        seen_pattern = [self.seen[k] for k in range(begin, len(self.seen))]
+        pattern, also, teeth = self._pattern(active)
+        began = self._began_with()
+        recent = self.seen[course.begin :]
         base = SequenceDiagnosis(
-            records=len(self.seen),
-            judged=len(self.judged),
+            records=len(self.past) + len(self.seen),
+            judged=len(course.judged) + (0 if before is None else before.judged),
             state=state,
             pattern=pattern,
             teeth=teeth,
             began_with=None if began is None else str(began),
-            alarm=alarm,
-            warning=warning,
-            row=row,
-            bound=bound,
+            alarm=self._rule("alarm", tiers["alarm"].stated, tiers["alarm"].interval, by_cusum),
+            warning=self._rule("warning", tiers["warning"].stated, tiers["warning"].interval, by_cusum),
+            row=self._rule(
+                "row",
+                simple.stated,
+                simple.interval,
+                say("{run} in a row, {rests}", run=self.settings.run, rests=rests),
+            ),
+            bound=self._rule("bound", self.settings.rate, None, self._bound_rests()),
             onset=None,
             onset_record=None,
             onset_interval=None,
@@ -178,23 +165,23 @@ class _Look:
             contrast_interval=None,
             contrast_along=None,
             growth=None,
-            level_change=float(np.exp(np.median(self.level[-_RECENT:]))) if len(self.level) else 1.0,
-            transients=tuple(s.name for s in seen_pattern if s.pattern == "transient"),
-            unjudged=sum(not s.channels for s in seen_pattern),
-            resets=resets,
+            level_change=float(np.exp(np.median(course.level[-_RECENT:]))) if len(course.level) else 1.0,
+            transients=(() if before is None else before.transients)
+            + tuple(s.name for s in recent if s.pattern == "transient"),
+            unjudged=sum(not s.channels for s in recent) + (0 if before is None else before.unjudged),
+            resets=self.resets,
             healthy=len(self.baseline.healthy),
             heights=self.heights,
             also=also,
             messages={} if began is None else {"began_with": (began,)},
         )
-        return base if state in ("quiet", "learning") else self._course(base)
+        return base if state in ("quiet", "learning") else self._course_of(base)
 
-    def _began_with(self, statistic: np.ndarray) -> Message | None:
+    def _began_with(self) -> Message | None:
         """What the first alarm was about, in words."""
-        begins = line_episodes(statistic, self.heights.cusum["alarm"].height)
-        if not len(begins):
+        if self.rules.began is None:
             return None
-        channel = self.baseline.channels[int(statistic[begins[0]].argmax())]
+        channel = self.baseline.channels[self.rules.began]
         if channel.kind.startswith("level"):
             return say("the level of the whole map")
         gear = self.gears[channel.axis - 1]
@@ -204,11 +191,9 @@ class _Look:
             return say("one cycle per revolution of the {gear} gear", gear=gear_word(gear))
         return tooth_of(gear, channel.tooth)
 
-    def _bound(self, *, after_reset: bool) -> RuleFound:
-        """The e-detector over the teeth."""
-        own = self.baseline.teeth
-        detector = e_detector(self.baseline.healthy[:, own], self.baseline.block)
-        _, begins, _ = e_process(self.z[:, own], detector, 1000.0 / self.settings.rate)
+    def _bound_rests(self) -> Message:
+        """What the e-detector over the teeth rests on."""
+        detector = self.rules.detector
         rests = say(
             "at most the stated number in expectation, if healthy records stay as the {healthy} known ones and records "
             "{gap} apart are independent ({independent:.0f} such; 95 % confidence); teeth only",
@@ -216,24 +201,21 @@ class _Look:
             gap=detector.gap,
             independent=detector.independent,
         )
-        if after_reset:
+        if self.resets:
             rests = say("{rests}; the error of the baseline learned after maintenance is not in it", rests=rests)
-        return self._rule(begins, self.settings.rate, None, rests)
+        return rests
 
-    def _active(self, statistic: np.ndarray) -> tuple[str, np.ndarray]:
+    def _active(self) -> tuple[str, np.ndarray]:
         """The state now, and the channels that make it."""
         for tier in ("alarm", "warning"):
-            on = np.zeros(statistic.shape[1], dtype=bool)
-            for row in statistic:
-                on = (on | (row >= self.heights.cusum[tier].height)) & (row > 0)
-            if on.any():
-                return tier, np.flatnonzero(on)
+            if self.rules.on[tier].any():
+                return tier, np.flatnonzero(self.rules.on[tier])
         return "quiet", np.array([], dtype=int)
 
-    def _pattern(self, active: np.ndarray, statistic: np.ndarray) -> tuple[str, tuple[str, ...], tuple[Tooth, ...]]:
+    def _pattern(self, active: np.ndarray) -> tuple[str, tuple[str, ...], tuple[Tooth, ...]]:
         if not len(active):
             return "nothing", (), ()
-        now = statistic[-1]
+        now = self.course.statistic[-1]
         channels = self.baseline.channels
         order = sorted(active.tolist(), key=lambda k: -now[k])
         up_or_down = [k for k in order if channels[k].kind.startswith("level")]
@@ -274,10 +256,10 @@ class _Look:
     def _with_level(self, found: list[str], up: bool, teeth: list[Tooth]) -> list[str]:
         """A level that grows is wear, one that jumps or falls is the sensor or the condition."""
         sign = 1.0 if up else -1.0
-        y = sign * self.level / max(self.baseline.level_sd, 1e-9)
+        y = sign * self.course.level / max(self.baseline.level_sd, 1e-9)
         step = sudden(y, correlation=self.baseline.correlation[1])
         what = "whole gear" if up and not step else "sensor or condition changed"
-        change = abs(float(np.median(self.level[-_RECENT:])))
+        change = abs(float(np.median(self.course.level[-_RECENT:])))
         tooth = max((float(self._along(t)[-_RECENT:].mean()) for t in teeth), default=0.0)
         # a tooth that rises less than all of them together do is not named
         return [what, *found] if change > tooth else [*found, what]
@@ -285,14 +267,14 @@ class _Look:
     def _profile(self, axis: int) -> np.ndarray:
         """Mean log contrast of a gear's teeth over the last 20 records, in healthy standard deviations of one."""
         own = self.baseline.line_axis == axis
-        return self.contrast[-_PROFILE:, own].mean(axis=0) / self.baseline.contrast_sd[own]
+        return self.course.contrast[-_PROFILE:, own].mean(axis=0) / self.baseline.contrast_sd[own]
 
     def _along(self, tooth: Tooth) -> np.ndarray:
         """Log contrast of a tooth along its whole line, per judged record."""
         own = np.flatnonzero(self.baseline.line_axis == tooth.axis)
-        return self.contrast[:, own[tooth.tooth]]
+        return self.course.contrast[:, own[tooth.tooth]]
 
-    def _course(self, d: SequenceDiagnosis) -> SequenceDiagnosis:
+    def _course_of(self, d: SequenceDiagnosis) -> SequenceDiagnosis:
         """Onset, contrast and growth of what alarms."""
         if d.teeth:
             series = self._along(d.teeth[0])
@@ -300,23 +282,28 @@ class _Look:
             sd, correlation = float(self.baseline.contrast_sd[own[d.teeth[0].tooth]]), self.baseline.correlation[0]
         elif d.pattern == "whole gear" and not self._by_level(d):
             cycles = [k for k, c in enumerate(self.baseline.channels) if c.kind == "cycle"]
-            series, sd, correlation = self.z[:, max(cycles, key=lambda k: self.z[-_PROFILE:, k].mean())], 1.0, 1.0
+            series, sd, correlation = (
+                self.course.channels[:, max(cycles, key=lambda k: self.course.channels[-_PROFILE:, k].mean())],
+                1.0,
+                1.0,
+            )
         else:
-            series, sd = self.level, max(self.baseline.level_sd, 1e-9)
+            series, sd = self.course.level, max(self.baseline.level_sd, 1e-9)
             correlation = self.baseline.correlation[1]
-            if self.level[-_RECENT:].mean() < 0:
+            if self.course.level[-_RECENT:].mean() < 0:
                 series = -series
         onset = find_onset(series / sd, correlation=correlation)
-        place = [int(self.judged[k]) for k in (onset.record, *onset.interval)]
+        place = [int(self.course.judged[k]) for k in (onset.record, *onset.interval)]
+        index = [len(self.past) + k for k in place]
         growth: Growth | None = None
         if d.teeth or self._by_level(d):
             growth = fit_growth(series[onset.record :], level=self.settings.level)
         contrast, interval, along = self._contrast(d)
         return replace(
             d,
-            onset=place[0],
+            onset=index[0],
             onset_record=self.seen[place[0]].name,
-            onset_interval=(place[1], place[2]),
+            onset_interval=(index[1], index[2]),
             onset_interval_records=(self.seen[place[1]].name, self.seen[place[2]].name),
             contrast=contrast,
             contrast_interval=interval,
@@ -331,7 +318,7 @@ class _Look:
             return False
         kinds = {c.kind: k for k, c in enumerate(self.baseline.channels) if c.kind.startswith("level")}
         height = self.heights.cusum["alarm" if d.state == "alarm" else "warning"].height
-        return bool(cusum(self.z[:, [kinds["level up"]]])[-1, 0] >= 0.5 * height)
+        return bool(self.course.statistic[-1, kinds["level up"]] >= 0.5 * height)
 
     def _contrast(self, d: SequenceDiagnosis) -> tuple[float | None, tuple[float, float] | None, Message | None]:
         """Contrast of the strongest tooth over the last ten records, with a t interval over them.
@@ -345,7 +332,7 @@ class _Look:
             return None, None, None
         tooth = d.teeth[0]
         near = {tooth.tooth, *tooth.leak}
-        recent = [self.seen[int(k)].line for k in self.judged[-_RECENT:]]
+        recent = [self.seen[int(k)].line for k in self.course.judged[-_RECENT:]]
         shown = [line[2] for line in recent if line is not None and line[0] == tooth.axis and line[1] in near]
         values, along, chosen = np.array(shown), say("its extent in single maps"), 2.0
         if len(shown) < max(3, len(recent) // 2):

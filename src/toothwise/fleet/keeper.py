@@ -18,6 +18,7 @@ from toothwise.detectors.base import Detector
 from toothwise.diagnosis.baseline import learn_baseline
 from toothwise.diagnosis.calibration import Heights
 from toothwise.diagnosis.history import Seen, look_at
+from toothwise.diagnosis.memory import fold
 from toothwise.diagnosis.reference import HealthyReference
 from toothwise.diagnosis.single import gear_of
 from toothwise.diagnosis.state import WatchState
@@ -153,15 +154,17 @@ class Keeper:
             rows=made.rows,
             columns=made.columns,
         )
-        position = len(state.records)
+        position = len(state)
         state.append([seen])
         found = judge(
             state.records,
             self._baseline,
             self.settings,
+            past=state.past,
             gears=(gear_of(made.rows, "driving"), gear_of(made.columns, "driven")),
             heights=self._chosen,
         )
+        state.records, state.past = fold(state.records, self._baseline, self.settings, found.heights, past=state.past)
         about = _columns(found, seen) | {"source": arrived.source, "sha256": digest, "detector": state.detector}
         return Row(arrived.machine, arrived.record, position, seen.as_json(), about), found.state == "alarm"
 

@@ -1,0 +1,242 @@
+"""What the rules remember of records that are no longer kept, so that a watch may go on for ever in bounded space.
+
+Rules are recursions: where they stand after a record is all that later records need of it. Onset, growth, pattern and
+contrast look at the last 1,000 judged records at most, and these are kept. So what is said is the same whether old
+records are kept or not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from toothwise.diagnosis.baseline import Baseline
+from toothwise.diagnosis.calibration import Heights
+from toothwise.diagnosis.course import Means, course_of
+from toothwise.diagnosis.history import Seen
+from toothwise.diagnosis.onset import LONGEST
+from toothwise.diagnosis.rules import (
+    BETS,
+    EDetector,
+    EState,
+    cusum,
+    e_detector,
+    e_process,
+    in_a_row,
+    latched,
+    line_episodes,
+    row_length,
+)
+from toothwise.diagnosis.verdict import Reset, WatchSettings
+
+__all__ = ["KEPT", "MOST", "Memory", "Rules", "Standing", "fold", "run_rules"]
+
+KEPT = LONGEST  # judged records that stay
+MOST = KEPT + KEPT // 2  # records at which older ones are let go
+_TIERS = ("alarm", "warning")
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """Where the rules stand after the judged records since the last re-baselining that are no longer kept.
+
+    Attributes:
+        judged, unjudged: how many records; ``transients``: names of those with a transient.
+        means: of the baseline that was learned after re-baselining, None without one.
+        statistic: of the CUSUM ``[channels]``; ``on``: by tier, channels in an episode, bool ``[channels]``.
+        row: records in a row above the height of that rule.
+        bets: of the e-detector.
+        first: by rule, index (among all records) and name of its first alarm; ``episodes``: by rule, alarms in all.
+        began: the channel that the first alarm was about.
+    """
+
+    judged: int
+    unjudged: int
+    transients: tuple[str, ...]
+    means: Means | None
+    statistic: np.ndarray
+    on: Mapping[str, np.ndarray]
+    row: int
+    bets: EState
+    first: Mapping[str, tuple[int, str]]
+    episodes: Mapping[str, int]
+    began: int | None
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON types."""
+        return {
+            "judged": self.judged,
+            "unjudged": self.unjudged,
+            "transients": list(self.transients),
+            "means": None
+            if self.means is None
+            else {name: np.asarray(part).tolist() for name, part in self.means._asdict().items()},
+            "statistic": self.statistic.tolist(),
+            "on": {tier: np.flatnonzero(on).tolist() for tier, on in self.on.items()},
+            "row": self.row,
+            "bets": {"values": self.bets.values.tolist(), "counted": self.bets.counted},
+            "first": {rule: list(found) for rule, found in self.first.items()},
+            "episodes": dict(self.episodes),
+            "began": self.began,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Standing:
+        """The inverse."""
+        statistic = np.array(data["statistic"], dtype=np.float64)
+        on = {tier: np.zeros(len(statistic), dtype=bool) for tier in _TIERS}
+        for tier, channels in data["on"].items():
+            on[tier][np.array(channels, dtype=int)] = True
+        means = data["means"]
+        return cls(
+            judged=int(data["judged"]),
+            unjudged=int(data["unjudged"]),
+            transients=tuple(map(str, data["transients"])),
+            means=None
+            if means is None
+            else Means(np.array(means["channels"]), np.array(means["contrast"]), float(means["level"])),
+            statistic=statistic,
+            on=on,
+            row=int(data["row"]),
+            bets=EState(np.array(data["bets"]["values"], dtype=np.float64), int(data["bets"]["counted"])),
+            first={str(rule): (int(at), str(name)) for rule, (at, name) in data["first"].items()},
+            episodes={str(rule): int(count) for rule, count in data["episodes"].items()},
+            began=None if data["began"] is None else int(data["began"]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """Records that are no longer kept: how many, their names, and where the rules stood.
+
+    Attributes:
+        names: of all of them, so that one that comes again is known.
+        standing: None where all of them are older than the last re-baselining.
+    """
+
+    names: tuple[str, ...] = ()
+    standing: Standing | None = None
+    known: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "known", frozenset(self.names))
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def since(self, resets: Sequence[Reset]) -> Standing | None:
+        """Where the rules stand, if they do: not where all was re-baselined after the last of these records."""
+        return None if resets and resets[-1].at >= len(self) else self.standing
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON types."""
+        return {"names": list(self.names), "standing": None if self.standing is None else self.standing.as_json()}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Memory:
+        """The inverse."""
+        standing = data["standing"]
+        return cls(tuple(map(str, data["names"])), None if standing is None else Standing.from_json(standing))
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """What the rules make of judged records.
+
+    Attributes:
+        begins: by rule ("alarm", "warning", "row", "bound"), judged records at which it raises an alarm.
+        on: by tier, channels in an episode after the last record.
+        row: records in a row at the end.
+        bets: how the e-detector ends; ``detector``: its bounds.
+        began: channel that the first alarm ever was about, None = none.
+    """
+
+    begins: dict[str, np.ndarray]
+    on: dict[str, np.ndarray]
+    row: int
+    bets: EState
+    detector: EDetector
+    began: int | None
+
+
+def run_rules(
+    channels: np.ndarray, baseline: Baseline, settings: WatchSettings, heights: Heights, before: Standing | None
+) -> Rules:
+    """All rules over standardised channels ``[n, channels]``, from where they stood before."""
+    detector = e_detector(baseline.healthy[:, baseline.teeth], baseline.block)
+    teeth = int(baseline.teeth.sum())
+    bets = EState(np.zeros((detector.gap, len(BETS), teeth)))
+    on: dict[str, np.ndarray | None] = dict.fromkeys(_TIERS)
+    start, row, began = None, 0, None
+    if before is not None:
+        bets = EState(before.bets.values.copy(), before.bets.counted)
+        on, start, row, began = dict(before.on), before.statistic, before.row, before.began
+    statistic = cusum(channels, start)
+    tiers, simple = heights.cusum, heights.row["alarm"].height
+    begins = {tier: line_episodes(statistic, tiers[tier].height, on[tier]) for tier in _TIERS}
+    begins["row"] = in_a_row(channels, simple, settings.run, row)
+    begins["bound"] = e_process(channels[:, baseline.teeth], detector, 1000.0 / settings.rate, bets)[1]
+    if began is None and len(begins["alarm"]):
+        began = int(statistic[begins["alarm"][0]].argmax())
+    return Rules(
+        begins,
+        {tier: latched(statistic, tiers[tier].height, on[tier]) for tier in _TIERS},
+        row_length(channels, simple, row),
+        bets,
+        detector,
+        began,
+    )
+
+
+def fold(
+    seen: Sequence[Seen],
+    baseline: Baseline,
+    settings: WatchSettings,
+    heights: Heights,
+    *,
+    resets: Sequence[Reset] = (),
+    past: Memory,
+) -> tuple[list[Seen], Memory]:
+    """Let old records go where there are many: what is still kept, and what is remembered.
+
+    Args:
+        seen: records kept so far; ``past``: what was remembered before them.
+        baseline, settings, heights, resets: that they are judged with.
+    """
+    if len(seen) < MOST:
+        return list(seen), past
+    course = course_of(seen, baseline, resets=resets, learn=settings.learn, past=past)
+    gone = len(course.judged) - KEPT
+    if gone <= 0:
+        return list(seen), past
+    before = past.since(resets)
+    cut = int(course.judged[gone])
+    rules = run_rules(course.channels[:gone], baseline, settings, heights, before)
+    first = {} if before is None else dict(before.first)
+    episodes = {} if before is None else dict(before.episodes)
+    for rule, begins in rules.begins.items():
+        episodes[rule] = episodes.get(rule, 0) + len(begins)
+        if len(begins) and rule not in first:
+            at = int(course.judged[begins[0]])
+            first[rule] = (len(past) + at, seen[at].name)
+    old = seen[course.begin : cut]
+    judged = sum(bool(s.channels) for s in old)
+    start = None if before is None else before.statistic
+    standing = Standing(
+        judged=gone + (0 if before is None else before.judged),
+        unjudged=len(old) - judged + (0 if before is None else before.unjudged),
+        transients=(() if before is None else before.transients)
+        + tuple(s.name for s in old if s.pattern == "transient"),
+        means=course.means,
+        statistic=cusum(course.channels[:gone], start)[-1],
+        on=rules.on,
+        row=rules.row,
+        bets=rules.bets,
+        first=first,
+        episodes=episodes,
+        began=rules.began,
+    )
+    return list(seen[cut:]), Memory((*past.names, *(s.name for s in seen[:cut])), standing)
