@@ -108,7 +108,10 @@ def test_the_pdf_reads_back_with_its_fonts_embedded(document, kind, code):
     for block in made.first:
         if isinstance(block, Verdict):
             assert re.sub(r"\s+", "", block.label + block.text) in first
-    assert len(pages[0].images) == 2  # the map and the timeline: all of the first screen is on the first page
+    (pictures,) = [block for block in made.first if isinstance(block, Pictures)]
+    for picture in pictures.pictures:  # all of the first screen is on the first page
+        assert re.sub(r"\s+", "", picture.caption) in first
+    assert len(pages[0].images) == 2  # the heat map and its colour bar: nothing else is a raster
     assert re.sub(r"\s+", "", language(code).say("How sure:")) in first
     everything = re.sub(r"\s+", "", "".join(page.extract_text() for page in pages))
     for block in made.rest:
@@ -122,7 +125,7 @@ def test_the_pdf_reads_back_with_its_fonts_embedded(document, kind, code):
         assert "Noto" in font["/BaseFont"]
 
 
-def test_pictures_are_sharp_enough_for_print(document):
+def test_pixels_are_enough_for_a_printed_page(document):
     made = document("single")
     blocks = [*made.first, *made.rest]
     pictures = [b for b in blocks if isinstance(b, Picture)] + [

@@ -37,9 +37,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG of ``width`` x ``height`` inches; the caption says what to see in it."""
+    """A figure of ``width`` x ``height`` inches, as PNG and as SVG; the caption says what to see in it."""
 
     png: bytes
+    svg: bytes
     caption: str
     width: float
     height: float

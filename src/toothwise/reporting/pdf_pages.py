@@ -240,7 +240,8 @@ class _Writer:
         height = self._height(picture) * scale
         self._need(height + 8)
         wide = _WIDTH * scale
-        self.pages.image(io.BytesIO(picture.png), x=_MARGIN + (_WIDTH - wide) / 2, w=wide, h=height)
+        self.pages.set_fill_color(0)  # letters are black by default in SVG, of the page's colour in fpdf2
+        self.pages.image(io.BytesIO(picture.svg), x=_MARGIN + (_WIDTH - wide) / 2, w=wide, h=height)
         self._text(picture.caption, 8, ink=_FAINT)
         self.pages.ln(1.5)
 
