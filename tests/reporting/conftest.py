@@ -27,9 +27,18 @@ def write(path, values, **columns):
     return write_map(HealthMapBatch(values, rows, cols, pd.DataFrame(columns, index=range(len(values)))), path)
 
 
+OF_SENSORS = ("--sensors", "sensor")
+
+
+def two_sensors(path, left, right):
+    values = np.stack([left, right], axis=1).reshape(-1, ROWS, COLUMNS)
+    record = np.repeat(np.arange(len(left)), 2)
+    return write(path, values, record=record, sensor=np.tile(["left", "right"], len(left)))
+
+
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory) -> Path:
-    """A folder with the detector ``scan`` and the runs single, sound, several, sequence, quiet and long_names."""
+    """A folder with the detector ``scan`` and runs; ``fused`` is of two sensors, of which only "right" sees damage."""
     at = tmp_path_factory.mktemp("runs")
     fitted = write(at / "fitted.npz", values_of(160, 0), day=np.repeat([1, 2, 3, 4], 40))
     assert main(["fit", str(fitted), "--output", str(at / "scan")]) == 0
@@ -45,4 +54,18 @@ def runs(tmp_path_factory) -> Path:
     ):
         file = write(at / f"{name}.npz", values, **columns)
         assert main(["diagnose", str(at / "scan"), str(file), "--output", str(at / name)]) == 0
+    assert (
+        main(
+            [
+                "fit",
+                str(two_sensors(at / "healthy.npz", *(values_of(80, k) for k in (20, 21)))),
+                *OF_SENSORS,
+                "--output",
+                str(at / "scan2"),
+            ]
+        )
+        == 0
+    )
+    file = two_sensors(at / "fused.npz", values_of(N, 22), values_of(N, 23, tooth=6, onset=40, end=1.2))
+    assert main(["diagnose", str(at / "scan2"), str(file), *OF_SENSORS, "--output", str(at / "fused")]) == 0
     return at

@@ -22,7 +22,7 @@ from toothwise.reporting.pdf_pages import to_pdf
 pypdf = pytest.importorskip("pypdf")
 pytest.importorskip("fpdf")
 
-KINDS = ("single", "sound", "several", "sequence", "quiet", "long_names")
+KINDS = ("single", "sound", "several", "sequence", "quiet", "long_names", "fused")
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,21 @@ def test_single_maps_are_judged_one_by_one_and_the_strangest_is_explained(docume
     assert "of 7 maps show something" in several.first[0].more
     explained = [block for block in several.rest if isinstance(block, Heading) and block.text.startswith("Why")]
     assert 1 <= len(explained) <= 5
+
+
+@pytest.mark.parametrize("code", ["en", "ko"])
+def test_of_fused_sensors_the_report_names_the_one_whose_map_is_explained(document, code):
+    made = document("fused", code)
+    told = {"en": "Sensor right, one of 2 fused.", "ko": "센서 right(융합한 센서 2개 중 하나)."}[code]
+    (pictures,) = [block for block in made.first if isinstance(block, Pictures)]
+    assert pictures.pictures[0].caption.endswith(told)
+    page = plain(to_html(made))
+    alone = {"en": "is of sensor right alone", "ko": "모두 센서 right 하나의 것입니다"}[code]
+    assert alone in page[page.index(language(code).say("Evidence")) :]
+    assert "left, right" in page
+    pages = pypdf.PdfReader(io.BytesIO(to_pdf(made))).pages
+    assert re.sub(r"\s+", "", told) in re.sub(r"\s+", "", pages[0].extract_text())
+    assert "Sensor" not in plain(to_html(document("sequence")))
 
 
 def test_the_page_needs_nothing_from_elsewhere(document):

@@ -115,6 +115,11 @@ def watch(
     each = [replace(one, record=of[k]) for k, one in enumerate(each)]
     at = telling_map(found, each)
     result["explained_map"] = each[at].as_json()
+    if len(order.sensors) > 1:  # a map is of one of them, and the report says of which
+        of_sensor = next(
+            sensor for maps_of in order.maps for sensor, k in zip(order.sensors, maps_of, strict=True) if k == at
+        )
+        result["sensors"] = {"fused": list(order.sensors), "explained": of_sensor}
     course = course_of(records, baseline, resets=resets, learn=settings.learn, past=past)
     evidence = RunEvidence(
         about_run(options.maps, detector, reference, **maps.about),

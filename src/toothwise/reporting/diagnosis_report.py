@@ -14,6 +14,7 @@ from toothwise.reporting.document import Block, Document
 from toothwise.reporting.explanation_part import explanation_of
 from toothwise.reporting.map_part import map_evidence, map_first
 from toothwise.reporting.method_part import data_and_versions, limits, method
+from toothwise.reporting.sensor_part import sensor_note
 from toothwise.reporting.sequence_part import sequence_evidence_blocks, sequence_first
 from toothwise.reporting.short_names import names_table, with_short_names
 
@@ -62,7 +63,15 @@ def report_of_run(data: Mapping[str, Any], evidence: RunEvidence, tell: Language
         by_record = {one["record"]: one for one in data["each"]}
         explained = [by_record[one.record] for one in evidence.explained]
     for one, why in zip(explained, evidence.explained, strict=True):
-        rest += explanation_of(one, why, about, tell, several=len(explained) > 1, in_sequence="diagnosis" in data)
+        rest += explanation_of(
+            one,
+            why,
+            about,
+            tell,
+            several=len(explained) > 1,
+            in_sequence="diagnosis" in data,
+            note=sensor_note(data, tell),
+        )
     rest += [*method(data, about, tell), *limits(data, about, tell), *data_and_versions(data, about, tell)]
     rest += names_table(renamed, tell)
     rows, columns = (len(axis["labels"]) for axis in about["axes"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toothwise.diagnosis.explain import MapExplanation
@@ -31,6 +31,7 @@ def explanation_of(
     *,
     several: bool,
     in_sequence: bool,
+    note: Sequence[Block] = (),
 ) -> list[Block]:
     """The explanation of one map.
 
@@ -41,12 +42,14 @@ def explanation_of(
         tell: the language.
         in_sequence: the map is that of a record.
         several: more than one map is explained, so that each shows the map itself and its tables too.
+        note: to stand below the verdict.
     """
     lines = one["lines"]
     named = record_name(one["record"], tell) if in_sequence else str(one["record"])
     blocks: list[Block] = [
         Heading(tell.say("Why: the map of {record}", record=named)),
         Paragraph(tell.sentences(one["messages"]["verdict"])),
+        *note,
     ]
     if several:
         caption = tell.say("The map of {record}; framed: what stands out in it by itself.", record=named)

@@ -7,6 +7,7 @@ from typing import Any
 
 from toothwise.messages import Language
 from toothwise.reporting.document import Block, Bullets, Heading, Paragraph, Table
+from toothwise.reporting.sensor_part import sensors_row
 
 __all__ = ["data_and_versions", "limits", "method"]
 
@@ -123,6 +124,7 @@ def data_and_versions(data: Data, about: Data, tell: Language) -> list[Block]:
         rows.append((tell.say("Maps"), tell.say("{more} more files", more=len(about["files"]) - 12)))
     if about["gear"]:
         rows.append((tell.say("Gears"), str(about["gear"])))
+    rows += sensors_row(data, tell)
     options = ", ".join(f"{name}={value}" for name, value in detector["options"].items())
     rows += [
         (tell.say("Detector"), f"{detector['name']} ({options})" if options else str(detector["name"])),

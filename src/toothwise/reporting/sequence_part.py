@@ -16,6 +16,7 @@ from toothwise.reporting.drawn import drawn
 from toothwise.reporting.map_figures import map_figure
 from toothwise.reporting.names import record_name
 from toothwise.reporting.pattern_names import pattern_name, state_name
+from toothwise.reporting.sensor_part import of_one_sensor
 
 __all__ = ["sequence_evidence_blocks", "sequence_first"]
 
@@ -40,7 +41,16 @@ def sequence_first(data: Data, evidence: RunEvidence, tell: Language) -> list[Bl
     pictures: list[Picture] = []
     for why in evidence.explained[:1]:
         one = data["explained_map"]
-        pictures.append(drawn(_map_caption(data, tell), map_figure, why, one["lines"], evidence.about, tell))
+        pictures.append(
+            drawn(
+                _map_caption(data, tell) + of_one_sensor(data, tell),
+                map_figure,
+                why,
+                one["lines"],
+                evidence.about,
+                tell,
+            )
+        )
     if evidence.sequence is not None:
         caption = tell.say(
             "Alarm timeline: evidence that adds up over the records, against the heights of warning and alarm."
