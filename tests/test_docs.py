@@ -80,6 +80,27 @@ def test_the_diagnosis_works_as_told(tmp_path, monkeypatch, capsys):
     assert "50 records added to gearbox.json, 100 in all" in again
 
 
+def test_the_report_is_written_as_told(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("fpdf")
+    monkeypatch.chdir(tmp_path)
+    (code,) = python_blocks("docs/diagnosis.md")
+    exec(code, {})
+    fit = next(words for words in commands("docs/diagnosis.md") if words[0] == "fit")
+    told = commands("docs/report.md")
+    assert [words[0] for words in told] == ["diagnose", "report", "report"]
+    for words in [fit, *told]:
+        assert cli.main(words) == 0, capsys.readouterr().err
+    written = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file() and "scan" not in p.parts}
+    assert written - {f"{name}.npz" for name in ("healthy", "later", "first", "today")} == {
+        "runs/today/diagnosis.json",
+        "runs/today/evidence.npz",
+        "runs/today/report.html",
+        "runs/today/report.pdf",
+        "handover/report.ko.pdf",
+    }
+    assert "Driving tooth 7 is going bad since about record" in (tmp_path / "runs/today/report.html").read_text()
+
+
 @pytest.mark.parametrize("name", ["howto-data", "howto-gears", "explain-attention"])
 def test_code_and_commands_run_as_told(name, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
