@@ -131,7 +131,7 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], tell: La
         nice = [v for v in (0, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000) if v <= top]
         axes.set_yticks(nice)
     axes.set_ylim(0, 1.08 * top)
-    axes.set_ylabel(tell.say("CUSUM (healthy sd)"))
+    axes.set_ylabel(tell.say("summed evidence (healthy sd)"))
     _records(axes, s, tell)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, handlelength=1.6)
     return figure

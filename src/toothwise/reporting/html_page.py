@@ -48,7 +48,7 @@ th { background: #f5f5f5; } td.n, th.n { text-align: right; font-variant-numeric
 .pairs td:last-child { overflow-wrap: anywhere; } .pairs td:first-child { white-space: nowrap; color: #555; }
 li { margin: .25rem 0; max-width: 72rem; }
 @media (max-width: 640px) { body { padding: .6rem .8rem 2rem; } .verdict .text { font-size: 1.08rem; }
-  .facts div { min-width: 40%; } }
+  .facts div { min-width: 40%; } table { font-size: .8rem; } th, td { padding: .25rem .3rem; } }
 @media print { h2 { break-after: avoid; } figure, table { break-inside: avoid; } }
 """
 

@@ -53,7 +53,8 @@ def sequence_first(data: Data, evidence: RunEvidence, tell: Language) -> list[Bl
         )
     if evidence.sequence is not None:
         caption = tell.say(
-            "Alarm timeline: evidence that adds up over the records, against the heights of warning and alarm."
+            "Alarm timeline: evidence summed over the records (CUSUM), in standard deviations of healthy records. A "
+            "warning or an alarm begins where it reaches the line of that name."
         )
         gears = gears_of(evidence.about)
         pictures.append(drawn(caption, timeline_figure, d, evidence.sequence, gears, tell))
@@ -133,7 +134,7 @@ def sequence_evidence_blocks(data: Data, evidence: RunEvidence, tell: Language) 
         blocks.append(drawn(caption, teeth_figure, d, s, evidence.about, tell))
         if d["teeth"] or d["growth"] is not None:
             blocks.append(drawn(_trend_caption(d, tell), trend_figure, d, s, tell))
-    blocks += [Heading(tell.say("What the rules say"), 3), _rules(data, tell)]
+    blocks += [Heading(tell.say("What the rules say"), 3), _rules(data, tell), _about_rules(tell)]
     if d["began_with"] is not None:
         began = tell.sentences([tell.say("The first alarm was about {what}.", what=d["messages"]["began_with"][0])])
         blocks.append(Paragraph(began))
@@ -176,6 +177,18 @@ def _rules(data: Data, tell: Language) -> Table:
         tell.say("as healthy records show (95 %)"),
     )
     return Table(head, tuple(rows), frozenset({2, 3}))
+
+
+def _about_rules(tell: Language) -> Paragraph:
+    return Paragraph(
+        tell.say(
+            'Warning and alarm sum evidence over the records (CUSUM); "in a row" asks for consecutive records above a '
+            "height; the e-detector is slower, but there is a mathematical bound on its false alarms. An episode is "
+            "one signal of a rule from its beginning to its end. Stated is the rate that a rule is set for; beside it "
+            "stands what the known healthy records can confirm of it."
+        ),
+        small=True,
+    )
 
 
 def _happened(d: Data, tell: Language) -> list[Block]:
