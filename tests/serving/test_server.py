@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import os
 import re
@@ -19,14 +20,26 @@ import pytest
 
 from toothwise.cli import main
 
-httpx = pytest.importorskip("httpx")
+pytest.importorskip("httpx")
 pytest.importorskip("uvicorn")
 pytest.importorskip("fastapi")
+import httpx
+
+from toothwise.serving.closing import GRACE
+
 CLIENTS = 32
+_spec = importlib.util.spec_from_file_location(
+    "measuring_clients", Path(__file__).parents[2] / "benchmarks" / "measuring" / "clients.py"
+)
+clients = importlib.util.module_from_spec(_spec)
+sys.modules[_spec.name] = clients  # dataclasses look their module up
+_spec.loader.exec_module(clients)
+Asked = clients.Asked
 
 
-def body(rng):
-    return json.dumps({"values": np.exp(0.2 * rng.standard_normal((9, 14))).tolist()}).encode()
+def bodies():
+    values = np.exp(0.2 * np.random.default_rng(0).standard_normal((50, 9, 14)))
+    return [json.dumps({"values": one.tolist()}).encode() for one in values]
 
 
 def memory(pid):
@@ -35,62 +48,33 @@ def memory(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", status.read_text())[1]) / 1024 if status.exists() else 0.0
 
 
-async def load(address, stop, *, watch=None):
-    """32 clients that ask one map after the other; (status or error, seconds) of each request."""
-    seen: list[tuple[object, float]] = []
-    rng = np.random.default_rng(0)
-    bodies = [body(rng) for _ in range(50)]
-
-    async def client(k):
-        async with httpx.AsyncClient(base_url=address, timeout=60, verify=False) as http:
-            while not stop():
-                began = time.perf_counter()
-                try:
-                    answer = await http.post(
-                        "/v1/diagnose", content=bodies[k % 50], headers={"content-type": "application/json"}
-                    )
-                except httpx.ConnectError:
-                    seen.append(("refused", 0.0))
-                    return
-                except httpx.TransportError as error:
-                    seen.append((type(error).__name__, 0.0))
-                    return
-                seen.append((answer.status_code, time.perf_counter() - began))
-                if answer.status_code == 200:
-                    assert len(answer.json()["results"]) == 1
-                elif answer.status_code == 429:
-                    assert int(answer.headers["retry-after"]) >= 1
-                    await asyncio.sleep(0.05)
-                if watch is not None:
-                    watch(len(seen))
-
-    await asyncio.gather(*(client(k) for k in range(CLIENTS)))
-    return seen
-
-
 def under_load(serving, run, seconds, words=()):
     with serving(run, *words) as (process, address):
         httpx.get(f"{address}/readyz").raise_for_status()
         begin = time.monotonic()
         grown: list[float] = []
-        asked = iter(range(CLIENTS))  # each client asks once at least, however slow the machine
-        seen = asyncio.run(
-            load(
+        times = iter(range(2 * CLIENTS))  # a client looks twice before it asks first: each asks once, however slowly
+        asked, refused = asyncio.run(
+            clients.ask_all(
                 address,
-                lambda: next(asked, None) is None and time.monotonic() - begin > seconds,
+                bodies(),
+                clients=CLIENTS,
+                stop=lambda: next(times, None) is None and time.monotonic() - begin > seconds,
                 watch=lambda n: grown.append(memory(process.pid)) if n % 50 == 0 else None,
             )
         )
+        took = time.monotonic() - begin
         counted = httpx.get(f"{address}/metrics").text
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
-    return seen, grown, counted, time.monotonic() - begin
+    assert refused == 0
+    return asked, grown, counted, took
 
 
-def check_load(seen, grown, counted):
-    statuses = {status for status, _ in seen}
-    assert statuses <= {200, 429}, statuses
-    served = [seconds for status, seconds in seen if status == 200]
+def check_load(asked, counted):
+    assert {one.status for one in asked} <= {200, 429}
+    assert all(int(one.headers["retry-after"]) >= 1 for one in asked if one.status == 429)
+    served = [one.seconds for one in asked if one.status == 200]
     maps = float(re.search(r"^toothwise_maps_total (\S+)", counted, re.MULTILINE)[1])
     assert maps == len(served)
     batches = float(re.search(r"^toothwise_batch_maps_count (\S+)", counted, re.MULTILINE)[1])
@@ -99,51 +83,79 @@ def check_load(seen, grown, counted):
 
 
 def test_many_clients_at_once_get_answers_or_429(serving, scan):
-    seen, grown, counted, _ = under_load(serving, scan.exported, 2.0)
-    assert len(check_load(seen, grown, counted)) >= CLIENTS
-    seen, _, _, _ = under_load(serving, scan.exported, 1.5, ("--queue", 4))
-    assert {status for status, _ in seen} == {200, 429}
+    asked, _, counted, _ = under_load(serving, scan.exported, 2.0)
+    assert len(check_load(asked, counted)) >= CLIENTS
+    asked, _, counted, _ = under_load(serving, scan.exported, 1.5, ("--queue", 4))
+    check_load(asked, counted)
+    assert {one.status for one in asked} == {200, 429}
 
 
 @pytest.mark.full
 def test_two_minutes_of_load_leave_the_memory_flat(serving, network, scan):
     for run in (scan.exported, network.exported):
-        seen, grown, counted, took = under_load(serving, run, float(os.environ.get("TOOTHWISE_LOAD_SECONDS", "120")))
-        served = sorted(check_load(seen, grown, counted))
+        seconds = float(os.environ.get("TOOTHWISE_LOAD_SECONDS", "120"))
+        asked, grown, counted, took = under_load(serving, run, seconds)
+        served = check_load(asked, counted)
         early, late = statistics.median(grown[len(grown) // 5 : len(grown) // 3]), statistics.median(grown[-10:])
         sys.stdout.write(
-            f"{run.parent.name}: {len(served) / took:.0f} maps/s, p50 {served[len(served) // 2] * 1e3:.0f} ms, "
-            f"p95 {served[int(0.95 * len(served))] * 1e3:.0f} ms, {len(seen) - len(served)} x 429, "
+            f"{run.parent.name}: {len(served) / took:.0f} maps/s, p50 {clients.percentile(served, 0.5) * 1e3:.0f} ms, "
+            f"p95 {clients.percentile(served, 0.95) * 1e3:.0f} ms, {len(asked) - len(served)} x 429, "
             f"memory {early:.0f} -> {late:.0f} MB\n"
         )
         assert late < 1.1 * early + 10
 
 
 def terminated(serving, run, after):
-    """SIGTERM while 32 clients ask: what they saw, and what the service says it did."""
+    """SIGTERM while 32 clients ask: their requests, when it was sent, and what the service says it did."""
     with serving(run, "--seconds", 20) as (process, address):
-        first, sent = [], []
+        began, sent = [], []
 
         def watch(count):
-            first.append(time.monotonic())
-            if not sent and count >= CLIENTS and time.monotonic() - first[0] > after:
+            began.append(time.monotonic())
+            if not sent and count >= CLIENTS and time.monotonic() - began[0] > after:
+                sent.append(time.monotonic())
                 process.send_signal(signal.SIGTERM)
-                sent.append(True)
 
-        seen = asyncio.run(load(address, lambda: False, watch=watch))  # until the service refuses to be asked
+        # until the service refuses to be asked
+        asked, refused = asyncio.run(
+            clients.ask_all(address, bodies(), clients=CLIENTS, stop=lambda: False, watch=watch)
+        )
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    maps = int(re.search(r"and (\d+) maps; ended", out)[1])
-    return seen, maps
+    assert refused == CLIENTS
+    answered, taken, maps = map(int, re.search(r"answered (\d+) of (\d+) requests, with (\d+) maps", out).groups())
+    return asked, sent[0], {"answered": answered, "taken": taken, "maps": maps}
 
 
-def check_terminated(seen, maps):
-    statuses = {status for status, _ in seen}
-    # a connection that idled when the service ended is closed: nothing of the next request was taken
-    assert statuses <= {200, 429, 503, "refused", "RemoteProtocolError", "ReadError", "WriteError"}
-    answered = sum(status == 200 for status, _ in seen)
-    assert answered == maps  # every map that was taken and worked on was answered: none was lost
-    assert answered > 0
+def check_terminated(asked, ended, said):
+    """No request that was taken is without its answer; and none that had left before connections were closed.
+
+    A client whose kept connection is closed while it sends cannot tell whether its request was taken. The service can:
+    it counts heads that it read. As many whole answers must have come as it counted.
+    """
+    whole = [one for one in asked if one.status is not None]
+    assert len(whole) == said["answered"] == said["taken"]
+    assert sum(one.status == 200 for one in whole) == said["maps"] > 0
+    lost = [one for one in asked if one.status is None]
+    assert all(one.received == 0 for one in lost)  # no half answer
+    early = [one for one in lost if one.sent and one.at < ended + GRACE / 2]
+    assert not early
+
+
+def test_what_check_terminated_calls_lost():
+    said = {"answered": 2, "taken": 2, "maps": 1}
+    answered = [Asked(True, True, 200, at=1.0), Asked(False, True, 429, at=2.0)]
+    check_terminated(answered, 2.0, said)
+    idle = Asked(False, True, None, at=2.0 + GRACE)  # sent when its connection was closed as idle: never taken
+    check_terminated([*answered, idle], 2.0, said)
+    for asked, counts in (
+        ([*answered, idle], {**said, "taken": 3}),  # taken and not answered
+        (answered[:1], said),  # the service thinks that it answered
+        ([*answered, Asked(False, True, None, received=9, at=9.0)], said),  # half an answer
+        ([*answered, Asked(False, True, None, at=2.1)], said),  # left in time
+    ):
+        with pytest.raises(AssertionError):
+            check_terminated(asked, 2.0, counts)
 
 
 def test_sigterm_under_load_loses_no_request_that_was_taken(serving, scan):
@@ -155,6 +167,19 @@ def test_sigterm_under_load_loses_no_request_that_was_taken(serving, scan):
 def test_sigterm_at_any_moment_loses_nothing(serving, network, scan, after):
     for run in (scan.exported, network.exported):
         check_terminated(*terminated(serving, run, after))
+
+
+def test_a_kept_connection_may_send_once_more_when_the_service_ends(serving, scan):
+    """A request that comes after SIGTERM on a connection that idles is answered, and told that it was the last."""
+    with serving(scan.exported) as (process, address), httpx.Client(base_url=address) as client:
+        assert client.get("/readyz").headers.get("connection") != "close"
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.4)  # uvicorn looks ten times a second whether it is to end
+        answer = client.post("/v1/diagnose", content=bodies()[0], headers={"content-type": "application/json"})
+        assert (answer.status_code, answer.headers["connection"]) == (200, "close")
+        with pytest.raises(httpx.ConnectError):
+            client.get("/readyz")
+        assert process.wait(30) == 0
 
 
 def test_at_the_door(scan, tmp_path, capsys):

@@ -100,4 +100,5 @@ def run(options: Options, tell: Tell) -> Result:
         config=key_values(options.set),
         baseline=options.baseline,
     )
-    return Result(served, lambda: f"served {served['requests']} requests and {served['maps']} maps; ended\n")
+    told = "answered {requests} of {taken} requests, with {maps} maps; ended\n"
+    return Result(served, lambda: told.format(**served))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -98,7 +99,7 @@ def create_app(service: Service, settings: Settings | None = None) -> FastAPI:
     app = FastAPI(
         title="toothwise", description=_ABOUT, version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
-    app.state.metrics = metrics
+    app.state.metrics, app.state.closing = metrics, threading.Event()
     pages = page_files()
     _add_pages(app, pages)
     _add_state(app, service, limits, metrics, intake, batcher)
@@ -111,6 +112,7 @@ def create_app(service: Service, settings: Settings | None = None) -> FastAPI:
         hosts=allowed_hosts(settings.host),
         paths=frozenset(getattr(route, "path", "") for route in app.routes),
         pages=frozenset(pages),
+        closing=app.state.closing.is_set,
     )
     return app
 

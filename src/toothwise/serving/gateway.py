@@ -45,6 +45,7 @@ class Gateway:
         hosts: names that a request may give as its host, or None = any.
         paths: all addresses there are; others are counted as one.
         pages: addresses of the page, open to everybody.
+        closing: whether the service is ending: then no client may keep its connection.
     """
 
     def __init__(
@@ -56,9 +57,10 @@ class Gateway:
         hosts: tuple[str, ...] | None,
         paths: frozenset[str],
         pages: frozenset[str],
+        closing: Callable[[], bool],
     ) -> None:
         self.app, self.metrics, self.token, self.hosts = app, metrics, token, hosts
-        self.paths, self.open = paths, pages | frozenset(OPEN)
+        self.paths, self.open, self.closing = paths, pages | frozenset(OPEN), closing
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Send) -> None:
         """Serve one connection's event stream."""
@@ -67,11 +69,14 @@ class Gateway:
             return
         began, seen = time.perf_counter(), {"status": 500}
         path = scope["path"] if scope["path"] in self.paths else "other"
+        self.metrics.taken.inc()
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
                 seen["status"] = message["status"]
                 message["headers"] = [*message.get("headers", []), *_HEADERS]
+                if self.closing():
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}

@@ -27,8 +27,9 @@ class Metrics:
                 "serving needs prometheus-client: install it with pip install 'toothwise[serve]'"
             ) from None
         self.registry = registry = CollectorRegistry()
+        self.taken = Counter("toothwise_requests_taken", "Requests whose head was read", registry=registry)
         self.requests = Counter(
-            "toothwise_requests", "Requests by address and status", ("path", "status"), registry=registry
+            "toothwise_requests", "Requests that ended, by address and status", ("path", "status"), registry=registry
         )
         self.seconds = Histogram(
             "toothwise_request_seconds",

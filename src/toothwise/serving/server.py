@@ -17,6 +17,8 @@ from toothwise.serving.service import open_service
 
 __all__ = ["serve"]
 
+_TOLD = {"taken": "requests_taken", "requests": "requests", "maps": "maps"}
+
 
 def serve(
     run: str | Path,
@@ -43,7 +45,7 @@ def serve(
         config, baseline: how recordings become maps.
 
     Returns:
-        Requests and maps that were served.
+        Requests that were taken, requests that were answered, and maps that were diagnosed.
 
     Raises:
         InputError: no detector, no token where one is needed, certificates or options that cannot be used.
@@ -54,6 +56,7 @@ def serve(
         import uvicorn
 
         from toothwise.serving.app import Settings, create_app
+        from toothwise.serving.closing import GRACE, GracefulServer
     except ImportError as error:
         if error.name and error.name.partition(".")[0] == "toothwise":
             raise
@@ -75,7 +78,7 @@ def serve(
     if token is not None and not tls and not is_loopback(host):
         _say("warning: without --certificate and --key the token travels unencrypted")
     _say(f"serving {service.run} ({service.detector.name}) on {'https' if tls else 'http'}://{shown}:{number}/")
-    server = uvicorn.Server(
+    server = GracefulServer(
         uvicorn.Config(
             app,
             log_level="warning",
@@ -84,10 +87,11 @@ def serve(
             server_header=False,
             h11_max_incomplete_event_size=32 * 1024,  # of a request's head
             timeout_keep_alive=15,
-            timeout_graceful_shutdown=int(2 * limits.seconds) + 5,
+            timeout_graceful_shutdown=int(2 * limits.seconds + 5 - GRACE),
             backlog=256,
             **tls,
-        )
+        ),
+        app.state.closing.set,
     )
     logging.getLogger("toothwise.serving").addHandler(logging.StreamHandler(sys.stderr))
     # uvicorn raises the signal that ended it once more when it has ended in order: that must not kill the process
@@ -100,7 +104,8 @@ def serve(
         signal.signal(signal.SIGTERM, before)
         listening.close()
     counted = app.state.metrics
-    return {"requests": counted.total("toothwise_requests_total"), "maps": counted.total("toothwise_maps_total")}
+    names = {name: f"toothwise_{word}_total" for name, word in _TOLD.items()}
+    return {name: counted.total(counter) for name, counter in names.items()}
 
 
 def _say(text: str) -> None:
