@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 
-from common import RESULTS, ROOT, Data, origin, read, table
+from common import RESULTS, ROOT, Data, origin, percent, read, table
 from study_figures import WORDS, draw, figure
 
 sys.path.append(str(ROOT / "paper"))
@@ -44,7 +44,35 @@ most 0.05 with three seeds or more; "no difference shown" does not mean that the
 ## What directional attention brings
 
 {_headline(found)}
-{"".join(parts)}"""
+{"".join(parts)}
+{_overhead()}"""
+
+
+def _overhead() -> str:
+    """What running trials as a study costs beside the trials themselves."""
+    data = read("study_overhead")
+    result, config = data["result"], data["config"]
+    promised = result["promised"]
+    body = [
+        [
+            run["workers"],
+            f"{run['trial_seconds_median']:.2f} s",
+            f"{run['wall_seconds']:.0f} s",
+            percent(run["overhead"]),
+            f"{run['whole_seconds']:.0f} s",
+            percent(run["whole_overhead"]),
+        ]
+        for run in result["runs"]
+    ]
+    met = all(run["overhead"] < promised["overhead"] for run in result["runs"])
+    head = ["workers", "a trial, median", "all trials", "overhead", "with start and end of Ray", "overhead with them"]
+    return f"""
+## What a study adds to its trials
+
+{config["trials"]} trials of the scan on {config["maps"]} maps each, tracked in {config["tracking"].replace("mlflow", "MLflow")}. The overhead is what the workers had of the clock and no trial used; under {percent(promised["overhead"], 0)} was promised ({"met" if met else "**missed**"}). From one worker to two the trials end {result["speed_up"]:.2f} times as soon (promised {promised["speed_up"]}).
+
+{table(head, body)}
+Command: `python benchmarks/study_overhead.py`. {origin(data)}"""
 
 
 def _headline(found: dict[str, Data]) -> str:
