@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from toothwise.cli import main
 from toothwise.messages import language
 from toothwise.reporting import pdf_pages
 from toothwise.reporting.diagnosis_report import report_of_folder
-from toothwise.reporting.document import Heading, Picture, Pictures, Verdict
+from toothwise.reporting.document import Facts, Heading, Paragraph, Picture, Pictures, Verdict
 from toothwise.reporting.html_page import to_html
+from toothwise.reporting.map_caption import map_caption
 from toothwise.reporting.pdf_pages import to_pdf
 
 pypdf = pytest.importorskip("pypdf")
@@ -111,6 +113,43 @@ def test_the_korean_report_has_no_english_sentence(document, kind):
         rest = re.sub(r"\S*[._/=\[\]]\S*|SHA-256|CUSUM|--rebaseline", " ", told)
         assert not re.search(r"[A-Za-z]{2,}\W+[A-Za-z]{2,}\W+[A-Za-z]{2,}", rest) or "numpy" in told, told
     assert len(re.findall(r"[가-힣]+", text)) > 150
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_first_screen_is_for_people_who_do_not_know_the_code(document, kind):
+    made = document(kind)
+    page = plain(to_html(replace(made, rest=[])))
+    assert not re.search(r"e-detector|k in a row|blocks|episode|held out|along the line|p-value", page)
+    assert ("Teeth count from 0" in page) == (kind not in ("sound", "quiet"))
+    assert "bright = more vibration" in page
+    assert ("their names stand at the end" in page) == (kind == "long_names")
+
+
+def test_no_fact_stands_alone_on_a_line(document):
+    (facts,) = [block for block in document("sequence").first if isinstance(block, Facts)]
+    assert len(facts.items) == 6
+    assert '<dl class="facts" style="--columns: 3">' in to_html(document("sequence"))
+    assert '<dl class="facts" style="--columns: 2">' in to_html(document("quiet"))
+
+
+@pytest.mark.parametrize(("teeth", "told"), [((3, 20), True), ((20, 3, 9), True), ((3, 9), False)])
+def test_two_teeth_of_a_planet_half_a_revolution_apart_may_be_one(teeth, told):
+    about = {"by_record": True, "axes": [{"labels": range(35)}, {"labels": range(8)}]}
+    lines = [{"axis": 1, "gear": "gear", "tooth": tooth} for tooth in teeth]
+    caption = map_caption({"lines": lines}, "record 5", about, language("en"))
+    assert ("half a revolution apart" in caption) == told
+    assert "half" not in map_caption({"lines": lines}, "record 5", about | {"by_record": False}, language("en"))
+
+
+@pytest.mark.parametrize("code", ["en", "ko"])
+@pytest.mark.parametrize("kind", ["single", "sequence", "long_names", "fused"])
+def test_all_of_the_first_screen_is_on_the_first_page_of_the_pdf(document, kind, code):
+    made = document(kind, code)
+    first = re.sub(r"\s+", "", pypdf.PdfReader(io.BytesIO(to_pdf(made))).pages[0].extract_text())
+    texts = [block.text for block in made.first if isinstance(block, Paragraph)]
+    assert len(texts) == 2
+    for text in texts:
+        assert re.sub(r"\s+", "", text) in first
 
 
 @pytest.mark.parametrize("code", ["en", "ko"])

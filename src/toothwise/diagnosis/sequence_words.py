@@ -47,7 +47,7 @@ def _growth(d: SequenceDiagnosis) -> Message:
         return say("too few records since onset to tell how it grows")
     low, high = g.interval
     if low <= 1.0 <= high:
-        return say("growth not beyond doubt ({low:.2f} to {high:.2f} x per 100 records)", low=low, high=high)
+        return say("whether it grows is open ({low:.2f} to {high:.2f} times per 100 records)", low=low, high=high)
     return say(
         "it grows by a factor of {factor:.2f} per 100 records ({low:.2f} to {high:.2f})",
         factor=g.per_100,
@@ -88,13 +88,13 @@ def _teeth(d: SequenceDiagnosis) -> Message:
 
 
 def _whole_gear(d: SequenceDiagnosis) -> Message:
-    change = say("level now {level:.2f} times healthy; {growth}", level=d.level_change, growth=_growth(d))
+    change = say("its level is now {level:.2f} times healthy; {growth}", level=d.level_change, growth=_growth(d))
     about = {"since": _since(d), "change": change}
     first = _began_with_tooth(d)
     if first is not None:
         return say(
-            "{first} alarmed first, at {record}; by now a whole gear is off its healthy level{since}, and no single "
-            "tooth stands out of that: {change}.",
+            "{first} alarmed first, at {record}; by now the whole gear has left its healthy level{since} and rises "
+            "more than any single tooth: {change}.",
             first=first,
             record=record_word(d.alarm.first_record),
             **about,
@@ -135,33 +135,44 @@ def _confidence(d: SequenceDiagnosis, settings: WatchSettings) -> list[Message]:
     about = {"rate": settings.rate, "healthy": d.healthy, "blocks": d.heights.blocks, "low": low, "high": high}
     if settings.rate == 1:
         rate = say(
-            "The alarm is set for {rate:g} false alarm per 1,000 records, as episodes of the final rule; what "
-            "{healthy} healthy records ({blocks} blocks) can show of that is {low:.2g} to {high:.2g} (95 %).",
+            "The alarm is set so that a healthy gearbox gives {rate:g} false alarm per 1,000 records; judged by the "
+            "{healthy} healthy records that are known ({blocks} independent stretches), it may give {low:.2g} to "
+            "{high:.2g} (95 %).",
             **about,
         )
     else:
         rate = say(
-            "The alarm is set for {rate:g} false alarms per 1,000 records, as episodes of the final rule; what "
-            "{healthy} healthy records ({blocks} blocks) can show of that is {low:.2g} to {high:.2g} (95 %).",
+            "The alarm is set so that a healthy gearbox gives {rate:g} false alarms per 1,000 records; judged by the "
+            "{healthy} healthy records that are known ({blocks} independent stretches), it may give {low:.2g} to "
+            "{high:.2g} (95 %).",
             **about,
         )
     told = [rate]
     if d.heights.blocks < 10:
         told.append(
-            say("So few do not support the stated rate: it holds only if days to come differ no more than these did.")
+            say("So few cannot confirm that number: it holds only if days to come differ no more than these did.")
         )
     if d.state in ("quiet", "learning"):
         return told
     if d.state == "warning":
-        strength = say("Low, a warning only.")
+        strength = say(
+            "Low: a warning only; it is set so that a healthy gearbox gives {warning:g} per 1,000 records.",
+            warning=settings.warning,
+        )
     elif d.row.episodes and d.bound.episodes:
-        strength = say("High: k in a row and the bounded e-detector alarm too.")
+        strength = say(
+            "High: both cross-checks alarm too ({run} records in a row far off; the slower rule whose false alarms are "
+            "bounded by proof).",
+            run=settings.run,
+        )
     elif d.row.episodes:
-        strength = say("Good: k in a row alarms too.")
+        strength = say("Good: one of two cross-checks alarms too ({run} records in a row far off).", run=settings.run)
     elif d.bound.episodes:
-        strength = say("Good: the bounded e-detector alarms too.")
+        strength = say(
+            "Good: one of two cross-checks alarms too (the slower rule whose false alarms are bounded by proof)."
+        )
     else:
-        strength = say("Moderate: the CUSUM alone alarms.")
+        strength = say("Moderate: the evidence summed over the records alarms, but neither of two cross-checks yet.")
     return [strength, *told]
 
 
@@ -169,11 +180,11 @@ def _next(d: SequenceDiagnosis) -> list[Message]:
     if d.state == "learning":
         return [say("Go on recording under usual conditions.")]
     if d.state == "quiet":
-        return [say("None needed: the next record as planned.")]
+        return [say("Nothing special: take the next record as planned.")]
     if d.pattern == "sensor or condition changed":
         return [
             say("Check sensor, cable, mounting and operating point."),
-            say("If the change is meant, re-baseline with --rebaseline REASON."),
+            say("If the change was intended, begin a new baseline with the option --rebaseline REASON."),
         ]
     first = _began_with_tooth(d)
     if d.pattern == "whole gear" and first is not None:
@@ -190,15 +201,20 @@ def _next(d: SequenceDiagnosis) -> list[Message]:
     sooner = say("Record more often")
     if d.growth is not None and d.growth.reached is not None and d.growth.reached_interval is not None:
         low, high = d.growth.reached_interval
-        sooner = say(
-            "Inspect within {within:.0f} records: contrast {level:g} along the line is expected in {best:.0f} "
-            "(95 %: {low:.0f} to {high:.0f})",
-            within=max(low, 0),
-            level=d.growth.level,
-            best=d.growth.reached,
-            low=low,
-            high=high,
-        )
+        about = {"level": d.growth.level, "best": d.growth.reached, "low": low, "high": high}
+        if low < 1:
+            sooner = say(
+                "Inspect now: averaged over its whole line of the map, the tooth is expected at {level:g} times its "
+                "healthy level in {best:.0f} records (95 %: {low:.0f} to {high:.0f})",
+                **about,
+            )
+        else:
+            sooner = say(
+                "Inspect within {within:.0f} records: averaged over its whole line of the map, the tooth is expected "
+                "at {level:g} times its healthy level in {best:.0f} records (95 %: {low:.0f} to {high:.0f})",
+                within=low,
+                **about,
+            )
     elif d.state == "alarm":
         sooner = say("Inspect at the next stop, and record more often until then")
     if not d.teeth:

@@ -117,9 +117,9 @@ def _reach(
     from scipy.stats import t as student
 
     if now >= target:
-        return None, None, say("no prediction: the contrast is at {level:g} already", level=level)
+        return None, None, say("no prediction: already at {level:g} times the healthy level", level=level)
     if line.slope / line.slope_error < float(student.ppf(0.99, line.free)):
-        return None, None, say("no prediction: growth is not beyond doubt")
+        return None, None, say("no prediction: whether it grows is open")
     # Fieller: times at which a line through the data, slope and height uncertain, may cross the level
     q = float(student.ppf(0.975, line.free))
     rise = target - line.middle
@@ -136,7 +136,8 @@ def _reach(
             None,
             None,
             say(
-                "no prediction: {level:g} would be reached in more than {reach:g} times the {records} records seen",
+                "no prediction: {level:g} times the healthy level lies further ahead than {reach:g} times the "
+                "{records} records seen",
                 level=level,
                 reach=_REACH,
                 records=n,

@@ -54,8 +54,8 @@ def _round(x: float) -> int:
 def _where(line: LineFinding) -> Message:
     about = {"first": line.first, "last": line.last, "share": line.share}
     if line.gear == "gear":
-        return say("records {first} to {last} ({share:.0%} of its line)", **about)
-    return say("mate teeth {first} to {last} ({share:.0%} of its line)", **about)
+        return say("records {first} to {last} ({share:.0%} of the map's)", **about)
+    return say("mate teeth {first} to {last} ({share:.0%} of them)", **about)
 
 
 def _verdict(d: MapDiagnosis) -> Message:
@@ -115,14 +115,14 @@ def _verdict(d: MapDiagnosis) -> Message:
 
 def _confidence(d: MapDiagnosis) -> Message:
     rests = say(
-        "rests on {healthy} healthy maps, held out, worth {effective:.0f} independent ones",
+        "known from {healthy} healthy maps, worth {effective:.0f} independent ones",
         healthy=d.healthy,
         effective=d.effective,
     )
     if d.pattern == "nothing":
         return say(
-            "The strangest thing about it happens on {percent:.2g} % of healthy maps at one test of {tests}; damage "
-            "fainter than this map's noise stays unseen ({rests}).",
+            "Of the {tests} things that are tested, the strangest here is as strange on {percent:.2g} % of healthy "
+            "maps; damage fainter than this map's noise stays unseen ({rests}).",
             percent=100 * min(d.p_values.values()),
             tests=len(d.p_values),
             rests=rests,
@@ -136,11 +136,11 @@ def _confidence(d: MapDiagnosis) -> Message:
     if d.effective < 20:
         strength = say("Low, because so little healthy data is known")
     return say(
-        "{strength}: a healthy map shows as much with a chance of {chance}; at most {rate:.2g} of healthy maps are "
-        "called anything at all ({rests}).",
+        "{strength}: the chance that a healthy map looks like this is {chance}. At most {rate:.2g} % of healthy maps "
+        "are said to show anything ({rests}).",
         strength=strength,
         chance=chance(p, d.healthy),
-        rate=d.rate,
+        rate=100 * d.rate,
         rests=rests,
     )
 
@@ -174,13 +174,14 @@ def _next(d: MapDiagnosis) -> Message:
         return say("Look at the time signal of this record (load step, impact, radio noise); take another record.")
     if d.pattern == "sensor or condition changed":
         return say(
-            "Check sensor, cable, mounting and operating point; with --rebaseline REASON if the change is meant."
+            "Check sensor, cable, mounting and operating point. If the change was intended, the detector has to be "
+            "fitted on new healthy maps."
         )
-    return say("None needed: the next record as planned.")
+    return say("Nothing special: take the next record as planned.")
 
 
 _ALSO = {
-    "whole gear": say("its level or one turn of it stands out too"),
+    "whole gear": say("the level of the whole map, or one cycle per revolution, stands out too"),
     "transient": say("there is a transient in time too"),
     "sensor or condition changed": say("the whole map is quieter too"),
     "one tooth": say("one tooth stands out too"),

@@ -81,7 +81,7 @@ def _channel_name(s: SequenceEvidence, k: int, gears: Sequence[str], tell: Langu
         if gear == "gear":
             return tell.say("one cycle per revolution")
         return tell.say("one cycle per revolution of the {gear} gear", gear=gear_word(gear))
-    return tell.say("level up") if c.kind == "level up" else tell.say("level down")
+    return tell.say("level of all teeth, up") if c.kind == "level up" else tell.say("level of all teeth, down")
 
 
 def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], tell: Language) -> Figure:

@@ -54,7 +54,7 @@ def report_of_run(data: Mapping[str, Any], evidence: RunEvidence, tell: Language
     data, evidence, renamed = with_short_names(data, evidence)
     about = evidence.about
     if "diagnosis" in data:
-        first = sequence_first(data, evidence, tell)
+        first = sequence_first(data, evidence, tell, numbered=bool(renamed))
         rest: list[Block] = sequence_evidence_blocks(data, evidence, tell)
         explained = [data["explained_map"]]
     else:
@@ -87,6 +87,14 @@ def report_of_run(data: Mapping[str, Any], evidence: RunEvidence, tell: Language
     if about["maps"] == 1:
         subtitle = tell.say(
             "Map of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}", **place
+        )
+    elif "diagnosis" in data and data["fitted_on"]:
+        subtitle = tell.say(
+            "{maps} maps of {rows} x {columns} from {files}, the first {known} of them known as healthy and not "
+            "judged; diagnosed on {date} with detector {detector}",
+            maps=about["maps"],
+            known=data["fitted_on"],
+            **place,
         )
     else:
         subtitle = tell.say(

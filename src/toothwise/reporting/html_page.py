@@ -36,8 +36,9 @@ header p { margin: 0 0 .5rem; }
 .verdict.warning { border-color: #E69F00; background: #fff8e6; }
 .verdict p { margin: .1rem 0; } .verdict .label { font-weight: 700; letter-spacing: .02em; }
 .verdict .text { font-size: 1.22rem; line-height: 1.4; }
-.facts { display: flex; flex-wrap: wrap; gap: .4rem 2rem; margin: .6rem 0; padding: 0; }
-.facts div { min-width: 8rem; } .facts dt { color: #555; font-size: .82rem; } .facts dd { margin: 0; font-weight: 600; }
+.facts { display: grid; grid-template-columns: repeat(var(--columns), auto); justify-content: start;
+  gap: .4rem 3rem; margin: .6rem 0; padding: 0; }
+.facts dt { color: #555; font-size: .82rem; } .facts dd { margin: 0; font-weight: 600; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); gap: .2rem 1.2rem; }
 figure { margin: .4rem 0; min-width: 0; }
 table { overflow-wrap: normal; } .scroll { overflow-x: auto; }
@@ -48,7 +49,8 @@ th { background: #f5f5f5; } td.n, th.n { text-align: right; font-variant-numeric
 .pairs td:last-child { overflow-wrap: anywhere; } .pairs td:first-child { white-space: nowrap; color: #555; }
 li { margin: .25rem 0; max-width: 72rem; }
 @media (max-width: 640px) { body { padding: .6rem .8rem 2rem; } .verdict .text { font-size: 1.08rem; }
-  .facts div { min-width: 40%; } table { font-size: .8rem; } th, td { padding: .25rem .3rem; } }
+  .facts { grid-template-columns: 1fr 1fr; gap: .4rem 1rem; } table { font-size: .8rem; }
+  th, td { padding: .25rem .3rem; } }
 @media print { h2 { break-after: avoid; } figure, table { break-inside: avoid; } }
 """
 
@@ -99,7 +101,8 @@ def _block(block: Block) -> str:
             return f'<div class="pictures">{inner}</div>'
         case Facts(items):
             cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in items)
-            return f'<dl class="facts">{cells}</dl>'
+            columns = len(items) if len(items) <= 4 else 3  # no fact alone on a line, of up to six
+            return f'<dl class="facts" style="--columns: {columns}">{cells}</dl>'
         case Table():
             return _table(block)
         case Bullets(items):

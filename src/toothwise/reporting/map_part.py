@@ -12,6 +12,7 @@ from toothwise.messages import Language
 from toothwise.reporting.course_figures import among_healthy_figure, chances_figure
 from toothwise.reporting.document import Block, Facts, Heading, Paragraph, Picture, Pictures, Table, Verdict
 from toothwise.reporting.drawn import drawn
+from toothwise.reporting.map_caption import map_caption
 from toothwise.reporting.map_figures import map_figure
 from toothwise.reporting.names import test_name
 from toothwise.reporting.pattern_names import pattern_name
@@ -44,7 +45,14 @@ def map_first(data: Mapping[str, Any], evidence: RunEvidence, tell: Language) ->
         Facts(_facts(one, tell)),
         Pictures(
             (
-                drawn(_map_caption(one, tell), map_figure, why, one["lines"], evidence.about, tell),
+                drawn(
+                    map_caption(one, str(one["record"]), evidence.about, tell),
+                    map_figure,
+                    why,
+                    one["lines"],
+                    evidence.about,
+                    tell,
+                ),
                 _place(each, one, why, evidence, tell),
             )
         ),
@@ -56,12 +64,6 @@ def _tone(pattern: str) -> str:
     if pattern == "nothing":
         return "quiet"
     return "warning" if pattern in ("transient", "sensor or condition changed") else "alarm"
-
-
-def _map_caption(one: One, tell: Language) -> str:
-    if one["lines"]:
-        return tell.say("The map of {record}; framed: what stands out in it by itself.", record=one["record"])
-    return tell.say("The map of {record}.", record=one["record"])
 
 
 def _facts(one: One, tell: Language) -> tuple[tuple[str, str], ...]:

@@ -36,6 +36,7 @@ _TONES = {
     "warning": ((230, 159, 0), (255, 248, 230)),
     "quiet": ((0, 158, 115), (235, 247, 243)),
 }
+_CAPTION = 8.0  # points
 _LEAST = 0.55  # pictures of the first page are made smaller down to this, so that they stay on it
 
 
@@ -131,7 +132,8 @@ class _Writer:
                 own = [block] if isinstance(block, Picture) else list(block.pictures)
                 left = sum(self._height(p) for p in pictures) if fit else 0.0
                 below = sum(self._paragraph_height(b) for b in blocks[k + 1 :] if isinstance(b, Paragraph))
-                room = _BOTTOM - self.pages.get_y() - 7.0 * len(pictures) - below
+                told = sum(self._caption_height(p) for p in pictures)
+                room = _BOTTOM - self.pages.get_y() - told - below
                 scale = min(1.0, room / left) if fit and left and room / left >= _LEAST else 1.0
                 for picture in own:
                     self._picture(picture, scale)
@@ -139,11 +141,16 @@ class _Writer:
             else:
                 self._block(block)
 
+    def _text_height(self, text: str, size: float) -> float:
+        self.pages.set_font("text", "", size)
+        return float(self.pages.multi_cell(0, size * 0.52, text, align="L", dry_run=True, output="HEIGHT"))
+
     def _paragraph_height(self, block: Paragraph) -> float:
         size = 8.5 if block.small else 9.5
-        self.pages.set_font("text", "", size)
-        found = self.pages.multi_cell(0, size * 0.52, block.text, align="L", dry_run=True, output="HEIGHT")
-        return float(found) + 1.2 + (size * 0.52 if block.lead else 0.0)
+        return self._text_height(block.text, size) + 1.2 + (size * 0.52 if block.lead else 0.0)
+
+    def _caption_height(self, picture: Picture) -> float:
+        return self._text_height(picture.caption, _CAPTION) + 1.5
 
     def _keep_together(self, blocks: Sequence[Block]) -> None:
         """Begin a page where a heading would stand apart from the picture that comes soon after it."""
@@ -219,11 +226,12 @@ class _Writer:
         pages.set_y(top + height + 2.0)
 
     def _facts(self, items: Sequence[tuple[str, str]]) -> None:
-        pages, wide = self.pages, _WIDTH / 3
-        for at in range(0, len(items), 3):
+        columns = 2 if len(items) == 4 else 3
+        pages, wide = self.pages, _WIDTH / columns
+        for at in range(0, len(items), columns):
             self._need(12)
             top, lowest = pages.get_y(), pages.get_y()
-            for k, (name, text) in enumerate(items[at : at + 3]):
+            for k, (name, text) in enumerate(items[at : at + columns]):
                 for words, size, bold, ink in ((name, 7.5, False, _FAINT), (text, 9.5, True, _INK)):
                     pages.set_font("text", "B" if bold else "", size)
                     pages.set_text_color(*ink)
@@ -238,11 +246,11 @@ class _Writer:
 
     def _picture(self, picture: Picture, scale: float) -> None:
         height = self._height(picture) * scale
-        self._need(height + 8)
+        self._need(height + self._caption_height(picture))
         wide = _WIDTH * scale
         self.pages.set_fill_color(0)  # letters are black by default in SVG, of the page's colour in fpdf2
         self.pages.image(io.BytesIO(picture.svg), x=_MARGIN + (_WIDTH - wide) / 2, w=wide, h=height)
-        self._text(picture.caption, 8, ink=_FAINT)
+        self._text(picture.caption, _CAPTION, ink=_FAINT)
         self.pages.ln(1.5)
 
     def _table(self, table: Table) -> None:

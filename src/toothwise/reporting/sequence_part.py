@@ -13,6 +13,7 @@ from toothwise.messages import Language
 from toothwise.reporting.course_figures import teeth_figure, timeline_figure, trend_figure
 from toothwise.reporting.document import Block, Facts, Heading, Paragraph, Picture, Pictures, Table, Verdict
 from toothwise.reporting.drawn import drawn
+from toothwise.reporting.map_caption import map_caption
 from toothwise.reporting.map_figures import map_figure
 from toothwise.reporting.names import record_name
 from toothwise.reporting.pattern_names import pattern_name, state_name
@@ -31,19 +32,19 @@ def gears_of(about: Data) -> tuple[str, str]:
     return gear_of(rows, "driving"), gear_of(columns, "driven")
 
 
-def sequence_first(data: Data, evidence: RunEvidence, tell: Language) -> list[Block]:
-    """Verdict, what to do, facts, the map, and the alarm timeline."""
+def sequence_first(data: Data, evidence: RunEvidence, tell: Language, *, numbered: bool = False) -> list[Block]:
+    """Verdict, what to do, facts, the map, and the alarm timeline; ``numbered``: records are told by numbers."""
     d = data["diagnosis"]
     verdict, *more = d["messages"]["verdict"]
     label = state_name(d["state"], tell)
     if d["state"] in ("alarm", "warning"):
-        label = f"{label} · {pattern_name(d['pattern'], tell)}"
+        label = f"{label} · {_pattern(d, tell)}"
     pictures: list[Picture] = []
     for why in evidence.explained[:1]:
         one = data["explained_map"]
         pictures.append(
             drawn(
-                _map_caption(data, tell) + of_one_sensor(data, tell),
+                map_caption(one, record_name(one["record"], tell), evidence.about, tell) + of_one_sensor(data, tell),
                 map_figure,
                 why,
                 one["lines"],
@@ -56,6 +57,10 @@ def sequence_first(data: Data, evidence: RunEvidence, tell: Language) -> list[Bl
             "Alarm timeline: evidence summed over the records (CUSUM), in standard deviations of healthy records. A "
             "warning or an alarm begins where it reaches the line of that name."
         )
+        if d["onset"] is not None:
+            caption += " " + tell.say("Shaded: when the change began.")
+        if numbered:
+            caption += " " + tell.say("Records are numbered from 1; their names stand at the end.")
         gears = gears_of(evidence.about)
         pictures.append(drawn(caption, timeline_figure, d, evidence.sequence, gears, tell))
     return [
@@ -67,13 +72,10 @@ def sequence_first(data: Data, evidence: RunEvidence, tell: Language) -> list[Bl
     ]
 
 
-def _map_caption(data: Data, tell: Language) -> str:
-    one = data["explained_map"]
-    if one["lines"]:
-        return tell.say(
-            "The map of {record}; framed: what stands out in it by itself.", record=record_name(one["record"], tell)
-        )
-    return tell.say("The map of {record}; nothing stands out in it by itself.", record=record_name(one["record"], tell))
+def _pattern(d: Data, tell: Language) -> str:
+    if d["pattern"] == "whole gear" and not d["teeth"] and d["state"] == "alarm" and "tooth" in (d["began_with"] or ""):
+        return tell.say("Whole gear, after one tooth")
+    return pattern_name(d["pattern"], tell)
 
 
 def _facts(d: Data, tell: Language) -> tuple[tuple[str, str], ...]:
@@ -84,16 +86,17 @@ def _facts(d: Data, tell: Language) -> tuple[tuple[str, str], ...]:
     if d["contrast"] is not None:
         low, high = d["contrast_interval"]
         now = tell.say("{value:.2f} x healthy ({low:.2f} to {high:.2f})", value=d["contrast"], low=low, high=high)
-        facts.append((tell.say("Contrast now (95 %)"), now))
+        facts.append((tell.say("Level of the tooth now (95 %)"), now))
     elif d["state"] in ("alarm", "warning"):
         facts.append((tell.say("Level now"), tell.say("{value:.2f} x healthy", value=d["level_change"])))
     if d["onset_record"] is not None:
         low, high = d["onset_interval_records"]
         since = tell.say("{record} ({low} to {high})", record=d["onset_record"], low=low, high=high)
-        facts.append((tell.say("Since record (95 %)"), since))
+        facts.append((tell.say("Began at record (95 %)"), since))
     if d["alarm"]["first_record"] is not None:
-        told = tell.say("{record}: {what}", record=d["alarm"]["first_record"], what=d["messages"]["began_with"][0])
-        facts.append((tell.say("First alarm at record"), told))
+        first = record_name(d["alarm"]["first_record"], tell)
+        told = tell.say("{record}: {what}", record=first, what=d["messages"]["began_with"][0])
+        facts.append((tell.say("First alarm"), told))
     g = d["growth"]
     if g is not None:
         low, high = g["interval"]
@@ -141,7 +144,9 @@ def sequence_evidence_blocks(data: Data, evidence: RunEvidence, tell: Language) 
     if d["contrast"] is not None:
         along = tell.text(d["messages"]["contrast_along"][0])
         blocks.append(
-            Paragraph(tell.say("The contrast now is the mean of the last ten records along {along}.", along=along))
+            Paragraph(
+                tell.say("The level of the tooth now is the mean of the last ten records along {along}.", along=along)
+            )
         )
     blocks += _happened(d, tell)
     return blocks
@@ -159,8 +164,8 @@ def _rules(data: Data, tell: Language) -> Table:
     names = {
         "warning": tell.say("warning (CUSUM)"),
         "alarm": tell.say("alarm (CUSUM)"),
-        "row": tell.say("{run} in a row", run=data["settings"]["run"]),
-        "bound": tell.say("bounded e-detector"),
+        "row": tell.say("cross-check: {run} in a row", run=data["settings"]["run"]),
+        "bound": tell.say("cross-check: proven bound (e-detector)"),
     }
     rows = []
     for key, name in names.items():
@@ -182,10 +187,10 @@ def _rules(data: Data, tell: Language) -> Table:
 def _about_rules(tell: Language) -> Paragraph:
     return Paragraph(
         tell.say(
-            'Warning and alarm sum evidence over the records (CUSUM); "in a row" asks for consecutive records above a '
-            "height; the e-detector is slower, but there is a mathematical bound on its false alarms. An episode is "
-            "one signal of a rule from its beginning to its end. Stated is the rate that a rule is set for; beside it "
-            "stands what the known healthy records can confirm of it."
+            "Warning and alarm sum evidence over the records (CUSUM). Two other rules check them: one asks for several "
+            "records in a row above a height; the e-detector is slower, but its false alarms have a proven bound. An "
+            "episode is one signal of a rule from its beginning to its end. Stated is the rate that a rule is set for; "
+            "beside it stands what the known healthy records can confirm of it."
         ),
         small=True,
     )
