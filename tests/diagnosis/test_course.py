@@ -55,7 +55,7 @@ def test_no_prediction_where_growth_does_not_support_one():
     assert any("whether it grows is open" in f.why for f in flat)
     slow = fit_growth(0.002 * np.arange(40) + 0.001 * rng.standard_normal(40), level=4.0)
     assert slow.reached is None
-    assert "more than 2 times" in slow.why
+    assert "further ahead than 2 times" in slow.why
     there = fit_growth(0.9 + 0.01 * np.arange(40) + 0.01 * rng.standard_normal(40), level=2.0)
     assert "already" in there.why
     assert fit_growth(np.arange(9.0), level=2.0) is None
