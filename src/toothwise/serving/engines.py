@@ -13,6 +13,7 @@ __all__ = ["Engine", "onnx_engine", "openvino_engine"]
 
 # float32 [n, rows, columns] -> the outputs by name
 Engine = Callable[[np.ndarray], dict[str, np.ndarray]]
+_HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 def threads_of(threads: int | None) -> int:
@@ -63,8 +64,23 @@ def onnx_engine(model: bytes, outputs: Sequence[str], *, threads: int | None, wh
     return run
 
 
-def openvino_engine(model: bytes, weights: bytes, outputs: Sequence[str], *, threads: int | None, what: str) -> Engine:
-    """OpenVINO on the CPU, in float32: it would take bfloat16 by itself where the processor has it.
+def openvino_engine(
+    model: bytes,
+    weights: bytes,
+    outputs: Sequence[str],
+    *,
+    threads: int | None,
+    what: str,
+    precision: str = "float32",
+) -> Engine:
+    """OpenVINO on the CPU.
+
+    Args:
+        model, weights: the files' content.
+        outputs: names of what is given.
+        threads: None = OMP_NUM_THREADS, else as OpenVINO thinks best.
+        what: named in errors.
+        precision: "float32", or "bfloat16" where the processor has it; OpenVINO would choose by itself.
 
     Raises:
         MissingDependencyError: OpenVINO is not installed.
@@ -77,7 +93,7 @@ def openvino_engine(model: bytes, weights: bytes, outputs: Sequence[str], *, thr
             f"{what}: running it needs openvino: install it with pip install 'toothwise[openvino]'"
         ) from None
     count = threads_of(threads)
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    settings = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
     settings |= {"INFERENCE_NUM_THREADS": str(count)} if count else {}
     try:
         core = openvino.Core()

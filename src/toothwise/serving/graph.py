@@ -8,7 +8,7 @@ little else.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import MethodType
 from typing import Any
 
@@ -28,13 +28,21 @@ from toothwise.detectors.pooling import LINE_POOLINGS
 from toothwise.detectors.severity_scale import ContrastScale
 from toothwise.errors import InputError
 
-__all__ = ["DetectorGraph", "exportable", "graph_of"]
+__all__ = ["STANDARDISED", "DetectorGraph", "exportable", "graph_of"]
+
+STANDARDISED = "standardised"  # output of a graph for bfloat16: see DetectorGraph
 
 
 def _resizing(given: int, wanted: int) -> Tensor:
     """The matrix ``[wanted, given]`` of a bilinear, antialiased resize along one axis."""
     eye = torch.eye(given, dtype=torch.float64)[None, None]
     return functional.interpolate(eye, size=(wanted, given), mode="bilinear", antialias=True, align_corners=False)[0, 0]
+
+
+def _spreading(given: int, wanted: int) -> Tensor:
+    """The matrix ``[wanted, given]`` by which anomalib spreads tokens over an image along one axis."""
+    eye = torch.eye(given, dtype=torch.float64)[None, None]
+    return functional.interpolate(eye, size=(wanted, given), mode="bilinear", align_corners=True)[0, 0]
 
 
 class Resize(nn.Module):
@@ -48,6 +56,26 @@ class Resize(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``[n, c, h, w]`` -> ``[n, c, H, W]``."""
         return self.get_buffer("rows") @ x @ self.get_buffer("columns")
+
+
+class TokensToMap(nn.Module):
+    """Tokens ``[n, 1, h, w]`` -> map pixels ``[n, rows, columns]``: spread over the image and resized back at once.
+
+    Sums in place of matrix products: an engine that computes products in bfloat16 leaves them in float32.
+    """
+
+    def __init__(self, grid: tuple[int, int], size: tuple[int, int], shape: tuple[int, int]) -> None:
+        super().__init__()
+        rows, columns = (
+            _resizing(s, wanted) @ _spreading(given, s) for given, s, wanted in zip(grid, size, shape, strict=True)
+        )
+        self.register_buffer("rows", rows[:, :, None].float())
+        self.register_buffer("columns", columns.T.contiguous().float())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As of the class."""
+        lines = (self.get_buffer("rows") * x).sum(dim=2)
+        return (lines[..., None] * self.get_buffer("columns")).sum(dim=2)
 
 
 def known_median(x: Tensor, known: Tensor, dim: int) -> Tensor:
@@ -70,14 +98,18 @@ class MapsToImages(nn.Module):
         self.register_buffer("scale", torch.from_numpy(np.asarray(images.scale)).float()[:, None, None])
         self.resize = Resize(shape, images.size)
 
-    def forward(self, maps: Tensor, known: Tensor) -> Tensor:
-        """Maps with anything in place of NaN, and where they are known."""
+    def standardised(self, maps: Tensor, known: Tensor) -> Tensor:
+        """Channels ``[n, 3, rows, columns]`` of maps with anything in place of NaN, and where they are known."""
         x = torch.log(maps) if self.log else maps
         parts = [x, x, x]
         if self.physical:
             parts = [x, x - known_median(x, known, 1), x - known_median(x, known, 2)]
         z = (torch.stack(parts, dim=1) - self.get_buffer("centre")) / self.get_buffer("scale")
-        return self.resize(torch.where(known[:, None], z, 0.0))
+        return torch.where(known[:, None], z, 0.0)
+
+    def forward(self, standardised: Tensor) -> Tensor:
+        """Images of the channels."""
+        return self.resize(standardised)
 
 
 class ScaledImages(nn.Module):
@@ -88,10 +120,13 @@ class ScaledImages(nn.Module):
         self.scale, self.fill = scale, fill
         self.resize = Resize(shape, size)
 
-    def forward(self, maps: Tensor, known: Tensor) -> Tensor:
+    def standardised(self, maps: Tensor, known: Tensor) -> Tensor:
+        """As of MapsToImages, one channel."""
+        return (torch.where(known, maps, self.fill) / self.scale)[:, None]
+
+    def forward(self, standardised: Tensor) -> Tensor:
         """As of MapsToImages."""
-        small = self.resize((torch.where(known, maps, self.fill) / self.scale)[:, None])
-        return small.expand(-1, 3, -1, -1)
+        return self.resize(standardised).expand(-1, 3, -1, -1)
 
 
 class PiecewiseLinear(nn.Module):
@@ -158,19 +193,26 @@ def line_contrast(heat: Tensor, known: Tensor, axis: int) -> Tensor:
 class DetectorGraph(nn.Module):
     """Maps ``[n, rows, columns]`` -> score ``[n]``, anomaly map, evidence and, where there is one, severity ``[n]``.
 
+    Args:
+        detector: fitted.
+        standardised: also give the maps in units of the healthy spread. What leads from a map to an output without a
+            product of matrices OpenVINO computes in float32 where it is asked for bfloat16; logarithms less their
+            median would lose most of their digits.
+
     Attributes:
         outputs: names of what ``forward`` returns, in order.
         size: (height, width) of the images.
     """
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: Detector, *, standardised: bool = False) -> None:
         super().__init__()
         if detector.shape is None:
             raise InputError(f"{detector.name} has not been fitted: there is nothing to export")
         self.detector_name = detector.name
         self.size: tuple[int, int] = tuple(detector.options["image_size"])
-        self.back = Resize(self.size, detector.shape)
+        self.back: nn.Module = Resize(self.size, detector.shape)
         self.pooling = str(detector.options.get("pooling", "own"))
+        self.by_token = False  # the anomaly map is read off the tokens, without one of the image's size in between
         self.severity: nn.Module | None = None
         self.ranks: nn.ModuleList | None = None
         self.score_of = "anomaly"
@@ -179,19 +221,24 @@ class DetectorGraph(nn.Module):
         self.outputs += [] if self.pooling == "columns" else ["row_evidence"]
         self.outputs += [] if self.pooling == "rows" else ["column_evidence"]
         self.outputs += [] if self.severity is None else ["severity"]
+        self.outputs += [STANDARDISED] if standardised else []
         self.eval().requires_grad_(False)
 
     def _take(self, detector: Detector, shape: tuple[int, int]) -> None:
         self.module: Any = None  # what a severity head listens to
         if isinstance(detector, DraemSevNetDetector):
             images = detector._images
-            self.images: nn.Module = ScaledImages(images.scale, images.fill, shape, images.size)
+            self.images: ScaledImages | MapsToImages = ScaledImages(images.scale, images.fill, shape, images.size)
             self.network: Any = _fitted(detector, detector._module).model
             self.severity = nn.Identity()
         elif isinstance(detector, DinomalyDetector):
             self.images = MapsToImages(detector._images, shape)
             module = _fitted(detector, detector._module)
             self.network = module.model
+            if self.pooling in LINE_POOLINGS:
+                patch = module.model.encoder.patch
+                grid = (self.size[0] // patch[0], self.size[1] // patch[1])
+                self.by_token, self.back = True, TokensToMap(grid, self.size, shape)
             if isinstance(detector, SeverityDetector):
                 self.severity = Contrast(_fitted(detector, detector._scale))
                 self.score_of = detector.options["score"]
@@ -207,29 +254,33 @@ class DetectorGraph(nn.Module):
                 f"detector {detector.name!r} cannot be exported as a network; it can be saved and loaded as it is"
             )
 
-    def _run(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Anomaly map ``[n, 1, H, W]``, the network's own score ``[n]``, and the head's output ``[n]`` or None."""
+    def _run(self, images: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Anomaly of maps ``[n, rows, columns]``, the network's own score ``[n]``, and the head's output ``[n]``.
+
+        The last two are None where they are not needed or there is none.
+        """
         if hasattr(self.network, "judge"):
             heat, top, severity = self.network.judge(images)
-            return heat, top, severity
-        if self.module is None:
+            return self._at_map(heat), top, severity
+        with nullcontext([None]) if self.module is None else self.module.listening() as heard:
+            if self.by_token:
+                return self.back(self.network.token_map(images)), None, heard[0]
             found = self.network(images)
-            return found.anomaly_map, found.pred_score, None
-        with self.module.listening() as heard:
-            found = self.network(images)
-        return found.anomaly_map, found.pred_score, heard[0]
+        return self._at_map(found.anomaly_map), found.pred_score, heard[0]
+
+    def _at_map(self, heat: Tensor) -> Tensor:
+        return self.back(heat if heat.dim() == 4 else heat[:, None])[:, 0]
 
     def forward(self, maps: Tensor) -> tuple[Tensor, ...]:
         """The outputs of ``outputs``."""
         known = ~torch.isnan(maps)
-        heat, own, output = self._run(self.images(torch.where(known, maps, 1.0), known))
-        heat = heat if heat.dim() == 4 else heat[:, None]
-        heat = self.back(heat)[:, 0]
+        standardised = self.images.standardised(torch.where(known, maps, 1.0), known)
+        heat, own, output = self._run(self.images(standardised))
         rows, columns = (line_contrast(heat, known, axis) for axis in (1, 2))
         best = {"rows": [rows], "columns": [columns], "lines": [rows, columns]}.get(self.pooling, [])
+        if own is None or self.pooling in LINE_POOLINGS:
+            own = torch.cat(best, dim=1).amax(dim=1)
         score = own.reshape(-1)
-        if self.pooling in LINE_POOLINGS:
-            score = torch.cat(best, dim=1).amax(dim=1)
         if hasattr(self.network, "judge"):
             score = self.network.rule(score, output)
         elif self.score_of == "severity" and output is not None:
@@ -237,7 +288,7 @@ class DetectorGraph(nn.Module):
         elif self.ranks is not None:
             score = 0.5 * (self.ranks[0](score) + self.ranks[1](output))
         found = {"score": score, "anomaly_map": torch.where(known, heat, torch.nan)}
-        found |= {"row_evidence": rows, "column_evidence": columns}
+        found |= {"row_evidence": rows, "column_evidence": columns, STANDARDISED: standardised}
         if self.severity is not None:
             found["severity"] = self.severity(output)
         return tuple(found[name] for name in self.outputs)
@@ -249,13 +300,16 @@ def _fitted(detector: Detector, part: Any) -> Any:
     return part
 
 
-def graph_of(detector: Detector) -> DetectorGraph:
+def graph_of(detector: Detector, *, standardised: bool = False) -> DetectorGraph:
     """The graph of a fitted detector, on the CPU; it shares the detector's weights.
+
+    Args:
+        detector, standardised: of DetectorGraph.
 
     Raises:
         InputError: a detector that is not a network, or is not fitted.
     """
-    return DetectorGraph(detector).cpu()
+    return DetectorGraph(detector, standardised=standardised).cpu()
 
 
 def _nearest_at_once(self: Any, embedding: Tensor, n_neighbors: int) -> tuple[Tensor, Tensor]:

@@ -11,11 +11,13 @@ from typing import Any
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold
 from toothwise.files import write_json
+from toothwise.reading import read_json, understood
 
-__all__ = ["FILE", "FORMATS", "Manifest", "is_exported", "read_manifest", "verified"]
+__all__ = ["FILE", "FORMATS", "PRECISIONS", "Manifest", "is_exported", "read_manifest", "verified"]
 
 FILE = "export.json"
 FORMATS = ("onnx", "openvino", "torch")
+PRECISIONS = ("float32", "bfloat16")
 BACKENDS = (*FORMATS, "numpy", "parts")
 VERSION = 1
 _MOST_BYTES = 2**24  # of export.json itself
@@ -31,7 +33,7 @@ class Manifest:
             "parts" (NumPy that joins detectors exported each for itself, in ``parts/``).
         gear: what the fitted maps say of their gears, axes, quantity and unit; {} = unknown.
         normalisation: what is done to a map before the network; {} = no network.
-        graph: inputs, outputs, opset, most maps at a time; {} = no network.
+        graph: inputs, outputs, opset, most maps at a time, precision; {} = no network.
         fingerprint: of the detector that was exported: what a healthy reference and a state file know it by.
         parity: largest relative difference of the score from the detector's, and how many maps it was measured on.
         toothwise: version that wrote it.
@@ -100,13 +102,9 @@ def read_manifest(folder: str | Path) -> Manifest:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f"{path}: larger than {_MOST_BYTES} bytes, which no manifest is")
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except OSError:
         raise InputError(f"{folder}: not an exported folder (no {FILE})") from None
-    except (OSError, ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: not readable as JSON ({error})") from None
+    data = read_json(path)
     if not isinstance(data, dict) or data.get("kind") != "toothwise export":
         raise InputError(f"{path}: not the manifest of an export")
     if data.get("format") != VERSION:
@@ -114,14 +112,12 @@ def read_manifest(folder: str | Path) -> Manifest:
     if data.get("sha256") != digest(data):
         raise InputError(f"{path}: was changed after the export (its sha256 does not fit): export it again")
     own = {name: data[name] for name in (f.name for f in fields(Manifest)) if name in data}
-    try:
+    with understood(path, "lacks or misstates something"):
         known = own["threshold"]
         if known is not None:
             known = Threshold(**(known | {"interval": tuple(known["interval"])}))
         rows, columns = (int(size) for size in own["shape"])
         manifest = Manifest(**(own | {"threshold": known, "shape": (rows, columns)}))
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: lacks or misstates {error}") from None
     if manifest.backend not in BACKENDS:
         raise InputError(f"{path}: backend must be one of {', '.join(BACKENDS)}, but is {manifest.backend!r}")
     return manifest

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from toothwise import detectors
-from toothwise.detectors.base import Detector
+from toothwise.detectors.base import Detector, check_meta
 from toothwise.detectors.fused import FusedDetector
 from toothwise.detectors.pooling import LinePooled
 from toothwise.detectors.registry import load_as
 from toothwise.errors import InputError
+from toothwise.reading import parse_json
 from toothwise.serving.engines import onnx_engine, openvino_engine
-from toothwise.serving.manifest import FILE, Manifest, is_exported, read_manifest, verified, verify_all
+from toothwise.serving.manifest import FILE, PRECISIONS, Manifest, is_exported, read_manifest, verified, verify_all
 from toothwise.serving.runtime import ExportedDetector
 
 __all__ = ["load_exported", "open_detector"]
@@ -59,13 +59,18 @@ def load_exported(folder: str | Path, *, threads: int | None = None) -> Detector
         engine = onnx_engine(model, outputs, threads=threads, what=f"{folder / 'model.onnx'}")
     else:
         text, weights = (verified(folder, manifest, name) for name in ("model.xml", "model.bin"))
-        engine = openvino_engine(text, weights, outputs, threads=threads, what=f"{folder / 'model.xml'}")
+        precision = manifest.graph.get("precision", "float32")
+        if precision not in PRECISIONS:
+            raise InputError(f"{folder / FILE}: precision must be one of {', '.join(PRECISIONS)}, but is {precision!r}")
+        what = f"{folder / 'model.xml'}"
+        engine = openvino_engine(text, weights, outputs, threads=threads, what=what, precision=precision)
     return ExportedDetector(manifest, engine)
 
 
 def _saved(folder: Path, manifest: Manifest) -> Detector:
     """The saved detector inside an export; its encoder's weights lie beside it."""
-    meta: dict[str, Any] = json.loads(verified(folder, manifest, "detector.json"))
+    where = folder / "detector.json"
+    meta: dict[str, Any] = check_meta(parse_json(verified(folder, manifest, "detector.json"), where), where)
     if ENCODER in manifest.files:
         meta["options"] = meta["options"] | {"weights": str(folder / ENCODER)}
     detector = load_as(meta, folder)
