@@ -28,9 +28,11 @@ from values import all_values
 HERE = Path(__file__).parent
 PAGES = 9
 NEEDS = "latexmk texlive-latex-base texlive-latex-recommended texlive-fonts-recommended lmodern"
-PLAIN = r"""\usepackage[letterpaper,textwidth=5.5in,textheight=9in,centering]{geometry}
+PLAIN = r"""\usepackage{lmodern}
+\usepackage[letterpaper,textwidth=5.5in,textheight=9in,centering]{geometry}
 \usepackage{natbib}
 \setlength{\parindent}{0pt}\setlength{\parskip}{5.5pt}
+\newcommand{\references}{plainnat}
 """
 
 
@@ -57,10 +59,14 @@ def make_input() -> None:
     write("style.tex", style())
 
 
-def style() -> str:
-    """The venue's style where the user has put it, else the same text width."""
-    found = sorted((HERE / "style").glob("iclr*_conference.sty"))
-    return rf"\usepackage{{style/{found[-1].stem}}}" + "\n\\usepackage{natbib}\n" if found else PLAIN
+def style(folder: Path = HERE / "style") -> str:
+    """The venue's style where the user has put it, the newest of several; else the same text width."""
+    found = sorted(folder.glob("iclr*_conference.sty"))
+    if not found:
+        return PLAIN
+    name = f"{folder.name}/{found[-1].stem}"
+    references = name if found[-1].with_suffix(".bst").is_file() else "plainnat"
+    return f"\\usepackage{{{name},times}}\n\\usepackage{{natbib}}\n\\newcommand{{\\references}}{{{references}}}\n"
 
 
 def missing_values() -> list[str]:

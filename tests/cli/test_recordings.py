@@ -1,11 +1,13 @@
 """simulate, inspect and build of recordings on the command line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from toothwise import read_map, read_record, write_record
+from toothwise import read_map, read_record, write_map, write_record
+from toothwise.healthmap import Axis, HealthMapBatch
 from toothwise.vibration.records import Tachometer, VibrationRecord
 
 GEARBOX = "gears: {driving: 9, driven: 14}\nperiods: 2\nsampling_rate: 10000\nseries: {records: 3}\n"
@@ -148,6 +150,32 @@ def test_build_says_what_is_wrong(folder, toothwise, tmp_path, words, told):
     assert told in run.err
     assert run.err.count("\n") <= 2
     assert not (tmp_path / "maps").exists()
+
+
+def test_diagnose_takes_recordings_and_says_what_their_maps_would_say(folder, toothwise, tmp_path):
+    gears = ["--gears", folder / "gears.yaml"]
+    assert toothwise("build", folder, *gears, "--output", tmp_path / "maps").code == 0
+    healthy = np.concatenate([read_map(tmp_path / "maps").values] * 10)
+    healthy *= np.exp(0.05 * np.random.default_rng(0).standard_normal(healthy.shape)).astype(np.float32)
+    axes = Axis.teeth("driving tooth", 9), Axis.teeth("driven tooth", 14)
+    write_map(HealthMapBatch(healthy, *axes), tmp_path / "healthy.npz")
+    assert toothwise("fit", tmp_path / "healthy.npz", "--output", tmp_path / "scan").code == 0
+    of_maps, of_recordings = (
+        json.loads(toothwise("diagnose", tmp_path / "scan", *words, "--sequence", "false", "--json").out)["each"]
+        for words in ([tmp_path / "maps"], [folder, *gears])
+    )
+    assert [one["p_values"] for one in of_maps] == [one["p_values"] for one in of_recordings]
+    assert [Path(one["record"]).stem for one in of_recordings] == ["record_0000", "record_0001", "record_0002"]
+    (tmp_path / "broken.mat").write_bytes(b"MATLAB")
+    run = toothwise(
+        "diagnose", tmp_path / "scan", folder, tmp_path / "broken.mat", *gears, "--output", tmp_path / "run"
+    )
+    assert run.code == 3
+    assert f"skipped: {tmp_path / 'broken.mat'}" in run.out
+    about = (tmp_path / "run" / "diagnosis.json").read_text()
+    assert "broken.mat" in about
+    run = toothwise("diagnose", tmp_path / "scan", folder, "--channel", "x")
+    assert (run.code, "need --gears" in run.err) == (2, True)
 
 
 def test_build_reports_clipped_samples(folder, toothwise, tmp_path):

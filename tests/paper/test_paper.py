@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shutil
@@ -168,7 +169,10 @@ def build(results, tmp_path):
 
 
 def test_the_input_is_made_from_the_results(results, tmp_path):
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "older.tex").write_text("of a result that is gone")
     done = build(results, tmp_path)
+    assert not (tmp_path / "build" / "older.tex").exists()  # nothing in the paper is older than its results
     assert done.returncode == 0, done.stderr
     values = (tmp_path / "build" / "values.tex").read_text()
     assert r"val@primary.difference\endcsname{$+0.012$}" in values
@@ -203,6 +207,23 @@ def test_a_number_that_no_result_has_stops_the_build(results, tmp_path):
     done = build(results, tmp_path)
     assert done.returncode == 1
     assert "No result for: family.C.matched.patchcore.auroc" in done.stderr
+
+
+def test_the_style_of_the_venue_is_used_where_it_is(tmp_path):
+    spec = importlib.util.spec_from_file_location("paper_build", PAPER / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    style, folder = module.style, tmp_path / "style"
+    assert r"\usepackage[letterpaper,textwidth=5.5in" in style(folder)
+    folder.mkdir()
+    for name in ("iclr2025_conference.sty", "iclr2025_conference.bst", "iclr2026_conference.sty"):
+        (folder / name).write_text("")
+    made = style(folder)
+    assert r"\usepackage{style/iclr2026_conference,times}" in made
+    assert r"\newcommand{\references}{plainnat}" in made
+    assert "geometry" not in made
+    (folder / "iclr2026_conference.bst").write_text("")
+    assert r"\newcommand{\references}{style/iclr2026_conference}" in style(folder)
 
 
 def test_every_citation_is_in_the_bibliography():

@@ -24,7 +24,7 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 
 from toothwise.commands.parser import Result
-from toothwise.commands.recordings import add_reading
+from toothwise.commands.recordings import add_building
 from toothwise.commands.terminal import Tell
 from toothwise.errors import InputError
 from toothwise.files import check_writable
@@ -75,11 +75,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("records", nargs="+", type=str, metavar="RECORDS", help="recordings; or the HUMS2023 folder, or 'simulated'")
     add("--output", type=Path, required=True, metavar="DIR", help="folder to write the maps to")
-    add("--gears", type=str | None, metavar="FILE", help="YAML of the gears: RECORDS are recordings of them")
-    add("--stage", type=str | None, metavar="NAME", help="of a gear train with several stages")
-    add("--channel", type=str | None, metavar="NAME", help="of the recordings (default: the first one)")
+    add_building(parser, "RECORDS")
     add("--learn", type=Path | None, metavar="FILE.npz", help="learn the healthy waveform from RECORDS and write it")
-    add("--baseline", type=Path | None, metavar="FILE.npz", help="healthy waveform to take off before the maps")
     add(
         "--tacholess",
         nargs=2,
@@ -87,8 +84,6 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar=("LOW", "HIGH"),
         help="no tachometer: follow the mesh at LOW to HIGH rev/s of the driving shaft (carrier)",
     )
-    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a field of MapConfig; may be repeated")
-    add_reading(parser)
     add("--jobs", type=int, default=1, metavar="N", help="recordings built at the same time")
     add("--healthy-days", type=list[int], default=[17, 18], metavar="[DAY,...]", help="of a run: days taken as healthy")
     add("--window", type=int, default=32, metavar="N", help="of a run: records of a window")

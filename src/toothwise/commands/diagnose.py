@@ -3,13 +3,15 @@
 RUN is the folder of a saved detector with a threshold, or one that 'toothwise export' wrote. MAPS are a sequence of
 records in time order (the windows of 'toothwise build', or maps whose table tells start_time, time, record or number),
 or single maps, which are judged one by one. Maps that the table marks as healthy are scored but cannot alarm: the
-detector was fitted on them.
+detector was fitted on them. With --gears MAPS are recordings, of which maps are built first, as by 'toothwise build';
+--stage, --channel, --baseline, --set and --read must say what they said for the maps that the detector was fitted on.
 
 examples:
   toothwise diagnose runs/scan today.npz
   toothwise diagnose runs/scan runs/maps/windows.npz
   toothwise diagnose runs/scan runs/maps/windows.npz --rate 0.5 --output diagnosis.json
   toothwise diagnose runs/scan runs/maps/windows.npz --output runs/today && toothwise report runs/today
+  toothwise diagnose runs/scan today.mat --gears gears.yaml
   toothwise diagnose runs/scan new/ --state gearbox7.json
   toothwise diagnose runs/scan new/ --state gearbox7.json --rebaseline 'bearing replaced'
 """
@@ -23,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import ArgumentParser
 
 from toothwise.commands.parser import Result
+from toothwise.commands.recordings import add_building
 from toothwise.commands.terminal import Tell
 from toothwise.errors import InputError
 from toothwise.files import write_json
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from toothwise.diagnosis.verdict import WatchSettings
 
 _RATE = "false alarms per 1,000 records of the alarm (default: 1, or as the state says)"
+_PARTLY = 3  # cli.EXIT_PARTLY
 _ONE = 0.01  # of single maps, the chance that a healthy one is called anything
 
 
@@ -58,6 +62,8 @@ class Options:
         sensors: column of the maps' table that names the sensor; maps of one record are fused.
         state: file that records are appended to as they come, or None.
         rebaseline: reason for a new baseline from the first new record on, or None.
+        gears: YAML of the gears; what makes MAPS recordings.
+        stage, channel, baseline, set, read: of recordings, as for 'toothwise build'.
     """
 
     run: str
@@ -73,13 +79,25 @@ class Options:
     sensors: str | None = None
     state: Path | None = None
     rebaseline: str | None = None
+    gears: str | None = None
+    stage: str | None = None
+    channel: str | None = None
+    baseline: Path | None = None
+    set: list[str] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """RUN, MAPS and the options above."""
     add = parser.add_argument
     add("run", type=str, metavar="RUN", help="folder of a saved or exported detector")
-    add("maps", nargs="+", type=str, metavar="MAPS", help="files or folders of maps, in time order")
+    add(
+        "maps",
+        nargs="+",
+        type=str,
+        metavar="MAPS",
+        help="maps (with --gears: recordings), files or folders, in time order",
+    )
     add("--sustained", type=int, default=5, metavar="N", help="maps above the threshold in a row that raise the alarm")
     add("--threshold", type=float | None, metavar="SCORE", help="in place of the detector's own")
     add(
@@ -101,12 +119,15 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="REASON",
         help="learn a new baseline from the first new record on",
     )
+    add_building(parser)
 
 
 def run(options: Options, tell: Tell) -> Result:
     """Load, read, score, judge."""
     from toothwise.diagnosis.run_folder import check_output, wants_folder, write_run
 
+    if options.gears is None and (options.stage or options.channel or options.baseline or options.set or options.read):
+        raise InputError("--stage, --channel, --baseline, --set and --read are of recordings: they need --gears FILE")
     if options.state is not None and options.state.suffix.lower() != ".json":
         raise InputError(f"{options.state}: the suffix must be .json, but is {options.state.suffix!r}")
     check_output(options.output)
@@ -121,7 +142,13 @@ def run(options: Options, tell: Tell) -> Result:
     tell(f"loading {options.run}")
     detector = open_detector(options.run)
     reference = load_reference(options.run, detector)
-    maps = read_maps(options.maps, tell, shape=detector.shape)
+    skipped: list[str] = []
+    if options.gears is not None:
+        from toothwise.commands.recorded_maps import maps_of_recordings
+
+        maps, skipped = maps_of_recordings(options, tell, detector.shape)
+    else:
+        maps = read_maps(options.maps, tell, shape=detector.shape)
     tell(f"scoring {len(maps)} maps")
     prediction = detector.predict(maps.values)
     data = _alarms(options, detector, maps, prediction)
@@ -138,13 +165,15 @@ def run(options: Options, tell: Tell) -> Result:
             options, settings, bins, detector, reference, maps, prediction, int(data["fitted_on"]), tell
         )
         data |= found
+    if skipped:
+        data["skipped"] = skipped
     if options.output is not None and wants_folder(options.output):
         if evidence is None:
             raise InputError(f"{options.output}: no report can be made of this: {data['note']}")
         write_run(options.output, data, evidence)
     elif options.output is not None:
         write_json(options.output, data)
-    return Result(data, lambda: text_of(data))
+    return Result(data, lambda: text_of(data), _PARTLY if skipped else 0)
 
 
 def _settings(options: Options) -> tuple[WatchSettings, dict[str, tuple[float, ...]]]:

@@ -13,6 +13,10 @@ _SHOWN = 20  # single maps that are told in full
 
 def text_of(data: dict[str, Any]) -> str:
     """The result in words."""
+    return _found(data) + "".join(f"skipped: {line}\n" for line in data.get("skipped", ()))
+
+
+def _found(data: dict[str, Any]) -> str:
     if "each" in data:
         return _each(data["each"]) + _threshold(data)
     if "diagnosis" in data:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from toothwise.vibration.readers import RecordMapping
     from toothwise.vibration.records import VibrationRecord
 
-__all__ = ["add_reading", "find_recordings", "mapping_of", "read"]
+__all__ = ["add_building", "add_reading", "find_recordings", "mapping_of", "read"]
 
 
 def add_reading(parser: ArgumentParser) -> None:
@@ -27,6 +27,17 @@ def add_reading(parser: ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="how recordings are read: channels=, tacho=, sampling_rate=, pulses_per_revolution=, ... (repeatable)",
     )
+
+
+def add_building(parser: ArgumentParser, what: str = "MAPS") -> None:
+    """Options by which recordings, named as ``what``, become maps: --gears and what belongs to it."""
+    add = parser.add_argument
+    add("--gears", type=str | None, metavar="FILE", help=f"YAML of the gears: {what} are recordings of them")
+    add("--stage", type=str | None, metavar="NAME", help="of a gear train with several stages")
+    add("--channel", type=str | None, metavar="NAME", help="of the recordings (default: the first one)")
+    add("--baseline", type=Path | None, metavar="FILE.npz", help="healthy waveform to take off before the maps")
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a field of MapConfig; may be repeated")
+    add_reading(parser)
 
 
 def read(path: str, words: Sequence[str]) -> VibrationRecord:
