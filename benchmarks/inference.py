@@ -1,87 +1,182 @@
-"""Latency and throughput of PyTorch: ours with each encoder against anomalib's Dinomaly ViT-S, in turns.
+"""Latency, throughput and accuracy of trained detectors in every engine and precision, against anomalib's Dinomaly.
 
-    python benchmarks/inference.py            # writes results/inference.json
-    python benchmarks/inference.py --quick    # batch 1 alone; writes only where --output says so
+    python benchmarks/inference.py            # an hour with its training; writes results/inference.json
+    python benchmarks/inference.py --fitted DIR    # keeps trained detectors, exports and scores there, or takes them
+    python benchmarks/inference.py --fitted DIR --untimed    # all but the timing, which wants an idle machine
+    python benchmarks/inference.py --quick    # batch 1, hardly trained; writes only where --output says so
 
-From a map to its score: ours begin with the map itself (scaling and size are part of the time), anomalib's with an
-image that is ready. Weights of the decoder are random: they cost what trained ones do. Engines other than PyTorch (ONNX
-Runtime, OpenVINO, int8) are not measured here yet.
+From a map to its score, one thread each, in one process and in turns. Ours begin with the map itself and end with the
+score (scaling, size and pooling are part of the time), anomalib's PyTorch model begins with an image that is ready and
+has the weights of the plain one. Then every variant scores the same healthy and faulty maps: AUROC, and the share of
+maps with the same decision as PyTorch in float32 at the detector's threshold.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
+import tempfile
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from measuring.paired import paired
+from measuring.variants import Score, variants
 from training import ENCODER, theirs
 
-from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
-from toothwise.detectors.embedded import EMBEDDED, image_size_for
-from toothwise.detectors.images import ImageMaker
+from toothwise import detectors
+from toothwise.detectors.base import Detector
+from toothwise.detectors.embedded import EMBEDDED
+from toothwise.evaluation import auroc
+from toothwise.evaluation.thresholds import threshold_from_healthy
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 
-BASE = "anomalib, ViT-S, float32"
-PROMISED = {"speed": 3.0, "one_map": 10.0}
+ENCODERS = {"own encoder": EMBEDDED, "ViT-S": ENCODER}
+KINDS = {"plain": "dinomaly", "directional": "dinomaly_directional"}
+BASE = "anomalib, ViT-S, PyTorch, float32"
+FIRST = "PyTorch, float32"  # what decisions are compared with
+PROMISED = {"speed": 3.0, "one_map": 10.0, "auroc_loss": 0.002, "same_decisions": 0.995}
+TRAIN, CALIBRATION, CONTRAST, RATE = 300, 32, (1.2, 1.3), 0.01
 
 
-def ways(maps: np.ndarray) -> dict[str, Callable[[], Any]]:
-    """What is compared, each on all of ``maps`` in one batch."""
-    found: dict[str, Callable[[], Any]] = {}
-    options: dict[str, Any] = {"pre_processor": False, "evaluator": False, "visualizer": False}
+def trained(folder: Path, kind: str, encoder: str, steps: int) -> Detector:
+    """A detector fitted on healthy maps, with its threshold; taken from the folder where it is there."""
+    place = folder / f"{kind}_{encoder.replace(' ', '_')}_{steps}"
+    if (place / "detector.json").exists():
+        return detectors.load(place)
+    options = {"encoder_name": ENCODERS[encoder], "max_steps": steps, "precision": "bfloat16", "seed": 0}
+    detector = detectors.create(KINDS[kind], **options)
+    detector.fit(generate("C", TRAIN if steps > 1 else 16, False, seed=21)[0])
+    held_out = generate("C", TRAIN if steps > 1 else 16, False, seed=24)[0]
+    detector.threshold = threshold_from_healthy(detector.predict(held_out).score, RATE)
+    detector.save(place)
+    return detector
 
-    def runner(model: torch.nn.Module, given: Callable[[], torch.Tensor], precision: str) -> Callable[[], Any]:
+
+def anomalib(detector: Detector) -> dict[str, Score]:
+    """anomalib's Dinomaly with the weights of the plain detector: images that are ready -> scores."""
+    model = theirs(detector._module).eval()  # type: ignore[attr-defined]
+
+    def of(precision: str) -> Score:
         @torch.inference_mode()
-        def run() -> Any:
+        def run(images: Any) -> np.ndarray:
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bfloat16"):
-                return model(given())
+                return model(images).pred_score.float().numpy().reshape(-1)
 
         return run
 
-    small = DirectionalDinomaly(ENCODER, directional_layers=(), **options)
-    for name, encoder in (("ViT-S", ENCODER), ("own encoder", EMBEDDED)):
-        make = ImageMaker(image_size_for(encoder))
-        make.fit(maps if len(maps) > 1 else generate("C", 8, False, seed=3)[0])
-        if name == "ViT-S":
-            ready = make(maps)
-            found[BASE] = runner(theirs(small).eval(), lambda ready=ready: ready, "float32")
-        for kind, layers in (("plain", ()), ("directional", (0, 1, 2))):
-            model = DirectionalDinomaly(encoder, directional_layers=layers, **options).model.eval()
-            for precision in ("float32", "bfloat16"):
-                found[f"{kind}, {name}, {precision}"] = runner(model, lambda make=make: make(maps), precision)
+    return {f"anomalib, ViT-S, PyTorch, {precision}": of(precision) for precision in ("float32", "bfloat16")}
+
+
+def test_maps(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Healthy and faulty maps of the recordings that training does not see, and which is which."""
+    common: dict[str, Any] = {"mode": "matched", "split": "test", "segment": False}
+    healthy = generate("C", count, False, seed=22, **common)[0]
+    faulty = generate("C", count, True, seed=23, contrast=CONTRAST, **common)[0]
+    return np.concatenate([healthy, faulty]), np.repeat([0, 1], count)
+
+
+def accuracy(
+    ways: dict[str, Score], given: Callable[[str, np.ndarray], Any], limits: dict[str, float], count: int, kept: Path
+) -> Any:
+    """AUROC and decisions of every way on the same maps.
+
+    Args:
+        ways: by name.
+        given: name and maps -> what that way takes.
+        limits: threshold of each detector, "kind, encoder".
+        count: maps of either sort.
+        kept: folder of scores; what is there already is taken.
+    """
+    kept.mkdir(parents=True, exist_ok=True)
+    maps, labels = test_maps(count)
+    found: dict[str, Any] = {}
+    first: dict[str, np.ndarray] = {}
+    for name, way in ways.items():
+        begin = time.process_time()
+        path = kept / f"{name}, {count} maps.npy".replace(" ", "_")
+        if not path.exists():
+            np.save(path, np.concatenate([way(given(name, maps[i : i + 16])) for i in range(0, len(maps), 16)]))
+        score = np.load(path).astype(np.float64)
+        row: dict[str, Any] = {"auroc": round(auroc(score, labels), 5)}
+        detector = ", ".join(name.split(", ")[:2])
+        if detector in limits:
+            base = first.setdefault(detector, score)
+            alarms = score > limits[detector]
+            row["auroc_loss"] = round(auroc(base, labels) - row["auroc"], 5)
+            row["same_decisions"] = round(float(np.mean(alarms == (base > limits[detector]))), 5)
+            row["alarms"] = round(float(np.mean(alarms)), 5)
+        found[name] = row
+        print(f"{name:<56} {row} ({time.process_time() - begin:.0f} s)", flush=True)
     return found
 
 
 def main() -> None:
-    """Measure and write."""
+    """Train, measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--steps", type=int, default=150, help="of the training")
+    parser.add_argument("--maps", type=int, default=300, help="healthy test maps, and as many faulty ones")
+    parser.add_argument("--fitted", type=Path)
+    parser.add_argument("--untimed", action="store_true")
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    rounds = args.rounds or (5 if args.quick else 11)
-    maps = generate("C", 32, False, seed=2)[0]
-    rows, ratios = [], {}
-    for batch in (1,) if args.quick else (1, 32):
-        times = paired(ways(maps[:batch]), rounds=rounds if batch == 1 else max(2, rounds // 3), warm_up=1)
-        for name, taken in times.items():
-            facts = taken.facts(times[BASE])
-            rows.append(
-                {"batch": batch, "way": name, **facts, "maps_per_second": round(1e3 * batch / facts["cpu_ms"], 2)}
-            )
-            print(f"batch {batch:>2}, {name:<32} {facts['cpu_ms']:8.1f} ms, {1 / facts['ratio']:5.2f} x", flush=True)
-            if name != BASE:
-                ratios[f"batch {batch}, {name}"] = facts["ratio"]
-    config = {"rounds": rounds, "threads": 1, "quick": args.quick}
+    logging.getLogger("root").setLevel(logging.ERROR)  # the quantiser's advice
+    rounds, steps = args.rounds or (5 if args.quick else 11), 1 if args.quick else args.steps
     output = args.output or (None if args.quick else Path(__file__).parent / "results" / "inference.json")
-    if output:
-        print(write_result(output, config, {"promised": PROMISED, "rows": rows, "ratios": ratios}, seed=2))
+    with tempfile.TemporaryDirectory() as place:
+        folder = args.fitted or Path(place)
+        ways: dict[str, Score] = {}
+        limits: dict[str, float] = {}
+        healthy = None if args.quick else generate("C", CALIBRATION, False, seed=21)[0]
+        images: Any = None
+        for encoder in ENCODERS:
+            for kind in KINDS:
+                if args.quick and (kind, encoder) == ("directional", "ViT-S"):
+                    continue
+                detector = trained(folder, kind, encoder, steps)
+                if (kind, encoder) == ("plain", "ViT-S"):
+                    ways |= anomalib(detector)
+                    images = detector._images  # type: ignore[attr-defined]
+                own = folder / "exports" / f"{kind}_{encoder.replace(' ', '_')}_{steps}"
+                made = variants(detector, own, healthy, few=args.quick)
+                ways |= {f"{kind}, {encoder}, {name}": way for name, way in made.items()}
+                limits[f"{kind}, {encoder}"] = detector.threshold.value if detector.threshold else 0.0
+
+        def given(name: str, maps: np.ndarray) -> Any:
+            return images(maps) if name.startswith("anomalib") else maps
+
+        config = {"rounds": rounds, "threads": 1, "quick": args.quick, "steps": steps, "training_maps": TRAIN}
+        config |= {"test_maps": args.maps, "contrast": CONTRAST, "false_alarm_rate": RATE, "calibration": CALIBRATION}
+        result: dict[str, Any] = {"promised": PROMISED, "ways": {name: {} for name in ways}, "ratios": {}}
+        if not args.quick:
+            for name, row in accuracy(ways, given, limits, args.maps, folder / "scores").items():
+                result["ways"][name] |= row
+        if args.untimed:
+            return
+        maps = test_maps(16)[0]
+        for batch in (1,) if args.quick else (1, 32):
+            takes = {name: given(name, maps[:batch]) for name in ways}
+            works = {name: partial(way, takes[name]) for name, way in ways.items()}
+            times = paired(works, rounds=rounds if batch == 1 else max(2, rounds // 5), warm_up=2 if batch == 1 else 1)
+            for name, taken in times.items():
+                facts = taken.facts(times[BASE])
+                facts["maps_per_second"] = round(1e3 * batch / facts["cpu_ms"], 2)
+                result["ways"][name][f"batch_{batch}"] = facts
+                print(
+                    f"batch {batch:>2}, {name:<56} {facts['cpu_ms']:8.1f} ms, {1 / facts['ratio']:5.2f} x", flush=True
+                )
+                if name != BASE:
+                    result["ratios"][f"batch {batch}, {name}"] = facts["ratio"]
+        if output:
+            print(write_result(output, config, result, seed=0))
 
 
 if __name__ == "__main__":

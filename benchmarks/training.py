@@ -1,11 +1,13 @@
 """Training steps against anomalib's Dinomaly: same images, same batch, same encoder, in one process and in turns.
 
-    python benchmarks/training.py            # writes results/training.json
+    python benchmarks/training.py            # writes results/training.json and results/training_auroc.json
+    python benchmarks/training.py --part auroc    # one of them alone; that of the AUROC needs no idle machine
     python benchmarks/training.py --quick    # few steps of smaller images, no AUROC; writes only where --output says so
 
 A step is forward, backward, clip and optimiser, as in the second epoch: where there is a cache, it holds every image.
 Each gain on its own: the encoder stopped at its last used block and the faster attention ("graph"), the cache,
-bfloat16. Then both models are trained from the same weights on the same batches and score the same test maps.
+bfloat16. Then both models are trained from the same weights on the same batches and score the same test maps, for
+several seeds of weights, order and dropout; intervals of the difference are over test maps.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.encodings import EncodingFiles
 from toothwise.detectors.images import ImageMaker
 from toothwise.evaluation import auroc
+from toothwise.evaluation.bootstrap import bootstrap_difference
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 
@@ -45,6 +48,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "directional, cache, bfloat16": {"cache": True, "precision": "bfloat16", "layers": (0, 1, 2)},
 }
 PROMISED = {"speed": 2.0, "auroc": 0.003}
+CONTRAST = (1.1, 1.3)  # of the faulty test maps
 
 
 def theirs(ours: DirectionalDinomaly) -> nn.Module:
@@ -138,80 +142,95 @@ def gains(found: dict[str, dict[str, Any]]) -> dict[str, float]:
     }
 
 
-def accuracy(size: int, batch: int, steps: int, maps: int, device: str, folder: Path) -> dict[str, Any]:
-    """AUROC after the same training: anomalib in float32, ours with cache in both precisions."""
+def accuracy(
+    size: int, batch: int, steps: int, maps: int, seeds: int, device: str, folder: Path
+) -> dict[str, list[dict[str, Any]]]:
+    """AUROC of each way and seed after the same training: anomalib in float32, ours with cache in both precisions."""
     train = generate("C", maps, False, seed=11)[0]
     common: dict[str, Any] = {"mode": "matched", "split": "test", "segment": False}
     healthy = generate("C", maps, False, seed=12, **common)[0]
-    faulty = generate("C", maps, True, seed=13, contrast=(1.1, 1.3), **common)[0]
+    faulty = generate("C", maps, True, seed=13, contrast=CONTRAST, **common)[0]
+    test, labels = np.concatenate([healthy, faulty]), np.repeat([0, 1], maps)
     make = ImageMaker((size, size))
     make.fit(train)
-    images, order = make(train), np.random.default_rng(0)
-    batches = [order.choice(maps, batch, replace=False) for _ in range(steps)]
-    labels = np.repeat([0, 1], [len(healthy), len(faulty)])
-    found = {}
+    images = make(train)
     ways = {BASE: {"anomalib": True}, **{n: WAYS[n] for n in ("graph, cache", "graph, cache, bfloat16")}}
-    for name, way in ways.items():
-        one = trainer(way, folder, device, steps)
-        torch.manual_seed(0)
-        losses = [one.step(images[b]) for b in batches]
-        model = one.model.eval()
-        model.cache = None
-        with torch.inference_mode():
-            scores = [
-                model(make(m).to(device)).pred_score.cpu()
-                for m in np.array_split(np.concatenate([healthy, faulty]), 40)
-            ]
-        area = auroc(torch.cat(scores).double().numpy(), labels)
-        found[name] = {"auroc": round(area, 5), "last_loss": round(float(np.mean(losses[-10:])), 5)}
-        print(name, found[name], flush=True)
-    for row in found.values():
-        row["auroc_difference"] = round(row["auroc"] - found[BASE]["auroc"], 5)
-    return {"size": size, "steps": steps, "maps": maps, "ways": found}
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
+    for seed in range(seeds):
+        order = np.random.default_rng(seed)
+        batches = [order.choice(maps, batch, replace=False) for _ in range(steps)]
+        base: np.ndarray | None = None
+        for name, way in ways.items():
+            torch.manual_seed(seed)  # the weights that both begin with
+            one = trainer(way, folder, device, steps)
+            torch.manual_seed(seed)
+            losses = [one.step(images[b]) for b in batches]
+            model = one.model.eval()
+            model.cache = None
+            with torch.inference_mode():
+                parts = [model(make(m).to(device)).pred_score.cpu() for m in np.array_split(test, len(test) // 10)]
+            scores = torch.cat(parts).double().numpy()
+            base = scores if base is None else base
+            difference = bootstrap_difference(auroc, scores, base, labels)
+            row = {
+                "seed": seed,
+                "auroc": round(auroc(scores, labels), 5),
+                "auroc_difference": round(difference.value, 5),
+                "interval": [round(difference.low, 5), round(difference.high, 5)],
+                "last_loss": round(float(np.mean(losses[-10:])), 5),
+            }
+            found[name].append(row)
+            print(name, row, flush=True)
+    return found
 
 
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="112 x 112, few rounds, no AUROC")
+    parser.add_argument("--part", default="all", choices=["all", "speed", "auroc"])
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--size", type=int, help="side of the images, a multiple of 14 [224]")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--auroc-size", type=int, default=112)
-    parser.add_argument("--auroc-steps", type=int, default=100, help="0 = no AUROC")
+    parser.add_argument("--auroc-steps", type=int, default=100)
+    parser.add_argument("--auroc-seeds", type=int, default=2)
     parser.add_argument("--auroc-maps", type=int, default=200, help="training maps, and test maps of each kind")
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     size, rounds = args.size or (112 if args.quick else 224), args.rounds or (5 if args.quick else 9)
     torch.set_num_threads(args.threads)
-    train = generate("C", 64, False, seed=1)[0]
-    make = ImageMaker((size, size))
-    make.fit(train)
+    here = Path(__file__).parent / "results"
+    device = "" if args.device == "cpu" else f"_{args.device}"
+    config = {"encoder": ENCODER, "batch": args.batch, "threads": args.threads, "device": args.device}
     with tempfile.TemporaryDirectory() as folder:
-        found = speeds(make(train), args.batch, rounds, args.device, Path(folder))
-        for name, row in found.items():
-            print(
-                f"{name:<30} {row['images_per_second']:6.2f} images/s, {row['speed_over_anomalib']:.2f} x, "
-                f"memory {row['memory_ratio']:.2f}",
-                flush=True,
-            )
-        result: dict[str, Any] = {"promised": PROMISED, "ways": found, "gains": gains(found)}
-        result["ratios"] = {f"{size} x {size}, {name}": row["ratio"] for name, row in found.items() if name != BASE}
-        print(result["gains"])
-        config = {"encoder": ENCODER, "size": size, "batch": args.batch, "rounds": rounds, "threads": args.threads}
-        config |= {"device": args.device, "quick": args.quick}
-        name = "training.json" if args.device == "cpu" else f"training_{args.device}.json"
-        output = args.output or (None if args.quick else Path(__file__).parent / "results" / name)
-        if output:  # before the long part, too
-            print(write_result(output, config, result, seed=0))
-        if args.auroc_steps and not args.quick:
-            result["accuracy"] = accuracy(
-                args.auroc_size, args.batch, args.auroc_steps, args.auroc_maps, args.device, Path(folder)
-            )
+        if args.part != "auroc":
+            train = generate("C", 64, False, seed=1)[0]
+            make = ImageMaker((size, size))
+            make.fit(train)
+            found = speeds(make(train), args.batch, rounds, args.device, Path(folder))
+            for name, row in found.items():
+                print(
+                    f"{name:<30} {row['images_per_second']:6.2f} images/s, {row['speed_over_anomalib']:.2f} x, "
+                    f"memory {row['memory_ratio']:.2f}",
+                    flush=True,
+                )
+            result: dict[str, Any] = {"promised": PROMISED, "ways": found, "gains": gains(found)}
+            result["ratios"] = {f"{size} x {size}, {name}": row["ratio"] for name, row in found.items() if name != BASE}
+            print(result["gains"])
+            output = args.output or (None if args.quick else here / f"training{device}.json")
             if output:
-                print(write_result(output, config, result, seed=0))
+                more = {"size": size, "rounds": rounds, "quick": args.quick}
+                print(write_result(output, config | more, result, seed=0))
+        if args.part != "speed" and not args.quick:
+            numbers = args.auroc_size, args.batch, args.auroc_steps, args.auroc_maps, args.auroc_seeds
+            ways = accuracy(*numbers, args.device, Path(folder))
+            more = {"size": args.auroc_size, "steps": args.auroc_steps, "maps": args.auroc_maps}
+            more |= {"contrast": CONTRAST, "seeds": args.auroc_seeds}
+            output = here / f"training_auroc{device}.json"
+            print(write_result(output, config | more, {"promised": PROMISED["auroc"], "ways": ways}, seed=0))
 
 
 if __name__ == "__main__":
