@@ -58,7 +58,7 @@ def test_a_bad_configuration_file_is_named(tmp_path, content, says):
 
 
 def test_a_missing_configuration_file_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"none\.yaml: no such configuration file"):
+    with pytest.raises(InputError, match=r"none\.yaml: no such file"):
         parse(make(), ["--config", str(tmp_path / "none.yaml")])
 
 

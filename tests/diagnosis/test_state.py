@@ -99,7 +99,7 @@ def test_two_processes_do_not_overwrite_each_other(state, seen, fitted, tmp_path
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("{", "not a state"), ("[]", "not a state"), ('{"format": 9}', "format 9"), ('{"format": 1}', "not a state")],
+    [("{", "not readable as JSON"), ("[]", "not a state"), ('{"format": 9}', "format 9"), ('{"format": 1}', "not a state")],
 )
 def test_a_damaged_state(tmp_path, text, says):
     (tmp_path / "s.json").write_text(text)

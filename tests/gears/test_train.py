@@ -68,7 +68,7 @@ def test_files_that_are_no_train(tmp_path, text, reason):
 
 
 def test_missing_file(tmp_path):
-    with pytest.raises(InputError, match=r"none\.yaml: cannot be read"):
+    with pytest.raises(InputError, match=r"none\.yaml: no such file"):
         read_gears(tmp_path / "none.yaml")
 
 

@@ -53,7 +53,7 @@ def test_bad_files_are_one_clear_line(tmp_path, replace, message):
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 truncated"])
 def test_broken_files(tmp_path, content):
     (tmp_path / FILE).write_bytes(content)
-    with pytest.raises(InputError, match="not a readable npz"):
+    with pytest.raises(InputError, match="not readable as an npz"):
         read_hums2023(tmp_path)
 
 

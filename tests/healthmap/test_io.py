@@ -310,7 +310,7 @@ def test_truncated_files(tmp_path, suffix):
         (_npz(values=np.array([[{}]], dtype=object)), "Python objects"),
         (_npz(values=np.full((2, 2), np.nan)), "NaN only"),
         (_npz(values=np.array([[np.inf, 1.0]])), "infinities"),
-        (_npz(values=np.ones((2, 2)), meta=np.array("{")), "not a readable npz"),
+        (_npz(values=np.ones((2, 2)), meta=np.array("{")), "metadata: not readable as JSON"),
         (_npz(values=np.ones((2, 2)), meta=np.array('{"format": 1}')), "metadata is damaged"),
         (_npz(values=np.ones((2, 2)), meta=np.array('{"format": 99}')), "format 99"),
         (_lying_npz(), "claims the shape"),

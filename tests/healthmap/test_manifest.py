@@ -72,5 +72,5 @@ def test_a_manifest_that_does_not_fit_is_refused(folder, change, told):
 
 def test_a_manifest_that_is_not_json_is_refused(folder):
     (folder / "manifest.json").write_text("{")
-    with pytest.raises(InputError, match=r"manifest\.json: the manifest is damaged"):
+    with pytest.raises(InputError, match=r"manifest\.json: not readable as JSON"):
         read_manifest(folder)

@@ -12,6 +12,7 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
 
 from toothwise.errors import InputError
+from toothwise.reading import read_yaml
 
 __all__ = ["Result", "key_values", "make_parser", "parse"]
 
@@ -127,20 +128,15 @@ def _sorted(parser: ArgumentParser, words: Sequence[str]) -> tuple[list[str], li
 
 
 def _check_config(parser: ArgumentParser, file: str) -> None:
-    try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such configuration file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{file}: not YAML ({error})") from None
+    content = read_yaml(Path(file))
     if not isinstance(content, dict):
         raise InputError(f"{file}: must hold options by name, such as 'detector: scan', but holds {content!r:.60}")
     allowed = {a.dest for a in parser._actions} - {"help", "config", "print_config"}
     unknown = sorted(str(key) for key in content if key not in allowed)
     if unknown:
-        raise InputError(f"{file}: options must be among {', '.join(sorted(allowed))}, but got {', '.join(unknown)}")
+        raise InputError(
+            f"{file}: options must be among {', '.join(sorted(allowed))}, but got {', '.join(unknown):.300}"
+        )
 
 
 def _readable(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +16,7 @@ from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold
 from toothwise.files import atomic_folder, check_replaceable, write_json
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
+from toothwise.reading import read_json, understood
 
 __all__ = ["Detector", "Maps", "Prediction", "as_array"]
 
@@ -167,28 +168,29 @@ class Detector(ABC):
             "toothwise": __version__,
         }
         with atomic_folder(Path(folder)) as temporary:
-            save_file({k: np.ascontiguousarray(v) for k, v in self._state().items()}, temporary / "state.safetensors")
-            write_json(temporary / "detector.json", meta)
+            path = temporary / "state.safetensors"
+            save_file({k: np.ascontiguousarray(v) for k, v in self._state().items()}, path)
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            write_json(temporary / "detector.json", meta | {"state_sha256": digest})
         return Path(folder)
 
     @classmethod
     def _load(cls, meta: dict[str, Any], folder: Path) -> Detector:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
+        from safetensors.numpy import load
 
-        detector = cls(**meta["options"])
-        detector.shape = (int(meta["shape"][0]), int(meta["shape"][1]))
-        detector.threshold = None if meta["threshold"] is None else Threshold(**meta["threshold"])
+        with understood(folder / "detector.json", f"not the options of {cls.name}"):
+            detector = cls(**meta["options"])
+            detector.threshold = None if meta["threshold"] is None else Threshold(**meta["threshold"])
+        detector.shape = (meta["shape"][0], meta["shape"][1])
         detector.info = meta["info"]
         path = folder / "state.safetensors"
-        try:
-            state = load_file(path)
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"{path}: not a readable detector state ({error})") from None
-        try:
+        with understood(path, "not a readable detector state"):
+            content = path.read_bytes()
+            state = load(content)
+        if meta.get("state_sha256", digest := hashlib.sha256(content).hexdigest()) != digest:
+            raise InputError(f"{path}: was changed after it was saved (its sha256 does not fit)")
+        with understood(path, f"not the state of {cls.name}"):
             detector._restore(state)
-        except KeyError as error:
-            raise InputError(f"{path}: the state of {cls.name} lacks {error}") from None
         return detector
 
     @abstractmethod
@@ -209,16 +211,25 @@ class Detector(ABC):
 def read_meta(folder: Path) -> dict[str, Any]:
     """detector.json of a saved detector, checked."""
     path = folder / "detector.json"
-    try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{folder}: not a saved detector (no detector.json)") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable as JSON ({error})") from None
+    if not path.is_file():
+        raise InputError(f"{folder}: not a saved detector (no detector.json)")
+    return check_meta(read_json(path), path)
+
+
+def check_meta(meta: Any, path: Path) -> dict[str, Any]:
+    """The content of a detector.json, if it is one.
+
+    Raises:
+        InputError: something is missing or of another type.
+    """
     given = set(meta) if isinstance(meta, dict) else set()
     missing = {"format", "detector", "options", "shape", "threshold", "info"} - given
     if missing:
         raise InputError(f"{path}: lacks {', '.join(sorted(missing))}")
     if meta["format"] != FORMAT:
-        raise InputError(f"{path}: format {meta['format']} is not {FORMAT}, the one this version reads")
+        raise InputError(f"{path}: format {meta['format']!r:.20} is not {FORMAT}, the one this version reads")
+    kinds = {"detector": str, "options": dict, "shape": list, "threshold": dict | None, "info": dict}
+    wrong = [name for name, kind in kinds.items() if not isinstance(meta[name], kind)]
+    if wrong or len(meta["shape"]) != 2 or any(type(n) is not int or not 0 < n < 2**16 for n in meta["shape"]):
+        raise InputError(f"{path}: misstates {', '.join(wrong) or 'shape'}")
     return meta

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from toothwise.diagnosis.explain import Attention, MapExplanation
 from toothwise.diagnosis.history import Seen
 from toothwise.errors import InputError
 from toothwise.files import atomic_file
+from toothwise.reading import parse_json, read_arrays, understood
 
 __all__ = ["FILE", "RunEvidence", "SequenceEvidence", "load_evidence", "sequence_evidence"]
 
@@ -194,10 +194,9 @@ def load_evidence(folder: Path) -> RunEvidence:
     path = folder / FILE
     if not path.is_file():
         raise InputError(f"{folder}: holds no {FILE}; a run is the folder of 'toothwise diagnose ... --output FOLDER'")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        data = json.loads(str(arrays.pop("about")))
+    arrays = read_arrays(path, "evidence")
+    with understood(path, "not readable as evidence"):
+        data = parse_json(str(arrays.pop("about")), path)
         if data["format"] != FORMAT:
             raise InputError(f"{path}: format {data['format']} is not {FORMAT}, the one this version reads")
         parts: dict[str, dict[str, np.ndarray]] = {}
@@ -217,7 +216,3 @@ def load_evidence(folder: Path) -> RunEvidence:
             )
         healthy_best = {int(axis): values for axis, values in parts.get("healthy_best", {}).items()}
         return RunEvidence(data["about"], explained, sequence, healthy_best)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: not readable as evidence ({type(error).__name__}: {error})") from None

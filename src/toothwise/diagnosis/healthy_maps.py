@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from toothwise.errors import InputError
 from toothwise.files import atomic_file
+from toothwise.reading import parse_json, read_arrays, understood
 
 __all__ = ["FILE", "HealthyMaps", "keep_healthy", "load_healthy_maps"]
 
@@ -89,14 +89,12 @@ def load_healthy_maps(folder: str | Path, detector: str) -> HealthyMaps | None:
     path = Path(folder) / FILE
     if not path.is_file():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            about = json.loads(str(file["about"]))
-            found = HealthyMaps(
-                str(about["detector"]), file["values"], tuple(map(str, file["names"].tolist())), int(about["of"])
-            )
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not readable as healthy maps ({type(error).__name__}: {error})") from None
+    arrays = read_arrays(path, "healthy maps")
+    with understood(path, "not readable as healthy maps"):
+        about, values, names = parse_json(str(arrays["about"]), path), arrays["values"], arrays["names"]
+        if values.ndim != 3 or values.dtype != np.float32 or names.shape != values.shape[:1]:
+            raise InputError(f"{path}: healthy maps must be float32 [n, rows, columns] with a name each")
+        found = HealthyMaps(str(about["detector"]), values, tuple(map(str, names.tolist())), int(about["of"]))
     if found.detector != detector:
         raise InputError(f"{path}: belongs to another detector than {Path(folder) / 'detector.json'}: fit it again")
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import effective_number
 from toothwise.files import atomic_file
 from toothwise.healthmap.runs import time_blocks
+from toothwise.reading import parse_json, read_arrays, understood
 
 __all__ = [
     "FILE",
@@ -233,10 +233,9 @@ def load_reference(folder: str | Path, detector: Detector) -> HealthyReference |
     path = Path(folder) / FILE
     if not path.is_file():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        about: dict[str, Any] = json.loads(str(arrays["about"]))
+    arrays = read_arrays(path, "a healthy reference")
+    with understood(path, "not a readable healthy reference"):
+        about: dict[str, Any] = parse_json(str(arrays["about"]), path)
         if about["format"] != FORMAT:
             raise InputError(f"{path}: format {about['format']} is not {FORMAT}, the one this version reads")
         single = ("score", "level", "diagonal", "diagonal_scale", "block", "record", "sensor")
@@ -250,10 +249,34 @@ def load_reference(folder: str | Path, detector: Detector) -> HealthyReference |
             condition={k.partition(".")[2]: v for k, v in arrays.items() if k.startswith("condition.")},
             **known,
         )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: not a readable healthy reference ({type(error).__name__}: {error})") from None
+        _check(found, path, detector.shape or (0, 0))
     if found.detector != fingerprint(detector):
         raise InputError(f"{path}: belongs to another detector than {Path(folder) / 'detector.json'}: fit it again")
     return found
+
+
+def _check(found: HealthyReference, path: Path, shape: tuple[int, int]) -> None:
+    """Refuse arrays that do not fit each other or the detector's maps."""
+    n, (rows, columns) = found.score.size, shape
+    across = 0 if found.by_record else columns
+    wanted = {
+        "score": (found.score, (n,)),
+        "level": (found.level, (n,)),
+        "lines1": (found.lines[0], (n, rows)),
+        "lines2": (found.lines[1], (n, across)),
+        "cycle1": (found.cycle[0], (n,)),
+        "cycle2": (found.cycle[1], (n,)),
+        "diagonal": (found.diagonal, (0 if found.by_record else n,)),
+        "diagonal_scale": (found.diagonal_scale, (2, *found.diagonal_scale.shape[1:2])),
+        "scatter1": (found.scatter[0], (columns,)),
+        "scatter2": (found.scatter[1], (rows,)),
+        **{name: (values, (n,)) for name, values in found.condition.items()},
+    }
+    wanted |= {} if found.row is None else {"row": (found.row, (n, rows))}
+    wanted |= {} if found.column is None else {"column": (found.column, (n, columns))}
+    wrong = [name for name, (values, fits) in wanted.items() if values.dtype.kind != "f" or values.shape != fits]
+    texts = (found.record, found.sensor)
+    if wrong or n == 0 or found.block.dtype.kind not in "iu" or any(t.dtype.kind != "U" for t in texts):
+        raise InputError(f"{path}: its arrays do not fit each other ({', '.join(wrong) or 'block, record, sensor'})")
+    if any(values.shape != (n,) for values in (found.block, *texts)) or not np.isfinite(found.score).all():
+        raise InputError(f"{path}: block, record, sensor and score must be one per healthy map")

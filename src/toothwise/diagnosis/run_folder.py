@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +21,7 @@ from toothwise.diagnosis.verdict import SequenceDiagnosis
 from toothwise.errors import InputError
 from toothwise.files import atomic_folder, check_replaceable, check_writable, write_json
 from toothwise.healthmap.core import Axis, Gears
+from toothwise.reading import read_json
 from toothwise.results import versions
 
 __all__ = ["RESULT", "about_run", "check_output", "explain", "read_run", "telling_map", "wants_folder", "write_run"]
@@ -162,10 +162,7 @@ def read_run(folder: Path) -> tuple[dict[str, Any], RunEvidence]:
         raise InputError(f"{folder}: no such folder; a run is the folder of 'toothwise diagnose ... --output FOLDER'")
     evidence = load_evidence(folder)
     path = folder / RESULT
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable as JSON ({error})") from None
+    data = read_json(path)
     if not isinstance(data, dict) or not ({"each", "diagnosis"} & set(data)):
         raise InputError(f"{path}: holds neither 'each' (single maps) nor 'diagnosis' (a sequence)")
     return data, evidence

@@ -9,7 +9,6 @@ it does not grow much. It is replaced whole: a process that is killed leaves the
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -25,7 +24,9 @@ from toothwise.diagnosis.memory import Memory
 from toothwise.diagnosis.records import order_records
 from toothwise.diagnosis.verdict import Reset, WatchSettings
 from toothwise.errors import GuessWarning, InputError, OutputError
+from toothwise.fields import made
 from toothwise.files import write_json
+from toothwise.reading import read_json, understood
 
 __all__ = ["WatchState", "read_state"]
 
@@ -149,35 +150,48 @@ def read_state(path: str | Path, detector: str) -> WatchState | None:
     path = Path(path)
     if not path.exists():
         return None
-    try:
-        text = path.read_text(encoding="utf-8")
-        data: dict[str, Any] = json.loads(text)
+    data: dict[str, Any] = read_json(path)
+    with understood(path, "not a state of 'toothwise diagnose'"):
         if data["format"] not in _READ:
             raise InputError(f"{path}: format {data['format']!r} is none of {_READ}, those that this version reads")
         state = WatchState(
             path=path,
             detector=str(data["detector"]),
-            settings=WatchSettings(**data["settings"]),
-            bins={name: tuple(edges) for name, edges in data["bins"].items()},
-            sensors=data["sensors"],
+            settings=made(WatchSettings, data["settings"]),
+            bins={name: tuple(float(edge) for edge in edges) for name, edges in data["bins"].items()},
+            sensors=None if data["sensors"] is None else str(data["sensors"]),
             records=[Seen.from_json(record) for record in data["records"]],
-            resets=[Reset(**reset) for reset in data["resets"]],
+            resets=[made(Reset, reset) for reset in data["resets"]],
             heights={name: _heights(heights) for name, heights in data["heights"].items()},
             past=Memory() if data["format"] == 1 else Memory.from_json(data["past"]),
-            read=hashlib.sha256(text.encode()).hexdigest(),
+            read=_digest(path),
         )
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: not a state of 'toothwise diagnose' ({type(error).__name__}: {error})") from None
+        _check(state)
     if state.detector != detector:
         raise InputError(
             f"{path}: belongs to detector {state.detector[:12]}, but the one in use is {detector[:12]}: a watch keeps "
             "its detector; begin a new state"
         )
     return state
+
+
+def _check(state: WatchState) -> None:
+    """Refuse records that do not fit each other, and re-baselinings that lie outside of them.
+
+    Raises:
+        InputError: see above.
+    """
+    for name in ("channels", "contrast"):
+        sizes = {len(getattr(record, name)) for record in state.records} - {0}
+        if state.past.standing is not None and name == "channels":
+            sizes.add(len(state.past.standing.statistic))
+        if len(sizes) > 1:
+            raise InputError(f"{state.path}: its records have {name} of different lengths, {sorted(sizes)}")
+    if len(state.names) != len(state):
+        raise InputError(f"{state.path}: holds a record twice")
+    places = [reset.at for reset in state.resets]
+    if places != sorted(places) or not all(0 <= at <= len(state) for at in places):
+        raise InputError(f"{state.path}: re-baselined at {places}, but holds {len(state)} records")
 
 
 def _heights(data: dict[str, Any]) -> Heights:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from toothwise.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine, MetaData, Table
+    from sqlalchemy import Connection, Engine, MetaData, Table
 
 __all__ = ["Conflict", "Database", "Row", "open_database"]
 
@@ -75,13 +77,30 @@ class Database:
             elif found != str(SCHEMA):
                 raise InputError(f"{self.where}: tables of version {found}, but this toothwise writes {SCHEMA}")
 
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """A connection to read by.
+
+        Raises:
+            InputError: tables that are damaged, or hold what toothwise never wrote.
+        """
+        from sqlalchemy.exc import DatabaseError, OperationalError
+
+        try:
+            with self.engine.connect() as connection:
+                yield connection
+        except OperationalError:  # it cannot be reached: whoever asks may wait and try again
+            raise
+        except (DatabaseError, ValueError, TypeError) as error:
+            raise InputError(f"{self.where}: damaged ({_first_line(error)})") from None
+
     def known(self, machine: str, record: str) -> bool:
         """Whether the record has been diagnosed."""
         from sqlalchemy import select
 
         table = self._table("diagnoses")
         here = (table.c.machine == machine) & (table.c.record == record)
-        with self.engine.connect() as connection:
+        with self._reading() as connection:
             return connection.execute(select(table.c.position).where(here)).first() is not None
 
     def watch(self, machine: str) -> dict[str, Any] | None:
@@ -89,7 +108,7 @@ class Database:
         from sqlalchemy import select
 
         table = self._table("watches")
-        with self.engine.connect() as connection:
+        with self._reading() as connection:
             return connection.execute(select(table.c.begun).where(table.c.machine == machine)).scalar()
 
     def seen(self, machine: str) -> list[dict[str, Any]]:
@@ -98,7 +117,7 @@ class Database:
 
         table = self._table("diagnoses")
         wanted = select(table.c.seen).where(table.c.machine == machine).order_by(table.c.position)
-        with self.engine.connect() as connection:
+        with self._reading() as connection:
             return list(connection.execute(wanted).scalars())
 
     def append(self, row: Row, begun: dict[str, Any]) -> bool:

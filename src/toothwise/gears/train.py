@@ -26,6 +26,7 @@ from toothwise.errors import InputError
 from toothwise.files import atomic_file
 from toothwise.gears.pair import GearPair
 from toothwise.gears.planetary import PlanetaryStage
+from toothwise.reading import read_yaml, understood
 
 __all__ = ["GearTrain", "TrainStage", "make_gears", "read_gears", "write_gears"]
 
@@ -160,27 +161,40 @@ def make_gears(data: Any, where: str = "gears") -> GearPair | PlanetaryStage:
                 return kind(**data)
             except InputError as error:
                 raise InputError(f"{where}: {error}") from None
-    raise InputError(f"{where}: gears must be {{driving, driven}} or {{sun, planet, ring, planets}}, but got {data!r}")
+    raise InputError(
+        f"{where}: gears must be {{driving, driven}} or {{sun, planet, ring, planets}}, but got {data!r:.200}"
+    )
 
 
 def make_train(data: Any, where: str = "gears") -> GearTrain:
-    """A train from what its YAML holds."""
+    """A train from what its YAML holds.
+
+    Raises:
+        InputError: not a train.
+    """
+    with understood(where, "not gears"):
+        return _train(data, where)
+
+
+def _train(data: Any, where: str) -> GearTrain:
     if not isinstance(data, dict):
-        raise InputError(f"{where}: must be a mapping with 'stages', or the gears alone, but got {data!r}")
+        raise InputError(f"{where}: must be a mapping with 'stages', or the gears alone, but got {data!r:.200}")
     if "stages" not in data:
         return GearTrain.single(make_gears(data, where))
     unknown = set(data) - {"stages", "tacho_shaft"}
     if unknown:
-        raise InputError(f"{where}: unknown key {sorted(unknown)[0]!r}; allowed are 'stages' and 'tacho_shaft'")
+        raise InputError(
+            f"{where}: unknown key {sorted(map(str, unknown))[0]!r:.60}; allowed are 'stages' and 'tacho_shaft'"
+        )
     stages = []
     for k, item in enumerate(data["stages"] or []):
         here = f"{where}: stage {k}"
         if not isinstance(item, dict) or "gears" not in item or set(item) - {"name", "gears", "shafts"}:
-            raise InputError(f"{here}: must have gears, and may have name and shafts, but got {item!r}")
+            raise InputError(f"{here}: must have gears, and may have name and shafts, but got {item!r:.200}")
         gears = make_gears(item["gears"], here)
         shafts = item.get("shafts") or _SHAFTS[type(gears)]
         if len(shafts) != 2:
-            raise InputError(f"{here}: shafts must be two names, but got {shafts!r}")
+            raise InputError(f"{here}: shafts must be two names, but got {shafts!r:.200}")
         stages.append(TrainStage(str(item.get("name", f"stage {k}")), gears, (str(shafts[0]), str(shafts[1]))))
     try:
         return GearTrain(tuple(stages), str(data.get("tacho_shaft") or ""))
@@ -204,10 +218,4 @@ def read_gears(path: str | Path) -> GearTrain:
     Raises:
         InputError: no such file, no YAML, or not a train; the message names the file.
     """
-    try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
-    return make_train(data, str(path))
+    return make_train(read_yaml(Path(path)), str(path))

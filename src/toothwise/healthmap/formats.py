@@ -5,9 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
-import struct
 import zipfile
-import zlib
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +18,7 @@ from toothwise.errors import InputError
 from toothwise.files import atomic_file
 from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch, gear_as_json, gear_from_json
 from toothwise.healthmap.matfile import array_shape, read_array, read_blocks
+from toothwise.reading import check_array, parse_json, understood
 
 FORMAT = 1
 MAX_PIXELS = 2**31  # of one file: 8 GiB of float32
@@ -76,38 +75,23 @@ def _json_value(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not a JSON type")
 
 
-_BROKEN_NPZ = (  # RuntimeError: a password, an unknown compression, JSON too deep
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-)
-
-
 def read_npz_arrays(path: Path) -> tuple[np.ndarray, dict[str, Any], dict[str, Any] | None]:
     """Values as they stand in the file, count and variance where they are there, and the metadata, nothing judged.
 
     Raises:
         InputError: not an npz, no array ``values``, Python objects, or an array that claims more than the file holds.
     """
-    try:
+    with understood("", "not a readable npz file"):
         with zipfile.ZipFile(path) as archive:
             for entry in archive.infolist():
-                _check_header(archive, entry)
+                with archive.open(entry) as stream:
+                    check_array(stream, entry.filename, entry.file_size)
         with np.load(path, allow_pickle=False) as data:
             if "values" not in data.files:
-                raise InputError(f"lacks the array 'values', found {', '.join(data.files) or 'nothing'}")
-            values = data["values"]
-            extra = {name: data[name] for name in ("count", "variance") if name in data.files}
-            meta = json.loads(str(data["meta"])) if "meta" in data.files else None
-    except InputError:
-        raise
-    except _BROKEN_NPZ as error:
-        raise InputError(f"not a readable npz file ({error})") from None
+                raise InputError(f"lacks the array 'values', found {', '.join(data.files)[:300] or 'nothing'}")
+            values = np.asarray(data["values"])
+            extra = {name: np.asarray(data[name]) for name in ("count", "variance") if name in data.files}
+            meta = parse_json(str(data["meta"]), "metadata") if "meta" in data.files else None
     return values, extra, meta
 
 
@@ -116,7 +100,7 @@ def read_npz(path: Path) -> HealthMap | HealthMapBatch:
     values, extra, meta = read_npz_arrays(path)
     if meta is None:
         return _plain(values) if values.ndim == 2 else _batch(values)
-    try:
+    with understood("", "metadata is damaged"):
         if meta["format"] != FORMAT:
             raise InputError(f"format {meta['format']} is not {FORMAT}, the one this version reads")
         rows, columns = (Axis(meta[k]["name"], tuple(meta[k]["labels"])) for k in ("rows", "columns"))
@@ -126,23 +110,6 @@ def read_npz(path: Path) -> HealthMap | HealthMapBatch:
             return HealthMap(values, rows, columns, **extra, condition=meta["condition"], **common)
         table = pd.DataFrame(meta["table"]["data"], columns=meta["table"]["columns"])
         return HealthMapBatch(values, rows, columns, table, **common)
-    except (KeyError, TypeError, IndexError) as error:
-        raise InputError(f"metadata is damaged ({type(error).__name__}: {error})") from None
-
-
-def _check_header(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
-    """Refuse an array that claims more than it can hold, before anything is allocated."""
-    with archive.open(entry) as stream:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(stream)
-    if dtype.hasobject:
-        raise InputError(f"the array {entry.filename!r} holds Python objects, which are not read")
-    pixels = math.prod(shape)
-    if pixels > MAX_PIXELS or pixels * dtype.itemsize > entry.file_size:
-        raise InputError(
-            f"the array {entry.filename!r} claims the shape {shape}, more than the file holds or is allowed"
-        )
 
 
 def _batch(values: np.ndarray) -> HealthMapBatch:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from toothwise.errors import InputError
 from toothwise.healthmap.runs import RunRecords
+from toothwise.reading import read_arrays
 
 __all__ = ["read_hums2023"]
 
@@ -31,24 +31,23 @@ def read_hums2023(folder: str | Path) -> RunRecords:
     """
     path = Path(folder)
     path = path / FILE if path.is_dir() else path
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            missing = {"vibration", "name", "part"} - set(data.files)
-            if missing:
-                raise InputError(f"{path}: lacks the array {', '.join(sorted(missing))}, found {', '.join(data.files)}")
-            vibration, name, part = data["vibration"], data["name"], data["part"]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; set TOOTHWISE_DATA to the folder that holds hums2023/{FILE}") from None
-    except InputError:
-        raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a readable npz file ({error})") from None
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; set TOOTHWISE_DATA to the folder that holds hums2023/{FILE}")
+    data = read_arrays(path, "an npz file")
+    missing = {"vibration", "name", "part"} - set(data)
+    if missing:
+        raise InputError(f"{path}: lacks the array {', '.join(sorted(missing))}, found {', '.join(data)[:300]}")
+    vibration, name, part = data["vibration"], data["name"], data["part"]
+    if name.ndim != 1 or part.shape != name.shape:
+        raise InputError(
+            f"{path}: name and part must have one entry per record, but have the shapes {name.shape}, {part.shape}"
+        )
     days = []
     for entry in name:
         match = re.match(r"Day(\d+)_", str(entry))
         if match is None:
             raise InputError(f"{path}: record name {str(entry)!r} does not start with Day and a number")
-        days.append(int(match[1]))
+        days.append(int(match[1][:9]))
     test = part == "test"
     try:
         return RunRecords(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import pandas as pd
 
 from toothwise.errors import InputError
 from toothwise.files import write_json
+from toothwise.reading import read_json, understood
 
 __all__ = ["MANIFEST", "Manifest", "read_manifest", "sha256_of", "write_manifest"]
 
@@ -99,8 +99,8 @@ def read_manifest(folder: Path, *, names: Sequence[str] | None = None) -> Manife
     path = folder / MANIFEST
     if not path.is_file():
         return None
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+    data = read_json(path)
+    with understood(path, "the manifest is damaged"):
         if data["format"] != FORMAT:
             raise InputError(f"{path}: format {data['format']!r} is not {FORMAT}, the one this version reads")
         scale = data["scale"]
@@ -115,12 +115,6 @@ def read_manifest(folder: Path, *, names: Sequence[str] | None = None) -> Manife
         manifest = Manifest(
             data["domain"], data["domain_mapping"], data["config"], data["versions"], scale, data["unit"], files
         )
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: the manifest is damaged ({type(error).__name__}: {error})") from None
     for name, split, label in manifest.maps[["file", "split", "label"]].itertuples(index=False):
         if not str(name).startswith(f"{split}/{'fault' if label else 'good'}/") and not str(name).startswith(".."):
             raise InputError(f"{path}: {name} is listed as {split}, label {label}")

@@ -8,8 +8,8 @@ from typing import Any
 
 from toothwise.diagnosis.evidence import RunEvidence
 from toothwise.diagnosis.run_folder import read_run
-from toothwise.errors import InputError
 from toothwise.messages import Language, language, messages_from
+from toothwise.reading import understood
 from toothwise.reporting.document import Block, Document
 from toothwise.reporting.explanation_part import explanation_of
 from toothwise.reporting.map_part import map_evidence, map_first
@@ -33,13 +33,8 @@ def report_of_folder(folder: Path, code: str) -> Document:
     """
     tell = language(code)
     data, evidence = read_run(folder)
-    try:
+    with understood(folder, "diagnosis.json and evidence.npz do not belong together, or are of another version"):
         return report_of_run(data, evidence, tell)
-    except (KeyError, IndexError, TypeError, AttributeError, StopIteration) as error:
-        raise InputError(
-            f"{folder}: diagnosis.json and evidence.npz do not belong together, or are of another version "
-            f"({type(error).__name__}: {error})"
-        ) from error
 
 
 def report_of_run(data: Mapping[str, Any], evidence: RunEvidence, tell: Language) -> Document:

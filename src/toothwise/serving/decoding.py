@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toothwise.errors import InputError
+from toothwise.reading import understood
 from toothwise.serving.limits import Limits, Refusal
 
 if TYPE_CHECKING:
@@ -25,16 +26,6 @@ MAP_SUFFIXES = (".npz", ".tif", ".tiff", ".png", ".mat")
 # TDMS, UFF, MF4 and Parquet are read by packages that cannot be held to a size: convert them first
 RECORD_SUFFIXES = (".wav", ".flac", ".csv", ".csv.gz", ".txt", ".mat", ".h5", ".hdf5", ".npz", ".npy")
 _MOST_ENTRIES = 64
-_BROKEN = (
-    OSError,
-    ValueError,
-    EOFError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    zipfile.BadZipFile,
-    NotImplementedError,
-)
 
 
 def suffix_of(name: str, allowed: tuple[str, ...]) -> str:
@@ -135,26 +126,21 @@ def decode_record(path: Path, shown: str, limits: Limits, options: dict[str, Any
 
 def _check_npz(path: Path, limits: Limits) -> None:
     """Entries, names, sizes unpacked and the arrays' headers of an archive."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-            if len(entries) > _MOST_ENTRIES:
-                raise InputError(f"{path}: holds {len(entries)} entries, more than {_MOST_ENTRIES}")
-            for entry in entries:
-                _check_name(path, entry)
-            unpacked = sum(entry.file_size for entry in entries)
-            if unpacked > 8 * limits.max_values:
-                raise too_large(f"{path.suffix[1:]}: unpacks to {unpacked} bytes", limits)
-            total = 0
-            for entry in entries:
-                with archive.open(entry) as stream:
-                    total += _numbers(path, entry.filename, stream, entry.file_size)
-            if total > limits.max_values:
-                raise too_large(f"npz: holds {total} numbers", limits)
-    except InputError:
-        raise
-    except _BROKEN as error:
-        raise InputError(f"{path}: not a readable npz file ({error})") from None
+    with understood(path, "not a readable npz file", Refusal), zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        if len(entries) > _MOST_ENTRIES:
+            raise InputError(f"{path}: holds {len(entries)} entries, more than {_MOST_ENTRIES}")
+        for entry in entries:
+            _check_name(path, entry)
+        unpacked = sum(entry.file_size for entry in entries)
+        if unpacked > 8 * limits.max_values:
+            raise too_large(f"{path.suffix[1:]}: unpacks to {unpacked} bytes", limits)
+        total = 0
+        for entry in entries:
+            with archive.open(entry) as stream:
+                total += _numbers(path, entry.filename, stream, entry.file_size)
+        if total > limits.max_values:
+            raise too_large(f"npz: holds {total} numbers", limits)
 
 
 def _check_name(path: Path, entry: zipfile.ZipInfo) -> None:
@@ -185,13 +171,8 @@ def _numbers(path: Path, name: str, stream: Any, size: int) -> int:
 
 
 def _check_npy(path: Path, limits: Limits) -> None:
-    try:
-        with path.open("rb") as stream:
-            total = _numbers(path, path.name, stream, path.stat().st_size)
-    except InputError:
-        raise
-    except _BROKEN as error:
-        raise InputError(f"{path}: not a readable NPY file ({error})") from None
+    with understood(path, "not a readable NPY file"), path.open("rb") as stream:
+        total = _numbers(path, path.name, stream, path.stat().st_size)
     if total > limits.max_values:
         raise too_large(f"npy: holds {total} numbers", limits)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from toothwise import detectors
 from toothwise.detectors.base import Detector, check_meta
-from toothwise.detectors.fused import FusedDetector
-from toothwise.detectors.pooling import LinePooled
 from toothwise.detectors.registry import load_as
 from toothwise.errors import InputError
 from toothwise.reading import parse_json
@@ -19,7 +18,7 @@ from toothwise.serving.runtime import ExportedDetector
 __all__ = ["load_exported", "open_detector"]
 
 ENCODER = "encoder.safetensors"
-_COMPOSITES: dict[str, type[FusedDetector] | type[LinePooled]] = {"fused": FusedDetector, "pooled": LinePooled}
+_COMPOSITES = {"fused": "fused.FusedDetector", "pooled": "pooling.LinePooled"}  # modules of detectors, read when needed
 
 
 def open_detector(run: str | Path, *, threads: int | None = None) -> Detector:
@@ -85,9 +84,10 @@ def _with_parts(folder: Path, manifest: Manifest, threads: int | None) -> Detect
 
     parts = {name: load_exported(folder / "parts" / name, threads=threads) for name in manifest.graph["parts"]}
     state = load(verified(folder, manifest, "state.safetensors"))
-    cls = _COMPOSITES.get(manifest.detector)
-    if cls is None:
+    if manifest.detector not in _COMPOSITES:
         raise InputError(f"{folder / FILE}: a detector of parts is one of {', '.join(_COMPOSITES)}")
+    module, _, name = _COMPOSITES[manifest.detector].partition(".")
+    cls = getattr(import_module(f"toothwise.detectors.{module}"), name)
     try:
         detector = cls.assemble(manifest.options, parts, state, manifest.shape)
     except (KeyError, TypeError) as error:

@@ -9,10 +9,10 @@ from typing import Any
 
 from toothwise.data import PRESETS
 from toothwise.errors import InputError
+from toothwise.fields import field_types, fitted, words
 from toothwise.simulate.textures import DOMAINS
 from toothwise.studies.cell import MODES
 from toothwise.studies.expand import Arm, arms_of, comparisons_of, setting_place
-from toothwise.studies.fields import field_types, fitted, words
 from toothwise.studies.located import Located, read_located
 from toothwise.studies.metric_names import metric_names
 from toothwise.studies.smoke import with_smoke

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from toothwise.studies.fields import field_types, fitted, words
+from toothwise.fields import field_types, fitted, words
 from toothwise.studies.located import Located, Place
 
 __all__ = ["Arm", "arms_of", "comparisons_of", "setting_place"]

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from toothwise.errors import InputError
+from toothwise.reading import check_yaml, read_text
 
 __all__ = ["Located", "read_located"]
 
@@ -86,16 +87,12 @@ def read_located(file: Path) -> Located:
     Raises:
         InputError: it is missing, no YAML, holds no names and values, or holds one key twice in one place.
     """
-    try:
-        text = file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: cannot be read ({error})") from None
+    text = read_text(file)
     lines: dict[Place, int] = {}
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
+        check_yaml(node, file)
         if not isinstance(node, yaml.MappingNode):
             raise InputError(f"{file}: must hold names and values, such as 'title: My study'")
         _walk(node, (), lines, file)
@@ -104,6 +101,10 @@ def read_located(file: Path) -> Located:
         mark = getattr(error, "problem_mark", None)
         where = "" if mark is None else f", line {mark.line + 1}"
         raise InputError(f"{file}{where}: not YAML ({getattr(error, 'problem', None) or error})") from None
+    except (ValueError, TypeError, RecursionError) as error:  # a date that is none, a name that is a list, too deep
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{file}: not YAML ({error})") from None
     return Located(file, data, lines)
 
 

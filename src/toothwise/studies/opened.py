@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from toothwise.errors import InputError
 from toothwise.files import atomic_file, write_json
+from toothwise.reading import read_json
 from toothwise.studies.config import Primary, Study, read_study
 from toothwise.studies.store import Entry, StudyFolder
 
@@ -96,10 +96,7 @@ def open_study(folder: Path) -> OpenedStudy:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable ({error})") from None
+    plan = read_json(path)
     missing = {"name", "smoke", "primary", "trials", "revision"} - set(plan if isinstance(plan, dict) else ())
     if missing:
         raise InputError(f"{path}: lacks {', '.join(sorted(missing))}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from toothwise.errors import InputError
 from toothwise.vibration.readers.contents import Contents, Signal, columns_of, need
 from toothwise.vibration.readers.names import read_name
 
@@ -15,13 +16,17 @@ __all__ = ["read"]
 
 _MATLAB_PRIVATE = ("#refs#", "#subsystem#")
 _LONGEST_TEXT = 1 << 20
+_PACKED, _SMALL = 1032, 2**26  # bytes that deflate makes of one at most; below so many nothing needs to be stored
 
 
 def read(path: Path) -> Contents:
     """List the datasets; group/name becomes ``group.name``, an attribute ``name.attribute``.
 
-    A dataset that lies in one piece and uncompressed is memory-mapped, others are read whole. Links to other files are
-    not followed.
+    A dataset that lies in one piece and uncompressed is memory-mapped, others are read whole. What lies in another file
+    (by a link, as external storage, as a virtual dataset) is not read: a file that somebody sent must not name it.
+
+    Raises:
+        InputError: a dataset that claims more than can be unpacked from what is stored.
     """
     h5py = need("h5py", "hdf5")
     places: dict[str, tuple[str, str | None, tuple[Any, ...]]] = {}
@@ -41,6 +46,12 @@ def read(path: Path) -> Contents:
                 contents.note(f"{name}.{attribute}" if name else attribute, value)
         if not isinstance(node, h5py.Dataset):
             return
+        if node.external or node.is_virtual:
+            contents.left_out[name] = "in another file"
+            return
+        claimed, held = node.size * node.dtype.itemsize if node.shape else 0, node.id.get_storage_size()
+        if claimed > max(_PACKED * held, _SMALL):
+            raise InputError(f"damaged: {name} claims the shape {node.shape}, but {held} bytes are stored of it")
         kind = node.attrs.get("MATLAB_class", b"")
         if kind == b"char":
             if node.size <= _LONGEST_TEXT:
@@ -103,7 +114,7 @@ def _load(path: Path, file: Any, key: str, field: str | None, index: tuple[Any, 
     node = file[key]
     if field is not None:
         return np.asarray(node[field])[index]
-    plain = node.chunks is None and not node.external and not node.is_virtual and node.dtype.kind in "iuf"
+    plain = node.chunks is None and node.dtype.kind in "iuf"
     offset = node.id.get_offset() if plain else None
     if offset is not None:
         return np.memmap(path, node.dtype, "r", offset, node.shape)[index]

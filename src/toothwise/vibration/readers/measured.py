@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import logging
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ __all__ = ["read_mf4", "read_tdms", "read_uff"]
 _TIME_RESPONSE = (0, 1)  # function types of UFF 58: general or unknown, time response
 _SINGLE, _DOUBLE = 2, 4  # ordinate types of UFF 58
 _ACCELERATION = 12
+_PACKED = 1032  # bytes that deflate makes of one at most
 
 
 def read_tdms(path: Path) -> Contents:
@@ -121,12 +125,12 @@ def read_mf4(path: Path) -> Contents:
     places: dict[str, tuple[int, int]] = {}
 
     def load(names: Sequence[str]) -> dict[str, np.ndarray]:
-        with asammdf.MDF(path) as file:
+        with _opened(asammdf, path) as file:
             found = {name: file.get(group=places[name][0], index=places[name][1]) for name in names}
         return {name: np.asarray(signal.samples) for name, signal in found.items()}
 
     contents = Contents("MF4", load)
-    with asammdf.MDF(path) as file:
+    with _opened(asammdf, path) as file:
         contents.start_time = _iso(file.header.start_time)
         found = [
             (g, i, channel)
@@ -147,6 +151,27 @@ def read_mf4(path: Path) -> Contents:
                 places[name] = g, i
                 contents.signals[name] = Signal(size, rates[g], channel.unit or None)
     return contents
+
+
+@contextmanager
+def _opened(asammdf: Any, path: Path) -> Iterator[Any]:
+    """The file, once no group claims more than it can hold; what asammdf writes meanwhile is removed."""
+    most = _PACKED * path.stat().st_size
+    with tempfile.TemporaryDirectory(prefix="toothwise-") as folder:
+        try:
+            opened = asammdf.MDF(path, temporary_folder=folder)
+        except Exception as error:
+            opened = InputError(f"cannot be read ({error})")
+        if isinstance(opened, InputError):
+            gc.collect()  # what failed holds a temporary file in a cycle: it must be closed before the folder goes
+            raise opened
+        with opened as file:
+            for g, group in enumerate(file.groups):
+                about = group.channel_group
+                claimed = about.cycles_nr * (about.samples_byte_nr + about.invalidation_bytes_nr)
+                if claimed > most:
+                    raise InputError(f"damaged: group {g} claims {claimed} bytes, more than the file can hold")
+            yield file
 
 
 def _group_rate(file: Any, group: int, contents: Contents) -> float | None:

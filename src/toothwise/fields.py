@@ -1,12 +1,14 @@
-"""Values from YAML against the types of a dataclass's fields."""
+"""Values from YAML and JSON against the types of a dataclass's fields."""
 
 from __future__ import annotations
 
 import types
 import typing
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["field_types", "fitted", "words"]
+from toothwise.errors import InputError
+
+__all__ = ["field_types", "fitted", "made", "words"]
 
 
 def field_types(cls: type) -> dict[str, Any]:
@@ -47,6 +49,29 @@ def _fitted_tuple(value: Any, inside: tuple[Any, ...]) -> tuple[bool, Any]:
         return False, value
     parts = [fitted(item, kind) for item, kind in zip(value, kinds, strict=True)]
     return all(good for good, _ in parts), tuple(item for _, item in parts)
+
+
+Made = TypeVar("Made")
+
+
+def made(cls: type[Made], data: Any) -> Made:
+    """A dataclass from a mapping of its fields.
+
+    Raises:
+        InputError: no mapping, an unknown field, a missing one, or a value of another type.
+    """
+    types_of = field_types(cls)
+    if not isinstance(data, dict) or not set(data) <= set(types_of):
+        raise InputError(f"{cls.__name__} must have {', '.join(types_of)}, but is {data!r:.100}")
+    values = {}
+    for name, value in data.items():
+        good, values[name] = fitted(value, types_of[name])
+        if not good:
+            raise InputError(f"{name} must be {words(types_of[name])}, but is {value!r:.60}")
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise InputError(f"{cls.__name__}: {error}") from None
 
 
 def words(hint: Any) -> str:

@@ -1,0 +1,190 @@
+"""Reading that ends in what a file holds, or in one clear error: JSON, YAML and npz. Nothing is ever unpickled.
+
+Broken bytes lead libraries to errors of many kinds (NumPy alone raises ten). Here, and in the readers of recordings and
+maps, they become ``InputError``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toothwise.errors import InputError, ToothwiseError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = [
+    "check_array",
+    "check_yaml",
+    "parse_json",
+    "parse_yaml",
+    "read_arrays",
+    "read_json",
+    "read_text",
+    "read_yaml",
+    "understood",
+]
+
+MAX_NUMBERS = 2**31  # of one array: 8 GiB of float32
+_MOST_NODES = 200_000  # of a YAML file, each counted as often as aliases repeat it
+
+
+@contextmanager
+def understood(where: object, words: str, *others: type[Exception]) -> Iterator[None]:
+    """Around code that takes apart what a file holds: whatever is wrong with it is the file's fault.
+
+    Args:
+        where: the file, "" where the caller names it.
+        words: what is wrong, for the message.
+        others: errors that pass.
+
+    Raises:
+        InputError: for every other error but those of toothwise, which pass.
+    """
+    try:
+        yield
+    except Exception as error:  # broken content leads anywhere
+        if isinstance(error, (ToothwiseError, *others)):
+            raise
+        raise InputError(f"{where}: {words} ({_short(error)})" if where else f"{words} ({_short(error)})") from None
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, UTF-8.
+
+    Raises:
+        InputError: missing, not readable, or no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+
+
+def parse_json(text: str | bytes, where: object) -> Any:
+    """What a JSON text says; as toothwise never writes NaN and infinities, none is taken.
+
+    Raises:
+        InputError: no JSON, too deep, or a number that is not finite.
+    """
+
+    def refused(word: str) -> Any:
+        raise InputError(f"{where}: not readable as JSON (it has no {word})")
+
+    def finite(word: str) -> float:
+        value = float(word)
+        return value if math.isfinite(value) else refused(word[:20])
+
+    with understood(where, "not readable as JSON"):
+        return json.loads(text, parse_constant=refused, parse_float=finite)
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file says.
+
+    Raises:
+        InputError: missing, or as ``parse_json``.
+    """
+    return parse_json(read_text(path), path)
+
+
+def parse_yaml(text: str, where: object) -> Any:
+    """What a YAML text says.
+
+    Raises:
+        InputError: no YAML, too deep, or aliases that repeat each other without end.
+    """
+    import yaml
+
+    try:
+        with understood(where, "is not YAML"):
+            check_yaml(yaml.compose(text, yaml.SafeLoader), where)
+            return yaml.safe_load(text)
+    except InputError as error:
+        raise InputError(" ".join(str(error).split())) from None
+
+
+def check_yaml(node: Any, where: object) -> None:
+    """Refuse a tree of YAML nodes that its aliases make too large to be gone through, or endless.
+
+    Raises:
+        InputError: more nodes than anybody writes.
+    """
+    waiting, seen = [node], 0
+    while waiting:
+        seen += 1
+        if seen > _MOST_NODES:
+            raise InputError(f"{where}: not YAML (its aliases repeat each other, {_MOST_NODES} times and more)")
+        inside = getattr(waiting.pop(), "value", None)
+        for part in inside if isinstance(inside, list) else ():
+            waiting += part if isinstance(part, tuple) else (part,)
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file says.
+
+    Raises:
+        InputError: missing, or as ``parse_yaml``.
+    """
+    return parse_yaml(read_text(path), path)
+
+
+def check_array(stream: Any, name: str, size: int) -> None:
+    """Refuse a stored array by its header, before anything is allocated.
+
+    Args:
+        stream: binary, at the start of an NPY file.
+        name: of the array, for messages.
+        size: bytes of the file.
+
+    Raises:
+        InputError: Python objects, or more numbers than the file holds or is allowed.
+    """
+    import numpy as np
+
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    if dtype.hasobject:
+        raise InputError(f"the array {name!r} holds Python objects, which are not read")
+    if min(shape, default=0) < 0 or math.prod(shape) > MAX_NUMBERS or math.prod(shape) * dtype.itemsize > size:
+        raise InputError(f"the array {name!r} claims the shape {shape}, more than the file holds or is allowed")
+
+
+def read_arrays(path: Path, what: str) -> dict[str, np.ndarray]:
+    """All arrays of an npz file.
+
+    Args:
+        path: the file.
+        what: it should be, for messages.
+
+    Raises:
+        InputError: missing, or no such file of arrays.
+    """
+    import numpy as np
+
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        with understood(path, f"not readable as {what}"), zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                with archive.open(entry) as stream:
+                    check_array(stream, entry.filename, entry.file_size)
+            with np.load(path, allow_pickle=False) as data:
+                return {name: np.asarray(data[name]) for name in data.files}
+    except InputError as error:
+        text = str(error)
+        raise InputError(text if text.startswith(str(path)) else f"{path}: not readable as {what}: {text}") from None
