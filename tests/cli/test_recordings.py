@@ -127,7 +127,7 @@ def test_build_many_at_once_skips_what_cannot_be_used(folder, toothwise, tmp_pat
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--gears", "none.yaml"], "none.yaml: cannot be read"),
+        (["--gears", "none.yaml"], "none.yaml: no such file"),
         (["--gears", "{gears}", "--set", "signal=raw"], "signal must be one of"),
         (["--gears", "{gears}", "--set", "sginal=raw"], "allowed are signal"),
         (["--gears", "{gears}", "--set", "signal"], "--set takes NAME=VALUE"),
