@@ -138,7 +138,7 @@ def draw(target: Target, inputs: int, seed: int, place: Path) -> None:
 
 
 def _made(folder: Path) -> Path:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     return folder
 
 

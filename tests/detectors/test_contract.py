@@ -1,5 +1,6 @@
 """What every detector of the registry promises, and what the simple ones are in closed form."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -153,6 +154,38 @@ def test_saved_and_loaded(fitted, tmp_path):
     np.testing.assert_array_equal(a.score, b.score)
     np.testing.assert_array_equal(a.anomaly_map, b.anomaly_map)
     assert loaded.options == fitted.options
+
+
+def test_a_state_that_was_changed_is_refused(tmp_path):
+    folder = detectors.create("scan").fit(_maps(40, 0)).save(tmp_path / "d")
+    path = folder / "state.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"state\.safetensors: was changed after it was saved"):
+        detectors.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"options": {"nothing": 1}}, "not the options of scan"),
+        ({"options": []}, "misstates options"),
+        ({"shape": [9]}, "misstates shape"),
+        ({"shape": [9, -1]}, "misstates shape"),
+        ({"threshold": {"valu": 1}}, "not the options of scan"),
+        ({"threshold": True}, "misstates threshold"),
+        ({"info": {"maps": []}}, "misstates info.maps"),
+        ({"detector": ["scan"]}, "misstates detector"),
+        ({"format": [1]}, "format"),
+    ],
+)
+def test_a_description_that_says_something_else_is_refused(tmp_path, change, says):
+    folder = detectors.create("scan").fit(_maps(40, 0)).save(tmp_path / "d")
+    meta = json.loads((folder / "detector.json").read_text())
+    (folder / "detector.json").write_text(json.dumps(meta | change))
+    with pytest.raises(InputError, match=rf"detector\.json: {says}"):
+        detectors.load(folder)
 
 
 def test_health_maps_and_arrays_give_the_same(fitted):

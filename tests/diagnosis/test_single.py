@@ -129,7 +129,29 @@ def test_the_reference_is_read_back_and_belongs_to_its_detector(fitted, tmp_path
     with pytest.raises(InputError, match="fitted with a threshold on these 40"):
         learn_reference(other, fitted.as_maps(fitted.log_maps(40, 1)))
     (folder / "healthy.npz").write_bytes(b"PK nothing")
-    with pytest.raises(InputError, match=r"healthy\.npz: not a readable"):
+    with pytest.raises(InputError, match=r"healthy\.npz: not readable as a healthy reference"):
+        load_reference(folder, fitted.detector)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("score", lambda a: a[:-1]),
+        ("lines1", lambda a: a[:, 1:]),
+        ("row", lambda a: a.T),
+        ("scatter2", lambda a: a[:0]),
+        ("level", lambda a: a.astype(str)),
+        ("block", lambda a: a.astype(float)),
+        ("record", lambda a: a[None]),
+    ],
+)
+def test_a_reference_whose_arrays_do_not_fit_is_refused(fitted, tmp_path, name, change):
+    folder = fitted.detector.save(tmp_path / "run")
+    path = fitted.reference.save(folder)
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {key: file[key] for key in file.files}
+    np.savez(path, **{**arrays, name: change(arrays[name])})
+    with pytest.raises(InputError, match=r"healthy\.npz: "):
         load_reference(folder, fitted.detector)
 
 

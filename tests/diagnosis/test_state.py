@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toothwise.diagnosis.history import look_at
+from toothwise.diagnosis.history import Seen, look_at
 from toothwise.diagnosis.memory import fold
 from toothwise.diagnosis.records import bin_names, order_records, parse_bins, record_ids
 from toothwise.diagnosis.state import WatchState, read_state
@@ -99,12 +99,43 @@ def test_two_processes_do_not_overwrite_each_other(state, seen, fitted, tmp_path
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("{", "not readable as JSON"), ("[]", "not a state"), ('{"format": 9}', "format 9"), ('{"format": 1}', "not a state")],
+    [
+        ("{", "not readable as JSON"),
+        ("[]", "not a state"),
+        ('{"format": 9}', "format 9"),
+        ('{"format": 1}', "not a state"),
+    ],
 )
 def test_a_damaged_state(tmp_path, text, says):
     (tmp_path / "s.json").write_text(text)
     with pytest.raises(InputError, match=rf"s\.json: .*{says}"):
         read_state(tmp_path / "s.json", "x")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda d: d["settings"].update(run=2.5), "run must be a whole number"),
+        (lambda d: d["settings"].update(runs=5), "WatchSettings must have"),
+        (lambda d: d.update(bins="load"), "not a state"),
+        (lambda d: d["records"][1].update(channels=[0.5]), "channels of different lengths"),
+        (lambda d: d["records"].append(d["records"][0]), "holds a record twice"),
+        (lambda d: d["resets"].append({"at": 99, "reason": "x", "after": None}), "re-baselined at"),
+        (lambda d: d["heights"].update(healthy={"cusum": {}, "row": {}}), "not a state"),
+    ],
+)
+def test_a_state_that_contradicts_itself(tmp_path, change, says):
+    path = tmp_path / "s.json"
+    state = WatchState(path, "d", WatchSettings())
+    state.append(
+        [Seen(f"r{k}", float(k), "all", "x", (0.5,) * 3, (0.1,) * 3, 0.0, 1.0, False, "nothing", None) for k in (0, 1)]
+    )
+    state.write()
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match=rf"{says}"):
+        read_state(path, "d")
 
 
 _WRITER = """

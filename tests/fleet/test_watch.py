@@ -18,7 +18,7 @@ import pytest
 from toothwise import detectors
 from toothwise.diagnosis.reference import load_reference
 from toothwise.errors import InputError
-from toothwise.fleet.database import open_database
+from toothwise.fleet.database import Row, open_database
 from toothwise.fleet.decoding import Arrived, Decoder, clean
 from toothwise.fleet.keeper import Keeper
 from toothwise.fleet.live import follow
@@ -262,6 +262,20 @@ def test_sources_and_databases_that_cannot_be(tmp_path):
     (tmp_path / "d.db").write_text("not a database, but a text that is long enough to be read as one" * 20)
     with pytest.raises(InputError, match="cannot be opened"):
         open_database(str(tmp_path / "d.db"))
+
+
+def test_a_database_that_is_damaged_is_told(tmp_path):
+    path = tmp_path / "d.db"
+    opened = open_database(str(path))
+    row = Row("m", "r", 0, {"name": "r"}, {})
+    assert opened.append(row, {"detector": "x"})
+    opened.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE diagnoses SET seen = '{'")
+    again = open_database(str(path))
+    with pytest.raises(InputError, match=r"d\.db: damaged"):
+        again.seen("m")
+    again.close()
 
 
 def test_names_that_a_database_would_not_take():

@@ -230,6 +230,8 @@ def check_meta(meta: Any, path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: format {meta['format']!r:.20} is not {FORMAT}, the one this version reads")
     kinds = {"detector": str, "options": dict, "shape": list, "threshold": dict | None, "info": dict}
     wrong = [name for name, kind in kinds.items() if not isinstance(meta[name], kind)]
+    if not wrong and not isinstance(meta["info"].get("maps", {}), dict):
+        wrong = ["info.maps"]
     if wrong or len(meta["shape"]) != 2 or any(type(n) is not int or not 0 < n < 2**16 for n in meta["shape"]):
         raise InputError(f"{path}: misstates {', '.join(wrong) or 'shape'}")
     return meta

@@ -198,7 +198,7 @@ def _heights(data: dict[str, Any]) -> Heights:
     rules = {
         rule: {
             tier: RuleHeight(float(h["height"]), float(h["stated"]), (float(h["interval"][0]), float(h["interval"][1])))
-            for tier, h in data[rule].items()
+            for tier, h in ((tier, data[rule][tier]) for tier in ("alarm", "warning"))
         }
         for rule in ("cusum", "row")
     }

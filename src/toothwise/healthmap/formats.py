@@ -153,6 +153,7 @@ def write_tiff(health_map: HealthMap, path: Path) -> None:
 # PNG, 16 bits
 
 _SCALE_KEY = "toothwise-scale"
+_PACKED = 1032  # bytes that deflate makes of one at most
 
 
 def read_png(path: Path, scale: float | None = None) -> HealthMap:
@@ -165,8 +166,9 @@ def read_png(path: Path, scale: float | None = None) -> HealthMap:
 
     try:
         with Image.open(path) as image:
-            if math.prod(image.size) > MAX_PIXELS:
-                raise InputError(f"the image claims {image.size[0]} x {image.size[1]} pixels, more than is allowed")
+            if math.prod(image.size) > min(MAX_PIXELS, _PACKED * path.stat().st_size):
+                claimed = f"{image.size[0]} x {image.size[1]} pixels"
+                raise InputError(f"the image claims {claimed}, more than is allowed or the file can hold")
             if image.mode not in ("I;16", "I;16B", "I"):
                 raise InputError(f"a map is a grey PNG of 16 bits, but this one has the mode {image.mode}")
             stated = float(image.info.get(_SCALE_KEY, 1.0 if scale is None else scale))

@@ -15,7 +15,8 @@ from toothwise.diagnosis.findings import MapDiagnosis
 from toothwise.diagnosis.reference import HealthyReference, evidence_of, fingerprint, load_reference
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.errors import InputError, ToothwiseError
-from toothwise.healthmap.core import Axis
+from toothwise.healthmap.core import Axis, gear_from_json
+from toothwise.reading import understood
 from toothwise.serving.export import check_maps
 from toothwise.serving.manifest import is_exported, read_manifest
 from toothwise.serving.opening import open_detector
@@ -222,6 +223,9 @@ def open_service(run: str | Path, *, threads: int | None = None) -> Service:
     known = (exported.gear if exported is not None else detector.info.get("maps")) or {}
     by_record = reference is not None and reference.by_record
     names = known.get("rows") or "driving tooth", known.get("columns") or ("record" if by_record else "driven tooth")
+    if known.get("gear") is not None:
+        with understood(folder, "misstates its gears"):
+            gear_from_json(known["gear"])
     return Service(
         run=folder.resolve().name,
         detector=detector,

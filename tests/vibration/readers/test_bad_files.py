@@ -1,6 +1,7 @@
 """Files that cannot be used: one clear line that names the file, whatever is wrong with it."""
 
 import hashlib
+import resource
 import sys
 import zlib
 
@@ -183,3 +184,61 @@ def test_a_package_that_is_not_installed_names_its_extra(tmp_path, monkeypatch, 
 
 def test_need_gives_the_module():
     assert need("h5py", "hdf5") is h5py
+
+
+def test_hdf5_reads_nothing_from_other_files(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"password" * 100)
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["acc"] = ACC
+    layout = h5py.VirtualLayout((300,), "f8")
+    layout[:] = h5py.VirtualSource(tmp_path / "other.h5", "acc", (300,))
+    makes = {
+        "external": lambda file: file.create_dataset("acc", (800,), "i1", external=[(str(secret), 0, 800)]),
+        "one": lambda file: file.create_dataset("acc", (1,), "i1", external=[(str(secret), 0, 1)]),
+        "virtual": lambda file: file.create_virtual_dataset("acc", layout),
+        "link": lambda file: file.__setitem__("acc", h5py.ExternalLink(str(tmp_path / "other.h5"), "acc")),
+    }
+    for name, make in makes.items():
+        path = tmp_path / f"{name}.h5"
+        with h5py.File(path, "w") as file:
+            make(file)
+            file["fs"] = 100.0
+        refused(path, "holds no signal$" if name == "link" else "acc is in another file")
+
+
+def test_hdf5_that_claims_what_nobody_stored(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("acc", (2 * 10**9,), "f4", chunks=(1000,))
+    refused(
+        tmp_path / "a.h5", r"damaged: acc claims the shape \(2000000000,\), but 0 bytes are stored", sampling_rate=1
+    )
+
+
+def test_hdf5_with_a_text_that_claims_to_be_endless(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["acc"], file["fs"], file["unit"] = ACC, 100.0, "m/s^2"
+        at = file["unit"].id.get_offset()
+    assert read_record(path).unit == "m/s^2"
+    with path.open("r+b") as raw:
+        raw.seek(at)
+        raw.write(b"\xff\xff\xff\x7f")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    record = read_record(path)
+    assert (record.unit, list(record.provenance["left_out"])) == ("unknown", ["unit"])
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
+
+
+def test_mf4_that_claims_too_much_is_refused_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    write(tmp_path / "whole.mf4", ".mf4")
+    raw = (tmp_path / "whole.mf4").read_bytes()
+    own = tmp_path / "tmp"
+    own.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(own))
+    at = raw.index(np.array([300], "<u8").tobytes(), raw.index(b"##CG"))  # cycles of the channel group
+    (tmp_path / "a.mf4").write_bytes(raw[:at] + np.array([10**9], "<u8").tobytes() + raw[at + 8 :])
+    refused(tmp_path / "a.mf4", "damaged: group 0 claims 16000000000 bytes")
+    (tmp_path / "b.mf4").write_bytes(raw[:200])
+    refused(tmp_path / "b.mf4", "cannot be read")
+    assert list(own.iterdir()) == []

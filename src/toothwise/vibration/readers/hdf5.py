@@ -62,6 +62,9 @@ def read(path: Path) -> Contents:
             for column in node.dtype.names:
                 _list(contents, places, key, f"{name}.{column}", node.shape, node.dtype[column], column)
         elif h5py.check_string_dtype(node.dtype) is not None and node.size == 1:
+            if node.id.get_type().is_variable_str() and not _is_short(path, node.id.get_offset()):
+                contents.left_out[name] = "a text that is too long, or stored in an unusual way"
+                return
             contents.note(name, np.asarray(node.asstr(errors="replace")[()]).reshape(-1)[0])
         elif node.dtype.kind in "iuf" and node.size == 1:
             contents.note(name, node[()])
@@ -74,6 +77,15 @@ def read(path: Path) -> Contents:
     for name, signal in list(contents.signals.items()):
         contents.signals[name] = _with_attributes(contents, signal.parent or name, signal)
     return contents
+
+
+def _is_short(path: Path, offset: int | None) -> bool:
+    """Whether a text that is stored as length and place says a possible length: HDF5 allocates whatever it says."""
+    if offset is None:
+        return False
+    with path.open("rb") as file:
+        file.seek(offset)
+        return int.from_bytes(file.read(4), "little") <= _LONGEST_TEXT
 
 
 def _list(
