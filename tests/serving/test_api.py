@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import io
 import json
+import re
+import subprocess
+import sys
 import tempfile
 
 import numpy as np
@@ -271,8 +276,38 @@ def test_the_report_is_one_page_with_everything(client):
     assert "Driving tooth 4 stands out" in answer.text
     assert "&lt;b&gt;x" in answer.text
     assert "<b>x" not in answer.text
-    assert "http" not in answer.text.replace("data:image/png;base64", "")[:2000]
-    assert answer.text.count("<img") == 1
+    assert re.findall(r"""(?:src|href)\s*=\s*["']?(?!data:|#)([^"'\s>]+)""", answer.text) == []
+    assert answer.text.count("<svg") + answer.text.count("<img") >= 3
+
+
+def test_the_report_names_what_was_sent_and_looks_nothing_up(client, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.npz").write_bytes(b"a file of the server")
+    files = [("file", ("a.npz", npz(noise(1, 5, row=4)))), ("file", ("a.npz", npz(noise(1, 6))))]
+    answer = client.post("/v1/report", files=files)
+    assert answer.status_code == 200, answer.text
+    assert "a.npz (2)" in answer.text
+    assert hashlib.sha256(b"a file of the server").hexdigest()[:12] not in answer.text
+
+
+def test_the_report_needs_no_torch(scan):
+    code = (
+        "import sys\nimport numpy as np\n"
+        "from toothwise.serving.report import report_of\nfrom toothwise.serving.service import Job, open_service\n"
+        "print(report_of([Job(np.ones((1, 9, 14), np.float32) + np.eye(9, 14, dtype=np.float32) / 9, ('a',))],"
+        " open_service(sys.argv[1])))\nassert not {'torch', 'anomalib', 'timm'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, scan.exported], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.startswith("<!doctype html>")
+
+
+def test_no_report_without_a_healthy_reference(service):
+    bare = dataclasses.replace(service, reference=None)
+    with TestClient(create_app(bare), base_url=ADDRESS) as client:
+        values = noise(1, 5)[0].tolist()
+        assert client.post("/v1/diagnose", json={"values": values}).status_code == 200
+        error(client.post("/v1/report", json={"values": values}), 422, "invalid", "no healthy reference")
 
 
 def test_a_token_opens_what_is_protected(service):

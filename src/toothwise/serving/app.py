@@ -30,7 +30,7 @@ from toothwise.serving.limits import Limits, Refusal
 from toothwise.serving.metrics import Metrics
 from toothwise.serving.report import report_of
 from toothwise.serving.schemas import Answers, Health, Model, batch_body, diagnose_body, refusals
-from toothwise.serving.service import INCLUDE, Job, Service
+from toothwise.serving.service import Job, Service
 from toothwise.serving.web_page import page_files
 
 __all__ = ["Settings", "create_app"]
@@ -237,13 +237,12 @@ def _add_diagnosis(
     )
     async def report(request: Request) -> Response:
         with intake.place():
-            jobs = [
-                Job(job.values, job.records, frozenset(INCLUDE))
-                for job in await intake.jobs(request)
-                if isinstance(job, Job)
-            ]
-            found = await answers([*jobs])
-            page = await intake.aside(partial(report_of, found, service))
+            jobs = [job for job in await intake.jobs(request) if isinstance(job, Job)]
+            try:
+                async with asyncio.timeout(limits.seconds):
+                    page = await intake.aside(partial(report_of, jobs, service))
+            except TimeoutError:
+                raise Refusal(503, "busy", f"the report would take more than {limits.seconds:g} s", retry=5) from None
             name = {"content-disposition": 'attachment; filename="toothwise-report.html"'}
             return Response(page, media_type="text/html", headers=name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -55,6 +56,7 @@ class Service:
         rows, columns: axes of its maps.
         gear: of the maps, as JSON, or None.
         files: sha256 of each file of an exported folder.
+        alone: held while the detector works: not every engine takes two threads at once.
     """
 
     run: str
@@ -64,6 +66,7 @@ class Service:
     columns: Axis
     gear: dict[str, Any] | None
     files: dict[str, str] = field(default_factory=dict)
+    alone: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -94,21 +97,22 @@ class Service:
     def _together(self, jobs: Sequence[Job]) -> list[list[dict[str, Any]]]:
         values = np.concatenate([job.values for job in jobs])
         records = [record for job in jobs for record in job.records]
-        found = self.detector.predict(values)
         judged: list[MapDiagnosis | None] = [None] * len(values)
-        if self.reference is not None:
-            judged = list(
-                diagnose_maps(
-                    values,
-                    self.detector,
-                    self.reference,
-                    rate=RATE,
-                    rows=self.rows,
-                    columns=self.columns,
-                    records=records,
-                    first=found,
+        with self.alone:
+            found = self.detector.predict(values)
+            if self.reference is not None:
+                judged = list(
+                    diagnose_maps(
+                        values,
+                        self.detector,
+                        self.reference,
+                        rate=RATE,
+                        rows=self.rows,
+                        columns=self.columns,
+                        records=records,
+                        first=found,
+                    )
                 )
-            )
         rows, columns = evidence_of(found)
         answers, at = [], 0
         for job in jobs:
