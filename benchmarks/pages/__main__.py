@@ -16,6 +16,7 @@ from encoder import encoder
 from family import family
 from hums2023 import hums2023
 from performance import performance
+from service import service
 from severity import severity
 
 from diagnosis import diagnosis
@@ -32,6 +33,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/results.md": results,
     "docs/diagnosis-results.md": diagnosis,
     "docs/performance.md": performance,
+    "docs/service-results.md": service,
 }
 
 
