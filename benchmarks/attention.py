@@ -4,7 +4,8 @@
     python benchmarks/attention.py --quick    # a minute; prints, and writes only where --output says so
 
 Beside time and peak memory: counted operations and bytes, and the share of what this machine was measured to do (a
-matrix product, a copy). ``--compile`` adds both compiled by torch.compile, which needs a C++ compiler.
+matrix product, a copy). Full runs also compile both by torch.compile on the first grid (quick ones with ``--compile``);
+where that cannot run, for want of a C++ compiler, the result says so.
 """
 
 from __future__ import annotations
@@ -88,6 +89,15 @@ def measure(case: dict[str, Any], peak: Peak, *, rounds: int, device: str, compi
     return row
 
 
+def why_not_compiled() -> str | None:
+    """What keeps torch.compile from running here; None = nothing."""
+    try:
+        torch.compile(lambda x: x.sin() + x.cos())(torch.ones(8))
+    except Exception as error:  # the compiler's errors have no common base
+        return " ".join(str(error).split())[:160]
+    return None
+
+
 def ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
     """Every ratio under a name of its own, for the guard against regressions."""
     return {
@@ -113,11 +123,13 @@ def main() -> None:
     peak = measured_peak(args.device)
     print({name: f"{value / 1e9:.0f} G/s" for name, value in peak.items()})
     rows = []
+    wanted = args.compile or not args.quick
+    reason = why_not_compiled() if wanted else None
     for dim, heads in MODELS[: 1 if args.quick else None]:
         for side, batch in GRIDS[:: 2 if args.quick else 1]:
             for precision in PRECISIONS:
                 case = {"dim": dim, "heads": heads, "side": side, "batch": batch, "precision": precision}
-                compiled = args.compile and (dim, side) == (MODELS[0][0], GRIDS[0][0])
+                compiled = wanted and reason is None and (dim, side) == (MODELS[0][0], GRIDS[0][0])
                 row = measure(case, peak, rounds=rounds, device=args.device, compiled=compiled)
                 rows.append(row)
                 told = (f"{k} {v['ratio']:.2f} (memory {v['memory_ratio']:.2f})" for k, v in row["ways"].items())
@@ -126,6 +138,8 @@ def main() -> None:
     name = "attention.json" if args.device == "cpu" else f"attention_{args.device}.json"
     output = args.output or (None if args.quick else Path(__file__).parent / "results" / name)
     result = {"peak": peak, "promised": PROMISED, "rows": rows, "ratios": ratios(rows)}
+    if reason is not None:
+        result["not_compiled"] = reason
     if output:
         print(write_result(output, config, result, seed=0))
 

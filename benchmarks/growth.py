@@ -24,10 +24,14 @@ from measuring.counting import peak_bytes
 from measuring.fitted import exponent
 from measuring.paired import paired
 
-from toothwise import GearPair, build_map, detectors
+from toothwise import GearPair, HealthMapBatch, build_map, detectors, write_map
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
-from toothwise.diagnosis import judge, learn_baseline, learn_reference, look_at
+from toothwise.diagnosis import WatchSettings, judge, learn_baseline, learn_reference, look_at
+from toothwise.diagnosis.memory import Memory, fold
+from toothwise.diagnosis.state import WatchState
+from toothwise.fleet.run import ScoreOptions, score_fleet
+from toothwise.healthmap.core import Axis
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 from toothwise.vibration.records import Tachometer, VibrationRecord
@@ -35,6 +39,8 @@ from vibration import DRIVEN, DRIVING, RATE, make
 
 Make = Callable[[int], Callable[[], Any]]  # a size -> what is measured
 SHAPE = (18, 35)  # of maps where records are judged
+RESULT = Path(__file__).resolve().parent / "results" / "growth.json"
+PICTURE = RESULT.parents[2] / "docs" / "images" / "growth.png"
 
 
 def allocated(work: Callable[[], Any]) -> int:
@@ -92,6 +98,52 @@ def records() -> Make:
     return sized
 
 
+def appended(folder: Path) -> Make:
+    """A watch that has seen so many records takes 10 more, one by one: each is judged and the state is written."""
+    healthy = generate("C", 200, False, shape=SHAPE, seed=0)[0]
+    detector, _ = fit_with_threshold(lambda: detectors.create("scan"), healthy, 0.01)
+    reference = learn_reference(detector, healthy)
+    baseline, settings = learn_baseline(reference), WatchSettings()
+    new = 10
+
+    def sized(n: int) -> Callable[[], Any]:
+        values = generate("C", n + new, False, shape=SHAPE, seed=1)[0]
+        table = pd.DataFrame({"record": [f"{k:06d}" for k in range(n + new)]})
+        seen, _ = look_at(values, table, detector, reference, baseline)
+        heights = {"healthy": judge(seen[:50], baseline, settings).heights}
+        begun = fold(seen[:n], baseline, settings, heights["healthy"], past=Memory())
+
+        def work() -> None:
+            state = WatchState(folder / f"state_{n}.json", reference.detector, settings)
+            state.path.unlink(missing_ok=True)
+            state.records, state.past = begun
+            for one in seen[n:]:
+                state.append([one])
+                judge(state.records, baseline, settings, past=state.past, heights=lambda learned: heights["healthy"])
+                state.records, state.past = fold(state.records, baseline, settings, heights["healthy"], past=state.past)
+                state.write()
+
+        return work
+
+    return sized
+
+
+def scored(folder: Path) -> Make:
+    """``toothwise score`` over files of 250 maps each, in this process."""
+    run = detectors.create("scan").fit(generate("C", 400, False, seed=0)[0]).save(folder / "scan")
+    axes = Axis.teeth("driving tooth", 31), Axis.teeth("driven tooth", 95)
+
+    def sized(n: int) -> Callable[[], Any]:
+        place = folder / f"maps_{n}"
+        place.mkdir()
+        for k in range(n // 250):
+            write_map(HealthMapBatch(generate("C", 250, False, seed=k)[0], *axes), place / f"{k}.npz")
+        options = ScoreOptions(workers=0, anew=True)
+        return lambda: score_fleet(str(run), str(place), str(folder / f"scores_{n}"), options)
+
+    return sized
+
+
 def recording(folder: Path) -> Make:
     """From a recording of so many seconds to a map."""
 
@@ -116,6 +168,8 @@ def cases(quick: bool, folder: Path) -> dict[str, tuple[Make, list[int], str, in
         "scan_learned, prediction": (scan("scan_learned"), maps, "maps", 5),
         "map generator": (lambda n: partial(generate, "C", n, True, seed=1), maps, "maps", 5),
         "diagnosis of a sequence": (records(), [50, 100, 200, 400, 800][small], "records", 3),
+        "watch that takes 10 more records": (appended(folder), [400, 1000, 2000, 4000][small], "records before", 3),
+        "`toothwise score`, file by file": (scored(folder), [500, 1000, 2000, 4000][small], "maps", 3),
         "recording to map": (recording(folder), [15, 30, 60, 120][: 3 if quick else None], "seconds of recording", 3),
     }
     if not quick:
@@ -153,7 +207,9 @@ def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
         sizes = np.array(row["sizes"]) / row["sizes"][0]
         for axes, key, what in ((left, "seconds", "time"), (right, "peak_mib", "memory")):
             cost = np.array(row[key]) / row[key][0]
-            axes.plot(sizes, cost, "o-", label=f"{name}: {row[f'exponent_of_{what}']:.2f}", markersize=4)
+            axes.plot(
+                sizes, cost, "o-", label=f"{name.replace('`', '')}: {row[f'exponent_of_{what}']:.2f}", markersize=4
+            )
     for axes, what in ((left, "Processor time"), (right, "Peak memory")):
         ends = np.array(axes.get_xlim()).clip(1)
         axes.plot([1, ends[1]], [1, ends[1]], "k--", linewidth=1, label="in proportion: 1")
@@ -172,18 +228,18 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    here, found = Path(__file__).parent, {}
+    found = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, (how, sizes, unit, rounds) in cases(args.quick, Path(folder)).items():
             found[name] = measure(how, sizes, unit, rounds, of_network="dinomaly" in name)
             row = found[name]
             print(f"{name:<40} time {row['exponent_of_time']:.2f}, memory {row['exponent_of_memory']:.2f}", flush=True)
-    output = args.output or (None if args.quick else here / "results" / "growth.json")
+    output = args.output or (None if args.quick else RESULT)
     ratios = {f"{name}, exponent of time": row["exponent_of_time"] for name, row in found.items()}
     if output:
         print(write_result(output, {"quick": args.quick, "threads": 1}, {"growth": found, "ratios": ratios}, seed=0))
-    if output and output.parent == here / "results":
-        draw(found, here.parent / "docs" / "images" / "growth.png")
+    if output and output.resolve() == RESULT:
+        draw(found, PICTURE)
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ def main() -> None:
         for batch in (1,) if args.quick else (1, 32):
             takes = {name: given(name, maps[:batch]) for name in ways}
             works = {name: partial(way, takes[name]) for name, way in ways.items()}
-            times = paired(works, rounds=rounds if batch == 1 else max(2, rounds // 5), warm_up=2 if batch == 1 else 1)
+            times = paired(works, rounds=rounds if batch == 1 else max(2, rounds // 5), warm_up=int(batch == 1))
             for name, taken in times.items():
                 facts = taken.facts(times[BASE])
                 facts["maps_per_second"] = round(1e3 * batch / facts["cpu_ms"], 2)

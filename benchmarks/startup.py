@@ -1,36 +1,61 @@
-"""Time of ``import toothwise`` and of ``toothwise --help``, each in a new process; writes results/startup.json.
+"""Time of ``import toothwise``, of ``toothwise --help`` and of ``toothwise predict`` on one file, each a new process.
 
-    python benchmarks/startup.py
+    python benchmarks/startup.py            # writes results/startup.json
     python benchmarks/startup.py --quick    # few rounds; writes only where --output says so
 
-The time of an interpreter that does nothing is measured in the same rounds, because it is part of both.
+The detector is a hardly trained Directional Dinomaly with the encoder of the package, saved (PyTorch runs it) and
+exported. The time of an interpreter that does nothing is measured in the same rounds, because it is part of all.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+from toothwise import HealthMap, detectors, write_map
+from toothwise.healthmap.core import Axis
 from toothwise.results import write_result
+from toothwise.serving.export import export
+from toothwise.simulate.maps import generate
 
+TOOTHWISE = [sys.executable, "-m", "toothwise.cli"]
 COMMANDS = {
     "python, nothing": [sys.executable, "-c", "pass"],
     "import toothwise": [sys.executable, "-c", "import toothwise"],
-    "toothwise --help": [sys.executable, "-m", "toothwise.cli", "--help"],
-    "toothwise fit --help": [sys.executable, "-m", "toothwise.cli", "fit", "--help"],
+    "toothwise --help": [*TOOTHWISE, "--help"],
+    "toothwise fit --help": [*TOOTHWISE, "fit", "--help"],
 }
 PROMISED = {"import toothwise": 0.3, "toothwise --help": 0.5}
+PREDICT = "toothwise predict, {}"
+SHARE = 1 / 3  # of PyTorch's time that ONNX Runtime may take
 
 
-def seconds(command: list[str]) -> float:
-    """Wall time of one run."""
-    begin = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - begin
+def seconds(command: list[str]) -> tuple[float, float]:
+    """Of one run: by the clock, and of the processor."""
+    begin, before = time.perf_counter(), os.times()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    after = os.times()
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    return time.perf_counter() - begin, spent
+
+
+def predictions(folder: Path) -> dict[str, list[str]]:
+    """Commands that score one map, by what runs the network."""
+    values = generate("C", 17, False, seed=0)[0]
+    detectors.create("dinomaly_directional", max_steps=1).fit(values[:16]).save(folder / "PyTorch")
+    for name, form in (("ONNX Runtime", "onnx"), ("OpenVINO", "openvino")):
+        export(folder / "PyTorch", folder / name, format=form)
+    rows, columns = values.shape[1:]
+    axes = Axis.teeth("driving tooth", rows), Axis.teeth("driven tooth", columns)
+    write_map(HealthMap(values[16], *axes), folder / "one.npz")
+    engines = ("PyTorch", "ONNX Runtime", "OpenVINO")
+    return {PREDICT.format(e): [*TOOTHWISE, "predict", str(folder / e), str(folder / "one.npz")] for e in engines}
 
 
 def main() -> None:
@@ -41,31 +66,37 @@ def main() -> None:
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     rounds = args.rounds or (5 if args.quick else 15)
-    taken: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for number in range(rounds + 1):
-        for name, command in COMMANDS.items():
-            value = seconds(command)
-            if number:
-                taken[name].append(value)
+    with tempfile.TemporaryDirectory() as folder:
+        commands = COMMANDS | predictions(Path(folder))
+        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+        for number in range(rounds + 1):
+            for name, command in commands.items():
+                value = seconds(command)
+                if number:
+                    taken[name].append(value)
     result = {
         name: {
-            "median_seconds": round(statistics.median(values), 4),
-            "largest_seconds": round(max(values), 4),
+            "median_seconds": round(statistics.median(wall for wall, _ in values), 4),
+            "largest_seconds": round(max(wall for wall, _ in values), 4),
+            "cpu_seconds": round(statistics.median(cpu for _, cpu in values), 4),
             "promised_seconds": PROMISED.get(name),
         }
         for name, values in taken.items()
     }
     for name, row in result.items():
-        print(f"{name:<22} {row['median_seconds']:.3f} s (largest {row['largest_seconds']:.3f} s)")
-    nothing = result["python, nothing"]["median_seconds"]
+        print(f"{name:<32} {row['median_seconds']:.3f} s, of the processor {row['cpu_seconds']:.3f} s")
     ratios = {
-        f"{name} / python, nothing": round(row["median_seconds"] / nothing, 3)
+        f"{name} / python, nothing": round(row["cpu_seconds"] / result["python, nothing"]["cpu_seconds"], 3)
         for name, row in result.items()
-        if name != "python, nothing"
+        if name in COMMANDS and name != "python, nothing"
     }
+    base = result[PREDICT.format("PyTorch")]["cpu_seconds"]
+    for engine in ("ONNX Runtime", "OpenVINO"):
+        ratios[f"predict, {engine} / PyTorch"] = round(result[PREDICT.format(engine)]["cpu_seconds"] / base, 4)
+    print(ratios)
     output = args.output or (None if args.quick else Path(__file__).parent / "results" / "startup.json")
     if output:
-        print(write_result(output, {"rounds": rounds}, {**result, "ratios": ratios}))
+        print(write_result(output, {"rounds": rounds, "share": SHARE}, {**result, "ratios": ratios}))
 
 
 if __name__ == "__main__":

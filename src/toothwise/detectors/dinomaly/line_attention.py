@@ -192,6 +192,7 @@ class _Attention:
         else:
             kv, k_sum = self.k.mT @ self.v, self.k.sum(1, keepdim=True)
             got = torch.bmm(g, kv.mT, out=of_q)
+            del kv  # before the next of its size is made
             total, met = self.q @ k_sum.mT, torch.mul(self.q, got, out=of_k).sum(-1, keepdim=True)
         if self.common:
             more, more_got = self._together(self.q) @ self.common_k.mT, self._together(g) @ self.common_v.mT
