@@ -166,6 +166,6 @@ def test_watched_record_by_record_the_same_tooth_is_named_and_the_few_days_are_t
     assert d.state == "alarm"
     assert _near(d.teeth[0].tooth, 8)
     assert d.alarm.first >= 250 - maps.healthy.sum()
-    assert "do not support the stated rate" in d.confidence
+    assert "So few cannot confirm that number" in d.confidence
     again = watch_run(maps, run.detector)
     assert again.as_json() == d.as_json()

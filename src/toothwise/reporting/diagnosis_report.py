@@ -83,7 +83,7 @@ def report_of_run(data: Mapping[str, Any], evidence: RunEvidence, tell: Language
         subtitle = tell.say(
             "Map of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}", **place
         )
-    elif "diagnosis" in data and data["fitted_on"]:
+    elif "diagnosis" in data and data.get("fitted_on"):  # a run of the main job tells no maps that were fitted on
         subtitle = tell.say(
             "{maps} maps of {rows} x {columns} from {files}, the first {known} of them known as healthy and not "
             "judged; diagnosed on {date} with detector {detector}",
