@@ -4,8 +4,8 @@
     python benchmarks/attention.py --quick    # a minute; prints, and writes only where --output says so
 
 Beside time and peak memory: counted operations and bytes, and the share of what this machine was measured to do (a
-matrix product, a copy). Full runs also compile both by torch.compile on the first grid (quick ones with ``--compile``);
-where that cannot run, for want of a C++ compiler, the result says so.
+matrix product, a copy). ``--compile`` adds both compiled by torch.compile on the first grid; where that cannot run, for
+want of a C++ compiler, the result says so.
 """
 
 from __future__ import annotations
@@ -123,13 +123,12 @@ def main() -> None:
     peak = measured_peak(args.device)
     print({name: f"{value / 1e9:.0f} G/s" for name, value in peak.items()})
     rows = []
-    wanted = args.compile or not args.quick
-    reason = why_not_compiled() if wanted else None
+    reason = why_not_compiled() if args.compile else None
     for dim, heads in MODELS[: 1 if args.quick else None]:
         for side, batch in GRIDS[:: 2 if args.quick else 1]:
             for precision in PRECISIONS:
                 case = {"dim": dim, "heads": heads, "side": side, "batch": batch, "precision": precision}
-                compiled = wanted and reason is None and (dim, side) == (MODELS[0][0], GRIDS[0][0])
+                compiled = args.compile and reason is None and (dim, side) == (MODELS[0][0], GRIDS[0][0])
                 row = measure(case, peak, rounds=rounds, device=args.device, compiled=compiled)
                 rows.append(row)
                 told = (f"{k} {v['ratio']:.2f} (memory {v['memory_ratio']:.2f})" for k, v in row["ways"].items())

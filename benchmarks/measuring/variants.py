@@ -112,6 +112,7 @@ def quantise(source: Path, target: Path, healthy: np.ndarray, detector: Detector
 
 def _torch(detector: Detector, precision: str) -> Score:
     graph = graph_of(detector)
+    graph.images.register_forward_hook(lambda module, given, images: images.float())  # as the encoder wants them
 
     @torch.inference_mode()
     def run(maps: np.ndarray) -> np.ndarray:
