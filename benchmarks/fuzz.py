@@ -129,7 +129,7 @@ def draw(target: Target, inputs: int, seed: int, place: Path) -> None:
                 file = place / f"failure-{len(failures)}"
                 file.write_bytes(content)
                 failures[f"{found.kind} {where}"] = {"kind": found.kind, "text": found.text, "file": str(file)}
-        if time.monotonic() - state["told"] > 1.0:
+        if isinstance(found, Failure) or time.monotonic() - state["told"] > 1.0:
             state["told"] = time.monotonic()
             tell()
 
