@@ -171,7 +171,8 @@ def test_what_began_with_a_tooth_and_spread_is_told_in_that_order(fitted, height
     x[100:] += fitted.growing(100, 0, 2.0)[:, None, None]
     d = fitted.judge(x, heights=heights)
     assert (d.pattern, d.began_with) == ("whole gear", "driving tooth 5")
-    assert d.verdict.startswith(f"Driving tooth 5 alarmed first, at record {d.alarm.first_record}; by now the whole gear")
+    first = f"Driving tooth 5 alarmed first, at record {d.alarm.first_record}; by now the whole gear"
+    assert d.verdict.startswith(first)
     assert "driving tooth 5 first" in d.next_look
 
 
