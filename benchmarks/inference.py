@@ -1,8 +1,8 @@
 """Latency, throughput and accuracy of trained detectors in every engine and precision, against anomalib's Dinomaly.
 
     python benchmarks/inference.py            # an hour with its training; writes results/inference.json
-    python benchmarks/inference.py --fitted DIR    # keeps trained detectors, exports and scores there, or takes them
-    python benchmarks/inference.py --fitted DIR --untimed    # all but the timing, which wants an idle machine
+    python benchmarks/inference.py --fitted DIR    # keeps detectors, exports, scores and times there, or takes them
+    python benchmarks/inference.py --fitted DIR --part scores    # all but the times, which want an idle machine
     python benchmarks/inference.py --quick    # batch 1, hardly trained; writes only where --output says so
 
 From a map to its score, one thread each, in one process and in turns. Ours begin with the map itself and end with the
@@ -14,7 +14,9 @@ maps with the same decision as PyTorch in float32 at the detector's threshold.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -40,6 +42,7 @@ ENCODERS = {"own encoder": EMBEDDED, "ViT-S": ENCODER}
 KINDS = {"plain": "dinomaly", "directional": "dinomaly_directional"}
 BASE = "anomalib, ViT-S, PyTorch, float32"
 FIRST = "PyTorch, float32"  # what decisions are compared with
+MANY = "directional"  # kind that is timed in large batches; the plain one costs nearly the same
 PROMISED = {"speed": 3.0, "one_map": 10.0, "auroc_loss": 0.002, "same_decisions": 0.995}
 TRAIN, CALIBRATION, CONTRAST, RATE = 300, 32, (1.2, 1.3), 0.01
 
@@ -116,6 +119,23 @@ def accuracy(
     return found
 
 
+def speeds(
+    ways: dict[str, Score], given: Callable[[str, np.ndarray], Any], rounds: int, batches: tuple[int, ...]
+) -> dict[str, dict[str, Any]]:
+    """Time of every way and batch, all of them in turns: name -> "batch_1" -> facts."""
+    maps, found = test_maps(16)[0], {name: dict[str, Any]() for name in ways}
+    for batch in batches:
+        # engines keep what a batch took: those of all ways together would fill the memory of a small machine
+        chosen = ways if batch == 1 else {name: way for name, way in ways.items() if MANY in name or name == BASE}
+        works = {name: partial(way, given(name, maps[:batch])) for name, way in chosen.items()}
+        times = paired(works, rounds=rounds if batch == 1 else max(2, rounds // 5), warm_up=int(batch == 1))
+        for name, taken in times.items():
+            facts = taken.facts(times[BASE])
+            found[name][f"batch_{batch}"] = facts | {"maps_per_second": round(1e3 * batch / facts["cpu_ms"], 2)}
+            print(f"batch {batch:>2}, {name:<58} {facts['cpu_ms']:8.1f} ms, {1 / facts['ratio']:5.2f} x", flush=True)
+    return found
+
+
 def main() -> None:
     """Train, measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -124,7 +144,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=150, help="of the training")
     parser.add_argument("--maps", type=int, default=300, help="healthy test maps, and as many faulty ones")
     parser.add_argument("--fitted", type=Path)
-    parser.add_argument("--untimed", action="store_true")
+    parser.add_argument("--part", default="all", choices=["all", "scores", "times"], help="all = and write the result")
+    parser.add_argument("--unscored", default="^$", metavar="PATTERN", help="ways without AUROC")
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -156,26 +177,22 @@ def main() -> None:
         config = {"rounds": rounds, "threads": 1, "quick": args.quick, "steps": steps, "training_maps": TRAIN}
         config |= {"test_maps": args.maps, "contrast": CONTRAST, "false_alarm_rate": RATE, "calibration": CALIBRATION}
         result: dict[str, Any] = {"promised": PROMISED, "ways": {name: {} for name in ways}, "ratios": {}}
-        if not args.quick:
-            for name, row in accuracy(ways, given, limits, args.maps, folder / "scores").items():
+        kept = folder / f"times_{rounds}.json"
+        if args.part != "scores":
+            if not kept.exists():
+                kept.write_text(json.dumps(speeds(ways, given, rounds, (1,) if args.quick else (1, 32))))
+            for name, row in json.loads(kept.read_text(encoding="utf-8")).items():
                 result["ways"][name] |= row
-        if args.untimed:
-            return
-        maps = test_maps(16)[0]
-        for batch in (1,) if args.quick else (1, 32):
-            takes = {name: given(name, maps[:batch]) for name in ways}
-            works = {name: partial(way, takes[name]) for name, way in ways.items()}
-            times = paired(works, rounds=rounds if batch == 1 else max(2, rounds // 5), warm_up=int(batch == 1))
-            for name, taken in times.items():
-                facts = taken.facts(times[BASE])
-                facts["maps_per_second"] = round(1e3 * batch / facts["cpu_ms"], 2)
-                result["ways"][name][f"batch_{batch}"] = facts
-                print(
-                    f"batch {batch:>2}, {name:<56} {facts['cpu_ms']:8.1f} ms, {1 / facts['ratio']:5.2f} x", flush=True
-                )
                 if name != BASE:
-                    result["ratios"][f"batch {batch}, {name}"] = facts["ratio"]
-        if output:
+                    result["ratios"] |= {f"{b.replace('_', ' ')}, {name}": facts["ratio"] for b, facts in row.items()}
+            if output:  # before the long part, too
+                print(write_result(output, config, result, seed=0), flush=True)
+        if args.quick or args.part == "times":
+            return
+        scored = {name: way for name, way in ways.items() if not re.search(args.unscored, name)}
+        for name, row in accuracy(scored, given, limits, args.maps, folder / "scores").items():
+            result["ways"][name] |= row
+        if output and args.part == "all":
             print(write_result(output, config, result, seed=0))
 
 
