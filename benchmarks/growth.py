@@ -74,7 +74,7 @@ def scan(name: str) -> Make:
 def network() -> Make:
     """Prediction of Directional Dinomaly with the encoder of the package."""
     fitted = detectors.create("dinomaly_directional", max_steps=1)
-    fitted._fit(generate("C", 8, False, seed=0)[0])
+    fitted.fit(generate("C", 8, False, seed=0)[0])
     return lambda n: partial(fitted.predict, generate("C", n, True, seed=1)[0])
 
 
