@@ -297,7 +297,7 @@ def _limits(results: dict[str, Data]) -> str:
 - **Training**: with the cache what remains is the decoder's matrix products and, at small images, the optimiser, whose cost
   does not depend on the batch. bfloat16 helps the products alone: anomalib gains by it too, and against anomalib in bfloat16 ours is
   {gains["total in bfloat16 against anomalib in bfloat16"]:.2f} times as fast. The cache pays where the encoder is a large part of a step.
-- **Inference**: the encoder is most of the time and runs in full for every map. OpenVINO in bfloat16 gains most where the processor
+- **Inference**: encoder and decoder run in full for every map, and no cache helps. OpenVINO in bfloat16 gains most where the processor
   has it; int8 costs accuracy in the encoder, and what the decoder alone gains by it is less than bfloat16 gives.
 - **The written gradient is for eager mode.** Under `torch.compile`, and when a graph is exported, the attention falls back to torch's
   own operations, which a compiler can fuse.{"" if compiled else " Compiled attention has not been measured here (`--compile`)."}
