@@ -1,4 +1,4 @@
-"""How time and memory grow with tokens, maps, records and the length of a recording: exponents, fitted and plotted.
+"""How time and memory grow with tokens, maps, records, trials, length of a recording: exponents, fitted and plotted.
 
     python benchmarks/growth.py            # some minutes; writes results/growth.json and docs/images/growth.png
     python benchmarks/growth.py --quick    # small sizes; writes only where --output says so
@@ -25,6 +25,7 @@ from measuring.fitted import exponent
 from measuring.paired import paired
 
 from toothwise import GearPair, HealthMapBatch, build_map, detectors, write_map
+from toothwise.commands.study_progress import Board
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.diagnosis import WatchSettings, judge, learn_baseline, learn_reference, look_at
@@ -34,11 +35,23 @@ from toothwise.fleet.run import ScoreOptions, score_fleet
 from toothwise.healthmap.core import Axis
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate
+from toothwise.studies.config import read_study
+from toothwise.studies.opened import open_study
+from toothwise.studies.run import RunOptions, run_study
+from toothwise.studies.statistics import comparisons, table
 from toothwise.vibration.records import Tachometer, VibrationRecord
 from vibration import DRIVEN, DRIVING, RATE, make
 
 Make = Callable[[int], Callable[[], Any]]  # a size -> what is measured
 SHAPE = (18, 35)  # of maps where records are judged
+STUDY = """
+title: Two statistics
+base: {{n_train: 16, n_test: 32}}
+overrides: {{max: {{detector: max}}, mean: {{detector: mean}}}}
+domains: [C]
+seeds: {seeds}
+reference: max
+"""
 RESULT = Path(__file__).resolve().parent / "results" / "growth.json"
 PICTURE = RESULT.parents[2] / "docs" / "images" / "growth.png"
 
@@ -158,6 +171,26 @@ def recording(folder: Path) -> Make:
     return sized
 
 
+def studied(folder: Path) -> Make:
+    """A finished study of so many trials is opened, tabled and compared; nothing is run again."""
+
+    def sized(n: int) -> Callable[[], Any]:
+        plan = folder / f"study_{n}.yaml"
+        plan.write_text(STUDY.format(seeds=n // 2), encoding="utf-8")
+        place = folder / f"study_{n}"
+        with Board("auroc") as board:
+            run_study(read_study(plan), place, RunOptions(workers=1, tracking="none"), board)
+
+        def work() -> None:
+            opened = open_study(place)
+            table(opened)
+            comparisons(opened)
+
+        return work
+
+    return sized
+
+
 def cases(quick: bool, folder: Path) -> dict[str, tuple[Make, list[int], str, int]]:
     """name: (how, sizes, unit, rounds); tokens count as side squared."""
     small = slice(0, 4) if quick else slice(None)
@@ -170,6 +203,7 @@ def cases(quick: bool, folder: Path) -> dict[str, tuple[Make, list[int], str, in
         "diagnosis of a sequence": (records(), [50, 100, 200, 400, 800][small], "records", 3),
         "watch that takes 10 more records": (appended(folder), [400, 1000, 2000, 4000][small], "records before", 3),
         "`toothwise score`, file by file": (scored(folder), [500, 1000, 2000, 4000][small], "maps", 3),
+        "table and comparisons of a study": (studied(folder), [20, 40, 80, 160][small], "trials", 3),
         "recording to map": (recording(folder), [15, 30, 60, 120][: 3 if quick else None], "seconds of recording", 3),
     }
     if not quick:

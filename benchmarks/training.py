@@ -6,8 +6,9 @@
 
 A step is forward, backward, clip and optimiser, as in the second epoch: where there is a cache, it holds every image.
 Each gain on its own: the encoder stopped at its last used block and the faster attention ("graph"), the cache,
-bfloat16. Then both models are trained from the same weights on the same batches and score the same test maps, for
-several seeds of weights, order and dropout; intervals of the difference are over test maps.
+bfloat16. Then both models are trained from the same weights on the same batches with the same dropout, and score the
+same test maps, for several seeds of these; intervals of the difference are over test maps. anomalib resizes position
+embeddings without smoothing, timm and toothwise with it: here both do the latter, as the question is what speed costs.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from measuring.paired import paired
 from torch import Tensor, nn
 
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
+from toothwise.detectors.encoder import timm_as_it_is
 from toothwise.detectors.encodings import EncodingFiles
 from toothwise.detectors.images import ImageMaker
 from toothwise.evaluation import auroc
@@ -163,11 +165,14 @@ def accuracy(
         for name, way in ways.items():
             torch.manual_seed(seed)  # the weights that both begin with
             one = trainer(way, folder, device, steps)
-            torch.manual_seed(seed)
-            losses = [one.step(images[b]) for b in batches]
+            losses = []
+            with timm_as_it_is():
+                for number, b in enumerate(batches):
+                    torch.manual_seed(seed * steps + number)  # the dropout of this step
+                    losses.append(one.step(images[b]))
             model = one.model.eval()
             model.cache = None
-            with torch.inference_mode():
+            with timm_as_it_is(), torch.inference_mode():
                 parts = [model(make(m).to(device)).pred_score.cpu() for m in np.array_split(test, len(test) // 10)]
             scores = torch.cat(parts).double().numpy()
             base = scores if base is None else base

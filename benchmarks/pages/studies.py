@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from typing import Any
 
 from common import RESULTS, ROOT, Data, origin, percent, read, table
 from study_figures import WORDS, draw, figure
@@ -23,6 +24,7 @@ ORDER = (
     "generalisation",
     "baselines",
 )
+SEEDS = 3  # that a claim needs
 LOSES = ("peak_memory_mib", "predict_ms_median", "parameters")  # costs: no detector "wins" a study by them
 
 
@@ -91,7 +93,7 @@ def _headline(found: dict[str, Data]) -> str:
         ("scan, auroc", "Against the scan"),
     ):
         rows = [(name, c) for name, data in found.items() for c in data["result"]["direction"].get(key, [])]
-        tested = [(name, c) for name, c in rows if c["seeds"] >= 3]
+        tested = [(name, c) for name, c in rows if c["seeds"] >= SEEDS]
         if not tested:
             continue
         gains = [(n, c) for n, c in tested if c["verdict"] == f"{c['a']} is better"]
@@ -143,7 +145,13 @@ def _sentences(name: str, data: Data) -> str:
         if trials["done"] < trials["planned"]
         else f"{trials['done']} trials"
     )
-    first = f"{done}, {seeds} seeds{maps}{steps}."
+    arms: dict[Any, int] = {}
+    for row in result["table"]:
+        place = row["part"], row["group"], row["arm"]
+        arms[place] = max(arms.get(place, 0), row["seeds"])
+    whole = trials["done"] == trials["planned"]
+    count = f"{seeds} seeds" if whole else f"{_range(sorted(set(arms.values())))} of {seeds} seeds an arm"
+    first = f"{done}, {count}{maps}{steps}."
     return f"{first} {own_comparisons(result['comparisons'])} {_direction(result['direction'])}"
 
 
@@ -156,6 +164,11 @@ def own_comparisons(rows: list[Data]) -> str:
     if not rows:
         return "There is nothing to compare yet."
     rows = [c for c in rows if c["metric"] not in LOSES] or rows
+    tested = [c for c in rows if c["seeds"] >= SEEDS]
+    if not tested:
+        return f"None of its {len(rows)} comparisons has the {SEEDS} seeds that a claim needs."
+    if len(tested) < len(rows):
+        return f"{len(rows) - len(tested)} of its {len(rows)} comparisons lack the {SEEDS} seeds that a claim needs. {own_comparisons(tested)}"
     shown = [c for c in rows if "is better" in c["verdict"]]
     if not shown:
         tested = [c for c in rows if c["p_holm"] is not None] or rows
@@ -176,7 +189,8 @@ def _direction(found: dict[str, list[Data]]) -> str:
     ahead, behind = (sum(c["verdict"] == f"{c[k]} is better" for c in rows) for k in ("a", "b"))
     span = sorted(c["difference"] for c in rows)
     between = f"{span[0]:+.3f}" if len(span) == 1 else f"{span[0]:+.3f} to {span[-1]:+.3f}"
-    text = f"Directional less plain Dinomaly is {between} AUROC over {len(rows)} pair{'s' * (len(rows) > 1)}, shown to be better in {ahead} and worse in {behind}"
+    few = "" if max(c["seeds"] for c in rows) >= SEEDS else f" (fewer than {SEEDS} seeds: no claim)"
+    text = f"Directional less plain Dinomaly is {between} AUROC over {len(rows)} pair{'s' * (len(rows) > 1)}{few}, shown to be better in {ahead} and worse in {behind}"
     if lines:
         ahead, behind = (sum(c["verdict"] == f"{c[k]} is better" for c in lines) for k in ("a", "b"))
         text += f"; by the best line better in {ahead} and worse in {behind}"

@@ -18,7 +18,16 @@ from toothwise.detectors.embedded import EMBEDDED, make_embedded, packaged_weigh
 from toothwise.detectors.encoder_cache import EncoderCache, shared_cache
 from toothwise.errors import InputError, WeightsError
 
-__all__ = ["FrozenEncoder", "WeightsSource", "average", "encode_groups", "find_weights", "hash_state", "read_weights"]
+__all__ = [
+    "FrozenEncoder",
+    "WeightsSource",
+    "average",
+    "encode_groups",
+    "find_weights",
+    "hash_state",
+    "read_weights",
+    "timm_as_it_is",
+]
 
 RANDOM = "random"
 VARIABLE = "TOOTHWISE_WEIGHTS"
@@ -151,7 +160,7 @@ class FrozenEncoder(nn.Module):
         """
         self.grid(images)
         layers = sorted(set(self.target_layers))
-        with _timm_as_it_is(), torch.autocast(images.device.type, enabled=False):
+        with timm_as_it_is(), torch.autocast(images.device.type, enabled=False):
             found = self.vit.forward_intermediates(
                 images,
                 indices=layers,
@@ -169,7 +178,7 @@ class FrozenEncoder(nn.Module):
 
 
 @contextmanager
-def _timm_as_it_is() -> Iterator[None]:
+def timm_as_it_is() -> Iterator[None]:
     """timm's own interpolation of position embeddings, whatever ran before in this process.
 
     anomalib replaces it by one without antialiasing in the whole process once one of its ViT extractors is made; a

@@ -44,7 +44,7 @@ def test_plain_dinomaly_equals_anomalibs(images):
             matched += 1
     assert matched > 100
     theirs.encoder.load_state_dict(state)
-    with torch.no_grad(), mock.patch.object(encoder, "_timm_as_it_is", nullcontext):
+    with torch.no_grad(), mock.patch.object(encoder, "timm_as_it_is", nullcontext):
         for ours_tokens, theirs_tokens in zip(
             ours.encoder(images), [theirs.encoder(images)[f"blocks.{i}"] for i in theirs.target_layers], strict=True
         ):
