@@ -19,7 +19,7 @@ from toothwise.evaluation import auroc
 from toothwise.studies.cell import Cell, run_cell
 
 SMALL = {"base_width": 2, "image_size": [32, 64], "batch_size": 4, "max_steps": 2, "device": "cpu"}
-TRAINED = {"base_width": 4, "image_size": [32, 64], "batch_size": 6, "max_steps": 80, "learning_rate": 5e-3}
+TRAINED = {"base_width": 4, "image_size": [32, 64], "batch_size": 6, "max_steps": 160, "learning_rate": 2e-3}
 ROW = 7
 
 
@@ -34,7 +34,7 @@ def _maps(n, seed=0, *, contrast=None, column=None, shape=(20, 40)):
 
 @pytest.fixture(scope="module")
 def trained():
-    """Trained on rows for a few seconds, without a network."""
+    """Trained on rows for some seconds, without a network; at larger rates the end depends on the processor."""
 
     def refuse(*args, **kwargs):
         raise OSError("no network")
