@@ -16,6 +16,7 @@ import numpy as np
 
 from toothwise.errors import InputError
 from toothwise.files import atomic_file
+from toothwise.reading import read_arrays, understood
 
 __all__ = ["HealthyWaveform", "Turn"]
 
@@ -154,13 +155,11 @@ class HealthyWaveform:
         Raises:
             InputError: no such file, or another kind of file.
         """
-        try:
-            with np.load(path, allow_pickle=False) as data:
-                numbers = [int(data[name]) for name in ("samples_per_tooth", "events_per_turn", "records")]
-                values = np.asarray(data["healthy_waveform"], dtype=np.float64)
-                gain = np.asarray(data["gain"], dtype=np.float64)
-        except Exception as error:  # numpy raises many kinds for a file that is not one of its own
-            raise InputError(f"{path}: not a healthy waveform ({error})") from None
+        data = read_arrays(Path(path), "a healthy waveform")
+        with understood(path, "not a healthy waveform"):
+            numbers = [int(data[name]) for name in ("samples_per_tooth", "events_per_turn", "records")]
+            values = np.asarray(data["healthy_waveform"], dtype=np.float64)
+            gain = np.asarray(data["gain"], dtype=np.float64)
         if values.ndim != 1 or min(numbers) < 1 or len(values) % numbers[0] or gain.shape != (len(values) // 2 + 1,):
             raise InputError(f"{path}: not a healthy waveform (its numbers do not fit each other)")
         samples_per_tooth, events_per_turn, records = numbers
