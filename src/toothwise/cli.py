@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any
 
 from toothwise import __version__
+from toothwise.commands.terminal import EXIT_PARTLY
 from toothwise.errors import InputError, ToothwiseError
 
 __all__ = ["EXIT_BAD_INPUT", "EXIT_BUG", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_PARTLY", "VERBS", "main"]
@@ -48,7 +49,6 @@ VERBS: dict[str, tuple[str, str]] = {
 EXIT_OK = 0  # the work was done, whether or not it found anything
 EXIT_BUG = 1
 EXIT_BAD_INPUT = 2
-EXIT_PARTLY = 3  # some of several files or trials failed, the others did not
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_CLOSED_PIPE = 128 + 13  # SIGPIPE, which not every system knows
 

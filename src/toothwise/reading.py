@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
-    "check_array",
+    "check_arrays",
     "check_yaml",
     "parse_json",
     "parse_yaml",
@@ -142,7 +142,20 @@ def read_yaml(path: Path) -> Any:
     return parse_yaml(read_text(path), path)
 
 
-def check_array(stream: Any, name: str, size: int) -> None:
+def check_arrays(path: Path) -> None:
+    """Refuse an npz file by the headers of its arrays, before anything is allocated.
+
+    Raises:
+        InputError: Python objects, or more numbers than the file holds or is allowed.
+        OSError, ValueError, zipfile.BadZipFile, ...: no npz file; see ``understood``.
+    """
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            with archive.open(entry) as stream:
+                _check_array(stream, entry.filename, entry.file_size)
+
+
+def _check_array(stream: Any, name: str, size: int) -> None:
     """Refuse a stored array by its header, before anything is allocated.
 
     Args:
@@ -179,10 +192,8 @@ def read_arrays(path: Path, what: str) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        with understood(path, f"not readable as {what}"), zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                with archive.open(entry) as stream:
-                    check_array(stream, entry.filename, entry.file_size)
+        with understood(path, f"not readable as {what}"):
+            check_arrays(path)
             with np.load(path, allow_pickle=False) as data:
                 return {name: np.asarray(data[name]) for name in data.files}
     except InputError as error:

@@ -24,28 +24,22 @@ from pathlib import Path
 from jsonargparse import ArgumentParser
 
 from toothwise.commands.parser import Result
-from toothwise.commands.recordings import add_building
+from toothwise.commands.recordings import Building, add_building
 from toothwise.commands.terminal import Tell
 from toothwise.errors import InputError
 from toothwise.files import check_writable
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Building):
     """What to build from what.
 
     Attributes:
         records: recordings; or folder or file of a run, or "simulated".
         output: folder of the maps.
-        gears: YAML of the gears; what makes RECORDS recordings.
-        stage: of a gear train with several.
-        channel: of the recordings; None = the first one.
         learn: .npz file to write the healthy waveform to, learned from these recordings, all healthy; or None.
-        baseline: .npz file of a healthy waveform that is taken off; or None.
         tacholess: lowest and highest speed (rev/s of the driving shaft, or the carrier) between which the mesh itself
             is followed, for recordings without a tachometer; None = there is one.
-        set: NAME=VALUE, fields of MapConfig.
-        read: NAME=VALUE, how recordings are read.
         jobs: processes.
         healthy_days: of a run: days whose records are taken as healthy; they must come first.
         window: of a run: records of a window.
@@ -55,14 +49,8 @@ class Options:
 
     records: list[str]
     output: Path
-    gears: str | None = None
-    stage: str | None = None
-    channel: str | None = None
     learn: Path | None = None
-    baseline: Path | None = None
     tacholess: list[float] | None = None
-    set: list[str] = field(default_factory=list)
-    read: list[str] = field(default_factory=list)
     jobs: int = 1
     healthy_days: list[int] = field(default_factory=lambda: [17, 18])
     window: int = 32

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from toothwise.commands.parser import Result, key_values
 from toothwise.commands.recordings import find_recordings, read
-from toothwise.commands.terminal import Tell, table
+from toothwise.commands.terminal import EXIT_PARTLY, Tell, table
 from toothwise.errors import InputError, ToothwiseError, ToothwiseWarning
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from toothwise.vibration.records import VibrationRecord
 
 __all__ = ["build_recordings"]
-
-PARTLY = 3  # cli.EXIT_PARTLY
 
 
 def build_recordings(options: Options, tell: Tell) -> Result:
@@ -86,7 +84,7 @@ def build_recordings(options: Options, tell: Tell) -> Result:
             words += f"The healthy waveform of {learned} recordings is in {options.learn}\n"
         return f"{words}{data['built']} of {len(rows)} recordings became maps in {options.output}\n"
 
-    return Result(data, text, PARTLY if failed else 0)
+    return Result(data, text, EXIT_PARTLY if failed else 0)
 
 
 def _learn(

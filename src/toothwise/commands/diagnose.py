@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 from jsonargparse import ArgumentParser
 
 from toothwise.commands.parser import Result
-from toothwise.commands.recordings import add_building
-from toothwise.commands.terminal import Tell
+from toothwise.commands.recordings import Building, add_building
+from toothwise.commands.terminal import EXIT_PARTLY, Tell
 from toothwise.errors import InputError
 from toothwise.files import write_json
 
@@ -41,12 +41,11 @@ if TYPE_CHECKING:
     from toothwise.diagnosis.verdict import WatchSettings
 
 _RATE = "false alarms per 1,000 records of the alarm (default: 1, or as the state says)"
-_PARTLY = 3  # cli.EXIT_PARTLY
 _ONE = 0.01  # of single maps, the chance that a healthy one is called anything
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Building):
     """What to diagnose with what.
 
     Attributes:
@@ -62,8 +61,6 @@ class Options:
         sensors: column of the maps' table that names the sensor; maps of one record are fused.
         state: file that records are appended to as they come, or None.
         rebaseline: reason for a new baseline from the first new record on, or None.
-        gears: YAML of the gears; what makes MAPS recordings.
-        stage, channel, baseline, set, read: of recordings, as for 'toothwise build'.
     """
 
     run: str
@@ -79,12 +76,6 @@ class Options:
     sensors: str | None = None
     state: Path | None = None
     rebaseline: str | None = None
-    gears: str | None = None
-    stage: str | None = None
-    channel: str | None = None
-    baseline: Path | None = None
-    set: list[str] = field(default_factory=list)
-    read: list[str] = field(default_factory=list)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -126,8 +117,7 @@ def run(options: Options, tell: Tell) -> Result:
     """Load, read, score, judge."""
     from toothwise.diagnosis.run_folder import check_output, wants_folder, write_run
 
-    if options.gears is None and (options.stage or options.channel or options.baseline or options.set or options.read):
-        raise InputError("--stage, --channel, --baseline, --set and --read are of recordings: they need --gears FILE")
+    options.check_gears()
     if options.state is not None and options.state.suffix.lower() != ".json":
         raise InputError(f"{options.state}: the suffix must be .json, but is {options.state.suffix!r}")
     check_output(options.output)
@@ -173,7 +163,7 @@ def run(options: Options, tell: Tell) -> Result:
         write_run(options.output, data, evidence)
     elif options.output is not None:
         write_json(options.output, data)
-    return Result(data, lambda: text_of(data), _PARTLY if skipped else 0)
+    return Result(data, lambda: text_of(data), EXIT_PARTLY if skipped else 0)
 
 
 def _settings(options: Options) -> tuple[WatchSettings, dict[str, tuple[float, ...]]]:

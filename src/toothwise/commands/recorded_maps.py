@@ -34,16 +34,7 @@ def maps_of_recordings(options: Options, tell: Tell, shape: tuple[int, int] | No
         InputError: no recording could be used, options that do not fit, maps of another shape.
     """
     with TemporaryDirectory() as folder:
-        asked = build.Options(
-            records=options.maps,
-            output=Path(folder),
-            gears=options.gears,
-            stage=options.stage,
-            channel=options.channel,
-            baseline=options.baseline,
-            set=options.set,
-            read=options.read,
-        )
+        asked = build.Options(records=options.maps, output=Path(folder), **options.building())
         made = build_recordings(asked, tell).data["records"]
         recording = {row["map"]: row["record"] for row in made if "map" in row}
         try:

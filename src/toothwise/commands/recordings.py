@@ -1,8 +1,9 @@
-"""Options by which a recording is read, shared by the verbs that take recordings."""
+"""Options by which recordings are read and become maps, shared by the verbs that take recordings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from toothwise.vibration.readers import RecordMapping
     from toothwise.vibration.records import VibrationRecord
 
-__all__ = ["add_building", "add_reading", "find_recordings", "mapping_of", "read"]
+__all__ = ["Building", "add_building", "add_reading", "find_recordings", "mapping_of", "read"]
 
 
 def add_reading(parser: ArgumentParser) -> None:
@@ -27,6 +28,41 @@ def add_reading(parser: ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="how recordings are read: channels=, tacho=, sampling_rate=, pulses_per_revolution=, ... (repeatable)",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Building:
+    """How recordings become maps: part of the options of every command that ``add_building`` serves.
+
+    Attributes:
+        gears: YAML of the gears; what makes the inputs recordings.
+        stage: of a gear train with several.
+        channel: of the recordings; None = the first one.
+        baseline: .npz file of a healthy waveform that is taken off; or None.
+        set: NAME=VALUE, fields of MapConfig.
+        read: NAME=VALUE, how recordings are read.
+    """
+
+    gears: str | None = None
+    stage: str | None = None
+    channel: str | None = None
+    baseline: Path | None = None
+    set: list[str] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
+
+    def building(self) -> dict[str, Any]:
+        """These options alone, by name."""
+        return {one.name: getattr(self, one.name) for one in fields(Building)}
+
+    def check_gears(self) -> None:
+        """Refuse options about recordings where there are none.
+
+        Raises:
+            InputError: one was given without --gears.
+        """
+        given = [name for name, value in self.building().items() if value]
+        if given and self.gears is None:
+            raise InputError(f"--{given[0]} is about recordings, which need --gears FILE")
 
 
 def add_building(parser: ArgumentParser, what: str = "MAPS") -> None:

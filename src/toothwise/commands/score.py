@@ -18,9 +18,7 @@ from typing import Any
 from jsonargparse import ArgumentParser
 
 from toothwise.commands.parser import Result
-from toothwise.commands.terminal import Tell
-
-PARTLY = 3  # cli.EXIT_PARTLY
+from toothwise.commands.terminal import EXIT_PARTLY, Tell
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def run(options: Options, tell: Tell) -> Result:
         more = f" (and {len(found.failed) - 1} more shards)" if len(found.failed) > 1 else ""
         raise OutputError(f"{found.failed[0][0]}: {found.failed[0][1]}{more}")
     data = {"run": options.run, "input": options.input, "threshold": how.threshold} | found.as_json()
-    return Result(data, lambda: _text(data), PARTLY if found.failed else 0)
+    return Result(data, lambda: _text(data), EXIT_PARTLY if found.failed else 0)
 
 
 def _text(data: dict[str, Any]) -> str:

@@ -20,10 +20,8 @@ from jsonargparse import ArgumentParser
 
 from toothwise.commands.parser import Result
 from toothwise.commands.study_progress import Board, duration
-from toothwise.commands.terminal import Tell
+from toothwise.commands.terminal import EXIT_PARTLY, Tell
 from toothwise.errors import InputError
-
-EXIT_PARTLY = 3
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-__all__ = ["Tell", "progress", "table"]
+__all__ = ["EXIT_PARTLY", "Tell", "progress", "table"]
+
+EXIT_PARTLY = 3  # some of several files or trials failed, the others did not
 
 
 class Tell(Protocol):

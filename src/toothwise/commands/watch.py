@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jsonargparse import ArgumentParser
 
 from toothwise.commands.parser import Result, key_values
-from toothwise.commands.recordings import add_reading
+from toothwise.commands.recordings import Building, add_building
 from toothwise.commands.terminal import Tell
 from toothwise.errors import InputError
 
@@ -30,15 +29,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Building):
     """What to watch with what.
 
     Attributes:
         run: folder of a saved detector.
         source: folder, or mqtt://host/topic.
         to: database.
-        gears: YAML of the gears; None = records are maps.
-        stage, channel, baseline, set, read: as of ``toothwise build``.
         rate, warning_rate, bins: as of ``toothwise diagnose``.
         poll: seconds between two looks at a folder.
         idle: stop where nothing has come for so many seconds; None = never.
@@ -48,12 +45,6 @@ class Options:
     run: str
     source: str
     to: str
-    gears: str | None = None
-    stage: str | None = None
-    channel: str | None = None
-    baseline: Path | None = None
-    set: list[str] = field(default_factory=list)
-    read: list[str] = field(default_factory=list)
     rate: float | None = None
     warning_rate: float | None = None
     bins: list[str] = field(default_factory=list)
@@ -68,12 +59,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("run", type=str, metavar="RUN", help="folder of a saved detector")
     add("source", type=str, metavar="SOURCE", help="folder of records as they come, or mqtt://host/topic")
     add("--to", type=str, required=True, metavar="DB", help="file of SQLite (.db), or postgresql://user@host/name")
-    add("--gears", type=str | None, metavar="FILE", help="YAML of the gears: records are recordings of them")
-    add("--stage", type=str | None, metavar="NAME", help="of a gear train with several stages")
-    add("--channel", type=str | None, metavar="NAME", help="of the recordings (default: the first one)")
-    add("--baseline", type=Path | None, metavar="FILE.npz", help="healthy waveform to take off before the maps")
-    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a field of MapConfig; may be repeated")
-    add_reading(parser)
+    add_building(parser, "records")
     add("--rate", type=float | None, metavar="N", help="false alarms per 1,000 records of the alarm (default: 1)")
     add("--warning-rate", type=float | None, metavar="N", help="the same of the warning (default: 10)")
     add("--bins", nargs="+", type=str, default=[], metavar="NAME=EDGES", help="baselines per bin, as in load=0.5,0.8")
@@ -119,12 +105,8 @@ def run(options: Options, tell: Tell) -> Result:
 def _decoder(options: Options) -> Decoder:
     from toothwise.fleet.decoding import Decoder
 
+    options.check_gears()
     if options.gears is None:
-        given: dict[str, Any] = {"--stage": options.stage, "--channel": options.channel, "--baseline": options.baseline}
-        given |= {"--set": options.set, "--read": options.read}
-        wrong = [name for name, value in given.items() if value]
-        if wrong:
-            raise InputError(f"{wrong[0]} is about recordings, which need --gears")
         return Decoder()
     from toothwise.commands.recordings import mapping_of
     from toothwise.gears import read_gears

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import zipfile
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from toothwise.errors import InputError
 from toothwise.files import atomic_file
 from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch, gear_as_json, gear_from_json
 from toothwise.healthmap.matfile import array_shape, read_array, read_blocks
-from toothwise.reading import check_array, parse_json, understood
+from toothwise.reading import check_arrays, parse_json, understood
 
 FORMAT = 1
 MAX_PIXELS = 2**31  # of one file: 8 GiB of float32
@@ -82,10 +81,7 @@ def read_npz_arrays(path: Path) -> tuple[np.ndarray, dict[str, Any], dict[str, A
         InputError: not an npz, no array ``values``, Python objects, or an array that claims more than the file holds.
     """
     with understood("", "not a readable npz file"):
-        with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                with archive.open(entry) as stream:
-                    check_array(stream, entry.filename, entry.file_size)
+        check_arrays(path)
         with np.load(path, allow_pickle=False) as data:
             if "values" not in data.files:
                 raise InputError(f"lacks the array 'values', found {', '.join(data.files)[:300] or 'nothing'}")
