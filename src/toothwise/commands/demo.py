@@ -171,6 +171,7 @@ def _text(facts: dict[str, Any], output: Path, seconds: float) -> str:
         text += f"{name} was skipped: {why}\n"
     if facts["simulated"]:
         text += f"This run is simulated: no recordings were found. Put in: {facts['truth']}\n"
-    text += f"Record numbers count the test part from 1; 0 = before it. Tooth at failure: {facts['tooth_at_failure']}\n"
+    text += "Record numbers count the test part from 1; 0 = before it. "
+    text += f"Largest deviation in the last records: tooth {facts['tooth_at_failure']}\n"
     text += f"{facts['verdict']}\n(by {facts['recommended']}, {seconds:.0f} s)\n"
     return text + f"Report: {output / 'report.html'}\n"
