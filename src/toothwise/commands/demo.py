@@ -172,6 +172,6 @@ def _text(facts: dict[str, Any], output: Path, seconds: float) -> str:
     if facts["simulated"]:
         text += f"This run is simulated: no recordings were found. Put in: {facts['truth']}\n"
     text += "Record numbers count the test part from 1; 0 = before it. "
-    text += f"Largest deviation in the last records: tooth {facts['tooth_at_failure']}\n"
+    text += f"Largest rise of residual RMS in the last records: tooth {facts['tooth_at_failure']}\n"
     text += f"{facts['verdict']}\n(by {facts['recommended']}, {seconds:.0f} s)\n"
     return text + f"Report: {output / 'report.html'}\n"
