@@ -237,7 +237,7 @@ def test_excluded_neighbours_do_not_count_and_all_others_do(axis, exclude):
     ],
 )
 def test_the_written_gradient_is_that_of_autograd(monkeypatch, axis, mix, per, prefix, grid):
-    """``line_attention`` against the plain core: outputs and all gradients, heads together and one by one."""
+    """``line_attention`` against the plain core: outputs and all gradients; heads together, one by one, lines apart."""
     layer = _make(axis=axis, mix=mix, alpha_per=per, alpha=0.3, qkv_bias=True)
     if mix == "adaptive" and axis == "both":
         torch.nn.init.normal_(layer.alpha_of_token.weight, std=0.3)
@@ -250,7 +250,10 @@ def test_the_written_gradient_is_that_of_autograd(monkeypatch, axis, mix, per, p
         return [out, *torch.autograd.grad(out, wanted, upstream)]
 
     together = found()
-    monkeypatch.setattr(line_attention, "_parts", lambda heads, size, device: [slice(0, 1), slice(1, heads)])
+    whole = slice(None)
+    cuts = [(whole, whole)] if axis == "both" else [(whole, slice(0, 2)), (whole, slice(2, None))]
+    cuts = [cut[::-1] for cut in cuts] if axis == "x" else cuts
+    monkeypatch.setattr(line_attention, "_parts", lambda heads, *_: [(slice(0, 1), cuts), (slice(1, heads), cuts)])
     split = found()
     monkeypatch.setattr(layer, "_needs_plain", lambda: True)
     for plain, one, two in zip(found(), together, split, strict=True):
