@@ -224,12 +224,12 @@ def _attend(
 ) -> Tensor:
     """Linear attention over the last but one dimension; q, k already mapped by phi, prefix joins every line.
 
-    (q k^T) v where the line with its prefix is shorter than a head, q (k^T v) otherwise: the same numbers, fewer
-    multiplications.
+    (q k^T) v or q (k^T v), the one that takes fewer multiplications: the numbers are the same.
     """
     has_prefix = k_prefix is not None and v_prefix is not None and k_prefix.shape[-2] > 0
-    length = k.shape[-2] + (k_prefix.shape[-2] if has_prefix and k_prefix is not None else 0)
-    if exclude is not None or length < q.shape[-1]:
+    queries, width = q.shape[-2:]
+    keys = k.shape[-2] + (k_prefix.shape[-2] if has_prefix and k_prefix is not None else 0)
+    if exclude is not None or 2 * queries * keys < (queries + keys) * width:
         weight = q @ k.transpose(-2, -1)
         if exclude is not None:
             place = torch.arange(k.shape[-2], device=k.device)

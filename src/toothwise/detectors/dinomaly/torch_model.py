@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
 from anomalib.data import InferenceBatch
 from anomalib.models.components import GaussianBlur2d
 from anomalib.models.image.dinomaly.components import CosineHardMiningLoss, DinomalyMLP, LinearAttention
@@ -192,24 +191,24 @@ class DirectionalDinomalyModel(nn.Module):
         return [average([rebuilt[i] for i in group]) for group in self.fuse_decoder]
 
     def features(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Encoder and rebuilt features, each ``[b, dim, h, w]``."""
-        grid = self.encoder.grid(images)
+        """Encoder and rebuilt features of the grid, each ``[b, h*w, dim]``."""
         start, *targets = self.encode(images)
-        rebuilt = self.decode(start, grid)
-        return [_spatial(t, grid) for t in targets], [_spatial(t.float(), grid) for t in rebuilt]
+        rebuilt = self.decode(start, self.grid)
+        h, w = self.grid
+        return [t[:, -h * w :] for t in targets], [t[:, -h * w :].float() for t in rebuilt]
 
     def token_map(self, images: Tensor) -> Tensor:
         """Mean cosine distance of encoder and rebuilt features per token, ``[b, 1, h, w]``."""
         encoder, decoder = self.features(images)
-        distance = [1 - functional.cosine_similarity(e, d) for e, d in zip(encoder, decoder, strict=True)]
-        return torch.stack(distance, dim=1).mean(dim=1, keepdim=True)
+        distance = [1 - functional.cosine_similarity(e, d, dim=-1) for e, d in zip(encoder, decoder, strict=True)]
+        return average(distance).unflatten(1, self.grid)[:, None]
 
     def forward(self, images: Tensor, global_step: int | None = None) -> Tensor | InferenceBatch:
         """The loss in training; else anomaly map ``[b, 1, H, W]`` and score ``[b]`` (top 1 % of the blurred map)."""
         if self.training:
             if global_step is None:
                 raise InputError("global_step must be given in training: the hard-mining share depends on it")
-            encoder, decoder = self.features(images)
+            encoder, decoder = ([_spatial(t, self.grid) for t in found] for found in self.features(images))
             return self.loss(encoder_features=encoder, decoder_features=decoder, global_step=global_step)
         size = (images.shape[-2], images.shape[-1])
         full = functional.interpolate(self.token_map(images), size=size, mode="bilinear", align_corners=True)
@@ -220,10 +219,8 @@ class DirectionalDinomalyModel(nn.Module):
 
 
 def _spatial(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
-    """The grid's tokens (prefix dropped) as ``[b, dim, h, w]``."""
-    h, w = grid
-    patches = tokens[:, tokens.shape[1] - h * w :]
-    return patches.transpose(1, 2).reshape(tokens.shape[0], -1, h, w).contiguous()
+    """The grid's tokens ``[b, h*w, dim]`` as ``[b, dim, h, w]``."""
+    return tokens.transpose(1, 2).unflatten(2, grid).contiguous()
 
 
 def _groups(name: str, groups: list[list[int]] | None, count: int) -> list[list[int]]:
