@@ -4,28 +4,37 @@
     python benchmarks/studies.py runs/studies                 # every study that has a folder there
     python benchmarks/studies.py runs/studies --studies alpha layers
 
-Beside a study's own comparisons each file holds one family more, corrected by itself: Directional Dinomaly against the
-plain one and against the scan wherever the study ran both, by their own scores and by the best line of the anomaly map.
+Beside a study's own comparisons each file holds families more, each corrected by itself: Directional Dinomaly against
+the plain one and against the scan wherever the study ran both, by their own scores and by the best line of the anomaly
+map ("direction"), and own scores against plain Dinomaly pooled along lines ("pooling").
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
+import sys
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from toothwise.evaluation import holm
+from toothwise.evaluation.seeds import compare_over_seeds, compare_values
 from toothwise.results import write_result
+from toothwise.studies.expand import Arm
 from toothwise.studies.opened import OpenedStudy, open_study
+from toothwise.studies.scores import parse_metric
 from toothwise.studies.statistics import Comparison, comparisons, other_pairs, table
 
+sys.path.append(str(Path(__file__).parent / "pages"))
+from study_pairs import pairs_in
+
 HERE = Path(__file__).parent
-DIRECTIONAL = ("both", "both_learned")
 METRICS = ("auroc", "auroc_lines")
 
 
@@ -36,30 +45,103 @@ def rounded(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def pairs_of(opened: OpenedStudy, other: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Directional Dinomaly and ``other``, by the names of arms: both_learned and none, X/both and X/plain, ..."""
-    found = []
+def distinct(opened: OpenedStudy) -> OpenedStudy:
+    """The study without arms whose trials are those of an earlier arm of the group: on_A is home in domain A."""
+    keys: dict[tuple[str, str, str], set[str]] = {}
+    for entry in opened.entries:
+        keys.setdefault((entry.part, entry.group, entry.arm), set()).add(entry.key)
+    parts = []
     for part in opened.study.parts:
-        names = {arm.name for arm in part.arms}
-        for name in sorted(names):
-            head, slash, last = name.rpartition("/")
-            for word in DIRECTIONAL:
-                if last == word or last.endswith(f"_{word}"):
-                    start = last.removesuffix(word)
-                    found += [(name, f"{head}{slash}{start}{o}") for o in other if f"{head}{slash}{start}{o}" in names]
-        if "dinomaly_directional" in names:
-            found += [("dinomaly_directional", o) for o in other if o in names]
-    return list(dict.fromkeys(found))
+        for group in part.groups:
+            arms: dict[frozenset[str], Arm] = {}
+            for arm in part.arms:
+                arms.setdefault(frozenset(keys[part.name, group[0], arm.name]), arm)
+            parts.append(replace(part, arms=tuple(arms.values()), groups=(group,)))
+    return replace(opened, study=replace(opened.study, parts=tuple(parts)))
 
 
 def direction(opened: OpenedStudy) -> dict[str, list[dict[str, Any]]]:
     """Directional Dinomaly against the rest. The scan has no anomaly map to pool, so its own score counts."""
-    plain = pairs_of(opened, ("plain", "none", "dinomaly"))
+    plain, scan = (pairs_in(opened.study, other) for other in ("plain", "scan"))
     against: dict[str, list[Comparison]] = {f"plain, {m}": other_pairs(opened, m, plain) for m in METRICS if plain}
-    scan = pairs_of(opened, ("scan",))
     if scan:
         against["scan, auroc"] = other_pairs(opened, "auroc", scan)
     return {name: [rounded(c.data) for c in found] for name, found in against.items() if found}
+
+
+def done_by_place(opened: OpenedStudy) -> dict[tuple[str, str, str], dict[int, tuple[str, dict[str, Any]]]]:
+    """Key and metrics of the trials that are done, by part, group and arm, and by seed."""
+    found: dict[tuple[str, str, str], dict[int, tuple[str, dict[str, Any]]]] = {}
+    for entry, row in opened.rows("done"):
+        found.setdefault((entry.part, entry.group, entry.arm), {})[entry.seed] = entry.key, row["metrics"]
+    return found
+
+
+def pooling(opened: OpenedStudy) -> dict[str, list[dict[str, Any]]]:
+    """Own scores against plain Dinomaly pooled along lines: the directional one's, and its own. A family each.
+
+    AUROC, paired over the maps and the seeds that both have.
+    """
+    own, lines = (parse_metric(name) for name in METRICS)
+    assert own is not None
+    assert lines is not None
+    done = done_by_place(opened)
+    pairs = pairs_in(opened.study, "plain")
+    wanted = {"directional": pairs, "plain": [(b, b) for b in dict.fromkeys(b for _, b in pairs)]}
+    out: dict[str, list[dict[str, Any]]] = {}
+    for first, arms in wanted.items():
+        rows = []
+        for part in opened.study.parts:
+            names = {arm.name for arm in part.arms}
+            for group, _ in part.groups:
+                for a, b in [pair for pair in arms if set(pair) <= names]:
+                    here, there = (done.get((part.name, group, arm), {}) for arm in (a, b))
+                    scored = [
+                        (own.pick(opened.store.scores(here[s][0])), lines.pick(opened.store.scores(there[s][0])))
+                        for s in sorted(set(here) & set(there))
+                    ]
+                    both = [(x, y) for x, y in scored if x is not None and y is not None]
+                    if both:
+                        found = compare_over_seeds(own.function, [x for x, _ in both], [y for _, y in both])
+                        rows.append(
+                            {"part": part.name, "group": group, "a": a, "b": b, "seeds": len(both)}
+                            | {k: getattr(found, k) for k in ("difference", "low", "high", "p_value")}
+                        )
+        corrected = holm([row["p_value"] for row in rows]) if rows else []
+        out[first] = [rounded({**row, "p_holm": float(p)}) for row, p in zip(rows, corrected, strict=True)]
+    return {first: rows for first, rows in out.items() if rows}
+
+
+def interactions(opened: OpenedStudy) -> list[dict[str, Any]]:
+    """How much more a change costs with direction than without: of each arm that has a reference, paired over seeds.
+
+    Directional less plain under the change, less the same under the reference; AUROC, not corrected.
+    """
+    done = done_by_place(opened)
+    plain_of = dict(pairs_in(opened.study, "plain"))
+    rows = []
+    for part in opened.study.parts:
+        for (group, _), metric, (a, home) in itertools.product(part.groups, METRICS, part.comparisons):
+            if not {a, home} <= set(plain_of) & {arm.name for arm in part.arms}:
+                continue
+            of = [
+                {
+                    s: m[metric]
+                    for s, (_, m) in done.get((part.name, group, arm), {}).items()
+                    if m.get(metric) is not None
+                }
+                for arm in (a, plain_of[a], home, plain_of[home])
+            ]
+            seeds = sorted(set.intersection(*map(set, of)))
+            if not seeds:
+                continue
+            found = compare_values(*([x[s] - y[s] for s in seeds] for x, y in (of[:2], of[2:])))
+            rows.append(
+                {"part": part.name, "group": group, "metric": metric, "a": a, "b": plain_of[a], "reference": home}
+                | {"seeds": len(seeds)}
+                | {k: getattr(found, k) for k in ("difference", "low", "high", "p_value")}
+            )
+    return [rounded(row) for row in rows]
 
 
 def alphas(opened: OpenedStudy) -> dict[str, Any]:
@@ -101,7 +183,7 @@ def gradients(opened: OpenedStudy) -> dict[str, dict[str, list[float]]]:
 def found_in(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Settings and results of a study."""
     opened = open_study(folder)
-    study = opened.study
+    study, single = opened.study, distinct(opened)
     rows = opened.rows()
     done = [row for _, row in rows if row["status"] == "done"]
     config = {
@@ -123,9 +205,11 @@ def found_in(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             "commits": sorted({row["git"] for row in done if row.get("git")}),
             "code": sorted({row["revision"] for row in done}),
         },
-        "table": [rounded(asdict(row)) for row in table(opened)],
+        "table": [rounded(asdict(row)) for row in table(single)],
         "comparisons": [rounded(c.data) for c in comparisons(opened)],
-        "direction": direction(opened),
+        "direction": direction(single),
+        "pooling": pooling(single),
+        "interactions": interactions(single),
         "axes": [rounded(c.data) for c in other_pairs(opened, study.parts[0].metrics[0], [("y", "x")])],
         "alpha": alphas(opened),
         "gradients": gradients(opened),

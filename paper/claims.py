@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
-from tex import Data, MissingResultError, number, p_value
+from tex import ROOT, Data, MissingResultError, number, p_value
 
 from toothwise.evaluation import holm
+
+sys.path.append(str(ROOT / "benchmarks" / "pages"))
+from study_pairs import between, counts
 
 SMALLEST_GAIN = 0.05
 ALPHA = 0.05
 FIELDS = ("kolektor_sdd", "magnetic_tile", "brain_mri", "rsscn7")
 # studies with pairs of directional and plain Dinomaly; until all are run the last claim stays open
-PAIRED = ("direction", "loss_input", "resolution", "robustness", "transfer", "generalisation", "baselines")
+PAIRED = ("direction", "layers", "loss_input", "resolution", "robustness", "transfer", "generalisation", "baselines")
 SUPPORTED, NOT_SUPPORTED, UNDECIDED = "supported", "not supported", "undecided"
 
 
@@ -73,20 +76,11 @@ def _gain(one: Data, p: float) -> Verdict:
     return Verdict(NOT_SUPPORTED if one["high"] < SMALLEST_GAIN else UNDECIDED, why)
 
 
-def _counts(rows: list[Data]) -> tuple[int, int]:
-    """How many of the first arm are better, how many worse."""
-    return tuple(sum(c["verdict"] == f"{c[k]} is better" for c in rows) for k in ("a", "b"))  # type: ignore[return-value]
-
-
-def _pairs(study: Data | None) -> list[Any]:
-    return [] if study is None else study["result"]["direction"].get("plain, auroc", [])
-
-
 def _breadth(study: Data | None) -> Verdict:
-    rows = [c for c in _pairs(study) if c["group"] in FIELDS and c["seeds"] >= 3]
+    rows = [c for c in ([] if study is None else between(study)) if c["group"] in FIELDS and c["seeds"] >= 3]
     if len(rows) < len(FIELDS):
         return Verdict(UNDECIDED, f"run on {len(rows)} of {len(FIELDS)} sets with three seeds so far")
-    better, worse = _counts(rows)
+    better, worse = counts(rows)
     span = sorted(c["difference"] for c in rows)
     why = (
         f"better on {better} and worse on {worse} of {len(rows)} sets, differences of AUROC "
@@ -98,15 +92,15 @@ def _breadth(study: Data | None) -> Verdict:
 
 
 def _consistency(studies: dict[str, Data]) -> Verdict:
-    rows = [c for data in studies.values() for c in data["result"]["direction"].get("plain, auroc", [])]
+    rows = [c for data in studies.values() for c in between(data)]
     rows = [c for c in rows if c["seeds"] >= 3]
-    held = sum(bool(data["result"]["direction"].get("plain, auroc")) for data in studies.values())
-    missing = [name for name in PAIRED if not any(c["seeds"] >= 3 for c in _pairs(studies.get(name)))]
+    held = sum(bool(between(data)) for data in studies.values())
+    missing = [n for n in PAIRED if n not in studies or not any(c["seeds"] >= 3 for c in between(studies[n]))]
     if missing:
         return Verdict(
             UNDECIDED, f"run in {len(PAIRED) - len(missing)} of {len(PAIRED)} studies with three seeds so far"
         )
-    better, worse = _counts(rows)
+    better, worse = counts(rows)
     mean = sum(c["difference"] for c in rows) / len(rows)
     why = (
         f"better in {better} and worse in {worse} of {len(rows)} pairs in {held} studies, "

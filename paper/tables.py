@@ -11,8 +11,8 @@ from tex import ROOT, Data, escape, number, read, tabular, write
 
 sys.path.append(str(ROOT / "benchmarks" / "pages"))
 from study_figures import WORDS
-
-from studies import own_comparisons
+from study_pairs import between, counts, testable
+from study_text import own_comparisons
 
 __all__ = ["write_tables"]
 
@@ -86,12 +86,12 @@ def _ablations(studies: dict[str, Data]) -> str:
     """A table of direction in every study, and each study's own comparisons in a sentence."""
     body = []
     for data in studies.values():
-        for key, words in (("plain, auroc", "own score"), ("plain, auroc_lines", "best line")):
-            rows = [c for c in data["result"]["direction"].get(key, []) if c["seeds"] >= 3]
+        for metric, words in (("auroc", "own score"), ("auroc_lines", "best line")):
+            rows = [c for c in between(data, metric) if c["seeds"] >= 3]
             if not rows:
                 continue
             span = sorted(c["difference"] for c in rows)
-            better, worse = (sum(c["verdict"] == f"{c[k]} is better" for c in rows) for k in ("a", "b"))
+            better, worse = counts(rows)
             mean = number(sum(span) / len(span), signed=True)
             body.append(
                 [
@@ -116,8 +116,7 @@ def _ablations(studies: dict[str, Data]) -> str:
     for name, data in studies.items():
         if name not in ("direction", "baselines"):
             out += (
-                rf"\paragraph{{{escape(data['config']['title'])}.}} {escape(own_comparisons(data['result']['comparisons']))}"
-                + "\n\n"
+                rf"\paragraph{{{escape(data['config']['title'])}.}} {escape(own_comparisons(testable(data)))}" + "\n\n"
             )
     return out
 

@@ -1,0 +1,288 @@
+"""Pairs of directional and plain arms, what is collected of them, and what docs/results.md says of a study."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from toothwise.evaluation import auroc
+from toothwise.studies.config import read_study
+from toothwise.studies.opened import open_study, save_study
+from toothwise.studies.scores import all_metrics
+from toothwise.studies.store import Entry, StudyFolder
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "benchmarks" / "pages"))
+
+import study_pairs  # noqa: E402
+import study_remarks  # noqa: E402
+import study_text  # noqa: E402
+
+_spec = importlib.util.spec_from_file_location("collect_studies", ROOT / "benchmarks" / "studies.py")
+assert _spec is not None
+assert _spec.loader is not None
+collected = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(collected)
+
+STUDY = """title: Known truth
+base: {n_train: 40}
+overrides: {home: {}, on_C: {test_domain: C}}
+crossed:
+  plain: {detector: dinomaly_directional, options: {directional_layers: []}}
+  middle: {detector: dinomaly_directional, options: {directional_layers: [3, 4]}}
+  scan: {detector: scan}
+domains: [A, C]
+seeds: 3
+metrics: [auroc]
+reference: home
+"""
+# distance of faulty maps by own score and by lines; on_C in A costs the directional arm 0.5 more
+OWN, LINES, MORE = {"plain": 1.5, "middle": 2.0, "scan": 2.5}, {"plain": 0.6, "middle": 0.6, "scan": 0.6}, 0.5
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    """A study as if it had been run; on_C in group C is home's very same trials."""
+    place = tmp_path_factory.mktemp("known")
+    (place / "known.yaml").write_text(STUDY)
+    study = read_study(place / "known.yaml")
+    store, entries = StudyFolder(place / "out"), []
+    for trial in study.trials():
+        head, _, kind = trial.arm.partition("/")
+        cell, moved = trial.settings, head == "on_C" and trial.group.startswith("A")
+        key = f"{trial.group[0]}{'moved' if moved else ''}-{kind}-{cell.seed}"
+        entries.append(Entry(trial.part, trial.arm, trial.group, cell.seed, trial.config_hash, key))
+        if store.row(key) is not None:
+            continue
+        rng = np.random.default_rng(cell.seed)
+        maps, scores = rng.standard_normal((2, 80)), {"warm": np.arange(80) % 2 == 1}
+        for pooled, shift in (("", OWN[kind] - MORE * (moved and kind == "middle")), ("_lines", LINES[kind])):
+            scores |= {f"healthy{pooled}": maps[0], f"faulty{pooled}": maps[1] + shift}
+        row = {
+            "key": key,
+            "status": "done",
+            "reason": None,
+            "revision": "r0",
+            "git": "abc",
+            "config_hash": trial.config_hash,
+            "seconds": 1.0,
+            "config": trial.config,
+            "info": {},
+            "metrics": all_metrics(scores),
+        }
+        store.write(key, row, scores, {}, {})
+    save_study(place / "out", study, entries, "r0")
+    return open_study(place / "out")
+
+
+def picked(opened, group, kind, seed, ends=""):
+    scores = opened.store.scores(f"{group}-{kind}-{seed}")
+    return auroc(np.concatenate([scores[f"healthy{ends}"], scores[f"faulty{ends}"]]), np.repeat([0, 1], 80))
+
+
+@pytest.mark.parametrize(
+    ("name", "pairs", "of"),
+    [
+        ("direction", 5, "none"),
+        ("layers", 6, "none"),
+        ("alpha", 0, ""),
+        ("severity", 0, ""),
+        ("baselines", 1, "dinomaly"),
+    ],
+)
+def test_pairs_come_from_the_options_of_shipped_arms(name, pairs, of):
+    found = study_pairs.pairs_in(study_pairs.plan(name), "plain")
+    assert len(found) == pairs
+    assert {b for _, b in found} == ({of} if of else set())
+
+
+def test_a_pair_differs_in_the_direction_alone():
+    found = study_pairs.pairs_in(study_pairs.plan("robustness"), "plain")
+    assert ("rotation_3_degrees/both", "rotation_3_degrees/plain") in found
+    assert all(a.partition("/")[0] == b.partition("/")[0] for a, b in found)
+    scan = study_pairs.pairs_in(study_pairs.plan("robustness"), "scan")
+    assert [(a, b.replace("scan", "plain")) for a, b in scan] == found
+
+
+def test_the_same_trials_are_collected_once(opened):
+    single = collected.distinct(opened)
+    arms = {(part.groups[0][0], arm.name) for part in single.study.parts for arm in part.arms}
+    assert ("A matched", "on_C/plain") in arms
+    assert ("C matched", "home/plain") in arms
+    assert ("C matched", "on_C/plain") not in arms
+    found = collected.direction(single)
+    assert [(c["group"], c["a"]) for c in found["plain, auroc"]] == [
+        ("A matched", "home/middle"),
+        ("A matched", "on_C/middle"),
+        ("C matched", "home/middle"),
+    ]
+    assert len(found["scan, auroc"]) == 3
+
+
+def test_own_scores_are_tested_against_lines(opened):
+    found = collected.pooling(collected.distinct(opened))
+    one = next(c for c in found["directional"] if (c["group"], c["a"]) == ("C matched", "home/middle"))
+    differences = [picked(opened, "C", "middle", s) - picked(opened, "C", "plain", s, "_lines") for s in range(3)]
+    assert one["difference"] == pytest.approx(np.mean(differences), abs=1e-5)
+    assert one["p_holm"] <= 0.05
+    own = next(c for c in found["plain"] if (c["group"], c["a"]) == ("C matched", "home/plain"))
+    differences = [picked(opened, "C", "plain", s) - picked(opened, "C", "plain", s, "_lines") for s in range(3)]
+    assert own["difference"] == pytest.approx(np.mean(differences), abs=1e-5)
+    assert own["a"] == own["b"]
+
+
+def test_the_difference_of_differences_is_paired_over_seeds(opened):
+    rows = collected.interactions(collected.distinct(opened))
+    (one,) = [r for r in rows if r["metric"] == "auroc"]
+    assert (one["group"], one["a"], one["reference"]) == ("A matched", "on_C/middle", "home/middle")
+    each = [picked(opened, "Amoved", "middle", s) - picked(opened, "A", "middle", s) for s in range(3)]
+    assert one["difference"] == pytest.approx(np.mean(each), abs=1e-5)  # plain does not move
+    assert one["low"] < one["difference"] < one["high"] < 0
+
+
+def comparison(a, b, difference, **other):
+    found = {"part": "", "group": "C matched", "metric": "auroc", "role": "exploratory", "a": a, "b": b, "seeds": 3}
+    found |= {"mean_a": 0.6 + difference, "mean_b": 0.6, "difference": difference, "effect": 2.0}
+    found |= {"low": difference - 0.1, "high": difference + 0.1, "p_value": 0.5, "p_holm": 1.0}
+    return found | {"verdict": "no difference shown"} | other
+
+
+def study(name, comparisons, direction=None, **result):
+    table = [
+        {"part": c["part"], "group": c["group"], "arm": arm, "metric": c["metric"], "seeds": 3, "mean": 0.5, "sd": 0.1}
+        for c in comparisons
+        for arm in (c["a"], c["b"])
+    ]
+    found = {"comparisons": comparisons, "direction": direction or {}, "table": table}
+    return {"config": {"study": name, "steps": [], "sizes": []}, "result": found | result}
+
+
+def test_cold_maps_stand_in_where_no_other_auroc_was_kept():
+    own = [comparison("layers_0-1", "none", -0.01, metric="auroc_cold"), comparison("all", "none", 0.02)]
+    data = study("layers", own)
+    assert [c["a"] for c in study_pairs.between(data)] == ["layers_0-1"]
+    assert "-0.010 AUROC over 1 pair (all on cold maps)" in study_text.direction_in(data)
+    both = study("layers", own, {"plain, auroc": [comparison("layers_0-1", "none", 0.03)]})
+    assert [c["difference"] for c in study_pairs.between(both)] == [0.03]
+
+
+def test_means_stand_in_where_scores_of_maps_were_not_kept():
+    direction = {
+        "plain, auroc": [comparison("home/both", "home/plain", 0.1)],
+        "plain, auroc_lines": [comparison("home/both", "home/plain", -0.2, mean_b=0.4)],
+    }
+    (one,) = study_pairs.across(study("transfer", [], direction), "directional")
+    assert one["difference"] == pytest.approx(0.7 - 0.4)
+    assert one["tested"] is None
+    (plain,) = study_pairs.across(study("transfer", [], direction), "plain")
+    assert plain["difference"] == pytest.approx(0.6 - 0.4)
+    row = {"part": "", "group": "C matched", "a": "home/plain", "b": "home/plain", "p_holm": 0.01, "difference": 0.2}
+    tested = study("transfer", [], direction, pooling={"plain": [row]})
+    assert study_pairs.across(tested, "plain")[0]["tested"] == row
+
+
+def test_the_bound_on_the_harm_of_rotation_holds_the_exact_interval():
+    """Per seed: both clean, plain clean, both rotated, plain rotated."""
+    from toothwise.evaluation.seeds import compare_values
+
+    rng = np.random.default_rng(3)
+    values = dict(zip(("clean/both", "clean/plain", "r/both", "r/plain"), rng.random((4, 3)), strict=True))
+
+    def pair(a, b):
+        each = values[a] - values[b]
+        return comparison(a, b, float(each.mean()), effect=float(each.mean() / each.std(ddof=1)))
+
+    names = {"r": "rotation_3_degrees"}
+    renamed = {k.replace("r/", f"{names['r']}/") if k.startswith("r/") else k: v for k, v in values.items()}
+    values.update(renamed)
+    r = "rotation_3_degrees"
+    own = [pair(f"{r}/{kind}", f"clean/{kind}") for kind in ("both", "plain")]
+    direction = {"plain, auroc": [pair("clean/both", "clean/plain"), pair(f"{r}/both", f"{r}/plain")]}
+    found = study_pairs.rotated(study("robustness", own, direction), r, "auroc")
+    each = values[f"{r}/both"] - values[f"{r}/plain"] - (values["clean/both"] - values["clean/plain"])
+    exact = compare_values(list(each), [0.0] * 3)
+    assert found is not None
+    difference, low, high, known = found
+    assert difference == pytest.approx(each.mean())
+    assert not known
+    assert low <= exact.low
+    assert high >= exact.high
+    kept = {"metric": "auroc", "a": f"{r}/both", "reference": "clean/both", "difference": 1.0, "low": 0.5, "high": 1.5}
+    assert study_pairs.rotated(study("robustness", own, direction, interactions=[kept]), r, "auroc") == (
+        1,
+        0.5,
+        1.5,
+        True,
+    )
+
+
+def test_arms_ahead_and_behind_are_named():
+    rows = [
+        comparison("x/scan", "clean/scan", -0.2, verdict="clean/scan is better"),
+        comparison("x/plain", "clean/plain", -0.2, verdict="clean/plain is better"),
+        comparison("y/plain", "clean/plain", 0.2, verdict="y/plain is better"),
+        comparison("z/plain", "clean/plain", 0.0),
+    ]
+    said = study_text.own_comparisons(rows)
+    assert said == (
+        "3 of its 4 comparisons show a difference. Behind `clean`: x (scan, plain). Ahead of `clean`: y (plain)."
+    )
+
+
+def test_no_detector_is_better_on_one_recording():
+    run = comparison("scan", "plain", 35.0, part="hums2023", group="hums2023", metric="first_sustained_place")
+    data = study("generalisation", [run | {"verdict": "plain is better"}])
+    assert study_pairs.testable(data) == []
+    assert study_text.comparisons_table(data) == ""
+    assert "[HUMS2023](hums2023.md)" in study_remarks.remarks("generalisation", data)
+
+
+def test_a_mean_of_fewer_seeds_says_so():
+    cells = [
+        {"part": "", "group": "g", "arm": "plain", "metric": m, "seeds": n, "mean": 807.0, "sd": None}
+        for m, n in (("consistent_place", 1), ("first_sustained_place", 3))
+    ]
+    assert "| plain | 3 | 807 (1 of 3 seeds) | 807 |" in study_text.arms_table("generalisation", cells)
+
+
+def test_the_default_of_the_severity_head_is_as_told():
+    severity = pytest.importorskip("toothwise.detectors.dinomaly.severity_head")
+    settings = next(v for v in vars(severity).values() if getattr(v, "head_pooling", None) == "lines")
+    told = study_remarks.remarks("severity", study("severity", []))
+    for words in (
+        f"weight {settings.severity_weight:g} ",
+        f"in {100 * settings.augment_share:.0f} % of",
+        f"pooled along {settings.head_pooling}",
+        "hidden layers of {} and {}".format(*settings.hidden),
+    ):
+        assert words in told
+    label = study_text.LABELS["severity", "default"]
+    assert label == "default (0.1, 30 %, lines, 256-64)"
+
+
+def test_remarks_follow_the_arms_that_were_run():
+    arms = [comparison("one_per_tooth_31x16/both", "tokens_16x16/both", 0.1)]
+    said = study_remarks.remarks("resolution", study("resolution", arms))
+    assert "`one_per_tooth_31x16` has one row of tokens" in said
+    assert "aspect_true_9x28" not in said
+
+
+def test_resizing_that_changes_nothing_is_told_by_its_figures():
+    rows = [comparison("resize_nearest/scan", "clean/scan", 0.0)]
+    data = study("robustness", rows)
+    assert "`resize_nearest` tests nothing" in study_remarks.remarks("robustness", data)
+    data["result"]["table"][0]["mean"] = 0.4
+    assert "`resize_nearest` tests nothing" not in study_remarks.remarks("robustness", data)
+
+
+def test_the_page_counts_every_pair_of_the_results():
+    found = {p.stem: json.loads(p.read_text()) for p in (ROOT / "benchmarks" / "results" / "studies").glob("*.json")}
+    pairs = sum(c["seeds"] >= 3 for data in found.values() for c in study_pairs.between(data))
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    assert f"by their own scores (AUROC): {pairs} comparisons" in page
+    assert "It has no pair" not in page.split("## Which decoder layers are directional")[1].split("## ")[0]
