@@ -97,7 +97,8 @@ def _headline(found: dict[str, Data]) -> str:
     ):
         kinds = by_kind(found, lambda d, first=first: across(d, first))
         text = "; ".join(f"{kind}: {_pooled(rows)}" for kind, rows in kinds.items())
-        lines += [f"- {words} (AUROC). {text[0].upper()}{text[1:]}."] if text else []
+        more = " How much of it is had without direction, the next line tells." if first == "directional" else ""
+        lines += [f"- {words} (AUROC). {text[0].upper()}{text[1:]}.{more}"] if text else []
     for kind, rows in by_kind(found, lambda d: d["result"]["direction"].get("scan, auroc", [])).items():
         lines.append(f"- Against the scan on {kind} (AUROC, own scores): {_compared(rows)}")
     if not lines:

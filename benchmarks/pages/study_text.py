@@ -72,12 +72,14 @@ def own_comparisons(rows: list[Data]) -> str:
         judged = [c for c in rows if c["p_holm"] is not None] or rows
         largest = max(judged, key=lambda c: abs(c["difference"]))
         return f"None of its {len(rows)} comparisons shows a difference; the largest is {measured(largest)} ({WORDS[largest['metric']]}), p = {p_of(largest)} after correction."
-    return f"{len(shown)} of its {len(rows)} comparisons show a difference. {_who(shown)}"
+    return f"{len(shown)} of its {len(rows)} comparisons (of two arms on one metric) show a difference. {_who(shown, rows)}"
 
 
-def _who(shown: list[Data]) -> str:
+def _who(shown: list[Data], rows: list[Data]) -> str:
     """Arms ahead and behind, by what they are compared with; what they are crossed with, and on what, in brackets."""
-    grouped = len({c["group"] for c in shown}) > 1
+    groups: dict[str, set[str]] = {}
+    for c in rows:
+        groups.setdefault(c["part"], set()).add(c["group"])
     found: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
     for c in shown:
         ahead = c["verdict"].removesuffix(" is better") == c["a"]
@@ -88,7 +90,7 @@ def _who(shown: list[Data]) -> str:
             name, against, where = tail, other, head
         else:
             name, against, where = c["a"], c["b"], ""
-        place = " on ".join(word for word in (where, c["group"] if grouped else "") if word)
+        place = " on ".join(word for word in (where, c["group"] if len(groups[c["part"]]) > 1 else "") if word)
         arms = found.setdefault(("ahead of" if ahead else "behind", against), {})
         arms.setdefault(name, {})[place] = None
     sentences = []

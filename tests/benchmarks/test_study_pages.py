@@ -230,7 +230,8 @@ def test_arms_ahead_and_behind_are_named():
     ]
     said = study_text.own_comparisons(rows)
     assert said == (
-        "3 of its 4 comparisons show a difference. Behind `clean`: x (scan, plain). Ahead of `clean`: y (plain)."
+        "3 of its 4 comparisons (of two arms on one metric) show a difference. "
+        "Behind `clean`: x (scan, plain). Ahead of `clean`: y (plain)."
     )
 
 
