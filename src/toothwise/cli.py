@@ -103,9 +103,26 @@ def _dispatch(words: list[str]) -> int:
         return EXIT_OK
     if rest and f"{verb} {rest[0]}" in VERBS:  # verbs of two words
         return _run(f"{verb} {rest[0]}", rest[1:])
+    group = {name: line for name, (_, line) in VERBS.items() if name.startswith(f"{verb} ")}
+    if group and verb not in VERBS:  # a first word that is no verb by itself
+        return _of_group(verb, rest, group)
     if verb not in VERBS:
         raise InputError(f"the verb must be one of {', '.join(VERBS)}, but got {verb!r}{_guess(verb)}")
     return _run(verb, rest)
+
+
+def _of_group(first: str, words: list[str], group: dict[str, str]) -> int:
+    """What verbs there are that begin with this word."""
+    text = f"usage: toothwise {first} VERB [options]\n\nverbs:\n{_lines(group)}\n"
+    text += f"\n'toothwise {first} VERB --help' tells a verb's options.\n"
+    if words and words[0] in ("-h", "--help", "help"):
+        sys.stdout.write(text)
+        return EXIT_OK
+    if not words:
+        sys.stderr.write(text)
+        return EXIT_BAD_INPUT
+    given = f"{first} {words[0]}"
+    raise InputError(f"the verb must be one of {', '.join(group)}, but got {given!r}{_guess(given)}")
 
 
 def _run(verb: str, words: list[str]) -> int:
@@ -165,8 +182,12 @@ def _guess(verb: str) -> str:
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
+def _lines(verbs: dict[str, str]) -> str:
+    return "\n".join(f"  {verb:<17}{line}" for verb, line in verbs.items())
+
+
 def _help() -> str:
-    verbs = "\n".join(f"  {verb:<17}{line}" for verb, (_, line) in VERBS.items())
+    verbs = _lines({verb: line for verb, (_, line) in VERBS.items()})
     return f"""usage: toothwise VERB [options]
 
 Tells which gear tooth is going bad, how badly, and since when.

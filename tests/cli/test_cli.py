@@ -60,6 +60,20 @@ def test_an_unknown_verb_is_told_with_the_nearest_one(toothwise):
     assert "did you mean 'predict'?" in run.err
 
 
+def test_the_word_of_a_group_lists_its_verbs(toothwise):
+    asked, missing, wrong = toothwise("study", "--help"), toothwise("study"), toothwise("study", "tabel")
+    assert (asked.code, asked.err) == (0, "")
+    assert (missing.code, missing.out, missing.err) == (2, "", asked.out)
+    for verb, (_, line) in cli.VERBS.items():
+        assert (f"  {verb:<17}{line}\n" in asked.out) == verb.startswith("study ")
+    assert wrong == (
+        2,
+        "",
+        "toothwise: error: the verb must be one of study run, study status, study table, study compare, study export, "
+        "study attention, but got 'study tabel' (did you mean 'study table'?)\n",
+    )
+
+
 def test_detectors_as_table_and_as_json(toothwise):
     data = json.loads(toothwise("detectors", "--json").out)["detectors"]
     table = toothwise("detectors").out

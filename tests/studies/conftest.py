@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 TOYS = '''
@@ -71,14 +72,43 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def local_ray(toys: Path) -> Iterator[None]:
+def image_sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The public image sets where TOOTHWISE_DATA has them, else a few images of noise in their layout."""
+    there = Path(os.environ.get("TOOTHWISE_DATA", ""))
+    if (there / "kolektor_sdd").is_dir():
+        return there
+    from PIL import Image
+
+    root, rng = tmp_path_factory.mktemp("sets"), np.random.default_rng(0)
+    place = root / "kolektor_sdd"
+    for folder in ("normal", "crack", "mask/crack"):
+        (place / folder).mkdir(parents=True)
+    for part in (*range(13), *range(17, 44)):  # numbers tell parts, but for some that count as one
+        image = rng.integers(80, 160, (48, 48), dtype=np.uint8)
+        Image.fromarray(image).save(place / "normal" / f"{8 * part:03d}.png")
+        mask = np.zeros((48, 48), np.uint8)
+        mask[20:23, 8:40] = 255
+        cracked = np.where(mask > 0, 10, rng.integers(80, 160, (48, 48))).astype(np.uint8)
+        Image.fromarray(cracked).save(place / "crack" / f"{8 * part + 1:03d}.png")
+        Image.fromarray(mask).save(place / "mask" / "crack" / f"{8 * part + 1:03d}.png")
+    return root
+
+
+@pytest.fixture(scope="session")
+def local_ray(toys: Path, image_sets: Path) -> Iterator[None]:
     """Ray with two places, started once for all tests that run trials in this process."""
     pytest.importorskip("ray")
     from toothwise.studies.cluster import cluster
     from toothwise.studies.config import Resources
 
-    with cluster(None, Resources(), 2):
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TOOTHWISE_DATA", str(image_sets))  # processes of trials have it from Ray's start
+        started = cluster(None, Resources(), 2)
+        started.__enter__()
+    try:
         yield
+    finally:
+        started.__exit__(None, None, None)
 
 
 @pytest.fixture

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +16,18 @@ import torch
 from toothwise import detectors
 from toothwise.detectors.curves import recorded_curves
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
-from toothwise.detectors.dinomaly.attention_view import view_attention
+from toothwise.detectors.dinomaly.attention_view import AttentionView, LayerView, view_attention
 from toothwise.errors import InputError
 from toothwise.healthmap.io import write_map
 from toothwise.simulate.maps import generate
-from toothwise.studies.attention_cost import attention_cost
+from toothwise.studies.attention import attention_metrics
+from toothwise.studies.attention_cost import _peak_bytes, attention_cost
+from toothwise.studies.cell import Cell
+from toothwise.studies.config import Resources
+from toothwise.studies.metric_names import metric_names
+from toothwise.studies.run_trial import RunTrial
+from toothwise.studies.trial import Trial
+from toothwise.studies.worker import run_trial
 
 OPTIONS = {"encoder_name": "vit_tiny_patch16_224", "weights": "random", "image_size": [48, 96], "max_steps": 3}
 OPTIONS |= {"batch_size": 4, "directional_layers": [0, 2]}
@@ -83,6 +93,86 @@ def test_the_cost_is_told_beside_global_attention(fitted):
     assert cost["directional"]["weights"] == 6 * 3 * 3 + 3 * 6 * 6
     assert cost["global_softmax"]["weights"] == 18 * 18
     assert all(one["ms"] > 0 for one in cost.values())
+    # at least queries, keys and values of 18 tokens of 192 numbers, which every layer holds at once
+    assert all(one["peak_bytes"] >= 18 * 3 * 192 * 4 for one in cost.values())
+
+
+def test_peak_memory_is_what_tensors_take_at_a_time():
+    x = torch.zeros(1, 1024)
+    one = _peak_bytes(lambda x: x + 1, x)
+    some = 256  # the numbers that are added are tensors too
+    assert 4096 <= one < 4096 + some
+    assert 3 * 4096 <= _peak_bytes(lambda x: (x + 1, x + 2, x + 3), x) < 3 * 4096 + some
+    assert 2 * 4096 <= _peak_bytes(lambda x: x + 1 + 1 + 1 + 1, x) < 2 * 4096 + some  # what was used is gone
+
+
+def run_cell(settings, **resources):
+    from toothwise.commands.study_pictures import draw_trial
+
+    kind = "run" if isinstance(settings, RunTrial) else "maps"
+    found = run_trial(Trial("", "arm", "C matched", kind, settings), Resources(**resources), draw_trial)
+    assert found.facts["status"] == "done", found.facts["reason"]
+    return found
+
+
+def cell(**options) -> Cell:
+    return Cell("C", "matched", "dinomaly_directional", 0, {**OPTIONS, **options}, n_train=16, n_test=32)
+
+
+def test_a_trial_with_pictures_tells_what_its_layers_attend_to():
+    found = run_cell(cell(), pictures=True)
+    assert set(found.pictures) == {"examples.png", "attention_layers.png", "attention_map_0.png"}
+    assert all(content.startswith(b"\x89PNG") for content in found.pictures.values())
+    metrics, told = found.facts["metrics"], found.facts["info"]["attention"]
+    for axis in ("y", "x"):
+        layers = {layer["layer"]: layer["entropy"][axis] for layer in told["layers"]}
+        assert set(layers) == {0, 2}
+        assert {k: metrics[f"attention_entropy_{axis}_layer_{k}"] for k in layers} == layers
+        assert metrics[f"attention_entropy_{axis}"] == pytest.approx(sum(layers.values()) / 2)
+        assert 0 < metrics[f"attention_entropy_{axis}"] <= 1
+    assert len(told["tokens"]) == len(found.examples["maps"]) == 3
+    assert set(told["cost"]) == {"directional", "global_linear", "global_softmax"}
+    json.dumps(found.facts, allow_nan=False)
+
+
+def test_layers_of_one_axis_have_the_entropy_of_that_axis_alone():
+    layers = [LayerView(0, [0.0], {}, {"x": 0.5}), LayerView(2, [0.0], {}, {"x": 0.9})]
+    found = attention_metrics(AttentionView((3, 6), np.zeros((1, 2, 2), int), np.zeros((1, 3, 6)), layers))
+    assert found == {
+        "attention_entropy_x": pytest.approx(0.7),
+        "attention_entropy_x_layer_0": 0.5,
+        "attention_entropy_x_layer_2": 0.9,
+    }
+    assert set(found) < set(metric_names())
+
+
+def test_a_trial_without_directional_layers_has_no_entropy():
+    found = run_cell(Cell("C", "matched", "mean", 0, {}, 16, 32), pictures=True)
+    assert set(found.pictures) == {"examples.png"}
+    assert "attention" not in found.facts["info"]
+    assert not [name for name in found.facts["metrics"] if "entropy" in name]
+
+
+def test_a_trial_without_pictures_looks_at_nothing():
+    found = run_cell(cell())
+    assert (found.pictures, found.examples) == ({}, {})
+    assert "attention" not in found.facts["info"]
+
+
+SMALL = {**OPTIONS, "image_size": [32, 32]}
+
+
+@pytest.mark.parametrize(
+    ("detector", "options", "attention"),
+    [("mean", {}, False), pytest.param("dinomaly_directional", SMALL, True, marks=pytest.mark.full)],
+)
+def test_a_run_has_pictures_too_also_of_a_detector_that_was_fitted_elsewhere(detector, options, attention):
+    settings = RunTrial("simulated", detector, 0, options, fit_on="simulated_maps", n_train=16)
+    found = run_cell(settings, pictures=True)
+    assert found.examples["maps"].shape == (3, 35, 18)  # on the grid of the maps it was fitted on
+    assert "examples.png" in found.pictures
+    assert ("attention_map_0.png" in found.pictures) == attention
+    assert ("attention_entropy_y" in found.facts["metrics"]) == attention
 
 
 def test_pictures_are_written(fitted, toothwise, tmp_path):
@@ -98,6 +188,17 @@ def test_pictures_are_written(fitted, toothwise, tmp_path):
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"attention.json", "layers.png", "map_0.png", "map_1.png"}
     assert json.loads((tmp_path / "out" / "attention.json").read_text())["layers"][1]["layer"] == 2
     assert (tmp_path / "out" / "map_0.png").stat().st_size > 10_000
+
+
+@pytest.mark.full  # it fits a detector five times
+def test_the_commands_of_the_page_lead_to_the_pictures(toothwise, tmp_path, monkeypatch):
+    page = (Path(__file__).parents[2] / "docs" / "studies.md").read_text()
+    lines = re.findall(r"^    toothwise (.*)$", page.partition("## What a detector attends to")[2], flags=re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    for line in lines:
+        run = toothwise(*shlex.split(line))
+        assert run.code == 0, run.err
+    assert {p.name for p in Path("runs/attention").glob("*.png")} == {"layers.png", "map_0.png", "map_1.png"}
 
 
 def test_only_directional_layers_can_be_looked_into():

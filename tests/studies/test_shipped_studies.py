@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from toothwise import detectors
@@ -26,7 +26,6 @@ STUDIES = {  # trials of the whole study
     "generalisation.yaml": (4 * 6 + 4) * 3,
     "baselines.yaml": 27 * 2 * 3,
 }
-NEEDS_DATA = "generalisation.yaml"
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -60,10 +59,10 @@ def test_the_baselines_are_everything_in_the_registry():
     assert {arm.settings["detector"] for arm in part.arms} == {*detectors.names(), "limit", "glr"}
 
 
-def run_smoke(name: str, toothwise, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_tiny_version_runs(name, local_ray, image_sets, monkeypatch, toothwise, tmp_path):
     pytest.importorskip("anomalib")
-    if name == NEEDS_DATA and not (Path(os.environ.get("TOOTHWISE_DATA", "")) / "kolektor_sdd").is_dir():
-        pytest.skip("TOOTHWISE_DATA names no folder with kolektor_sdd")
+    monkeypatch.setenv("TOOTHWISE_DATA", str(image_sets))
     words = ("--smoke", "--output", tmp_path / "out", "--tracking", "none", "--json")
     run = toothwise("study", "run", FOLDER / name, *words)
     found = json.loads(run.out)
@@ -73,20 +72,19 @@ def run_smoke(name: str, toothwise, tmp_path: Path) -> None:
     said = json.loads(toothwise("study", "compare", tmp_path / "out", "--json").out)["comparisons"]
     assert said
     assert all("better" not in one["verdict"] for one in said)  # one seed shows nothing
+    if read_study(FOLDER / name, smoke=True).resources.pictures:
+        check_attention(rows, toothwise, tmp_path)
 
 
-SHORT = ["direction.yaml", "generalisation.yaml", "robustness.yaml", "transfer.yaml"]
-
-
-@pytest.mark.parametrize("name", SHORT)
-def test_the_tiny_version_runs(name, local_ray, toothwise, tmp_path):
-    run_smoke(name, toothwise, tmp_path)
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("name", sorted(set(STUDIES) - set(SHORT)))
-def test_the_other_tiny_versions_run_too(name, local_ray, toothwise, tmp_path):
-    run_smoke(name, toothwise, tmp_path)
+def check_attention(rows: list[dict], toothwise, tmp_path: Path) -> None:
+    """What directional layers attend to is in the table, in the export and, as pictures, beside the trial."""
+    told = {row["arm"] for row in rows if row["metric"] == "attention_entropy_y" and row["seeds"]}
+    assert told == {"both_learned"}
+    assert toothwise("study", "export", tmp_path / "out", "--output", tmp_path / "out.csv").code == 0
+    table = pd.read_csv(tmp_path / "out.csv").set_index("arm")
+    assert 0 < table.loc["both_learned", "attention_entropy_x_layer_0"] <= 1
+    for arm, count in {"none": 1, "both_learned": 3}.items():
+        assert len(list((tmp_path / "out" / "trials" / table.loc[arm, "key"]).glob("*.png"))) == count
 
 
 def test_the_example_of_the_page_is_a_study(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from toothwise.evaluation import auroc, holm
 from toothwise.studies.config import read_study
 from toothwise.studies.opened import open_study, save_study
 from toothwise.studies.scores import all_metrics
-from toothwise.studies.statistics import comparisons, other_pairs, table
+from toothwise.studies.statistics import NO_DIFFERENCE, Comparison, _verdict, comparisons, other_pairs, table
 from toothwise.studies.store import Entry, StudyFolder
 
 STUDY = """title: Known truth
@@ -170,3 +171,12 @@ def test_an_export_to_nowhere(folder, toothwise, tmp_path):
         "the suffix must be one of .csv, .parquet, .json"
         in toothwise("study", "export", folder, "--output", tmp_path / "x.txt").err
     )
+
+
+def test_more_entropy_is_called_more_and_not_better():
+    numbers = dict.fromkeys(("mean_a", "mean_b", "low", "high", "p_value", "effect"), 0.0)
+    words = dict.fromkeys(("part", "group", "method", "verdict"), "") | {"role": "exploratory", "a": "both", "b": "y"}
+    one = Comparison(metric="attention_entropy_y", seeds=3, difference=-0.1, p_holm=0.01, family=1, **words, **numbers)
+    assert _verdict(one) == "y has more"
+    assert _verdict(replace(one, metric="auroc")) == "y is better"
+    assert _verdict(replace(one, p_holm=0.2)) == NO_DIFFERENCE

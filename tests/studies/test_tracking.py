@@ -21,7 +21,10 @@ ROW = {
     "revision": "r0",
     "data_version": "simulated",
     "metrics": {"auroc": 0.9, "tooth_accuracy": None, "domain": "C"},
-    "info": {"alpha": {"0": [0.4], "1": [0.5, 0.7]}},
+    "info": {
+        "alpha": {"0": [0.4], "1": [0.5, 0.7]},
+        "attention": {"cost": {"directional": {"ms": 0.5, "peak_bytes": 4096, "weights": 9}}},
+    },
     "finished_at": 1000.0,
     "seconds": 2.0,
 }
@@ -42,13 +45,14 @@ def runs(tracker: Tracker) -> list:
 
 
 def opened(folder: StudyFolder) -> Tracker:
-    found = open_tracker(folder, "tiny", None, lambda examples: b"a picture")
+    found = open_tracker(folder, "tiny", None)
     assert isinstance(found, Tracker)
     return found
 
 
 def test_a_trial_is_one_run_with_all_that_is_known_of_it(folder):
-    folder.write("k0", ROW, {}, CURVES, {"maps": np.zeros((1, 2, 3))})
+    pictures = {"examples.png": b"a picture", "attention_map_0.png": b"another"}
+    folder.write("k0", ROW, {}, CURVES, {"maps": np.zeros((1, 2, 3))}, pictures)
     tracker = opened(folder)
     assert tracker.log(folder, entry("k0"))
     assert not tracker.log(folder, entry("k0"))
@@ -56,12 +60,14 @@ def test_a_trial_is_one_run_with_all_that_is_known_of_it(folder):
     assert run.info.status == "FINISHED"
     assert run.data.metrics["auroc"] == 0.9
     assert run.data.metrics["alpha/layer_1"] == pytest.approx(0.6)
+    assert run.data.metrics["attention/directional_peak_bytes"] == 4096
     assert "tooth_accuracy" not in run.data.metrics
     assert run.data.params["options.axis"] == "both"
     assert {"arm": "both", "group": "C matched", "seed": "0", "revision": "r0"}.items() <= run.data.tags.items()
     curve = tracker._client.get_metric_history(run.info.run_id, "curve/train_loss")
     assert [(point.step, point.value) for point in curve] == [(1, 0.5), (2, 0.25)]
-    assert [item.path for item in tracker._client.list_artifacts(run.info.run_id)] == ["examples.png"]
+    artifacts = [item.path for item in tracker._client.list_artifacts(run.info.run_id)]
+    assert sorted(artifacts) == ["attention_map_0.png", "examples.png"]
 
 
 def test_opened_again_it_knows_what_it_has_and_mends_what_was_cut_off(folder):

@@ -1,8 +1,8 @@
 """What the directional layers of a saved Dinomaly attend to, as pictures and numbers.
 
 For each map: phi(q) phi(k)^T of its most anomalous token and of an ordinary one, along column and row, in every
-directional layer. For the detector: alpha and the entropy of the weights in every layer, and what a layer costs
-beside global attention. Pictures of map_N.png and layers.png, numbers in attention.json.
+directional layer. For the detector: alpha and the entropy of the weights in every layer, and what a layer costs in time
+and memory beside global attention. Pictures of map_N.png and layers.png, numbers in attention.json.
 
 examples:
   toothwise study attention runs/directional maps.npz --output runs/attention
@@ -85,8 +85,12 @@ def run(options: Options, tell: Tell) -> Result:
             rows.append((str(layer.layer), alpha, *entropies))
         columns = ("layer", "alpha", "entropy along y", "entropy along x")
         out = table(columns, rows, right=columns)
-        costs = [(name, f"{one['ms']:.2f}", str(one["weights"])) for name, one in data["cost"].items()]
-        out += table(("attention", "ms/map", "weights a head holds"), costs, right=("ms/map", "weights a head holds"))
+        costs = [
+            (name, f"{one['ms']:.2f}", f"{one['peak_bytes'] / 1024:.0f}", str(one["weights"]))
+            for name, one in data["cost"].items()
+        ]
+        numbers = ("ms/map", "peak KiB", "weights a head holds")
+        out += table(("attention", *numbers), costs, right=numbers)
         return out + f"{len(pictures)} pictures in {options.output}\n"
 
     return Result(data, text)

@@ -73,7 +73,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: Options, tell: Tell) -> Result:
     """Run what is missing, tell how it went."""
     del tell  # a board takes the place of the one line
-    from toothwise.reporting.trial_picture import draw_examples
+    from toothwise.commands.study_pictures import draw_trial
     from toothwise.studies.config import Study, read_study
     from toothwise.studies.run import RunOptions, run_study
 
@@ -92,7 +92,7 @@ def run(options: Options, tell: Tell) -> Result:
         options.address, options.workers, options.accept_other_revisions, options.retry_failed, options.tracking
     )
     with Board(study.parts[0].metrics[0]) as board:
-        report = run_study(study, folder, how, board, draw_examples)
+        report = run_study(study, folder, how, board, draw_trial)
     data: dict[str, Any] = {
         "output": str(folder),
         "trials": report.trials,

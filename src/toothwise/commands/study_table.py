@@ -1,7 +1,8 @@
 """Mean, standard deviation and 95 % interval of every arm of a study.
 
 Intervals are from the bootstrap over seeds and maps, over seeds where a metric is none of single maps. One metric a
-column; the primary one is marked with *, everything else is exploratory.
+column; the primary one is marked with *, everything else is exploratory. Where trials tell what their layers attend to,
+the mean entropy of the weights along columns (y) and rows (x) stands beside the study's own metrics.
 
 examples:
   toothwise study table runs/studies/direction
@@ -47,6 +48,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Options, tell: Tell) -> Result:
     """Make the table."""
+    from toothwise.studies.attention import ENTROPY_MEANS
     from toothwise.studies.metric_names import check_metrics
     from toothwise.studies.opened import open_study
     from toothwise.studies.statistics import table as study_table
@@ -54,6 +56,9 @@ def run(options: Options, tell: Tell) -> Result:
     check_metrics(options.metrics)
     opened = open_study(options.folder)
     rows = study_table(opened, tuple(options.metrics), resamples=options.resamples, tell=tell)
+    if not options.metrics:
+        told = tuple(m for m in ENTROPY_MEANS if any(row["metrics"].get(m) is not None for _, row in opened.rows()))
+        rows += study_table(opened, told, resamples=options.resamples) if told else []
     missing = len(opened.missing())
     primary = opened.study.primary
     data = {

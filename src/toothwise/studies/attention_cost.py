@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,11 +19,13 @@ _ROUNDS = 5
 
 
 def attention_cost(detector: Detector, grid: tuple[int, int]) -> dict[str, Any]:
-    """Time of a layer on random tokens of this grid, against global attention, and the numbers held at once.
+    """Time and memory of a layer on random tokens of this grid, against global attention, on the CPU.
 
     Returns:
-        For "directional", "global_linear" and "global_softmax": ``ms`` per map (median) and ``weights``, the numbers in
-        the largest array of attention weights or of their substitute that a head holds.
+        For "directional", "global_linear" and "global_softmax": ``ms`` per map (median, of batches of 8),
+        ``peak_bytes``, the most that tensors took at a time while the layer worked on one map, beyond weights and
+        input (measured), and ``weights``, the numbers in the largest array of attention weights or of their substitute
+        that a head holds (counted).
     """
     import torch
     from anomalib.models.image.dinomaly.components.layers import LinearAttention
@@ -37,22 +41,37 @@ def attention_cost(detector: Detector, grid: tuple[int, int]) -> dict[str, Any]:
     along = {"y": [(w, h)], "x": [(h, w)], "both": [(w, h), (h, w)]}[own.axis]
     directional = sum(count * (length * length if length < d else d * d) for count, length in along)
     layers = {
-        "directional": (lambda: own(tokens, grid), directional),
-        "global_linear": (_first(LinearAttention(dim, num_heads=heads, qkv_bias=True).eval(), tokens), d * d),
-        "global_softmax": (_first(Attention(dim, num_heads=heads, qkv_bias=True).eval(), tokens), (h * w) ** 2),
+        "directional": (lambda x: own(x, grid), directional),
+        "global_linear": (LinearAttention(dim, num_heads=heads, qkv_bias=True).eval(), d * d),
+        "global_softmax": (Attention(dim, num_heads=heads, qkv_bias=True).eval(), (h * w) ** 2),
     }
     out = {}
     with torch.inference_mode():
         for name, (call, held) in layers.items():
-            call()
+            call(tokens)
             times = []
             for _ in range(_ROUNDS):
                 begin = time.perf_counter()
-                call()
+                call(tokens)
                 times.append(time.perf_counter() - begin)
-            out[name] = {"ms": 1000 * float(np.median(times)) / _BATCH, "weights": int(held)}
+            out[name] = {
+                "ms": 1000 * float(np.median(times)) / _BATCH,
+                "peak_bytes": _peak_bytes(call, tokens[:1]),
+                "weights": int(held),
+            }
     return out
 
 
-def _first(layer: Any, tokens: Any) -> Any:
-    return lambda: layer(tokens)
+def _peak_bytes(call: Callable[[Any], Any], tokens: Any) -> int:
+    """The most that tensors took at a time while ``call`` ran, beyond what was there before."""
+    from torch.profiler import ProfilerActivity, profile
+
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler writes its stages to stderr
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
+        call(tokens)
+    events = [e for e in found.profiler.kineto_results.events() if e.name() == "[memory]"]
+    held = peak = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak

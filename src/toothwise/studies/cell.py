@@ -49,13 +49,15 @@ class Measured:
         row: flat, JSON types; a metric that does not apply is None.
         scores: of each map, see module ``scores``.
         info: what the fitted detector tells of itself.
-        examples: a few faulty maps, their masks and anomaly maps, by name.
+        examples: a few faulty maps as the detector saw them, their masks and anomaly maps, by name.
+        detector: the fitted one, which stays in the process of the trial.
     """
 
     row: dict[str, Any]
     scores: dict[str, np.ndarray] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
     examples: dict[str, np.ndarray] = field(default_factory=dict)
+    detector: Detector | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +118,8 @@ def try_cell(cell: Cell) -> Measured:
     scored = score_cell(maps, fitted)
     row, scores = _measured(cell, maps, fitted, scored)
     examples = {"maps": maps.faulty, "masks": maps.masks, "anomaly": scored.faulty.anomaly_map}
-    return Measured(row, scores, fitted.detector.info, {name: array[:_EXAMPLES] for name, array in examples.items()})
+    few = {name: array[:_EXAMPLES] for name, array in examples.items()}
+    return Measured(row, scores, fitted.detector.info, few, fitted.detector)
 
 
 def measure_cell(cell: Cell, maps: CellMaps, fitted: Fitted, scored: Scored) -> dict[str, Any]:

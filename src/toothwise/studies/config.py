@@ -42,7 +42,8 @@ class Resources:
         share_encodings_mib: encoder outputs that a process remembers from trial to trial; 0 = none. Times of fits then
             depend on the order of trials.
         reuse_fits: fitted detectors that a process keeps for trials that train on the same; 0 = none.
-        pictures: keep a few maps with their anomaly maps, as arrays and as a picture.
+        pictures: keep a few maps with their anomaly maps, as arrays and as a picture; of a detector with directional
+            layers also what they attend to, as pictures and numbers.
     """
 
     cpus: float = 1.0

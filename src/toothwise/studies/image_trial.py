@@ -106,4 +106,4 @@ def measure_images(trial: ImageTrial) -> Measured:
     examples = {"maps": images.test[abnormal][:3], "anomaly": faulty.anomaly_map[:3]}
     if masks is not None:
         examples["masks"] = masks[:3]
-    return Measured(row, scores, detector.info, examples)
+    return Measured(row, scores, detector.info, examples, detector)

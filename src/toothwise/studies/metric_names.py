@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from toothwise.errors import InputError
+from toothwise.studies.attention import ATTENTION_METRICS
 from toothwise.studies.scores import CONDITIONS, POOLED, SCORE_METRICS, ScoreMetric
 
-__all__ = ["check_metrics", "metric_names", "smaller_is_better"]
+__all__ = ["check_metrics", "is_a_merit", "metric_names", "smaller_is_better"]
 
 _LARGER = (
     "auroc_cold_fault_warm_healthy",
@@ -53,7 +54,12 @@ def metric_names() -> list[str]:
         for condition in (None, *CONDITIONS)
         for pooling in (None, *POOLED)
     ]
-    return [*scored, *_LARGER, *_SMALLER]
+    return [*scored, *_LARGER, *_SMALLER, *ATTENTION_METRICS]
+
+
+def is_a_merit(metric: str) -> bool:
+    """Whether one value of the metric is better than another."""
+    return metric not in ATTENTION_METRICS
 
 
 def smaller_is_better(metric: str) -> bool:

@@ -18,9 +18,9 @@ from toothwise.studies.config import Study
 from toothwise.studies.opened import save_study
 from toothwise.studies.revision import code_revision, data_version
 from toothwise.studies.store import Entry, StudyFolder
-from toothwise.studies.tracking import BackgroundTracker, Draw, Tracker, open_tracker
+from toothwise.studies.tracking import BackgroundTracker, Tracker, open_tracker
 from toothwise.studies.trial import Trial
-from toothwise.studies.worker import Outcome
+from toothwise.studies.worker import Draw, Outcome
 
 __all__ = ["Report", "RunOptions", "Watcher", "run_study"]
 
@@ -97,7 +97,7 @@ def run_study(study: Study, folder: Path, options: RunOptions, watcher: Watcher,
         folder: of results; going on repeats nothing.
         options: see RunOptions.
         watcher: told how it goes.
-        draw: makes a PNG of kept examples.
+        draw: makes the pictures of a trial, in its process; None = without.
 
     Raises:
         InputError: a study that cannot be run, or whose primary hypothesis was changed after runs.
@@ -110,14 +110,16 @@ def run_study(study: Study, folder: Path, options: RunOptions, watcher: Watcher,
     with store.locked():
         entries = _entries(trials, store, options)
         save_study(folder, study, entries, code_revision())
-        tracker = _tracker(store, study, options, watcher, draw)
+        tracker = _tracker(store, study, options, watcher)
         try:
             if options.retry_failed:
                 _forget_failed(store, entries, tracker)
             for entry in [e for e in entries if store.row(e.key) is not None]:
                 tracker.do(partial(Tracker.log, folder=store, entry=entry))
             todo = _missing(trials, entries, store)
-            timed = _run_missing(study, store, entries, todo, options, watcher, tracker) if todo else (0.0, 0.0, 0)
+            timed = (0.0, 0.0, 0)
+            if todo:
+                timed = _run_missing(study, store, entries, todo, options, watcher, tracker, draw)
         finally:
             store.write_results(entries)
             tracker.close()
@@ -169,13 +171,11 @@ def _key(*words: str) -> str:
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
 
 
-def _tracker(
-    store: StudyFolder, study: Study, options: RunOptions, watcher: Watcher, draw: Draw | None
-) -> BackgroundTracker:
+def _tracker(store: StudyFolder, study: Study, options: RunOptions, watcher: Watcher) -> BackgroundTracker:
     name = f"{study.name}-smoke" if study.smoke else study.name
 
     def make() -> Tracker | str:
-        return "" if options.tracking == "none" else open_tracker(store, name, options.tracking, draw)
+        return "" if options.tracking == "none" else open_tracker(store, name, options.tracking)
 
     return BackgroundTracker(make, lambda text: watcher.say(text) if text else None)
 
@@ -188,6 +188,7 @@ def _run_missing(
     options: RunOptions,
     watcher: Watcher,
     tracker: BackgroundTracker,
+    draw: Draw | None,
 ) -> tuple[float, float, int]:
     """Returns wall seconds, the sum of the trials' seconds, and the places."""
     git, written = git_revision(Path(__file__).parent), time.monotonic()
@@ -201,7 +202,7 @@ def _run_missing(
             nonlocal written, spent
             trial, entry = todo[number]
             row = _row(trial, entry, outcome, git)
-            store.write(entry.key, row, outcome.scores, outcome.curves, outcome.examples)
+            store.write(entry.key, row, outcome.scores, outcome.curves, outcome.examples, outcome.pictures)
             spent += row["seconds"] or 0.0
             tracker.do(partial(Tracker.log, folder=store, entry=entry))
             if time.monotonic() - written > _REFRESH:
@@ -216,6 +217,7 @@ def _run_missing(
             finished=finished,
             started=lambda number: watcher.started(todo[number][0]),
             idle=watcher.idle,
+            draw=draw,
         )
         return time.perf_counter() - begin, spent, places
 

@@ -29,6 +29,7 @@ __all__ = ["RunTrial", "measure_run"]
 
 _DATA = ("hums2023", "simulated")
 _FIT_ON = ("own", "simulated_run", "simulated_maps")
+_EXAMPLES = 3  # windows before the failure
 
 
 @dataclass(frozen=True)
@@ -81,10 +82,13 @@ class _FittedElsewhere(Detector):
         if self._level is not None:
             self._gain = self._level / float(np.nanmedian(values))
 
+    def shown(self, values: np.ndarray) -> np.ndarray:
+        """Maps as the detector sees them: on its grid, at its level."""
+        return (values if self._grid is None else resize_maps(values, self._grid)) * np.float32(self._gain)
+
     def _predict(self, values: np.ndarray) -> Prediction:
         rows, columns = values.shape[1:]
-        shown = values if self._grid is None else resize_maps(values, self._grid)
-        found = self._inner.predict(shown * np.float32(self._gain))
+        found = self._inner.predict(self.shown(values))
         evidence = found.row_evidence
         if evidence is not None and evidence.shape[1] != rows:
             evidence = evidence[:, np.arange(rows) * evidence.shape[1] // rows]
@@ -141,4 +145,8 @@ def measure_run(trial: RunTrial) -> Measured:
     onset = maps.records.truth.get("onset_number")
     row["onset"] = None if onset is None else int(onset)
     scores = {"record": run.record, "score": run.score, "above": run.above}
-    return Measured(row, scores, run.detector.info)
+    last = maps.windows.values[-_EXAMPLES:]
+    examples = {"maps": last, "anomaly": run.diagnosis.prediction.anomaly_map[-_EXAMPLES:]}
+    if elsewhere is None:
+        return Measured(row, scores, run.detector.info, examples, run.detector)
+    return Measured(row, scores, run.detector.info, examples | {"maps": elsewhere.shown(last)}, elsewhere._inner)

@@ -19,7 +19,7 @@ from toothwise.evaluation.bootstrap import Interval
 from toothwise.evaluation.comparison import cohens_d, holm
 from toothwise.evaluation.seeds import SeedDifference, bootstrap_over_seeds, compare_over_seeds, compare_values
 from toothwise.studies.config import Part
-from toothwise.studies.metric_names import smaller_is_better
+from toothwise.studies.metric_names import is_a_merit, smaller_is_better
 from toothwise.studies.opened import OpenedStudy
 from toothwise.studies.scores import ScoreMetric, parse_metric
 
@@ -349,5 +349,7 @@ def _verdict(one: Comparison) -> str:
         return f"{NO_DIFFERENCE} (no test possible)"
     if one.p_holm > ALPHA or one.difference == 0:
         return NO_DIFFERENCE
+    if not is_a_merit(one.metric):
+        return f"{one.a if one.difference > 0 else one.b} has more"
     a_wins = (one.difference < 0) == smaller_is_better(one.metric)
     return f"{one.a if a_wins else one.b} is better"

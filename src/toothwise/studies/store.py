@@ -115,6 +115,7 @@ class StudyFolder:
         scores: Mapping[str, np.ndarray],
         curves: Mapping[str, list[tuple[int, float]]],
         examples: Mapping[str, np.ndarray],
+        pictures: Mapping[str, bytes] | None = None,
     ) -> Path:
         """A finished trial, whole or not at all. Returns its folder."""
         place = self.trials / key
@@ -125,19 +126,15 @@ class StudyFolder:
                 np.savez_compressed(temporary / "examples.npz", **dict(examples))  # type: ignore[arg-type]
             if curves:
                 write_json(temporary / "curves.json", {name: list(points) for name, points in curves.items()})
+            for name, content in (pictures or {}).items():
+                (temporary / name).write_bytes(content)
             write_json(temporary / "row.json", row)
         self._rows[key] = row
         return place
 
     def scores(self, key: str) -> dict[str, np.ndarray]:
         """Scores of each map of a trial; empty where it has none."""
-        return self._arrays(self.trials / key / "scores.npz")
-
-    def examples(self, key: str) -> dict[str, np.ndarray]:
-        """A few maps of a trial with their anomaly maps; empty where none were kept."""
-        return self._arrays(self.trials / key / "examples.npz")
-
-    def _arrays(self, path: Path) -> dict[str, np.ndarray]:
+        path = self.trials / key / "scores.npz"
         if not path.is_file():
             return {}
         try:
@@ -145,6 +142,10 @@ class StudyFolder:
                 return {name: data[name] for name in data.files}
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: not readable ({error}); remove its folder to run the trial again") from None
+
+    def pictures(self, key: str) -> list[Path]:
+        """PNG files of a trial; empty where none were drawn."""
+        return sorted((self.trials / key).glob("*.png"))
 
     def curves(self, key: str) -> dict[str, list[tuple[int, float]]]:
         """Curves of a trial's training by name; empty where it has none."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -18,7 +18,6 @@ from toothwise.studies.store import Entry, StudyFolder
 
 __all__ = ["BackgroundTracker", "Tracker", "open_tracker"]
 
-Draw = Callable[[Mapping[str, Any]], bytes]
 _KEY = "trial_key"
 _LONG = 500  # characters of a parameter that MLflow takes
 
@@ -30,11 +29,10 @@ class Tracker:
         client: an MlflowClient.
         experiment: its id.
         known: keys of the trials that have a finished run, and their runs.
-        draw: makes a PNG of kept examples; None = no pictures.
     """
 
-    def __init__(self, client: Any, experiment: str, known: dict[str, str], draw: Draw | None) -> None:
-        self._client, self._experiment, self._known, self._draw = client, experiment, known, draw
+    def __init__(self, client: Any, experiment: str, known: dict[str, str]) -> None:
+        self._client, self._experiment, self._known = client, experiment, known
 
     def log(self, folder: StudyFolder, entry: Entry) -> bool:
         """A finished trial as a run, unless there is one. Returns whether one was written."""
@@ -50,6 +48,7 @@ class Tracker:
             if isinstance(value, int | float) and not isinstance(value, bool)
         ]
         metrics += [Metric(f"alpha/layer_{k}", float(sum(v) / len(v)), at, 0) for k, v in _alphas(row).items()]
+        metrics += [Metric(f"attention/{name}", float(value), at, 0) for name, value in _costs(row)]
         for name, points in folder.curves(entry.key).items():
             metrics += [Metric(f"curve/{name}", float(value), at, int(step)) for step, value in points]
         params = [Param(name, str(value)[:_LONG]) for name, value in _flat(row["config"]) if value is not None]
@@ -64,7 +63,8 @@ class Tracker:
             tags={_KEY: entry.key},
         )
         self._write(run.info.run_id, metrics, params, tags)
-        self._picture(folder, entry, run.info.run_id)
+        for path in folder.pictures(entry.key):
+            self._client.log_artifact(run.info.run_id, str(path))
         status = "FINISHED" if row["status"] == "done" else "FAILED"
         self._client.set_terminated(run.info.run_id, status=status, end_time=at)
         self._known[entry.key] = run.info.run_id
@@ -80,14 +80,6 @@ class Tracker:
         self._client.log_batch(run, metrics=metrics[:900], params=params[:100], tags=tags)
         for at in range(900, len(metrics), 900):
             self._client.log_batch(run, metrics=metrics[at : at + 900])
-
-    def _picture(self, folder: StudyFolder, entry: Entry, run: str) -> None:
-        examples = folder.examples(entry.key) if self._draw is not None else {}
-        if examples and self._draw is not None:
-            path = folder.trials / entry.key / "examples.png"
-            if not path.exists():
-                path.write_bytes(self._draw(examples))
-            self._client.log_artifact(run, str(path))
 
 
 class BackgroundTracker:
@@ -133,14 +125,13 @@ class BackgroundTracker:
             self._say(f"MLflow lacks {len(errors)} trials ({text}); the next run of this study writes them")
 
 
-def open_tracker(folder: StudyFolder, name: str, uri: str | None, draw: Draw | None = None) -> Tracker | str:
+def open_tracker(folder: StudyFolder, name: str, uri: str | None) -> Tracker | str:
     """MLflow for a study, or in words why there is none.
 
     Args:
         folder: of the study.
         name: of the experiment.
         uri: of a tracking server or store; None = ``mlflow.db`` in the folder.
-        draw: see Tracker.
 
     Raises:
         InputError: the store cannot be opened.
@@ -165,7 +156,7 @@ def open_tracker(folder: StudyFolder, name: str, uri: str | None, draw: Draw | N
             known = _known_runs(client, experiment)
     except (MlflowException, OSError) as error:
         raise InputError(f"{uri}: MLflow cannot use it ({' '.join(str(error).split())[:200]})") from None
-    return Tracker(client, experiment, known, draw)
+    return Tracker(client, experiment, known)
 
 
 def _known_runs(client: Any, experiment: str) -> dict[str, str]:
@@ -190,6 +181,12 @@ def _known_runs(client: Any, experiment: str) -> dict[str, str]:
 def _alphas(row: dict[str, Any]) -> dict[str, list[float]]:
     alpha = row.get("info", {}).get("alpha")
     return {k: v for k, v in alpha.items() if v} if isinstance(alpha, dict) else {}
+
+
+def _costs(row: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Time and memory of directional and of global attention, where they were measured."""
+    cost = (row.get("info", {}).get("attention") or {}).get("cost", {})
+    return [(f"{name}_{what}", value) for name, one in cost.items() for what, value in one.items()]
 
 
 def _flat(config: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -7,9 +7,9 @@ import os
 import platform
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,12 +17,20 @@ from toothwise.detectors.curves import recorded_curves
 from toothwise.detectors.encoder_cache import EncoderCache, shared_encodings
 from toothwise.results import machine, versions
 from toothwise.studies import measures
+from toothwise.studies.attention import attention_data, attention_metrics, look
+from toothwise.studies.cell import Measured
 from toothwise.studies.config import Resources
 from toothwise.studies.fitted import reused_fits
 from toothwise.studies.revision import code_revision
 from toothwise.studies.trial import Trial, measure
 
-__all__ = ["Outcome", "run_trial"]
+if TYPE_CHECKING:
+    from toothwise.detectors.dinomaly.attention_view import AttentionView
+
+__all__ = ["Draw", "Outcome", "run_trial"]
+
+# of a trial's examples and of what its layers attend to (None without directional layers): PNG by file name
+Draw = Callable[[Mapping[str, np.ndarray], "AttentionView | None"], dict[str, bytes]]
 
 _cache: list[EncoderCache] = []  # of this process, where trials share encodings
 
@@ -34,21 +42,29 @@ class Outcome:
     Attributes:
         facts: status ("done" or "failed"), reason, metrics, info, times, memory, revision, machine, versions.
         scores, curves, examples: see ``Measured``.
+        pictures: PNG by file name.
     """
 
     facts: dict[str, Any]
     scores: dict[str, np.ndarray] = field(default_factory=dict)
     curves: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     examples: dict[str, np.ndarray] = field(default_factory=dict)
+    pictures: dict[str, bytes] = field(default_factory=dict)
 
 
-def run_trial(trial: Trial, resources: Resources) -> Outcome:
-    """Run a trial; whatever it raises becomes its reason."""
+def run_trial(trial: Trial, resources: Resources, draw: Draw | None = None) -> Outcome:
+    """Run a trial; whatever it raises becomes its reason.
+
+    Args:
+        trial: what is run.
+        resources: what it takes.
+        draw: makes the pictures, where ``resources`` ask for them; None = without.
+    """
     measures.start_peak()
     measures.peak_gpu_memory(anew=True)
     begin = time.perf_counter()
     facts: dict[str, Any] = {"status": "done", "reason": None, "metrics": {}, "info": {}}
-    scores, examples, curves = {}, {}, {}
+    scores, examples, curves, pictures = {}, {}, {}, {}
     try:
         limited, reused = _memory_limit(resources.memory_mib), reused_fits(resources.reuse_fits)
         with limited, reused, _encodings(resources), recorded_curves() as recorded:
@@ -58,6 +74,7 @@ def run_trial(trial: Trial, resources: Resources) -> Outcome:
         scores, curves = found.scores, recorded.thinned()
         if resources.pictures:
             examples = {name: np.asarray(array) for name, array in found.examples.items()}
+            pictures = _pictures(found, examples, facts, draw)
     except Exception as error:
         facts |= {"status": "failed", "reason": reason_of(error), "traceback": traceback.format_exc()}
     facts |= {
@@ -67,7 +84,18 @@ def run_trial(trial: Trial, resources: Resources) -> Outcome:
         "machine": {**machine(), "system": platform.system(), "gpu": _gpu()},
         "versions": versions(),
     }
-    return Outcome(facts, scores, curves, examples)
+    return Outcome(facts, scores, curves, examples, pictures)
+
+
+def _pictures(
+    found: Measured, examples: dict[str, np.ndarray], facts: dict[str, Any], draw: Draw | None
+) -> dict[str, bytes]:
+    """Pictures of a trial; what its layers attend to goes into the facts too, where it has directional ones."""
+    view = look(found.detector, examples.get("maps"))
+    if view is not None and found.detector is not None:
+        facts["metrics"] |= finite(attention_metrics(view))
+        facts["info"]["attention"] = finite(attention_data(found.detector, view))
+    return draw(examples, view) if draw is not None and examples else {}
 
 
 def reason_of(error: BaseException) -> str:
