@@ -57,6 +57,9 @@ def test_no_variation_at_all_has_no_test():
     found = compare_over_seeds(auroc, [(perfect, LABELS)] * 2, [(wrong, LABELS)] * 2)
     assert found.difference == 1.0
     assert np.isnan(found.p_value)
+    a, b = [0.3, 0.4, 0.5], [0.1, 0.2, 0.3]
+    assert len({x - y for x, y in zip(a, b, strict=True)}) > 1  # equal but for rounding
+    assert np.isnan(compare_values(a, b).p_value)
 
 
 @pytest.mark.parametrize("between", [0.0, 0.6])

@@ -152,7 +152,7 @@ def _judged(differences: list[float], error: float, degrees: float, method: str)
 
     mean = float(np.mean(differences))
     law = norm if not np.isfinite(degrees) else student(max(degrees, 1.0))
-    if not error > 0:  # no variation was seen: equal, or without a test
+    if not error > 1e-12 * abs(mean):  # no variation but rounding: equal, or without a test
         equal = error == 0 and mean == 0
         low, high, p = (0.0, 0.0, 1.0) if equal else (np.nan, np.nan, np.nan)
     else:
