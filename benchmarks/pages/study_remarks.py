@@ -102,11 +102,11 @@ def _resolution(data: Data) -> list[str]:
         )
     if "aspect_true_9x28" in arms:
         out.append(
-            "`aspect_true_9x28` keeps the shape of the map, but has 9 rows of tokens for 31 driving teeth, fewer than the 16 of `tokens_16x16`: what it loses says that rows must be resolved, and nothing of the shape."
+            "`aspect_true_9x28` keeps the shape of the map, but has 9 rows of tokens for 31 driving teeth, fewer than the 16 of `tokens_16x16`: by itself it does not tell the shape from the number of rows."
         )
-    if "aspect_true_16x49" in arms:
+    if {"aspect_true_16x49", "tokens_16x16"} <= arms:
         out.append(
-            "`aspect_true_16x49` has as many rows of tokens as `tokens_16x16`: the two differ in shape and in the number of columns."
+            "`aspect_true_16x49` has as many rows of tokens as `tokens_16x16`: the two differ in shape and in the number of columns alone, so that what lies between them is not for want of rows. A token of the square image spans three times as many driven teeth, and averages a damaged row's noise over them: that this is why is likely, and was not tested."
         )
     return [
         "\n".join(out),
