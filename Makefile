@@ -6,7 +6,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BENCH ?= $(sort $(wildcard benchmarks/*.py))
-SPEED := startup attention training inference growth
+SPEED := startup attention training training_auroc inference growth
 QUICK ?=
 DEMO ?=
 PYTEST ?=
@@ -56,8 +56,10 @@ lint: $(READY) ## check style, types and the order of imports
 bench: $(READY) ## quick benchmarks; ratios, and which moved by more than 20 % (QUICK="attention --strict" picks)
 	@$(BIN)/python -W ignore benchmarks/quick $(QUICK)
 
-bench-speed: $(READY) ## measure anew what docs/performance.md states (an idle machine; an hour), and write the page
+bench-speed: $(READY) ## measure anew what docs/performance.md states (an idle machine; hours), and write the page
 	@set -e; for name in $(SPEED); do echo "== $$name"; $(BIN)/python -W ignore benchmarks/$$name.py; done
+	@$(BIN)/python -W ignore benchmarks/attention.py --quick --compile --output benchmarks/results/attention_compiled.json
+	@$(BIN)/python -W ignore benchmarks/inference.py --threads 2
 	@$(BIN)/python -W ignore benchmarks/quick --write
 	@$(BIN)/python benchmarks/pages
 

@@ -236,21 +236,20 @@ def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.6), sharey=False)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 6.6))
     for name, row in found.items():
         sizes = np.array(row["sizes"]) / row["sizes"][0]
-        for axes, key, what in ((left, "seconds", "time"), (right, "peak_mib", "memory")):
-            cost = np.array(row[key]) / row[key][0]
-            axes.plot(
-                sizes, cost, "o-", label=f"{name.replace('`', '')}: {row[f'exponent_of_{what}']:.2f}", markersize=4
-            )
+        told = f"{name.replace('`', '')}: {row['exponent_of_time']:.2f}, {row['exponent_of_memory']:.2f}"
+        for axes, key in ((left, "seconds"), (right, "peak_mib")):
+            axes.plot(sizes, np.array(row[key]) / row[key][0], "o-", label=told, markersize=4)
     for axes, what in ((left, "Processor time"), (right, "Peak memory")):
         ends = np.array(axes.get_xlim()).clip(1)
         axes.plot([1, ends[1]], [1, ends[1]], "k--", linewidth=1, label="in proportion: 1")
         axes.set(xscale="log", yscale="log", xlabel="size, smallest = 1", ylabel="cost, smallest = 1", title=what)
-        axes.legend(fontsize=7, title="exponent", title_fontsize=7)
         axes.grid(alpha=0.3)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0.23, 1, 1))
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncols=2, fontsize=8, title="exponents of time and of memory")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 

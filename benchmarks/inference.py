@@ -3,12 +3,13 @@
     python benchmarks/inference.py            # an hour with its training; writes results/inference.json
     python benchmarks/inference.py --fitted DIR    # keeps detectors, exports, scores and times there, or takes them
     python benchmarks/inference.py --fitted DIR --part scores    # all but the times, which want an idle machine
+    python benchmarks/inference.py --fitted DIR --threads 2    # one map, by the clock; results/inference_cores.json
     python benchmarks/inference.py --quick    # batch 1, hardly trained; writes only where --output says so
 
-From a map to its score, one thread each, in one process and in turns. Ours begin with the map itself and end with the
-score (scaling, size and pooling are part of the time), anomalib's PyTorch model begins with an image that is ready and
-has the weights of the plain one. Then every variant scores the same healthy and faulty maps: AUROC, and the share of
-maps with the same decision as PyTorch in float32 at the detector's threshold.
+From a map to its score, one thread each (else --threads), in one process and in turns. Ours begin with the map itself
+and end with the score (scaling, size and pooling are part of the time), anomalib's PyTorch model begins with an image
+that is ready and has the weights of the plain one. Then every variant scores the same healthy and faulty maps: AUROC,
+and the share of maps with the same decision as PyTorch in float32 at the detector's threshold.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from measuring.counting import count
+from measuring.machine import measured_peak
 from measuring.paired import paired
 from measuring.variants import Score, variants
 from training import ENCODER, theirs
@@ -44,6 +47,7 @@ BASE = "anomalib, ViT-S, PyTorch, float32"
 FIRST = "PyTorch, float32"  # what decisions are compared with
 MANY = "directional"  # kind that is timed in large batches; the plain one costs nearly the same
 PROMISED = {"speed": 3.0, "one_map": 10.0, "auroc_loss": 0.002, "same_decisions": 0.995}
+IN_TURN = 5  # single maps that a way scores when it is its turn: the first finds another network in the caches
 TRAIN, CALIBRATION, CONTRAST, RATE = 300, 32, (1.2, 1.3), 0.01
 
 
@@ -119,21 +123,43 @@ def accuracy(
     return found
 
 
+def one_by_one(way: Score, maps: Any, count: int) -> None:
+    """Score them in so many parts, one after the other."""
+    size = len(maps) // count
+    for i in range(count):
+        way(maps[i * size : (i + 1) * size])
+
+
 def speeds(
-    ways: dict[str, Score], given: Callable[[str, np.ndarray], Any], rounds: int, batches: tuple[int, ...]
+    ways: dict[str, Score], given: Callable[[str, np.ndarray], Any], rounds: int, batches: tuple[int, ...], clock: str
 ) -> dict[str, dict[str, Any]]:
-    """Time of every way and batch, all of them in turns: name -> "batch_1" -> facts."""
+    """Time of every way and batch, all of them in turns, ratios by ``clock``: name -> "batch_1" -> facts."""
     maps, found = test_maps(16)[0], {name: dict[str, Any]() for name in ways}
     for batch in batches:
         # engines keep what a batch took: those of all ways together would fill the memory of a small machine
         chosen = ways if batch == 1 else {name: way for name, way in ways.items() if MANY in name or name == BASE}
-        works = {name: partial(way, given(name, maps[:batch])) for name, way in chosen.items()}
+        turn = IN_TURN if batch == 1 else 1
+        works = {
+            name: partial(one_by_one, way, given(name, maps[: batch * turn]), turn) for name, way in chosen.items()
+        }
         times = paired(works, rounds=rounds if batch == 1 else max(2, rounds // 5), warm_up=int(batch == 1))
         for name, taken in times.items():
-            facts = taken.facts(times[BASE])
-            found[name][f"batch_{batch}"] = facts | {"maps_per_second": round(1e3 * batch / facts["cpu_ms"], 2)}
-            print(f"batch {batch:>2}, {name:<58} {facts['cpu_ms']:8.1f} ms, {1 / facts['ratio']:5.2f} x", flush=True)
+            facts = taken.facts(times[BASE], clock=clock)
+            facts |= {key: round(facts[key] / turn, 3) for key in ("cpu_ms", "wall_ms")}
+            taken_ms = facts[f"{clock}_ms"]
+            found[name][f"batch_{batch}"] = facts | {"maps_per_second": round(1e3 * batch / taken_ms, 2)}
+            print(f"batch {batch:>2}, {name:<58} {taken_ms:8.1f} ms, {1 / facts['ratio']:5.2f} x", flush=True)
     return found
+
+
+def operations(ways: dict[str, Score], given: Callable[[str, np.ndarray], Any]) -> dict[str, float]:
+    """Gigaflop of one map through each detector, counted in PyTorch: engines compute the same network."""
+    one = test_maps(1)[0][:1]
+    counted = {name: way for name, way in ways.items() if name.endswith(FIRST)}
+    return {
+        name.removesuffix(f", {FIRST}"): round(count(partial(way, given(name, one))).flops / 1e9, 3)
+        for name, way in counted.items()
+    }
 
 
 def main() -> None:
@@ -141,6 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--threads", type=int, default=1, help="more than one: the time of one map alone, by the clock")
     parser.add_argument("--steps", type=int, default=150, help="of the training")
     parser.add_argument("--maps", type=int, default=300, help="healthy test maps, and as many faulty ones")
     parser.add_argument("--fitted", type=Path)
@@ -148,10 +175,12 @@ def main() -> None:
     parser.add_argument("--unscored", default="^$", metavar="PATTERN", help="ways without AUROC")
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(args.threads)
+    several = args.threads > 1
     logging.getLogger("root").setLevel(logging.ERROR)  # the quantiser's advice
     rounds, steps = args.rounds or (5 if args.quick else 11), 1 if args.quick else args.steps
-    output = args.output or (None if args.quick else Path(__file__).parent / "results" / "inference.json")
+    name = "inference_cores.json" if several else "inference.json"
+    output = args.output or (None if args.quick else Path(__file__).parent / "results" / name)
     with tempfile.TemporaryDirectory() as place:
         folder = args.fitted or Path(place)
         ways: dict[str, Score] = {}
@@ -167,27 +196,35 @@ def main() -> None:
                     ways |= anomalib(detector)
                     images = detector._images  # type: ignore[attr-defined]
                 own = folder / "exports" / f"{kind}_{encoder.replace(' ', '_')}_{steps}"
-                made = variants(detector, own, healthy, few=args.quick)
+                made = variants(detector, own, healthy, few=args.quick or several, threads=args.threads)
                 ways |= {f"{kind}, {encoder}, {name}": way for name, way in made.items()}
                 limits[f"{kind}, {encoder}"] = detector.threshold.value if detector.threshold else 0.0
 
         def given(name: str, maps: np.ndarray) -> Any:
             return images(maps) if name.startswith("anomalib") else maps
 
-        config = {"rounds": rounds, "threads": 1, "quick": args.quick, "steps": steps, "training_maps": TRAIN}
+        config = {
+            "rounds": rounds,
+            "threads": args.threads,
+            "quick": args.quick,
+            "steps": steps,
+            "training_maps": TRAIN,
+        }
         config |= {"test_maps": args.maps, "contrast": CONTRAST, "false_alarm_rate": RATE, "calibration": CALIBRATION}
         result: dict[str, Any] = {"promised": PROMISED, "ways": {name: {} for name in ways}, "ratios": {}}
-        kept = folder / f"times_{rounds}.json"
+        result |= {"peak": measured_peak(), "gigaflop": operations(ways, given)}
+        kept = folder / f"times_{rounds}_{args.threads}.json"
+        batches, clock = (1,) if args.quick or several else (1, 32), "wall" if several else "cpu"
         if args.part != "scores":
             if not kept.exists():
-                kept.write_text(json.dumps(speeds(ways, given, rounds, (1,) if args.quick else (1, 32))))
+                kept.write_text(json.dumps(speeds(ways, given, rounds, batches, clock)))
             for name, row in json.loads(kept.read_text(encoding="utf-8")).items():
                 result["ways"][name] |= row
                 if name != BASE:
                     result["ratios"] |= {f"{b.replace('_', ' ')}, {name}": facts["ratio"] for b, facts in row.items()}
             if output:  # before the long part, too
                 print(write_result(output, config, result, seed=0), flush=True)
-        if args.quick or args.part == "times":
+        if args.quick or several or args.part == "times":
             return
         scored = {name: way for name, way in ways.items() if not re.search(args.unscored, name)}
         for name, row in accuracy(scored, given, limits, args.maps, folder / "scores").items():

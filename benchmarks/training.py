@@ -1,14 +1,11 @@
 """Training steps against anomalib's Dinomaly: same images, same batch, same encoder, in one process and in turns.
 
-    python benchmarks/training.py            # writes results/training.json and results/training_auroc.json
-    python benchmarks/training.py --part auroc    # one of them alone; that of the AUROC needs no idle machine
-    python benchmarks/training.py --quick    # few steps of smaller images, no AUROC; writes only where --output says so
+    python benchmarks/training.py            # writes results/training.json
+    python benchmarks/training.py --quick    # few steps of smaller images; writes only where --output says so
 
 A step is forward, backward, clip and optimiser, as in the second epoch: where there is a cache, it holds every image.
 Each gain on its own: the encoder stopped at its last used block and the faster attention ("graph"), the cache,
-bfloat16. Then both models are trained from the same weights on the same batches with the same dropout, and score the
-same test maps, for several seeds of these; intervals of the difference are over test maps. anomalib resizes position
-embeddings without smoothing, timm and toothwise with it: here both do the latter, as the question is what speed costs.
+bfloat16. What all of it costs in accuracy: ``training_auroc.py``.
 """
 
 from __future__ import annotations
@@ -22,19 +19,16 @@ from typing import Any
 from unittest import mock
 
 import anomalib.models.image.dinomaly.torch_model as upstream
-import numpy as np
 import torch
 from anomalib.models.image.dinomaly.components import StableAdamW, WarmCosineScheduler
-from measuring.counting import peak_bytes
+from measuring.counting import count, peak_bytes
+from measuring.machine import Peak, measured_peak
 from measuring.paired import paired
 from torch import Tensor, nn
 
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
-from toothwise.detectors.encoder import timm_as_it_is
 from toothwise.detectors.encodings import EncodingFiles
 from toothwise.detectors.images import ImageMaker
-from toothwise.evaluation import auroc
-from toothwise.evaluation.bootstrap import bootstrap_difference
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 
@@ -49,8 +43,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "directional, cache": {"cache": True, "layers": (0, 1, 2)},
     "directional, cache, bfloat16": {"cache": True, "precision": "bfloat16", "layers": (0, 1, 2)},
 }
-PROMISED = {"speed": 2.0, "auroc": 0.003}
-CONTRAST = (1.1, 1.3)  # of the faulty test maps
+PROMISED = {"speed": 2.0}
 
 
 def theirs(ours: DirectionalDinomaly) -> nn.Module:
@@ -110,8 +103,8 @@ def trainer(way: dict[str, Any], folder: Path, device: str, steps: int) -> Train
     return Trainer(model, way.get("precision", "float32"), device, steps)
 
 
-def speeds(images: Tensor, batch: int, rounds: int, device: str, folder: Path) -> dict[str, dict[str, Any]]:
-    """Time and memory of a step of every way."""
+def speeds(images: Tensor, batch: int, rounds: int, device: str, folder: Path, peak: Peak) -> dict[str, dict[str, Any]]:
+    """Time and memory of a step of every way, its operations and their share of what the machine can do."""
     trainers = {n: trainer(w, folder, device, 1000) for n, w in {BASE: {"anomalib": True}, **WAYS}.items()}
     steps: dict[str, Callable[[], float]] = {n: partial(t.step, images[:batch]) for n, t in trainers.items()}
     times = paired(steps, rounds=rounds, warm_up=1)
@@ -119,8 +112,11 @@ def speeds(images: Tensor, batch: int, rounds: int, device: str, folder: Path) -
     memory = {name: peak_bytes(step) for name, step in steps.items()}
     for name, taken in times.items():
         facts = taken.facts(times[BASE], clock=clock)
+        flops, precision = count(steps[name]).flops, trainers[name].precision
         found[name] = facts | {
             "images_per_second": round(batch / facts[f"{clock}_ms"] * 1e3, 3),
+            "gigaflop": round(flops / 1e9, 2),
+            "share_of_product_peak": round(flops / facts[f"{clock}_ms"] * 1e3 / peak[precision], 3),
             "speed_over_anomalib": round(1 / facts["ratio"], 3),
             "peak_mib": round(memory[name] / 2**20, 1),
             "memory_ratio": round(memory[name] / memory[BASE], 4),
@@ -144,65 +140,15 @@ def gains(found: dict[str, dict[str, Any]]) -> dict[str, float]:
     }
 
 
-def accuracy(
-    size: int, batch: int, steps: int, maps: int, seeds: int, device: str, folder: Path
-) -> dict[str, list[dict[str, Any]]]:
-    """AUROC of each way and seed after the same training: anomalib in float32, ours with cache in both precisions."""
-    train = generate("C", maps, False, seed=11)[0]
-    common: dict[str, Any] = {"mode": "matched", "split": "test", "segment": False}
-    healthy = generate("C", maps, False, seed=12, **common)[0]
-    faulty = generate("C", maps, True, seed=13, contrast=CONTRAST, **common)[0]
-    test, labels = np.concatenate([healthy, faulty]), np.repeat([0, 1], maps)
-    make = ImageMaker((size, size))
-    make.fit(train)
-    images = make(train)
-    ways = {BASE: {"anomalib": True}, **{n: WAYS[n] for n in ("graph, cache", "graph, cache, bfloat16")}}
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
-    for seed in range(seeds):
-        order = np.random.default_rng(seed)
-        batches = [order.choice(maps, batch, replace=False) for _ in range(steps)]
-        base: np.ndarray | None = None
-        for name, way in ways.items():
-            torch.manual_seed(seed)  # the weights that both begin with
-            one = trainer(way, folder, device, steps)
-            losses = []
-            with timm_as_it_is():
-                for number, b in enumerate(batches):
-                    torch.manual_seed(seed * steps + number)  # the dropout of this step
-                    losses.append(one.step(images[b]))
-            model = one.model.eval()
-            model.cache = None
-            with timm_as_it_is(), torch.inference_mode():
-                parts = [model(make(m).to(device)).pred_score.cpu() for m in np.array_split(test, len(test) // 10)]
-            scores = torch.cat(parts).double().numpy()
-            base = scores if base is None else base
-            difference = bootstrap_difference(auroc, scores, base, labels)
-            row = {
-                "seed": seed,
-                "auroc": round(auroc(scores, labels), 5),
-                "auroc_difference": round(difference.value, 5),
-                "interval": [round(difference.low, 5), round(difference.high, 5)],
-                "last_loss": round(float(np.mean(losses[-10:])), 5),
-            }
-            found[name].append(row)
-            print(name, row, flush=True)
-    return found
-
-
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="112 x 112, few rounds, no AUROC")
-    parser.add_argument("--part", default="all", choices=["all", "speed", "auroc"])
+    parser.add_argument("--quick", action="store_true", help="112 x 112, few rounds")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--size", type=int, help="side of the images, a multiple of 14 [224]")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--auroc-size", type=int, default=112)
-    parser.add_argument("--auroc-steps", type=int, default=100)
-    parser.add_argument("--auroc-seeds", type=int, default=2)
-    parser.add_argument("--auroc-maps", type=int, default=200, help="training maps, and test maps of each kind")
     parser.add_argument("--output", type=Path)
     args = parser.parse_args()
     size, rounds = args.size or (112 if args.quick else 224), args.rounds or (5 if args.quick else 9)
@@ -210,32 +156,25 @@ def main() -> None:
     here = Path(__file__).parent / "results"
     device = "" if args.device == "cpu" else f"_{args.device}"
     config = {"encoder": ENCODER, "batch": args.batch, "threads": args.threads, "device": args.device}
+    train = generate("C", 64, False, seed=1)[0]
+    make = ImageMaker((size, size))
+    make.fit(train)
     with tempfile.TemporaryDirectory() as folder:
-        if args.part != "auroc":
-            train = generate("C", 64, False, seed=1)[0]
-            make = ImageMaker((size, size))
-            make.fit(train)
-            found = speeds(make(train), args.batch, rounds, args.device, Path(folder))
-            for name, row in found.items():
-                print(
-                    f"{name:<30} {row['images_per_second']:6.2f} images/s, {row['speed_over_anomalib']:.2f} x, "
-                    f"memory {row['memory_ratio']:.2f}",
-                    flush=True,
-                )
-            result: dict[str, Any] = {"promised": PROMISED, "ways": found, "gains": gains(found)}
-            result["ratios"] = {f"{size} x {size}, {name}": row["ratio"] for name, row in found.items() if name != BASE}
-            print(result["gains"])
-            output = args.output or (None if args.quick else here / f"training{device}.json")
-            if output:
-                more = {"size": size, "rounds": rounds, "quick": args.quick}
-                print(write_result(output, config | more, result, seed=0))
-        if args.part != "speed" and not args.quick:
-            numbers = args.auroc_size, args.batch, args.auroc_steps, args.auroc_maps, args.auroc_seeds
-            ways = accuracy(*numbers, args.device, Path(folder))
-            more = {"size": args.auroc_size, "steps": args.auroc_steps, "maps": args.auroc_maps}
-            more |= {"contrast": CONTRAST, "seeds": args.auroc_seeds}
-            output = here / f"training_auroc{device}.json"
-            print(write_result(output, config | more, {"promised": PROMISED["auroc"], "ways": ways}, seed=0))
+        peak = measured_peak(args.device)
+        found = speeds(make(train), args.batch, rounds, args.device, Path(folder), peak)
+    for name, row in found.items():
+        print(
+            f"{name:<30} {row['images_per_second']:6.2f} images/s, {row['speed_over_anomalib']:.2f} x, "
+            f"memory {row['memory_ratio']:.2f}",
+            flush=True,
+        )
+    result: dict[str, Any] = {"promised": PROMISED, "peak": peak, "ways": found, "gains": gains(found)}
+    result["ratios"] = {f"{size} x {size}, {name}": row["ratio"] for name, row in found.items() if name != BASE}
+    print(result["gains"])
+    output = args.output or (None if args.quick else here / f"training{device}.json")
+    if output:
+        more = {"size": size, "rounds": rounds, "quick": args.quick}
+        print(write_result(output, config | more, result, seed=0))
 
 
 if __name__ == "__main__":

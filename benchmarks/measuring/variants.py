@@ -1,4 +1,4 @@
-"""One fitted detector in every engine and precision that there is on a CPU, from maps to scores, one thread each."""
+"""One fitted detector in every engine and precision that there is on a CPU, from maps to scores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _LARGE = 384  # from this width on int8 in the decoder alone is left out: it tak
 Score = Callable[[np.ndarray], np.ndarray]  # maps [n, rows, columns] -> scores [n]
 
 
-def variants(detector: Detector, folder: Path, healthy: np.ndarray | None, *, few: bool = False) -> dict[str, Score]:
+def variants(
+    detector: Detector, folder: Path, healthy: np.ndarray | None, *, few: bool = False, threads: int = 1
+) -> dict[str, Score]:
     """Name of engine and precision -> how maps become scores; everything around the network is part of the graph.
 
     Args:
@@ -29,6 +31,7 @@ def variants(detector: Detector, folder: Path, healthy: np.ndarray | None, *, fe
         folder: where its exports are written; what is there already serves again.
         healthy: maps that int8 is calibrated on, or None = without int8.
         few: only what differs most.
+        threads: of the engines other than PyTorch.
     """
     onnx, openvino, bfloat16 = (
         exported(detector, folder, *how) for how in (("onnx",), ("openvino",), ("openvino", "bfloat16"))
@@ -36,9 +39,9 @@ def variants(detector: Detector, folder: Path, healthy: np.ndarray | None, *, fe
     found = {
         "PyTorch, float32": _torch(detector, "float32"),
         "PyTorch, bfloat16": _torch(detector, "bfloat16"),
-        "ONNX Runtime, float32": _onnx(onnx / "model.onnx"),
-        "OpenVINO, float32": _openvino(openvino / "model.xml"),
-        "OpenVINO, bfloat16": _openvino(bfloat16 / "model.xml", "bfloat16"),
+        "ONNX Runtime, float32": _onnx(onnx / "model.onnx", threads),
+        "OpenVINO, float32": _openvino(openvino / "model.xml", threads),
+        "OpenVINO, bfloat16": _openvino(bfloat16 / "model.xml", threads, "bfloat16"),
     }
     if few:
         return {name: found[name] for name in ("PyTorch, float32", "ONNX Runtime, float32", "OpenVINO, bfloat16")}
@@ -50,8 +53,8 @@ def variants(detector: Detector, folder: Path, healthy: np.ndarray | None, *, fe
                 quantise(onnx / "model.onnx", path, healthy, detector, alone)
                 _write_openvino(path, path.with_suffix(".xml"))
             if not alone:
-                found[f"ONNX Runtime, {words}"] = _onnx(path)
-            found[f"OpenVINO, {words}"] = _openvino(path.with_suffix(".xml"))
+                found[f"ONNX Runtime, {words}"] = _onnx(path, threads)
+            found[f"OpenVINO, {words}"] = _openvino(path.with_suffix(".xml"), threads)
     return found
 
 
@@ -122,12 +125,12 @@ def _torch(detector: Detector, precision: str) -> Score:
     return run
 
 
-def _onnx(path: Path) -> Score:
-    engine = onnx_engine(path.read_bytes(), ["score"], threads=1, what=str(path))
+def _onnx(path: Path, threads: int) -> Score:
+    engine = onnx_engine(path.read_bytes(), ["score"], threads=threads, what=str(path))
     return lambda maps: engine(maps)["score"]
 
 
-def _openvino(path: Path, precision: str = "float32") -> Score:
+def _openvino(path: Path, threads: int, precision: str = "float32") -> Score:
     content = path.read_bytes(), path.with_suffix(".bin").read_bytes()
-    engine = openvino_engine(*content, ["score"], threads=1, what=str(path), precision=precision)
+    engine = openvino_engine(*content, ["score"], threads=threads, what=str(path), precision=precision)
     return lambda maps: engine(maps)["score"]

@@ -62,7 +62,7 @@ def _who_beats_whom(cells: list[Data]) -> str:
         best = max((n for n in SIMPLE if (domain, mode, n) in found), key=lambda n: found[domain, mode, n][0])
         level = found[domain, mode, best][0]
         beaten = [m for m in models if (domain, mode, m) in found and found[domain, mode, m][0] < level]
-        words = f"beats {', '.join(beaten)}" if beaten else "beats no model"
+        words = f"has a higher mean than {', '.join(beaten)}" if beaten else "has a higher mean than no model"
         lines.append(f"- {domain}, {mode}: the best simple statistic is `{best}` ({level:.3f}); it {words}.\n")
     return "".join(lines)
 
@@ -128,7 +128,7 @@ def _pooling(cells: list[Data]) -> str:
             rows.append([here, name, *(_cell(found.get((domain, mode, name))) for found in (own, lines, segments))])
         best = max((n for n in names if n in DEEP), key=lambda n: own[domain, mode, n][0])
         words.append(
-            f"{here}: the best deep detector by its own score is `{best}` ({own[domain, mode, best][0]:.3f}); the best segment "
+            f"{here}: the best deep detector by its own score is `{best}` ({_cell(own[domain, mode, best])}); the best segment "
             f"of the map itself has {segments[plain][0]:.3f}, the scan {own[domain, mode, 'scan'][0]:.3f}."
         )
     text = table(["maps", "detector", "its own score", "best line", "best segment"], rows)

@@ -41,3 +41,8 @@ def origin(*results: Data) -> str:
             f"{machine['cores']} cores of {machine['processor']}; {versions}"
         )
     return "Source: " + "; ".join(parts) + ".\n"
+
+
+def verdict(met: bool) -> str:
+    """A target met or missed."""
+    return "met" if met else "**missed**"
