@@ -21,9 +21,10 @@ from toothwise.errors import InputError
 from toothwise.healthmap.io import write_map
 from toothwise.simulate.maps import generate
 from toothwise.studies.attention import attention_metrics
-from toothwise.studies.attention_cost import _peak_bytes, attention_cost
+from toothwise.studies.attention_cost import attention_cost
 from toothwise.studies.cell import Cell
 from toothwise.studies.config import Resources
+from toothwise.studies.measures import peak_tensors
 from toothwise.studies.metric_names import metric_names
 from toothwise.studies.run_trial import RunTrial
 from toothwise.studies.trial import Trial
@@ -99,11 +100,11 @@ def test_the_cost_is_told_beside_global_attention(fitted):
 
 def test_peak_memory_is_what_tensors_take_at_a_time():
     x = torch.zeros(1, 1024)
-    one = _peak_bytes(lambda x: x + 1, x)
+    one = peak_tensors(lambda: x + 1)
     some = 256  # the numbers that are added are tensors too
     assert 4096 <= one < 4096 + some
-    assert 3 * 4096 <= _peak_bytes(lambda x: (x + 1, x + 2, x + 3), x) < 3 * 4096 + some
-    assert 2 * 4096 <= _peak_bytes(lambda x: x + 1 + 1 + 1 + 1, x) < 2 * 4096 + some  # what was used is gone
+    assert 3 * 4096 <= peak_tensors(lambda: (x + 1, x + 2, x + 3)) < 3 * 4096 + some
+    assert 2 * 4096 <= peak_tensors(lambda: x + 1 + 1 + 1 + 1) < 2 * 4096 + some  # what was used is gone
 
 
 def run_cell(settings, **resources):

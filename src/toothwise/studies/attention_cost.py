@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from toothwise.detectors.base import Detector
 from toothwise.detectors.dinomaly.attention_view import directional_model
+from toothwise.studies.measures import peak_tensors
 
 __all__ = ["attention_cost"]
 
@@ -56,22 +56,7 @@ def attention_cost(detector: Detector, grid: tuple[int, int]) -> dict[str, Any]:
                 times.append(time.perf_counter() - begin)
             out[name] = {
                 "ms": 1000 * float(np.median(times)) / _BATCH,
-                "peak_bytes": _peak_bytes(call, tokens[:1]),
+                "peak_bytes": peak_tensors(partial(call, tokens[:1])),
                 "weights": int(held),
             }
     return out
-
-
-def _peak_bytes(call: Callable[[Any], Any], tokens: Any) -> int:
-    """The most that tensors took at a time while ``call`` ran, beyond what was there before."""
-    from torch.profiler import ProfilerActivity, profile
-
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler writes its stages to stderr
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
-        call(tokens)
-    events = [e for e in found.profiler.kineto_results.events() if e.name() == "[memory]"]
-    held = peak = 0
-    for event in sorted(events, key=lambda e: e.start_ns()):
-        held += event.nbytes()
-        peak = max(peak, held)
-    return peak

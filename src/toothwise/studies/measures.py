@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ __all__ = [
     "by_condition",
     "peak_gpu_memory",
     "peak_memory",
+    "peak_tensors",
     "pixels",
     "pooled",
     "severity",
@@ -202,3 +205,18 @@ def peak_gpu_memory(*, anew: bool = False) -> float | None:
     if anew:
         torch.cuda.reset_peak_memory_stats()
     return found
+
+
+def peak_tensors(work: Callable[[], Any]) -> int:
+    """The most bytes that tensors of torch took on the CPU at a time during ``work``, beyond what was there before."""
+    from torch.profiler import ProfilerActivity, profile
+
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler writes its stages to stderr
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
+        work()
+    events = [e for e in found.profiler.kineto_results.events() if e.name() == "[memory]"]
+    held = peak = 0
+    for event in sorted(events, key=lambda e: e.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return peak
