@@ -28,17 +28,17 @@ from typing import Any
 import numpy as np
 
 from toothwise.detectors.scan import DirectionalScan
-from toothwise.evaluation.detectability import (
+from toothwise.results import write_result
+from toothwise.simulate.lines import LineShape
+from toothwise.simulate.maps import generate
+from toothwise_lab.detectability import (
     LineMaps,
     MinimumContrast,
     log_contrast_ratio,
     minimum_detectable_contrast,
     threshold_at,
 )
-from toothwise.evaluation.limit import LikelihoodRatio, LimitConfig, generalised_likelihood_ratio
-from toothwise.results import write_result
-from toothwise.simulate.lines import LineShape
-from toothwise.simulate.maps import generate
+from toothwise_lab.likelihood_ratio import LikelihoodRatio, LimitConfig, generalised_likelihood_ratio
 
 DRAWS = {8: 256, 28: 48, 94: 256}  # gap patterns per number of gaps; those of 8 columns are all listed
 SCANS: dict[str, dict[str, Any]] = {

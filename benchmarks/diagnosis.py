@@ -32,11 +32,11 @@ from diagnosis_runs import HEALTHY, KINDS, RIGHT, WATCHED, Run, simulate
 from toothwise import detectors
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.diagnosis.baseline import learn_baseline
-from toothwise.diagnosis.history import look_at
-from toothwise.diagnosis.reference import learn_reference
+from toothwise.diagnosis.history import summarize_records
 from toothwise.diagnosis.rules import cusum, e_detector, e_process, in_a_row, line_episodes
 from toothwise.diagnosis.verdict import SequenceDiagnosis, WatchSettings
-from toothwise.diagnosis.watch import heights_for, judge
+from toothwise.diagnosis.watch import control_limits_for, judge
+from toothwise.reference.healthy_reference import learn_reference
 from toothwise.results import write_result
 
 SETTINGS = WatchSettings()
@@ -63,9 +63,9 @@ def judge_run(run: Run) -> dict[str, Any]:
     detector, _ = fit_with_threshold(lambda: detectors.create("scan"), run.healthy, 0.01)
     baseline = learn_baseline(learn_reference(detector, run.healthy))
     reference = learn_reference(detector, run.healthy)
-    heights = heights_for(baseline, SETTINGS)
+    heights = control_limits_for(baseline, SETTINGS)
     table = pd.DataFrame({"record": np.arange(WATCHED)})
-    seen, _ = look_at(run.watched, table, detector, reference, baseline)
+    seen, _ = summarize_records(run.watched, table, detector, reference, baseline)
     z = np.array([s.channels for s in seen])
     statistic = cusum(z)
     bound = e_detector(baseline.healthy[:, baseline.teeth], baseline.block)

@@ -9,8 +9,8 @@ import numpy as np
 
 from toothwise import detectors
 from toothwise.detectors.calibration import fit_with_threshold
-from toothwise.diagnosis.reference import learn_reference
 from toothwise.diagnosis.single import diagnose_maps
+from toothwise.reference.healthy_reference import learn_reference
 from toothwise.simulate.maps import LineShape, generate
 
 SHAPE = (18, 35)

@@ -34,13 +34,13 @@ from toothwise import detectors
 from toothwise.detectors.embedded import EMBEDDED, SIZE
 from toothwise.detectors.encoder_cache import shared_encodings
 from toothwise.detectors.pooling import pool_lines
-from toothwise.evaluation import delong_test, holm
-from toothwise.evaluation.detectability import threshold_at
 from toothwise.files import write_json
 from toothwise.results import write_result
 from toothwise.simulate.maps import LineShape, generate
-from toothwise.studies.bench import LIMITS, summary
-from toothwise.studies.cell import MODES, Cell, Fitted, Scored, draw_maps, fit_cell, measure_cell, score_cell
+from toothwise_lab.comparison import delong_test, holm
+from toothwise_lab.detectability import threshold_at
+from toothwise_lab.studies.bench import LIMITS, summary
+from toothwise_lab.studies.cell import MODES, Cell, Fitted, Scored, draw_maps, fit_cell, measure_cell, score_cell
 
 HERE = Path(__file__).parent
 LENGTH = (20, 94)

@@ -15,10 +15,10 @@ import numpy as np
 from toothwise import detectors
 from toothwise.detectors.scan import DirectionalScan
 from toothwise.evaluation import auroc
-from toothwise.evaluation.texture import angular_power_entropy, orientation_entropy
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate
-from toothwise.simulate.published import AREAS, ENTROPY_RISE, MAXIMA, STATES, TEST, TRAIN, WITHIN_C
+from toothwise_lab.published import AREAS, ENTROPY_RISE, MAXIMA, STATES, TEST, TRAIN, WITHIN_C
+from toothwise_lab.texture import angular_power_entropy, orientation_entropy
 
 N, FEW = 1000, 300
 STATES_NAMES = ("cold", "warm")

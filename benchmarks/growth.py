@@ -25,21 +25,22 @@ from measuring.fitted import exponent
 from measuring.paired import paired
 
 from toothwise import GearPair, HealthMapBatch, build_map, detectors, write_map
-from toothwise.commands.study_progress import Board
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
-from toothwise.diagnosis import WatchSettings, judge, learn_baseline, learn_reference, look_at
-from toothwise.diagnosis.memory import Memory, fold
+from toothwise.diagnosis import WatchSettings, judge, learn_baseline, summarize_records
+from toothwise.diagnosis.memory import CompactedHistory, fold
 from toothwise.diagnosis.state import WatchState
 from toothwise.fleet.run import ScoreOptions, score_fleet
 from toothwise.healthmap.core import Axis
+from toothwise.reference.healthy_reference import learn_reference
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate
-from toothwise.studies.config import read_study
-from toothwise.studies.opened import open_study
-from toothwise.studies.run import RunOptions, run_study
-from toothwise.studies.statistics import comparisons, table
 from toothwise.vibration.records import Tachometer, VibrationRecord
+from toothwise_lab.cli.study_progress import Board
+from toothwise_lab.studies.config import read_study
+from toothwise_lab.studies.opened import open_study
+from toothwise_lab.studies.run import RunOptions, run_study
+from toothwise_lab.studies.statistics import comparisons, table
 from vibration import DRIVEN, DRIVING, RATE, make
 
 Make = Callable[[int], Callable[[], Any]]  # a size -> what is measured
@@ -103,7 +104,7 @@ def records() -> Make:
         table = pd.DataFrame({"record": np.arange(n)})
 
         def work() -> None:
-            seen, _ = look_at(values, table, detector, reference, baseline)
+            seen, _ = summarize_records(values, table, detector, reference, baseline)
             judge(seen, baseline)
 
         return work
@@ -122,9 +123,9 @@ def appended(folder: Path) -> Make:
     def sized(n: int) -> Callable[[], Any]:
         values = generate("C", n + new, False, shape=SHAPE, seed=1)[0]
         table = pd.DataFrame({"record": [f"{k:06d}" for k in range(n + new)]})
-        seen, _ = look_at(values, table, detector, reference, baseline)
+        seen, _ = summarize_records(values, table, detector, reference, baseline)
         heights = {"healthy": judge(seen[:50], baseline, settings).heights}
-        begun = fold(seen[:n], baseline, settings, heights["healthy"], past=Memory())
+        begun = fold(seen[:n], baseline, settings, heights["healthy"], past=CompactedHistory())
 
         def work() -> None:
             state = WatchState(folder / f"state_{n}.json", reference.detector, settings)

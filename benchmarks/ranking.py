@@ -28,7 +28,7 @@ from toothwise.detectors.pooling import pool_lines
 from toothwise.evaluation import auroc, bootstrap_interval, f1_max, tpr_at_fpr
 from toothwise.files import write_json
 from toothwise.results import write_result
-from toothwise.studies.cell import Cell, CellMaps, draw_maps
+from toothwise_lab.studies.cell import Cell, CellMaps, draw_maps
 
 HERE = Path(__file__).parent
 PUBLISHED: dict[str, dict[str, float]] = {

@@ -66,12 +66,12 @@ class Bench:
         periods = [cut_periods(r, config.gears, samples_per_tooth=samples) for r in records]
         self.waveform = learn_waveform(periods, self.map_config)
         healthy = np.stack([self.map(k) for k in range(1000, 1000 + HEALTHY)])
-        self.detector, _ = fit_with_threshold(lambda: detectors.create("baseline", **options), healthy, RATE)
+        self.detector, _ = fit_with_threshold(lambda: detectors.create("healthy_distance", **options), healthy, RATE)
 
     def map(self, seed: int, faults: tuple[Fault, ...] = ()) -> np.ndarray:
         """The map of one record."""
         record, _ = simulate_record(self.config, faults, seed=seed)
-        return build_map(record, self.config.gears, self.map_config, baseline=self.waveform).values
+        return build_map(record, self.config.gears, self.map_config, waveform=self.waveform).values
 
 
 def wilson(hits: int, n: int) -> list[float]:

@@ -33,10 +33,10 @@ from measuring.clients import ask_all, percentile
 from toothwise import detectors
 from toothwise.cli import main as toothwise
 from toothwise.detectors.calibration import fit_with_threshold
+from toothwise.exported.export import export
 from toothwise.healthmap import Axis, HealthMapBatch
 from toothwise.healthmap.io import write_map
 from toothwise.results import write_result
-from toothwise.serving.export import export
 from toothwise.simulate.maps import generate
 
 CLIENTS = 32

@@ -19,12 +19,12 @@ import time
 from pathlib import Path
 
 from toothwise import HealthMap, detectors, write_map
+from toothwise.exported.export import export
 from toothwise.healthmap.core import Axis
 from toothwise.results import write_result
-from toothwise.serving.export import export
 from toothwise.simulate.maps import generate
 
-TOOTHWISE = [sys.executable, "-m", "toothwise.cli"]
+TOOTHWISE = [sys.executable, "-m", "toothwise"]
 COMMANDS = {
     "python, nothing": [sys.executable, "-c", "pass"],
     "import toothwise": [sys.executable, "-c", "import toothwise"],

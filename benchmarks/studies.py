@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from toothwise.evaluation import holm
-from toothwise.evaluation.seeds import compare_over_seeds, compare_values
 from toothwise.results import write_result
-from toothwise.studies.expand import Arm
-from toothwise.studies.opened import OpenedStudy, open_study
-from toothwise.studies.scores import parse_metric
-from toothwise.studies.statistics import Comparison, comparisons, other_pairs, table
+from toothwise_lab.comparison import holm
+from toothwise_lab.seeds import compare_over_seeds, compare_values
+from toothwise_lab.studies.expand import Arm
+from toothwise_lab.studies.opened import OpenedStudy, open_study
+from toothwise_lab.studies.scores import parse_metric
+from toothwise_lab.studies.statistics import Comparison, comparisons, other_pairs, table
 
 sys.path.append(str(Path(__file__).parent / "pages"))
 from study_pairs import pairs_in

@@ -19,11 +19,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from toothwise.commands.study_progress import Board
 from toothwise.results import write_result
-from toothwise.studies.config import read_study
-from toothwise.studies.opened import open_study
-from toothwise.studies.run import RunOptions, run_study
+from toothwise_lab.cli.study_progress import Board
+from toothwise_lab.studies.config import read_study
+from toothwise_lab.studies.opened import open_study
+from toothwise_lab.studies.run import RunOptions, run_study
 
 PROMISED = {"overhead": 0.1, "speed_up": 1.7}
 STUDY = """

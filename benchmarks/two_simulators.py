@@ -24,10 +24,10 @@ import numpy as np  # noqa: E402  (after the limit on threads)
 
 from toothwise import GearPair, PlanetaryStage, build_map  # noqa: E402
 from toothwise.errors import ToothwiseWarning  # noqa: E402
-from toothwise.evaluation.texture import angular_power_entropy, orientation_entropy  # noqa: E402
 from toothwise.results import write_result  # noqa: E402
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record  # noqa: E402
 from toothwise.simulate.maps import generate  # noqa: E402
+from toothwise_lab.texture import angular_power_entropy, orientation_entropy  # noqa: E402
 
 # published for domain C, training maps: mean, CV, quartiles; entropies of normal maps
 PUBLISHED = {

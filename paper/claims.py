@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 from tex import ROOT, Data, MissingResultError, number, p_value
 
-from toothwise.evaluation import holm
+from toothwise_lab.comparison import holm
 
 sys.path.append(str(ROOT / "benchmarks" / "pages"))
 from study_pairs import between, counts

@@ -149,8 +149,8 @@ def test_machines_are_followed_as_told(here, capsys):
 
 
 def serve_options() -> set[str]:
-    from toothwise.commands import serve
-    from toothwise.commands.parser import make_parser
+    from toothwise.cli import serve
+    from toothwise.cli.parser import make_parser
 
     parser = make_parser("serve", serve.__doc__)
     serve.add_arguments(parser)

@@ -18,13 +18,13 @@ import pytest
 from toothwise import detectors
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.diagnosis.baseline import learn_baseline
-from toothwise.diagnosis.history import look_at
-from toothwise.diagnosis.reference import learn_reference
+from toothwise.diagnosis.history import summarize_records
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.diagnosis.watch import judge
 from toothwise.gears import GearPair
 from toothwise.healthmap.build import build_map, learn_waveform
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
+from toothwise.reference.healthy_reference import learn_reference
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.simulate.maps import generate
@@ -35,7 +35,7 @@ FILE = Path(__file__).parent / "golden" / "numbers.json"
 CHEAP: dict[str, dict[str, Any]] = {
     "scan": {},
     "scan_learned": {},
-    "baseline": {},
+    "healthy_distance": {},
     "pca": {},
     "mahalanobis": {},
     "row_kurtosis": {},
@@ -80,7 +80,7 @@ def of_diagnoses() -> dict[str, Any]:
     baseline = learn_baseline(reference)
     later = np.concatenate([maps(20, faulty=False, seed=5), maps(20, faulty=False, seed=6)])
     later[15:, 5] *= np.linspace(1.1, 2.5, 25)[:, None].astype(np.float32)
-    seen, _ = look_at(later, pd.DataFrame({"record": np.arange(40)}), detector, reference, baseline)
+    seen, _ = summarize_records(later, pd.DataFrame({"record": np.arange(40)}), detector, reference, baseline)
     found = judge(seen, baseline)
     return {
         "single": [
@@ -110,7 +110,7 @@ def of_recordings() -> dict[str, Any]:
     damaged = simulate_record(config, [Fault("crack", "driving", 4, 0.5)], seed=7)[0]
     waveform = learn_waveform([cut_periods(r, pair, samples_per_tooth=16) for r in records])
     plain = build_map(damaged, pair, samples_per_tooth=16)
-    less = build_map(damaged, pair, samples_per_tooth=16, baseline=waveform)
+    less = build_map(damaged, pair, samples_per_tooth=16, waveform=waveform)
     return {"plain": numbers(plain.values), "less_waveform": numbers(less.values)}
 
 

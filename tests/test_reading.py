@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from toothwise.errors import InputError, OutputError
-from toothwise.reading import parse_json, parse_yaml, read_arrays, read_json, read_yaml, understood
+from toothwise.reading import as_input_error, parse_json, parse_yaml, read_arrays, read_json, read_yaml
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{new}: &{new} [{', '.join(['*' + old] * 10)}]\n" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
@@ -19,16 +19,16 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 def test_errors_of_broken_content_are_of_the_file_and_ours_pass():
     with (
         pytest.raises(InputError, match=r"^f\.json: not a state \(KeyError: 'x'\)$"),
-        understood("f.json", "not a state"),
+        as_input_error("f.json", "not a state"),
     ):
         {}["x"]
-    with pytest.raises(InputError, match=r"^damaged \(IndexError"), understood("", "damaged"):
+    with pytest.raises(InputError, match=r"^damaged \(IndexError"), as_input_error("", "damaged"):
         [][0]
-    with pytest.raises(OutputError, match="full"), understood("f", "damaged"):
+    with pytest.raises(OutputError, match="full"), as_input_error("f", "damaged"):
         raise OutputError("full")
-    with pytest.raises(KeyError), understood("f", "damaged", KeyError):
+    with pytest.raises(KeyError), as_input_error("f", "damaged", KeyError):
         {}["x"]
-    with pytest.raises(InputError) as told, understood("f", "damaged"):
+    with pytest.raises(InputError) as told, as_input_error("f", "damaged"):
         {}["x" * 10_000]
     assert len(str(told.value)) < 400
 

@@ -13,11 +13,11 @@ import pandas as pd
 from toothwise import GearPair, detectors
 from toothwise.cli import main as toothwise
 from toothwise.evaluation.thresholds import threshold_from_healthy
+from toothwise.exported.export import export
 from toothwise.healthmap import Axis, HealthMap, HealthMapBatch
 from toothwise.healthmap.io import write_folder, write_map
 from toothwise.healthmap.manifest import Manifest, sha256_of, write_manifest
 from toothwise.healthmap.waveform import HealthyWaveform
-from toothwise.serving.export import export
 from toothwise.vibration.readers import write_record
 from toothwise.vibration.records import Tachometer, VibrationRecord
 
@@ -26,7 +26,7 @@ __all__ = ["SAVED", "write_fixtures"]
 ROWS, COLUMNS, RATE = 9, 14, 2048.0
 SAVED = {  # detectors without a network: name -> options
     "pca": {},
-    "baseline": {},
+    "healthy_distance": {},
     "mahalanobis": {},
     "scan_learned": {},
     "row_kurtosis": {},

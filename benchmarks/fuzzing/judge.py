@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from toothwise.errors import ToothwiseError
-from toothwise.serving.limits import Refusal
+from toothwise.serving.limits import ApiError
 
 __all__ = ["SECONDS", "Failure", "Judge", "Target"]
 
@@ -126,13 +126,13 @@ class Judge:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self.target.read(self.place)
-        except (ToothwiseError, Refusal) as error:
+        except (ToothwiseError, ApiError) as error:
             if len(str(error)) > _LONGEST:
                 return Failure("message", f"{len(str(error))} letters: {str(error)[:200]}")
             if self.target.held and _by_memory(error):
                 return Failure("memory", f"asked for more than there is: {error}")
             self._said = str(error)
-            code = f" {error.status}" if isinstance(error, Refusal) else ""
+            code = f" {error.status}" if isinstance(error, ApiError) else ""
             return type(error).__name__ + code
         except _Late:
             return Failure("hang", f"more than {SECONDS:g} s")

@@ -132,7 +132,7 @@ def _scored(folder: Path) -> Iterator[Target]:
 
 
 def _recordings(folder: Path) -> Iterator[Target]:
-    from toothwise.fleet.decoding import Arrived, Decoder
+    from toothwise.fleet.decoding import Decoder, IncomingRecord
     from toothwise.gears import read_gears
     from toothwise.vibration.readers import read_record
 
@@ -150,7 +150,7 @@ def _recordings(folder: Path) -> Iterator[Target]:
 
     def message(place: Path) -> None:
         content = (place / "message").read_bytes()
-        Decoder(gears)(Arrived("m", "r", "topic", content))
+        Decoder(gears)(IncomingRecord("m", "r", "topic", content))
 
     seeds = _contents(folder / "records", ("own.npz", "own.mat", "own.parquet"))
     yield Target("watch, message", "message", seeds, message, held=False, weight=0.5)
@@ -160,10 +160,10 @@ def _recordings(folder: Path) -> Iterator[Target]:
 
 
 def _settings(folder: Path) -> Iterator[Target]:
-    from toothwise.commands.parser import make_parser, parse
+    from toothwise.cli.parser import make_parser, parse
     from toothwise.gears import read_gears
     from toothwise.healthmap.waveform import HealthyWaveform
-    from toothwise.studies.config import read_study
+    from toothwise_lab.studies.config import read_study
 
     place = folder / "settings"
     gears = _contents(place, ("pair.yaml", "train.yaml"))
@@ -179,7 +179,7 @@ def _settings(folder: Path) -> Iterator[Target]:
 
     @cache
     def fit() -> Any:
-        from toothwise.commands import fit
+        from toothwise.cli import fit
 
         parser = make_parser("fit", "about")
         fit.add_arguments(parser)
@@ -198,7 +198,7 @@ def _settings(folder: Path) -> Iterator[Target]:
 
 def _saved(folder: Path) -> Iterator[Target]:
     from toothwise import detectors
-    from toothwise.diagnosis.healthy_maps import load_healthy_maps
+    from toothwise.reference.healthy_maps import load_healthy_maps
     from toothwise.serving.service import Job, open_service
 
     maps = np.exp(0.2 * np.random.default_rng(5).standard_normal((2, ROWS, COLUMNS))).astype(np.float32)
@@ -231,7 +231,7 @@ def _saved(folder: Path) -> Iterator[Target]:
         """As an attacker would leave it who makes the hashes anew."""
         from dataclasses import replace
 
-        from toothwise.serving.manifest import read_manifest, write_manifest
+        from toothwise.exported.manifest import read_manifest, write_manifest
 
         write_manifest(place, replace(read_manifest(place)))
         use(place)
@@ -280,21 +280,21 @@ class _judging:  # noqa: N801  it is used as a function
 
     def __init__(self, folder: Path) -> None:
         from toothwise.detectors import load
-        from toothwise.diagnosis.reference import load_reference
+        from toothwise.reference.healthy_reference import load_reference
 
         self.reference = load_reference(folder / "scan", load(folder / "scan"))
         self.detector = self.reference.detector
 
     def __call__(self, state: Any) -> None:
         from toothwise.diagnosis.baseline import learn_baseline
-        from toothwise.diagnosis.watch import heights_for, judge
+        from toothwise.diagnosis.watch import control_limits_for, judge
 
         baseline = learn_baseline(self.reference, bins=state.bins)
         known = state.heights
 
         def heights(learned: int | None) -> Any:
             name = "healthy" if learned is None else str(learned)
-            return known[name] if name in known else heights_for(baseline, state.settings, learned=learned)
+            return known[name] if name in known else control_limits_for(baseline, state.settings, learned=learned)
 
         judge(state.records, baseline, state.settings, resets=state.resets, past=state.past, heights=heights)
 

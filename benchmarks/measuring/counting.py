@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from toothwise.studies.measures import peak_tensors
+from toothwise_lab.studies.measures import peak_tensors
 
 __all__ = ["Work", "count", "peak_bytes"]
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from toothwise.detectors.base import Detector
-from toothwise.serving.engines import onnx_engine, openvino_engine
-from toothwise.serving.export import _write_openvino, export_detector
-from toothwise.serving.graph import graph_of
-from toothwise.serving.manifest import read_manifest
+from toothwise.exported.engines import onnx_engine, openvino_engine
+from toothwise.exported.export import _write_openvino, export_detector
+from toothwise.exported.graph import graph_of
+from toothwise.exported.manifest import read_manifest
 
 __all__ = ["Score", "variants"]
 

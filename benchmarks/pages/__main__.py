@@ -18,9 +18,9 @@ from hums2023 import hums2023
 from performance import performance
 from service import service
 from severity import severity
+from studies import results
 
 from diagnosis import diagnosis
-from studies import results
 from vibration import vibration_results
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -7,7 +7,7 @@ from study_pairs import plan
 from study_text import span
 
 from toothwise.data.imagesets import PRESETS
-from toothwise.studies.cell_maps import Cell
+from toothwise_lab.studies.cell_maps import Cell
 
 
 def glossary() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from common import ROOT, Data
 
-from toothwise.studies.config import Study, read_study
+from toothwise_lab.studies.config import Study, read_study
 
 SEEDS = 3  # that a claim needs
 DIRECTION = ("directional_layers", "axis", "mix", "alpha", "alpha_per")  # options that say nothing but the direction

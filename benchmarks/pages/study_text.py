@@ -47,7 +47,7 @@ def what_was_run(data: Data) -> str:
 
 def contrasts_of(data: Data) -> list[str]:
     """Contrasts of the faulty maps, lowest to highest, as the study's YAML has them or the trial's default."""
-    from toothwise.studies.cell_maps import Cell
+    from toothwise_lab.studies.cell_maps import Cell
 
     found: dict[str, None] = {}
     for part in plan(data["config"]["study"]).parts:

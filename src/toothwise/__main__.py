@@ -1,4 +1,4 @@
-"""``python -m toothwise`` is the command line."""
+"""``python -m toothwise``."""
 
 import sys
 

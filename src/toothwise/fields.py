@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from toothwise.errors import InputError
 
-__all__ = ["field_types", "fitted", "made", "words"]
+__all__ = ["coerce", "describe_type", "field_types", "from_mapping"]
 
 
 def field_types(cls: type) -> dict[str, Any]:
@@ -16,14 +16,14 @@ def field_types(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
-def fitted(value: Any, hint: Any) -> tuple[bool, Any]:
+def coerce(value: Any, hint: Any) -> tuple[bool, Any]:
     """Whether a value of YAML is of a type, and the value as that type (lists become tuples, whole numbers floats)."""
     origin, inside = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return True, value
     if origin in (typing.Union, types.UnionType):
         for option in inside:
-            good, found = fitted(value, option)
+            good, found = coerce(value, option)
             if good:
                 return True, found
         return False, value
@@ -47,14 +47,14 @@ def _fitted_tuple(value: Any, inside: tuple[Any, ...]) -> tuple[bool, Any]:
     kinds = [inside[0]] * len(value) if len(inside) == 2 and inside[1] is Ellipsis else list(inside)
     if len(kinds) != len(value):
         return False, value
-    parts = [fitted(item, kind) for item, kind in zip(value, kinds, strict=True)]
+    parts = [coerce(item, kind) for item, kind in zip(value, kinds, strict=True)]
     return all(good for good, _ in parts), tuple(item for _, item in parts)
 
 
 Made = TypeVar("Made")
 
 
-def made(cls: type[Made], data: Any) -> Made:
+def from_mapping(cls: type[Made], data: Any) -> Made:
     """A dataclass from a mapping of its fields.
 
     Raises:
@@ -65,23 +65,23 @@ def made(cls: type[Made], data: Any) -> Made:
         raise InputError(f"{cls.__name__} must have {', '.join(types_of)}, but is {data!r:.100}")
     values = {}
     for name, value in data.items():
-        good, values[name] = fitted(value, types_of[name])
+        good, values[name] = coerce(value, types_of[name])
         if not good:
-            raise InputError(f"{name} must be {words(types_of[name])}, but is {value!r:.60}")
+            raise InputError(f"{name} must be {describe_type(types_of[name])}, but is {value!r:.60}")
     try:
         return cls(**values)
     except TypeError as error:
         raise InputError(f"{cls.__name__}: {error}") from None
 
 
-def words(hint: Any) -> str:
+def describe_type(hint: Any) -> str:
     """A type in plain words."""
     origin, inside = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(words(option) for option in inside)
+        return " or ".join(describe_type(option) for option in inside)
     if origin is tuple:
         many = len(inside) == 2 and inside[1] is Ellipsis
-        names = [words(option).removeprefix("a ") for option in inside]
+        names = [describe_type(option).removeprefix("a ") for option in inside]
         return f"a list of {names[0]}s" if many else f"[{', '.join(names)}]"
     plain = {int: "a whole number", float: "a number", str: "text", bool: "true/false", type(None): "null"}
     return plain.get(hint, "names and values" if origin is dict else str(hint))

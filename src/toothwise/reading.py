@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
+    "as_input_error",
     "check_arrays",
     "check_yaml",
     "parse_json",
@@ -28,7 +29,6 @@ __all__ = [
     "read_json",
     "read_text",
     "read_yaml",
-    "understood",
 ]
 
 MAX_NUMBERS = 2**31  # of one array: 8 GiB of float32
@@ -36,7 +36,7 @@ _MOST_NODES = 200_000  # of a YAML file, each counted as often as aliases repeat
 
 
 @contextmanager
-def understood(where: object, words: str, *others: type[Exception]) -> Iterator[None]:
+def as_input_error(where: object, words: str, *others: type[Exception]) -> Iterator[None]:
     """Around code that takes apart what a file holds: whatever is wrong with it is the file's fault.
 
     Args:
@@ -88,7 +88,7 @@ def parse_json(text: str | bytes, where: object) -> Any:
         value = float(word)
         return value if math.isfinite(value) else refused(word[:20])
 
-    with understood(where, "not readable as JSON"):
+    with as_input_error(where, "not readable as JSON"):
         return json.loads(text, parse_constant=refused, parse_float=finite)
 
 
@@ -110,7 +110,7 @@ def parse_yaml(text: str, where: object) -> Any:
     import yaml
 
     try:
-        with understood(where, "is not YAML"):
+        with as_input_error(where, "is not YAML"):
             check_yaml(yaml.compose(text, yaml.SafeLoader), where)
             return yaml.safe_load(text)
     except InputError as error:
@@ -147,7 +147,7 @@ def check_arrays(path: Path) -> None:
 
     Raises:
         InputError: Python objects, or more numbers than the file holds or is allowed.
-        OSError, ValueError, zipfile.BadZipFile, ...: no npz file; see ``understood``.
+        OSError, ValueError, zipfile.BadZipFile, ...: no npz file; see ``as_input_error``.
     """
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
@@ -192,7 +192,7 @@ def read_arrays(path: Path, what: str) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        with understood(path, f"not readable as {what}"):
+        with as_input_error(path, f"not readable as {what}"):
             check_arrays(path)
             with np.load(path, allow_pickle=False) as data:
                 return {name: np.asarray(data[name]) for name in data.files}

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from toothwise.evaluation import auroc
-from toothwise.studies.config import read_study
-from toothwise.studies.opened import open_study, save_study
-from toothwise.studies.scores import all_metrics
-from toothwise.studies.store import Entry, StudyFolder
+from toothwise_lab.studies.config import read_study
+from toothwise_lab.studies.opened import open_study, save_study
+from toothwise_lab.studies.scores import all_metrics
+from toothwise_lab.studies.store import Entry, StudyFolder
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "benchmarks" / "pages"))
@@ -188,7 +188,7 @@ def test_means_stand_in_where_scores_of_maps_were_not_kept():
 
 def test_the_bound_on_the_harm_of_rotation_holds_the_exact_interval():
     """Per seed: both clean, plain clean, both rotated, plain rotated."""
-    from toothwise.evaluation.seeds import compare_values
+    from toothwise_lab.seeds import compare_values
 
     rng = np.random.default_rng(3)
     values = dict(zip(("clean/both", "clean/plain", "r/both", "r/plain"), rng.random((4, 3)), strict=True))

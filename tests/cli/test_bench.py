@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from toothwise.studies import bench as module
-from toothwise.studies.cell import Cell, draw_maps, run_cell
+from toothwise_lab.studies import bench as module
+from toothwise_lab.studies.cell import Cell, draw_maps, run_cell
 
 SMALL = ["--n-train", "40", "--n-test", "32", "--seeds", "1", "--json"]
 

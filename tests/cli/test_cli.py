@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from toothwise import __version__, cli
-from toothwise.commands import detectors as detectors_command
+from toothwise.cli import detectors as detectors_command
 from toothwise.errors import InputError, RangeWarning
 
 HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "torch", "anomalib", "jsonargparse")
@@ -132,7 +132,7 @@ def test_our_warnings_are_one_line_and_those_of_others_are_silent(toothwise, mon
 
 
 def test_numbers_that_json_cannot_hold_become_null(toothwise, monkeypatch):
-    from toothwise.commands.parser import Result
+    from toothwise.cli.parser import Result
 
     data = {"a": float("nan"), "b": [1.5, float("-inf")], "c": {"d": float("inf")}}
     monkeypatch.setattr(detectors_command, "run", lambda options, tell: Result(data, lambda: ""))
@@ -140,7 +140,7 @@ def test_numbers_that_json_cannot_hold_become_null(toothwise, monkeypatch):
 
 
 def test_a_reader_that_goes_away_is_no_error():
-    command = [sys.executable, "-m", "toothwise.cli", "detectors"]
+    command = [sys.executable, "-m", "toothwise", "detectors"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.close()
         assert process.stderr.read() == ""

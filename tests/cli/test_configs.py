@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from toothwise.cli import VERBS
-from toothwise.commands.parser import COMMON, make_parser, parse
+from toothwise.cli.parser import COMMON, make_parser, parse
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 OURS = sorted(p for p in CONFIGS.glob("*.yaml") if p.stem.partition("_")[0] in VERBS)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toothwise.commands.parser import key_values, make_parser, parse
+from toothwise.cli.parser import key_values, make_parser, parse
 from toothwise.errors import InputError
 
 

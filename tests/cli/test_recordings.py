@@ -136,8 +136,8 @@ def test_build_many_at_once_skips_what_cannot_be_used(folder, toothwise, tmp_pat
         (["--gears", "{gears}", "--stage", "second"], "stage must be one of 'stage'"),
         (["--gears", "{gears}", "--channel", "noise"], "no channel 'noise'"),
         (["--gears", "{gears}", "--jobs", "0"], "--jobs must be 1 or more"),
-        (["--gears", "{gears}", "--baseline", "none.npz"], "none.npz: no such file"),
-        (["--gears", "{gears}", "--baseline", "a.npz", "--learn", "b.npz"], "exclude each other"),
+        (["--gears", "{gears}", "--waveform", "none.npz"], "none.npz: no such file"),
+        (["--gears", "{gears}", "--waveform", "a.npz", "--learn", "b.npz"], "exclude each other"),
         ([], "recordings need --gears"),
     ],
 )

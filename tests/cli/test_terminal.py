@@ -3,7 +3,7 @@ from __future__ import annotations
 import io
 import sys
 
-from toothwise.commands.terminal import progress, table
+from toothwise.cli.terminal import progress, table
 
 
 class Terminal(io.StringIO):

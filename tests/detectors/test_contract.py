@@ -214,7 +214,7 @@ def test_pairs_that_never_mesh_count_for_nothing(fitted):
     np.testing.assert_array_equal(np.isnan(found.anomaly_map), np.isnan(test))
 
 
-@pytest.mark.parametrize("name", ["scan", "baseline", "row_mean", "pca", "mahalanobis", "fisher"])
+@pytest.mark.parametrize("name", ["scan", "healthy_distance", "row_mean", "pca", "mahalanobis", "fisher"])
 def test_a_bright_row_is_found_and_named(name):
     detector = detectors.create(name).fit(_maps(60, 0))
     healthy, faulty = detector.predict(_maps(50, 6)), detector.predict(_maps(50, 7, row=5))
@@ -256,11 +256,11 @@ def test_pooling_finds_what_single_pixels_do_not_show():
 def test_damage_that_rings_on_is_named_by_its_first_tooth():
     train, maps = _maps(60, 0), _maps(40, 7)
     maps[:, 5:7] *= 1.15
-    one, two = (detectors.create("baseline", teeth=t).fit(train).predict(maps) for t in (1, 2))
+    one, two = (detectors.create("healthy_distance", teeth=t).fit(train).predict(maps) for t in (1, 2))
     assert np.median(two.score) > 1.15 * np.median(one.score)
     assert np.mean(name_teeth(two).tooth == 5) > np.mean(name_teeth(one).tooth == 5) + 0.2
     with pytest.raises(InputError, match="teeth must be a whole number"):
-        detectors.create("baseline", teeth=0)
+        detectors.create("healthy_distance", teeth=0)
 
 
 def test_closed_forms_of_statistics():

@@ -132,7 +132,7 @@ def test_saved_and_loaded_in_a_fresh_process(scan, tmp_path):
 
 
 def test_bad_options_and_maps():
-    for wrong in ({"lines": "z"}, {"lengths": [0]}, {"lengths": []}, {"baseline": "x"}, {"clip": 0}):
+    for wrong in ({"lines": "z"}, {"lengths": [0]}, {"lengths": []}, {"reference": "x"}, {"clip": 0}):
         with pytest.raises(InputError):
             DirectionalScan(**wrong)
     with pytest.raises(InputError, match="not been fitted"):

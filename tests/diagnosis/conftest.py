@@ -13,9 +13,9 @@ from toothwise import detectors
 from toothwise.detectors.base import Detector
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.diagnosis.baseline import Baseline, learn_baseline
-from toothwise.diagnosis.history import look_at
-from toothwise.diagnosis.reference import HealthyReference, learn_reference
-from toothwise.diagnosis.watch import heights_for, judge
+from toothwise.diagnosis.history import summarize_records
+from toothwise.diagnosis.watch import control_limits_for, judge
+from toothwise.reference.healthy_reference import HealthyReference, learn_reference
 
 ROWS, COLUMNS = 12, 17
 HEALTHY = 200
@@ -57,7 +57,7 @@ class Fitted:
     def judge(self, x: np.ndarray, **options: Any):
         """The diagnosis of log maps in time order."""
         table = pd.DataFrame({"record": np.arange(len(x))})
-        seen, _ = look_at(as_maps(x), table, self.detector, self.reference, self.baseline)
+        seen, _ = summarize_records(as_maps(x), table, self.detector, self.reference, self.baseline)
         return judge(seen, self.baseline, **options)
 
 
@@ -78,7 +78,7 @@ def heights(fitted):
 
     def get(learned: int | None) -> Any:
         if learned not in known:
-            known[learned] = heights_for(fitted.baseline, WatchSettings(), learned=learned)
+            known[learned] = control_limits_for(fitted.baseline, WatchSettings(), learned=learned)
         return known[learned]
 
     return get

@@ -12,10 +12,10 @@ from toothwise import detectors
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.diagnosis.evidence import FILE, RunEvidence, load_evidence
 from toothwise.diagnosis.explain import explain_map
-from toothwise.diagnosis.healthy_maps import keep_healthy, load_healthy_maps
-from toothwise.diagnosis.reference import best_evidence, learn_reference
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.errors import InputError
+from toothwise.reference.healthy_maps import keep_healthy, load_healthy_maps
+from toothwise.reference.healthy_reference import best_evidence, learn_reference
 
 SHAPE, RATE = (9, 14), 0.01
 
@@ -166,6 +166,6 @@ def test_attention_of_directional_layers_is_that_of_the_damaged_cell(tmp_path):
 
 
 def peeled_lines(values, detector, reference):
-    from toothwise.diagnosis.peel import peel
+    from toothwise.diagnosis.decompose import decompose
 
-    return [(line.axis, line.tooth) for line in peel(values[None], detector, reference, rate=0.9).lines[0]]
+    return [(line.axis, line.tooth) for line in decompose(values[None], detector, reference, rate=0.9).lines[0]]

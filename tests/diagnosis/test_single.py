@@ -5,13 +5,13 @@ from collections import Counter
 import numpy as np
 import pytest
 from scipy.stats import binom
+from toothwise.diagnosis.decompose import SHARES
 
 from toothwise.diagnosis.findings import PATTERNS
-from toothwise.diagnosis.peel import SHARES
-from toothwise.diagnosis.reference import learn_reference, load_reference
 from toothwise.diagnosis.single import clusters, diagnose_maps, gear_of
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis
+from toothwise.reference.healthy_reference import learn_reference, load_reference
 
 N = 60
 

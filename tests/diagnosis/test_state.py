@@ -11,20 +11,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toothwise.diagnosis.history import Seen, look_at
+from toothwise.diagnosis.history import RecordSummary, summarize_records
 from toothwise.diagnosis.memory import fold
-from toothwise.diagnosis.records import bin_names, order_records, parse_bins, record_ids
 from toothwise.diagnosis.state import WatchState, read_state
 from toothwise.diagnosis.verdict import Reset, WatchSettings
 from toothwise.diagnosis.watch import judge
 from toothwise.errors import GuessWarning, InputError, OutputError
+from toothwise.reference.records import bin_names, order_records, parse_bins, record_ids
 
 
 @pytest.fixture(scope="module")
 def seen(fitted):
     x = fitted.log_maps(30, 31)
     table = pd.DataFrame({"record": np.arange(30), "time": np.arange(30) * 2.0})
-    return look_at(fitted.as_maps(x), table, fitted.detector, fitted.reference, fitted.baseline)[0]
+    return summarize_records(fitted.as_maps(x), table, fitted.detector, fitted.reference, fitted.baseline)[0]
 
 
 @pytest.fixture
@@ -128,7 +128,10 @@ def test_a_state_that_contradicts_itself(tmp_path, change, says):
     path = tmp_path / "s.json"
     state = WatchState(path, "d", WatchSettings())
     state.append(
-        [Seen(f"r{k}", float(k), "all", "x", (0.5,) * 3, (0.1,) * 3, 0.0, 1.0, False, "nothing", None) for k in (0, 1)]
+        [
+            RecordSummary(f"r{k}", float(k), "all", "x", (0.5,) * 3, (0.1,) * 3, 0.0, 1.0, False, "nothing", None)
+            for k in (0, 1)
+        ]
     )
     state.write()
     data = json.loads(path.read_text())
@@ -142,13 +145,13 @@ _WRITER = """
 import sys
 from pathlib import Path
 from toothwise.diagnosis.state import WatchState, read_state
-from toothwise.diagnosis.history import Seen
+from toothwise.diagnosis.history import RecordSummary
 from toothwise.diagnosis.verdict import WatchSettings
 path = Path(sys.argv[1])
 k = 0
 while True:
     state = read_state(path, "d") or WatchState(path, "d", WatchSettings())
-    state.append([Seen(str(k), float(k), "all", "x", (0.5,) * 300, (0.1,) * 300, 0.0, 1.0, False, "nothing", None)])
+    state.append([RecordSummary(str(k), float(k), "all", "x", (0.5,) * 300, (0.1,) * 300, 0.0, 1.0, False, "nothing", None)])
     state.write()
     print(k, flush=True)
     k += 1
@@ -220,7 +223,7 @@ def test_letting_old_records_go_changes_nothing_that_is_said(fitted, heights, tm
     x[300:330, 8] += 0.5  # an early alarm that ends
     x[330:360, 8] -= 0.5
     table = pd.DataFrame({"record": np.arange(n), "time": np.arange(n) * 2.0})
-    seen = look_at(fitted.as_maps(x), table, fitted.detector, fitted.reference, fitted.baseline)[0]
+    seen = summarize_records(fitted.as_maps(x), table, fitted.detector, fitted.reference, fitted.baseline)[0]
     settings, path = WatchSettings(), tmp_path / "s.json"
     resets = [] if reset is None else [Reset(reset, "new bearing", seen[reset - 1].name)]
     whole = judge(seen, fitted.baseline, settings, resets=resets, heights=heights)

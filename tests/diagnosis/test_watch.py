@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from toothwise.diagnosis.baseline import learn_baseline
-from toothwise.diagnosis.history import look_at
+from toothwise.diagnosis.history import summarize_records
 from toothwise.diagnosis.verdict import Reset, WatchSettings
 from toothwise.errors import InputError
 
@@ -94,8 +94,8 @@ def test_after_rebaselining_the_change_is_the_new_healthy_state(fitted, heights)
 def test_sensors_are_fused_and_find_what_one_alone_does_not(fitted):
     from toothwise import detectors
     from toothwise.detectors.calibration import fit_with_threshold
-    from toothwise.diagnosis.reference import learn_reference
     from toothwise.diagnosis.watch import judge
+    from toothwise.reference.healthy_reference import learn_reference
 
     def both(n, seed, add=None):
         parts = [fitted.log_maps(n, seed + k) for k in (0, 1000)]
@@ -111,21 +111,21 @@ def test_sensors_are_fused_and_find_what_one_alone_does_not(fitted):
     reference = learn_reference(detector, maps, table=table, sensors="sensor")
     baseline = learn_baseline(reference, sensors=("left", "right"))
     maps, table = both(100, 51, fitted.growing(100, 40, 0.25))
-    seen, _ = look_at(maps, table, detector, reference, baseline, sensors="sensor")
+    seen, _ = summarize_records(maps, table, detector, reference, baseline, sensors="sensor")
     assert len(seen) == 100
     d = judge(seen, baseline)
     assert (d.state, d.teeth[0].tooth) == ("alarm", 5)
     with pytest.raises(InputError, match="have sensors left, right"):
         learn_baseline(reference)
     with pytest.raises(InputError, match="lacks sensor right"):
-        look_at(maps[:-1], table.iloc[:-1], detector, reference, baseline, sensors="sensor")
+        summarize_records(maps[:-1], table.iloc[:-1], detector, reference, baseline, sensors="sensor")
 
 
 def test_bins_keep_conditions_apart_and_unknown_ones_are_not_judged(fitted):
     from toothwise import detectors
     from toothwise.detectors.calibration import fit_with_threshold
-    from toothwise.diagnosis.reference import learn_reference
     from toothwise.diagnosis.watch import judge
+    from toothwise.reference.healthy_reference import learn_reference
 
     def drawn(n, seed, load):
         x = fitted.log_maps(n, seed)
@@ -141,7 +141,7 @@ def test_bins_keep_conditions_apart_and_unknown_ones_are_not_judged(fitted):
     baseline = learn_baseline(reference, bins=bins)
     maps, table = drawn(80, 61, np.where(np.arange(80) < 40, 0.3, 0.9))
     table.loc[70:, "load"] = 3.0
-    seen, _ = look_at(maps, table, detector, reference, baseline, bins=bins)
+    seen, _ = summarize_records(maps, table, detector, reference, baseline, bins=bins)
     d = judge(seen, baseline)
     assert (d.alarm.episodes, d.unjudged) == (0, 10)
     assert "10 of 80 records could not be judged" in d.verdict

@@ -9,8 +9,8 @@ import pytest
 
 from toothwise.detectors import create
 from toothwise.detectors.calibration import fit_with_threshold
-from toothwise.diagnosis.reference import learn_reference
 from toothwise.healthmap import Axis, HealthMapBatch
+from toothwise.reference.healthy_reference import learn_reference
 
 ROWS, COLUMNS = 7, 12
 

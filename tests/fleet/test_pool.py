@@ -22,7 +22,7 @@ from toothwise.fleet.pool import NEED, Job, on_ray
 from toothwise.fleet.reading import Reading
 from toothwise.fleet.run import ScoreOptions, score_fleet
 from toothwise.fleet.shards import plan_shards
-from toothwise.fleet.storage import Place, locate
+from toothwise.fleet.storage import Location, locate
 from toothwise.ray_cluster import ray_cluster
 
 pytest.importorskip("ray")
@@ -69,7 +69,7 @@ def test_two_workers_write_what_one_process_writes(saved, tmp_path, make):
     ]
 
 
-class _Deadly(Place):
+class _Deadly(Location):
     """Reading this file ends the process, as a crash in native code would."""
 
     def fetched(self, path):

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 
 from toothwise import detectors
-from toothwise.diagnosis.reference import load_reference
 from toothwise.errors import InputError
 from toothwise.fleet.database import Row, open_database
-from toothwise.fleet.decoding import Arrived, Decoder, clean
-from toothwise.fleet.keeper import Keeper
+from toothwise.fleet.decoding import Decoder, IncomingRecord, clean
 from toothwise.fleet.live import follow
+from toothwise.fleet.machine_monitor import MachineMonitor
 from toothwise.fleet.sources import Folder, open_source
 from toothwise.healthmap import HealthMap
 from toothwise.healthmap.io import write_map
+from toothwise.reference.healthy_reference import load_reference
 
 pytest.importorskip("sqlalchemy")
 
@@ -46,7 +46,7 @@ def put(folder, make, k, *, damage=1.0, name=None, **condition):
 
 def make_keeper(saved, where, **options):
     detector = detectors.load(saved)
-    return Keeper(detector, load_reference(saved, detector), open_database(str(where)), Decoder(), **options)
+    return MachineMonitor(detector, load_reference(saved, detector), open_database(str(where)), Decoder(), **options)
 
 
 @pytest.fixture(scope="session")
@@ -126,10 +126,12 @@ def test_recordings_are_built_by_their_gears(tmp_path, make, toothwise):
 def test_a_record_that_comes_again_changes_nothing(keeper_of, tmp_path, make):
     keeper = keeper_of(tmp_path / "d.db")
     first, second = (put(tmp_path / "m", make, k) for k in range(2))
-    assert keeper.take(Arrived("m", "a", "s", first)) == "new"
-    assert keeper.take(Arrived("m", "a", "s", first.read_bytes())) == "known"
-    assert keeper.take(Arrived("m", "a", "s", second)) == "known"  # other values under the name: the first ones stay
-    assert keeper.take(Arrived("other", "a", "s", first)) == "new"
+    assert keeper.take(IncomingRecord("m", "a", "s", first)) == "new"
+    assert keeper.take(IncomingRecord("m", "a", "s", first.read_bytes())) == "known"
+    assert (
+        keeper.take(IncomingRecord("m", "a", "s", second)) == "known"
+    )  # other values under the name: the first ones stay
+    assert keeper.take(IncomingRecord("other", "a", "s", first)) == "new"
     assert ask(tmp_path / "d.db", "select machine, record, position from diagnoses order by id") == [
         ("m", "a", 0),
         ("other", "a", 0),
@@ -153,10 +155,10 @@ def test_what_cannot_be_used_is_noted_with_its_reason_and_may_come_again_mended(
         "empty": b"",
         "gone": tmp_path / "no.npz",
     }.items():
-        assert keeper.take(Arrived("m", name, "s\x00", content)) == "bad", name
-    assert keeper.take(Arrived("m", "r1", "s", good[1])) == "new"
-    assert keeper.take(Arrived("m", "late", "s", good[0])) == "bad"
-    assert keeper.take(Arrived("m", "bytes", "s", good[2])) == "new"
+        assert keeper.take(IncomingRecord("m", name, "s\x00", content)) == "bad", name
+    assert keeper.take(IncomingRecord("m", "r1", "s", good[1])) == "new"
+    assert keeper.take(IncomingRecord("m", "late", "s", good[0])) == "bad"
+    assert keeper.take(IncomingRecord("m", "bytes", "s", good[2])) == "new"
     reasons = dict(ask(tmp_path / "d.db", "select record, reason from errors"))
     assert "other teeth or another window" in reasons["shape"]
     assert "must be positive" in reasons["negative"] or "logarithm" in reasons["negative"]
@@ -171,13 +173,13 @@ def test_two_processes_that_follow_one_machine_write_each_record_once(keeper_of,
     keepers = [keeper_of(tmp_path / "d.db") for _ in range(2)]
     files = [put(tmp_path / "m", make, k) for k in range(12)]
     for k, path in enumerate(files):  # by turns, so that each has an old picture of what is there
-        assert keepers[k % 2].take(Arrived("m", path.name, "s", path)) == "new"
-        assert keepers[(k + 1) % 2].take(Arrived("m", path.name, "s", path)) == "known"
+        assert keepers[k % 2].take(IncomingRecord("m", path.name, "s", path)) == "new"
+        assert keepers[(k + 1) % 2].take(IncomingRecord("m", path.name, "s", path)) == "known"
     rows = ask(tmp_path / "d.db", "select record, position from diagnoses order by position")
     assert rows == [(path.name, k) for k, path in enumerate(files)]
     alone = keeper_of(tmp_path / "alone.db")
     for path in files:
-        alone.take(Arrived("m", path.name, "s", path))
+        alone.take(IncomingRecord("m", path.name, "s", path))
     words = "select record, seen, diagnosis from diagnoses order by position"
     assert ask(tmp_path / "d.db", words) == ask(tmp_path / "alone.db", words)
 
@@ -186,10 +188,10 @@ def test_a_watch_keeps_its_detector_and_its_settings(keeper_of, saved, tmp_path,
     from toothwise.diagnosis.verdict import WatchSettings
 
     path = put(tmp_path / "m", make, 0)
-    keeper_of(tmp_path / "d.db").take(Arrived("m", "a", "s", path))
+    keeper_of(tmp_path / "d.db").take(IncomingRecord("m", "a", "s", path))
     other = keeper_of(tmp_path / "d.db", settings=WatchSettings(rate=2.0, warning=20.0))
     with pytest.raises(InputError, match="the watch of m was begun with settings"):
-        other.take(Arrived("m", "b", "s", path))
+        other.take(IncomingRecord("m", "b", "s", path))
     assert ask(tmp_path / "d.db", "select count(*) from errors") == [(0,)]  # it is no fault of the record
 
 
@@ -231,7 +233,7 @@ def test_while_the_database_is_away_a_record_waits(keeper_of, tmp_path, make, mo
 
     monkeypatch.setattr(keeper.database, "append", append)
     told = []
-    follow(keeper, Folder(tmp_path / "in", (".npz",), 0.01), threading.Event(), idle=0.2, tell=told.append)
+    follow(keeper, Folder(tmp_path / "in", (".npz",), 0.01), threading.Event(), idle=0.2, progress=told.append)
     assert keeper.count == Counter(new=1, alarms=0)
     assert sum("connection refused" in line for line in told) == 3
     assert ask(tmp_path / "d.db", "select record from diagnoses") == [("r0000.npz",)]

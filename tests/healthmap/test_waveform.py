@@ -31,7 +31,7 @@ def test_records_are_turned_onto_the_waveform():
     assert waveform.records == 5
     for seed in range(20, 26):
         record, truth = simulate_record(config, seed=seed)
-        made = build_map(record, config.gears, SIXTEEN, baseline=waveform)
+        made = build_map(record, config.gears, SIXTEEN, waveform=waveform)
         assert made.provenance["turned"]["events"] == (-9 * truth["start"]) % 126
         assert made.provenance["turned"]["confidence"] > 0.1
         assert made.quantity == "rms of difference from healthy"
@@ -42,7 +42,7 @@ def test_a_louder_record_is_no_damage():
     waveform = _learned(config)
     record, _ = simulate_record(config, seed=9)
     twice = replace(record, channels={"vibration": 2 * record.channel()})
-    one, two = (build_map(r, config.gears, SIXTEEN, baseline=waveform).values for r in (record, twice))
+    one, two = (build_map(r, config.gears, SIXTEEN, waveform=waveform).values for r in (record, twice))
     np.testing.assert_allclose(two, 2 * one, rtol=1e-3)
 
 
@@ -62,7 +62,7 @@ def test_other_gears_are_refused():
     waveform = _learned(GearboxConfig(GearPair(9, 14), periods=2, sampling_rate=10_000.0), 2)
     other = GearboxConfig(GearPair(9, 13), periods=2, sampling_rate=10_000.0)
     with pytest.raises(InputError, match="other gears"):
-        build_map(simulate_record(other)[0], other.gears, SIXTEEN, baseline=waveform)
+        build_map(simulate_record(other)[0], other.gears, SIXTEEN, waveform=waveform)
     with pytest.raises(InputError, match="needs one healthy record"):
         learn_waveform([])
 
@@ -83,10 +83,10 @@ def test_a_crack_of_60_percent_is_named_and_healthy_records_are_not(gears, perio
 
     def map_of(seed, *faults):
         record, _ = simulate_record(config, faults, seed=seed)
-        return build_map(record, gears, SIXTEEN, baseline=waveform).values
+        return build_map(record, gears, SIXTEEN, waveform=waveform).values
 
     healthy = np.stack([map_of(k) for k in range(100, 124)])
-    detector, _ = fit_with_threshold(lambda: detectors.create("baseline"), healthy, 0.05)
+    detector, _ = fit_with_threshold(lambda: detectors.create("healthy_distance"), healthy, 0.05)
     fresh = detector.predict(np.stack([map_of(k) for k in range(200, 212)]))
     assert np.mean(fresh.score > detector.threshold.value) <= detector.threshold.interval[1]
     for gear in faulty:

@@ -17,9 +17,9 @@ from toothwise import GearPair, detectors
 from toothwise.cli import main
 from toothwise.detectors.base import Detector
 from toothwise.evaluation.thresholds import threshold_from_healthy
+from toothwise.exported.export import export
 from toothwise.healthmap import Axis, HealthMapBatch
 from toothwise.healthmap.io import write_map
-from toothwise.serving.export import export
 
 ROWS, COLUMNS = 9, 14
 TINY = {"encoder_name": "test_vit", "weights": "random", "image_size": [32, 48]}

@@ -20,9 +20,9 @@ pytest.importorskip("python_multipart")
 from starlette.testclient import TestClient
 
 from toothwise.detectors import load
-from toothwise.diagnosis.reference import load_reference
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.errors import InputError
+from toothwise.reference.healthy_reference import load_reference
 from toothwise.serving.access import check_token, is_loopback, read_token
 from toothwise.serving.app import Settings, create_app
 from toothwise.serving.limits import Limits

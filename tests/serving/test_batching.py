@@ -10,7 +10,7 @@ import pytest
 
 from toothwise.errors import InputError
 from toothwise.serving.batching import Batcher
-from toothwise.serving.limits import Refusal
+from toothwise.serving.limits import ApiError
 from toothwise.serving.service import Job, open_service
 
 
@@ -60,7 +60,7 @@ def test_closing_finishes_what_waits_and_takes_nothing_new():
         await asyncio.sleep(0.05)
         closing = asyncio.create_task(batcher.close())
         await asyncio.sleep(0.05)
-        with pytest.raises(Refusal, match="shutting down") as told:
+        with pytest.raises(ApiError, match="shutting down") as told:
             await batcher.submit([9])
         assert told.value.status == 503
         gate.set()

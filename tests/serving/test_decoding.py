@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from toothwise.serving.decoding import MAP_SUFFIXES, decode_map, decode_record, suffix_of
-from toothwise.serving.limits import Limits, Refusal
+from toothwise.serving.limits import ApiError, Limits
 
 LIMITS = Limits(max_values=100_000, max_maps=10)
 
@@ -118,7 +118,7 @@ def refused(read, tmp_path, case):
     path = tmp_path / f"upload{suffix}"
     path.write_bytes(content)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(Refusal, match=words) as told:
+    with pytest.raises(ApiError, match=words) as told:
         read(path, f"x{suffix}")
     assert told.value.status == status
     assert told.value.code == {413: "too_large", 422: "invalid"}[status]
@@ -147,12 +147,12 @@ def test_good_files_are_read(tmp_path):
         file.write(gzip.compress(b"time,vibration\n" + b"".join(b"%d,%d\n" % (k, k % 7) for k in range(2000))))
     record = decode_record(tmp_path / "r.csv.gz", "x", LIMITS, {"tacho": "none", "sampling_rate": 1.0})
     assert len(record.channel(None)) == 2000
-    with pytest.raises(Refusal, match=r"read takes .* but got folder"):
+    with pytest.raises(ApiError, match=r"read takes .* but got folder"):
         decode_record(tmp_path / "r.csv.gz", "x", LIMITS, {"folder": "/"})
 
 
 def test_of_a_name_only_the_suffix_counts():
     assert suffix_of("../../etc/passwd.NPZ", MAP_SUFFIXES) == ".npz"
-    with pytest.raises(Refusal, match="must be one of") as told:
+    with pytest.raises(ApiError, match="must be one of") as told:
         suffix_of("a.npz.exe", MAP_SUFFIXES)
     assert told.value.status == 415

@@ -14,10 +14,10 @@ from toothwise.cli import main
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.errors import InputError, MissingDependencyError, OutputError
 from toothwise.evaluation.thresholds import threshold_from_healthy
+from toothwise.exported.export import TOLERANCE, export
+from toothwise.exported.manifest import read_manifest
+from toothwise.exported.opening import load_exported, open_detector
 from toothwise.gears import GearPair, GearTrain, write_gears
-from toothwise.serving.export import TOLERANCE, export
-from toothwise.serving.manifest import read_manifest
-from toothwise.serving.opening import load_exported, open_detector
 
 ROWS, COLUMNS = 9, 14
 TINY = {"encoder_name": "test_vit", "weights": "random", "image_size": [32, 48]}
@@ -25,7 +25,7 @@ DINOMALY = {**TINY, "max_steps": 2}
 PATCHCORE = {**TINY, "image_size": [64, 96], "max_patches": 400}
 DRAEM = {"base_width": 4, "image_size": [32, 64], "max_steps": 2}
 PADIM = {"encoder_name": "test_resnet", "weights": "random", "image_size": [32, 48], "n_features": 8}
-NUMPY = ["scan", "scan_learned", "baseline", "pca", "mahalanobis", "statistics", "row_kurtosis", "peak_to_sd"]
+NUMPY = ["scan", "scan_learned", "healthy_distance", "pca", "mahalanobis", "statistics", "row_kurtosis", "peak_to_sd"]
 FUSED = {"parts": ["scan", "dinomaly"], "options": {"dinomaly": DINOMALY}}
 LONG = [
     ("onnx", "dinomaly_directional", DINOMALY),
@@ -205,8 +205,8 @@ def test_what_stands_before_and_after_the_products_stays_in_float32(network):
     openvino = pytest.importorskip("openvino")
     import torch
 
-    from toothwise.serving.export import _write_onnx
-    from toothwise.serving.graph import STANDARDISED, graph_of
+    from toothwise.exported.export import _write_onnx
+    from toothwise.exported.graph import STANDARDISED, graph_of
 
     graph = graph_of(network.detector, standardised=True)
     path = network.exported.parent / "standardised.onnx"
@@ -248,7 +248,7 @@ def test_a_changed_export_is_refused(network, which, tmp_path):
 
 
 def test_a_manifest_cannot_name_a_file_outside(network, tmp_path):
-    from toothwise.serving.manifest import digest
+    from toothwise.exported.manifest import digest
 
     folder = tmp_path / "folder"
     shutil.copytree(network.exported, folder)
@@ -262,7 +262,7 @@ def test_a_manifest_cannot_name_a_file_outside(network, tmp_path):
 
 def test_what_is_no_network_is_told(tmp_path):
     pytest.importorskip("anomalib")
-    from toothwise.serving.graph import graph_of
+    from toothwise.exported.graph import graph_of
 
     class Mine(Detector):
         name = "mine"
@@ -291,7 +291,7 @@ def test_bfloat16_is_refused_where_too_much_would_be_lost(tmp_path):
 
 
 def test_an_export_whose_scores_differ_is_not_written(scan, tmp_path, monkeypatch):
-    from toothwise.serving import export as module
+    from toothwise.exported import export as module
 
     honest = module.load_exported
 

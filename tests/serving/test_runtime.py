@@ -58,7 +58,7 @@ def test_it_runs_without_torch(network, tmp_path):
     maps = noise(20, 5, row=3)
     np.save(tmp_path / "maps.npy", maps)
     code = (
-        "from toothwise.serving import open_detector\n"
+        "from toothwise.exported import open_detector\n"
         "found = open_detector(sys.argv[1]).predict(np.load(sys.argv[2]))\n"
         "np.savez(sys.argv[3], score=found.score, rows=found.row_evidence)\n"
         "assert not TRAINING & set(sys.modules)\n"

@@ -197,9 +197,9 @@ def test_at_the_door(scan, tmp_path, capsys):
     assert "queue must be positive" in refused("--queue", 0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert "cannot be listened on" in refused("--port", taken.getsockname()[1])
-    assert "none.npz: no such file" in refused("--baseline", tmp_path / "none.npz")
+    assert "none.npz: no such file" in refused("--waveform", tmp_path / "none.npz")
     (tmp_path / "text.npz").write_text("nothing")
-    assert "not readable as a healthy waveform" in refused("--baseline", tmp_path / "text.npz")
+    assert "not readable as a healthy waveform" in refused("--waveform", tmp_path / "text.npz")
 
 
 def test_tls_and_a_token_from_the_environment(serving, scan, tmp_path):

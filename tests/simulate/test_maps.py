@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from toothwise.errors import InputError
 from toothwise.evaluation import auroc
-from toothwise.evaluation.texture import angular_power_entropy, orientation_entropy
 from toothwise.simulate.lines import draw_lines, line_masks
 from toothwise.simulate.maps import LineShape, generate
-from toothwise.simulate.published import AREAS, ENTROPY_RISE, STATES, TEST, TRAIN, WITHIN_C
+from toothwise_lab.published import AREAS, ENTROPY_RISE, STATES, TEST, TRAIN, WITHIN_C
+from toothwise_lab.texture import angular_power_entropy, orientation_entropy
 
 STATE = ("cold", "warm")
 

@@ -16,7 +16,7 @@ from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold
 from toothwise.files import atomic_folder, check_replaceable, write_json
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
-from toothwise.reading import read_json, understood
+from toothwise.reading import as_input_error, read_json
 
 __all__ = ["Detector", "Maps", "Prediction", "as_array"]
 
@@ -178,18 +178,18 @@ class Detector(ABC):
     def _load(cls, meta: dict[str, Any], folder: Path) -> Detector:
         from safetensors.numpy import load
 
-        with understood(folder / "detector.json", f"not the options of {cls.name}"):
+        with as_input_error(folder / "detector.json", f"not the options of {cls.name}"):
             detector = cls(**meta["options"])
             detector.threshold = None if meta["threshold"] is None else Threshold(**meta["threshold"])
         detector.shape = (meta["shape"][0], meta["shape"][1])
         detector.info = meta["info"]
         path = folder / "state.safetensors"
-        with understood(path, "not a readable detector state"):
+        with as_input_error(path, "not a readable detector state"):
             content = path.read_bytes()
             state = load(content)
         if meta.get("state_sha256", digest := hashlib.sha256(content).hexdigest()) != digest:
             raise InputError(f"{path}: was changed after it was saved (its sha256 does not fit)")
-        with understood(path, f"not the state of {cls.name}"):
+        with as_input_error(path, f"not the state of {cls.name}"):
             detector._restore(state)
         return detector
 

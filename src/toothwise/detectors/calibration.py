@@ -46,11 +46,11 @@ def fit_with_threshold(
     folds = time_blocks(len(values), blocks)
     held_out: list[tuple[np.ndarray, Prediction]] = []
     count = int(folds.max()) + 1
-    tell = progress or (lambda text, share: None)
+    progress = progress or (lambda text, share: None)
 
     def new(step: int, text: str) -> Detector:
         detector = make()
-        detector.watch = lambda share: tell(text, (step + min(share, 1.0)) / (count + 1))
+        detector.watch = lambda share: progress(text, (step + min(share, 1.0)) / (count + 1))
         detector.watch(0.0)
         return detector
 

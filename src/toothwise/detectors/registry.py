@@ -20,8 +20,8 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
         "scan with the noise's covariance learned from healthy maps, lines of two teeth and with gaps",
         {"noise": "learned", "teeth": 2, "gaps": 3.0},
     ),
-    "baseline": (
-        "toothwise.detectors.baseline:PixelBaseline",
+    "healthy_distance": (
+        "toothwise.detectors.healthy_distance:HealthyDistance",
         "deviation from the same gearbox's healthy maps, by rows and columns",
         {},
     ),

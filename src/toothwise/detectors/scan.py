@@ -32,12 +32,12 @@ class DirectionalScan(Detector):
         lines: "rows", "columns" or "both": where damage may show.
         lengths: segment lengths in pixels; those longer than the line are cut to it.
         log: work on the logarithm of the values (for maps of positive magnitudes).
-        baseline: "line" centres each row (column) on its own healthy level, for maps whose tooth numbers are aligned;
+        reference: "line" centres each row (column) on its own healthy level, for maps whose tooth numbers are aligned;
             "none" does not, for maps whose tooth zero is unknown or whose texture is redrawn every time.
         clip: pixels count with at most this many standard deviations, so that a single spike is no line; None = all.
         noise: "independent" = pixels of a line are independent once what all lines share is removed; "learned" = the
             map's correlation (stripes, waves, neighbours) is learned from healthy maps, 20 or more of them, without
-            NaN and with baseline "none".
+            NaN and with reference "none".
         teeth: with learned noise: neighbouring teeth that a line covers, 1 to this many.
         gaps: with learned noise: dark cells to be expected within a line.
 
@@ -53,7 +53,7 @@ class DirectionalScan(Detector):
         lines: str = "both",
         lengths: Sequence[int] = (4, 8, 16, 32, 64, 128),
         log: bool = True,
-        baseline: str = "none",
+        reference: str = "none",
         clip: float | None = 5.0,
         noise: str = "independent",
         teeth: int = 1,
@@ -61,8 +61,8 @@ class DirectionalScan(Detector):
     ) -> None:
         if lines not in _AXES:
             raise InputError(f"lines must be 'rows', 'columns' or 'both', but got {lines!r}")
-        if baseline not in ("none", "line"):
-            raise InputError(f"baseline must be 'none' or 'line', but got {baseline!r}")
+        if reference not in ("none", "line"):
+            raise InputError(f"reference must be 'none' or 'line', but got {reference!r}")
         if not lengths or any(isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in lengths):
             raise InputError(f"lengths must be whole numbers of pixels, 1 or more, but got {lengths!r}")
         if clip is not None and not clip > 0:
@@ -75,13 +75,13 @@ class DirectionalScan(Detector):
             raise InputError(f"gaps must be a number of cells, 0 or more, but got {gaps!r}")
         if noise == "independent" and (teeth, gaps) != (1, 0):
             raise InputError(f"teeth and gaps need noise 'learned', but got teeth {teeth!r}, gaps {gaps!r} without it")
-        if noise == "learned" and baseline != "none":
-            raise InputError(f"noise 'learned' needs baseline 'none', but got {baseline!r}")
+        if noise == "learned" and reference != "none":
+            raise InputError(f"noise 'learned' needs reference 'none', but got {reference!r}")
         super().__init__(
             lines=lines,
             lengths=sorted(set(lengths)),
             log=log,
-            baseline=baseline,
+            reference=reference,
             clip=clip,
             noise=noise,
             teeth=teeth,
@@ -157,7 +157,7 @@ class DirectionalScan(Detector):
             x = self._lines(values, axis)
             along = np.moveaxis(x, 1, 0).reshape(x.shape[1], -1)
             centre = np.nan_to_num(_nanmedian(along, axis=1)[:, 0])
-            if self.options["baseline"] == "none":
+            if self.options["reference"] == "none":
                 centre = np.full_like(centre, np.nanmedian(along))
             spread = 1.4826 * np.nan_to_num(_nanmedian(np.abs(along - centre[:, None]), axis=1)[:, 0])
             common = float(np.median(spread[spread > 0])) if (spread > 0).any() else 0.0
@@ -165,7 +165,7 @@ class DirectionalScan(Detector):
                 raise InputError("healthy maps are constant along every line: there is nothing to calibrate on")
             # a line's own scale from few maps is uncertain: it is drawn halfway to the common one
             spread = np.exp(0.5 * np.log(np.maximum(spread, 0.2 * common)) + 0.5 * np.log(common))
-            if self.options["baseline"] == "none":
+            if self.options["reference"] == "none":
                 spread = np.full_like(spread, common)
             self._learned[f"centre{axis}"], self._learned[f"scale{axis}"] = centre, spread
             best = self._line_maxima(values, axis).reshape(-1, len(self._lengths(x.shape[2])))

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toothwise.diagnosis.map_statistics import line_levels, log_maps, map_level, one_cycle
-from toothwise.diagnosis.peel import Peeled
-from toothwise.diagnosis.records import bin_names
-from toothwise.diagnosis.reference import HealthyReference
+from toothwise.diagnosis.decompose import Findings
 from toothwise.diagnosis.significance import correlation_time
 from toothwise.errors import InputError
+from toothwise.reference.healthy_reference import HealthyReference
+from toothwise.reference.map_statistics import line_levels, log_maps, map_level, one_cycle
+from toothwise.reference.records import bin_names
 
 __all__ = ["Baseline", "Channel", "Watched", "learn_baseline", "watch_healthy", "watch_maps"]
 
@@ -61,7 +61,7 @@ def _centred(evidence: np.ndarray | None) -> list[np.ndarray]:
     return [finite - np.median(finite, axis=1, keepdims=True)]
 
 
-def watch_maps(values: np.ndarray, found: Peeled, reference: HealthyReference) -> Watched:
+def watch_maps(values: np.ndarray, found: Findings, reference: HealthyReference) -> Watched:
     """What is watched of maps ``[n, rows, columns]`` that were peeled."""
     x = log_maps(values)
     axes = (1,) if reference.by_record else (1, 2)
@@ -74,7 +74,7 @@ def watch_maps(values: np.ndarray, found: Peeled, reference: HealthyReference) -
     return Watched(np.concatenate([*evidence, level, *cycles], axis=1), np.concatenate(lines, axis=1))
 
 
-def _without_lines(x: np.ndarray, found: Peeled) -> np.ndarray:
+def _without_lines(x: np.ndarray, found: Findings) -> np.ndarray:
     out = x.copy()
     for k, lines in enumerate(found.lines):
         for p in lines:

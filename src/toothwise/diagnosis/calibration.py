@@ -24,7 +24,7 @@ import numpy as np
 from toothwise.diagnosis.rules import CLIP, DRIFT
 from toothwise.errors import InputError
 
-__all__ = ["FewRecords", "Heights", "RuleHeight", "calibrate"]
+__all__ = ["ControlLimits", "FewRecords", "RuleHeight", "calibrate"]
 
 _RECORDS = 1000
 _TAIL = 0.8  # values of teeth above this quantile are the tail of the model
@@ -54,7 +54,7 @@ class RuleHeight:
 
 
 @dataclass(frozen=True)
-class Heights:
+class ControlLimits:
     """Heights of both rules for both tiers.
 
     Attributes:
@@ -80,7 +80,7 @@ def calibrate(
     correlation: float,
     rng: np.random.Generator,
     few: FewRecords | None = None,
-) -> Heights:
+) -> ControlLimits:
     """Choose the heights.
 
     Args:
@@ -157,7 +157,7 @@ def calibrate(
             tier: RuleHeight(height, rates[tier], (float(low[k]), float(high[k])))
             for k, (tier, height) in enumerate(heights.items())
         }
-    return Heights(out["cusum"], out["row"], length, independent, learned)
+    return ControlLimits(out["cusum"], out["row"], length, independent, learned)
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline
-from toothwise.diagnosis.history import Seen
+from toothwise.diagnosis.history import RecordSummary
 from toothwise.diagnosis.rules import cusum
 from toothwise.diagnosis.verdict import Reset
 
 if TYPE_CHECKING:
-    from toothwise.diagnosis.memory import Memory
+    from toothwise.diagnosis.memory import CompactedHistory
 
-__all__ = ["Course", "Means", "course_of"]
+__all__ = ["Means", "TrackedRecords", "track_records"]
 
 
 class Means(NamedTuple):
@@ -28,7 +28,7 @@ class Means(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Course:
+class TrackedRecords:
     """The n records that are judged.
 
     Attributes:
@@ -51,18 +51,18 @@ class Course:
     begin: int
 
 
-def course_of(
-    seen: Sequence[Seen],
+def track_records(
+    seen: Sequence[RecordSummary],
     baseline: Baseline,
     *,
     resets: Sequence[Reset] = (),
     learn: int = 30,
-    past: Memory | None = None,
-) -> Course:
+    past: CompactedHistory | None = None,
+) -> TrackedRecords:
     """The records from the last re-baselining on that have a baseline.
 
     Args:
-        seen: of ``look_at``.
+        seen: of ``summarize_records``.
         baseline: that they were put on the scale of.
         resets: re-baselinings; the last one counts.
         learn: records that the new baseline is learned from.
@@ -86,4 +86,4 @@ def course_of(
     if means is not None:
         z, contrast, level = z - means.channels, contrast - means.contrast, level - means.level
     statistic = cusum(z, None if before is None else before.statistic)
-    return Course(judged, z, statistic, contrast, level, learn if resets else None, means, begin)
+    return TrackedRecords(judged, z, statistic, contrast, level, learn if resets else None, means, begin)

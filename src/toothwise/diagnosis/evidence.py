@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline, Channel
-from toothwise.diagnosis.calibration import Heights
-from toothwise.diagnosis.course import Course
+from toothwise.diagnosis.calibration import ControlLimits
+from toothwise.diagnosis.course import TrackedRecords
 from toothwise.diagnosis.explain import Attention, MapExplanation
-from toothwise.diagnosis.history import Seen
+from toothwise.diagnosis.history import RecordSummary
 from toothwise.errors import InputError
 from toothwise.files import atomic_file
-from toothwise.reading import parse_json, read_arrays, understood
+from toothwise.reading import as_input_error, parse_json, read_arrays
 
 __all__ = ["FILE", "RunEvidence", "SequenceEvidence", "load_evidence", "sequence_evidence"]
 
@@ -71,7 +71,12 @@ class SequenceEvidence:
 
 
 def sequence_evidence(
-    seen: Sequence[Seen], course: Course, baseline: Baseline, heights: Heights, *, before: int = 0
+    seen: Sequence[RecordSummary],
+    course: TrackedRecords,
+    baseline: Baseline,
+    heights: ControlLimits,
+    *,
+    before: int = 0,
 ) -> SequenceEvidence | None:
     """The course of a sequence, of its last 3,000 records; None where no record is judged.
 
@@ -195,7 +200,7 @@ def load_evidence(folder: Path) -> RunEvidence:
     if not path.is_file():
         raise InputError(f"{folder}: holds no {FILE}; a run is the folder of 'toothwise diagnose ... --output FOLDER'")
     arrays = read_arrays(path, "evidence")
-    with understood(path, "not readable as evidence"):
+    with as_input_error(path, "not readable as evidence"):
         data = parse_json(str(arrays.pop("about")), path)
         if data["format"] != FORMAT:
             raise InputError(f"{path}: format {data['format']} is not {FORMAT}, the one this version reads")

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from toothwise.detectors.base import Detector
-from toothwise.diagnosis.healthy_maps import HealthyMaps
-from toothwise.diagnosis.peel import SHARES, Peeled, peel
-from toothwise.diagnosis.reference import HealthyReference
+from toothwise.diagnosis.decompose import SHARES, Findings, decompose
 from toothwise.diagnosis.significance import healthy_tail
+from toothwise.reference.healthy_maps import HealthyMaps
+from toothwise.reference.healthy_reference import HealthyReference
 
 __all__ = ["Attention", "MapExplanation", "evidence_height", "explain_map", "repair"]
 
@@ -94,7 +94,7 @@ def evidence_height(reference: HealthyReference, axis: int, rate: float, axes: i
     return high
 
 
-def repair(x: np.ndarray, found: Peeled, which: int) -> tuple[np.ndarray, np.ndarray]:
+def repair(x: np.ndarray, found: Findings, which: int) -> tuple[np.ndarray, np.ndarray]:
     """A log map with its damaged teeth replaced from the teeth beside them, and the cells that were replaced.
 
     Every cell of a damaged extent becomes the mean of the nearest sound teeth on both sides at the same place, in
@@ -141,7 +141,7 @@ def explain_map(
         detector, reference: that belong together; ``healthy``: maps kept beside them, or None.
         rate: chance that a healthy map is called anything, as in its diagnosis.
     """
-    found = peel(values[None], detector, reference, rate=rate)
+    found = decompose(values[None], detector, reference, rate=rate)
     x = np.log(values.astype(np.float64))
     repaired, cells = repair(x, found, 0)
     by = ""
@@ -179,7 +179,7 @@ def explain_map(
     )
 
 
-def _attention(detector: Detector, values: np.ndarray, found: Peeled) -> dict[str, Any]:
+def _attention(detector: Detector, values: np.ndarray, found: Findings) -> dict[str, Any]:
     """Attention of the token at the middle of the strongest finding, else of the most anomalous one."""
     from toothwise.detectors.dinomaly.attention_view import attends_along_lines, view_attention
 

@@ -12,21 +12,21 @@ import pandas as pd
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.diagnosis.baseline import Baseline, watch_maps
+from toothwise.diagnosis.decompose import decompose
 from toothwise.diagnosis.findings import MapDiagnosis
-from toothwise.diagnosis.peel import peel
-from toothwise.diagnosis.records import CONDITIONS, bin_names, order_records
-from toothwise.diagnosis.reference import HealthyReference
 from toothwise.diagnosis.single import summarize
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis
+from toothwise.reference.healthy_reference import HealthyReference
+from toothwise.reference.records import CONDITIONS, bin_names, order_records
 
-__all__ = ["Seen", "look_at"]
+__all__ = ["RecordSummary", "summarize_records"]
 
 _RATE = 0.01  # of the single-map diagnosis of each record
 
 
 @dataclass(frozen=True)
-class Seen:
+class RecordSummary:
     """One record.
 
     Attributes:
@@ -72,7 +72,7 @@ class Seen:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Seen:
+    def from_json(cls, data: Mapping[str, Any]) -> RecordSummary:
         """The inverse."""
         line = data["line"]
         return cls(
@@ -95,7 +95,7 @@ def _short(x: np.ndarray) -> tuple[float, ...]:
     return tuple(float(f"{v:.5g}") for v in x)
 
 
-def look_at(
+def summarize_records(
     values: np.ndarray,
     table: pd.DataFrame,
     detector: Detector,
@@ -108,7 +108,7 @@ def look_at(
     columns: Axis | None = None,
     threshold: float | None = None,
     first: Prediction | None = None,
-) -> tuple[list[Seen], list[MapDiagnosis]]:
+) -> tuple[list[RecordSummary], list[MapDiagnosis]]:
     """Score maps and reduce them to what is kept of each record.
 
     Args:
@@ -133,7 +133,7 @@ def look_at(
         )
     if threshold is None:
         threshold = float("inf") if detector.threshold is None else detector.threshold.value
-    found = peel(values, detector, reference, rate=_RATE, first=first)
+    found = decompose(values, detector, reference, rate=_RATE, first=first)
     each = summarize(found, values, reference, rate=_RATE, rows=rows, columns=columns)
     watched = watch_maps(values, found, reference)
     condition = {name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table}
@@ -151,7 +151,7 @@ def look_at(
         digest = hashlib.sha256(b"".join(np.ascontiguousarray(values[m]).tobytes() for m in maps)).hexdigest()[:16]
         score = float(found.first.score[strangest])
         out.append(
-            Seen(
+            RecordSummary(
                 name=name,
                 time=None if order.time is None else order.time[k],
                 place=str(where),

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline
-from toothwise.diagnosis.calibration import Heights
-from toothwise.diagnosis.course import Means, course_of
-from toothwise.diagnosis.history import Seen
+from toothwise.diagnosis.calibration import ControlLimits
+from toothwise.diagnosis.course import Means, track_records
+from toothwise.diagnosis.history import RecordSummary
 from toothwise.diagnosis.onset import LONGEST
 from toothwise.diagnosis.rules import (
     BETS,
@@ -32,7 +32,7 @@ from toothwise.diagnosis.rules import (
 )
 from toothwise.diagnosis.verdict import Reset, WatchSettings
 
-__all__ = ["KEPT", "MOST", "Memory", "Rules", "Standing", "fold", "run_rules"]
+__all__ = ["KEPT", "MOST", "CompactedHistory", "RuleState", "Rules", "fold", "run_rules"]
 
 KEPT = LONGEST  # judged records that stay
 MOST = KEPT + KEPT // 2  # records at which older ones are let go
@@ -40,7 +40,7 @@ _TIERS = ("alarm", "warning")
 
 
 @dataclass(frozen=True, eq=False)
-class Standing:
+class RuleState:
     """Where the rules stand after the judged records since the last re-baselining that are no longer kept.
 
     Attributes:
@@ -84,7 +84,7 @@ class Standing:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Standing:
+    def from_json(cls, data: Mapping[str, Any]) -> RuleState:
         """The inverse."""
         statistic = np.array(data["statistic"], dtype=np.float64)
         on = {tier: np.zeros(len(statistic), dtype=bool) for tier in _TIERS}
@@ -109,7 +109,7 @@ class Standing:
 
 
 @dataclass(frozen=True, eq=False)
-class Memory:
+class CompactedHistory:
     """Records that are no longer kept: how many, their names, and where the rules stood.
 
     Attributes:
@@ -118,7 +118,7 @@ class Memory:
     """
 
     names: tuple[str, ...] = ()
-    standing: Standing | None = None
+    standing: RuleState | None = None
     known: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -127,7 +127,7 @@ class Memory:
     def __len__(self) -> int:
         return len(self.names)
 
-    def since(self, resets: Sequence[Reset]) -> Standing | None:
+    def since(self, resets: Sequence[Reset]) -> RuleState | None:
         """Where the rules stand, if they do: not where all was re-baselined after the last of these records."""
         return None if resets and resets[-1].at >= len(self) else self.standing
 
@@ -136,10 +136,10 @@ class Memory:
         return {"names": list(self.names), "standing": None if self.standing is None else self.standing.as_json()}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Memory:
+    def from_json(cls, data: Mapping[str, Any]) -> CompactedHistory:
         """The inverse."""
         standing = data["standing"]
-        return cls(tuple(map(str, data["names"])), None if standing is None else Standing.from_json(standing))
+        return cls(tuple(map(str, data["names"])), None if standing is None else RuleState.from_json(standing))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +163,7 @@ class Rules:
 
 
 def run_rules(
-    channels: np.ndarray, baseline: Baseline, settings: WatchSettings, heights: Heights, before: Standing | None
+    channels: np.ndarray, baseline: Baseline, settings: WatchSettings, heights: ControlLimits, before: RuleState | None
 ) -> Rules:
     """All rules over standardised channels ``[n, channels]``, from where they stood before."""
     detector = e_detector(baseline.healthy[:, baseline.teeth], baseline.block)
@@ -192,14 +192,14 @@ def run_rules(
 
 
 def fold(
-    seen: Sequence[Seen],
+    seen: Sequence[RecordSummary],
     baseline: Baseline,
     settings: WatchSettings,
-    heights: Heights,
+    heights: ControlLimits,
     *,
     resets: Sequence[Reset] = (),
-    past: Memory,
-) -> tuple[list[Seen], Memory]:
+    past: CompactedHistory,
+) -> tuple[list[RecordSummary], CompactedHistory]:
     """Let old records go where there are many: what is still kept, and what is remembered.
 
     Args:
@@ -208,7 +208,7 @@ def fold(
     """
     if len(seen) < MOST:
         return list(seen), past
-    course = course_of(seen, baseline, resets=resets, learn=settings.learn, past=past)
+    course = track_records(seen, baseline, resets=resets, learn=settings.learn, past=past)
     gone = len(course.judged) - KEPT
     if gone <= 0:
         return list(seen), past
@@ -225,7 +225,7 @@ def fold(
     old = seen[course.begin : cut]
     judged = sum(bool(s.channels) for s in old)
     start = None if before is None else before.statistic
-    standing = Standing(
+    standing = RuleState(
         judged=gone + (0 if before is None else before.judged),
         unjudged=len(old) - judged + (0 if before is None else before.unjudged),
         transients=(() if before is None else before.transients)
@@ -239,4 +239,4 @@ def fold(
         episodes=episodes,
         began=rules.began,
     )
-    return list(seen[cut:]), Memory((*past.names, *(s.name for s in seen[:cut])), standing)
+    return list(seen[cut:]), CompactedHistory((*past.names, *(s.name for s in seen[:cut])), standing)

@@ -15,13 +15,13 @@ from toothwise.detectors.base import Detector
 from toothwise.diagnosis.evidence import RunEvidence, load_evidence
 from toothwise.diagnosis.explain import MapExplanation, explain_map
 from toothwise.diagnosis.findings import MapDiagnosis
-from toothwise.diagnosis.healthy_maps import HealthyMaps
-from toothwise.diagnosis.reference import HealthyReference
 from toothwise.diagnosis.verdict import SequenceDiagnosis
 from toothwise.errors import InputError
 from toothwise.files import atomic_folder, check_replaceable, check_writable, write_json
 from toothwise.healthmap.core import Axis, Gears
 from toothwise.reading import read_json
+from toothwise.reference.healthy_maps import HealthyMaps
+from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.results import versions
 
 __all__ = ["RESULT", "about_run", "check_output", "explain", "read_run", "telling_map", "wants_folder", "write_run"]
@@ -108,7 +108,7 @@ def explain(
     detector: Detector,
     reference: HealthyReference,
     *,
-    tell: Callable[[str], None],
+    progress: Callable[[str], None],
     which: Sequence[int] | None = None,
 ) -> tuple[MapExplanation, ...]:
     """Explanations of the maps that matter most.
@@ -124,7 +124,7 @@ def explain(
         which = [k for k in order if diagnoses[k].pattern != "nothing"][:_SHOWN] or order[:1]
     out = []
     for k in which:
-        tell(f"explaining {diagnoses[k].record}")
+        progress(f"explaining {diagnoses[k].record}")
         one = diagnoses[k]
         out.append(explain_map(maps[k], one.record, detector, reference, healthy, rate=one.rate))
     return tuple(out)

@@ -7,17 +7,17 @@ from typing import Any
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.diagnosis.baseline import Baseline, learn_baseline
-from toothwise.diagnosis.course import course_of
+from toothwise.diagnosis.course import track_records
 from toothwise.diagnosis.evidence import RunEvidence, sequence_evidence
 from toothwise.diagnosis.findings import MapDiagnosis
-from toothwise.diagnosis.healthy_maps import keep_healthy
-from toothwise.diagnosis.history import Seen, look_at
-from toothwise.diagnosis.records import record_ids
-from toothwise.diagnosis.reference import HealthyReference, best_evidence, learn_reference
+from toothwise.diagnosis.history import RecordSummary, summarize_records
 from toothwise.diagnosis.run_folder import about_run, explain, telling_map
 from toothwise.diagnosis.verdict import SequenceDiagnosis, WatchSettings
 from toothwise.diagnosis.watch import judge
 from toothwise.healthmap.tooth_by_record import RunMaps
+from toothwise.reference.healthy_maps import keep_healthy
+from toothwise.reference.healthy_reference import HealthyReference, best_evidence, learn_reference
+from toothwise.reference.records import record_ids
 
 __all__ = ["WatchedRun", "watch_records"]
 
@@ -37,7 +37,7 @@ class WatchedRun:
     detector: Detector
     reference: HealthyReference
     baseline: Baseline
-    seen: list[Seen]
+    seen: list[RecordSummary]
     settings: WatchSettings
 
     def for_report(self) -> tuple[dict[str, Any], RunEvidence]:
@@ -58,8 +58,8 @@ class WatchedRun:
             unit=windows.unit,
         )
         values = windows.values[watched]
-        why = explain(kept, values, self.each, self.detector, self.reference, tell=lambda text: None, which=[at])
-        course = course_of(self.seen, self.baseline, learn=self.settings.learn)
+        why = explain(kept, values, self.each, self.detector, self.reference, progress=lambda text: None, which=[at])
+        course = track_records(self.seen, self.baseline, learn=self.settings.learn)
         data = {
             "diagnosis": self.found.as_json(),
             "settings": asdict(self.settings),
@@ -90,7 +90,7 @@ def watch_records(
     reference = learn_reference(detector, healthy.values, table=healthy.table, blocks=blocks, by_record=True)
     baseline = learn_baseline(reference)
     watched = ~windows.table["healthy"].to_numpy(dtype=bool)
-    seen, each = look_at(
+    seen, each = summarize_records(
         windows.values[watched],
         windows.table[watched].reset_index(drop=True),
         detector,

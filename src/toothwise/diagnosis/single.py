@@ -8,15 +8,15 @@ from dataclasses import replace
 import numpy as np
 
 from toothwise.detectors.base import Detector, Maps, Prediction, as_array
+from toothwise.diagnosis.decompose import SHARES, Findings, FoundLine, decompose
 from toothwise.diagnosis.findings import LineFinding, MapDiagnosis, Neighbour
-from toothwise.diagnosis.map_statistics import log_maps, map_level, without_places
-from toothwise.diagnosis.peel import SHARES, Peeled, PeeledLine, peel
-from toothwise.diagnosis.reference import HealthyReference
 from toothwise.diagnosis.significance import healthy_tail
 from toothwise.diagnosis.words import words_of_map
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis
 from toothwise.messages import language
+from toothwise.reference.healthy_reference import HealthyReference
+from toothwise.reference.map_statistics import log_maps, map_level, without_places
 
 __all__ = ["clusters", "diagnose_maps", "gear_of"]
 
@@ -71,7 +71,7 @@ def diagnose_maps(
         raise InputError(f"rate must lie between 0 and 1, but got {rate}")
     values = as_array(maps, shape=detector.shape)
     return summarize(
-        peel(values, detector, reference, rate=rate, first=first),
+        decompose(values, detector, reference, rate=rate, first=first),
         values,
         reference,
         rate=rate,
@@ -82,7 +82,7 @@ def diagnose_maps(
 
 
 def summarize(
-    found: Peeled,
+    found: Findings,
     values: np.ndarray,
     reference: HealthyReference,
     *,
@@ -136,7 +136,7 @@ def summarize(
     return out
 
 
-def _groups(lines: list[PeeledLine], size: dict[int, int]) -> list[list[PeeledLine]]:
+def _groups(lines: list[FoundLine], size: dict[int, int]) -> list[list[FoundLine]]:
     """Lines of one axis that stand side by side are one tooth with its leak; the first to come off stands for it."""
     out = []
     for axis in (1, 2):
@@ -147,7 +147,7 @@ def _groups(lines: list[PeeledLine], size: dict[int, int]) -> list[list[PeeledLi
 
 
 def _pattern(
-    lines: int, found: Peeled, k: int, p_level: float, level: float, rate: float
+    lines: int, found: Findings, k: int, p_level: float, level: float, rate: float
 ) -> tuple[str, tuple[str, ...]]:
     """The pattern with the smallest chance on a healthy map, and what else was found beside it."""
     p = {name: float(values[k]) / SHARES[name] for name, values in found.p_values.items()}
@@ -167,7 +167,7 @@ def _pattern(
 
 
 def _finding(
-    line: PeeledLine, flat: np.ndarray, reference: HealthyReference, axis: tuple[str, Axis | None]
+    line: FoundLine, flat: np.ndarray, reference: HealthyReference, axis: tuple[str, Axis | None]
 ) -> LineFinding:
     gear, along = axis
     part = slice(line.segment.first, line.segment.last + 1)

@@ -18,15 +18,15 @@ from typing import Any
 import pandas as pd
 
 from toothwise import __version__
-from toothwise.diagnosis.calibration import Heights, RuleHeight
-from toothwise.diagnosis.history import Seen
-from toothwise.diagnosis.memory import Memory
-from toothwise.diagnosis.records import order_records
+from toothwise.diagnosis.calibration import ControlLimits, RuleHeight
+from toothwise.diagnosis.history import RecordSummary
+from toothwise.diagnosis.memory import CompactedHistory
 from toothwise.diagnosis.verdict import Reset, WatchSettings
 from toothwise.errors import GuessWarning, InputError, OutputError
-from toothwise.fields import made
+from toothwise.fields import from_mapping
 from toothwise.files import write_json
-from toothwise.reading import read_json, understood
+from toothwise.reading import as_input_error, read_json
+from toothwise.reference.records import order_records
 
 __all__ = ["WatchState", "read_state"]
 
@@ -53,11 +53,11 @@ class WatchState:
     settings: WatchSettings
     bins: dict[str, tuple[float, ...]] = field(default_factory=dict)
     sensors: str | None = None
-    records: list[Seen] = field(default_factory=list)
+    records: list[RecordSummary] = field(default_factory=list)
     resets: list[Reset] = field(default_factory=list)
-    heights: dict[str, Heights] = field(default_factory=dict)
+    heights: dict[str, ControlLimits] = field(default_factory=dict)
     read: str | None = None
-    past: Memory = field(default_factory=Memory)
+    past: CompactedHistory = field(default_factory=CompactedHistory)
 
     def __len__(self) -> int:
         return len(self.past) + len(self.records)
@@ -67,7 +67,7 @@ class WatchState:
         """Names of the records that have been seen."""
         return {record.name for record in self.records} | self.past.known
 
-    def append(self, new: Sequence[Seen]) -> int:
+    def append(self, new: Sequence[RecordSummary]) -> int:
         """Add records that are not there yet; returns how many were added.
 
         A record whose name is there changes nothing; where its values differ from those kept a warning says so.
@@ -151,19 +151,19 @@ def read_state(path: str | Path, detector: str) -> WatchState | None:
     if not path.exists():
         return None
     data: dict[str, Any] = read_json(path)
-    with understood(path, "not a state of 'toothwise diagnose'"):
+    with as_input_error(path, "not a state of 'toothwise diagnose'"):
         if data["format"] not in _READ:
             raise InputError(f"{path}: format {data['format']!r} is none of {_READ}, those that this version reads")
         state = WatchState(
             path=path,
             detector=str(data["detector"]),
-            settings=made(WatchSettings, data["settings"]),
+            settings=from_mapping(WatchSettings, data["settings"]),
             bins={name: tuple(float(edge) for edge in edges) for name, edges in data["bins"].items()},
             sensors=None if data["sensors"] is None else str(data["sensors"]),
-            records=[Seen.from_json(record) for record in data["records"]],
-            resets=[made(Reset, reset) for reset in data["resets"]],
+            records=[RecordSummary.from_json(record) for record in data["records"]],
+            resets=[from_mapping(Reset, reset) for reset in data["resets"]],
             heights={name: _heights(heights) for name, heights in data["heights"].items()},
-            past=Memory() if data["format"] == 1 else Memory.from_json(data["past"]),
+            past=CompactedHistory() if data["format"] == 1 else CompactedHistory.from_json(data["past"]),
             read=_digest(path),
         )
         _check(state)
@@ -194,7 +194,7 @@ def _check(state: WatchState) -> None:
         raise InputError(f"{state.path}: re-baselined at {places}, but holds {len(state)} records")
 
 
-def _heights(data: dict[str, Any]) -> Heights:
+def _heights(data: dict[str, Any]) -> ControlLimits:
     rules = {
         rule: {
             tier: RuleHeight(float(h["height"]), float(h["stated"]), (float(h["interval"][0]), float(h["interval"][1])))
@@ -202,4 +202,4 @@ def _heights(data: dict[str, Any]) -> Heights:
         }
         for rule in ("cusum", "row")
     }
-    return Heights(rules["cusum"], rules["row"], int(data["block"]), int(data["blocks"]), int(data["learned"]))
+    return ControlLimits(rules["cusum"], rules["row"], int(data["block"]), int(data["blocks"]), int(data["learned"]))

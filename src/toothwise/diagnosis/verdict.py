@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from toothwise.diagnosis.calibration import Heights
+from toothwise.diagnosis.calibration import ControlLimits
 from toothwise.diagnosis.trend import Growth
 from toothwise.errors import InputError
 from toothwise.messages import Message
@@ -138,7 +138,7 @@ class SequenceDiagnosis:
     unjudged: int
     resets: tuple[Reset, ...]
     healthy: int
-    heights: Heights
+    heights: ControlLimits
     also: tuple[str, ...] = ()
     verdict: str = ""
     confidence: str = ""

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline
-from toothwise.diagnosis.calibration import FewRecords, Heights, calibrate
-from toothwise.diagnosis.course import Course, course_of
-from toothwise.diagnosis.history import Seen
-from toothwise.diagnosis.map_statistics import one_cycle
-from toothwise.diagnosis.memory import Memory, Rules, run_rules
+from toothwise.diagnosis.calibration import ControlLimits, FewRecords, calibrate
+from toothwise.diagnosis.course import TrackedRecords, track_records
+from toothwise.diagnosis.history import RecordSummary
+from toothwise.diagnosis.memory import CompactedHistory, Rules, run_rules
 from toothwise.diagnosis.onset import find_onset, sudden
 from toothwise.diagnosis.sequence_words import words_of_sequence
 from toothwise.diagnosis.single import clusters
@@ -20,14 +19,15 @@ from toothwise.diagnosis.trend import Growth, fit_growth
 from toothwise.diagnosis.verdict import Reset, RuleFound, SequenceDiagnosis, Tooth, WatchSettings
 from toothwise.diagnosis.words import gear_word, tooth_of
 from toothwise.messages import Message, language, say
+from toothwise.reference.map_statistics import one_cycle
 
-__all__ = ["heights_for", "judge"]
+__all__ = ["control_limits_for", "judge"]
 
 _RECENT = 10  # records that the present contrast rests on
 _PROFILE = 20  # records that the pattern is read from
 
 
-def heights_for(baseline: Baseline, settings: WatchSettings, *, learned: int | None = None) -> Heights:
+def control_limits_for(baseline: Baseline, settings: WatchSettings, *, learned: int | None = None) -> ControlLimits:
     """Heights of the rules for the settings' rates.
 
     Args:
@@ -52,19 +52,19 @@ def heights_for(baseline: Baseline, settings: WatchSettings, *, learned: int | N
 
 
 def judge(
-    seen: Sequence[Seen],
+    seen: Sequence[RecordSummary],
     baseline: Baseline,
     settings: WatchSettings | None = None,
     *,
     resets: Sequence[Reset] = (),
-    past: Memory | None = None,
+    past: CompactedHistory | None = None,
     gears: tuple[str, str] = ("driving", "driven"),
-    heights: Callable[[int | None], Heights] | None = None,
+    heights: Callable[[int | None], ControlLimits] | None = None,
 ) -> SequenceDiagnosis:
     """Judge records in time order.
 
     Args:
-        seen: of ``look_at``.
+        seen: of ``summarize_records``.
         baseline: that they were put on the scale of.
         settings: rates and the rest.
         resets: re-baselinings; the last one counts, records before it do not alarm any more.
@@ -73,13 +73,13 @@ def judge(
         heights: gives the heights for a number of learned records; None = computed anew.
     """
     settings = settings or WatchSettings()
-    get = heights or (lambda learned: heights_for(baseline, settings, learned=learned))
+    get = heights or (lambda learned: control_limits_for(baseline, settings, learned=learned))
     # records of a bin without baseline are not judged; all indices in the look are into the course's ``judged``
-    course = course_of(seen, baseline, resets=resets, learn=settings.learn, past=past)
+    course = track_records(seen, baseline, resets=resets, learn=settings.learn, past=past)
     heights_now = get(course.learned)
     before = None if past is None else past.since(resets)
     rules = run_rules(course.channels, baseline, settings, heights_now, before)
-    look = _Look(seen, course, baseline, settings, heights_now, gears, past or Memory(), tuple(resets), rules)
+    look = _Look(seen, course, baseline, settings, heights_now, gears, past or CompactedHistory(), tuple(resets), rules)
     found = look.result()
     sizes = {axis: int((baseline.line_axis == axis).sum()) for axis in (1, 2)}
     told = words_of_sequence(found, settings, teeth_of=sizes)
@@ -97,13 +97,13 @@ def judge(
 class _Look:
     """Judged records as arrays, and what is read from them."""
 
-    seen: Sequence[Seen]
-    course: Course
+    seen: Sequence[RecordSummary]
+    course: TrackedRecords
     baseline: Baseline
     settings: WatchSettings
-    heights: Heights
+    heights: ControlLimits
     gears: tuple[str, str]
-    past: Memory
+    past: CompactedHistory
     resets: tuple[Reset, ...]
     rules: Rules
 

@@ -1,7 +1,6 @@
 """Metrics, thresholds, confidence intervals and paired tests. NumPy and SciPy only."""
 
 from toothwise.evaluation.bootstrap import Interval, bootstrap_difference, bootstrap_interval
-from toothwise.evaluation.comparison import DeLong, cliffs_delta, cohens_d, delong_test, holm
 from toothwise.evaluation.metrics import (
     aupr,
     auroc,
@@ -13,29 +12,21 @@ from toothwise.evaluation.metrics import (
 )
 from toothwise.evaluation.pixels import aupro, pixel_auroc
 from toothwise.evaluation.severity import kendall, mae, mse, spearman
-from toothwise.evaluation.texture import angular_power_entropy, orientation_entropy
 from toothwise.evaluation.thresholds import Threshold, threshold_from_healthy, threshold_from_lines
 
 __all__ = [
-    "DeLong",
     "Interval",
     "Threshold",
-    "angular_power_entropy",
     "aupr",
     "aupro",
     "auroc",
     "bootstrap_difference",
     "bootstrap_interval",
-    "cliffs_delta",
-    "cohens_d",
-    "delong_test",
     "f1_max",
     "gear_accuracy",
-    "holm",
     "kendall",
     "mae",
     "mse",
-    "orientation_entropy",
     "pixel_auroc",
     "precision_at_recall",
     "spearman",

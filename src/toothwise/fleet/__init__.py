@@ -7,7 +7,7 @@ from typing import Any
 
 # name: module; loaded when asked for
 _NAMES = {
-    "Keeper": "keeper",
+    "MachineMonitor": "keeper",
     "ScoreOptions": "run",
     "open_database": "database",
     "plan_shards": "shards",

@@ -39,7 +39,7 @@ class Row:
     Attributes:
         machine, record: that it is known by.
         position: how many records of the machine came before it.
-        seen: for later judgements, see ``toothwise.diagnosis.history.Seen``.
+        seen: for later judgements, see ``toothwise.diagnosis.history.RecordSummary``.
         about: further columns by name.
     """
 

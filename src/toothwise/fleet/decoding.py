@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from toothwise.healthmap.waveform import HealthyWaveform
     from toothwise.vibration.readers import RecordMapping
 
-__all__ = ["Arrived", "Decoder", "clean"]
+__all__ = ["Decoder", "IncomingRecord", "clean"]
 
 _LONGEST = 300  # characters of a name
 
@@ -34,7 +34,7 @@ _BEGINNINGS = (
 
 
 @dataclass(frozen=True)
-class Arrived:
+class IncomingRecord:
     """A record as it came.
 
     Attributes:
@@ -70,7 +70,7 @@ class Decoder:
 
     Attributes:
         gears: of the machines; None = records are maps already.
-        config, channel, stage, baseline: as of ``healthmap.build.build_map``.
+        config, channel, stage, waveform: as of ``healthmap.build.build_map``.
         mapping: how recordings are read.
         suffixes: of files that can be records.
     """
@@ -79,7 +79,7 @@ class Decoder:
     config: MapConfig | None = None
     channel: str | None = None
     stage: str | None = None
-    baseline: HealthyWaveform | None = None
+    waveform: HealthyWaveform | None = None
     mapping: RecordMapping | None = None
     suffixes: tuple[str, ...] = field(default=(), init=False)
 
@@ -89,7 +89,7 @@ class Decoder:
         kinds = tuple(SUFFIXES) if self.gears is not None else (".npz", ".tif", ".tiff", ".mat")
         object.__setattr__(self, "suffixes", kinds)
 
-    def __call__(self, arrived: Arrived) -> HealthMap:
+    def __call__(self, arrived: IncomingRecord) -> HealthMap:
         """The map of a record.
 
         Raises:
@@ -127,5 +127,5 @@ class Decoder:
             from toothwise.vibration.readers import read_record
 
             record = read_record(path, mapping=self.mapping)
-            options: dict[str, Any] = {"channel": self.channel, "stage": self.stage, "baseline": self.baseline}
+            options: dict[str, Any] = {"channel": self.channel, "stage": self.stage, "waveform": self.waveform}
             return build_map(record, self.gears, self.config, **options)

@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from toothwise.fleet.decoding import Arrived
-from toothwise.fleet.keeper import Keeper
+from toothwise.fleet.decoding import IncomingRecord
+from toothwise.fleet.machine_monitor import MachineMonitor
 from toothwise.fleet.sources import Source
 
 __all__ = ["follow", "stopped_by_signals"]
@@ -18,12 +18,12 @@ _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between tries while the databas
 
 
 def follow(
-    keeper: Keeper,
+    keeper: MachineMonitor,
     source: Source,
     stop: threading.Event,
     *,
     idle: float | None = None,
-    tell: Callable[[str], None] | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> None:
     """Diagnose records until ``stop`` is set; the one in hand is finished.
 
@@ -38,15 +38,17 @@ def follow(
                 return
             continue
         arrived, written = found
-        if not _take(keeper, arrived, stop, tell):
+        if not _take(keeper, arrived, stop, progress):
             return
         written()
         last = time.monotonic()
-        if tell:
-            tell(f"{keeper.count['new']} records diagnosed, {keeper.count['bad']} could not be used")
+        if progress:
+            progress(f"{keeper.count['new']} records diagnosed, {keeper.count['bad']} could not be used")
 
 
-def _take(keeper: Keeper, arrived: Arrived, stop: threading.Event, tell: Callable[[str], None] | None) -> bool:
+def _take(
+    keeper: MachineMonitor, arrived: IncomingRecord, stop: threading.Event, progress: Callable[[str], None] | None
+) -> bool:
     """Take a record; while the database is away try again and again. False where it was not written."""
     from sqlalchemy.exc import InterfaceError, OperationalError
 
@@ -55,8 +57,8 @@ def _take(keeper: Keeper, arrived: Arrived, stop: threading.Event, tell: Callabl
         try:
             keeper.take(arrived)
         except (OperationalError, InterfaceError) as error:
-            if tell:
-                tell(f"the database cannot be reached: {' '.join(str(error.orig).split())[:200]}")
+            if progress:
+                progress(f"the database cannot be reached: {' '.join(str(error.orig).split())[:200]}")
             stop.wait(_PAUSES[min(tries, len(_PAUSES) - 1)])
             tries += 1
             if stop.is_set():

@@ -26,7 +26,7 @@ from toothwise.errors import InputError
 from toothwise.fleet.reading import Reading, read_blocks
 from toothwise.fleet.scoring import SCHEMA, row_schema, score_block
 from toothwise.fleet.shards import Shard
-from toothwise.fleet.storage import Place
+from toothwise.fleet.storage import Location
 
 __all__ = ["Done", "Output", "finished", "folder_of", "remove_stale", "write_shard"]
 
@@ -46,7 +46,7 @@ class Output:
         source: the input as it was given.
     """
 
-    folder: Place
+    folder: Location
     scorer: str
     detector: str
     name: str
@@ -92,12 +92,12 @@ class Done:
         return asdict(self)
 
 
-def folder_of(out: Place, detector: str, source: Place) -> Place:
+def folder_of(out: Location, detector: str, source: Location) -> Location:
     """The folder of one detector (name and fingerprint) and one input: partitions, which readers know as columns."""
     word = hashlib.sha256(f"{source.protocol}://{source.path}".encode()).hexdigest()[:8]
     last = re.sub(r"[^A-Za-z0-9_.-]", "_", PurePosixPath(source.path).name) or "root"
     name = f"detector={detector}/input={last}-{word}"  # never a number alone, which readers would take it for
-    return Place(f"{out.uri.rstrip('/')}/{name}", out.protocol, out.join(name), out.fs)
+    return Location(f"{out.uri.rstrip('/')}/{name}", out.protocol, out.join(name), out.fs)
 
 
 def finished(output: Output) -> set[str]:
@@ -135,7 +135,7 @@ def remove_stale(output: Output, shards: Sequence[Shard], there: Iterable[str]) 
     return removed
 
 
-def write_shard(shard: Shard, source: Place, output: Output, detector: Detector, reading: Reading) -> Done:
+def write_shard(shard: Shard, source: Location, output: Output, detector: Detector, reading: Reading) -> Done:
     """Score a shard and write its file.
 
     Raises:

@@ -18,7 +18,7 @@ from toothwise.errors import ToothwiseError
 from toothwise.fleet.output import Done, Output, write_shard
 from toothwise.fleet.reading import Reading
 from toothwise.fleet.shards import Shard
-from toothwise.fleet.storage import Place
+from toothwise.fleet.storage import Location
 from toothwise.ray_cluster import Need, import_ray
 
 __all__ = ["NEED", "Job", "on_ray", "score_one"]
@@ -38,7 +38,7 @@ class Job:
     """
 
     run: str
-    source: Place
+    source: Location
     output: Output
     reading: Reading
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from toothwise.errors import InputError
-from toothwise.fleet.storage import Place, Stored
+from toothwise.fleet.storage import Location, StoredFile
 from toothwise.healthmap import formats
 
 __all__ = ["Block", "Reading", "read_blocks"]
@@ -57,7 +57,7 @@ class Block:
         return len(self.index)
 
 
-def read_blocks(place: Place, file: Stored, reading: Reading) -> Iterator[Block]:
+def read_blocks(place: Location, file: StoredFile, reading: Reading) -> Iterator[Block]:
     """All maps of a file, each exactly once; of a file that cannot be read one row with the reason."""
     suffix = PurePosixPath(file.name).suffix.lower()
     try:
@@ -107,7 +107,7 @@ def _of_array(file: str, values: np.ndarray, table: dict[str, list[Any]], readin
             yield _judged(Block(file, index, _float32(part), [None] * len(part), known))
 
 
-def _parquet(place: Place, file: Stored, reading: Reading) -> Iterator[Block]:
+def _parquet(place: Location, file: StoredFile, reading: Reading) -> Iterator[Block]:
     """Row groups one after the other; where one is damaged the rest of the rows carry the reason."""
     import pyarrow.parquet as pq
 

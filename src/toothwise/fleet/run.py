@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from toothwise import detectors
-from toothwise.diagnosis.reference import fingerprint
 from toothwise.errors import InputError
 from toothwise.fleet.output import Done, Output, finished, folder_of, remove_stale
 from toothwise.fleet.pool import NEED, Job, on_ray, score_one
 from toothwise.fleet.reading import Reading
 from toothwise.fleet.scoring import row_schema, scorer_hash
 from toothwise.fleet.shards import Shard, plan_shards
-from toothwise.fleet.storage import Place, locate
+from toothwise.fleet.storage import Location, locate
 from toothwise.ray_cluster import Need, ray_cluster
+from toothwise.reference.healthy_reference import fingerprint
 
 __all__ = ["ScoreOptions", "Scored", "score_fleet"]
 
@@ -116,7 +116,7 @@ def score_fleet(
     out: str,
     options: ScoreOptions | None = None,
     *,
-    tell: Callable[[str, float], None] | None = None,
+    progress: Callable[[str, float], None] | None = None,
 ) -> Scored:
     """Score every map of an input; one row of the output per map.
 
@@ -158,16 +158,16 @@ def score_fleet(
         if not todo:
             return found
         if workers == 0:
-            _collect(found, ((s, score_one(job, detector, s)) for s in todo), len(todo), tell)
+            _collect(found, ((s, score_one(job, detector, s)) for s in todo), len(todo), progress)
             return found
         note = None if there.local is None else there.local / ".ray"
         need = Need(options.cpus, options.gpus, NEED.name, NEED.purpose, NEED.extra)
-        if tell:
-            tell("starting Ray", 0.0)
+        if progress:
+            progress("starting Ray", 0.0)
         # or Ray tells of its own affairs on stderr; what goes wrong with a shard is told by its result
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         with ray_cluster(options.address, need, workers, note=note) as found.workers:
-            _collect(found, on_ray(job, todo, found.workers, need), len(todo), tell)
+            _collect(found, on_ray(job, todo, found.workers, need), len(todo), progress)
     return found
 
 
@@ -175,7 +175,7 @@ def _collect(
     found: Scored,
     outcomes: Iterator[tuple[Shard, Done | str]],
     count: int,
-    tell: Callable[[str, float], None] | None,
+    progress: Callable[[str, float], None] | None,
 ) -> None:
     begin = time.perf_counter()
     maps = 0
@@ -187,18 +187,18 @@ def _collect(
             found.done.append(outcome)
             maps += outcome.maps
         found.seconds = time.perf_counter() - begin
-        if tell:
-            tell(f"{maps:,} maps scored, {at + 1} of {count} shards", (at + 1) / count)
+        if progress:
+            progress(f"{maps:,} maps scored, {at + 1} of {count} shards", (at + 1) / count)
 
 
-def _check_places(here: Place, there: Place) -> None:
+def _check_places(here: Location, there: Location) -> None:
     """Scores among the maps would be taken for maps the next time."""
     inside = there.path == here.path or there.path.startswith(here.path.rstrip("/") + "/")
     if here.protocol == there.protocol and inside:
         raise InputError(f"{there.uri}: lies inside the input {here.uri}: scores go to a folder outside it")
 
 
-def _workers(options: ScoreOptions, shards: int, *places: Place) -> int:
+def _workers(options: ScoreOptions, shards: int, *places: Location) -> int:
     """Processes to start, 0 = none."""
     private = [place.uri for place in places if not place.shared]
     if private:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from toothwise.detectors.base import Detector
-from toothwise.diagnosis.reference import fingerprint
 from toothwise.fleet.reading import Block
+from toothwise.reference.healthy_reference import fingerprint
 
 __all__ = ["SCHEMA", "row_schema", "score_block", "scorer_hash"]
 

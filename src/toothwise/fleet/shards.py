@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from toothwise.errors import InputError
-from toothwise.fleet.storage import Place, Stored
+from toothwise.fleet.storage import Location, StoredFile
 from toothwise.healthmap.io import SPLITS
 
 __all__ = ["SUFFIXES", "Shard", "plan_shards"]
@@ -32,7 +32,7 @@ class Shard:
         files: in order of their names.
     """
 
-    files: tuple[Stored, ...]
+    files: tuple[StoredFile, ...]
 
     @property
     def identity(self) -> str:
@@ -42,7 +42,7 @@ class Shard:
     @classmethod
     def from_json(cls, text: str) -> Shard:
         """The shard of an ``identity``."""
-        return cls(tuple(Stored(*fields) for fields in json.loads(text)))
+        return cls(tuple(StoredFile(*fields) for fields in json.loads(text)))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ class Shard:
         return f"{digest[:24]}.parquet"
 
 
-def plan_shards(place: Place) -> tuple[list[Shard], int]:
+def plan_shards(place: Location) -> tuple[list[Shard], int]:
     """All shards of an input, and how many files were left out because their suffix is not one of maps.
 
     Of a domain folder (``train/good``, ``test/good``, ``test/fault``) the maps are taken and its masks are not.
@@ -71,7 +71,7 @@ def plan_shards(place: Place) -> tuple[list[Shard], int]:
     return list(_groups(maps)), len(found) - len(usable)
 
 
-def _without_masks(files: list[Stored]) -> Iterator[Stored]:
+def _without_masks(files: list[StoredFile]) -> Iterator[StoredFile]:
     domains = {
         f"/{f.name}".partition(f"/{split}/")[0] for f in files for split in SPLITS if f"/{split}/" in f"/{f.name}"
     }
@@ -82,8 +82,8 @@ def _without_masks(files: list[Stored]) -> Iterator[Stored]:
             yield f
 
 
-def _groups(files: Iterable[Stored]) -> Iterator[Shard]:
-    group: list[Stored] = []
+def _groups(files: Iterable[StoredFile]) -> Iterator[Shard]:
+    group: list[StoredFile] = []
     size = 0
     for f in files:
         alone = f.size > _BYTES or PurePosixPath(f.name).suffix.lower() in _OWN

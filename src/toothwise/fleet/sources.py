@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from toothwise.errors import InputError, MissingDependencyError
-from toothwise.fleet.decoding import Arrived
+from toothwise.fleet.decoding import IncomingRecord
 
 __all__ = ["Folder", "Mqtt", "Source", "open_source"]
 
@@ -27,7 +27,7 @@ PASSWORD = "TOOTHWISE_MQTT_PASSWORD"  # noqa: S105  # the name of the variable
 class Source(Protocol):
     """Records, and what to do once one is written."""
 
-    def records(self, stop: threading.Event) -> Iterator[tuple[Arrived, Callable[[], None]] | None]:
+    def records(self, stop: threading.Event) -> Iterator[tuple[IncomingRecord, Callable[[], None]] | None]:
         """Records, each with what to call once it is written; None where there is nothing at the moment."""
         ...
 
@@ -49,7 +49,7 @@ class Folder:
     poll: float = 1.0
     _taken: dict[Path, tuple[int, int]] = field(default_factory=dict)
 
-    def records(self, stop: threading.Event) -> Iterator[tuple[Arrived, Callable[[], None]] | None]:
+    def records(self, stop: threading.Event) -> Iterator[tuple[IncomingRecord, Callable[[], None]] | None]:
         """See ``Source``."""
         before: dict[Path, tuple[int, int]] = {}
         while not stop.is_set():
@@ -59,7 +59,7 @@ class Folder:
                     return
                 mark = now[path]
                 machine = path.parent.relative_to(self.path).as_posix()
-                arrived = Arrived(self.path.name if machine == "." else machine, path.name, str(path), path)
+                arrived = IncomingRecord(self.path.name if machine == "." else machine, path.name, str(path), path)
                 yield arrived, lambda path=path, mark=mark: self._taken.__setitem__(path, mark)  # type: ignore[misc]
             before = now
             yield None
@@ -100,7 +100,7 @@ class Mqtt:
     user: str | None = None
     secure: bool = False
 
-    def records(self, stop: threading.Event) -> Iterator[tuple[Arrived, Callable[[], None]] | None]:
+    def records(self, stop: threading.Event) -> Iterator[tuple[IncomingRecord, Callable[[], None]] | None]:
         """See ``Source``.
 
         Raises:
@@ -175,14 +175,14 @@ class Mqtt:
         return properties
 
     @staticmethod
-    def _arrived(message: Any) -> Arrived:
+    def _arrived(message: Any) -> IncomingRecord:
         given = dict(getattr(message.properties, "UserProperty", None) or [])
         record = given.get("id") or hashlib.sha256(message.payload).hexdigest()
         when: str | float | None = given.get("time")
         if when is not None:
             with contextlib.suppress(ValueError):  # ISO 8601, or found to be no time where it is needed
                 when = float(when)
-        return Arrived(message.topic, str(record), f"mqtt:{message.topic}", bytes(message.payload), when)
+        return IncomingRecord(message.topic, str(record), f"mqtt:{message.topic}", bytes(message.payload), when)
 
 
 def open_source(source: str, *, suffixes: tuple[str, ...], poll: float, client: str) -> Source:

@@ -12,7 +12,7 @@ from typing import Any
 
 from toothwise.errors import InputError, MissingDependencyError, OutputError
 
-__all__ = ["Place", "Stored", "locate"]
+__all__ = ["Location", "StoredFile", "locate"]
 
 # stores that show an object only once all of it is there, so that nothing has to be renamed
 _WHOLE_OBJECTS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
@@ -23,7 +23,7 @@ _TEMPORARY = ".tmp-"
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredFile:
     """A file as its store lists it.
 
     Attributes:
@@ -40,7 +40,7 @@ class Stored:
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
+class Location:
     """A folder or file somewhere.
 
     Attributes:
@@ -69,7 +69,7 @@ class Place:
         """The path of something below it."""
         return f"{self.path.rstrip('/')}/{name}"
 
-    def files(self) -> list[Stored]:
+    def files(self) -> list[StoredFile]:
         """The file itself, or all files below the folder in order of their names; hidden ones are left out.
 
         Raises:
@@ -90,7 +90,7 @@ class Place:
             pure = PurePosixPath(path)
             name = pure.name if pure == root else pure.relative_to(root).as_posix()
             if not any(part.startswith(".") for part in PurePosixPath(name).parts):
-                out.append(Stored(path, name, int(about.get("size") or 0), _version(about)))
+                out.append(StoredFile(path, name, int(about.get("size") or 0), _version(about)))
         return sorted(out, key=lambda file: file.name)
 
     @contextlib.contextmanager
@@ -184,7 +184,7 @@ def _version(about: dict[str, Any]) -> str:
     return ""
 
 
-def locate(uri: str, *, output: bool = False) -> Place:
+def locate(uri: str, *, output: bool = False) -> Location:
     """A path on this machine, or a URI such as ``s3://bucket/maps``.
 
     Args:
@@ -203,7 +203,7 @@ def locate(uri: str, *, output: bool = False) -> Place:
     protocol = uri.partition("://")[0] if "://" in uri else "file"
     if protocol == "file":
         path = str(Path(uri.removeprefix("file://")).expanduser().resolve())
-        return Place(uri, "file", path, fsspec.filesystem("file"))
+        return Location(uri, "file", path, fsspec.filesystem("file"))
     if output and protocol not in _WHOLE_OBJECTS:
         raise InputError(
             f"{uri}: scores are written to a local folder or to object storage ({', '.join(_WHOLE_OBJECTS)}), "
@@ -218,4 +218,4 @@ def locate(uri: str, *, output: bool = False) -> Place:
     except Exception as error:  # each store has errors of its own
         words = " ".join(str(error).split())[:200]
         raise InputError(f"{uri}: not a place that fsspec knows or can reach ({words})") from None
-    return Place(uri, protocol, path, fs)
+    return Location(uri, protocol, path, fs)

@@ -26,7 +26,7 @@ from toothwise.errors import InputError
 from toothwise.files import atomic_file
 from toothwise.gears.pair import GearPair
 from toothwise.gears.planetary import PlanetaryStage
-from toothwise.reading import read_yaml, understood
+from toothwise.reading import as_input_error, read_yaml
 
 __all__ = ["GearTrain", "TrainStage", "make_gears", "read_gears", "write_gears"]
 
@@ -172,7 +172,7 @@ def make_train(data: Any, where: str = "gears") -> GearTrain:
     Raises:
         InputError: not a train.
     """
-    with understood(where, "not gears"):
+    with as_input_error(where, "not gears"):
         return _train(data, where)
 
 

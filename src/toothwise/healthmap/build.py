@@ -117,7 +117,7 @@ def build_map(
     channel: str | None = None,
     stage: str | None = None,
     angle: ShaftAngle | None = None,
-    baseline: HealthyWaveform | None = None,
+    waveform: HealthyWaveform | None = None,
     **options: Any,
 ) -> HealthMap:
     """The health map of one record: row = driving (planet) tooth, column = driven (ring) tooth.
@@ -129,7 +129,7 @@ def build_map(
         channel: of the record; None = the first one.
         stage: of a train with several.
         angle: of the driving shaft (of the carrier); None = from the tachometer.
-        baseline: the same gearbox's healthy waveform, which is taken off before the windows; a damaged tooth then
+        waveform: the same gearbox's healthy waveform, which is taken off before the windows; a damaged tooth then
             stands alone, whether it grew louder or quieter. ``config`` must be the one that it was learned with.
         options: fields of MapConfig by name, instead of ``config``.
 
@@ -153,11 +153,11 @@ def build_map(
         gears,
         channel=channel,
         stage=stage,
-        samples_per_tooth=c.samples_per_tooth if baseline is None else baseline.samples_per_tooth,
+        samples_per_tooth=c.samples_per_tooth if waveform is None else waveform.samples_per_tooth,
         periods=c.periods,
         angle=angle,
     )
-    return map_of_periods(periods, c, record, channel=channel, baseline=baseline)
+    return map_of_periods(periods, c, record, channel=channel, waveform=waveform)
 
 
 def map_of_periods(
@@ -166,7 +166,7 @@ def map_of_periods(
     record: VibrationRecord,
     *,
     channel: str | None = None,
-    baseline: HealthyWaveform | None = None,
+    waveform: HealthyWaveform | None = None,
 ) -> HealthMap:
     """As ``build_map``, from a record that was cut into hunting periods already."""
     c, gears = config, periods.gears
@@ -174,12 +174,12 @@ def map_of_periods(
     visible = warn_if_unheard(periods, mean)
     wanted = _wanted(periods, mean, c)
     turn: Turn | None = None
-    if baseline is not None:
-        turn = baseline.turn(wanted)
+    if waveform is not None:
+        turn = waveform.turn(wanted)
         by = -turn.events * periods.samples_per_tooth
         periods = replace(periods, values=np.roll(periods.values, by, axis=1)) if by else periods
         mean, wanted = np.roll(mean, by), np.roll(wanted, by)
-        wanted = baseline.deviation(wanted)
+        wanted = waveform.deviation(wanted)
     values, variance = _event_values(periods, mean - wanted, wanted, c)
     (row_name, rows), (column_name, columns) = gears.axes
     i, j = gears.pair_at(np.arange(gears.hunting_period))
@@ -216,7 +216,7 @@ def map_of_periods(
         Axis.teeth(row_name, rows),
         Axis.teeth(column_name, columns),
         count,
-        f"{c.quantity} of {c.signal}" + (" from healthy" if baseline is not None else ""),
+        f"{c.quantity} of {c.signal}" + (" from healthy" if waveform is not None else ""),
         _UNITS[c.quantity].format(record.unit),
         gears,
         _condition(record, channel),

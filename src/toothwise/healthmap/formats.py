@@ -17,7 +17,7 @@ from toothwise.errors import InputError
 from toothwise.files import atomic_file
 from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch, gear_as_json, gear_from_json
 from toothwise.healthmap.matfile import array_shape, read_array, read_blocks
-from toothwise.reading import check_arrays, parse_json, understood
+from toothwise.reading import as_input_error, check_arrays, parse_json
 
 FORMAT = 1
 MAX_PIXELS = 2**31  # of one file: 8 GiB of float32
@@ -80,7 +80,7 @@ def read_npz_arrays(path: Path) -> tuple[np.ndarray, dict[str, Any], dict[str, A
     Raises:
         InputError: not an npz, no array ``values``, Python objects, or an array that claims more than the file holds.
     """
-    with understood("", "not a readable npz file"):
+    with as_input_error("", "not a readable npz file"):
         check_arrays(path)
         with np.load(path, allow_pickle=False) as data:
             if "values" not in data.files:
@@ -96,7 +96,7 @@ def read_npz(path: Path) -> HealthMap | HealthMapBatch:
     values, extra, meta = read_npz_arrays(path)
     if meta is None:
         return _plain(values) if values.ndim == 2 else _batch(values)
-    with understood("", "metadata is damaged"):
+    with as_input_error("", "metadata is damaged"):
         if meta["format"] != FORMAT:
             raise InputError(f"format {meta['format']} is not {FORMAT}, the one this version reads")
         rows, columns = (Axis(meta[k]["name"], tuple(meta[k]["labels"])) for k in ("rows", "columns"))

@@ -13,7 +13,7 @@ import pandas as pd
 
 from toothwise.errors import InputError
 from toothwise.files import write_json
-from toothwise.reading import read_json, understood
+from toothwise.reading import as_input_error, read_json
 
 __all__ = ["MANIFEST", "Manifest", "read_manifest", "sha256_of", "write_manifest"]
 
@@ -100,7 +100,7 @@ def read_manifest(folder: Path, *, names: Sequence[str] | None = None) -> Manife
     if not path.is_file():
         return None
     data = read_json(path)
-    with understood(path, "the manifest is damaged"):
+    with as_input_error(path, "the manifest is damaged"):
         if data["format"] != FORMAT:
             raise InputError(f"{path}: format {data['format']!r} is not {FORMAT}, the one this version reads")
         scale = data["scale"]

@@ -16,7 +16,7 @@ import numpy as np
 
 from toothwise.errors import InputError
 from toothwise.files import atomic_file
-from toothwise.reading import read_arrays, understood
+from toothwise.reading import as_input_error, read_arrays
 
 __all__ = ["HealthyWaveform", "Turn"]
 
@@ -156,7 +156,7 @@ class HealthyWaveform:
             InputError: no such file, or another kind of file.
         """
         data = read_arrays(Path(path), "a healthy waveform")
-        with understood(path, "not a healthy waveform"):
+        with as_input_error(path, "not a healthy waveform"):
             numbers = [int(data[name]) for name in ("samples_per_tooth", "events_per_turn", "records")]
             values = np.asarray(data["healthy_waveform"], dtype=np.float64)
             gain = np.asarray(data["gain"], dtype=np.float64)

@@ -22,7 +22,7 @@ _COLOURS = (BLUE, ORANGE, GREEN, RED, "#56B4E9", "#CC79A7", "#8A8A8A", "#000000"
 _STYLES = ("-", "--", "-.", ":")
 
 
-def attention_figure(why: MapExplanation, about: Mapping[str, Any], tell: Language) -> Figure:
+def attention_figure(why: MapExplanation, about: Mapping[str, Any], language: Language) -> Figure:
     """Weights along column and row by layer, in parts of an equal share; alpha by layer."""
     from matplotlib.figure import Figure
 
@@ -44,20 +44,20 @@ def attention_figure(why: MapExplanation, about: Mapping[str, Any], tell: Langua
                 ls=_STYLES[number % len(_STYLES)],
                 marker="o",
                 ms=2.5,
-                label=tell.say("layer {layer}", layer=layer.layer),
+                label=language.say("layer {layer}", layer=layer.layer),
             )
         if why.token is not None and why.grid is not None:
             at = (why.token[k] + 0.5) * teeth / why.grid[k] - 0.5
-            ax.axvline(at, color=GREY, lw=1.0, ls=":", label=tell.say("the cell itself"))
+            ax.axvline(at, color=GREY, lw=1.0, ls=":", label=language.say("the cell itself"))
         ax.axhline(1.0, color=GREY, lw=0.8, zorder=0.5)
         ax.set_xlim(-0.5, teeth - 0.5)
         low, high = ax.get_ylim()
         ax.set_ylim(min(low, 0.9), max(high, 1.1))  # weights that are all but equal must look so
-        name = axis_name(about["axes"][k]["name"], tell)
-        ax.set_xlabel(tell.say("{axis}, along the column", axis=name) if axis == "y" else name)
+        name = axis_name(about["axes"][k]["name"], language)
+        ax.set_xlabel(language.say("{axis}, along the column", axis=name) if axis == "y" else name)
         if axis == "x":
-            ax.set_xlabel(tell.say("{axis}, along the row", axis=name))
-        ax.set_ylabel(tell.say("times an equal share"))
+            ax.set_xlabel(language.say("{axis}, along the row", axis=name))
+        ax.set_ylabel(language.say("times an equal share"))
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     last = panels[-1]
     for layer in why.attention:
@@ -65,6 +65,6 @@ def attention_figure(why: MapExplanation, about: Mapping[str, Any], tell: Langua
     last.axhline(0.5, color=GREY, lw=0.8, zorder=0)
     last.set_ylim(-0.05, 1.05)
     last.set_xticks([layer.layer for layer in why.attention])
-    last.set_xlabel(tell.say("decoder layer, 0 = next to the bottleneck"))
-    last.set_ylabel(tell.say("alpha (columns)"))
+    last.set_xlabel(language.say("decoder layer, 0 = next to the bottleneck"))
+    last.set_ylabel(language.say("alpha (columns)"))
     return figure

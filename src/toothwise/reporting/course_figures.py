@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toothwise.diagnosis.decompose import SHARES
 from toothwise.diagnosis.evidence import SequenceEvidence
-from toothwise.diagnosis.peel import SHARES
 from toothwise.diagnosis.words import gear_word, tooth_of
 from toothwise.messages import Language
 from toothwise.reporting.figures import BLUE, GREEN, GREY, ORANGE, RED
@@ -31,7 +31,7 @@ def _one(height: float) -> tuple[Figure, Axes]:
     return figure, figure.subplots()
 
 
-def _records(axes: Axes, s: SequenceEvidence, tell: Language) -> None:
+def _records(axes: Axes, s: SequenceEvidence, language: Language) -> None:
     """Record names along x: as many as fit."""
     n = len(s.names)
     longest = max(len(name) for name in s.names)
@@ -42,21 +42,21 @@ def _records(axes: Axes, s: SequenceEvidence, tell: Language) -> None:
         for label, side in zip(axes.get_xticklabels(), _sides(len(at)), strict=True):
             label.set_horizontalalignment(side)
     axes.set_xlim(-0.5, n - 0.5)
-    axes.set_xlabel(tell.say("record"))
+    axes.set_xlabel(language.say("record"))
 
 
 def _sides(n: int) -> list[Any]:
     return ["left", *["center"] * (n - 2), "right"] if n > 1 else ["center"]
 
 
-def _onset(axes: Axes, d: Data, s: SequenceEvidence, tell: Language) -> None:
+def _onset(axes: Axes, d: Data, s: SequenceEvidence, language: Language) -> None:
     """Onset with its interval, where it lies among the records kept."""
     at = s.position(d["onset"])
     if at is None:
         return
     ends = [s.position(v) for v in d["onset_interval"]]
     low, high = (at if v is None else v for v in ends)
-    axes.axvspan(low - 0.5, high + 0.5, color="#F3D9C6", lw=0, zorder=0.4, label=tell.say("onset, 95 %"))
+    axes.axvspan(low - 0.5, high + 0.5, color="#F3D9C6", lw=0, zorder=0.4, label=language.say("onset, 95 %"))
     axes.axvline(at, color=RED, lw=0.9, ls=":", zorder=0.6)
 
 
@@ -72,19 +72,19 @@ def _watched(d: Data, s: SequenceEvidence) -> int:
     return int(s.statistic.max(axis=0).argmax())
 
 
-def _channel_name(s: SequenceEvidence, k: int, gears: Sequence[str], tell: Language) -> str:
+def _channel_name(s: SequenceEvidence, k: int, gears: Sequence[str], language: Language) -> str:
     c = s.channels[k]
     if c.kind == "tooth":
-        return tell.text(tooth_of(gears[c.axis - 1], c.tooth))
+        return language.text(tooth_of(gears[c.axis - 1], c.tooth))
     if c.kind == "cycle":
         gear = gears[c.axis - 1]
         if gear == "gear":
-            return tell.say("one cycle per revolution")
-        return tell.say("one cycle per revolution of the {gear} gear", gear=gear_word(gear))
-    return tell.say("level of all teeth, up") if c.kind == "level up" else tell.say("level of all teeth, down")
+            return language.say("one cycle per revolution")
+        return language.say("one cycle per revolution of the {gear} gear", gear=gear_word(gear))
+    return language.say("level of all teeth, up") if c.kind == "level up" else language.say("level of all teeth, down")
 
 
-def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], tell: Language) -> Figure:
+def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language: Language) -> Figure:
     """The CUSUM of what the verdict is about against the heights of warning and alarm; of all others in grey."""
     figure, axes = _one(2.5)
     k = _watched(d, s)
@@ -93,11 +93,11 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], tell: La
     others = np.delete(s.statistic, [k, first], axis=1)
     records = np.arange(len(s.names))
     if others.shape[1]:
-        axes.plot(records, others.max(axis=1), color=GREY, lw=0.9, label=tell.say("highest of all others"))
-    axes.plot(records, s.statistic[:, k], color=BLUE, lw=1.8, label=_channel_name(s, k, gears, tell), zorder=3)
+        axes.plot(records, others.max(axis=1), color=GREY, lw=0.9, label=language.say("highest of all others"))
+    axes.plot(records, s.statistic[:, k], color=BLUE, lw=1.8, label=_channel_name(s, k, gears, language), zorder=3)
     if first != k:
-        axes.plot(records, s.statistic[:, first], color=GREEN, lw=1.4, label=_channel_name(s, first, gears, tell))
-    marks = (("warning", ORANGE, "--", tell.say("warning")), ("alarm", RED, "-", tell.say("alarm")))
+        axes.plot(records, s.statistic[:, first], color=GREEN, lw=1.4, label=_channel_name(s, first, gears, language))
+    marks = (("warning", ORANGE, "--", language.say("warning")), ("alarm", RED, "-", language.say("alarm")))
     for tier, colour, style, name in marks:
         axes.axhline(s.heights[tier], color=colour, lw=1.1, ls=style, zorder=2)
         axes.annotate(
@@ -115,7 +115,7 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], tell: La
             height = float(s.statistic[at].max())
             axes.plot(at, height, "v" if tier == "alarm" else "^", color=colour, ms=7, mec="black", mew=0.6, zorder=5)
             axes.annotate(
-                tell.say("first {tier}: {record}", tier=name, record=s.names[at]),
+                language.say("first {tier}: {record}", tier=name, record=s.names[at]),
                 (at, height),
                 (-7 if at > 0.3 * len(s.names) else 7, 7 if tier == "alarm" else -3),
                 textcoords="offset points",
@@ -124,20 +124,20 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], tell: La
                 zorder=6,
                 bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8},
             )
-    _onset(axes, d, s, tell)
+    _onset(axes, d, s, language)
     top = max(float(s.statistic.max()), 1.35 * s.heights["alarm"])
     if top > 4 * s.heights["alarm"]:  # room for the heights, where the statistic has run far beyond them
         axes.set_yscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0.0)), np.square))
         nice = [v for v in (0, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000) if v <= top]
         axes.set_yticks(nice)
     axes.set_ylim(0, 1.08 * top)
-    axes.set_ylabel(tell.say("summed evidence (healthy sd)"))
-    _records(axes, s, tell)
+    axes.set_ylabel(language.say("summed evidence (healthy sd)"))
+    _records(axes, s, language)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, handlelength=1.6)
     return figure
 
 
-def teeth_figure(d: Data, s: SequenceEvidence, about: Data, tell: Language) -> Figure:
+def teeth_figure(d: Data, s: SequenceEvidence, about: Data, language: Language) -> Figure:
     """Contrast of every tooth by record, of the gear in question or of both."""
     from matplotlib.figure import Figure
 
@@ -150,9 +150,9 @@ def teeth_figure(d: Data, s: SequenceEvidence, about: Data, tell: Language) -> F
     for ax, axis in zip(panels, own, strict=True):
         look = {"aspect": "auto", "origin": "lower", "interpolation": "nearest", "cmap": "PuOr_r"}
         image = ax.imshow(log2[:, s.line_axis == axis].T, vmin=-reach, vmax=reach, **look)
-        ax.set_ylabel(axis_name(about["axes"][axis - 1]["name"], tell))
+        ax.set_ylabel(axis_name(about["axes"][axis - 1]["name"], language))
         ax.locator_params(axis="y", integer=True)
-        _records(ax, s, tell)
+        _records(ax, s, language)
         at = s.position(d["onset"])
         if at is not None:
             ax.axvline(at, color="black", lw=0.9, ls=":")
@@ -171,7 +171,7 @@ def teeth_figure(d: Data, s: SequenceEvidence, about: Data, tell: Language) -> F
     bar = figure.colorbar(image, ax=list(panels), pad=0.05, aspect=20)
     ticks = [-reach, -reach / 2, 0.0, reach / 2, reach]
     bar.set_ticks(ticks, labels=[f"{2.0**t:.2f}" for t in ticks])
-    bar.set_label(tell.say("times the healthy level"))
+    bar.set_label(language.say("times the healthy level"))
     bar.outline.set_visible(False)
     return figure
 
@@ -187,32 +187,32 @@ def _marked(d: Data, s: SequenceEvidence, axis: int) -> list[int]:
     return [c.tooth] if c.kind == "tooth" and c.axis == axis else []
 
 
-def trend_figure(d: Data, s: SequenceEvidence, tell: Language) -> Figure:
+def trend_figure(d: Data, s: SequenceEvidence, language: Language) -> Figure:
     """Contrast along the whole line (or the level, where a whole gear is named), the growth, and where it leads."""
     figure, axes = _one(2.5)
     by_tooth = bool(d["teeth"])
     series = s.line(d["teeth"][0]["axis"], d["teeth"][0]["tooth"]) if by_tooth else s.level
     n = len(series)
-    axes.plot(np.arange(n), np.exp(series), ".", ms=3.0, color=BLUE, label=tell.say("each record"))
+    axes.plot(np.arange(n), np.exp(series), ".", ms=3.0, color=BLUE, label=language.say("each record"))
     g = d["growth"]
     if g is not None:
         back = np.arange(-(g["records"] - 1), 1)
         slope = np.log(g["per_100"]) / 100.0
-        axes.plot(n - 1 + back, g["now"] * np.exp(slope * back), color=RED, lw=1.6, label=tell.say("growth"))
+        axes.plot(n - 1 + back, g["now"] * np.exp(slope * back), color=RED, lw=1.6, label=language.say("growth"))
         if g["reached"] is not None:
             ahead = np.linspace(0, g["reached"], 50)
             line = g["now"] * np.exp(slope * ahead)
-            axes.plot(n - 1 + ahead, line, color=RED, lw=1.2, ls="--", label=tell.say("if it goes on like this"))
+            axes.plot(n - 1 + ahead, line, color=RED, lw=1.2, ls="--", label=language.say("if it goes on like this"))
             low, high = g["reached_interval"]
             axes.plot([n - 1 + low, n - 1 + high], [g["level"]] * 2, color="black", lw=2.2, solid_capstyle="butt")
             axes.annotate(
-                tell.say("{level:g} reached, 95 %", level=g["level"]),
+                language.say("{level:g} reached, 95 %", level=g["level"]),
                 (n - 1 + high, g["level"]),
                 (0, 4),
                 textcoords="offset points",
                 ha="right",
             )
-    _onset(axes, d, s, tell)
+    _onset(axes, d, s, language)
     axes.axhline(1.0, color=GREY, lw=0.8, zorder=0.5)
     if float(np.exp(series.max() - series.min())) > 6.0:
         axes.set_yscale("log")
@@ -221,38 +221,40 @@ def trend_figure(d: Data, s: SequenceEvidence, tell: Language) -> Figure:
         axes.set_yticks(
             [v for v in (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if np.exp(series.min()) <= v <= np.exp(series.max())]
         )
-    _records(axes, s, tell)
+    _records(axes, s, language)
     right = n - 0.5 if g is None or g["reached"] is None else n + 1.05 * g["reached_interval"][1]
     axes.set_xlim(-0.5, right)
     axes.set_ylabel(
-        tell.say("times the healthy level (along the line)") if by_tooth else tell.say("times the healthy level")
+        language.say("times the healthy level (along the line)")
+        if by_tooth
+        else language.say("times the healthy level")
     )
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, handlelength=1.6)
     return figure
 
 
-def chances_figure(each: Sequence[Data], tell: Language) -> Figure:
+def chances_figure(each: Sequence[Data], language: Language) -> Figure:
     """Of every single map, the chance that a healthy one looks as strange; the stated rate as a line."""
     figure, axes = _one(2.5)
     chance = np.array([min(p / SHARES[test] for test, p in one["p_values"].items()) for one in each])
     shown = np.clip(chance, 1e-9, 1.0)
     found = np.array([one["pattern"] != "nothing" for one in each])
     at = np.arange(len(each))
-    axes.plot(at[~found], shown[~found], "o", color=BLUE, ms=4, label=tell.say("nothing found"))
-    axes.plot(at[found], shown[found], "D", color=RED, ms=5, label=tell.say("something found"))
-    axes.axhline(each[0]["rate"], color="black", lw=1.0, ls="--", label=tell.say("threshold"))
+    axes.plot(at[~found], shown[~found], "o", color=BLUE, ms=4, label=language.say("nothing found"))
+    axes.plot(at[found], shown[found], "D", color=RED, ms=5, label=language.say("something found"))
+    axes.axhline(each[0]["rate"], color="black", lw=1.0, ls="--", label=language.say("threshold"))
     axes.set_yscale("log")
     axes.set_ylim(2.0, min(float(shown.min()), 1e-3) / 4)
     axes.set_xlim(-0.7, len(each) - 0.3)
-    axes.set_xlabel(tell.say("map"))
+    axes.set_xlabel(language.say("map"))
     axes.locator_params(axis="x", integer=True)
-    axes.set_ylabel(tell.say("chance on a healthy map"))
+    axes.set_ylabel(language.say("chance on a healthy map"))
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
     return figure
 
 
 def among_healthy_figure(
-    axis: int, value: float, height: float | None, healthy: np.ndarray, about: Data, tell: Language
+    axis: int, value: float, height: float | None, healthy: np.ndarray, about: Data, language: Language
 ) -> Figure:
     """Evidence of this map's strongest tooth among that of held-out healthy maps."""
     figure, axes = _one(2.3)
@@ -262,15 +264,15 @@ def among_healthy_figure(
         healthy,
         bins=np.linspace(low, high, 60).tolist(),
         color="#9DBFDD",
-        label=tell.say("{n} healthy maps", n=len(healthy)),
+        label=language.say("{n} healthy maps", n=len(healthy)),
     )
     if height is not None:
-        axes.axvline(height, color="black", lw=1.1, ls="--", label=tell.say("threshold"))
+        axes.axvline(height, color="black", lw=1.1, ls="--", label=language.say("threshold"))
     over = height is not None and value >= height
-    axes.axvline(value, color=RED if over else BLUE, lw=2.2, label=tell.say("this map"))
+    axes.axvline(value, color=RED if over else BLUE, lw=2.2, label=language.say("this map"))
     axes.set_xlabel(
-        tell.say("evidence of the strongest {tooth}", tooth=axis_name(about["axes"][axis - 1]["name"], tell))
+        language.say("evidence of the strongest {tooth}", tooth=axis_name(about["axes"][axis - 1]["name"], language))
     )
-    axes.set_ylabel(tell.say("healthy maps"))
+    axes.set_ylabel(language.say("healthy maps"))
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
     return figure

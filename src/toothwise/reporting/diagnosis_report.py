@@ -8,8 +8,9 @@ from typing import Any
 
 from toothwise.diagnosis.evidence import RunEvidence
 from toothwise.diagnosis.run_folder import read_run
-from toothwise.messages import Language, language, messages_from
-from toothwise.reading import understood
+from toothwise.messages import Language, messages_from
+from toothwise.messages import language as language_of
+from toothwise.reading import as_input_error
 from toothwise.reporting.document import Block, Document
 from toothwise.reporting.explanation_part import explanation_of
 from toothwise.reporting.map_part import map_evidence, map_first
@@ -31,13 +32,13 @@ def report_of_folder(folder: Path, code: str) -> Document:
     Raises:
         InputError: no such run, a damaged file, or an unknown language.
     """
-    tell = language(code)
+    language = language_of(code)
     data, evidence = read_run(folder)
-    with understood(folder, "diagnosis.json and evidence.npz do not belong together, or are of another version"):
-        return report_of_run(data, evidence, tell)
+    with as_input_error(folder, "diagnosis.json and evidence.npz do not belong together, or are of another version"):
+        return report_of_run(data, evidence, language)
 
 
-def report_of_run(data: Mapping[str, Any], evidence: RunEvidence, tell: Language) -> Document:
+def report_of_run(data: Mapping[str, Any], evidence: RunEvidence, language: Language) -> Document:
     """The report of a diagnosis.
 
     Args:
@@ -49,12 +50,12 @@ def report_of_run(data: Mapping[str, Any], evidence: RunEvidence, tell: Language
     data, evidence, renamed = with_short_names(data, evidence)
     about = evidence.about
     if "diagnosis" in data:
-        first = sequence_first(data, evidence, tell, numbered=bool(renamed))
-        rest: list[Block] = sequence_evidence_blocks(data, evidence, tell)
+        first = sequence_first(data, evidence, language, numbered=bool(renamed))
+        rest: list[Block] = sequence_evidence_blocks(data, evidence, language)
         explained = [data["explained_map"]]
     else:
-        first = map_first(data, evidence, tell)
-        rest = map_evidence(data, evidence, tell)
+        first = map_first(data, evidence, language)
+        rest = map_evidence(data, evidence, language)
         by_record = {one["record"]: one for one in data["each"]}
         explained = [by_record[one.record] for one in evidence.explained]
     for one, why in zip(explained, evidence.explained, strict=True):
@@ -62,13 +63,13 @@ def report_of_run(data: Mapping[str, Any], evidence: RunEvidence, tell: Language
             one,
             why,
             about,
-            tell,
+            language,
             several=len(explained) > 1,
             in_sequence="diagnosis" in data,
-            note=sensor_note(data, tell),
+            note=sensor_note(data, language),
         )
-    rest += [*method(data, about, tell), *limits(data, about, tell), *data_and_versions(data, about, tell)]
-    rest += names_table(renamed, tell)
+    rest += [*method(data, about, language), *limits(data, about, language), *data_and_versions(data, about, language)]
+    rest += names_table(renamed, language)
     rows, columns = (len(axis["labels"]) for axis in about["axes"])
     made = str(about["made"])
     files = ", ".join(Path(entry["file"]).name or str(entry["file"]) for entry in about["files"][:3])
@@ -80,11 +81,11 @@ def report_of_run(data: Mapping[str, Any], evidence: RunEvidence, tell: Language
         "detector": about["detector"]["name"],
     }
     if about["maps"] == 1:
-        subtitle = tell.say(
+        subtitle = language.say(
             "Map of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}", **place
         )
     elif "diagnosis" in data and data.get("fitted_on"):  # a run of the main job tells no maps that were fitted on
-        subtitle = tell.say(
+        subtitle = language.say(
             "{maps} maps of {rows} x {columns} from {files}, the first {known} of them known as healthy and not "
             "judged; diagnosed on {date} with detector {detector}",
             maps=about["maps"],
@@ -92,17 +93,17 @@ def report_of_run(data: Mapping[str, Any], evidence: RunEvidence, tell: Language
             **place,
         )
     else:
-        subtitle = tell.say(
+        subtitle = language.say(
             "{maps} maps of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}",
             maps=about["maps"],
             **place,
         )
     return Document(
-        title=tell.say("Gear tooth diagnosis"),
+        title=language.say("Gear tooth diagnosis"),
         subtitle=subtitle,
-        language=tell.code,
+        language=language.code,
         first=first,
         rest=rest,
         made=made,
-        page=tell.say("page {page} of {pages}", page="{page}", pages="{pages}"),
+        page=language.say("page {page} of {pages}", page="{page}", pages="{pages}"),
     )

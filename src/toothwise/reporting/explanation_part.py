@@ -27,7 +27,7 @@ def explanation_of(
     one: Mapping[str, Any],
     why: MapExplanation,
     about: Mapping[str, Any],
-    tell: Language,
+    language: Language,
     *,
     several: bool,
     in_sequence: bool,
@@ -45,19 +45,19 @@ def explanation_of(
         note: to stand below the verdict.
     """
     lines = one["lines"]
-    named = record_name(one["record"], tell) if in_sequence else str(one["record"])
+    named = record_name(one["record"], language) if in_sequence else str(one["record"])
     blocks: list[Block] = [
-        Heading(tell.say("Why: the map of {record}", record=named)),
-        Paragraph(tell.sentences(one["messages"]["verdict"])),
+        Heading(language.say("Why: the map of {record}", record=named)),
+        Paragraph(language.sentences(one["messages"]["verdict"])),
         *note,
     ]
     if several:
-        caption = tell.say("The map of {record}; framed: what stands out in it by itself.", record=named)
-        blocks.append(drawn(caption, map_figure, why, lines, about, tell))
-        blocks += [teeth_table(one, tell)] if lines else []
+        caption = language.say("The map of {record}; framed: what stands out in it by itself.", record=named)
+        blocks.append(drawn(caption, map_figure, why, lines, about, language))
+        blocks += [teeth_table(one, language)] if lines else []
     blocks += [
         drawn(
-            tell.say(
+            language.say(
                 "Anomaly map: where the detector sees what healthy maps do not show; bright = more anomalous, "
                 "framed: what was found."
             ),
@@ -65,64 +65,64 @@ def explanation_of(
             why,
             lines,
             about,
-            tell,
+            language,
         ),
-        drawn(_evidence_caption(why, tell), evidence_figure, why, lines, about, tell),
+        drawn(_evidence_caption(why, language), evidence_figure, why, lines, about, language),
     ]
     if why.healthy is not None:
-        blocks.append(drawn(_healthy_caption(why, about, tell), healthy_figure, why, about, tell))
-    blocks += _nearest(why, lines, about, tell)
+        blocks.append(drawn(_healthy_caption(why, about, language), healthy_figure, why, about, language))
+    blocks += _nearest(why, lines, about, language)
     if why.attention:
-        blocks += _attention(why, about, tell)
+        blocks += _attention(why, about, language)
     if several:
-        blocks.append(tests_table(one, tell))
+        blocks.append(tests_table(one, language))
     return blocks
 
 
-def _evidence_caption(why: MapExplanation, tell: Language) -> str:
-    told = tell.say(
+def _evidence_caption(why: MapExplanation, language: Language) -> str:
+    told = language.say(
         "Evidence of every tooth (bars; orange: named), the threshold from which on a tooth is called, and the range "
         "of held-out healthy maps (shaded)."
     )
     if any((lines > why.height.get(axis, float("inf"))).any() for axis, lines in why.evidence.items()):
-        told += " " + tell.say(
+        told += " " + language.say(
             "What is found is taken off before the rest is looked at: bars of other teeth are what remains then, but "
             "those beside a named tooth, which count as part of it."
         )
     return told
 
 
-def _healthy_caption(why: MapExplanation, about: Mapping[str, Any], tell: Language) -> str:
+def _healthy_caption(why: MapExplanation, about: Mapping[str, Any], language: Language) -> str:
     if why.healthy_by == "rebuilt":
-        return tell.say(
+        return language.say(
             "The map, and the healthy map that detector {detector} rebuilds from it; below, what it takes to get from "
             "one to the other.",
             detector=about["detector"]["name"],
         )
     if why.healthy_by == "neighbours":
-        return tell.say(
+        return language.say(
             "The map, and the same map repaired: the damaged extent is replaced by the mean of the nearest sound teeth "
             "on both sides. The detector itself rebuilds no maps; this is a picture, not a measurement."
         )
-    return tell.say(
+    return language.say(
         "The map, and the same map with the cycle or transient that was found taken off. The detector itself rebuilds "
         "no maps; this is a picture, not a measurement."
     )
 
 
-def _nearest(why: MapExplanation, lines: Any, about: Mapping[str, Any], tell: Language) -> list[Block]:
+def _nearest(why: MapExplanation, lines: Any, about: Mapping[str, Any], language: Language) -> list[Block]:
     kept, of = why.kept
     if not len(why.nearest):
         return [
             Paragraph(
-                tell.say(
+                language.say(
                     "Nearest healthy maps: none are kept beside this detector (fitted by an older version); fit it "
                     "again to see them."
                 ),
                 small=True,
             )
         ]
-    caption = tell.say(
+    caption = language.say(
         "This map and the {count} healthy maps most like it, out of {kept} kept of the {of} that the detector was "
         "fitted on. Compared outside of what was found, each less its own level; the distance is the typical "
         "difference of a cell.",
@@ -130,32 +130,32 @@ def _nearest(why: MapExplanation, lines: Any, about: Mapping[str, Any], tell: La
         kept=kept,
         of=of,
     )
-    return [drawn(caption, nearest_figure, why, lines, about, tell)]
+    return [drawn(caption, nearest_figure, why, lines, about, language)]
 
 
-def _attention(why: MapExplanation, about: Mapping[str, Any], tell: Language) -> list[Block]:
+def _attention(why: MapExplanation, about: Mapping[str, Any], language: Language) -> list[Block]:
     rows = []
     for layer in why.attention:
         alpha = ", ".join(f"{a:.3f}" for a in layer.alpha)
         along = [f"{layer.entropy[axis]:.3f}" if axis in layer.entropy else "-" for axis in ("y", "x")]
         rows.append((str(layer.layer), alpha, *along))
     head = (
-        tell.say("Layer"),
-        tell.say("alpha (1 = columns only, 0 = rows only)"),
-        tell.say("entropy along columns"),
-        tell.say("entropy along rows"),
+        language.say("Layer"),
+        language.say("alpha (1 = columns only, 0 = rows only)"),
+        language.say("entropy along columns"),
+        language.say("entropy along rows"),
     )
-    caption = tell.say(
+    caption = language.say(
         "Attention along the line: what the cell at the middle of the finding takes from its own column and its own "
         "row in every directional layer, in parts of an equal share, and the learned weight alpha of columns."
     )
-    note = tell.say(
+    note = language.say(
         "Entropy in parts of that of equal weights: 1 = a cell looks at its whole line alike. Attention shows what the "
         "network uses to rebuild the cell, not what is damaged."
     )
     return [
-        Heading(tell.say("Attention along the line"), 3),
-        drawn(caption, attention_figure, why, about, tell),
+        Heading(language.say("Attention along the line"), 3),
+        drawn(caption, attention_figure, why, about, language),
         Table(head, tuple(rows), frozenset({0, 1, 2, 3})),
         Paragraph(note, small=True),
     ]

@@ -13,7 +13,7 @@ __all__ = ["map_caption"]
 Data = Mapping[str, Any]
 
 
-def map_caption(one: Data, record: str, about: Data, tell: Language) -> str:
+def map_caption(one: Data, record: str, about: Data, language: Language) -> str:
     """The caption of a map: what its cells are, how damage looks, what is framed, from where teeth count.
 
     Args:
@@ -23,27 +23,27 @@ def map_caption(one: Data, record: str, about: Data, tell: Language) -> str:
         tell: the language.
     """
     if about["by_record"]:
-        what = tell.say(
+        what = language.say(
             "The map of {record}: a row per tooth, the newest record on the right, bright = more vibration. A damaged "
             "tooth lights up its row.",
             record=record,
         )
     else:
-        what = tell.say(
+        what = language.say(
             "The map of {record}: every pair of teeth, bright = more vibration. A damaged tooth lights up its row or "
             "column.",
             record=record,
         )
     if not one["lines"]:
-        return f"{what} {tell.say('Nothing stands out in this map by itself.')}"
+        return f"{what} {language.say('Nothing stands out in this map by itself.')}"
     parts = [
         what,
-        tell.say("Framed: what stands out in this map by itself. Teeth count from 0; which one is 0: see Limits."),
+        language.say("Framed: what stands out in this map by itself. Teeth count from 0; which one is 0: see Limits."),
     ]
-    return " ".join([*parts, *_opposite(one, about, tell)])
+    return " ".join([*parts, *_opposite(one, about, language)])
 
 
-def _opposite(one: Data, about: Data, tell: Language) -> list[str]:
+def _opposite(one: Data, about: Data, language: Language) -> list[str]:
     """Two framed teeth of a gear that may be a planet, half a revolution apart."""
     if not about["by_record"]:
         return []
@@ -53,10 +53,10 @@ def _opposite(one: Data, about: Data, tell: Language) -> list[str]:
         for second in teeth[k + 1 :]:
             if abs(abs(first - second) - count / 2) <= 1.0:
                 return [
-                    tell.say(
+                    language.say(
                         "{tooth} and tooth {other} lie half a revolution apart: of a planet, this may be one tooth, "
                         "heard through both of its contacts.",
-                        tooth=tell.sentences([tooth_of("gear", first)]),
+                        tooth=language.sentences([tooth_of("gear", first)]),
                         other=second,
                     )
                 ]

@@ -35,20 +35,20 @@ def _figure(height: float, rows: int = 1, **more: Any) -> tuple[Figure, np.ndarr
     return figure, figure.subplots(rows, 1, squeeze=False, **more)[:, 0]
 
 
-def _coordinates(axes: Axes, about: About, tell: Language, *, x: bool = True) -> None:
+def _coordinates(axes: Axes, about: About, language: Language, *, x: bool = True) -> None:
     """Axis names, and labels of teeth or records at whole numbers."""
     for k, axis in enumerate((axes.yaxis, axes.xaxis)):
         if k == 1 and not x:
             axes.set_xticklabels([])
             continue
         here = about["axes"][k]
-        axis.set_label_text(axis_name(here["name"], tell))
+        axis.set_label_text(axis_name(here["name"], language))
         count = len(here["labels"])
         step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if count / s <= (8, 13)[k])
         axis.set_ticks(np.arange(0, count, step), [str(v) for v in here["labels"][::step]])
 
 
-def _outline(axes: Axes, lines: Lines, about: About, tell: Language, *, named: bool = True) -> None:
+def _outline(axes: Axes, lines: Lines, about: About, language: Language, *, named: bool = True) -> None:
     """Frames around damaged extents, with the tooth's name beside the first three."""
     from matplotlib.patches import Rectangle
 
@@ -66,7 +66,7 @@ def _outline(axes: Axes, lines: Lines, about: About, tell: Language, *, named: b
             middle = corner[0] + wide / 2 + (0.0, -0.24, 0.24)[k] * columns  # names of near teeth do not overlap
             at = (min(max(middle, 0.12 * columns), 0.88 * columns), corner[1] + (high if up else 0))
             axes.annotate(
-                tell.text(tooth_of(line["gear"], line["tooth"])),
+                language.text(tooth_of(line["gear"], line["tooth"])),
                 at,
                 (0, 7 if up else -7),
                 textcoords="offset points",
@@ -90,27 +90,27 @@ def _limits(*maps: np.ndarray) -> dict[str, float]:
     return {"vmin": low, "vmax": max(high, low + 1e-12)}
 
 
-def map_figure(one: MapExplanation, lines: Lines, about: About, tell: Language) -> Figure:
+def map_figure(one: MapExplanation, lines: Lines, about: About, language: Language) -> Figure:
     """The map as it was measured, with frames around what was found."""
     figure, (axes,) = _figure(2.75)
     image = axes.imshow(one.values, **_LOOK, **_limits(one.values))
-    _bar(figure, image, axes, map_scale(about, tell))
-    _coordinates(axes, about, tell)
-    _outline(axes, lines, about, tell)
+    _bar(figure, image, axes, map_scale(about, language))
+    _coordinates(axes, about, language)
+    _outline(axes, lines, about, language)
     return figure
 
 
-def anomaly_map_figure(one: MapExplanation, lines: Lines, about: About, tell: Language) -> Figure:
+def anomaly_map_figure(one: MapExplanation, lines: Lines, about: About, language: Language) -> Figure:
     """The detector's anomaly map in tooth coordinates."""
     figure, (axes,) = _figure(2.6)
     image = axes.imshow(one.anomaly, **_LOOK, **_limits(one.anomaly))
-    _bar(figure, image, axes, tell.say("anomaly of {detector}", detector=about["detector"]["name"]))
-    _coordinates(axes, about, tell)
-    _outline(axes, lines, about, tell, named=False)
+    _bar(figure, image, axes, language.say("anomaly of {detector}", detector=about["detector"]["name"]))
+    _coordinates(axes, about, language)
+    _outline(axes, lines, about, language, named=False)
     return figure
 
 
-def evidence_figure(one: MapExplanation, lines: Lines, about: About, tell: Language) -> Figure:
+def evidence_figure(one: MapExplanation, lines: Lines, about: About, language: Language) -> Figure:
     """Evidence of every tooth, its threshold, and what healthy maps show at that tooth."""
     own = sorted(one.evidence)
     figure, axes = _figure(1.9 * len(own) + 0.2, len(own))
@@ -120,18 +120,18 @@ def evidence_figure(one: MapExplanation, lines: Lines, about: About, tell: Langu
         found = [line["tooth"] for line in lines if line["axis"] == axis]
         if usual is not None:
             ax.fill_between(
-                teeth, usual[0], usual[2], step="mid", color="#D9E6F2", lw=0, label=tell.say("healthy, 95 %")
+                teeth, usual[0], usual[2], step="mid", color="#D9E6F2", lw=0, label=language.say("healthy, 95 %")
             )
         colours = [RED if t in found else BLUE for t in teeth]
         base = min(0.0, float(np.nanmin(values)) - 0.03 * float(np.nanmax(values) - np.nanmin(values)))
         ax.bar(teeth, values - base, bottom=base, width=0.62, color=colours)
         if axis in one.height:
-            ax.axhline(one.height[axis], color="black", lw=1.0, ls="--", label=tell.say("threshold"))
+            ax.axhline(one.height[axis], color="black", lw=1.0, ls="--", label=language.say("threshold"))
         for t in found:
             ax.annotate(str(t), (t, values[t]), (0, 2), textcoords="offset points", ha="center", color=RED, fontsize=8)
         name = about["axes"][axis - 1]["name"]
-        ax.set_xlabel(axis_name(name, tell))
-        ax.set_ylabel(tell.say("evidence"))
+        ax.set_xlabel(axis_name(name, language))
+        ax.set_ylabel(language.say("evidence"))
         ax.set_xlim(-0.7, len(values) - 0.3)
         ax.margins(y=0.14)
         ax.locator_params(axis="x", integer=True)
@@ -139,7 +139,7 @@ def evidence_figure(one: MapExplanation, lines: Lines, about: About, tell: Langu
     return figure
 
 
-def healthy_figure(one: MapExplanation, about: About, tell: Language) -> Figure:
+def healthy_figure(one: MapExplanation, about: About, language: Language) -> Figure:
     """The map as it is and as it might look healthy, on one scale, and their ratio."""
     if one.healthy is None:
         from toothwise.errors import InputError
@@ -147,11 +147,11 @@ def healthy_figure(one: MapExplanation, about: About, tell: Language) -> Figure:
         raise InputError(f"{one.record}: there is no healthy likeness of this map")
     figure, axes = _figure(4.0, 3)
     limits = _limits(one.values, one.healthy)
-    titles = (tell.say("as measured"), tell.say("as it might look healthy"), tell.say("ratio of the two"))
+    titles = (language.say("as measured"), language.say("as it might look healthy"), language.say("ratio of the two"))
     for ax, values in zip(axes[:2], (one.values, one.healthy), strict=True):
         image = ax.imshow(values, **_LOOK, **limits)
-        _coordinates(ax, about, tell, x=False)
-    _bar(figure, image, list(axes[:2]), map_scale(about, tell))
+        _coordinates(ax, about, language, x=False)
+    _bar(figure, image, list(axes[:2]), map_scale(about, language))
     with np.errstate(all="ignore"):
         ratio = np.log2(one.values.astype(float) / one.healthy)
     reach = max(float(np.nanquantile(np.abs(ratio), 0.995)), 0.1)
@@ -159,15 +159,15 @@ def healthy_figure(one: MapExplanation, about: About, tell: Language) -> Figure:
     bar = figure.colorbar(shown, ax=axes[2], pad=0.015, aspect=9)
     ticks = [-reach, 0.0, reach]
     bar.set_ticks(ticks, labels=[f"{2.0**t:.2f}" for t in ticks])
-    bar.set_label(tell.say("times"))
+    bar.set_label(language.say("times"))
     bar.outline.set_visible(False)
-    _coordinates(axes[2], about, tell)
+    _coordinates(axes[2], about, language)
     for ax, title in zip(axes, titles, strict=True):
         ax.set_title(title, loc="left")
     return figure
 
 
-def nearest_figure(one: MapExplanation, lines: Lines, about: About, tell: Language) -> Figure:
+def nearest_figure(one: MapExplanation, lines: Lines, about: About, language: Language) -> Figure:
     """The map and the healthy maps that are most like it, each less its own level, on one scale."""
     shown = [one.values, *one.nearest]
     figure, axes = _figure(0.85 * len(shown) + 0.5, len(shown))
@@ -176,13 +176,13 @@ def nearest_figure(one: MapExplanation, lines: Lines, about: About, tell: Langua
     limits = _limits(*levelled)
     for k, (ax, values) in enumerate(zip(axes, levelled, strict=True)):
         image = ax.imshow(values, **_LOOK, **limits)
-        _coordinates(ax, about, tell, x=k == len(shown) - 1)
+        _coordinates(ax, about, language, x=k == len(shown) - 1)
         if k == 0:
-            ax.set_title(tell.say("this map"), loc="left")
-            _outline(ax, lines, about, tell, named=False)
+            ax.set_title(language.say("this map"), loc="left")
+            _outline(ax, lines, about, language, named=False)
         else:
             away = 100 * (np.exp(one.nearest_away[k - 1]) - 1)
-            title = tell.say("healthy: {name}, {away:.0f} % away", name=one.nearest_names[k - 1], away=float(away))
+            title = language.say("healthy: {name}, {away:.0f} % away", name=one.nearest_names[k - 1], away=float(away))
             ax.set_title(title, loc="left")
-    _bar(figure, image, list(axes), tell.say("times the median of the map"))
+    _bar(figure, image, list(axes), language.say("times the median of the map"))
     return figure

@@ -24,39 +24,41 @@ _LISTED = 40  # maps of a table
 One = Mapping[str, Any]
 
 
-def map_first(data: Mapping[str, Any], evidence: RunEvidence, tell: Language) -> list[Block]:
+def map_first(data: Mapping[str, Any], evidence: RunEvidence, language: Language) -> list[Block]:
     """Verdict, what to do, facts, the map, and where it lies among healthy maps."""
     each = data["each"]
     why = evidence.explained[0]
     one = next(m for m in each if m["record"] == why.record)
     calls = sum(m["pattern"] != "nothing" for m in each)
     verdict, *more = one["messages"]["verdict"]
-    text, rest = tell.sentences([verdict]), tell.sentences(more)
+    text, rest = language.sentences([verdict]), language.sentences(more)
     if len(each) > 1 and calls:
-        rest = " ".join(part for part in (tell.say("Strangest map: {record}.", record=one["record"]), rest) if part)
-        rest = tell.say(
+        rest = " ".join(part for part in (language.say("Strangest map: {record}.", record=one["record"]), rest) if part)
+        rest = language.say(
             "{calls} of {maps} maps show something; each was judged on its own.", calls=calls, maps=len(each)
         ) + (f" {rest}" if rest else "")
     elif len(each) > 1:
-        text = tell.say("Nothing stands out in any of {maps} maps: healthy maps may look like these.", maps=len(each))
+        text = language.say(
+            "Nothing stands out in any of {maps} maps: healthy maps may look like these.", maps=len(each)
+        )
     return [
-        Verdict(text, pattern_name(one["pattern"], tell), _tone(one["pattern"]), rest),
-        Paragraph(tell.sentences(one["messages"]["next_look"]), lead=tell.say("What to do:")),
-        Facts(_facts(one, tell)),
+        Verdict(text, pattern_name(one["pattern"], language), _tone(one["pattern"]), rest),
+        Paragraph(language.sentences(one["messages"]["next_look"]), lead=language.say("What to do:")),
+        Facts(_facts(one, language)),
         Pictures(
             (
                 drawn(
-                    map_caption(one, str(one["record"]), evidence.about, tell),
+                    map_caption(one, str(one["record"]), evidence.about, language),
                     map_figure,
                     why,
                     one["lines"],
                     evidence.about,
-                    tell,
+                    language,
                 ),
-                _place(each, one, why, evidence, tell),
+                _place(each, one, why, evidence, language),
             )
         ),
-        Paragraph(tell.sentences(one["messages"]["confidence"]), lead=tell.say("How sure:")),
+        Paragraph(language.sentences(one["messages"]["confidence"]), lead=language.say("How sure:")),
     ]
 
 
@@ -66,124 +68,128 @@ def _tone(pattern: str) -> str:
     return "warning" if pattern in ("transient", "sensor or condition changed") else "alarm"
 
 
-def _facts(one: One, tell: Language) -> tuple[tuple[str, str], ...]:
+def _facts(one: One, language: Language) -> tuple[tuple[str, str], ...]:
     if not one["lines"]:
         test, p = min(one["p_values"].items(), key=lambda item: item[1])
         return (
-            (tell.say("Finding"), pattern_name(one["pattern"], tell)),
-            (tell.say("Strangest of the tests"), test_name(test, tell)),
-            (tell.say("Chance on a healthy map"), tell.text(chance(p, one["healthy"]))),
+            (language.say("Finding"), pattern_name(one["pattern"], language)),
+            (language.say("Strangest of the tests"), test_name(test, language)),
+            (language.say("Chance on a healthy map"), language.text(chance(p, one["healthy"]))),
         )
     line = one["lines"][0]
     low, high = line["interval"]
     return (
-        (tell.say("Tooth"), tell.text(tooth_of(line["gear"], line["tooth"]))),
+        (language.say("Tooth"), language.text(tooth_of(line["gear"], line["tooth"]))),
         (
-            tell.say("Contrast (95 %)"),
-            tell.say("{value:.2f} x background ({low:.2f} to {high:.2f})", value=line["contrast"], low=low, high=high),
+            language.say("Contrast (95 %)"),
+            language.say(
+                "{value:.2f} x background ({low:.2f} to {high:.2f})", value=line["contrast"], low=low, high=high
+            ),
         ),
-        (tell.say("Chance on a healthy map"), tell.text(chance(line["p_value"], one["healthy"]))),
+        (language.say("Chance on a healthy map"), language.text(chance(line["p_value"], one["healthy"]))),
     )
 
 
-def _place(each: Any, one: One, why: MapExplanation, evidence: RunEvidence, tell: Language) -> Picture:
+def _place(each: Any, one: One, why: MapExplanation, evidence: RunEvidence, language: Language) -> Picture:
     """Of one map its place among healthy ones, of several the chances of all."""
     if len(each) > 1:
-        caption = tell.say(
+        caption = language.say(
             "Every map: how likely a healthy one looks so strange. Above the dashed line something is called."
         )
-        return drawn(caption, chances_figure, each, tell)
+        return drawn(caption, chances_figure, each, language)
     axes = sorted(why.evidence)
     axis = one["lines"][0]["axis"] if one["lines"] else max(axes, key=lambda a: float(why.evidence[a].max()))
-    caption = tell.say(
+    caption = language.say(
         "The strongest tooth of this map (line) among those of held-out healthy maps (bars). Right of the dashed "
         "line a tooth is called."
     )
     value, healthy = float(why.evidence[axis].max()), evidence.healthy_best[axis]
-    return drawn(caption, among_healthy_figure, axis, value, why.height.get(axis), healthy, evidence.about, tell)
+    return drawn(caption, among_healthy_figure, axis, value, why.height.get(axis), healthy, evidence.about, language)
 
 
-def map_evidence(data: Mapping[str, Any], evidence: RunEvidence, tell: Language) -> list[Block]:
+def map_evidence(data: Mapping[str, Any], evidence: RunEvidence, language: Language) -> list[Block]:
     """Tables of what was found and tested."""
     each = data["each"]
-    blocks: list[Block] = [Heading(tell.say("Evidence"))]
+    blocks: list[Block] = [Heading(language.say("Evidence"))]
     if len(each) > 1:
         found = [m for m in each if m["pattern"] != "nothing"]
-        blocks.append(_maps_table(found[:_LISTED] or each[:_LISTED], tell))
+        blocks.append(_maps_table(found[:_LISTED] or each[:_LISTED], language))
         if len(found) > _LISTED:
-            blocks.append(Paragraph(tell.say("{more} more in diagnosis.json.", more=len(found) - _LISTED), small=True))
+            blocks.append(
+                Paragraph(language.say("{more} more in diagnosis.json.", more=len(found) - _LISTED), small=True)
+            )
         return blocks
     one = each[0]
     if one["lines"]:
-        blocks.append(teeth_table(one, tell))
-    blocks += [tests_table(one, tell)]
+        blocks.append(teeth_table(one, language))
+    blocks += [tests_table(one, language)]
     return blocks
 
 
-def _maps_table(maps: Any, tell: Language) -> Table:
+def _maps_table(maps: Any, language: Language) -> Table:
     rows = []
     for one in maps:
         line = one["lines"][0] if one["lines"] else None
         rows.append(
             (
                 str(one["record"]),
-                pattern_name(one["pattern"], tell),
-                "-" if line is None else tell.text(tooth_of(line["gear"], line["tooth"])),
+                pattern_name(one["pattern"], language),
+                "-" if line is None else language.text(tooth_of(line["gear"], line["tooth"])),
                 "-" if line is None else f"{line['contrast']:.2f}",
                 f"{min(one['p_values'].values()):.1e}",
             )
         )
     head = (
-        tell.say("Map"),
-        tell.say("Finding"),
-        tell.say("Strongest tooth"),
-        tell.say("x background"),
-        tell.say("p-value"),
+        language.say("Map"),
+        language.say("Finding"),
+        language.say("Strongest tooth"),
+        language.say("x background"),
+        language.say("p-value"),
     )
     return Table(head, tuple(rows), frozenset({3, 4}))
 
 
-def teeth_table(one: One, tell: Language) -> Table:
+def teeth_table(one: One, language: Language) -> Table:
     """Of each tooth found: p-value, contrast, extent, neighbours."""
     rows = []
     for line in one["lines"]:
         low, high = line["interval"]
         beside = [
-            tell.say("{tooth}: {contrast:.2f} (raised)", tooth=n["tooth"], contrast=n["contrast"])
+            language.say("{tooth}: {contrast:.2f} (raised)", tooth=n["tooth"], contrast=n["contrast"])
             if n["raised"]
             else f"{n['tooth']}: {n['contrast']:.2f}"
             for n in line["neighbours"]
         ]
-        extent = tell.say(
+        extent = language.say(
             "{first} to {last} ({share:.0%})", first=line["first"], last=line["last"], share=line["share"]
         )
         rows.append(
             (
-                tell.text(tooth_of(line["gear"], line["tooth"])),
+                language.text(tooth_of(line["gear"], line["tooth"])),
                 f"{line['p_value']:.1e}",
-                tell.say("{value:.2f} ({low:.2f} to {high:.2f})", value=line["contrast"], low=low, high=high),
+                language.say("{value:.2f} ({low:.2f} to {high:.2f})", value=line["contrast"], low=low, high=high),
                 extent,
                 ", ".join(beside) or "-",
             )
         )
     head = (
-        tell.say("Tooth"),
-        tell.say("p-value"),
-        tell.say("x background (95 %)"),
-        tell.say("Extent along the line"),
-        tell.say("Teeth beside, same extent"),
+        language.say("Tooth"),
+        language.say("p-value"),
+        language.say("x background (95 %)"),
+        language.say("Extent along the line"),
+        language.say("Teeth beside, same extent"),
     )
     return Table(head, tuple(rows), frozenset({1}))
 
 
-def tests_table(one: One, tell: Language) -> Table:
+def tests_table(one: One, language: Language) -> Table:
     """The tests of a map, each with its chance and the most that it may have."""
-    from toothwise.diagnosis.peel import SHARES
+    from toothwise.diagnosis.decompose import SHARES
 
     rows = []
     for name, p in one["p_values"].items():
         allowed = one["rate"] * SHARES[name]
-        result = tell.say("stands out") if p <= allowed else tell.say("as healthy maps")
-        rows.append((test_name(name, tell), f"{p:.2g}", f"{allowed:.2g}", result))
-    head = (tell.say("Test"), tell.say("p-value"), tell.say("called at or below"), tell.say("Result"))
+        result = language.say("stands out") if p <= allowed else language.say("as healthy maps")
+        rows.append((test_name(name, language), f"{p:.2g}", f"{allowed:.2g}", result))
+    head = (language.say("Test"), language.say("p-value"), language.say("called at or below"), language.say("Result"))
     return Table(head, tuple(rows), frozenset({1, 2}))

@@ -14,37 +14,37 @@ __all__ = ["data_and_versions", "limits", "method"]
 Data = Mapping[str, Any]
 
 
-def method(data: Data, about: Data, tell: Language) -> list[Block]:
+def method(data: Data, about: Data, language: Language) -> list[Block]:
     """The way from maps to the verdict."""
     detector = about["detector"]
     items = []
     if about["by_record"]:
         items.append(
-            tell.say(
+            language.say(
                 "A map shows the vibration of one gear: a row per tooth, a column per record, the newest last. Damage "
                 "to a tooth lights up its row from its onset on."
             )
         )
     else:
         items.append(
-            tell.say(
+            language.say(
                 "A map shows the vibration while each tooth of one gear meets each tooth of the other: a row per "
                 "driving tooth, a column per driven tooth. A damaged tooth lights up its whole row or column, or part "
                 "of it."
             )
         )
     items += [
-        tell.say(
+        language.say(
             "Detector {detector} was fitted on healthy maps alone and gives every tooth a value of evidence. What that "
             "is worth is found by comparison with {healthy} healthy maps that were held out.",
             detector=detector["name"],
             healthy=about["healthy"]["maps"],
         ),
-        tell.say(
+        language.say(
             "Each map is judged by four tests that share one error rate: strongest tooth, transient, one cycle per "
             "revolution, level. What is found is taken off and the rest is tested again."
         ),
-        tell.say(
+        language.say(
             "Contrast is the mean of the damaged extent over the background, 1 = as the background; its interval comes "
             "from the scatter of healthy maps."
         ),
@@ -52,7 +52,7 @@ def method(data: Data, about: Data, tell: Language) -> list[Block]:
     if "diagnosis" in data:
         settings = data["settings"]
         items += [
-            tell.say(
+            language.say(
                 "Over the records, the evidence of every tooth, the level and one cycle per revolution add up in a "
                 "CUSUM, in healthy standard deviations. The height of the alarm is set for a rate of {rate:g} false "
                 "alarms per 1,000 healthy records, that of the warning for {warning:g}, with the maximum over all "
@@ -60,37 +60,37 @@ def method(data: Data, about: Data, tell: Language) -> list[Block]:
                 rate=settings["rate"],
                 warning=settings["warning"],
             ),
-            tell.say(
+            language.say(
                 "Onset is the change-point that fits best, with its 95 % interval; growth is a line through the "
                 "logarithm of the contrast since then."
             ),
         ]
-    return [Heading(tell.say("Method")), Bullets(tuple(items))]
+    return [Heading(language.say("Method")), Bullets(tuple(items))]
 
 
-def limits(data: Data, about: Data, tell: Language) -> list[Block]:
+def limits(data: Data, about: Data, language: Language) -> list[Block]:
     """What the reader must know before acting on it."""
     healthy = about["healthy"]
     items = [
-        tell.say(
+        language.say(
             "Teeth count from 0. Without an index pulse they are known up to a turn of the gear: mark the tooth by the "
             "phase of the recording before taking the gear out."
         ),
-        tell.say(
+        language.say(
             "All chances rest on {maps} healthy maps, worth {effective:.0f} independent ones, and hold for the same "
             "gearbox, sensor and operating condition. Smaller chances than 1 in {maps} are extrapolated.",
             maps=healthy["maps"],
             effective=healthy["effective"],
         ),
-        tell.say(
+        language.say(
             "Contrast is vibration, not depth of damage: it tells that a tooth is worse than the others and how it "
             "grows, not how long a crack is."
         ),
-        tell.say("Damage weaker than the noise of these maps is not seen: no finding is no proof of health."),
+        language.say("Damage weaker than the noise of these maps is not seen: no finding is no proof of health."),
     ]
     if about["by_record"]:
         items.append(
-            tell.say(
+            language.say(
                 "A planet tooth meets the sun and the ring half a revolution apart; one sensor cannot tell which "
                 "contact it hears, so the damaged tooth may be the one half a revolution away."
             )
@@ -98,40 +98,42 @@ def limits(data: Data, about: Data, tell: Language) -> list[Block]:
     if "diagnosis" in data:
         d = data["diagnosis"]
         items.append(
-            tell.say(
+            language.say(
                 "The stated rate of false alarms holds as far as healthy records to come are like the known ones; "
                 "{blocks} independent stretches of them are known.",
                 blocks=d["heights"]["blocks"],
             )
         )
         if d["growth"] is not None and d["growth"]["reached"] is not None:
-            items.append(tell.say("The outlook assumes that growth goes on as it does now; it is no remaining life."))
+            items.append(
+                language.say("The outlook assumes that growth goes on as it does now; it is no remaining life.")
+            )
         if data.get("state"):
             items.append(
-                tell.say("Records that came earlier are known by their numbers alone; their maps are not kept.")
+                language.say("Records that came earlier are known by their numbers alone; their maps are not kept.")
             )
-    return [Heading(tell.say("Limits")), Bullets(tuple(items))]
+    return [Heading(language.say("Limits")), Bullets(tuple(items))]
 
 
-def data_and_versions(data: Data, about: Data, tell: Language) -> list[Block]:
+def data_and_versions(data: Data, about: Data, language: Language) -> list[Block]:
     """Files with their hashes, detector with its options, versions."""
     detector, threshold = about["detector"], about["detector"]["threshold"]
-    rows = [(tell.say("Diagnosed"), str(about["made"]))]
+    rows = [(language.say("Diagnosed"), str(about["made"]))]
     for entry in about["files"][:12]:
         digest = f" (SHA-256 {entry['sha256'][:16]}...)" if entry["sha256"] else ""
-        rows.append((tell.say("Maps"), f"{entry['file']}{digest}"))
+        rows.append((language.say("Maps"), f"{entry['file']}{digest}"))
     if len(about["files"]) > 12:
-        rows.append((tell.say("Maps"), tell.say("{more} more files", more=len(about["files"]) - 12)))
+        rows.append((language.say("Maps"), language.say("{more} more files", more=len(about["files"]) - 12)))
     if about["gear"]:
-        rows.append((tell.say("Gears"), str(about["gear"])))
-    rows += sensors_row(data, tell)
+        rows.append((language.say("Gears"), str(about["gear"])))
+    rows += sensors_row(data, language)
     options = ", ".join(f"{name}={value}" for name, value in detector["options"].items())
     rows += [
-        (tell.say("Detector"), f"{detector['name']} ({options})" if options else str(detector["name"])),
-        (tell.say("Fingerprint of the detector"), str(detector["fingerprint"])[:32]),
+        (language.say("Detector"), f"{detector['name']} ({options})" if options else str(detector["name"])),
+        (language.say("Fingerprint of the detector"), str(detector["fingerprint"])[:32]),
         (
-            tell.say("Healthy maps"),
-            tell.say(
+            language.say("Healthy maps"),
+            language.say(
                 "{maps}, worth {effective:.0f} independent ones",
                 maps=about["healthy"]["maps"],
                 effective=about["healthy"]["effective"],
@@ -141,8 +143,8 @@ def data_and_versions(data: Data, about: Data, tell: Language) -> list[Block]:
     if threshold is not None:
         rows.append(
             (
-                tell.say("Threshold of the detector's score"),
-                tell.say(
+                language.say("Threshold of the detector's score"),
+                language.say(
                     "{value:.4g}, for {rate:.3g} false alarms per map (95 %: {low:.2g} to {high:.2g})",
                     value=threshold["value"],
                     rate=threshold["false_alarm_rate"],
@@ -152,13 +154,13 @@ def data_and_versions(data: Data, about: Data, tell: Language) -> list[Block]:
             )
         )
     if data.get("state"):
-        rows.append((tell.say("State file"), f"{data['state']['file']}: {data['state']['records']}"))
-    rows.append((tell.say("Versions"), ", ".join(f"{name} {v}" for name, v in about["versions"].items())))
-    note = tell.say(
+        rows.append((language.say("State file"), f"{data['state']['file']}: {data['state']['records']}"))
+    rows.append((language.say("Versions"), ", ".join(f"{name} {v}" for name, v in about["versions"].items())))
+    note = language.say(
         "The same numbers stand in diagnosis.json and evidence.npz of the run, from which this report was written."
     )
     return [
-        Heading(tell.say("Data and versions")),
+        Heading(language.say("Data and versions")),
         Table(("", ""), tuple(rows)),
         Paragraph(note, small=True),
     ]

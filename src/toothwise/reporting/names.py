@@ -38,35 +38,35 @@ _TESTS = {
 }
 
 
-def axis_name(name: str, tell: Language) -> str:
+def axis_name(name: str, language: Language) -> str:
     """An axis of a map."""
-    return tell.text(_AXES.get(name, name))
+    return language.text(_AXES.get(name, name))
 
 
-def test_name(name: str, tell: Language) -> str:
+def test_name(name: str, language: Language) -> str:
     """A test of a single map."""
-    return tell.text(_TESTS.get(name, name))
+    return language.text(_TESTS.get(name, name))
 
 
-def map_scale(about: Mapping[str, Any], tell: Language) -> str:
+def map_scale(about: Mapping[str, Any], language: Language) -> str:
     """What the colours of a map mean, with the unit."""
-    told = _quantity(str(about["quantity"]), tell)
+    told = _quantity(str(about["quantity"]), language)
     return told if about["unit"] in ("1", "", None) else f"{told} ({about['unit']})"
 
 
-def _quantity(name: str, tell: Language) -> str:
+def _quantity(name: str, language: Language) -> str:
     """A quantity as ``toothwise build`` names it: "rms of difference", "... from healthy"."""
     if name == "unknown":
-        return tell.say("map value")
+        return language.say("map value")
     if name == "deviation from healthy":
-        return tell.say("deviation from the healthy waveform, 1 = chance")
+        return language.say("deviation from the healthy waveform, 1 = chance")
     what, _, signal = name.removesuffix(" from healthy").partition(" of ")
     if what not in _QUANTITIES or signal not in _SIGNALS:
         return name
-    told = tell.say("{quantity} of the {signal}", quantity=_QUANTITIES[what], signal=_SIGNALS[signal])
-    return tell.say("{what}, healthy waveform taken off", what=told) if name.endswith(" from healthy") else told
+    told = language.say("{quantity} of the {signal}", quantity=_QUANTITIES[what], signal=_SIGNALS[signal])
+    return language.say("{what}, healthy waveform taken off", what=told) if name.endswith(" from healthy") else told
 
 
-def record_name(name: object, tell: Language) -> str:
+def record_name(name: object, language: Language) -> str:
     """A record by its name, which often says what it is already."""
-    return str(name) if str(name).startswith("record") else tell.say("record {name}", name=str(name))
+    return str(name) if str(name).startswith("record") else language.say("record {name}", name=str(name))

@@ -22,11 +22,11 @@ _STATES = {
 }
 
 
-def pattern_name(pattern: str, tell: Language) -> str:
+def pattern_name(pattern: str, language: Language) -> str:
     """What kind of damage it looks like."""
-    return tell.text(_PATTERNS[pattern])
+    return language.text(_PATTERNS[pattern])
 
 
-def state_name(state: str, tell: Language) -> str:
+def state_name(state: str, language: Language) -> str:
     """The state of a watch."""
-    return tell.text(_STATES[state])
+    return language.text(_STATES[state])

@@ -10,7 +10,8 @@ from toothwise.diagnosis.run_folder import write_run
 from toothwise.diagnosis.run_watch import WatchedRun, watch_records
 from toothwise.files import atomic_file, write_json
 from toothwise.healthmap.tooth_by_record import RunMaps
-from toothwise.messages import Language, Message, language, messages_from, say
+from toothwise.messages import Language, Message, messages_from, say
+from toothwise.messages import language as language_of
 from toothwise.reporting import figures
 from toothwise.reporting.document import Block, Bullets, Document, Heading, Paragraph, Table, Verdict
 from toothwise.reporting.drawn import drawn
@@ -57,9 +58,9 @@ def _place(maps: RunMaps, record: int) -> Message:
     return say("record {number}, before the test part (day {day})", number=record + 1, day=day)
 
 
-def sentence(maps: RunMaps, run: DetectorRun, tell: Language | None = None) -> str:
-    """The verdict in plain words, in English unless ``tell`` is another language."""
-    return (tell or language("en")).sentences(_sentences(maps, run))
+def sentence(maps: RunMaps, run: DetectorRun, language: Language | None = None) -> str:
+    """The verdict in plain words, in English unless ``language`` is another language."""
+    return (language or language_of("en")).sentences(_sentences(maps, run))
 
 
 def _sentences(maps: RunMaps, run: DetectorRun) -> list[Message]:
@@ -97,66 +98,66 @@ def _watched(maps: RunMaps, runs: list[DetectorRun]) -> WatchedRun | None:
     return watch_records(maps, scan.detector, prediction=scan.diagnosis.prediction)
 
 
-def _sequence(d: dict[str, Any], maps: RunMaps, tell: Language) -> list[Block]:
+def _sequence(d: dict[str, Any], maps: RunMaps, language: Language) -> list[Block]:
     """What watching the records one after another says, for the first screen."""
     places = {str(name): _place(maps, k) for k, name in enumerate(maps.records.name)}
     d = renamed(d, places, {}, whole=True)
-    rows = [(tell.say("State"), f"{state_name(d['state'], tell)}: {pattern_name(d['pattern'], tell)}")]
+    rows = [(language.say("State"), f"{state_name(d['state'], language)}: {pattern_name(d['pattern'], language)}")]
     if d["alarm"]["first_record"] is not None:
-        told = tell.say(
+        told = language.say(
             "{record}, of {what}; {episodes} in all",
             record=d["alarm"]["first_record"],
             what=d["messages"]["began_with"][0],
             episodes=d["alarm"]["episodes"],
         )
-        rows.append((tell.say("First alarm"), told))
+        rows.append((language.say("First alarm"), told))
     if d["onset_record"] is not None:
         low, high = d["onset_interval_records"]
-        told = tell.say("{record}; 95 %: {low} to {high}", record=d["onset_record"], low=low, high=high)
-        rows.append((tell.say("Onset"), told))
+        told = language.say("{record}; 95 %: {low} to {high}", record=d["onset_record"], low=low, high=high)
+        rows.append((language.say("Onset"), told))
     g = d["growth"]
     if g is not None:
         low, high = g["interval"]
-        told = tell.say(
+        told = language.say(
             "x {value:.2f} per 100 records ({low:.2f} to {high:.2f})", value=g["per_100"], low=low, high=high
         )
-        rows.append((tell.say("Growth (95 %)"), f"{told}; {tell.text(g['messages']['why'][0])}"))
+        rows.append((language.say("Growth (95 %)"), f"{told}; {language.text(g['messages']['why'][0])}"))
     rows += [
-        (tell.say("Confidence"), tell.sentences(d["messages"]["confidence"])),
-        (tell.say("Next"), tell.sentences(d["messages"]["next_look"])),
+        (language.say("Confidence"), language.sentences(d["messages"]["confidence"])),
+        (language.say("Next"), language.sentences(d["messages"]["next_look"])),
     ]
-    verdict = tell.sentences(d["messages"]["verdict"])
-    return [Paragraph(verdict, lead=tell.say("Watched record by record (scan):")), Table(("", ""), tuple(rows))]
+    verdict = language.sentences(d["messages"]["verdict"])
+    return [Paragraph(verdict, lead=language.say("Watched record by record (scan):")), Table(("", ""), tuple(rows))]
 
 
-def _table(facts: dict[str, dict[str, Any]], tell: Language) -> Table:
+def _table(facts: dict[str, dict[str, Any]], language: Language) -> Table:
     def show(value: Any) -> str:
-        return tell.say("never") if value is None else str(value)
+        return language.say("never") if value is None else str(value)
 
     head = (
-        tell.say("Detector"),
-        tell.say("Tooth"),
-        tell.say("first sustained"),
-        tell.say("consistent"),
-        tell.say("false alarms on held-out healthy records"),
-        tell.say("days 19-20 flagged"),
-        tell.say("seconds"),
+        language.say("Detector"),
+        language.say("Tooth"),
+        language.say("first sustained"),
+        language.say("consistent"),
+        language.say("false alarms on held-out healthy records"),
+        language.say("days 19-20 flagged"),
+        language.say("seconds"),
     )
     rows = []
     for name, entry in facts.items():
         low, high = entry["false_alarm_rate_interval"]
         flagged = entry["flagged_days_19_20"]
-        rate = tell.say(
+        rate = language.say(
             "{rate:.1%} (95 %: {low:.1%} to {high:.1%})", rate=entry["false_alarm_rate"], low=low, high=high
         )
         rows.append(
             (
                 name,
-                show(entry["tooth"]) if "tooth" in entry else tell.say("names none"),
+                show(entry["tooth"]) if "tooth" in entry else language.say("names none"),
                 show(entry["first_sustained"]),
                 show(entry["consistent"]),
                 rate,
-                tell.say("fitted on them") if flagged is None else f"{flagged:.1%}",
+                language.say("fitted on them") if flagged is None else f"{flagged:.1%}",
                 f"{entry['seconds']:.1f}",
             )
         )
@@ -185,7 +186,7 @@ def write_report(
         code: of the language of the report.
     """
     skipped = skipped or {}
-    tell = language(code)
+    language = language_of(code)
     facts = summary(maps, protocol, runs, indicators, skipped)
     watched = _watched(maps, runs)
     facts["watched"] = None
@@ -194,9 +195,9 @@ def write_report(
         data, evidence = watched.for_report()
         facts["watched"] = data["diagnosis"]
         one = messages_from(data["explained_map"])
-        more = explanation_of(one, evidence.explained[0], evidence.about, tell, several=True, in_sequence=True)
+        more = explanation_of(one, evidence.explained[0], evidence.about, language, several=True, in_sequence=True)
         write_run(folder / "watched", data, evidence)
-    page = to_html(_document(maps, protocol, runs, facts, more, tell))
+    page = to_html(_document(maps, protocol, runs, facts, more, language))
     with atomic_file(folder / "report.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
     write_json(folder / "diagnosis.json", facts)
@@ -209,7 +210,7 @@ def _document(
     runs: list[DetectorRun],
     facts: dict[str, Any],
     more: list[Block],
-    tell: Language,
+    language: Language,
 ) -> Document:
     best = next(run for run in runs if run.name == facts["recommended"])
     tooth = best.diagnosis.tooth_at(best.consistent if best.consistent is not None else best.first_sustained)
@@ -217,35 +218,35 @@ def _document(
     quiet = best.first_sustained is None
     first: list[Block] = [
         Verdict(
-            sentence(maps, best, tell),
-            state_name("quiet" if quiet else "alarm", tell),
+            sentence(maps, best, language),
+            state_name("quiet" if quiet else "alarm", language),
             "quiet" if quiet else "alarm",
         ),
-        Paragraph(tell.say("Detector: {name}, fitted on days {days} only.", name=best.name, days=days), small=True),
+        Paragraph(language.say("Detector: {name}, fitted on days {days} only.", name=best.name, days=days), small=True),
         drawn(
-            tell.say("Tooth by record. A damaged tooth is a horizontal line from its onset."),
+            language.say("Tooth by record. A damaged tooth is a horizontal line from its onset."),
             figures.overview_figure,
             maps,
             best,
-            tell,
+            language,
         ),
         drawn(
-            tell.say("Score of every record and the threshold; shaded: records fitted on."),
+            language.say("Score of every record and the threshold; shaded: records fitted on."),
             figures.alarm_figure,
             maps,
             best,
-            tell,
+            language,
         ),
     ]
     if facts["watched"] is not None:
-        first += _sequence(messages_from(facts["watched"]), maps, tell)
-    trend = tell.say("A rising line that leaves the others is damage; all rising together is not.")
+        first += _sequence(messages_from(facts["watched"]), maps, language)
+    trend = language.say("A rising line that leaves the others is damage; all rising together is not.")
     rest: list[Block] = [
-        drawn(trend, figures.trend_figure, maps, tooth, tell),
-        Heading(tell.say("Every detector, and classical indicators under the same rules")),
-        _table(facts["detectors"] | facts["indicators"], tell),
+        drawn(trend, figures.trend_figure, maps, tooth, language),
+        Heading(language.say("Every detector, and classical indicators under the same rules")),
+        _table(facts["detectors"] | facts["indicators"], language),
         Paragraph(
-            tell.say(
+            language.say(
                 "Record numbers count the test part from 1; 0 = before it. First sustained: record number {run} in a "
                 "row above the threshold. Consistent: above it from there to the end. Thresholds are chosen for "
                 "{rate:.0%} false alarms per record on held-out healthy records.",
@@ -256,58 +257,58 @@ def _document(
         ),
     ]
     for name, why in facts["skipped"].items():
-        rest.append(Paragraph(tell.say("{name} was skipped: {why}", name=name, why=why), small=True))
+        rest.append(Paragraph(language.say("{name} was skipped: {why}", name=name, why=why), small=True))
     for run in runs:
         rest.append(Heading(run.name))
         if run is not best:
-            caption = tell.say("Scores of {name}.", name=run.name)
-            rest.append(drawn(caption, figures.alarm_figure, maps, run, tell))
-        caption = tell.say("Where {name} sees the anomaly.", name=run.name)
-        rest.append(drawn(caption, figures.anomaly_figure, maps, run, tell))
+            caption = language.say("Scores of {name}.", name=run.name)
+            rest.append(drawn(caption, figures.alarm_figure, maps, run, language))
+        caption = language.say("Where {name} sees the anomaly.", name=run.name)
+        rest.append(drawn(caption, figures.anomaly_figure, maps, run, language))
     rest += more
-    turned = tell.say("Records start at a random tooth and are turned onto those before them.")
+    turned = language.say("Records start at a random tooth and are turned onto those before them.")
     rest += [
-        Heading(tell.say("What this rests on")),
-        drawn(turned, figures.alignment_figure, maps, tell),
-        Bullets(tuple(_limits(maps, protocol, best, facts, tell))),
+        Heading(language.say("What this rests on")),
+        drawn(turned, figures.alignment_figure, maps, language),
+        Bullets(tuple(_limits(maps, protocol, best, facts, language))),
         Paragraph(", ".join(f"{name} {version}" for name, version in facts["versions"].items()), small=True),
     ]
-    subtitle = tell.say(
+    subtitle = language.say(
         "{source}; {records} records, {teeth} teeth",
         source=maps.records.source,
         records=len(maps.records),
         teeth=maps.records.teeth,
     )
-    return Document(tell.say("Gear tooth diagnosis"), subtitle, tell.code, first, rest)
+    return Document(language.say("Gear tooth diagnosis"), subtitle, language.code, first, rest)
 
 
 def _limits(
-    maps: RunMaps, protocol: RunProtocol, best: DetectorRun, facts: dict[str, Any], tell: Language
+    maps: RunMaps, protocol: RunProtocol, best: DetectorRun, facts: dict[str, Any], language: Language
 ) -> list[str]:
     items = [
-        tell.say(
+        language.say(
             "Tooth 0 begins at the first sample of the first record. A planet tooth meets the sun and the ring half a "
             "revolution apart: where tooth t is named, damage seen through the other contact would be tooth t + "
             "{half:g} (to a neighbour, either way).",
             half=maps.records.teeth / 2,
         ),
-        tell.say(
+        language.say(
             "Tooth found without any detector, by the largest rise of residual RMS over the last ten records: {tooth}.",
             tooth=facts["tooth_at_failure"],
         ),
-        tell.say(
+        language.say(
             "The threshold rests on {windows} healthy windows, worth {independent:.1f} independent ones: the interval "
             "of its false alarm rate is wide, and only more healthy days narrow it.",
             windows=best.threshold.n,
             independent=best.threshold.n_effective,
         ),
-        tell.say(
+        language.say(
             "{unsure} of {records} records could not be turned with confidence (correlation less than 0.05 above the "
             "next best turn).",
             unsure=int((maps.alignment.confidence[1:] < 0.05).sum()),
             records=len(maps.records),
         ),
-        tell.say(
+        language.say(
             "The alignment, scaling and score of a record use that record and earlier ones only. Records of the "
             "healthy days ({days}) are fitted on.",
             days=", ".join(map(str, protocol.maps.healthy_days)),
@@ -315,7 +316,7 @@ def _limits(
     ]
     if best.detector.options.get("clip") is not None:
         items.append(
-            tell.say(
+            language.say(
                 "The score of {name} levels off: a pixel counts with at most {clip:g} standard deviations. How far "
                 "damage has grown is read from the trend of the tooth, not from the score.",
                 name=best.name,
@@ -323,5 +324,5 @@ def _limits(
             )
         )
     if maps.records.truth:
-        items.insert(0, tell.say("This run is simulated; what was put in: {truth}.", truth=str(maps.records.truth)))
+        items.insert(0, language.say("This run is simulated; what was put in: {truth}.", truth=str(maps.records.truth)))
     return items

@@ -13,20 +13,22 @@ __all__ = ["of_one_sensor", "sensor_note", "sensors_row"]
 Data = Mapping[str, Any]
 
 
-def of_one_sensor(data: Data, tell: Language) -> str:
+def of_one_sensor(data: Data, language: Language) -> str:
     """What a map's caption says of its sensor; "" where there is one."""
     if "sensors" not in data:
         return ""
     told = data["sensors"]
-    return " " + tell.say("Sensor {sensor}, one of {count} fused.", sensor=told["explained"], count=len(told["fused"]))
+    return " " + language.say(
+        "Sensor {sensor}, one of {count} fused.", sensor=told["explained"], count=len(told["fused"])
+    )
 
 
-def sensor_note(data: Data, tell: Language) -> list[Block]:
+def sensor_note(data: Data, language: Language) -> list[Block]:
     """The same before an explanation, with what it means."""
     if "sensors" not in data:
         return []
     told = data["sensors"]
-    note = tell.say(
+    note = language.say(
         "The verdict fuses {count} sensors: {names}. This map, and all that explains it below, is of sensor {sensor} "
         "alone.",
         count=len(told["fused"]),
@@ -36,6 +38,6 @@ def sensor_note(data: Data, tell: Language) -> list[Block]:
     return [Paragraph(note)]
 
 
-def sensors_row(data: Data, tell: Language) -> list[tuple[str, str]]:
+def sensors_row(data: Data, language: Language) -> list[tuple[str, str]]:
     """A row of the table of data."""
-    return [(tell.say("Sensors"), ", ".join(data["sensors"]["fused"]))] if "sensors" in data else []
+    return [(language.say("Sensors"), ", ".join(data["sensors"]["fused"]))] if "sensors" in data else []

@@ -32,91 +32,92 @@ def gears_of(about: Data) -> tuple[str, str]:
     return gear_of(rows, "driving"), gear_of(columns, "driven")
 
 
-def sequence_first(data: Data, evidence: RunEvidence, tell: Language, *, numbered: bool = False) -> list[Block]:
+def sequence_first(data: Data, evidence: RunEvidence, language: Language, *, numbered: bool = False) -> list[Block]:
     """Verdict, what to do, facts, the map, and the alarm timeline; ``numbered``: records are told by numbers."""
     d = data["diagnosis"]
     verdict, *more = d["messages"]["verdict"]
-    label = state_name(d["state"], tell)
+    label = state_name(d["state"], language)
     if d["state"] in ("alarm", "warning"):
-        label = f"{label} · {_pattern(d, tell)}"
+        label = f"{label} · {_pattern(d, language)}"
     pictures: list[Picture] = []
     for why in evidence.explained[:1]:
         one = data["explained_map"]
         pictures.append(
             drawn(
-                map_caption(one, record_name(one["record"], tell), evidence.about, tell) + of_one_sensor(data, tell),
+                map_caption(one, record_name(one["record"], language), evidence.about, language)
+                + of_one_sensor(data, language),
                 map_figure,
                 why,
                 one["lines"],
                 evidence.about,
-                tell,
+                language,
             )
         )
     if evidence.sequence is not None:
-        caption = tell.say(
+        caption = language.say(
             "Alarm timeline: evidence summed over the records (CUSUM), in standard deviations of healthy records. A "
             "warning or an alarm begins where it reaches the line of that name."
         )
         if d["onset"] is not None:
-            caption += " " + tell.say("Shaded: when the change began.")
+            caption += " " + language.say("Shaded: when the change began.")
         if numbered:
-            caption += " " + tell.say("Records are numbered from 1; their names stand at the end.")
+            caption += " " + language.say("Records are numbered from 1; their names stand at the end.")
         gears = gears_of(evidence.about)
-        pictures.append(drawn(caption, timeline_figure, d, evidence.sequence, gears, tell))
+        pictures.append(drawn(caption, timeline_figure, d, evidence.sequence, gears, language))
     return [
-        Verdict(tell.sentences([verdict]), label, _TONES[d["state"]], tell.sentences(more)),
-        Paragraph(tell.sentences(d["messages"]["next_look"]), lead=tell.say("What to do:")),
-        Facts(_facts(d, tell)),
+        Verdict(language.sentences([verdict]), label, _TONES[d["state"]], language.sentences(more)),
+        Paragraph(language.sentences(d["messages"]["next_look"]), lead=language.say("What to do:")),
+        Facts(_facts(d, language)),
         Pictures(tuple(pictures)),
-        Paragraph(tell.sentences(d["messages"]["confidence"]), lead=tell.say("How sure:")),
+        Paragraph(language.sentences(d["messages"]["confidence"]), lead=language.say("How sure:")),
     ]
 
 
-def _pattern(d: Data, tell: Language) -> str:
+def _pattern(d: Data, language: Language) -> str:
     if d["pattern"] == "whole gear" and not d["teeth"] and d["state"] == "alarm" and "tooth" in (d["began_with"] or ""):
-        return tell.say("Whole gear, after one tooth")
-    return pattern_name(d["pattern"], tell)
+        return language.say("Whole gear, after one tooth")
+    return pattern_name(d["pattern"], language)
 
 
-def _facts(d: Data, tell: Language) -> tuple[tuple[str, str], ...]:
+def _facts(d: Data, language: Language) -> tuple[tuple[str, str], ...]:
     facts: list[tuple[str, str]] = []
     if d["teeth"]:
-        named = ", ".join(tell.text(tooth_of(t["gear"], t["tooth"])) for t in d["teeth"][:4])
-        facts.append((tell.say("Tooth"), named))
+        named = ", ".join(language.text(tooth_of(t["gear"], t["tooth"])) for t in d["teeth"][:4])
+        facts.append((language.say("Tooth"), named))
     if d["contrast"] is not None:
         low, high = d["contrast_interval"]
-        now = tell.say("{value:.2f} x healthy ({low:.2f} to {high:.2f})", value=d["contrast"], low=low, high=high)
-        facts.append((tell.say("Level of the tooth now (95 %)"), now))
+        now = language.say("{value:.2f} x healthy ({low:.2f} to {high:.2f})", value=d["contrast"], low=low, high=high)
+        facts.append((language.say("Level of the tooth now (95 %)"), now))
     elif d["state"] in ("alarm", "warning"):
-        facts.append((tell.say("Level now"), tell.say("{value:.2f} x healthy", value=d["level_change"])))
+        facts.append((language.say("Level now"), language.say("{value:.2f} x healthy", value=d["level_change"])))
     if d["onset_record"] is not None:
         low, high = d["onset_interval_records"]
-        since = tell.say("{record} ({low} to {high})", record=d["onset_record"], low=low, high=high)
-        facts.append((tell.say("Began at record (95 %)"), since))
+        since = language.say("{record} ({low} to {high})", record=d["onset_record"], low=low, high=high)
+        facts.append((language.say("Began at record (95 %)"), since))
     if d["alarm"]["first_record"] is not None:
-        first = record_name(d["alarm"]["first_record"], tell)
-        told = tell.say("{record}: {what}", record=first, what=d["messages"]["began_with"][0])
-        facts.append((tell.say("First alarm"), told))
+        first = record_name(d["alarm"]["first_record"], language)
+        told = language.say("{record}: {what}", record=first, what=d["messages"]["began_with"][0])
+        facts.append((language.say("First alarm"), told))
     g = d["growth"]
     if g is not None:
         low, high = g["interval"]
-        grows = tell.say(
+        grows = language.say(
             "x {value:.2f} per 100 records ({low:.2f} to {high:.2f})", value=g["per_100"], low=low, high=high
         )
-        facts.append((tell.say("Growth (95 %)"), grows))
-        facts.append((tell.say("Outlook"), outlook(g, tell)))
+        facts.append((language.say("Growth (95 %)"), grows))
+        facts.append((language.say("Outlook"), outlook(g, language)))
     if not facts:
-        facts.append((tell.say("Records judged"), str(d["judged"])))
-        facts.append((tell.say("Level now"), tell.say("{value:.2f} x healthy", value=d["level_change"])))
+        facts.append((language.say("Records judged"), str(d["judged"])))
+        facts.append((language.say("Level now"), language.say("{value:.2f} x healthy", value=d["level_change"])))
     return tuple(facts)
 
 
-def outlook(g: Data, tell: Language) -> str:
+def outlook(g: Data, language: Language) -> str:
     """When the level is reached, or why that is not said."""
     if g["reached"] is None:
-        return tell.sentences(g["messages"]["why"])
+        return language.sentences(g["messages"]["why"])
     low, high = g["reached_interval"]
-    return tell.say(
+    return language.say(
         "{level:g} x healthy in {best:.0f} records ({low:.0f} to {high:.0f})",
         level=g["level"],
         best=g["reached"],
@@ -125,68 +126,72 @@ def outlook(g: Data, tell: Language) -> str:
     )
 
 
-def sequence_evidence_blocks(data: Data, evidence: RunEvidence, tell: Language) -> list[Block]:
+def sequence_evidence_blocks(data: Data, evidence: RunEvidence, language: Language) -> list[Block]:
     """Tooth by record, the trend, the rules, and what happened on the way."""
     d, s = data["diagnosis"], evidence.sequence
-    blocks: list[Block] = [Heading(tell.say("Evidence"))]
+    blocks: list[Block] = [Heading(language.say("Evidence"))]
     if s is not None:
-        caption = tell.say(
+        caption = language.say(
             "Every tooth over the records: a damaged tooth is a line that begins at its onset (dotted); all teeth "
             "together are wear, or another load, speed or sensor."
         )
-        blocks.append(drawn(caption, teeth_figure, d, s, evidence.about, tell))
+        blocks.append(drawn(caption, teeth_figure, d, s, evidence.about, language))
         if d["teeth"] or d["growth"] is not None:
-            blocks.append(drawn(_trend_caption(d, tell), trend_figure, d, s, tell))
-    blocks += [Heading(tell.say("What the rules say"), 3), _rules(data, tell), _about_rules(tell)]
+            blocks.append(drawn(_trend_caption(d, language), trend_figure, d, s, language))
+    blocks += [Heading(language.say("What the rules say"), 3), _rules(data, language), _about_rules(language)]
     if d["began_with"] is not None:
-        began = tell.sentences([tell.say("The first alarm was about {what}.", what=d["messages"]["began_with"][0])])
+        began = language.sentences(
+            [language.say("The first alarm was about {what}.", what=d["messages"]["began_with"][0])]
+        )
         blocks.append(Paragraph(began))
     if d["contrast"] is not None:
-        along = tell.text(d["messages"]["contrast_along"][0])
+        along = language.text(d["messages"]["contrast_along"][0])
         blocks.append(
             Paragraph(
-                tell.say("The level of the tooth now is the mean of the last ten records along {along}.", along=along)
+                language.say(
+                    "The level of the tooth now is the mean of the last ten records along {along}.", along=along
+                )
             )
         )
-    blocks += _happened(d, tell)
+    blocks += _happened(d, language)
     return blocks
 
 
-def _trend_caption(d: Data, tell: Language) -> str:
+def _trend_caption(d: Data, language: Language) -> str:
     g = d["growth"]
     if g is None:
-        return tell.say("The trend of the tooth in question.")
-    return tell.sentences([tell.say("The trend: {why}.", why=g["messages"]["why"][0])])
+        return language.say("The trend of the tooth in question.")
+    return language.sentences([language.say("The trend: {why}.", why=g["messages"]["why"][0])])
 
 
-def _rules(data: Data, tell: Language) -> Table:
+def _rules(data: Data, language: Language) -> Table:
     d = data["diagnosis"]
     names = {
-        "warning": tell.say("warning (CUSUM)"),
-        "alarm": tell.say("alarm (CUSUM)"),
-        "row": tell.say("cross-check: {run} in a row", run=data["settings"]["run"]),
-        "bound": tell.say("cross-check: proven bound (e-detector)"),
+        "warning": language.say("warning (CUSUM)"),
+        "alarm": language.say("alarm (CUSUM)"),
+        "row": language.say("cross-check: {run} in a row", run=data["settings"]["run"]),
+        "bound": language.say("cross-check: proven bound (e-detector)"),
     }
     rows = []
     for key, name in names.items():
         rule = d[key]
-        between = tell.say("a bound")
+        between = language.say("a bound")
         if rule["interval"] is not None:
-            between = tell.say("{low:.2g} to {high:.2g}", low=rule["interval"][0], high=rule["interval"][1])
+            between = language.say("{low:.2g} to {high:.2g}", low=rule["interval"][0], high=rule["interval"][1])
         rows.append((name, str(rule["first_record"] or "-"), str(rule["episodes"]), f"{rule['stated']:g}", between))
     head = (
-        tell.say("Rule"),
-        tell.say("first at record"),
-        tell.say("episodes"),
-        tell.say("false alarms stated per 1,000"),
-        tell.say("as healthy records show (95 %)"),
+        language.say("Rule"),
+        language.say("first at record"),
+        language.say("episodes"),
+        language.say("false alarms stated per 1,000"),
+        language.say("as healthy records show (95 %)"),
     )
     return Table(head, tuple(rows), frozenset({2, 3}))
 
 
-def _about_rules(tell: Language) -> Paragraph:
+def _about_rules(language: Language) -> Paragraph:
     return Paragraph(
-        tell.say(
+        language.say(
             "Warning and alarm sum evidence over the records (CUSUM). Two other rules check them: one asks for several "
             "records in a row above a height; the e-detector is slower, but its false alarms have a proven bound. An "
             "episode is one signal of a rule from its beginning to its end. Stated is the rate that a rule is set for; "
@@ -196,19 +201,21 @@ def _about_rules(tell: Language) -> Paragraph:
     )
 
 
-def _happened(d: Data, tell: Language) -> list[Block]:
+def _happened(d: Data, language: Language) -> list[Block]:
     blocks: list[Block] = []
     if d["transients"]:
         shown = ", ".join(d["transients"][:8]) + (" ..." if len(d["transients"]) > 8 else "")
-        text = tell.say(
+        text = language.say(
             "Transients in time, no alarm, in {count} records: {records}.", count=len(d["transients"]), records=shown
         )
         blocks.append(Paragraph(text))
     for reset in d["resets"]:
-        after = record_name(reset["after"], tell) if reset["after"] is not None else tell.say("the beginning")
-        text = tell.say("New baseline after {record}: {reason}.", record=after, reason=reset["reason"])
+        after = record_name(reset["after"], language) if reset["after"] is not None else language.say("the beginning")
+        text = language.say("New baseline after {record}: {reason}.", record=after, reason=reset["reason"])
         blocks.append(Paragraph(text))
     if d["unjudged"]:
-        text = tell.say("{count} records could not be judged: their condition has no baseline.", count=d["unjudged"])
+        text = language.say(
+            "{count} records could not be judged: their condition has no baseline.", count=d["unjudged"]
+        )
         blocks.append(Paragraph(text))
     return blocks

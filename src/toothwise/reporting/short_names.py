@@ -62,12 +62,14 @@ def with_short_names(data: Data, evidence: RunEvidence) -> tuple[Data, RunEviden
     return told, replace(evidence, explained=explained, sequence=short), used
 
 
-def names_table(used: Mapping[str, str], tell: Language) -> list[Block]:
+def names_table(used: Mapping[str, str], language: Language) -> list[Block]:
     """Which record is which, in time order; nothing where no name was replaced."""
     if not used:
         return []
     rows = tuple((number, name) for name, number in sorted(used.items(), key=lambda item: int(item[1])))
     return [
-        Paragraph(tell.say("Records are told by their number in the sequence, from 1. Those named in this report:")),
-        Table((tell.say("Record"), tell.say("Name in the data")), rows, frozenset({0})),
+        Paragraph(
+            language.say("Records are told by their number in the sequence, from 1. Those named in this report:")
+        ),
+        Table((language.say("Record"), language.say("Name in the data")), rows, frozenset({0})),
     ]

@@ -24,12 +24,12 @@ from toothwise.serving.access import allowed_hosts
 from toothwise.serving.batching import Batcher
 from toothwise.serving.bodies import Recordings
 from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES
-from toothwise.serving.gateway import Gateway, refusal_body
-from toothwise.serving.intake import Intake
-from toothwise.serving.limits import Limits, Refusal
+from toothwise.serving.limits import ApiError, Limits
 from toothwise.serving.metrics import Metrics
 from toothwise.serving.report import report_of
+from toothwise.serving.request_reader import RequestReader
 from toothwise.serving.schemas import Answers, Health, Model, batch_body, diagnose_body, refusals
+from toothwise.serving.security import SecurityMiddleware, refusal_body
 from toothwise.serving.service import Job, Service
 from toothwise.serving.web_page import page_files
 
@@ -48,14 +48,14 @@ class Settings:
         host: address that is listened on.
         token: that is asked for, or None.
         config: fields of MapConfig, for recordings.
-        baseline: healthy waveform that is taken off recordings, or None.
+        waveform: healthy waveform that is taken off recordings, or None.
     """
 
     limits: Limits = field(default_factory=Limits)
     host: str = "127.0.0.1"
     token: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
-    baseline: Path | None = None
+    waveform: Path | None = None
 
 
 def create_app(service: Service, settings: Settings | None = None) -> FastAPI:
@@ -81,8 +81,8 @@ def create_app(service: Service, settings: Settings | None = None) -> FastAPI:
         return answers
 
     batcher: Batcher[Job, list[dict[str, Any]]] = Batcher(work, len, most=limits.batch, gather=limits.gather)
-    recordings = Recordings(Path(folder.name), settings.config, settings.baseline)
-    intake = Intake(service, limits, recordings, metrics.inside.set)
+    recordings = Recordings(Path(folder.name), settings.config, settings.waveform)
+    intake = RequestReader(service, limits, recordings, metrics.inside.set)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -106,7 +106,7 @@ def create_app(service: Service, settings: Settings | None = None) -> FastAPI:
     _add_diagnosis(app, service, limits, intake, batcher)
     _add_errors(app, metrics)
     app.add_middleware(
-        Gateway,
+        SecurityMiddleware,
         metrics=metrics,
         token=settings.token,
         hosts=allowed_hosts(settings.host),
@@ -127,7 +127,7 @@ def _add_pages(app: FastAPI, pages: dict[str, tuple[bytes, str]]) -> None:
 
 
 def _add_state(
-    app: FastAPI, service: Service, limits: Limits, metrics: Metrics, intake: Intake, batcher: Batcher[Any, Any]
+    app: FastAPI, service: Service, limits: Limits, metrics: Metrics, intake: RequestReader, batcher: Batcher[Any, Any]
 ) -> None:
     about = service.about() | {
         "limits": asdict(limits),
@@ -174,14 +174,14 @@ def _only(status: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _add_diagnosis(
-    app: FastAPI, service: Service, limits: Limits, intake: Intake, batcher: Batcher[Job, list[dict[str, Any]]]
+    app: FastAPI, service: Service, limits: Limits, intake: RequestReader, batcher: Batcher[Job, list[dict[str, Any]]]
 ) -> None:
     refused = refusals(400, 408, 413, 415, 422, 429, 503)
 
     async def submitted(job: Job) -> list[dict[str, Any]]:
         return await batcher.submit(job)
 
-    async def answers(jobs: list[Job | Refusal]) -> list[dict[str, Any]]:
+    async def answers(jobs: list[Job | ApiError]) -> list[dict[str, Any]]:
         """Of every job in order; a refusal stands in its place."""
         try:
             async with asyncio.timeout(limits.seconds):
@@ -189,15 +189,15 @@ def _add_diagnosis(
                     *(submitted(job) for job in jobs if isinstance(job, Job)), return_exceptions=True
                 )
         except TimeoutError:
-            raise Refusal(503, "busy", f"the answer would take more than {limits.seconds:g} s", retry=5) from None
+            raise ApiError(503, "busy", f"the answer would take more than {limits.seconds:g} s", retry=5) from None
         scored, out = iter(found), []
         for k, job in enumerate(jobs):
             answer = next(scored) if isinstance(job, Job) else job
             if isinstance(answer, list):
                 out += answer
-            elif len(jobs) > 1 and isinstance(answer, Refusal | ToothwiseError):
+            elif len(jobs) > 1 and isinstance(answer, ApiError | ToothwiseError):
                 name = job.records[0] if isinstance(job, Job) else f"map {k}"
-                code = answer.code if isinstance(answer, Refusal) else "invalid"
+                code = answer.code if isinstance(answer, ApiError) else "invalid"
                 out.append({"record": name, "error": {"code": code, "message": str(answer)}})
             else:
                 raise answer
@@ -224,7 +224,7 @@ def _add_diagnosis(
     async def batch(request: Request) -> JSONResponse:
         with intake.place():
             jobs = await intake.jobs(request, many=True, form=False)
-            if len(jobs) == 1 and isinstance(jobs[0], Refusal):
+            if len(jobs) == 1 and isinstance(jobs[0], ApiError):
                 return JSONResponse({"results": [_failed("map 0", jobs[0])]})
             return JSONResponse({"results": await answers(jobs)})
 
@@ -242,40 +242,40 @@ def _add_diagnosis(
                 async with asyncio.timeout(limits.seconds):
                     page = await intake.aside(partial(report_of, jobs, service))
             except TimeoutError:
-                raise Refusal(503, "busy", f"the report would take more than {limits.seconds:g} s", retry=5) from None
+                raise ApiError(503, "busy", f"the report would take more than {limits.seconds:g} s", retry=5) from None
             name = {"content-disposition": 'attachment; filename="toothwise-report.html"'}
             return Response(page, media_type="text/html", headers=name)
 
 
-def _failed(record: str, refusal: Refusal) -> dict[str, Any]:
+def _failed(record: str, refusal: ApiError) -> dict[str, Any]:
     return {"record": record, "error": {"code": refusal.code, "message": refusal.message}}
 
 
 def _add_errors(app: FastAPI, metrics: Metrics) -> None:
-    def told(refusal: Refusal) -> Response:
+    def told(refusal: ApiError) -> Response:
         metrics.refused.labels(refusal.code).inc()
         headers = {} if refusal.retry is None else {"retry-after": str(refusal.retry)}
         return Response(refusal_body(refusal), refusal.status, headers, "application/json")
 
-    @app.exception_handler(Refusal)
-    async def refused(request: Request, error: Refusal) -> Response:
+    @app.exception_handler(ApiError)
+    async def refused(request: Request, error: ApiError) -> Response:
         del request
         return told(error)
 
     @app.exception_handler(ToothwiseError)
     async def unsuitable(request: Request, error: ToothwiseError) -> Response:
         del request
-        return told(Refusal(422, "invalid", str(error)))
+        return told(ApiError(422, "invalid", str(error)))
 
     @app.exception_handler(HTTPException)
     async def no_such(request: Request, error: HTTPException) -> Response:
         del request
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
-        answer = told(Refusal(error.status_code, code, str(error.detail)))
+        answer = told(ApiError(error.status_code, code, str(error.detail)))
         answer.headers.update(error.headers or {})
         return answer
 
     @app.exception_handler(Exception)
     async def defect(request: Request, error: Exception) -> Response:
         _log.error("%s: %s", request.url.path, type(error).__name__, exc_info=error)
-        return told(Refusal(500, "internal", "a defect of the service; its log tells more"))
+        return told(ApiError(500, "internal", "a defect of the service; its log tells more"))

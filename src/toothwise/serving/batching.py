@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
-from toothwise.serving.limits import Refusal
+from toothwise.serving.limits import ApiError
 
 __all__ = ["Batcher"]
 
@@ -63,7 +63,7 @@ class Batcher(Generic[Item, Answer]):
             Refusal: 503, the service is shutting down.
         """
         if not self.alive:
-            raise Refusal(503, "busy", "the service is shutting down", retry=5)
+            raise ApiError(503, "busy", "the service is shutting down", retry=5)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._arrived.set()

@@ -15,7 +15,7 @@ import numpy as np
 from toothwise.errors import InputError, ToothwiseError
 from toothwise.healthmap.core import gear_from_json
 from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES, decode_map, decode_record, suffix_of, unreadable
-from toothwise.serving.limits import Limits, Refusal
+from toothwise.serving.limits import ApiError, Limits
 from toothwise.serving.service import INCLUDE, Job, Service
 
 __all__ = ["Recordings", "Upload", "job_of_files", "jobs_of_json"]
@@ -38,13 +38,13 @@ class Recordings:
 
     Attributes:
         config: fields of MapConfig.
-        baseline: file of a healthy waveform, or None.
+        waveform: file of a healthy waveform, or None.
         folder: private, for files while they are read.
     """
 
     folder: Path
     config: dict[str, Any] = field(default_factory=dict)
-    baseline: Path | None = None
+    waveform: Path | None = None
 
 
 def parse_json(body: bytes) -> Any:
@@ -55,22 +55,22 @@ def parse_json(body: bytes) -> Any:
     """
 
     def refuse(word: str) -> Any:
-        raise Refusal(400, "bad_request", f"JSON has no {word}: give null for a tooth pair that was not measured")
+        raise ApiError(400, "bad_request", f"JSON has no {word}: give null for a tooth pair that was not measured")
 
     try:
         return json.loads(body.decode("utf-8"), parse_constant=refuse)
     except (ValueError, RecursionError) as error:
-        raise Refusal(400, "bad_request", f"the body is not JSON ({str(error)[:200] or 'too deep'})") from None
+        raise ApiError(400, "bad_request", f"the body is not JSON ({str(error)[:200] or 'too deep'})") from None
 
 
 def _object(data: Any, allowed: Sequence[str], needed: str, what: str) -> dict[str, Any]:
     if not isinstance(data, dict):
-        raise Refusal(422, "invalid", f"{what} must be an object with {needed!r}, but is {_kind(data)}")
+        raise ApiError(422, "invalid", f"{what} must be an object with {needed!r}, but is {_kind(data)}")
     unknown = sorted(set(data) - set(allowed))
     if unknown:
-        raise Refusal(422, "invalid", f"{what} takes {', '.join(allowed)}, but got {unknown[0][:60]!r}")
+        raise ApiError(422, "invalid", f"{what} takes {', '.join(allowed)}, but got {unknown[0][:60]!r}")
     if needed not in data:
-        raise Refusal(422, "invalid", f"{what} lacks {needed!r}")
+        raise ApiError(422, "invalid", f"{what} lacks {needed!r}")
     return data
 
 
@@ -79,7 +79,7 @@ def _kind(data: Any) -> str:
     return names.get(type(data), "a number")
 
 
-def jobs_of_json(body: bytes, service: Service, limits: Limits, *, many: bool) -> list[Job | Refusal]:
+def jobs_of_json(body: bytes, service: Service, limits: Limits, *, many: bool) -> list[Job | ApiError]:
     """One job, or for a batch one for each map: a map that cannot be used is a refusal in its place.
 
     Raises:
@@ -94,29 +94,29 @@ def jobs_of_json(body: bytes, service: Service, limits: Limits, *, many: bool) -
     include = _included(data.get("include", []))
     maps = data["maps"]
     if not isinstance(maps, list) or not maps:
-        raise Refusal(422, "invalid", "maps must be a list of one or more objects with 'values'")
+        raise ApiError(422, "invalid", "maps must be a list of one or more objects with 'values'")
     if len(maps) > limits.max_maps:
-        raise Refusal(413, "too_large", f"{len(maps)} maps, more than {limits.max_maps} in one request")
-    out: list[Job | Refusal] = []
+        raise ApiError(413, "too_large", f"{len(maps)} maps, more than {limits.max_maps} in one request")
+    out: list[Job | ApiError] = []
     for k, item in enumerate(maps):
         try:
             one = _object(item, ("values", "record"), "values", f"map {k}")
             out.append(_job(one, service, limits, include, f"map {k}"))
-        except Refusal as refusal:
+        except ApiError as refusal:
             out.append(refusal)
     return out
 
 
 def _included(words: Any) -> frozenset[str]:
     if not isinstance(words, list) or not all(isinstance(word, str) and word in INCLUDE for word in words):
-        raise Refusal(422, "invalid", f"include must be a list of words among {', '.join(INCLUDE)}")
+        raise ApiError(422, "invalid", f"include must be a list of words among {', '.join(INCLUDE)}")
     return frozenset(words)
 
 
 def _job(data: dict[str, Any], service: Service, limits: Limits, include: frozenset[str], name: str) -> Job:
     record = data.get("record", name)
     if not isinstance(record, str):
-        raise Refusal(422, "invalid", f"record must be a text, but is {_kind(record)}")
+        raise ApiError(422, "invalid", f"record must be a text, but is {_kind(record)}")
     values = _array(data["values"], limits)
     return _checked(service, values[None], (clean(record) or name,), include)
 
@@ -124,21 +124,21 @@ def _job(data: dict[str, Any], service: Service, limits: Limits, include: frozen
 def _array(values: Any, limits: Limits) -> np.ndarray:
     """Rows of numbers and nulls as float64 ``[rows, columns]``."""
     if not isinstance(values, list) or not values or not all(isinstance(row, list) and row for row in values):
-        raise Refusal(422, "invalid", "values must be a list of rows, each a list of numbers (null = not measured)")
+        raise ApiError(422, "invalid", "values must be a list of rows, each a list of numbers (null = not measured)")
     if len({len(row) for row in values}) != 1:
-        raise Refusal(422, "invalid", "values must have rows of one length")
+        raise ApiError(422, "invalid", "values must have rows of one length")
     if len(values) * len(values[0]) > limits.max_values:
-        raise Refusal(413, "too_large", f"values: more than {limits.max_values} numbers")
+        raise ApiError(413, "too_large", f"values: more than {limits.max_values} numbers")
     for row in values:
         for value in row:
             if value is not None and type(value) not in (int, float):
-                raise Refusal(422, "invalid", f"values must be numbers or null, but hold {_kind(value)}")
+                raise ApiError(422, "invalid", f"values must be numbers or null, but hold {_kind(value)}")
     try:
         array = np.array(values, dtype=np.float64)  # null becomes NaN
     except OverflowError:
-        raise Refusal(422, "invalid", "values hold a whole number too large for a float") from None
+        raise ApiError(422, "invalid", "values hold a whole number too large for a float") from None
     if np.isinf(array).any() or np.any(np.abs(array) > np.finfo(np.float32).max):
-        raise Refusal(422, "invalid", "values must be finite and fit a float of 32 bits")
+        raise ApiError(422, "invalid", "values must be finite and fit a float of 32 bits")
     return array
 
 
@@ -146,7 +146,7 @@ def _checked(service: Service, values: np.ndarray, records: tuple[str, ...], inc
     try:
         return Job(service.check(values), records, include)
     except InputError as error:
-        raise Refusal(422, "invalid", str(error)) from None
+        raise ApiError(422, "invalid", str(error)) from None
 
 
 def clean(name: str) -> str:
@@ -169,10 +169,10 @@ def job_of_files(
     """
     unknown = sorted(({*texts} | {name for name, _ in files}) - set(FIELDS))
     if unknown:
-        raise Refusal(422, "invalid", f"the form takes {', '.join(FIELDS)}, but got {unknown[0][:60]!r}")
+        raise ApiError(422, "invalid", f"the form takes {', '.join(FIELDS)}, but got {unknown[0][:60]!r}")
     kinds = {name for name, _ in files}
     if kinds not in ({"file"}, {"record"}):
-        raise Refusal(422, "invalid", "the form must hold files of maps ('file') or recordings ('record'), one kind")
+        raise ApiError(422, "invalid", "the form must hold files of maps ('file') or recordings ('record'), one kind")
     include = _included([word.strip() for word in texts.get("include", "").split(",") if word.strip()])
     values, records, total = [], [], 0
     for kind, upload in files:
@@ -180,11 +180,13 @@ def job_of_files(
         found = _maps_of(kind, upload, shown, texts, service, limits, recordings)
         total += found.size
         if total > limits.max_values:
-            raise Refusal(413, "too_large", f"{shown}: with it the request holds more than {limits.max_values} numbers")
+            raise ApiError(
+                413, "too_large", f"{shown}: with it the request holds more than {limits.max_values} numbers"
+            )
         values.append(_checked(service, found, (), include).values)
         records += [shown] if len(found) == 1 else [f"{shown}[{k}]" for k in range(len(found))]
     if len(records) > limits.max_maps:
-        raise Refusal(413, "too_large", f"{len(records)} maps, more than {limits.max_maps} in one request")
+        raise ApiError(413, "too_large", f"{len(records)} maps, more than {limits.max_maps} in one request")
     return Job(np.concatenate(values), tuple(records), include)
 
 
@@ -210,7 +212,7 @@ def _maps_of(
             if kind == "file":
                 return decode_map(path, shown, limits).values
             return _build(path, shown, texts, service, limits, recordings)
-        except Refusal:
+        except ApiError:
             raise
         except ToothwiseError as error:  # a record that is no good, an optional package that is missing
             raise unreadable(error, path, shown) from None
@@ -224,7 +226,7 @@ def _build(
 
     options = parse_json(texts.get("read", "{}").encode())
     if not isinstance(options, dict):
-        raise Refusal(422, "invalid", f"read must be an object, but is {_kind(options)}")
+        raise ApiError(422, "invalid", f"read must be an object, but is {_kind(options)}")
     if isinstance(options.get("channels"), list):
         options["channels"] = tuple(options["channels"])
     gears = gears_of(texts.get("gears"), service)
@@ -235,7 +237,7 @@ def _build(
         MapConfig(**recordings.config),
         channel=texts.get("channel") or None,
         stage=texts.get("stage") or None,
-        baseline=None if recordings.baseline is None else HealthyWaveform.load(recordings.baseline),
+        waveform=None if recordings.waveform is None else HealthyWaveform.load(recordings.waveform),
     )
     return np.array(made.values[None])
 
@@ -252,17 +254,17 @@ def gears_of(text: str | None, service: Service) -> Any:
 
     if text is None or not text.strip():
         if service.gear is None:
-            raise Refusal(422, "invalid", "a recording needs its gears: give them in the field 'gears'")
+            raise ApiError(422, "invalid", "a recording needs its gears: give them in the field 'gears'")
         return gear_from_json(service.gear)
     if len(text) > _LONGEST_TEXT:
-        raise Refusal(413, "too_large", f"gears: more than {_LONGEST_TEXT} letters")
+        raise ApiError(413, "too_large", f"gears: more than {_LONGEST_TEXT} letters")
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise Refusal(422, "invalid", "gears: YAML aliases are not taken")
+            raise ApiError(422, "invalid", "gears: YAML aliases are not taken")
         data = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise Refusal(422, "invalid", f"gears: not YAML ({str(error)[:200]})") from None
+        raise ApiError(422, "invalid", f"gears: not YAML ({str(error)[:200]})") from None
     try:
         return make_train(data)
     except (InputError, TypeError, ValueError, AttributeError) as error:
-        raise Refusal(422, "invalid", str(error)[:500]) from None
+        raise ApiError(422, "invalid", str(error)[:500]) from None

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toothwise.errors import InputError
-from toothwise.reading import understood
-from toothwise.serving.limits import Limits, Refusal
+from toothwise.reading import as_input_error
+from toothwise.serving.limits import ApiError, Limits
 
 if TYPE_CHECKING:
     from toothwise.healthmap.core import HealthMapBatch
@@ -37,19 +37,19 @@ def suffix_of(name: str, allowed: tuple[str, ...]) -> str:
     low = name.lower()
     found = [suffix for suffix in allowed if low.endswith(suffix)]
     if not found:
-        raise Refusal(415, "unsupported", f"a file must be one of {', '.join(allowed)}, but is called {name[-60:]!r}")
+        raise ApiError(415, "unsupported", f"a file must be one of {', '.join(allowed)}, but is called {name[-60:]!r}")
     return max(found, key=len)
 
 
-def too_large(what: str, limits: Limits) -> Refusal:
+def too_large(what: str, limits: Limits) -> ApiError:
     """413 for something that claims more numbers than a request may hold."""
-    return Refusal(413, "too_large", f"{what}, more than the {limits.max_values} numbers that a request may hold")
+    return ApiError(413, "too_large", f"{what}, more than the {limits.max_values} numbers that a request may hold")
 
 
-def unreadable(error: Exception, path: Path, shown: str) -> Refusal:
+def unreadable(error: Exception, path: Path, shown: str) -> ApiError:
     """422 with an error's words, which name the file as the client does."""
     text = str(error)
-    return Refusal(422, "invalid", text.replace(str(path), shown) if str(path) in text else f"{shown}: {text}")
+    return ApiError(422, "invalid", text.replace(str(path), shown) if str(path) in text else f"{shown}: {text}")
 
 
 def decode_map(path: Path, shown: str, limits: Limits) -> HealthMapBatch:
@@ -82,7 +82,9 @@ def decode_map(path: Path, shown: str, limits: Limits) -> HealthMapBatch:
     if isinstance(found, HealthMap):
         found = HealthMapBatch(found.values[None], found.rows, found.columns, gear=found.gear)
     if len(found) > limits.max_maps:
-        raise Refusal(413, "too_large", f"{shown}: holds {len(found)} maps, more than {limits.max_maps} in one request")
+        raise ApiError(
+            413, "too_large", f"{shown}: holds {len(found)} maps, more than {limits.max_maps} in one request"
+        )
     return found
 
 
@@ -116,17 +118,17 @@ def decode_record(path: Path, shown: str, limits: Limits, options: dict[str, Any
         unknown = sorted(set(options) - set(RecordMapping.__dataclass_fields__))
         if unknown:
             allowed = ", ".join(RecordMapping.__dataclass_fields__)
-            raise Refusal(422, "invalid", f"read takes {allowed}, but got {', '.join(unknown)}")
+            raise ApiError(422, "invalid", f"read takes {allowed}, but got {', '.join(unknown)}")
         return read_record(path, mapping=RecordMapping(**options))
     except InputError as error:
         raise unreadable(error, path, shown) from None
     except TypeError as error:  # an option of another type
-        raise Refusal(422, "invalid", f"read: {error}") from None
+        raise ApiError(422, "invalid", f"read: {error}") from None
 
 
 def _check_npz(path: Path, limits: Limits) -> None:
     """Entries, names, sizes unpacked and the arrays' headers of an archive."""
-    with understood(path, "not a readable npz file", Refusal), zipfile.ZipFile(path) as archive:
+    with as_input_error(path, "not a readable npz file", ApiError), zipfile.ZipFile(path) as archive:
         entries = archive.infolist()
         if len(entries) > _MOST_ENTRIES:
             raise InputError(f"{path}: holds {len(entries)} entries, more than {_MOST_ENTRIES}")
@@ -171,7 +173,7 @@ def _numbers(path: Path, name: str, stream: Any, size: int) -> int:
 
 
 def _check_npy(path: Path, limits: Limits) -> None:
-    with understood(path, "not a readable NPY file"), path.open("rb") as stream:
+    with as_input_error(path, "not a readable NPY file"), path.open("rb") as stream:
         total = _numbers(path, path.name, stream, path.stat().st_size)
     if total > limits.max_values:
         raise too_large(f"npy: holds {total} numbers", limits)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from toothwise.errors import InputError
 
-__all__ = ["Limits", "Refusal"]
+__all__ = ["ApiError", "Limits"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Limits:
             raise InputError(f"gather must lie in 0..1 seconds, but got {self.gather!r}")
 
 
-class Refusal(Exception):  # noqa: N818  it is an answer, not a defect
+class ApiError(Exception):
     """A request that is not served: HTTP status, a code for programs, a sentence for people.
 
     Args:

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from toothwise.diagnosis.evidence import RunEvidence
-from toothwise.diagnosis.reference import best_evidence
 from toothwise.diagnosis.run_folder import about_run, explain
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.healthmap.core import gear_from_json
 from toothwise.messages import language
+from toothwise.reference.healthy_reference import best_evidence
 from toothwise.reporting.diagnosis_report import report_of_run
 from toothwise.reporting.html_page import to_html
-from toothwise.serving.limits import Refusal
+from toothwise.serving.limits import ApiError
 from toothwise.serving.service import RATE, Job, Service
 
 __all__ = ["report_of"]
@@ -33,7 +33,7 @@ def report_of(jobs: Sequence[Job], service: Service) -> str:
     """
     reference = service.reference
     if reference is None:
-        raise Refusal(422, "invalid", "no report can be made: the detector has no healthy reference (fit it again)")
+        raise ApiError(422, "invalid", "no report can be made: the detector has no healthy reference (fit it again)")
     values = np.concatenate([job.values for job in jobs])
     records = _different([record for job in jobs for record in job.records])
     rows, columns = service.rows, service.columns
@@ -41,7 +41,7 @@ def report_of(jobs: Sequence[Job], service: Service) -> str:
         each = diagnose_maps(
             values, service.detector, reference, rate=RATE, rows=rows, columns=columns, records=records
         )
-        explained = explain(None, values, each, service.detector, reference, tell=lambda text: None)
+        explained = explain(None, values, each, service.detector, reference, progress=lambda text: None)
     about = about_run(
         (),  # names that were sent are shown, and never looked up
         service.detector,

@@ -31,7 +31,7 @@ def serve(
     key: Path | None = None,
     threads: int | None = None,
     config: dict[str, Any] | None = None,
-    baseline: Path | None = None,
+    waveform: Path | None = None,
 ) -> dict[str, Any]:
     """Serve until SIGTERM or SIGINT; requests that were taken are answered first.
 
@@ -42,7 +42,7 @@ def serve(
         token_file: of the bearer token; None = TOOTHWISE_TOKEN.
         certificate, key: PEM files for TLS.
         threads: of an exported network.
-        config, baseline: how recordings become maps.
+        config, waveform: how recordings become maps.
 
     Returns:
         Requests that were taken, requests that were answered, and maps that were diagnosed.
@@ -68,9 +68,9 @@ def serve(
     token = read_token(token_file, host)
     tls = _tls(certificate, key)
     config = config or {}
-    _check_recordings(config, baseline)
+    _check_recordings(config, waveform)
     service = open_service(run, threads=threads)
-    settings = Settings(limits=limits, host=host, token=token, config=config, baseline=baseline)
+    settings = Settings(limits=limits, host=host, token=token, config=config, waveform=waveform)
     app = create_app(service, settings)
     listening = _listen(host, port)
     number = listening.getsockname()[1]
@@ -138,7 +138,7 @@ def _tls(certificate: Path | None, key: Path | None) -> dict[str, Any]:
     return {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
 
 
-def _check_recordings(config: dict[str, Any], baseline: Path | None) -> None:
+def _check_recordings(config: dict[str, Any], waveform: Path | None) -> None:
     from toothwise.healthmap.build import MapConfig
     from toothwise.healthmap.waveform import HealthyWaveform
 
@@ -146,5 +146,5 @@ def _check_recordings(config: dict[str, Any], baseline: Path | None) -> None:
         MapConfig(**config)
     except TypeError as error:
         raise InputError(f"--set: {error}") from None
-    if baseline is not None:
-        HealthyWaveform.load(baseline)
+    if waveform is not None:
+        HealthyWaveform.load(waveform)

@@ -13,14 +13,14 @@ import numpy as np
 from toothwise import __version__
 from toothwise.detectors.base import Detector, Prediction, as_array
 from toothwise.diagnosis.findings import MapDiagnosis
-from toothwise.diagnosis.reference import HealthyReference, evidence_of, fingerprint, load_reference
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.errors import InputError, ToothwiseError
+from toothwise.exported.export import check_maps
+from toothwise.exported.manifest import is_exported, read_manifest
+from toothwise.exported.opening import open_detector
 from toothwise.healthmap.core import Axis, gear_from_json
-from toothwise.reading import understood
-from toothwise.serving.export import check_maps
-from toothwise.serving.manifest import is_exported, read_manifest
-from toothwise.serving.opening import open_detector
+from toothwise.reading import as_input_error
+from toothwise.reference.healthy_reference import HealthyReference, evidence_of, fingerprint, load_reference
 
 __all__ = ["Job", "Service", "open_service"]
 
@@ -228,7 +228,7 @@ def open_service(run: str | Path, *, threads: int | None = None) -> Service:
     by_record = reference is not None and reference.by_record
     names = known.get("rows") or "driving tooth", known.get("columns") or ("record" if by_record else "driven tooth")
     if known.get("gear") is not None:
-        with understood(folder, "misstates its gears"):
+        with as_input_error(folder, "misstates its gears"):
             gear_from_json(known["gear"])
     return Service(
         run=folder.resolve().name,

@@ -109,7 +109,7 @@ def _parts(config: MapSetConfig) -> list[_Part]:
     return [*parts, _Part("test/good", 3, False, "fault", more)] if realistic else parts
 
 
-def write_domain(domain: str, config: MapSetConfig, folder: Path, tell: Told, *, overwrite: bool = False) -> bool:
+def write_domain(domain: str, config: MapSetConfig, folder: Path, progress: Told, *, overwrite: bool = False) -> bool:
     """Write the maps of one domain, all or none.
 
     Args:
@@ -132,15 +132,15 @@ def write_domain(domain: str, config: MapSetConfig, folder: Path, tell: Told, *,
     scale = (config.scale or PNG_SCALE[domain]) if config.file_format == "png16" else None
     options = {"domain": domain, **asdict(config), "contrast": list(config.contrast)}
     manifest = Manifest(domain, DOMAIN_MAPPING, options, versions(), scale, UNIT)
-    if folder.exists() and _is_there(folder, manifest, overwrite=overwrite, tell=tell):
+    if folder.exists() and _is_there(folder, manifest, overwrite=overwrite, progress=progress):
         return False
     with atomic_folder(folder) as temporary:
-        table = _write_maps(domain, config, temporary, folder, scale, tell)
+        table = _write_maps(domain, config, temporary, folder, scale, progress)
         write_manifest(temporary, Manifest(domain, DOMAIN_MAPPING, options, versions(), scale, UNIT, table))
     return True
 
 
-def _is_there(folder: Path, manifest: Manifest, *, overwrite: bool, tell: Told) -> bool:
+def _is_there(folder: Path, manifest: Manifest, *, overwrite: bool, progress: Told) -> bool:
     """Whether the folder holds these maps already.
 
     Raises:
@@ -154,7 +154,7 @@ def _is_there(folder: Path, manifest: Manifest, *, overwrite: bool, tell: Told) 
         raise OutputError(f"{folder}: holds something other than simulated maps and is not replaced: name another")
     try:
         found = read_manifest(folder)
-        same = found is not None and found.same_maps(manifest) and _intact(folder, found, tell)
+        same = found is not None and found.same_maps(manifest) and _intact(folder, found, progress)
     except InputError:
         same = False
     if not same and not overwrite:
@@ -164,14 +164,14 @@ def _is_there(folder: Path, manifest: Manifest, *, overwrite: bool, tell: Told) 
     return same
 
 
-def _intact(folder: Path, manifest: Manifest, tell: Told) -> bool:
-    tell(f"checking {folder}")
+def _intact(folder: Path, manifest: Manifest, progress: Told) -> bool:
+    progress(f"checking {folder}")
     hashes = zip(manifest.maps["file"], manifest.maps["sha256"], strict=True)
     return all((folder / name).is_file() and sha256_of(folder / name) == digest for name, digest in hashes)
 
 
 def _write_maps(
-    domain: str, config: MapSetConfig, temporary: Path, folder: Path, scale: float | None, tell: Told
+    domain: str, config: MapSetConfig, temporary: Path, folder: Path, scale: float | None, progress: Told
 ) -> pd.DataFrame:
     """Write every map and mask below ``temporary``; the rows of the manifest."""
     parts = _parts(config)
@@ -196,7 +196,7 @@ def _write_maps(
                     _write_mask(mask, temporary / path)
             tables.append(truth)
             done += len(values)
-            tell(f"domain {domain}: {done} of {total} maps", done / total)
+            progress(f"domain {domain}: {done} of {total} maps", done / total)
     return pd.concat([table.astype(object) for table in tables], ignore_index=True)
 
 

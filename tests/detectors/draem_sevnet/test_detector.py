@@ -16,7 +16,7 @@ from toothwise.detectors.draem_sevnet.images import MapImages
 from toothwise.detectors.draem_sevnet.torch_model import DraemSevNetModel
 from toothwise.errors import InputError, TrainingError
 from toothwise.evaluation import auroc
-from toothwise.studies.cell import Cell, run_cell
+from toothwise_lab.studies.cell import Cell, run_cell
 
 SMALL = {"base_width": 2, "image_size": [32, 64], "batch_size": 4, "max_steps": 2, "device": "cpu"}
 TRAINED = {"base_width": 4, "image_size": [32, 64], "batch_size": 6, "max_steps": 160, "learning_rate": 2e-3}

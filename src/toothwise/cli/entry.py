@@ -1,0 +1,209 @@
+"""The command line: finds the verb, runs it, prints its result, turns errors into one line and an exit code.
+
+Nothing heavy loads before the verb is known, so that ``toothwise --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
+from typing import Any
+
+from toothwise import __version__
+from toothwise.cli.terminal import EXIT_PARTLY
+from toothwise.errors import InputError, ToothwiseError
+
+__all__ = ["EXIT_BAD_INPUT", "EXIT_BUG", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_PARTLY", "VERBS", "main"]
+
+# verb: (module with Options, add_arguments and run, one line)
+VERBS: dict[str, tuple[str, str]] = {
+    "demo": ("toothwise.cli.demo", "the main job end to end: a run to failure in, the bad tooth out"),
+    "simulate": ("toothwise.cli.simulate", "recordings of a simulated gearbox, with damaged teeth if wanted"),
+    "simulate maps": ("toothwise.cli.simulate_maps", "health maps in the research data's folder layout"),
+    "inspect": ("toothwise.cli.inspect", "a first look at a recording: speed, tachometer, mesh, spectrum"),
+    "build": ("toothwise.cli.build", "turn recordings, or the records of a run, into health maps"),
+    "fit": ("toothwise.cli.fit", "fit a detector on healthy maps and choose its threshold"),
+    "predict": ("toothwise.cli.predict", "score maps with a saved detector"),
+    "score": ("toothwise.cli.score", "score very many maps: one row per map, on Ray, resumed after a kill"),
+    "diagnose": ("toothwise.cli.diagnose", "which tooth, how badly, what pattern, since when"),
+    "report": ("toothwise.cli.report", "the report of a diagnosis as HTML and PDF, English or Korean"),
+    "export": ("toothwise.cli.export", "write a saved detector as a folder that runs without PyTorch"),
+    "serve": ("toothwise.cli.serve", "serve a detector over HTTP, with a page for people"),
+    "watch": ("toothwise.cli.watch", "diagnose records as they come, into a database, each once"),
+    "bench": ("toothwise_lab.cli.bench", "run detectors on the simulated benchmark"),
+    "study run": ("toothwise_lab.cli.study_run", "run a study: trials from one YAML, resumed after a kill"),
+    "study status": ("toothwise_lab.cli.study_status", "which trials are done, failed and missing"),
+    "study table": ("toothwise_lab.cli.study_table", "mean, sd and interval of every arm of a study"),
+    "study compare": ("toothwise_lab.cli.study_compare", "paired tests over seeds and maps, and what may be said"),
+    "study export": ("toothwise_lab.cli.study_export", "results of a study as CSV, Parquet or JSON"),
+    "study attention": ("toothwise_lab.cli.study_attention", "what directional layers of a detector attend to"),
+    "detectors": ("toothwise.cli.detectors", "list the detectors"),
+}
+
+EXIT_OK = 0  # the work was done, whether or not it found anything
+EXIT_BUG = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 128 + signal.SIGINT
+EXIT_CLOSED_PIPE = 128 + 13  # SIGPIPE, which not every system knows
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: the words after the program's name; None = those of this process.
+
+    Returns:
+        0 the work was done (alarms or not), 2 bad input or an output that cannot be written, 3 some of several files
+        could not be used or some trials of a study failed, 130 interrupted,
+        1 a defect of toothwise itself, 141 the reader of the output went away.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in words
+    try:
+        return _dispatch(words)
+    except ToothwiseError as error:
+        return _complain(str(error), EXIT_BAD_INPUT, debug)
+    except KeyboardInterrupt:
+        return _complain("interrupted", EXIT_INTERRUPTED, debug)
+    except BrokenPipeError:
+        # the interpreter flushes stdout once more at its end, which must not fail again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_CLOSED_PIPE
+    except Exception as error:
+        text = f"a defect of toothwise: {type(error).__name__}: {error}"
+        return _complain(text if debug else f"{text} (--debug shows where)", EXIT_BUG, debug)
+
+
+def _complain(text: str, code: int, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    print("toothwise: error: " + " ".join(text.split()), file=sys.stderr)  # noqa: T201
+    return code
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words:
+        sys.stderr.write(_help())
+        return EXIT_BAD_INPUT
+    verb, rest = words[0], words[1:]
+    if verb in ("-h", "--help", "help"):
+        sys.stdout.write(_help())
+        return EXIT_OK
+    if verb == "--version":
+        sys.stdout.write(f"toothwise {__version__}\n")
+        return EXIT_OK
+    if rest and f"{verb} {rest[0]}" in VERBS:  # verbs of two words
+        return _run(f"{verb} {rest[0]}", rest[1:])
+    group = {name: line for name, (_, line) in VERBS.items() if name.startswith(f"{verb} ")}
+    if group and verb not in VERBS:  # a first word that is no verb by itself
+        return _of_group(verb, rest, group)
+    if verb not in VERBS:
+        raise InputError(f"the verb must be one of {', '.join(VERBS)}, but got {verb!r}{_guess(verb)}")
+    return _run(verb, rest)
+
+
+def _of_group(first: str, words: list[str], group: dict[str, str]) -> int:
+    """What verbs there are that begin with this word."""
+    text = f"usage: toothwise {first} VERB [options]\n\nverbs:\n{_lines(group)}\n"
+    text += f"\n'toothwise {first} VERB --help' tells a verb's options.\n"
+    if words and words[0] in ("-h", "--help", "help"):
+        sys.stdout.write(text)
+        return EXIT_OK
+    if not words:
+        sys.stderr.write(text)
+        return EXIT_BAD_INPUT
+    given = f"{first} {words[0]}"
+    raise InputError(f"the verb must be one of {', '.join(group)}, but got {given!r}{_guess(given)}")
+
+
+def _run(verb: str, words: list[str]) -> int:
+    from toothwise.cli.parser import COMMON, make_parser, parse
+    from toothwise.cli.terminal import progress as progress_line
+
+    command = import_module(VERBS[verb][0])
+    parser = make_parser(verb, command.__doc__ or "")
+    command.add_arguments(parser)
+    options = parse(parser, words)
+    if options is None:  # help or the configuration was asked for and printed
+        return EXIT_OK
+    with _one_line_warnings(options["debug"]), redirect_stdout(sys.stderr), progress_line() as progress:
+        # stdout is for the result alone: whatever a library prints goes to stderr
+        chosen = command.Options(**{name: value for name, value in options.items() if name not in COMMON})
+        result = command.run(chosen, progress)
+    if options["json"]:
+        text = json.dumps(_finite(result.data), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    else:
+        text = result.text()
+    sys.stdout.write(text)
+    sys.stdout.flush()
+    return int(result.code)
+
+
+def _finite(data: Any) -> Any:
+    """NaN and infinities as null, because JSON has no word for them."""
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    if isinstance(data, float) and data - data != 0.0:
+        return None
+    return data
+
+
+@contextmanager
+def _one_line_warnings(debug: bool) -> Iterator[None]:
+    """Toothwise's own warnings on one line; those of other packages only with --debug."""
+    from toothwise.errors import ToothwiseWarning
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        sys.stderr.write("toothwise: warning: " + " ".join(str(message).split()) + "\n")
+
+    with warnings.catch_warnings():
+        if not debug:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", ToothwiseWarning)
+            warnings.showwarning = show
+        yield
+
+
+def _guess(verb: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(verb, VERBS, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
+def _lines(verbs: dict[str, str]) -> str:
+    return "\n".join(f"  {verb:<17}{line}" for verb, line in verbs.items())
+
+
+def _help() -> str:
+    verbs = _lines({verb: line for verb, (_, line) in VERBS.items()})
+    return f"""usage: toothwise VERB [options]
+
+Tells which gear tooth is going bad, how badly, and since when.
+
+verbs:
+{verbs}
+
+options:
+  --help     this text; 'toothwise VERB --help' tells a verb's options
+  --version  the version
+
+Every verb takes --config FILE.yaml, --json (the result as JSON on stdout) and --debug (show where an error arose).
+Exit codes: 0 done (alarms or not), 2 bad input, 3 some files skipped or trials failed,
+130 interrupted, 1 a defect of toothwise.
+"""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""A first look at a recording: channels, speed, tachometer, whether the mesh is heard, spectrum in orders.
+
+Needs no gears; with --gears it says whether their mesh orders stand out of the spectrum. With --output it draws a
+picture.
+
+examples:
+  toothwise inspect monday.mat
+  toothwise inspect monday.mat --gears gears.yaml --output monday.png
+  toothwise inspect strange.csv --read channels=col3 --read sampling_rate=25600
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import ArgumentParser
+
+from toothwise.cli.parser import Result
+from toothwise.cli.recordings import add_reading, read
+from toothwise.cli.terminal import Progress
+from toothwise.errors import InputError
+from toothwise.files import atomic_file, check_writable
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to look at.
+
+    Attributes:
+        record: the recording.
+        gears: YAML of the gears, or None.
+        channel: None = the first one.
+        output: PNG file of the picture, or None.
+        read: NAME=VALUE, how it is read.
+    """
+
+    record: str
+    gears: str | None = None
+    channel: str | None = None
+    output: Path | None = None
+    read: list[str] = field(default_factory=list)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """RECORD and the options above."""
+    add = parser.add_argument
+    add("record", type=str, metavar="RECORD", help="a recording")
+    add("--gears", type=str | None, metavar="FILE", help="YAML of the gears whose mesh is looked for")
+    add("--channel", type=str | None, metavar="NAME", help="channel to look at (default: the first one)")
+    add("--output", type=Path | None, metavar="FILE.png", help="draw the speed and the spectrum")
+    add_reading(parser)
+
+
+def run(options: Options, progress: Progress) -> Result:
+    """Read, look, tell."""
+    if options.output is not None:
+        if options.output.suffix.lower() != ".png":
+            raise InputError(f"{options.output}: the picture must be a .png file")
+        check_writable(options.output.parent)
+    from toothwise.gears import read_gears
+    from toothwise.vibration.inspection import inspect_record
+    from toothwise.vibration.quality import check_record
+
+    train = None if options.gears is None else read_gears(options.gears)
+    progress(f"reading {options.record}")
+    record = read(options.record, options.read)
+    progress("looking")
+    found = inspect_record(record, train, channel=options.channel)
+    problems = [*found.problems, *(finding.message for finding in check_record(record))]
+    if options.output is not None:
+        from toothwise.reporting.figures import png
+        from toothwise.reporting.inspection import inspection_figure
+
+        figure = inspection_figure(found, title=Path(options.record).name, unit=record.unit)
+        with atomic_file(options.output) as temporary:
+            temporary.write_bytes(png(figure))
+    speed: dict[str, Any] = {}
+    if len(found.speed):
+        speed = {
+            "shaft": found.shaft,
+            "mean": float(found.speed.mean()),
+            "lowest": float(found.speed.min()),
+            "highest": float(found.speed.max()),
+        }
+    data = {
+        "record": options.record,
+        "channels": list(record.channels),
+        "channel": found.channel,
+        "unit": record.unit,
+        "sampling_rate": record.sampling_rate,
+        "samples": record.samples,
+        "duration": record.duration,
+        "start_time": record.start_time,
+        "condition": record.condition,
+        "guessed": record.provenance.get("guessed", []),
+        "speed": speed,
+        "tacho": found.tacho,
+        "mesh": found.mesh,
+        "problems": problems,
+        "picture": None if options.output is None else str(options.output),
+    }
+    return Result(data, lambda: _text(data))
+
+
+def _text(data: dict[str, Any]) -> str:
+    lines = [
+        f"{data['record']}: {data['duration']:.4g} s at {data['sampling_rate']:g} Hz, {data['samples']} samples",
+        f"channels    {', '.join(data['channels'])} (looked at {data['channel']}, unit {data['unit']})",
+    ]
+    if data["start_time"]:
+        lines.append(f"start       {data['start_time']}")
+    if data["condition"]:
+        lines.append("condition   " + ", ".join(f"{k} {v}" for k, v in data["condition"].items()))
+    speed, tacho = data["speed"], data["tacho"]
+    if speed:
+        where = f" of {speed['shaft']}" if speed["shaft"] else ""
+        lines.append(
+            f"speed       {60 * speed['mean']:.5g} rpm{where}, {60 * speed['lowest']:.5g} to "
+            f"{60 * speed['highest']:.5g}"
+        )
+    if "pulses" in tacho:
+        lines.append(
+            f"tachometer  {tacho['pulses']} pulses, {tacho['missing']} missing, {tacho['doubled']} doubled, jitter "
+            f"{tacho['jitter']:.2%} of an interval"
+        )
+    for stage, entry in data["mesh"].items():
+        heard = "heard" if entry["heard"] else "NOT heard"
+        lines.append(f"mesh        {stage}: order {entry['order']:g} {heard}, {entry['above']:.1f} x its surroundings")
+    lines += [f"guessed     {sentence}" for sentence in data["guessed"]]
+    lines += [f"problem     {sentence}" for sentence in data["problems"]] or ["problems    none found"]
+    if data["picture"]:
+        lines.append(f"picture     {data['picture']}")
+    return "".join(f"{line}\n" for line in lines)

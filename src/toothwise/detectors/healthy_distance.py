@@ -1,0 +1,112 @@
+"""Deviation of a map from the healthy maps of the same gearbox, pixel by pixel, summed over whole rows and columns.
+
+Where the teeth of all maps are numbered alike (an index pulse, or maps that were aligned), a gearbox has a healthy map
+of its own: its teeth are not equal. That map is taken off in the log domain, and a damaged tooth is a row or column
+that lies apart on average, louder or quieter. Pixels where no pair meshes count for nothing, so gears that do not hunt,
+whose columns hold a single pixel each, are treated alike.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from toothwise.detectors.base import Detector, Prediction
+from toothwise.errors import InputError
+
+__all__ = ["HealthyDistance"]
+
+
+class HealthyDistance(Detector):
+    """Row and column means of the deviation from the healthy map, in healthy standard deviations, two-sided.
+
+    Args:
+        log: deviations of the logarithm (values must be positive).
+        gain: take the median deviation of a map off first: a louder record is no damage.
+        teeth: neighbouring teeth that one damage may cover, 1 to this many: what a tooth excites rings on into the next
+            ones. The first of them is named.
+
+    Raises:
+        InputError: an option that is not allowed, fewer than 3 healthy maps, maps that are all alike, or values that
+            are not positive with ``log``.
+    """
+
+    name: ClassVar[str] = "healthy_distance"
+
+    def __init__(self, *, log: bool = True, gain: bool = True, teeth: int = 1) -> None:
+        if isinstance(teeth, bool) or not isinstance(teeth, int) or teeth < 1:
+            raise InputError(f"teeth must be a whole number, 1 or more, but got {teeth!r}")
+        super().__init__(log=log, gain=gain, teeth=teeth)
+        self._learned: dict[str, np.ndarray] = {}
+
+    def _prepared(self, values: np.ndarray) -> np.ndarray:
+        x = values.astype(np.float64)
+        if not self.options["log"]:
+            return x
+        if np.nanmin(x) <= 0:
+            raise InputError(
+                f"the baseline works on logarithms, but a map holds {np.nanmin(x):.4g}: use log=false for such maps"
+            )
+        return np.log(x)
+
+    def _deviation(self, x: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        deviation = x - mean
+        if self.options["gain"]:
+            deviation = deviation - np.nanmedian(deviation, axis=(1, 2), keepdims=True)
+        return deviation
+
+    def _lines(self, z: np.ndarray, axis: int) -> np.ndarray:
+        """Sums over 1, 2, ... neighbouring lines from each line on, ``[n, lines, teeth]``; the last meets the first."""
+        one = _line_sums(z, axis)
+        total, out = one, [one]
+        for k in range(1, min(self.options["teeth"], one.shape[1])):
+            total = total + np.roll(one, -k, axis=1)
+            out.append(total)
+        return np.stack(out, axis=2)
+
+    def _fit(self, values: np.ndarray) -> None:
+        n = len(values)
+        if n < 3:
+            raise InputError(f"a healthy baseline needs 3 maps or more, but got {n}")
+        x = self._prepared(values)
+        met = np.isfinite(x).sum(axis=0)
+        if ((met > 0) & (met < n)).any():
+            raise InputError("healthy maps must have the same empty pixels (pairs that never mesh)")
+        mean = np.where(met > 0, np.where(np.isfinite(x), x, 0.0).sum(axis=0) / n, np.nan)
+        # a map took part in the mean it is compared with: a new one will lie further away
+        deviation = self._deviation(x, mean) * (n / (n - 1.0))
+        self._learned = {"mean": mean}
+        spread = float(np.sqrt(np.nanmean(deviation**2)))
+        if not spread > 0:
+            raise InputError("healthy maps are all alike: there is nothing to calibrate on")
+        self._learned["spread"] = np.array([spread])
+        for axis in (1, 2):
+            lines = self._lines(deviation / spread, axis)
+            # pixels of a line move together: what their sum does in healthy maps is measured, not assumed
+            self._learned[f"scale{axis}"] = np.sqrt(np.mean(lines**2, axis=(0, 1)))
+
+    def _predict(self, values: np.ndarray) -> Prediction:
+        deviation = self._deviation(self._prepared(values), self._learned["mean"]) / self._learned["spread"][0]
+        rows, columns = (
+            (np.abs(self._lines(deviation, axis)) / self._learned[f"scale{axis}"]).max(axis=2) for axis in (1, 2)
+        )
+        return Prediction(
+            score=np.maximum(rows.max(axis=1), columns.max(axis=1)),
+            anomaly_map=np.abs(deviation).astype(np.float32),
+            row_evidence=rows,
+            column_evidence=columns,
+        )
+
+    def _state(self) -> dict[str, np.ndarray]:
+        return dict(self._learned)
+
+    def _restore(self, state: dict[str, np.ndarray]) -> None:
+        self._learned = {key: state[key] for key in ("mean", "spread", "scale1", "scale2")}
+
+
+def _line_sums(z: np.ndarray, axis: int) -> np.ndarray:
+    """Sum over each row (axis 1) or column (axis 2), over the root of its pixels: ``[n, lines]``; 0 for empty lines."""
+    across = 2 if axis == 1 else 1
+    known = np.isfinite(z)
+    return np.where(known, z, 0.0).sum(axis=across) / np.sqrt(np.maximum(known.sum(axis=across), 1))

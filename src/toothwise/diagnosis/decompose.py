@@ -1,0 +1,195 @@
+"""Take what stands out of a map away, strongest first, until a healthy map could look like what is left.
+
+A damaged tooth lifts the cells where it crosses the lines of the other gear, and an eccentric gear lifts half of its
+own lines. What explains most is therefore found first, taken off the log map, and the rest is scored again. Each step
+is a test at the same level, with the chance of the *best* line of a healthy map, so the chance that the step after the
+last true one adds something is at most that level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from toothwise.detectors.base import Detector, Prediction
+from toothwise.diagnosis.significance import healthy_tail
+from toothwise.reference.healthy_reference import HealthyReference, evidence_of
+from toothwise.reference.map_statistics import (
+    Diagonals,
+    Segment,
+    best_segment,
+    line_levels,
+    log_maps,
+    one_cycle,
+    without_places,
+)
+
+__all__ = ["SHARES", "Findings", "FoundLine", "decompose"]
+
+# of the stated rate, what each test may spend; they sum to 1
+SHARES = {"lines": 0.5, "diagonal": 0.15, "one cycle": 0.15, "level": 0.2}
+_ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class FoundLine:
+    """A line that was taken off: axis, tooth, its p-value, where it lies and its mean log contrast there."""
+
+    axis: int
+    tooth: int
+    p_value: float
+    segment: Segment
+    log_contrast: float
+
+
+@dataclass(eq=False)
+class Findings:
+    """What came off n maps and what the detector says of them.
+
+    Attributes:
+        first: the prediction of the maps as they are.
+        evidence: by axis, of every line ``[n, lines]``: of a line that came off, when it did; of others, afterwards.
+        lines: per map, in the order they came off.
+        cycle: per map, the axes (1, 2) that swing once per revolution.
+        diagonal: per map, first row and column, events and mean log contrast; None = none.
+        p_values: by test, of the maps as they are, float64 ``[n]``.
+        rest: log maps with all that taken off.
+    """
+
+    first: Prediction
+    evidence: dict[int, np.ndarray]
+    lines: list[list[FoundLine]]
+    cycle: list[list[int]]
+    diagonal: list[tuple[int, int, int, float] | None]
+    p_values: dict[str, np.ndarray]
+    rest: np.ndarray = field(repr=False)
+
+
+def decompose(
+    values: np.ndarray,
+    detector: Detector,
+    reference: HealthyReference,
+    *,
+    rate: float,
+    first: Prediction | None = None,
+) -> Findings:
+    """Find and take off lines, diagonals and one-cycle bands.
+
+    Args:
+        values: maps ``[n, rows, columns]``, positive.
+        detector, reference: that belong together.
+        rate: chance that a healthy map loses anything here, ``SHARES`` of it per test.
+        first: the detector's prediction of the maps, where it is there already.
+    """
+    x = log_maps(values)
+    n = len(x)
+    first = detector.predict(values) if first is None else first
+    search = reference.diagonals((x.shape[1], x.shape[2]))
+    evidence = _evidence(first, reference)
+    out = Findings(first, evidence, [[] for _ in range(n)], [[] for _ in range(n)], [None] * n, {}, x)
+    active, now = np.arange(n), evidence
+    for step in range(_ROUNDS):
+        if step:
+            again = detector.predict(np.exp(x[active]).astype(np.float32))
+            now = _evidence(again, reference)
+            for axis, lines in now.items():
+                own = [[p.tooth for p in out.lines[k] if p.axis == axis] for k in active]
+                kept = np.array([_near(lines.shape[1], teeth) for teeth in own])
+                out.evidence[axis][active] = np.where(kept, out.evidence[axis][active], lines)
+        tests = _tests(x[active], now, reference, search)
+        if not step:
+            out.p_values = {name: best for name, (best, _) in tests.items()}
+        spent = {name: best / SHARES[name] for name, (best, _) in tests.items()}
+        for name in ("diagonal", "one cycle"):  # found once at most
+            done = [bool(out.cycle[k]) if name == "one cycle" else out.diagonal[k] is not None for k in active]
+            spent[name] = np.where(done, 2.0, spent[name])
+        table = np.stack([spent[name] for name in ("lines", "diagonal", "one cycle")])
+        found = table.min(axis=0) <= rate
+        for k in np.flatnonzero(found):
+            name = ("lines", "diagonal", "one cycle")[int(table[:, k].argmin())]
+            axis = int(tests[name][1][k])
+            _take(out, x, int(active[k]), name, axis, now[axis][k], tests[name][0][k], search)
+        active = active[found]
+        if not len(active):
+            break
+    return out
+
+
+def _near(lines: int, teeth: list[int]) -> np.ndarray:
+    kept = np.zeros(lines, dtype=bool)
+    for tooth in teeth:
+        kept[[(tooth - 1) % lines, tooth, (tooth + 1) % lines]] = True
+    return kept
+
+
+def _evidence(found: Prediction, reference: HealthyReference) -> dict[int, np.ndarray]:
+    rows, columns = evidence_of(found)
+    out = {}
+    if rows is not None and reference.row is not None:
+        out[1] = np.array(rows, dtype=np.float64)
+    if columns is not None and reference.column is not None:
+        out[2] = np.array(columns, dtype=np.float64)
+    return out
+
+
+def _tests(
+    x: np.ndarray, evidence: dict[int, np.ndarray], reference: HealthyReference, search: Diagonals | None
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """By test: p-value ``[n]``, and the axis that it is about."""
+    healthy = {1: reference.row, 2: reference.column}
+
+    def smaller(by_axis: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        axes = np.array(list(by_axis))
+        p = np.stack(list(by_axis.values()))
+        return np.minimum(p.min(axis=0) * len(axes), 1.0), axes[p.argmin(axis=0)]
+
+    lines = {}
+    for axis, given in evidence.items():
+        known = healthy[axis]
+        if known is not None:
+            lines[axis] = healthy_tail(given.max(axis=1), known.max(axis=1))
+    cycles = {
+        axis: healthy_tail(one_cycle(line_levels(x, axis, newest=reference.by_record))[0], reference.cycle[axis - 1])
+        for axis in ((1,) if reference.by_record else (1, 2))
+    }
+    none = np.ones(len(x)), np.ones(len(x), dtype=int)
+    diagonal = none if search is None else (healthy_tail(search.score(x), reference.diagonal), none[1])
+    return {"lines": smaller(lines), "diagonal": diagonal, "one cycle": smaller(cycles)}
+
+
+def _take(
+    out: Findings,
+    x: np.ndarray,
+    k: int,
+    name: str,
+    axis: int,
+    evidence: np.ndarray,
+    p_value: float,
+    search: Diagonals | None,
+) -> None:
+    """Take one finding off map k of ``x``, in place."""
+    if name == "diagonal" and search is not None:
+        row, column, height = search.find(x[k])
+        x[k, row, column] -= height
+        out.diagonal[k] = (int(row[0]), int(column[0]), len(row), height)
+        return
+    by_line = x[k] if axis == 1 else x[k].T  # a view: what is taken off it is taken off the map
+    if name == "one cycle":
+        levels = line_levels(x[k : k + 1], axis, newest=False)
+        by_line -= one_cycle(levels)[1][0][:, None]
+        out.cycle[k].append(axis)
+        return
+    tooth = int(evidence.argmax())
+    flat = without_places(x[k : k + 1], axis)[0]
+    spread = 1.4826 * float(np.nanmedian(np.abs(flat - np.nanmedian(flat))))
+    segment = best_segment(np.clip(flat[tooth] / max(spread, 1e-9), -5.0, 5.0))
+    part = slice(segment.first, segment.last + 1)
+    height = float(np.nanmean(flat[tooth, part]))
+    out.lines[k].append(FoundLine(axis, tooth, float(p_value), segment, height))
+    lines = len(flat)
+    by_line[tooth, part] -= height
+    for beside in ((tooth - 1) % lines, (tooth + 1) % lines):
+        leak = float(np.nanmean(flat[beside, part])) if np.isfinite(flat[beside, part]).any() else 0.0
+        if leak * np.sign(height) > 2.0 * spread / np.sqrt(segment.cells):
+            by_line[beside, part] -= leak

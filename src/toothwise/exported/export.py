@@ -1,0 +1,324 @@
+"""From a saved detector to one folder that runs without the package that trained it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toothwise import __version__, detectors
+from toothwise.detectors.base import Detector
+from toothwise.detectors.fused import FusedDetector
+from toothwise.detectors.pooling import LinePooled
+from toothwise.errors import InputError, MissingDependencyError, OutputError
+from toothwise.exported.manifest import FILE, FORMATS, PRECISIONS, Manifest, is_exported, read_manifest, write_manifest
+from toothwise.exported.opening import ENCODER, load_exported
+from toothwise.files import atomic_folder, check_replaceable, write_json
+from toothwise.reference.healthy_reference import FILE as REFERENCE
+from toothwise.reference.healthy_reference import fingerprint, load_reference
+
+__all__ = ["MAX_BATCH", "OPSET", "TOLERANCE", "export", "export_detector"]
+
+OPSET = 18
+MAX_BATCH = 16  # maps at a time: bounds the memory of a run
+TOLERANCE = 1e-4
+_ALLOWED = {"float32": TOLERANCE, "bfloat16": 0.05}
+_NUMPY = ("scan", "statistics", "healthy_distance", "subspace")  # modules of detectors that need no network
+_CHECKED = 24  # maps that an export is compared with its detector on
+_SEED = 918_273  # of these maps: not one that detectors are likely to have been fitted on
+
+Progress = Callable[[str], None]
+
+
+def export(
+    run: str | Path,
+    output: str | Path,
+    *,
+    format: str = "onnx",  # noqa: A002  the word of the command line
+    precision: str = "float32",
+    gear: dict[str, Any] | None = None,
+    progress: Progress = lambda text: None,
+) -> Manifest:
+    """Export a saved detector, with its threshold and its healthy reference, and check that it says the same.
+
+    Args:
+        run: folder of a saved detector.
+        output: folder to write, whole or not at all; an export that is there is replaced.
+        format: "onnx", "openvino" or "torch". Detectors without a network are exported as they are, whatever it is.
+        precision: "float32", or "bfloat16" for the products of a Dinomaly network in OpenVINO: faster where the
+            processor has it (elsewhere float32 is computed), with scores that differ by some percent of their spread.
+        gear: the gears, where the saved detector does not know them.
+        tell: told what is being done.
+
+    Raises:
+        InputError: not a saved detector, one that cannot be exported, or an export whose scores differ.
+        OutputError: the folder cannot be written, or holds something else.
+        MissingDependencyError: what the format needs is not installed.
+    """
+    run, output = Path(run), Path(output)
+    if format not in FORMATS:
+        raise InputError(f"format must be one of {', '.join(map(repr, FORMATS))}, but got {format!r}")
+    if precision not in PRECISIONS:
+        raise InputError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}, but got {precision!r}")
+    if precision != "float32" and format != "openvino":
+        raise InputError(f"precision {precision!r} is for format 'openvino', but format is {format!r}")
+    if is_exported(run):
+        raise InputError(f"{run}: is exported already: export the saved detector that it came from")
+    check_replaceable(output, FILE, "an export")
+    if output.resolve() == run.resolve():
+        raise OutputError(f"{output}: is the saved detector itself: name another folder")
+    progress(f"loading {run}")
+    detector = detectors.load(run)
+    reference = load_reference(run, detector)
+    if gear is not None:
+        detector.info = detector.info | {"maps": detector.info.get("maps", {}) | {"gear": gear}}
+    with atomic_folder(output) as folder:
+        if reference is not None:
+            shutil.copyfile(run / REFERENCE, folder / REFERENCE)
+        export_detector(detector, folder, format, precision, progress=progress)
+        progress("comparing")
+        _compare(detector, folder, _ALLOWED[precision])
+    return read_manifest(output)
+
+
+def export_detector(
+    detector: Detector,
+    folder: Path,
+    format: str,  # noqa: A002
+    precision: str = "float32",
+    *,
+    progress: Progress = lambda text: None,
+) -> None:
+    """Write a detector's export into an empty folder, without its comparison.
+
+    Raises:
+        InputError: a detector that cannot be exported.
+        MissingDependencyError: what the format needs is not installed.
+    """
+    shape = detector.shape
+    if shape is None:
+        raise InputError(f"{detector.name} has not been fitted: there is nothing to export")
+    backend, graph, normalisation = format, dict[str, Any](), dict[str, Any]()
+    if isinstance(detector, FusedDetector | LinePooled):
+        backend = "parts"
+        graph = {"parts": list(detector.parts)}
+        for name, part in detector.parts.items():
+            (folder / "parts" / name).mkdir(parents=True)
+            export_detector(part, folder / "parts" / name, format, precision, progress=progress)
+        _save_state(detector.own_state(), folder)
+    elif type(detector).__module__.rpartition(".")[2] in _NUMPY:
+        backend = "numpy"
+        _save(detector, folder)
+    else:
+        progress(f"exporting {detector.name} as {format}")
+        normalisation, graph = _network(detector, folder, format, precision)
+    write_manifest(
+        folder,
+        Manifest(
+            detector=detector.name,
+            backend=backend,
+            options=detector.options,
+            shape=shape,
+            threshold=detector.threshold,
+            info=detector.info,
+            gear=detector.info.get("maps", {}),
+            normalisation=normalisation,
+            graph=graph,
+            fingerprint=fingerprint(detector),
+            toothwise=__version__,
+        ),
+    )
+
+
+def _save_state(state: dict[str, np.ndarray], folder: Path) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({k: np.ascontiguousarray(v) for k, v in state.items()}, folder / "state.safetensors")
+
+
+def _save(detector: Detector, folder: Path) -> None:
+    """detector.json and state.safetensors, as ``Detector.save`` writes them."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        saved = detector.save(Path(place) / "saved")
+        for path in saved.iterdir():
+            path.rename(folder / path.name)
+
+
+def _network(
+    detector: Detector,
+    folder: Path,
+    format: str,  # noqa: A002
+    precision: str,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Write the network; returns normalisation and description of the graph."""
+    from toothwise.exported.graph import STANDARDISED, graph_of
+
+    graph = graph_of(detector, standardised=precision == "bfloat16")
+    if precision == "bfloat16" and not graph.by_token:
+        raise InputError(
+            f"precision 'bfloat16' is for Dinomaly whose score is pooled along lines, but got {detector.name!r} with "
+            f"pooling {graph.pooling!r}: elsewhere too much of the score would be lost"
+        )
+    images = detector._images  # type: ignore[attr-defined]
+    normalisation = {
+        "image_size": list(graph.size),
+        "log": bool(getattr(images, "log", False)),
+        "channels": getattr(images, "channels", "grey"),
+        "centre": np.atleast_1d(getattr(images, "centre", 0.0)).tolist(),
+        "scale": np.atleast_1d(images.scale).tolist(),
+        "in_graph": format != "torch",
+    }
+    if format == "torch":
+        _save(detector, folder)
+        _add_encoder(detector, folder)
+        return normalisation, {}
+    outputs = [name for name in graph.outputs if name != STANDARDISED]
+    about = {
+        "inputs": ["maps"],
+        "outputs": outputs,
+        "max_batch": MAX_BATCH,
+        "opset": OPSET,
+        "precision": precision,
+    }
+    if format == "onnx":
+        _write_onnx(graph, detector.shape or (0, 0), folder / "model.onnx")
+    else:
+        with tempfile.TemporaryDirectory() as place:
+            _write_onnx(graph, detector.shape or (0, 0), Path(place) / "model.onnx")
+            _write_openvino(Path(place) / "model.onnx", folder / "model.xml")
+    return normalisation, about
+
+
+def _write_onnx(graph: Any, shape: tuple[int, int], path: Path) -> None:
+    """The graph with a dynamic number of maps, weights inside, as one file."""
+    import torch
+
+    from toothwise.exported.graph import exportable
+
+    try:
+        import onnxscript  # noqa: F401  torch's exporter needs it
+    except ImportError:
+        raise MissingDependencyError(
+            "exporting a network needs onnx and onnxscript: install them with pip install 'toothwise[export]'"
+        ) from None
+    example = torch.exp(0.1 * torch.randn((3, *shape), generator=torch.Generator().manual_seed(0)))
+    with exportable(graph), torch.no_grad(), _quiet():
+        program = torch.onnx.export(
+            graph,
+            (example,),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["maps"],
+            output_names=graph.outputs,
+            dynamic_shapes={"maps": {0: torch.export.Dim("n", min=1, max=65536)}},
+            verbose=False,
+        )
+        if program is None:
+            raise InputError(f"{graph.detector_name}: torch gave no graph")
+        program.save(str(path), include_initializers=True, external_data=False)
+
+
+def _write_openvino(source: Path, path: Path) -> None:
+    """Convert an ONNX file; weights stay float32."""
+    try:
+        import openvino
+    except ImportError:
+        raise MissingDependencyError(
+            "format 'openvino' needs openvino: install it with pip install 'toothwise[openvino]'"
+        ) from None
+    # read by the core, because openvino.convert_model reports its use over the network
+    openvino.save_model(openvino.Core().read_model(str(source)), path, compress_to_fp16=False)
+
+
+def _add_encoder(detector: Detector, folder: Path) -> None:
+    """The encoder's weights beside the saved detector, so that the folder runs on a machine that has none."""
+    import hashlib
+
+    from safetensors.torch import save_file
+
+    network, hashed_by_file = _encoder_of(detector)
+    if network is None:
+        return
+    state = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
+    save_file(state, folder / ENCODER)
+    if hashed_by_file:
+        path = folder / "detector.json"
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        meta["info"]["encoder"]["sha256"] = hashlib.sha256((folder / ENCODER).read_bytes()).hexdigest()
+        write_json(path, meta)
+
+
+def _encoder_of(detector: Detector) -> tuple[Any, bool]:
+    """The frozen network of a detector, None where it has none, and whether it is known by the hash of its file."""
+    from toothwise.detectors.dinomaly.detector import DinomalyDetector
+    from toothwise.detectors.features import CnnFeatures
+    from toothwise.detectors.patch_detector import PatchDetector
+
+    if isinstance(detector, DinomalyDetector) and detector._module is not None:
+        return detector._module.model.encoder.vit, True
+    if isinstance(detector, PatchDetector):
+        features: Any = detector._fitted().feature_extractor
+        if isinstance(features, CnnFeatures):
+            return features.extractor.feature_extractor, False
+        return features.encoder.vit, True
+    return None, False
+
+
+def check_maps(detector: Detector, count: int = _CHECKED) -> np.ndarray:
+    """Random maps of a detector's shape on the scale that it knows, every third with a bright row, seeded."""
+    rng = np.random.default_rng(_SEED)
+    rows, columns = detector.shape or (1, 1)
+    centre, spread = _scale_of(detector)
+    values = centre + spread * rng.standard_normal((count, rows, columns))
+    values[::3, rows // 2] += 3.0 * spread
+    return np.exp(values).astype(np.float32)
+
+
+def _scale_of(detector: Detector) -> tuple[float, float]:
+    """Median and spread of the logarithm of the maps that a detector was fitted on, where it keeps them."""
+    images = getattr(detector, "_images", None)
+    if images is not None and getattr(images, "log", False):
+        return float(images.centre[0]), float(images.scale[0])
+    for part in getattr(detector, "parts", {}).values():
+        return _scale_of(part)
+    return 0.0, 0.2
+
+
+def _compare(detector: Detector, folder: Path, allowed: float) -> None:
+    """Score maps with both; the largest relative difference goes into the manifest."""
+    exported = load_exported(folder)
+    maps = check_maps(detector)
+    expected, found = detector.predict(maps).score, exported.predict(maps).score
+    # scores of some detectors cross zero: there the spread of scores is what a difference is measured by
+    least = max(float(np.std(expected)), 1e-12)
+    worst = float(np.max(np.abs(found - expected) / np.maximum(np.abs(expected), least)))
+    if not worst <= allowed:
+        raise InputError(
+            f"the export of {detector.name} differs from the detector by {worst:.2g} of the score, "
+            f"more than {allowed:g}: it was not written"
+        )
+    manifest = read_manifest(folder)
+    parity = {"largest_relative_difference": worst, "maps": len(maps), "allowed": allowed}
+    write_manifest(folder, replace(manifest, parity=parity))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter's warnings and log lines off; what matters is compared afterwards."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

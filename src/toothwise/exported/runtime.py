@@ -1,0 +1,61 @@
+"""An exported detector at work: the detector contract without the package that trained it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from toothwise.detectors.base import Detector, Prediction
+from toothwise.errors import InputError
+from toothwise.exported.engines import Engine
+from toothwise.exported.manifest import Manifest
+
+__all__ = ["ExportedDetector"]
+
+_DOUBLE = ("score", "row_evidence", "column_evidence", "severity")
+
+
+class ExportedDetector(Detector):
+    """A detector that an engine runs. It predicts as every detector does; it cannot be fitted or saved.
+
+    Args:
+        manifest: of the exported folder.
+        engine: float32 ``[n, rows, columns]`` -> outputs by name.
+
+    ``source_fingerprint`` is that of the detector that was exported, so that its healthy reference and state files fit.
+    """
+
+    name = "exported"
+
+    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+        super().__init__(**manifest.options)
+        self.name = manifest.detector  # type: ignore[misc]
+        self.shape, self.threshold, self.info = manifest.shape, manifest.threshold, manifest.info
+        self.source_fingerprint = manifest.fingerprint
+        self._engine = engine
+        self._log = bool(manifest.normalisation.get("log", False))
+        self._most = int(manifest.graph["max_batch"])
+
+    def _predict(self, values: np.ndarray) -> Prediction:
+        if self._log and np.nanmin(values) <= 0:
+            raise InputError(f"log=true needs positive maps, but the smallest value is {np.nanmin(values):.4g}")
+        parts = []
+        for start in range(0, len(values), self._most):
+            parts.append(self._engine(np.ascontiguousarray(values[start : start + self._most])))
+            if self.watch is not None:
+                self.watch(min(1.0, (start + self._most) / len(values)))
+        found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        known: dict[str, Any] = {name: found[name].astype(np.float64) for name in _DOUBLE if name in found}
+        return Prediction(anomaly_map=found["anomaly_map"], **known)
+
+    def _fit(self, values: np.ndarray) -> None:
+        del values
+        raise InputError(f"an exported {self.name} cannot be fitted: fit a detector and export it")
+
+    def _state(self) -> dict[str, np.ndarray]:
+        raise InputError(f"an exported {self.name} cannot be saved again: copy its folder")
+
+    def _restore(self, state: dict[str, np.ndarray]) -> None:
+        del state
+        raise InputError(f"an exported {self.name} cannot be restored from a saved detector")

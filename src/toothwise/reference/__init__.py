@@ -1,0 +1,1 @@
+"""What held-out healthy maps look like to a detector, and the healthy maps themselves."""

@@ -1,0 +1,282 @@
+"""What healthy maps look like to the diagnosis, kept beside the detector: what every answer rests on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.pooling import line_contrast
+from toothwise.errors import InputError
+from toothwise.evaluation.thresholds import effective_number
+from toothwise.files import atomic_file
+from toothwise.healthmap.runs import time_blocks
+from toothwise.reading import as_input_error, parse_json, read_arrays
+from toothwise.reference.map_statistics import Diagonals, line_levels, log_maps, map_level, one_cycle, without_places
+from toothwise.reference.records import CONDITIONS, record_ids
+
+__all__ = [
+    "FILE",
+    "HealthyReference",
+    "best_evidence",
+    "evidence_of",
+    "fingerprint",
+    "learn_reference",
+    "load_reference",
+]
+
+FILE = "healthy.npz"
+FORMAT = 1
+_MOST = 5000  # healthy maps that are kept, the last ones: more would fill the memory and tell little more
+_SPREAD_MAPS = 150  # maps that the scatter of segments is measured on
+_SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+
+
+def fingerprint(detector: Detector) -> str:
+    """SHA-256 of a fitted detector: name, options, shape and everything learned. Another fit, another fingerprint.
+
+    An exported detector has that of the detector it came from.
+    """
+    if detector.source_fingerprint is not None:
+        return detector.source_fingerprint
+    digest = hashlib.sha256()
+    digest.update(json.dumps([detector.name, detector.options, detector.shape], sort_keys=True).encode())
+    for name, array in sorted(detector._state().items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def evidence_of(found: Prediction) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Evidence of rows and of columns; where a detector gives none, its anomaly map pooled along lines."""
+    if found.row_evidence is None and found.column_evidence is None:
+        return line_contrast(found.anomaly_map, 1), line_contrast(found.anomaly_map, 2)
+    return found.row_evidence, found.column_evidence
+
+
+@dataclass(frozen=True, eq=False)
+class HealthyReference:
+    """Healthy maps of a detector, as numbers.
+
+    Attributes:
+        detector: fingerprint of the detector that it belongs to.
+        by_record: the maps' columns are records (only rows are teeth), not driven teeth.
+        score: float64 ``[n]``, held out: each map was scored by a detector that had not seen its block.
+        row, column: evidence of the lines, held out, ``[n, rows]``, ``[n, columns]``; None where there is none.
+        level: median log value of each map ``[n]``.
+        lines: mean log contrast of every line, axis 1 and 2 (2 is empty of tooth-by-record maps).
+        cycle: amplitude of one cycle per revolution ``[n]``, axis 1 and 2.
+        diagonal: score of the best diagonal ``[n]`` (empty of tooth-by-record maps); ``diagonal_scale``: mean and sd.
+        scatter: by axis, standard deviation of the mean log contrast of a healthy segment of 1, 2, 3, ... cells.
+        block: int ``[n]``, the stretch of time that a map belongs to.
+        record, sensor: str ``[n]``; maps of one record by several sensors share the record.
+        condition: name and values ``[n]`` of load, speed and temperature where the maps' table tells them.
+    """
+
+    detector: str
+    by_record: bool
+    score: np.ndarray
+    row: np.ndarray | None
+    column: np.ndarray | None
+    level: np.ndarray
+    lines: tuple[np.ndarray, np.ndarray]
+    cycle: tuple[np.ndarray, np.ndarray]
+    diagonal: np.ndarray
+    diagonal_scale: np.ndarray
+    scatter: tuple[np.ndarray, np.ndarray]
+    block: np.ndarray
+    record: np.ndarray
+    sensor: np.ndarray
+    condition: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    @property
+    def effective(self) -> float:
+        """How many independent maps they are worth, by their scores."""
+        return effective_number(self.score, self.block)
+
+    def diagonals(self, shape: tuple[int, int]) -> Diagonals | None:
+        """The search for diagonals on the healthy scale, None of tooth-by-record maps."""
+        return None if self.by_record else Diagonals(shape, self.diagonal_scale[0], self.diagonal_scale[1])
+
+    def segment_scatter(self, axis: int, cells: int) -> float:
+        """Healthy standard deviation of the mean log contrast of a segment."""
+        table = self.scatter[axis - 1]
+        return float(table[min(cells, len(table)) - 1])
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``healthy.npz`` into the folder of the saved detector, whole or not at all."""
+        arrays: dict[str, np.ndarray] = {
+            "about": np.array(json.dumps({"format": FORMAT, "detector": self.detector, "by_record": self.by_record})),
+            "score": self.score,
+            "level": self.level,
+            "diagonal": self.diagonal,
+            "diagonal_scale": self.diagonal_scale,
+            "block": self.block,
+            "record": self.record.astype(np.str_),
+            "sensor": self.sensor.astype(np.str_),
+        }
+        for name in ("row", "column"):
+            if getattr(self, name) is not None:
+                arrays[name] = getattr(self, name)
+        for name in ("lines", "cycle", "scatter"):
+            arrays |= {f"{name}{axis}": getattr(self, name)[axis - 1] for axis in (1, 2)}
+        arrays |= {f"condition.{name}": values for name, values in self.condition.items()}
+        path = Path(folder) / FILE
+        with atomic_file(path) as temporary:
+            np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
+        return path
+
+
+def learn_reference(
+    detector: Detector,
+    values: np.ndarray,
+    *,
+    table: pd.DataFrame | None = None,
+    blocks: np.ndarray | None = None,
+    by_record: bool = False,
+    sensors: str | None = None,
+) -> HealthyReference:
+    """The reference of a detector that was fitted with ``fit_with_threshold`` on these healthy maps.
+
+    Args:
+        detector: its ``held_out`` is what the maps scored under cross-validation.
+        values: the healthy maps ``[n, rows, columns]`` in time order, positive.
+        table: a row per map: record, sensor, load, speed, temperature where known.
+        blocks: ``[n]``, as given to ``fit_with_threshold``.
+        by_record: columns are records, the newest last, not teeth.
+        sensors: column of the table that names the sensor.
+
+    Raises:
+        InputError: a detector that was not cross-validated on as many maps, or values that are not positive.
+    """
+    held = detector.held_out
+    if held is None or len(held.score) != len(values):
+        given = "none" if held is None else str(len(held.score))
+        raise InputError(
+            f"{detector.name} must have been fitted with a threshold on these {len(values)} healthy maps, but it has "
+            f"held-out scores of {given}"
+        )
+    folds = time_blocks(len(values), blocks)
+    table = pd.DataFrame(index=range(len(values))) if table is None else table
+    last = slice(max(len(values) - _MOST, 0), None)
+    values, table, folds, held = values[last], table.iloc[last], folds[last], held.of(np.arange(len(values))[last])
+    x = log_maps(values)
+    lines = [line_levels(x, 1, newest=by_record), np.zeros((len(x), 0))]
+    if not by_record:
+        lines[1] = line_levels(x, 2, newest=False)
+    cycle = [one_cycle(part)[0] for part in lines]
+    search = Diagonals(x.shape[1:])
+    diagonal = np.zeros(0) if by_record else search.learn(x)
+    scale = np.zeros((2, 0)) if search.mean is None or search.sd is None else np.stack([search.mean, search.sd])
+    picked = x[:: max(1, len(x) // _SPREAD_MAPS)]
+    return HealthyReference(
+        detector=fingerprint(detector),
+        by_record=by_record,
+        score=np.asarray(held.score, dtype=np.float64),
+        row=held.row_evidence,
+        column=None if by_record else held.column_evidence,
+        level=map_level(x, newest=by_record),
+        lines=(lines[0], lines[1]),
+        cycle=(cycle[0], cycle[1]),
+        diagonal=diagonal,
+        diagonal_scale=scale,
+        scatter=(_scatter(picked, 1), _scatter(picked, 2)),
+        block=folds,
+        record=record_ids(table, len(x), sensors=sensors is not None),
+        sensor=_sensors(table, sensors, len(x)),
+        condition={name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table},
+    )
+
+
+def _sensors(table: pd.DataFrame, column: str | None, n: int) -> np.ndarray:
+    if column is None:
+        return np.full(n, "-")
+    if column not in table or table[column].isna().any():
+        raise InputError(f"--sensors {column}: the maps' table has no such column, or it is empty for some maps")
+    return table[column].astype(str).to_numpy()
+
+
+def _scatter(x: np.ndarray, axis: int) -> np.ndarray:
+    """Standard deviation of the mean of healthy segments of 1, 2, ... cells, each line less its own mean over maps."""
+    lines = without_places(x, axis)
+    with np.errstate(all="ignore"):
+        lines = np.nan_to_num(lines - np.nanmean(lines, axis=0))
+    along = lines.shape[2]
+    total = np.concatenate([np.zeros((*lines.shape[:2], 1)), np.cumsum(lines, axis=2)], axis=2)
+    grid = [k for k in _SEGMENTS if k < along] + [along]
+    sd = [float(np.std((total[:, :, k:] - total[:, :, :-k]) / k)) for k in grid]
+    free = max(len(x) / max(len(x) - 1.0, 1.0), 1.0) ** 0.5  # the mean over maps was taken off
+    return np.maximum(np.interp(np.arange(1, along + 1), grid, sd) * free, 1e-9)
+
+
+def best_evidence(reference: HealthyReference) -> dict[int, np.ndarray]:
+    """By axis (1 rows, 2 columns), the best line's evidence of every held-out healthy map ``[n]``."""
+    known = {1: reference.row, 2: reference.column}
+    return {axis: lines.max(axis=1) for axis, lines in known.items() if lines is not None}
+
+
+def load_reference(folder: str | Path, detector: Detector) -> HealthyReference | None:
+    """The reference beside a saved detector, None where there is none (fitted before there were any).
+
+    Raises:
+        InputError: a damaged file, or one that belongs to another detector.
+    """
+    path = Path(folder) / FILE
+    if not path.is_file():
+        return None
+    arrays = read_arrays(path, "a healthy reference")
+    with as_input_error(path, "not a readable healthy reference"):
+        about: dict[str, Any] = parse_json(str(arrays["about"]), path)
+        if about["format"] != FORMAT:
+            raise InputError(f"{path}: format {about['format']} is not {FORMAT}, the one this version reads")
+        single = ("score", "level", "diagonal", "diagonal_scale", "block", "record", "sensor")
+        known: dict[str, Any] = {name: arrays[name] for name in single}
+        known |= {name: (arrays[f"{name}1"], arrays[f"{name}2"]) for name in ("lines", "cycle", "scatter")}
+        found = HealthyReference(
+            detector=about["detector"],
+            by_record=bool(about["by_record"]),
+            row=arrays.get("row"),
+            column=arrays.get("column"),
+            condition={k.partition(".")[2]: v for k, v in arrays.items() if k.startswith("condition.")},
+            **known,
+        )
+        _check(found, path, detector.shape or (0, 0))
+    if found.detector != fingerprint(detector):
+        raise InputError(f"{path}: belongs to another detector than {Path(folder) / 'detector.json'}: fit it again")
+    return found
+
+
+def _check(found: HealthyReference, path: Path, shape: tuple[int, int]) -> None:
+    """Refuse arrays that do not fit each other or the detector's maps."""
+    n, (rows, columns) = found.score.size, shape
+    across = 0 if found.by_record else columns
+    wanted = {
+        "score": (found.score, (n,)),
+        "level": (found.level, (n,)),
+        "lines1": (found.lines[0], (n, rows)),
+        "lines2": (found.lines[1], (n, across)),
+        "cycle1": (found.cycle[0], (n,)),
+        "cycle2": (found.cycle[1], (n,)),
+        "diagonal": (found.diagonal, (0 if found.by_record else n,)),
+        "diagonal_scale": (found.diagonal_scale, (2, *found.diagonal_scale.shape[1:2])),
+        "scatter1": (found.scatter[0], (columns,)),
+        "scatter2": (found.scatter[1], (rows,)),
+        **{name: (values, (n,)) for name, values in found.condition.items()},
+    }
+    wanted |= {} if found.row is None else {"row": (found.row, (n, rows))}
+    wanted |= {} if found.column is None else {"column": (found.column, (n, columns))}
+    wrong = [name for name, (values, fits) in wanted.items() if values.dtype.kind != "f" or values.shape != fits]
+    texts = (found.record, found.sensor)
+    if wrong or n == 0 or found.block.dtype.kind not in "iu" or any(t.dtype.kind != "U" for t in texts):
+        raise InputError(f"{path}: its arrays do not fit each other ({', '.join(wrong) or 'block, record, sensor'})")
+    if any(values.shape != (n,) for values in (found.block, *texts)) or not np.isfinite(found.score).all():
+        raise InputError(f"{path}: block, record, sensor and score must be one per healthy map")

@@ -1,0 +1,81 @@
+"""Names of the metrics that tables and comparisons may ask for, and which way is better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from toothwise.errors import InputError
+from toothwise_lab.studies.attention import ATTENTION_METRICS
+from toothwise_lab.studies.scores import CONDITIONS, POOLED, SCORE_METRICS, ScoreMetric
+
+__all__ = ["check_metrics", "is_a_merit", "metric_names", "smaller_is_better"]
+
+_LARGER = (
+    "auroc_cold_fault_warm_healthy",
+    "auroc_warm_fault_cold_healthy",
+    "auroc_across_sessions",
+    "tooth_accuracy",
+    "tooth_accuracy_lines",
+    "tooth_accuracy_segments",
+    "gear_accuracy",
+    "severity_spearman",
+    "severity_kendall",
+    "pixel_auroc",
+    "aupro",
+    "maps_per_second",
+    "alarmed",
+)
+_SMALLER = (
+    "auroc_session",
+    "false_alarms_cold",
+    "false_alarms_warm",
+    "false_alarms_session",
+    "false_alarm_rate",
+    "sustained_false_alarm_rate",
+    "flagged_days_19_20",
+    "first_sustained_place",
+    "consistent_place",
+    "fit_seconds",
+    "predict_ms_median",
+    "predict_ms_p95",
+    "peak_memory_mib",
+    "peak_gpu_memory_mib",
+    "parameters",
+    "stored_numbers",
+)
+
+
+def metric_names() -> list[str]:
+    """All of them."""
+    scored = [
+        ScoreMetric(base, condition, pooling).name
+        for base in SCORE_METRICS
+        for condition in (None, *CONDITIONS)
+        for pooling in (None, *POOLED)
+    ]
+    return [*scored, *_LARGER, *_SMALLER, *ATTENTION_METRICS]
+
+
+def is_a_merit(metric: str) -> bool:
+    """Whether one value of the metric is better than another."""
+    return metric not in ATTENTION_METRICS
+
+
+def smaller_is_better(metric: str) -> bool:
+    """Whether a smaller value is the better one."""
+    return metric in _SMALLER
+
+
+def check_metrics(names: Iterable[str]) -> None:
+    """Refuse names that are none.
+
+    Raises:
+        InputError: with the nearest name.
+    """
+    known = metric_names()
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1, cutoff=0.5)
+            guess = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"{name!r} is no metric{guess} (allowed: {', '.join(known)})")

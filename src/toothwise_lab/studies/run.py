@@ -1,0 +1,246 @@
+"""A study from its YAML to its table: what is finished stays, the rest is run, each trial by itself."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import platform
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from toothwise.results import revision as git_revision
+from toothwise_lab.studies.check import check_detectors
+from toothwise_lab.studies.cluster import cluster, run_on_cluster
+from toothwise_lab.studies.config import Study
+from toothwise_lab.studies.opened import save_study
+from toothwise_lab.studies.revision import code_revision, data_version
+from toothwise_lab.studies.store import Entry, StudyFolder
+from toothwise_lab.studies.tracking import BackgroundTracker, Tracker, open_tracker
+from toothwise_lab.studies.trial import Trial
+from toothwise_lab.studies.worker import Draw, Outcome
+
+__all__ = ["Report", "RunOptions", "Watcher", "run_study"]
+
+_REFRESH = 2.0  # seconds between two writings of results.jsonl
+
+
+class Watcher(Protocol):
+    """Told how a study goes."""
+
+    def begin(self, total: int, done: int, failed: int, places: int) -> None:
+        """Before the first trial."""
+
+    def started(self, trial: Trial) -> None:
+        """A trial was handed over."""
+
+    def finished(self, trial: Trial, row: dict[str, Any]) -> None:
+        """A trial ended."""
+
+    def idle(self) -> None:
+        """Nothing ended for a while."""
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a study is run.
+
+    Attributes:
+        address: of a Ray cluster, or None.
+        workers: trials at once, or None.
+        accept_other_revisions: results of other code count too.
+        retry_failed: run failed trials again.
+        tracking: MLflow's tracking URI; None = sqlite in the folder, "none" = no MLflow.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    accept_other_revisions: bool = False
+    retry_failed: bool = False
+    tracking: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """How it went.
+
+    Attributes:
+        trials: of the study.
+        ran: in this call.
+        done, failed: of all, now.
+        failures: reason of each failed trial, by its name.
+        wall_seconds: of this call's trials, from the first handed over to the last written.
+        trial_seconds: sum over the trials of this call.
+        places: trials that could run at once.
+    """
+
+    trials: int
+    ran: int
+    done: int
+    failed: int
+    failures: dict[str, str]
+    wall_seconds: float
+    trial_seconds: float
+    places: int
+
+
+def run_study(study: Study, folder: Path, options: RunOptions, watcher: Watcher, draw: Draw | None = None) -> Report:
+    """Run what is missing.
+
+    Args:
+        study: as read from its YAML.
+        folder: of results; going on repeats nothing.
+        options: see RunOptions.
+        watcher: told how it goes.
+        draw: makes the pictures of a trial, in its process; None = without.
+
+    Raises:
+        InputError: a study that cannot be run, or whose primary hypothesis was changed after runs.
+        OutputError: the folder cannot be written, or is in use.
+        MissingDependencyError: ray is not installed.
+    """
+    trials = study.trials()
+    check_detectors(study)
+    store = StudyFolder(folder)
+    with store.locked():
+        entries = _entries(trials, store, options)
+        save_study(folder, study, entries, code_revision())
+        tracker = _tracker(store, study, options, watcher)
+        try:
+            if options.retry_failed:
+                _forget_failed(store, entries, tracker)
+            for entry in [e for e in entries if store.row(e.key) is not None]:
+                tracker.do(partial(Tracker.log, folder=store, entry=entry))
+            todo = _missing(trials, entries, store)
+            timed = (0.0, 0.0, 0)
+            if todo:
+                timed = _run_missing(study, store, entries, todo, options, watcher, tracker, draw)
+        finally:
+            store.write_results(entries)
+            tracker.close()
+    rows = {e.key: store.row(e.key) or {} for e in entries}
+    failures = {t.name: rows[e.key]["reason"] for t, e in zip(trials, entries, strict=True) if _failed(rows[e.key])}
+    done = sum(rows[e.key].get("status") == "done" for e in entries)
+    return Report(len(trials), len(todo), done, len(failures), failures, *timed)
+
+
+def _missing(trials: list[Trial], entries: list[Entry], store: StudyFolder) -> list[tuple[Trial, Entry]]:
+    """Trials without a result, each once, though two arms may have the same settings."""
+    found: dict[str, tuple[Trial, Entry]] = {}
+    for trial, entry in zip(trials, entries, strict=True):
+        if store.row(entry.key) is None:
+            found.setdefault(entry.key, (trial, entry))
+    return list(found.values())
+
+
+def _forget_failed(store: StudyFolder, entries: list[Entry], tracker: BackgroundTracker) -> None:
+    for key in {entry.key for entry in entries}:
+        if _failed(store.row(key) or {}):
+            store.forget(key)
+            tracker.do(partial(Tracker.forget, key=key))
+
+
+def _failed(row: dict[str, Any]) -> bool:
+    return row.get("status") == "failed"
+
+
+def _entries(trials: list[Trial], store: StudyFolder, options: RunOptions) -> list[Entry]:
+    """Each trial's key: that of an accepted result of other code, or that of this code."""
+    other: dict[tuple[str, str], tuple[float, str]] = {}
+    if options.accept_other_revisions:
+        for row in store.all_rows():
+            if row["status"] == "done":
+                name = (row["config_hash"], row["data_version"])
+                other[name] = max(other.get(name, (0.0, "")), (float(row["finished_at"]), row["key"]))
+    entries = []
+    for trial in trials:
+        data = data_version(trial.settings)
+        key = _key(trial.config_hash, code_revision(), data)
+        if store.row(key) is None and (trial.config_hash, data) in other:
+            key = other[trial.config_hash, data][1]
+        entries.append(Entry(trial.part, trial.arm, trial.group, trial.settings.seed, trial.config_hash, key))
+    return entries
+
+
+def _key(*words: str) -> str:
+    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
+
+
+def _tracker(store: StudyFolder, study: Study, options: RunOptions, watcher: Watcher) -> BackgroundTracker:
+    name = f"{study.name}-smoke" if study.smoke else study.name
+
+    def make() -> Tracker | str:
+        return "" if options.tracking == "none" else open_tracker(store, name, options.tracking)
+
+    return BackgroundTracker(make, lambda text: watcher.say(text) if text else None)
+
+
+def _run_missing(
+    study: Study,
+    store: StudyFolder,
+    entries: list[Entry],
+    todo: list[tuple[Trial, Entry]],
+    options: RunOptions,
+    watcher: Watcher,
+    tracker: BackgroundTracker,
+    draw: Draw | None,
+) -> tuple[float, float, int]:
+    """Returns wall seconds, the sum of the trials' seconds, and the places."""
+    git, written = git_revision(Path(__file__).parent), time.monotonic()
+    spent = 0.0
+    with cluster(options.address, study.resources, options.workers, note=store.folder / ".ray") as places:
+        statuses = [row["status"] for row in (store.row(e.key) for e in entries) if row is not None]
+        watcher.begin(len(entries), statuses.count("done"), statuses.count("failed"), places)
+        begin = time.perf_counter()
+
+        def finished(number: int, outcome: Outcome) -> None:
+            nonlocal written, spent
+            trial, entry = todo[number]
+            row = _row(trial, entry, outcome, git)
+            store.write(entry.key, row, outcome.scores, outcome.curves, outcome.examples, outcome.pictures)
+            spent += row["seconds"] or 0.0
+            tracker.do(partial(Tracker.log, folder=store, entry=entry))
+            if time.monotonic() - written > _REFRESH:
+                store.write_results(entries)
+                written = time.monotonic()
+            watcher.finished(trial, row)
+
+        run_on_cluster(
+            [trial for trial, _ in todo],
+            study.resources,
+            places,
+            finished=finished,
+            started=lambda number: watcher.started(todo[number][0]),
+            idle=watcher.idle,
+            draw=draw,
+        )
+        return time.perf_counter() - begin, spent, places
+
+
+def _row(trial: Trial, entry: Entry, outcome: Outcome, git: str) -> dict[str, Any]:
+    """All that results.jsonl says of a trial, besides its labels."""
+    facts = dict(outcome.facts)
+    revision = facts.pop("revision", code_revision())
+    if revision != code_revision():
+        facts |= {"status": "failed", "metrics": {}, "info": {}}
+        facts["reason"] = f"the process has other code of toothwise ({revision}) than this one ({code_revision()})"
+    now = time.time()
+    return {
+        "key": entry.key,
+        "status": facts.pop("status"),
+        "reason": facts.pop("reason"),
+        "config_hash": trial.config_hash,
+        "config": trial.config,
+        "revision": code_revision(),
+        "git": git,
+        "data_version": data_version(trial.settings),
+        "finished": datetime.datetime.fromtimestamp(now, tz=datetime.UTC).isoformat(timespec="seconds"),
+        "finished_at": now,
+        "driver": platform.node(),
+        **facts,
+    }
