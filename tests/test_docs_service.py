@@ -148,20 +148,16 @@ def test_machines_are_followed_as_told(here, capsys):
             assert set(columns) <= {row[1] for row in database.execute(f"PRAGMA table_info({name})")}
 
 
-def serve_options() -> set[str]:
-    from toothwise.cli import serve
-    from toothwise.cli.parser import make_parser
-
-    parser = make_parser("serve", serve.__doc__)
-    serve.add_arguments(parser)
-    return {word for action in parser._actions for word in action.option_strings}
+def serve_options(capsys):
+    cli.main(["serve", "--help"])
+    return set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
 
 
-def test_options_that_the_page_names_exist():
+def test_options_that_the_page_names_exist(capsys):
     text = DEPLOY.read_text().partition("## Serve")[2].partition("## OpenVINO")[0]
     named = set(re.findall(r"`(--[a-z-]+)", text))
     assert {"--queue", "--seconds", "--token-file"} <= named
-    assert named <= serve_options()
+    assert named <= serve_options(capsys)
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
@@ -171,7 +167,7 @@ def test_extras_that_a_page_names_exist(page):
         assert set(names.split(",")) <= set(extras)
 
 
-def test_the_container_file_copies_what_is_there_and_starts_the_service():
+def test_the_container_file_copies_what_is_there_and_starts_the_service(capsys):
     text = (ROOT / "deploy" / "Containerfile").read_text()
     lines = [line for line in re.sub(r"\\\n\s*", " ", text).splitlines() if line and not line.startswith("#")]
     steps = [line.split(None, 1) for line in lines]
@@ -185,15 +181,15 @@ def test_the_container_file_copies_what_is_there_and_starts_the_service():
     assert set(re.search(r"\.\[([a-z0-9,]+)\]", text)[1].split(",")) <= set(extras)
     (entry,) = (json.loads(words) for step, words in steps if step == "ENTRYPOINT")
     assert entry[:2] == ["toothwise", "serve"]
-    assert {word for word in entry if word.startswith("--")} <= serve_options()
+    assert {word for word in entry if word.startswith("--")} <= serve_options(capsys)
 
 
-def test_the_unit_is_one_that_systemd_takes(tmp_path):
+def test_the_unit_is_one_that_systemd_takes(tmp_path, capsys):
     text = (ROOT / "deploy" / "toothwise.service").read_text()
     for command in re.findall(r"^#?ExecStart=(.*)$", text, flags=re.MULTILINE):
         words = shlex.split(command)
         assert words[1] == "serve"
-        assert {word for word in words if word.startswith("--")} <= serve_options()
+        assert {word for word in words if word.startswith("--")} <= serve_options(capsys)
     verify = shutil.which("systemd-analyze")
     if verify is None:
         pytest.skip("systemd-analyze is not installed")

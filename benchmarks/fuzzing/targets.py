@@ -160,7 +160,7 @@ def _recordings(folder: Path) -> Iterator[Target]:
 
 
 def _settings(folder: Path) -> Iterator[Target]:
-    from toothwise.cli.parser import make_parser, parse
+    from toothwise.cli.entry import read_options
     from toothwise.gears import read_gears
     from toothwise.healthmap.waveform import HealthyWaveform
     from toothwise_lab.studies.config import read_study
@@ -177,16 +177,8 @@ def _settings(folder: Path) -> Iterator[Target]:
     seeds = tuple(path.read_bytes() for path in studies)
     yield Target("study, YAML", "s.yaml", seeds, study, ("yaml",), weight=0.5)
 
-    @cache
-    def fit() -> Any:
-        from toothwise.cli import fit
-
-        parser = make_parser("fit", "about")
-        fit.add_arguments(parser)
-        return parser
-
     def options(place: Path) -> None:
-        parse(fit(), ["--config", str(place / "c.yaml")])
+        read_options("fit", ["--config", str(place / "c.yaml")])
 
     yield Target("options, YAML", "c.yaml", _contents(place, ("fit.yaml",)), options, ("yaml",), weight=0.5)
     wave = _contents(place, ("waveform.npz",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
+from pathlib import Path
 from typing import Any, TypeVar
 
 from toothwise.errors import InputError
@@ -29,6 +30,8 @@ def coerce(value: Any, hint: Any) -> tuple[bool, Any]:
         return False, value
     if hint is type(None):
         return value is None, value
+    if origin is typing.Literal:
+        return value in inside, value
     if origin is tuple:
         return _fitted_tuple(value, inside)
     if origin is dict:
@@ -79,9 +82,12 @@ def describe_type(hint: Any) -> str:
     origin, inside = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(describe_type(option) for option in inside)
+    if origin is typing.Literal:
+        return f"{'one of ' if len(inside) > 1 else ''}{', '.join(map(str, inside))}"
     if origin is tuple:
         many = len(inside) == 2 and inside[1] is Ellipsis
         names = [describe_type(option).removeprefix("a ") for option in inside]
         return f"a list of {names[0]}s" if many else f"[{', '.join(names)}]"
-    plain = {int: "a whole number", float: "a number", str: "text", bool: "true/false", type(None): "null"}
+    plain = {int: "a whole number", float: "a number", str: "text", bool: "true/false", Path: "a path"}
+    plain[type(None)] = "null"
     return plain.get(hint, "names and values" if origin is dict else str(hint))

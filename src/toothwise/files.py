@@ -13,7 +13,7 @@ from typing import Any
 
 from toothwise.errors import OutputError
 
-__all__ = ["atomic_file", "atomic_folder", "check_replaceable", "check_writable", "write_json"]
+__all__ = ["atomic_file", "atomic_folder", "check_replaceable", "check_writable", "finite", "write_json"]
 
 
 @contextmanager
@@ -105,6 +105,22 @@ def check_replaceable(folder: Path, marker: str, what: str) -> None:
     check_writable(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / marker).is_file():
         raise OutputError(f"{folder}: holds something other than {what} and would be replaced: name another folder")
+
+
+def finite(data: Any) -> Any:
+    """JSON types with every NaN and infinity replaced by None, because JSON has no word for them.
+
+    Examples:
+        >>> finite({"score": float("nan"), "rows": (1, 2.5)})
+        {'score': None, 'rows': [1, 2.5]}
+    """
+    if isinstance(data, dict):
+        return {key: finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [finite(value) for value in data]
+    if isinstance(data, float) and data - data != 0.0:
+        return None
+    return data
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
 
 from toothwise.cli import VERBS
-from toothwise.cli.parser import COMMON, make_parser, parse
+from toothwise.cli.entry import read_options
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 OURS = sorted(p for p in CONFIGS.glob("*.yaml") if p.stem.partition("_")[0] in VERBS)
@@ -20,13 +19,9 @@ NEEDED = {"fit": ["maps.npz", "--output", "x"], "predict": ["run", "maps.npz"]}
 @pytest.mark.parametrize("file", OURS, ids=lambda p: p.name)
 def test_it_is_parsed_and_every_option_arrives(file):
     verb = file.stem.partition("_")[0]
-    command = import_module(VERBS[verb][0])
-    parser = make_parser(verb, command.__doc__)
-    command.add_arguments(parser)
-    options = parse(parser, [*NEEDED.get(verb, []), "--config", str(file)])
+    _, options, _ = read_options(verb, [*NEEDED.get(verb, []), "--config", str(file)])
     for name, value in yaml.safe_load(file.read_text()).items():
-        assert options[name] == value, name
-    command.Options(**{name: value for name, value in options.items() if name not in COMMON})
+        assert getattr(options, name) == value, name
 
 
 @pytest.mark.parametrize("file", [p for p in OURS if p.name.startswith("fit_scan")], ids=lambda p: p.name)

@@ -13,13 +13,17 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toothwise import __version__
 from toothwise.cli.terminal import EXIT_PARTLY
 from toothwise.errors import InputError, ToothwiseError
+from toothwise.files import finite
 
-__all__ = ["EXIT_BAD_INPUT", "EXIT_BUG", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_PARTLY", "VERBS", "main"]
+if TYPE_CHECKING:
+    from toothwise.cli.parser import Shared
+
+__all__ = ["EXIT_BAD_INPUT", "EXIT_BUG", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_PARTLY", "VERBS", "main", "read_options"]
 
 # verb: (module with Options, add_arguments and run, one line)
 VERBS: dict[str, tuple[str, str]] = {
@@ -125,38 +129,41 @@ def _of_group(first: str, words: list[str], group: dict[str, str]) -> int:
     raise InputError(f"the verb must be one of {', '.join(group)}, but got {given!r}{_guess(given)}")
 
 
-def _run(verb: str, words: list[str]) -> int:
-    from toothwise.cli.parser import COMMON, make_parser, parse
-    from toothwise.cli.terminal import progress as progress_line
+def read_options(verb: str, words: list[str]) -> tuple[Any, Any, Shared] | None:
+    """The module of a verb, its ``Options`` and those that every verb has; None where only help was asked for.
+
+    Raises:
+        InputError: Options that cannot be used; see ``toothwise.cli.parser.parse``.
+    """
+    from toothwise.cli.parser import parse
 
     command = import_module(VERBS[verb][0])
-    parser = make_parser(verb, command.__doc__ or "")
-    command.add_arguments(parser)
-    options = parse(parser, words)
-    if options is None:  # help or the configuration was asked for and printed
+    if hasattr(command, "add_arguments"):
+        from toothwise.cli.old_parser import parse_old
+
+        found = parse_old(verb, command, words)
+    else:
+        found = parse(verb, command.__doc__ or "", command.Options, words)
+    return None if found is None else (command, *found)
+
+
+def _run(verb: str, words: list[str]) -> int:
+    from toothwise.cli.terminal import progress as progress_line
+
+    found = read_options(verb, words)
+    if found is None:  # help or the configuration was asked for and printed
         return EXIT_OK
-    with _one_line_warnings(options["debug"]), redirect_stdout(sys.stderr), progress_line() as progress:
+    command, options, shared = found
+    with _one_line_warnings(shared.debug), redirect_stdout(sys.stderr), progress_line() as progress:
         # stdout is for the result alone: whatever a library prints goes to stderr
-        chosen = command.Options(**{name: value for name, value in options.items() if name not in COMMON})
-        result = command.run(chosen, progress)
-    if options["json"]:
-        text = json.dumps(_finite(result.data), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+        result = command.run(options, progress)
+    if shared.json:
+        text = json.dumps(finite(result.data), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
     else:
         text = result.text()
     sys.stdout.write(text)
     sys.stdout.flush()
     return int(result.code)
-
-
-def _finite(data: Any) -> Any:
-    """NaN and infinities as null, because JSON has no word for them."""
-    if isinstance(data, dict):
-        return {key: _finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [_finite(value) for value in data]
-    if isinstance(data, float) and data - data != 0.0:
-        return None
-    return data
 
 
 @contextmanager

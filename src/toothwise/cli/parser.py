@@ -1,20 +1,48 @@
-"""A verb's parser: jsonargparse with a help that reads well, and errors that are one line."""
+"""A verb's options are the fields of its frozen dataclass ``Options``, whose docstring is the help.
+
+Fields before ``KW_ONLY`` are the words of the command line, the others its ``--options``. The docstring gives each
+field its help and, in parentheses, the placeholder of its value:
+
+    @dataclass(frozen=True)
+    class Options:
+        \"""Attributes:
+            maps (MAPS): Healthy maps, in time order.
+            output (DIR): Folder to save the model in.
+        \"""
+
+        maps: list[str]
+        _: KW_ONLY
+        output: Path
+
+jsonargparse reads the values, from words and from YAML files; a field without a default is required.
+"""
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
 import json
+import re
+import textwrap
+import types
+import typing
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
+import docstring_parser
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser, DefaultHelpFormatter, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from toothwise.errors import InputError
+from toothwise.fields import describe_type, field_types
 from toothwise.reading import read_yaml
 
-__all__ = ["Result", "key_values", "make_parser", "parse"]
+__all__ = ["Result", "Shared", "key_values", "parse"]
+
+Chosen = TypeVar("Chosen")
 
 
 @dataclass(frozen=True)
@@ -22,9 +50,9 @@ class Result:
     """What a verb found.
 
     Attributes:
-        data: JSON types, for ``--json``.
-        text: makes the same for a person, with the line break at its end.
-        code: the exit code, 0 unless part of the work could not be done.
+        data: The result as JSON types, which ``--json`` prints.
+        text: Makes the same for a person, with a line break at its end.
+        code: The exit code, which is 0 unless part of the work could not be done.
     """
 
     data: dict[str, Any]
@@ -32,124 +60,225 @@ class Result:
     code: int = 0
 
 
-class _Formatter(DefaultHelpFormatter):
-    """Help without the types, which the examples show."""
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """The options that every verb has.
 
-    def _get_help_string(self, action: Any) -> str:
-        text = action.help or ""
-        silent = action.default in (None, False, [], {}, "==SUPPRESS==")
-        return text if silent else f"{text} (default: %(default)s)"
+    Attributes:
+        json: Print the result as JSON.
+        debug: Show where an error arose, and the warnings of all libraries.
+    """
+
+    json: bool = False
+    debug: bool = False
 
 
-def make_parser(verb: str, about: str) -> ArgumentParser:
-    """A parser with the options that every verb has.
+@dataclass(frozen=True)
+class _Option:
+    """One field of a dataclass as the command line sees it.
+
+    Attributes:
+        name: Of the field.
+        flag: What is typed ("--false-alarm-rate"), or None for a word without a flag (MAPS).
+        kind: Type of one value.
+        nargs: None for one value, "+" for one or more, 0 for a switch, or how many.
+        shown: What stands for the value in the help.
+        help: What it means.
+        default: Its value where nothing is given, or ``MISSING``.
+    """
+
+    name: str
+    flag: str | None
+    kind: Any
+    nargs: int | str | None
+    shown: str
+    help: str
+    default: Any
+
+    @property
+    def called(self) -> str:
+        """The option in a message."""
+        return self.flag or self.shown
+
+
+def parse(verb: str, about: str, options: type[Chosen], words: Sequence[str]) -> tuple[Chosen, Shared] | None:
+    """The options of a verb as its dataclass, or None where only help or the configuration was asked for.
 
     Args:
-        verb: name of the verb.
-        about: the first paragraph describes it, the rest stands below the options as it is.
+        verb: What was typed after ``toothwise``.
+        about: The first paragraph describes the verb; the rest is shown below its options as it is.
+        options: Frozen dataclass; see the head of this file.
+        words: Those after the verb, in any order.
+
+    Raises:
+        InputError: Unknown, missing or unsuitable options, or a configuration file that cannot be used.
     """
+    known = [_option(cls, field) for cls in (options, Shared) for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    see = f"; see toothwise {verb} --help"
+    files, arranged = _arranged(known, words, see)
+    for file in files:
+        _check_config(file, known)
+    try:
+        found = _parser(verb, about, known).parse_args([*(f"--config={file}" for file in files), *arranged])
+    except SystemExit as ending:
+        if ending.code:
+            raise InputError(f"the options cannot be used{see}") from None
+        return None
+    except ArgumentError as error:
+        where = f" (on the command line or in {', '.join(files)})" if files else ""
+        raise InputError(f"{_plain(str(error), known)}{where}{see}") from None
+    values: dict[str, Any] = {}
+    for option in known:
+        value = found[option.name]
+        value = value.as_dict() if isinstance(value, Namespace) else value
+        values[option.name] = tuple(value) if isinstance(option.nargs, int) and isinstance(value, list) else value
+    shared = Shared(**{field.name: values.pop(field.name) for field in dataclasses.fields(Shared)})
+    return options(**values), shared
+
+
+def _option(cls: type, field: dataclasses.Field[Any]) -> _Option:
+    hint = field_types(cls)[field.name]
+    kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+    optional = typing.get_origin(hint) in (typing.Union, types.UnionType) and len(kinds) == 1
+    plain = kinds[0] if optional else hint
+    origin, inside = typing.get_origin(plain), typing.get_args(plain)
+    nargs: int | str | None = None
+    if origin is list:
+        nargs, hint = "+", inside[0]
+    elif origin is tuple:
+        nargs, hint = len(inside), inside[0]
+    elif hint is bool:
+        nargs = 0
+    shown, text = _described(cls).get(field.name, (None, ""))
+    default = field.default if field.default_factory is MISSING else field.default_factory()
+    if default not in (MISSING, None, False, [], {}):
+        text += f" (default: {' '.join(map(str, default)) if isinstance(default, list | tuple) else default})"
+    if default is MISSING and field.kw_only:
+        text += " (required)"
+    flag = "--" + field.name.replace("_", "-") if field.kw_only else None
+    return _Option(field.name, flag, hint, nargs, shown or _shown(plain), text, default)
+
+
+def _described(cls: type) -> dict[str, tuple[str | None, str]]:
+    """What the docstrings of a dataclass and of those that it extends say of each field: placeholder and help."""
+    found: dict[str, tuple[str | None, str]] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        for entry in docstring_parser.parse(base.__doc__ or "", docstring_parser.DocstringStyle.GOOGLE).params:
+            found[entry.arg_name] = (entry.type_name, " ".join((entry.description or "").split()))
+    return found
+
+
+def _shown(kind: Any) -> str:
+    """What stands for a value whose docstring does not say it."""
+    if typing.get_origin(kind) is Literal:
+        return "|".join(map(str, typing.get_args(kind)))
+    names = {int: "N", float: "NUMBER", bool: "true|false", Path: "PATH"}
+    return names.get(kind, "MAPPING" if typing.get_origin(kind) is dict else "TEXT")
+
+
+def _parser(verb: str, about: str, known: list[_Option]) -> ArgumentParser:
     head, _, rest = about.strip().partition("\n\n")
     parser = ArgumentParser(
         prog=f"toothwise {verb}",
-        description=" ".join(head.split()),
+        description=textwrap.fill(" ".join(head.split()), 110),
         epilog=rest,
-        formatter_class=type("Formatter", (_Formatter,), {"_fill_text": _fill}),
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # type: ignore[arg-type]
         exit_on_error=False,
         allow_abbrev=False,
         print_config="--print-config",
     )
-    parser.add_argument("--config", action="config", metavar="FILE", help="YAML file of options; words given win")
-    shown = next(action for action in parser._actions if action.dest == "print_config")
-    shown.metavar, shown.help = "", "print the options as YAML, as a start for a configuration file, and exit"
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    parser.add_argument("--debug", action="store_true", help="show where an error arose, and all warnings")
+    add = parser.add_argument
+    add("--config", action="config", metavar="FILE", help="YAML file of options; command-line options override it")
+    for option in known:
+        text: dict[str, Any] = {"help": option.help.replace("%", "%%")}
+        if option.nargs == 0:
+            add(option.called, action="store_true", **text)
+            continue
+        text["metavar"] = tuple(option.shown.split()) if isinstance(option.nargs, int) else option.shown
+        if option.nargs is not None:
+            text["nargs"] = option.nargs
+        if option.flag is None:
+            add(option.name, type=option.kind, **text)
+        elif option.default is MISSING:
+            add(option.flag, type=option.kind, required=True, **text)
+        else:
+            default = list(option.default) if isinstance(option.default, tuple) else option.default
+            add(option.flag, type=option.kind, default=default, **text)
     return parser
 
 
-COMMON = ("config", "json", "debug")
+def _arranged(known: list[_Option], words: Sequence[str], see: str) -> tuple[list[str], list[str]]:
+    """The configuration files, and all other words with options first, so that any order is understood.
 
-
-def _fill(self: Any, text: str, width: int, indent: str) -> str:
-    """Examples keep their line breaks; the description is one paragraph and is wrapped."""
-    import textwrap
-
-    return text if "\n" in text else textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
-
-
-def parse(parser: ArgumentParser, words: Sequence[str]) -> dict[str, Any] | None:
-    """Options by name, or None where the parser has printed what was asked for.
-
-    Raises:
-        InputError: unknown, missing or unsuitable options, or a configuration file that cannot be used.
+    So command-line options override a file wherever they stand, MAPS may stand between options, and an option of
+    several values may be repeated.
     """
-    words, files = _sorted(parser, words)
-    for file in files:
-        _check_config(parser, file)
-    try:
-        options = parser.parse_args(words)
-    except SystemExit as ending:
-        if ending.code:
-            raise InputError(f"the options cannot be used; see {parser.prog} --help") from None
-        return None
-    except ArgumentError as error:
-        where = f" (on the command line or in {', '.join(files)})" if files else ""
-        raise InputError(f"{_readable(str(error))}{where}; see {parser.prog} --help") from None
-    return {key: value.as_dict() if isinstance(value, Namespace) else value for key, value in vars(options).items()}
-
-
-def _sorted(parser: ArgumentParser, words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Configuration files first, then options, then the words that belong to none; and the files alone.
-
-    So words given win over a file wherever they stand, and MAPS may stand between options.
-    """
-    flags = {name for a in parser._actions if a.nargs == 0 for name in a.option_strings} | {"--print-config"}
-    files, options, others = [], [], []
+    flags = {option.flag: option for option in known if option.flag}
+    files: list[str] = []
+    given: list[list[str]] = []
+    others: list[str] = []
     rest = list(words)
     while rest:
         word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        option = flags.get(name)
         if word == "--":
             others += rest
             break
-        if word == "--config" and rest:
-            files.append(rest.pop(0))
-        elif word.startswith("--config="):
-            files.append(word.partition("=")[2])
-        elif not word.startswith("-") or word == "-":
+        if not word.startswith("-") or word == "-":
             others.append(word)
+        elif name == "--config":
+            files += [value] if equals else [rest.pop(0)] if rest else []
+        elif option is None or option.nargs == 0 or (equals and option.nargs is None):
+            _check_known(name, flags, see)
+            takes = option is None and not equals and "." in name and rest  # --options.NAME VALUE
+            given.append([word, rest.pop(0)] if takes else [word])
         else:
-            options.append(word)
-            known = [a for a in parser._actions if word.partition(".")[0] in a.option_strings]
-            if known and rest and "=" not in word and word not in flags:
-                options.append(rest.pop(0))
-                most = known[0].nargs  # "+": all words up to the next option
-                while rest and not rest[0].startswith("-") and (most == "+" or (most == 2 and options[-2] == word)):
-                    options.append(rest.pop(0))
-    return [*(f"--config={file}" for file in files), *options, *(["--", *others] if others else [])], files
+            values = [value] if equals else []
+            most = {"+": len(rest), None: 1}.get(option.nargs, option.nargs)  # type: ignore[arg-type]
+            while rest and len(values) < int(most or 0) and (not values or not rest[0].startswith("-")):
+                values.append(rest.pop(0))
+            same = [one for one in given if one[0] == name and option.nargs == "+"]
+            if same:
+                same[0] += values
+            else:
+                given.append([name, *values])
+    return files, [*(word for one in given for word in one), *(["--", *others] if others else [])]
 
 
-def _check_config(parser: ArgumentParser, file: str) -> None:
+def _check_known(name: str, flags: dict[str, _Option], see: str) -> None:
+    allowed = [*flags, "-h", "--help", "--config", "--print-config"]
+    if name not in allowed and name.partition(".")[0] not in flags:
+        raise InputError(f"there is no option {name}{_nearest(name, allowed)}{see}")
+
+
+def _nearest(name: str, allowed: Sequence[str]) -> str:
+    near = get_close_matches(name, allowed, n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def _check_config(file: str, known: list[_Option]) -> None:
     content = read_yaml(Path(file))
     if not isinstance(content, dict):
         raise InputError(f"{file}: must hold options by name, such as 'detector: scan', but holds {content!r:.60}")
-    allowed = {a.dest for a in parser._actions} - {"help", "config", "print_config"}
+    allowed = sorted(option.name for option in known)
     unknown = sorted(str(key) for key in content if key not in allowed)
     if unknown:
-        raise InputError(
-            f"{file}: options must be among {', '.join(sorted(allowed))}, but got {', '.join(unknown):.300}"
-        )
+        given = f"{', '.join(unknown):.300}{_nearest(unknown[0], allowed)}"
+        raise InputError(f"{file}: options must be among {', '.join(allowed)}, but got {given}")
 
 
-def _readable(text: str) -> str:
+def _plain(text: str, known: list[_Option]) -> str:
     """A message of jsonargparse on one line, without its own words for types."""
     text = " ".join(text.split())
-    for words, plain in (
-        ("Parser key ", "option "),
-        ("<class 'float'>", "number"),
-        ("<class 'int'>", "whole number"),
-        ("<class 'str'>", "text"),
-        ("is required but not provided or its value is None.", "is required"),
-    ):
-        text = text.replace(words, plain)
+    missing = re.match(r"Option '(\w+)' is required", text)
+    wrong = re.match(r'Parser key "(\w+)"(?: element \d+)?:.*(?:Got|Given) value: (.*)$', text)
+    for option in known:
+        if missing and option.name == missing[1]:
+            return f"{option.called} is required"
+        if wrong and option.name == wrong[1]:
+            kind = describe_type(option.kind).removesuffix(" or null")
+            return f"{option.called} must be {kind}, but got {wrong[2]!r:.100}"
     return text
 
 
@@ -157,11 +286,15 @@ def key_values(pairs: Sequence[str], option: str = "--set") -> dict[str, Any]:
     """``["lines=rows", "lengths=[8, 16]"]`` as a dictionary; values are JSON, else YAML.
 
     Args:
-        pairs: words.
-        option: that they were given to, named in errors.
+        pairs: Words of the form NAME=VALUE.
+        option: The option that they were given to, which errors name.
 
     Raises:
-        InputError: a word that is not NAME=VALUE.
+        InputError: A word that is not NAME=VALUE.
+
+    Examples:
+        >>> key_values(["lines=rows", "lengths=[8, 16]"])
+        {'lines': 'rows', 'lengths': [8, 16]}
     """
     result: dict[str, Any] = {}
     for pair in pairs:

@@ -10,11 +10,9 @@ examples:
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import KW_ONLY, asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from jsonargparse import ArgumentParser
+from typing import TYPE_CHECKING, Any, Literal
 
 from toothwise.cli.parser import Result
 from toothwise.cli.terminal import Progress
@@ -25,42 +23,34 @@ if TYPE_CHECKING:
     from toothwise.simulate.faults import Fault
     from toothwise.simulate.series import SeriesConfig
 
-FORMATS = ("mat", "parquet", "npz")
-
 
 @dataclass(frozen=True)
 class Options:
     """What to simulate.
 
     Attributes:
-        simulation: YAML file.
-        output: folder of the recordings.
-        format: "mat", "parquet" or "npz".
-        records: in place of the file's own number, or None.
-        seed: of the first record, in place of the file's own, or None.
+        simulation (CONFIG): YAML file of the gearbox, its faults and its records.
+        output (DIR): Folder to write to.
+        format: File format of the recordings.
+        records: How many records to simulate, in place of the number in CONFIG.
+        seed: Seed of the first record, in place of that in CONFIG.
     """
 
     simulation: str
+    _: KW_ONLY
     output: Path
-    format: str = "mat"
+    format: Literal["mat", "parquet", "npz"] = "mat"
     records: int | None = None
     seed: int | None = None
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """CONFIG and the options above."""
-    add = parser.add_argument
-    add("simulation", type=str, metavar="CONFIG", help="YAML of the gearbox, its faults and its records")
-    add("--output", type=Path, required=True, metavar="DIR", help="folder to write to")
-    add("--format", type=str, default="mat", metavar="mat|parquet|npz", help="of the recordings")
-    add("--records", type=int | None, metavar="N", help="how many (default: as the file says)")
-    add("--seed", type=int | None, metavar="N", help="of the first record (default: as the file says)")
-
-
 def run(options: Options, progress: Progress) -> Result:
-    """Read, simulate, write all or nothing."""
-    if options.format not in FORMATS:
-        raise InputError(f"--format must be one of {', '.join(FORMATS)}, but got {options.format!r}")
+    """Simulate the records and write all of them, or none.
+
+    Raises:
+        InputError: The configuration cannot be used.
+        OutputError: The folder cannot be written.
+    """
     check_replaceable(options.output, "truth.json", "a simulation")
     from toothwise.gears.train import GearTrain, write_gears
     from toothwise.simulate.series import read_simulation, simulate_series
@@ -68,12 +58,9 @@ def run(options: Options, progress: Progress) -> Result:
 
     simulation = read_simulation(options.simulation)
     series = simulation.series
+    given: dict[str, Any] = {"records": options.records, "seed": options.seed}
     try:
-        series = replace(
-            series,
-            records=series.records if options.records is None else options.records,
-            seed=series.seed if options.seed is None else options.seed,
-        )
+        series = replace(series, **{name: value for name, value in given.items() if value is not None})
     except InputError as error:
         raise InputError(f"--records and --seed: {error}") from None
     simulation = replace(simulation, series=series)
@@ -104,7 +91,7 @@ def run(options: Options, progress: Progress) -> Result:
     }
 
     def text() -> str:
-        faults = "".join(f"  {_told(fault, series)}\n" for fault in simulation.faults)
+        faults = "".join(f"  {_sentence(fault, series)}\n" for fault in simulation.faults)
         return (
             f"{data['records']} recordings in {options.output}, {data['healthy']} of them healthy\n{faults}"
             f"Gears: {data['gears']}\nTruth: {data['truth']}\n"
@@ -113,8 +100,8 @@ def run(options: Options, progress: Progress) -> Result:
     return Result(data, text)
 
 
-def _told(fault: Fault, series: SeriesConfig) -> str:
-    """A fault in words: what, where, from when on."""
+def _sentence(fault: Fault, series: SeriesConfig) -> str:
+    """What kind of fault it is, where, and from which record on."""
     where = f"{fault.gear} tooth {fault.tooth}" if fault.local else fault.gear
     if series.onset >= series.records:
         return f"{fault.kind} of {where}: not in these records, it begins at record {series.onset}"

@@ -21,9 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from jsonargparse import ArgumentParser
+from typing import Any, Literal
 
 from toothwise.cli.parser import Result
 from toothwise.cli.terminal import Progress
@@ -31,58 +29,42 @@ from toothwise.errors import InputError
 from toothwise.files import check_writable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """What to simulate.
 
     Attributes:
-        output: folder of the domains.
-        domain: letters.
-        mode: "matched" or "realistic".
-        n_train, n_test: healthy maps to learn from; healthy, and as many faulty ones, to score.
-        contrast: lowest and highest of the lines.
-        gear: whose tooth is damaged.
-        diagonals: share of maps with a transient along a wrapped diagonal.
-        format: "tiff" (float32) or "png16".
-        png_scale: value of the brightest PNG pixel; None = a fixed one for each domain.
-        seed: of all domains.
-        overwrite: replace simulated maps that were made otherwise.
+        output (DIR): Folder of the domains.
+        domain (A|B|C|D): Domains to simulate, one or more.
+        mode: Whether faulty maps differ by the line alone (matched), or come from another session too (realistic).
+        n_train: Number of healthy maps to learn from.
+        n_test: Number of healthy maps, and of faulty ones, to score.
+        contrast (LOW HIGH): Lowest and highest contrast of the damaged lines over their background.
+        gear: Gear whose tooth is damaged.
+        diagonals (SHARE): Share of the maps that hold a transient along a wrapped diagonal.
+        format: File format of the maps: float32 TIFF or PNG of 16 bits.
+        png_scale (VALUE): Map value of the brightest PNG pixel, in place of the domain's own.
+        seed: Seed of all domains.
+        overwrite: Replace simulated maps that were made with other options.
     """
 
     output: Path
     domain: list[str] = field(default_factory=lambda: ["C"])
-    mode: str = "matched"
+    mode: Literal["matched", "realistic"] = "matched"
     n_train: int = 1000
     n_test: int = 1000
-    contrast: list[float] = field(default_factory=lambda: [1.2, 1.45])
-    gear: str = "driving"
+    contrast: tuple[float, float] = (1.2, 1.45)
+    gear: Literal["driving", "driven", "both"] = "driving"
     diagonals: float = 0.0
-    format: str = "tiff"
+    format: Literal["tiff", "png16"] = "tiff"
     png_scale: float | None = None
     seed: int = 0
     overwrite: bool = False
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The options above."""
-    add = parser.add_argument
-    add("--output", type=Path, required=True, metavar="DIR", help="folder of the domains")
-    add("--domain", nargs="+", type=str, default=["C"], metavar="A|B|C|D", help="one or more")
-    add("--mode", type=str, default="matched", metavar="matched|realistic", help="line only, or another session too")
-    add("--n-train", type=int, default=1000, metavar="N", help="healthy maps to learn from")
-    add("--n-test", type=int, default=1000, metavar="N", help="healthy maps, and as many faulty ones, to score")
-    add("--contrast", nargs=2, type=float, default=[1.2, 1.45], metavar=("LOW", "HIGH"), help="line over background")
-    add("--gear", type=str, default="driving", metavar="driving|driven|both", help="whose tooth is damaged")
-    add("--diagonals", type=float, default=0.0, metavar="SHARE", help="of maps with a transient along a diagonal")
-    add("--format", type=str, default="tiff", metavar="tiff|png16", help="of the files")
-    add("--png-scale", type=float, default=None, metavar="VALUE", help="of the brightest PNG pixel (otherwise 4)")
-    add("--seed", type=int, default=0, metavar="N", help="of the maps")
-    add("--overwrite", action="store_true", help="replace simulated maps that were made otherwise")
-
-
 def run(options: Options, progress: Progress) -> Result:
     """Check, draw, write each domain whole or not at all, say what was written."""
-    from toothwise.simulate.export import FORMATS, MapSetConfig, write_domain
+    from toothwise.simulate.export import MapSetConfig, write_domain
     from toothwise.simulate.textures import DOMAINS
 
     for domain in options.domain:
@@ -90,8 +72,6 @@ def run(options: Options, progress: Progress) -> Result:
             raise InputError(f"--domain must be one of {', '.join(DOMAINS)} or several, but got {domain!r}")
     if len(set(options.domain)) < len(options.domain):
         raise InputError(f"--domain names a domain twice: {' '.join(options.domain)}")
-    if options.format not in FORMATS:
-        raise InputError(f"--format must be one of {', '.join(FORMATS)}, but got {options.format!r}")
     if options.n_test < 2 or options.n_train < 1:
         raise InputError(
             f"--n-train must be 1 or more and --n-test 2 or more, but got {options.n_train}, {options.n_test}"
@@ -102,7 +82,7 @@ def run(options: Options, progress: Progress) -> Result:
         n_test=options.n_test,
         seed=options.seed,
         gear=options.gear,
-        contrast=(options.contrast[0], options.contrast[1]),
+        contrast=options.contrast,
         diagonals=options.diagonals,
         file_format=options.format,
         scale=options.png_scale,
