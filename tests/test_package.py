@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -38,25 +39,11 @@ def test_import_loads_nothing_heavy():
     assert modules_after("import toothwise") & heavy == set()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "gears",
-        "vibration",
-        "healthmap",
-        "simulate",
-        "evaluation",
-        "data",
-        "detectors",
-        "diagnosis",
-        "studies",
-        "reporting",
-        "serving",
-        "cli",
-    ],
-)
-def test_no_package_loads_torch_before_it_is_asked_for(name):
-    assert modules_after(f"import toothwise.{name}") & TORCH == set()
+def test_no_package_loads_torch_before_it_is_asked_for():
+    packages = [path.parent.relative_to(ROOT / "src") for path in (ROOT / "src").glob("toothwise*/*/__init__.py")]
+    assert len(packages) > 15
+    names = ", ".join(".".join(path.parts) for path in packages)
+    assert modules_after(f"import {names}") & TORCH == set()
 
 
 def test_the_scan_works_without_torch():
@@ -117,7 +104,7 @@ def closure(names: list[str]) -> set[str]:
 def test_what_our_dependencies_bring_is_constrained_too():
     readers = [line for extra in ("hdf5", "parquet", "tdms", "uff", "mf4", "audio") for line in EXTRAS[extra]]
     serving = [line for extra in ("export", "runtime", "openvino", "serve") for line in EXTRAS[extra]]
-    others = [line for extra in ("train", "studies", "dev") for line in EXTRAS[extra]]
+    others = [line for extra in ("train", "lab", "dev") for line in EXTRAS[extra]]
     wanted = closure([*PROJECT["dependencies"], *others, *serving, *readers])
     installed = {canonicalize_name(d.metadata["Name"]) for d in importlib.metadata.distributions()}
     assert len(wanted) > len(declared())
@@ -129,3 +116,35 @@ def test_the_licence_is_the_whole_apache_2():
     text = (ROOT / "LICENSE").read_text()
     for part in ("Version 2.0, January 2004", "3. Grant of Patent License", "END OF TERMS AND CONDITIONS"):
         assert part in text
+
+
+def test_a_base_install_names_the_extra_that_is_missing(tmp_path):
+    np.savez(tmp_path / "maps.npz", values=np.exp(0.2 * np.random.default_rng(0).standard_normal((40, 7, 12))))
+    code = """if True:
+        import sys
+        from importlib.machinery import PathFinder
+        from toothwise.errors import is_optional
+
+        honest = PathFinder.find_spec
+        PathFinder.find_spec = lambda name, *rest: None if is_optional(name) else honest(name, *rest)
+
+        from toothwise.cli import main
+
+        for words, code in (
+            ("fit maps.npz --output run", 0),
+            ("predict run maps.npz --json", 0),
+            ("diagnose run maps.npz --output diagnosis", 0),
+            ("score run maps.npz --output scores", 2),
+            ("watch run . --to diagnoses.db", 2),
+            ("serve run", 2),
+            ("fit maps.npz --detector dinomaly --output deep", 2),
+            ("report diagnosis --format pdf", 2),
+        ):
+            print(words, file=sys.stderr)
+            assert main(words.split()) == code, words
+        """
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    hints = re.findall(r"needs (\w+): pip install '\.\[(\w+)\]'", run.stderr)
+    assert [extra for _, extra in hints] == ["fleet", "fleet", "serve", "train", "report"], run.stderr
+    assert {extra for _, extra in hints} <= set(EXTRAS)

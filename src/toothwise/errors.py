@@ -4,6 +4,11 @@ Every message says what was given, what is allowed and, where there is one, the 
 line prints the message on one line and exits with code 2.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
 __all__ = [
     "GearWarning",
     "GuessWarning",
@@ -16,7 +21,23 @@ __all__ = [
     "ToothwiseWarning",
     "TrainingError",
     "WeightsError",
+    "is_optional",
+    "missing",
+    "need",
 ]
+
+INSTALL = "pip install '.[{extra}]' in a checkout of toothwise"  # it is not on a package index yet
+
+# the extra of pyproject.toml that brings each optional module; pyarrow is also in "parquet"
+_EXTRAS = {
+    **dict.fromkeys(("torch", "torchvision", "lightning", "anomalib", "timm", "torchmetrics"), "train"),
+    **dict.fromkeys(("onnx", "onnxscript"), "export"),
+    **dict.fromkeys(("fastapi", "starlette", "pydantic", "uvicorn", "python_multipart", "prometheus_client"), "serve"),
+    **dict.fromkeys(("ray", "pyarrow", "fsspec", "sqlalchemy", "paho", "psycopg"), "fleet"),
+    **dict.fromkeys(("mlflow", "alembic"), "lab"),
+    **{"onnxruntime": "runtime", "openvino": "openvino", "fpdf": "report", "h5py": "hdf5", "nptdms": "tdms"},
+    **{"pyuff": "uff", "asammdf": "mf4", "soundfile": "audio"},
+}
 
 
 class ToothwiseError(Exception):
@@ -37,6 +58,46 @@ class WeightsError(ToothwiseError):
 
 class MissingDependencyError(ToothwiseError, ImportError):
     """An optional package that is not installed; the message names the extra that brings it."""
+
+
+def missing(module: str, purpose: str, extra: str | None = None) -> MissingDependencyError:
+    """The error of an optional package that is not installed.
+
+    Args:
+        module: The module that could not be imported, such as "pyarrow.parquet".
+        purpose: What needs it; the message begins with it.
+        extra: The extra to install, where it is not the usual one of this module.
+
+    Examples:
+        >>> print(missing("onnxruntime", "runs/pump: an exported model"))
+        runs/pump: an exported model needs onnxruntime: pip install '.[runtime]' in a checkout of toothwise
+    """
+    package = module.partition(".")[0]
+    extra = extra or _EXTRAS.get(package)
+    hint = INSTALL.format(extra=extra) if extra else f"pip install {package}"
+    return MissingDependencyError(f"{purpose} needs {package}: {hint}", name=package)
+
+
+def is_optional(module: str | None) -> bool:
+    """Whether an extra of toothwise brings a module."""
+    return (module or "").partition(".")[0] in _EXTRAS
+
+
+def need(module: str, purpose: str, extra: str | None = None) -> ModuleType:
+    """An optional module, imported when it is needed.
+
+    Args:
+        module, purpose, extra: As of ``missing``.
+
+    Raises:
+        MissingDependencyError: The package is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        if error.name and error.name.partition(".")[0] == "toothwise":
+            raise
+        raise missing(error.name or module, purpose, extra) from None
 
 
 class ToothwiseWarning(UserWarning):

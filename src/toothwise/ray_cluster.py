@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toothwise.errors import InputError, MissingDependencyError
+from toothwise.errors import InputError, need
 
 __all__ = ["Need", "import_ray", "ray_cluster"]
 
@@ -47,7 +47,7 @@ class Need:
     cpus: float = 1.0
     gpus: float = 0.0
     name: str = "a worker"
-    purpose: str = "workers run"
+    purpose: str = "a pool of workers"
     extra: str = "fleet"
 
 
@@ -58,11 +58,7 @@ def import_ray(purpose: str, extra: str) -> Any:
         MissingDependencyError: it is not installed; says for what and by which extra.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError:
-        raise MissingDependencyError(f"{purpose} on ray: install it with pip install 'toothwise[{extra}]'") from None
-    return ray
+    return need("ray", purpose, extra)
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ __all__ = [
     "read_json",
     "read_text",
     "read_yaml",
+    "shipped",
 ]
 
 MAX_NUMBERS = 2**31  # of one array: 8 GiB of float32
@@ -139,7 +140,13 @@ def read_yaml(path: Path) -> Any:
     Raises:
         InputError: missing, or as ``parse_yaml``.
     """
-    return parse_yaml(read_text(path), path)
+    return parse_yaml(read_text(shipped(path)), path)
+
+
+def shipped(path: Path) -> Path:
+    """The file itself, or the one of the installed package where ``path`` begins with "configs" and is not there."""
+    inside = Path(__file__).parent / path
+    return inside if path.parts[:1] == ("configs",) and not path.exists() and inside.is_file() else path
 
 
 def check_arrays(path: Path) -> None:

@@ -91,7 +91,7 @@ def test_detectors_as_table_and_as_json(toothwise):
         (
             ZeroDivisionError("by zero"),
             1,
-            "toothwise: error: a defect of toothwise: ZeroDivisionError: by zero (--debug shows where)\n",
+            "toothwise: error: internal error (please report): ZeroDivisionError: by zero (--debug shows where)\n",
         ),
     ],
 )

@@ -211,7 +211,7 @@ def test_the_command_writes_both_files_beside_the_run_and_says_where(runs, tmp_p
 def test_without_fpdf_the_html_is_written_and_a_pdf_asked_for_is_an_error(runs, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(pdf_pages, "can_write_pdf", lambda: False)
     assert main(["report", str(runs / "sound"), "--output", str(tmp_path / "a"), "--format", "both"]) == 2
-    assert "pip install 'toothwise[report]'" in capsys.readouterr().err
+    assert "pip install '.[report]'" in capsys.readouterr().err
     assert not (tmp_path / "a").exists()
     assert main(["report", str(runs / "sound"), "--output", str(tmp_path / "a")]) == 0
     assert "No PDF: a PDF is written with fpdf2" in capsys.readouterr().out

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from toothwise import __version__
 from toothwise.cli.terminal import EXIT_PARTLY
-from toothwise.errors import InputError, ToothwiseError
+from toothwise.errors import InputError, ToothwiseError, is_optional, missing
 from toothwise.files import finite
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 the work was done (alarms or not), 2 bad input or an output that cannot be written, 3 some of several files
         could not be used or some trials of a study failed, 130 interrupted,
-        1 a defect of toothwise itself, 141 the reader of the output went away.
+        1 an internal error of toothwise, 141 the reader of the output went away.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
@@ -74,6 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _dispatch(words)
     except ToothwiseError as error:
         return _complain(str(error), EXIT_BAD_INPUT, debug)
+    except ModuleNotFoundError as error:
+        if not is_optional(error.name):
+            return _defect(error, debug)
+        return _complain(str(missing(str(error.name), f"toothwise {words[0]}")), EXIT_BAD_INPUT, debug)
     except KeyboardInterrupt:
         return _complain("interrupted", EXIT_INTERRUPTED, debug)
     except BrokenPipeError:
@@ -81,8 +85,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_CLOSED_PIPE
     except Exception as error:
-        text = f"a defect of toothwise: {type(error).__name__}: {error}"
-        return _complain(text if debug else f"{text} (--debug shows where)", EXIT_BUG, debug)
+        return _defect(error, debug)
+
+
+def _defect(error: Exception, debug: bool) -> int:
+    text = f"internal error (please report): {type(error).__name__}: {error}"
+    return _complain(text if debug else f"{text} (--debug shows where)", EXIT_BUG, debug)
 
 
 def _complain(text: str, code: int, debug: bool) -> int:
@@ -208,7 +216,7 @@ options:
 
 Every verb takes --config FILE.yaml, --json (the result as JSON on stdout) and --debug (show where an error arose).
 Exit codes: 0 done (alarms or not), 2 bad input, 3 some files skipped or trials failed,
-130 interrupted, 1 a defect of toothwise.
+130 interrupted, 1 internal error (please report).
 """
 
 

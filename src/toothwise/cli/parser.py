@@ -38,7 +38,7 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from toothwise.errors import InputError
 from toothwise.fields import describe_type, field_types
-from toothwise.reading import read_yaml
+from toothwise.reading import read_yaml, shipped
 
 __all__ = ["Result", "Shared", "key_values", "parse"]
 
@@ -116,6 +116,7 @@ def parse(verb: str, about: str, options: type[Chosen], words: Sequence[str]) ->
     known = [_option(cls, field) for cls in (options, Shared) for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
     see = f"; see toothwise {verb} --help"
     files, arranged = _arranged(known, words, see)
+    files = [str(shipped(Path(file))) for file in files]
     for file in files:
         _check_config(file, known)
     try:

@@ -2,7 +2,7 @@
 
 RUN is the folder that 'toothwise diagnose ... --output FOLDER' wrote (or the folder 'watched' of 'toothwise demo'). The
 first screen and the first page hold the verdict, what to do, the map and the alarm timeline; then come evidence,
-reasons, method, limits, data and versions. The PDF needs the extra 'report': pip install 'toothwise[report]'.
+reasons, method, limits, data and versions. The PDF needs the extra 'report': pip install '.[report]'.
 
 examples:
   toothwise report runs/today

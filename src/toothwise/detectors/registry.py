@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from toothwise.detectors.base import Detector, read_meta
-from toothwise.errors import InputError, MissingDependencyError
+from toothwise.errors import InputError, missing
 
 __all__ = ["create", "describe", "load", "load_as", "names"]
 
@@ -106,9 +106,7 @@ def _class(name: str) -> type[Detector]:
     except ImportError as error:
         if error.name and error.name.partition(".")[0] == "toothwise":
             raise
-        raise MissingDependencyError(
-            f"detector {name!r} needs {error.name or error}: install it with pip install 'toothwise[train]'"
-        ) from None
+        raise missing(error.name or "torch", f"detector {name!r}") from None
 
 
 def takes(name: str, option: str) -> bool:

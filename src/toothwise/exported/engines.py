@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from toothwise.errors import InputError, MissingDependencyError
+from toothwise.errors import InputError, need
 
 __all__ = ["Engine", "onnx_engine", "openvino_engine"]
 
@@ -39,12 +39,7 @@ def onnx_engine(model: bytes, outputs: Sequence[str], *, threads: int | None, wh
         MissingDependencyError: ONNX Runtime is not installed.
         InputError: not a model that it can run.
     """
-    try:
-        import onnxruntime
-    except ImportError:
-        raise MissingDependencyError(
-            f"{what}: running it needs onnxruntime: install it with pip install 'toothwise[runtime]'"
-        ) from None
+    onnxruntime = need("onnxruntime", f"{what}: an exported model")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads_of(threads)
     options.log_severity_level = 3
@@ -86,12 +81,7 @@ def openvino_engine(
         MissingDependencyError: OpenVINO is not installed.
         InputError: not a model that it can run.
     """
-    try:
-        import openvino
-    except ImportError:
-        raise MissingDependencyError(
-            f"{what}: running it needs openvino: install it with pip install 'toothwise[openvino]'"
-        ) from None
+    openvino = need("openvino", f"{what}: an exported model")
     count = threads_of(threads)
     settings = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
     settings |= {"INFERENCE_NUM_THREADS": str(count)} if count else {}

@@ -19,7 +19,7 @@ from toothwise import __version__, detectors
 from toothwise.detectors.base import Detector
 from toothwise.detectors.fused import FusedDetector
 from toothwise.detectors.pooling import LinePooled
-from toothwise.errors import InputError, MissingDependencyError, OutputError
+from toothwise.errors import InputError, OutputError, need
 from toothwise.exported.manifest import FILE, FORMATS, PRECISIONS, Manifest, is_exported, read_manifest, write_manifest
 from toothwise.exported.opening import ENCODER, load_exported
 from toothwise.files import atomic_folder, check_replaceable, write_json
@@ -204,12 +204,7 @@ def _write_onnx(graph: Any, shape: tuple[int, int], path: Path) -> None:
 
     from toothwise.exported.graph import exportable
 
-    try:
-        import onnxscript  # noqa: F401  torch's exporter needs it
-    except ImportError:
-        raise MissingDependencyError(
-            "exporting a network needs onnx and onnxscript: install them with pip install 'toothwise[export]'"
-        ) from None
+    need("onnxscript", "exporting a network")  # torch's exporter uses it
     example = torch.exp(0.1 * torch.randn((3, *shape), generator=torch.Generator().manual_seed(0)))
     with exportable(graph), torch.no_grad(), _quiet():
         program = torch.onnx.export(
@@ -229,12 +224,7 @@ def _write_onnx(graph: Any, shape: tuple[int, int], path: Path) -> None:
 
 def _write_openvino(source: Path, path: Path) -> None:
     """Convert an ONNX file; weights stay float32."""
-    try:
-        import openvino
-    except ImportError:
-        raise MissingDependencyError(
-            "format 'openvino' needs openvino: install it with pip install 'toothwise[openvino]'"
-        ) from None
+    openvino = need("openvino", "format 'openvino'")
     # read by the core, because openvino.convert_model reports its use over the network
     openvino.save_model(openvino.Core().read_model(str(source)), path, compress_to_fp16=False)
 

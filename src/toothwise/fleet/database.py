@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toothwise.errors import InputError, MissingDependencyError
+from toothwise.errors import InputError, missing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData, Table
@@ -237,9 +237,7 @@ def open_database(where: str) -> Database:
         import sqlalchemy
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError:
-        raise MissingDependencyError(
-            "a database needs sqlalchemy: install it with pip install 'toothwise[fleet]'"
-        ) from None
+        raise missing("sqlalchemy", "a database") from None
     url, options = _url(where)
     try:
         engine = sqlalchemy.create_engine(url, **options)
@@ -248,7 +246,7 @@ def open_database(where: str) -> Database:
         database = Database(engine, where)
         _prepare(database)
     except ImportError as error:
-        raise MissingDependencyError(f"{where}: needs {error.name}: pip install 'toothwise[fleet]'") from None
+        raise missing(error.name or "psycopg", where) from None
     except SQLAlchemyError as error:
         raise InputError(f"{where}: cannot be opened ({_first_line(error)})") from None
     return database

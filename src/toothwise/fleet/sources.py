@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from toothwise.errors import InputError, MissingDependencyError
+from toothwise.errors import InputError, need
 from toothwise.fleet.decoding import IncomingRecord
 
 __all__ = ["Folder", "Mqtt", "Source", "open_source"]
@@ -135,12 +135,7 @@ class Mqtt:
             client.loop_stop()
 
     def _client(self, arrived: queue.Queue[tuple[int, Any]], refused: list[str], connections: list[int]) -> Any:
-        try:
-            from paho.mqtt import client as mqtt
-        except ImportError:
-            raise MissingDependencyError(
-                "MQTT needs paho-mqtt: install it with pip install 'toothwise[fleet]'"
-            ) from None
+        mqtt = need("paho.mqtt.client", "MQTT")
         client = mqtt.Client(
             mqtt.CallbackAPIVersion.VERSION2, client_id=self.client, protocol=mqtt.MQTTv5, manual_ack=True
         )

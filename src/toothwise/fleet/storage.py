@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from toothwise.errors import InputError, MissingDependencyError, OutputError
+from toothwise.errors import InputError, MissingDependencyError, OutputError, need
 
 __all__ = ["Location", "StoredFile", "locate"]
 
@@ -194,12 +194,7 @@ def locate(uri: str, *, output: bool = False) -> Location:
         MissingDependencyError: the store's package is not installed.
         InputError: a store that is not known, or one that would show half a file and is to be written to.
     """
-    try:
-        import fsspec
-    except ImportError:
-        raise MissingDependencyError(
-            f"{uri}: scores of many maps need fsspec: install it with pip install 'toothwise[fleet]'"
-        ) from None
+    fsspec = need("fsspec", f"{uri}: scoring many maps")
     protocol = uri.partition("://")[0] if "://" in uri else "file"
     if protocol == "file":
         path = str(Path(uri.removeprefix("file://")).expanduser().resolve())

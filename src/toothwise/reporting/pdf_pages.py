@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from toothwise.errors import MissingDependencyError
+from toothwise.errors import MissingDependencyError, missing
 from toothwise.reporting.document import (
     Block,
     Bullets,
@@ -47,7 +47,7 @@ def can_write_pdf() -> bool:
 
 def needs() -> str:
     """What to do where it is not installed."""
-    return "a PDF is written with fpdf2: install it with pip install 'toothwise[report]', or ask for --format html"
+    return f"{missing('fpdf', 'a PDF')}, or use --format html"
 
 
 def to_pdf(document: Document) -> bytes:

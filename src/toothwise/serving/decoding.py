@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toothwise.errors import InputError
+from toothwise.errors import InputError, missing
 from toothwise.reading import as_input_error
 from toothwise.serving.limits import ApiError, Limits
 
@@ -239,7 +239,7 @@ def _check_sound(path: Path, limits: Limits) -> None:
     except ImportError:
         if path.suffix.lower() == ".wav":  # SciPy maps it, and takes no more than the file holds
             return
-        raise InputError(f"{path}: reading it needs soundfile: pip install 'toothwise[audio]'") from None
+        raise missing("soundfile", f"{path}: an audio file") from None
     try:
         about = soundfile.info(str(path))
     except (soundfile.SoundFileError, ValueError, OSError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from toothwise.errors import MissingDependencyError
+from toothwise.errors import missing
 
 if TYPE_CHECKING:
     from toothwise.serving.service import Service
@@ -23,9 +23,7 @@ class Metrics:
         try:
             from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
         except ImportError:
-            raise MissingDependencyError(
-                "serving needs prometheus-client: install it with pip install 'toothwise[serve]'"
-            ) from None
+            raise missing("prometheus_client", "serving") from None
         self.registry = registry = CollectorRegistry()
         self.taken = Counter("toothwise_requests_taken", "Requests whose head was read", registry=registry)
         self.requests = Counter(

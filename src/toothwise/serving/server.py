@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from toothwise.errors import InputError, MissingDependencyError, OutputError
+from toothwise.errors import InputError, OutputError, missing
 from toothwise.serving.access import is_loopback, read_token
 from toothwise.serving.limits import Limits
 from toothwise.serving.service import open_service
@@ -60,9 +60,7 @@ def serve(
     except ImportError as error:
         if error.name and error.name.partition(".")[0] == "toothwise":
             raise
-        raise MissingDependencyError(
-            f"serving needs {error.name or error}: install it with pip install 'toothwise[serve]'"
-        ) from None
+        raise missing(error.name or "fastapi", "serving") from None
     if not 0 <= port <= 65535:
         raise InputError(f"port must lie in 0..65535, but got {port}")
     token = read_token(token_file, host)

@@ -23,7 +23,7 @@ def cluster(
 
 
 def _need(resources: Resources) -> Need:
-    return Need(resources.cpus, resources.gpus, "a trial", "studies run", "studies")
+    return Need(resources.cpus, resources.gpus, "a trial", "a study on several processes", "lab")
 
 
 def run_on_cluster(

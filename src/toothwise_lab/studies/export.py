@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from toothwise.errors import InputError, MissingDependencyError
+from toothwise.errors import InputError, need
 from toothwise.files import atomic_file, write_json
 from toothwise_lab.studies.opened import OpenedStudy
 
@@ -59,12 +59,7 @@ def export(opened: OpenedStudy, path: Path) -> int:
         with atomic_file(path) as temporary:
             table.to_csv(temporary, index=False)
         return len(rows)
-    try:
-        import pyarrow  # noqa: F401
-    except ImportError:
-        raise MissingDependencyError(
-            "Parquet needs pyarrow: install it with pip install 'toothwise[parquet]', or write .csv"
-        ) from None
+    need("pyarrow", "Parquet (.csv does not)", "parquet")
     with atomic_file(path) as temporary:
         table.to_parquet(temporary, index=False)
     return len(rows)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from toothwise.errors import InputError
+from toothwise.errors import InputError, missing
 from toothwise_lab.studies.store import Entry, StudyFolder
 
 __all__ = ["BackgroundTracker", "Tracker", "open_tracker"]
@@ -143,9 +143,7 @@ def open_tracker(folder: StudyFolder, name: str, uri: str | None) -> Tracker | s
             from mlflow import MlflowClient
             from mlflow.exceptions import MlflowException
     except ImportError as error:
-        return (
-            f"MLflow is not installed ({error.name}): pip install 'toothwise[studies]'; results.jsonl has the results"
-        )
+        return f"{missing(error.name or 'mlflow', 'MLflow tracking')}; results.jsonl has the results"
     artifacts = (folder.folder / "mlflow-artifacts").absolute().as_uri() if uri is None else None
     uri = uri or f"sqlite:///{(folder.folder / 'mlflow.db').absolute()}"
     try:

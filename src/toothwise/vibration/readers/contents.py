@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from toothwise.errors import InputError, MissingDependencyError
+from toothwise import errors
+from toothwise.errors import InputError
 
 __all__ = ["HEADER", "Contents", "Signal", "columns_of", "need"]
 
@@ -134,10 +134,4 @@ def need(module: str, extra: str) -> ModuleType:
     Raises:
         MissingDependencyError: not installed; names the extra that brings it.
     """
-    try:
-        return import_module(module)
-    except ImportError:
-        package = module.partition(".")[0]
-        raise MissingDependencyError(
-            f"reading this file takes {package}, which is not installed: pip install 'toothwise[{extra}]'"
-        ) from None
+    return errors.need(module, "reading this file", extra)
