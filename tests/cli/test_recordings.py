@@ -195,7 +195,7 @@ def test_build_without_a_tachometer(folder, toothwise, tmp_path):
     run = toothwise(*words, "--tacholess", "22", "28")
     assert run.code == 0, run.err
     assert "tooth zero is unknown; quality of the followed mesh 0." in run.out
-    assert read_map(tmp_path / "maps" / "bare.npz").provenance["tooth_zero"] == "unknown"
+    assert read_map(tmp_path / "maps" / "bare.npz").provenance["tooth_zero"]["driving"]["known"] == "unknown"
 
 
 def test_recordings_of_one_name_get_maps_of_their_own(folder, toothwise, tmp_path):

@@ -1,5 +1,7 @@
 """Angle from pulses, uneven encoders, encoders, and from the vibration itself."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ def test_angle_between_pulses_of_a_ramp():
     np.testing.assert_allclose(angle.time_of(at), exact, atol=1e-9)
     np.testing.assert_allclose(angle.at(exact[1:-1]), at[1:-1], atol=1e-6)
     assert np.isnan(angle.time_of(np.array([-0.1, 300.1]))).all()
-    assert angle.tooth_zero
+    assert angle.zero_step == 1
 
 
 def test_a_missing_pulse_hardly_moves_the_angle():
@@ -52,9 +54,9 @@ def test_too_few_revolutions_keep_equal_segments():
 
 
 def test_scaled_to_another_shaft():
-    angle = angle_from_pulses(_ramp()).scaled(18 / 35, same_zero=False)
+    angle = angle_from_pulses(_ramp()).scaled(18 / 35)
     assert angle.span[1] == pytest.approx(300 * 18 / 35)
-    assert not angle.tooth_zero
+    assert angle.zero_step == Fraction(18, 35)
 
 
 def test_encoder_wrapped_or_not():
@@ -95,7 +97,7 @@ def test_tacholess_angle_follows_the_mesh_and_knows_no_tooth():
     angle = tacholess_angle(x, 10_000.0, 18, (20, 30))
     error = (angle.at(t) - turned)[1000:-1000]
     assert 360 * 18 * np.nanstd(error) < 10  # degrees of mesh phase; 49 were reported in a planetary test
-    assert not angle.tooth_zero
+    assert angle.zero_step is None
     assert angle.quality > 0.9
 
 

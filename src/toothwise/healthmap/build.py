@@ -12,7 +12,7 @@ from toothwise import __version__
 from toothwise.errors import InputError
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.healthmap.core import Axis, HealthMap
-from toothwise.healthmap.waveform import HealthyWaveform, Turn
+from toothwise.healthmap.waveform import SURE, HealthyWaveform, Turn, turned
 from toothwise.vibration.angle import ShaftAngle
 from toothwise.vibration.components import Components
 from toothwise.vibration.periods import BANDWIDTH, Periods, cut_periods, warn_if_unheard
@@ -103,10 +103,9 @@ def learn_waveform(periods: Sequence[Periods], config: MapConfig | None = None) 
     if len(sizes) > 1:
         raise InputError(f"records must be cut into the same samples per tooth, but have {sorted(sizes)}: set it")
     first = periods[0]
-    known = all(p.angle.tooth_zero for p in periods)
-    per_turn = round(first.mesh_order) if known else 1
     signals = [_wanted(p, p.mean(), config or MapConfig()) for p in periods]
-    return HealthyWaveform.learn(signals, first.samples_per_tooth, per_turn)
+    teeth = first.gears.axes[0][1], first.gears.axes[1][1]
+    return HealthyWaveform.learn(signals, first.samples_per_tooth, [p.event_step for p in periods], teeth)
 
 
 def build_map(
@@ -135,9 +134,10 @@ def build_map(
 
     Returns:
         NaN where no pair meshes; ``count`` = hunting periods behind a pixel; ``variance`` = variance of the pixel's
-        value over the hunting periods. Tooth 0 of the driving gear is the one at the first pulse; the driven tooth
-        that it meets there is called 0 too (from record to record another one, unless both shafts have an index:
-        see ``healthmap.align``). Every parameter is in ``provenance``.
+        value over the hunting periods. Tooth 0 of a gear is the one that enters mesh at the index pulse of its
+        shaft, or what the healthy waveform calls so. The tooth of the mate that is met there is called 0 too, and is
+        another one in each record until the waveform tells: ``provenance["tooth_zero"]`` says of each gear how its
+        tooth 0 is known (``vibration.tooth_zero.ToothZero``). Every parameter is in ``provenance``.
 
     Raises:
         InputError: see ``cut_periods``.
@@ -173,13 +173,18 @@ def map_of_periods(
     mean = periods.mean()
     visible = warn_if_unheard(periods, mean)
     wanted = _wanted(periods, mean, c)
+    zeros = periods.tooth_zero
     turn: Turn | None = None
     if waveform is not None:
-        turn = waveform.turn(wanted)
-        by = -turn.events * periods.samples_per_tooth
-        periods = replace(periods, values=np.roll(periods.values, by, axis=1)) if by else periods
-        mean, wanted = np.roll(mean, by), np.roll(wanted, by)
+        turn = waveform.turn(wanted, periods.event_step, (gears.axes[0][1], gears.axes[1][1]))
+        by = turn.events * periods.samples_per_tooth
+        periods = replace(periods, values=turned(periods.values, by)) if by else periods
+        mean, wanted = turned(mean, by), turned(wanted, by)
         wanted = waveform.deviation(wanted)
+        zeros = {
+            name: zero.found(sure, sure=sure >= SURE)
+            for (name, zero), sure in zip(zeros.items(), turn.confidence_of, strict=True)
+        }
     values, variance = _event_values(periods, mean - wanted, wanted, c)
     (row_name, rows), (column_name, columns) = gears.axes
     i, j = gears.pair_at(np.arange(gears.hunting_period))
@@ -206,7 +211,7 @@ def map_of_periods(
         "periods_left_out": periods.left_out,
         "mesh_visibility": round(min(visible, 1e6), 3),
         "mean_speed": float(np.mean(periods.angle.speed())),
-        "tooth_zero": "first pulse of the tachometer" if periods.angle.tooth_zero else "unknown",
+        "tooth_zero": {name: zero.as_json() for name, zero in zeros.items()},
         "angle_quality": periods.angle.quality,
     }
     if turn is not None:
@@ -258,7 +263,7 @@ def _event_values(
     window, spt = c.event_window, periods.samples_per_tooth
 
     def values_of(x: np.ndarray) -> np.ndarray:
-        return event_statistic(_turned(x, shift), spt, window, c.quantity)
+        return event_statistic(turned(x, shift), spt, window, c.quantity)
 
     many = len(periods.values) > 1
     total, square = np.zeros(periods.gears.hunting_period), np.zeros(periods.gears.hunting_period)
@@ -274,14 +279,6 @@ def _event_values(
     if c.average == "incoherent" and first is not None:
         return first + total / n, variance
     return values_of(wanted), variance
-
-
-def _turned(x: np.ndarray, samples: float) -> np.ndarray:
-    """A closed period that begins ``samples`` later (not a whole number in general)."""
-    if samples == 0.0:
-        return x
-    bins = np.arange(len(x) // 2 + 1)
-    return np.fft.irfft(np.fft.rfft(x) * np.exp(2j * np.pi * bins * samples / len(x)), len(x))
 
 
 def tooth_by_revolution(

@@ -1,24 +1,31 @@
 """The healthy waveform of a gearbox over one hunting period, taken off records before they become maps.
 
-With one index pulse the record tells where the driving gear is, not which tooth of its mate it meets there: the
-record's hunting period begins at an unknown whole revolution of the driving gear. The healthy waveform, whose teeth
-differ, says which one: a record is turned to where it fits best, so that driven teeth are numbered alike from record to
-record.
+A tachometer tells where one gear is, or where it is up to some positions, never which tooth of the mate it meets there:
+the record's hunting period begins at one of the places that its pulses leave open (``vibration.tooth_zero``). The healthy
+waveform, whose teeth differ, says which one: a record is turned to where it fits best, so that teeth are numbered alike
+from record to record. Whether that place is surely better than the second best is tested; if not, no tooth is named.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from toothwise.errors import InputError
+from toothwise.errors import InputError, SignalWarning
 from toothwise.files import atomic_file
 from toothwise.reading import as_input_error, read_arrays
 
-__all__ = ["HealthyWaveform", "Turn"]
+__all__ = ["SURE", "HealthyWaveform", "Turn", "turned"]
+
+SURE = 0.999  # confidence from which a turn counts as known
+_RIVALS = 5  # places that fit next best and are tested against the best one
+_APART = 0.75  # teeth by which a rival place must differ to number teeth differently
+_LOUD = 2.0  # events louder than so many medians are brought down to it: a damaged tooth must not steer the turn
+_FINER = 4  # the correlation is looked up at this share of a sample where places do not fall on samples
 
 
 @dataclass(frozen=True)
@@ -26,14 +33,22 @@ class Turn:
     """Where in its hunting period a record begins.
 
     Attributes:
-        events: mesh events by which it begins later than the healthy waveform.
-        correlation: with the healthy waveform there.
-        confidence: correlation less the next best one; near 0 = the driven teeth's numbers are a guess.
+        events: Mesh events by which it begins later than the healthy waveform; whole where pulses mark whole teeth.
+        correlation: With the healthy waveform there.
+        confidence: Correlation less the next best one.
+        confidence_of: For the rows' gear and the columns': 1 less the chance that a place which numbers this gear's
+            teeth differently fits as well. Below ``SURE`` the numbers are a guess.
     """
 
-    events: int
+    events: float
     correlation: float
     confidence: float
+    confidence_of: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def sure(self) -> bool:
+        """Whether the teeth of both gears may be named after this turn."""
+        return min(self.confidence_of) >= SURE
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +58,6 @@ class HealthyWaveform:
     Attributes:
         values: the signal that maps look at, float64 ``[events * samples_per_tooth]``.
         samples_per_tooth: samples per mesh event.
-        events_per_turn: mesh events between the starts that a record can have: one revolution of the shaft with the
-            index, or 1 where no tooth is known.
         records: number of records behind it.
         gain: float64 ``[bins]`` of the spectrum, 0 to 1: where the gearbox is heard above what differs from record to
             record (Wiener's ratio of power, smoothed over a mesh order); 1 where one record was all there was.
@@ -52,17 +65,27 @@ class HealthyWaveform:
 
     values: np.ndarray
     samples_per_tooth: int
-    events_per_turn: int
     records: int
     gain: np.ndarray
 
     @classmethod
-    def learn(cls, signals: Sequence[np.ndarray], samples_per_tooth: int, events_per_turn: int) -> HealthyWaveform:
+    def learn(
+        cls,
+        signals: Sequence[np.ndarray],
+        samples_per_tooth: int,
+        steps: Sequence[float | None],
+        teeth: tuple[int, int],
+    ) -> HealthyWaveform:
         """The mean over healthy records' hunting periods, each turned onto those before it and brought to one level.
 
+        Records whose turn is not sure wait until the others have made the waveform clearer; those that stay unsure are
+        left out, because a record at a wrong place blurs what the next ones are turned by.
+
         Args:
-            signals: ``[events * samples_per_tooth]`` each.
-            samples_per_tooth, events_per_turn: see the attributes.
+            signals: ``[events * samples_per_tooth]`` each; the first one numbers the teeth.
+            samples_per_tooth: see the attributes.
+            steps: of each record, mesh events between the places where it may begin; None = anywhere.
+            teeth: of the rows' gear and of the columns'.
 
         Raises:
             InputError: no signal, or signals of different length.
@@ -76,21 +99,36 @@ class HealthyWaveform:
         if min(levels) <= 0:
             raise InputError("a healthy record is silent: it has no waveform")
         everything = np.ones(len(signals[0]) // 2 + 1)
-        common = (samples_per_tooth, events_per_turn)
-        found = cls(np.asarray(signals[0], dtype=np.float64) / levels[0], *common, 1, everything)
+        found = cls(np.asarray(signals[0], dtype=np.float64) / levels[0], samples_per_tooth, 1, everything)
         power = np.abs(np.fft.rfft(found.values)) ** 2
-        for n, (signal, level) in enumerate(zip(signals[1:], levels[1:], strict=True), 1):
-            turned = np.roll(signal, -found.turn(signal).events * samples_per_tooth) / level
-            power += np.abs(np.fft.rfft(turned)) ** 2
-            found = cls((found.values * n + turned) / (n + 1), *common, n + 1, everything)
-        n = len(signals)
+        waiting = list(range(1, len(signals)))
+        for last in (False, True):
+            unsure = []
+            for k in waiting:
+                turn = found.turn(signals[k], steps[k], teeth)
+                if not turn.sure:
+                    unsure.append(k)
+                    continue
+                begun = turned(signals[k], turn.events * samples_per_tooth) / levels[k]
+                power += np.abs(np.fft.rfft(begun)) ** 2
+                n = found.records
+                found = cls((found.values * n + begun) / (n + 1), samples_per_tooth, n + 1, everything)
+            waiting = unsure
+            if last and unsure:
+                warnings.warn(
+                    f"{len(unsure)} of {len(signals)} healthy records fit the waveform of the others at several places "
+                    "and are left out: their tachometer leaves too much open, or the gearbox is not heard",
+                    SignalWarning,
+                    stacklevel=2,
+                )
+        n = found.records
         gain = everything
         if n > 1:
             events = len(signals[0]) // samples_per_tooth
             total = _smooth(power / n, events)
             own = _smooth(np.abs(np.fft.rfft(found.values)) ** 2, events)  # holds 1 / n of what differs
             gain = np.clip((own - total / n) / (1.0 - 1.0 / n) / np.maximum(total, 1e-300), 0.0, 1.0)
-        return cls(found.values * float(np.median(levels)), *common, n, gain)
+        return cls(found.values * float(np.median(levels)), samples_per_tooth, n, gain)
 
     def _check(self, signal: np.ndarray) -> None:
         if signal.shape != self.values.shape:
@@ -99,20 +137,61 @@ class HealthyWaveform:
                 f"{signal.shape[-1]}: other gears, or other samples per tooth"
             )
 
-    def turn(self, signal: np.ndarray) -> Turn:
-        """Where in its hunting period a record's signal ``[n]`` begins.
+    def turn(self, signal: np.ndarray, step: float | None, teeth: tuple[int, int]) -> Turn:
+        """Where in its hunting period a record's signal begins.
+
+        The places that the tachometer leaves possible are compared by their correlation. How sure the best one is: the
+        difference to each rival is a sum over mesh events, so its standard error follows from what the rest of the
+        record adds to it at each tooth of either gear (the larger of the two counts), with Student's t and as many
+        tries as there are places.
+
+        Args:
+            signal: ``[events * samples_per_tooth]``.
+            step: Mesh events between possible places; None = any angle.
+            teeth: Of the rows' gear and of the columns'.
 
         Raises:
             InputError: a signal of another length.
         """
         self._check(signal)
-        cross = np.fft.irfft(np.fft.rfft(signal) * np.conj(np.fft.rfft(self.values)), len(signal))
-        cross /= max(float(np.linalg.norm(signal) * np.linalg.norm(self.values)), 1e-300)
-        starts = cross[:: self.samples_per_tooth * self.events_per_turn]
+        spt, size = self.samples_per_tooth, len(signal)
+        events = size // spt
+        even = _levelled(signal, spt)
+        step = 1.0 / spt if step is None else step
+        places = np.arange(max(round(events / step), 1)) * step
+        whole = np.allclose(places * spt, np.rint(places * spt), atol=1e-6)
+        cross = _cross(even, self.values, 1 if whole else _FINER)
+        starts = cross[np.rint(places * (spt if whole else spt * _FINER)).astype(np.int64) % len(cross)]
         best = int(np.argmax(starts))
-        others = np.delete(starts, best)
+        order = np.argsort(-starts)
+        apart = np.abs((places - places[best] + events / 2) % events - events / 2)
+        others = starts[apart > _APART]
         confidence = float(starts[best] - (others.max() if len(others) else 0.0))
-        return Turn(best * self.events_per_turn, float(starts[best]), confidence)
+        sure = []
+        for n in teeth:
+            away = np.abs((places - places[best] + n / 2) % n - n / 2) > _APART
+            rivals = order[away[order]][:_RIVALS]
+            sure.append(min((self._sure(even, places[best], places[r], teeth, len(places)) for r in rivals), default=1.0))
+        at = places[best]
+        return Turn(int(at) if float(at).is_integer() else float(at), float(starts[best]), confidence, (sure[0], sure[1]))
+
+    def _sure(self, signal: np.ndarray, best: float, rival: float, teeth: tuple[int, int], tries: int) -> float:
+        """1 less the chance that the rival fits better but for noise."""
+        from scipy.stats import t as student
+
+        spt = self.samples_per_tooth
+        here = turned(self.values, -best * spt)
+        less = here - turned(self.values, -rival * spt)
+        gain = float(signal @ here) / max(float(here @ here), 1e-300)
+        # were the rival right, the difference would lie as far below 0 as it should lie above if the best one is
+        distance = float(signal @ less) + 0.5 * gain * float(less @ less)
+        noise = ((signal - gain * here) * less).reshape(-1, spt).sum(axis=1)
+        chance = 0.0
+        for n in teeth:
+            sums = np.bincount(np.arange(len(noise)) % n, noise, n)
+            spread = float(np.linalg.norm(sums))
+            chance = max(chance, float(student.sf(distance / max(spread, 1e-300), n - 1)))
+        return 1.0 - min(chance * tries, 1.0)
 
     def matched(self, signal: np.ndarray) -> np.ndarray:
         """The healthy waveform at the gain of a turned signal ``[n]`` (least squares): a louder record is no damage.
@@ -143,7 +222,6 @@ class HealthyWaveform:
                 file,
                 healthy_waveform=self.values,
                 samples_per_tooth=self.samples_per_tooth,
-                events_per_turn=self.events_per_turn,
                 records=self.records,
                 gain=self.gain,
             )
@@ -157,13 +235,43 @@ class HealthyWaveform:
         """
         data = read_arrays(Path(path), "a healthy waveform")
         with as_input_error(path, "not a healthy waveform"):
-            numbers = [int(data[name]) for name in ("samples_per_tooth", "events_per_turn", "records")]
+            numbers = [int(data[name]) for name in ("samples_per_tooth", "records")]
             values = np.asarray(data["healthy_waveform"], dtype=np.float64)
             gain = np.asarray(data["gain"], dtype=np.float64)
         if values.ndim != 1 or min(numbers) < 1 or len(values) % numbers[0] or gain.shape != (len(values) // 2 + 1,):
             raise InputError(f"{path}: not a healthy waveform (its numbers do not fit each other)")
-        samples_per_tooth, events_per_turn, records = numbers
-        return cls(values, samples_per_tooth, events_per_turn, records, gain)
+        return cls(values, *numbers, gain)
+
+
+def turned(x: np.ndarray, samples: float) -> np.ndarray:
+    """A closed period ``[..., n]`` that begins ``samples`` later; between samples by its spectrum.
+
+    Examples:
+        >>> turned(np.array([0.0, 1.0, 2.0, 3.0]), 1).tolist()
+        [1.0, 2.0, 3.0, 0.0]
+    """
+    if samples == 0.0:
+        return x
+    if float(samples).is_integer():
+        return np.roll(x, -int(samples), axis=-1)
+    n = x.shape[-1]
+    phase = np.exp(2j * np.pi * np.arange(n // 2 + 1) * samples / n)
+    return np.fft.irfft(np.fft.rfft(x, axis=-1) * phase, n, axis=-1).astype(x.dtype, copy=False)
+
+
+def _levelled(signal: np.ndarray, samples_per_tooth: int) -> np.ndarray:
+    """The signal with loud mesh events brought down: they may be damage, which is at no place of the waveform."""
+    by_event = np.asarray(signal, dtype=np.float64).reshape(-1, samples_per_tooth)
+    level = np.sqrt(np.mean(np.square(by_event), axis=1))
+    most = _LOUD * float(np.median(level))
+    return (by_event * np.minimum(1.0, most / np.maximum(level, 1e-300))[:, None]).reshape(-1)
+
+
+def _cross(signal: np.ndarray, values: np.ndarray, finer: int) -> np.ndarray:
+    """Circular correlation at every shift of ``1 / finer`` samples, float64 ``[n * finer]``."""
+    n = len(signal)
+    cross = np.fft.irfft(np.fft.rfft(signal) * np.conj(np.fft.rfft(values)), n * finer) * finer
+    return cross / max(float(np.linalg.norm(signal) * np.linalg.norm(values)), 1e-300)
 
 
 def _smooth(power: np.ndarray, width: int) -> np.ndarray:

@@ -1,13 +1,14 @@
 """Shaft angle over time, from pulses, from an encoder, or from the vibration itself.
 
-Angle is counted in revolutions; revolution 0 begins at the first rising edge, which by agreement is the start of
-tooth 0. Between pulses time is a cubic spline of angle where that rises throughout, and a monotone
+Angle is counted in revolutions. Revolution 0 begins at the first pulse; where there is an index, at the first index,
+which by agreement is the start of tooth 0. Between pulses time is a cubic spline of angle where that rises throughout, and a monotone
 cubic (Fritsch-Carlson) where it does not: the angle never runs backwards.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from toothwise.errors import InputError
 from toothwise.vibration.tacho import PulseReport, repair_pulses
+from toothwise.vibration.tooth_zero import Known, fraction_of
 
 __all__ = ["ShaftAngle", "angle_from_encoder", "angle_from_pulses", "segment_shares"]
 
@@ -26,14 +28,18 @@ class ShaftAngle:
     Attributes:
         times: seconds, float64 ``[knots]``, rising.
         revolutions: float64 ``[knots]``, rising.
-        tooth_zero: True where revolution 0 begins at a known tooth (an index pulse), False where it does not.
+        zero_step: What is known of tooth zero: revolution 0 lies a whole number of ``zero_step`` revolutions of this
+            shaft from where tooth 0 of the marked gear enters mesh. 1 = an index on this shaft; 1/4 = four equal pulses
+            per revolution; 56/23 = an index on the mate of 56 teeth; None = nothing is known.
+        zero_by: What marks it: "index", or "given" where the user vouches for it.
         quality: 0 (a guess) to 1; 1 for a tachometer without repairs.
         report: what was wrong with the pulses, if there were any.
     """
 
     times: np.ndarray
     revolutions: np.ndarray
-    tooth_zero: bool = True
+    zero_step: Fraction | None = None
+    zero_by: Known = "index"
     quality: float = 1.0
     report: PulseReport | None = None
 
@@ -86,15 +92,15 @@ class ShaftAngle:
         """Instants (s) of given revolutions; NaN outside the known span."""
         return self._inverse(revolutions)
 
-    def scaled(self, ratio: float, *, same_zero: bool = True) -> ShaftAngle:
-        """The angle of a shaft that turns ``ratio`` times as fast.
+    def scaled(self, ratio: float | Fraction) -> ShaftAngle:
+        """The angle of a shaft that turns ``ratio`` times as fast; what is known of tooth zero is carried over.
 
-        Args:
-            same_zero: both shafts are at tooth 0 at the start; False = the other shaft's tooth zero is unknown.
+        Examples:
+            >>> angle_from_pulses(np.arange(9.0)).scaled(56 / 23).zero_step
+            Fraction(56, 23)
         """
-        return ShaftAngle(
-            self.times, self.revolutions * ratio, self.tooth_zero and same_zero, self.quality, self.report
-        )
+        step = None if self.zero_step is None else self.zero_step * fraction_of(ratio)
+        return replace(self, revolutions=self.revolutions * float(ratio), zero_step=step)
 
 
 def _rises(spline: Any) -> bool:
@@ -144,7 +150,7 @@ def segment_shares(times: np.ndarray, pulses: int, *, turns: int = 8) -> np.ndar
 def angle_from_pulses(
     times: np.ndarray,
     *,
-    pulses_per_revolution: int = 1,
+    pulses_per_revolution: float = 1,
     repair: bool = True,
     correct_segments: bool = True,
 ) -> ShaftAngle:
@@ -152,26 +158,28 @@ def angle_from_pulses(
 
     Args:
         times: pulse times (s).
-        pulses_per_revolution: whole number; of several, the first pulse is taken as the index.
+        pulses_per_revolution: One = an index; several equal ones mark a place up to a step between them; a fraction
+            = pulses of another shaft.
         repair: missing and doubled pulses are mended and reported.
         correct_segments: uneven segments of an encoder are measured and corrected.
 
     Raises:
         InputError: too few pulses, or pulses that cannot be trusted.
     """
-    pulses = int(pulses_per_revolution)
-    if pulses < 1 or pulses != pulses_per_revolution:
-        raise InputError(f"pulses_per_revolution must be a whole number, 1 or more, but got {pulses_per_revolution!r}")
+    pulses, per = round(pulses_per_revolution), fraction_of(pulses_per_revolution)
+    if pulses_per_revolution <= 0:
+        raise InputError(f"pulses_per_revolution must be above 0, but got {pulses_per_revolution!r}")
     times = np.asarray(times, dtype=np.float64)
     report = None
     if repair:
         times, report = repair_pulses(times)
     if len(times) < 2:
         raise InputError(f"a speed needs 2 pulses or more, but {len(times)} were found")
-    shares = segment_shares(times, pulses) if correct_segments else np.full(pulses, 1.0 / pulses)
+    whole = per.denominator == 1  # 2.5 pulses per revolution come from another shaft: its own pulses are even
+    shares = segment_shares(times, pulses) if correct_segments and whole else np.full(max(pulses, 1), 1.0 / float(per))
     steps = np.tile(shares, len(times) // pulses + 1)[: len(times) - 1]
     quality = 1.0 if report is None else 1.0 - report.repaired / max(report.pulses, 1)
-    return ShaftAngle(times, np.concatenate([[0.0], np.cumsum(steps)]), True, quality, report)
+    return ShaftAngle(times, np.concatenate([[0.0], np.cumsum(steps)]), 1 / per, "index", quality, report)
 
 
 def angle_from_encoder(
@@ -179,8 +187,11 @@ def angle_from_encoder(
 ) -> ShaftAngle:
     """The angle from an encoder that gives revolutions per sample (wrapped at 1 or not).
 
+    Angle 0 is tooth 0, and revolution 0 is the first whole one in the record: an encoder need not begin at 0. One that
+    counts from exactly 0 at the first sample and never wraps was set to zero there, which tells nothing of a tooth.
+
     Args:
-        revolutions: ``[n]``.
+        revolutions: ``[n]``, rising or falling (an encoder mounted the other way round).
         sampling_rate: hertz.
         knots_per_second: how many samples are kept.
 
@@ -190,10 +201,15 @@ def angle_from_encoder(
     r = np.asarray(revolutions, dtype=np.float64)
     if r.ndim != 1 or len(r) < 4 or not np.isfinite(r).all():
         raise InputError(f"an encoder's angle must be finite [n] of 4 samples or more, but the shape is {r.shape}")
-    if (np.diff(r) < -0.5).any():
+    wrapped = bool((np.abs(np.diff(r)) > 0.5).any())
+    absolute = wrapped or r[0] != 0.0
+    if wrapped:
         r = np.unwrap(r, period=1.0)
+    if r[-1] < r[0]:
+        r = -r
+    r = r - np.ceil(r[0])
     step = max(1, int(sampling_rate / knots_per_second))
     kept = np.arange(0, len(r), step)
     if (np.diff(r[kept]) <= 0).any():
         raise InputError("the encoder stands still or runs backwards: the angle must rise throughout")
-    return ShaftAngle(kept / sampling_rate, r[kept])
+    return ShaftAngle(kept / sampling_rate, r[kept], Fraction(1) if absolute else None)

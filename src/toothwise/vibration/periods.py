@@ -12,9 +12,10 @@ from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.vibration.angle import ShaftAngle, angle_from_encoder, angle_from_pulses
 from toothwise.vibration.averaging import average_periods
 from toothwise.vibration.components import Components, split
-from toothwise.vibration.records import VibrationRecord
+from toothwise.vibration.records import Tachometer, VibrationRecord
 from toothwise.vibration.resampling import resample
 from toothwise.vibration.tacho import find_pulses
+from toothwise.vibration.tooth_zero import ToothZero, event_step, tooth_zeros
 
 __all__ = ["Periods", "as_train", "cut_periods", "mesh_visibility", "record_angle"]
 
@@ -33,8 +34,9 @@ def as_train(gears: Gears) -> GearTrain:
 def record_angle(record: VibrationRecord, gears: Gears, *, shaft: str | None = None) -> ShaftAngle:
     """The angle of a shaft, from the record's tachometer or encoder.
 
-    The first rising edge is revolution 0 of every shaft: by agreement tooth 0 of the tachometer's own gear comes into
-    mesh there. Which tooth of its mate it meets differs from record to record unless the mate has an index too.
+    Revolution 0 of every shaft is at the first pulse, at the first index where there is one: by agreement tooth 0 of the
+    tachometer's own gear comes into mesh there. Which tooth of its mate it meets differs from record to record; the
+    angle says which positions remain possible (``zero_step``).
 
     Args:
         record: with a tachometer.
@@ -55,17 +57,28 @@ def record_angle(record: VibrationRecord, gears: Gears, *, shaft: str | None = N
         own = angle_from_encoder(tacho.values, rate)
     else:
         times = find_pulses(tacho.values, rate) if tacho.kind == "waveform" else np.asarray(tacho.values, float)
-        own = angle_from_pulses(times, pulses_per_revolution=int(tacho.pulses_per_revolution))
+        own = angle_from_pulses(times, pulses_per_revolution=tacho.pulses_per_revolution)
     speeds = train.speeds
+    reference = _shaft_of(tacho, train)
     if tacho.ratio != 1.0:
         reference, own = train.stages[0].shafts[0], own.scaled(tacho.ratio)
-    else:
-        reference = tacho.shaft if tacho.shaft in speeds else train.tacho_shaft
     shaft = shaft or reference
     if shaft not in speeds:
         raise InputError(f"shaft must be one of {', '.join(map(repr, speeds))}, but got {shaft!r}")
     ratio = speeds[shaft] / speeds[reference]
     return own if ratio == 1.0 else own.scaled(ratio)
+
+
+def _shaft_of(tacho: Tachometer, train: GearTrain) -> str:
+    """The shaft of the train that a tachometer sits on; "driving" is the train's own where it names none so."""
+    if tacho.shaft in train.speeds:
+        return tacho.shaft
+    if tacho.shaft in ("", "driving") or tacho.ratio != 1.0:
+        return train.tacho_shaft
+    raise InputError(
+        f"tacho_shaft must be one of {', '.join(map(repr, train.speeds))}, but got {tacho.shaft!r} (for a shaft that "
+        "is not among the gears give tacho_ratio=, revolutions of the driving shaft per revolution of it)"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +110,17 @@ class Periods:
     def mesh_order(self) -> float:
         """Mesh events per revolution of the reference shaft."""
         return self.gears.hunting_period / self.gears.hunting_revolutions
+
+    @property
+    def event_step(self) -> float | None:
+        """Mesh events between the places of the hunting period where the record may begin; None = any angle."""
+        step = event_step(self.gears, self.angle.zero_step)
+        return None if step is None else float(step)
+
+    @property
+    def tooth_zero(self) -> dict[str, ToothZero]:
+        """What the angle alone says of tooth 0 of either gear, by the names of the map's axes."""
+        return tooth_zeros(self.gears, self.angle.zero_step, self.angle.zero_by)
 
     @property
     def shaft_orders(self) -> tuple[float, ...]:
@@ -181,7 +205,7 @@ def cut_periods(
     elif samples_per_tooth < 2:
         raise InputError(f"samples_per_tooth must be 2 or more, but got {samples_per_tooth!r}")
     end = float(angle.at(np.array([min(angle.times[-1], (len(x) - 1) / record.sampling_rate)]))[0])
-    begin = 0.0 if angle.times[0] >= 0 else float(angle.at(np.array([0.0]))[0])
+    begin = float(angle.at(np.array([max(angle.times[0], 0.0)]))[0])
     # periods begin where revolution 0 would come round again
     offset = int(np.ceil(begin / pair.hunting_revolutions - 1e-9))
     have = (end - offset * pair.hunting_revolutions) / pair.hunting_revolutions

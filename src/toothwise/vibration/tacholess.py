@@ -41,7 +41,7 @@ def tacholess_angle(
             sidebands stay out.
 
     Returns:
-        The angle from revolution 0 at the first sample, ``tooth_zero`` False. ``quality`` is the share of the energy
+        The angle from revolution 0 at the first sample; of tooth zero nothing is known. ``quality`` is the share of the energy
         around the followed line that stands above the noise beside it: near 1 = a clean line, near 0 = noise.
 
     Raises:
@@ -81,7 +81,7 @@ def tacholess_angle(
             f"mesh harmonic {harmonic} was lost between {low:g} and {high:g} revolutions per second: the followed "
             "angle runs backwards; try another harmonic or a narrower range of speed"
         )
-    return ShaftAngle(kept / sampling_rate, r, False, min(max(quality, 0.0), 1.0))
+    return ShaftAngle(kept / sampling_rate, r, quality=min(max(quality, 0.0), 1.0))
 
 
 def _quality(base: np.ndarray, sampling_rate: float, speed: float) -> float:
