@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
@@ -18,62 +17,63 @@ FOREIGN_ERRORS = {"ValueError", "KeyError", "IndexError", "OSError", "IOError", 
 UNSAFE = {"pickle", "cPickle", "dill", "joblib", "shelve", "marshal"}
 
 
+TREES = {path: ast.parse(path.read_text()) for path in SOURCES}
+
+
 def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def imported(tree: ast.AST) -> set[str]:
-    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    return {name.partition(".")[0] for name in names}
+def found(kind: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
+    """Every node of a kind in the sources, with its file and line."""
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, kind):
+                yield f"{name_of(path)}:{node.lineno}", node
 
 
-@pytest.mark.parametrize("path", PYTHON, ids=name_of)
-def test_a_file_fits_in_a_head(path):
-    assert len(path.read_text().splitlines()) <= MAX_LINES
+def calls() -> Iterator[tuple[str, str, ast.Call]]:
+    """Every call in the sources: file and line, the name called, the node."""
+    return ((where, ast.unparse(call.func), call) for where, call in found(ast.Call))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_a_module_says_what_it_is(path):
-    tree = ast.parse(path.read_text())
-    assert not tree.body or ast.get_docstring(tree)
+def test_a_file_fits_in_a_head():
+    lines = {name_of(path): len(path.read_text().splitlines()) for path in PYTHON}
+    assert {name: n for name, n in lines.items() if n > MAX_LINES} == {}
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_errors_are_those_of_toothwise(path):
-    raised = [node.exc for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Raise) and node.exc]
-    calls = [error.func if isinstance(error, ast.Call) else error for error in raised]
-    assert [call.id for call in calls if isinstance(call, ast.Name) and call.id in FOREIGN_ERRORS] == []
+def test_a_module_says_what_it_is():
+    assert [name_of(path) for path, tree in TREES.items() if tree.body and not ast.get_docstring(tree)] == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_nothing_is_unpickled(path):
-    tree = ast.parse(path.read_text())
-    assert imported(tree) & UNSAFE == set()
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        options = {word.arg: word.value for word in call.keywords}
-        name = ast.unparse(call.func)
-        if name in ("np.load", "numpy.load"):
-            assert ast.unparse(options["allow_pickle"]) == "False", name
-        if name == "torch.load":
-            assert ast.unparse(options["weights_only"]) == "True", name
-        assert name not in ("yaml.load", "yaml.unsafe_load", "eval", "exec"), name
+def test_errors_are_those_of_toothwise():
+    raised = [(where, node.exc) for where, node in found(ast.Raise)]
+    names = [(where, error.func if isinstance(error, ast.Call) else error) for where, error in raised]
+    assert [(w, n.id) for w, n in names if isinstance(n, ast.Name) and n.id in FOREIGN_ERRORS] == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name_of)
-def test_chance_comes_in_as_a_seed_or_a_generator(path):
-    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    for call in calls:
-        name = ast.unparse(call.func)
+def test_nothing_is_unpickled():
+    modules = [(where, alias.name) for where, node in found(ast.Import) for alias in node.names]
+    modules += [(where, node.module or "") for where, node in found(ast.ImportFrom)]
+    assert [(where, name) for where, name in modules if name.partition(".")[0] in UNSAFE] == []
+    for where, name, call in calls():
+        options = {word.arg: ast.unparse(word.value) for word in call.keywords}
+        assert name not in ("np.load", "numpy.load") or options.get("allow_pickle") == "False", where
+        assert name != "torch.load" or options.get("weights_only") == "True", where
+        assert name not in ("yaml.load", "yaml.unsafe_load", "eval", "exec"), where
+
+
+def test_chance_comes_in_as_a_seed_or_a_generator():
+    for where, name, call in calls():
         if name.endswith("random.default_rng"):
-            assert call.args or call.keywords, f"{name}() is seeded by the clock"
+            assert call.args or call.keywords, f"{where}: {name}() is seeded by the clock"
         legacy = name.startswith(("np.random.", "numpy.random.")) and name.rpartition(".")[2].islower()
-        assert not legacy or name.endswith("default_rng"), name
+        assert not legacy or name.endswith("default_rng"), where
 
 
 def test_every_test_file_mirrors_a_source():
     here = ROOT / "tests"
-    own = {"cli", "paper", "benchmarks"}  # their sources are cli.py and commands/, and folders beside src/
+    own = {"lab", "paper", "benchmarks"}  # their sources are toothwise_lab, and folders beside src/
     for path in here.rglob("test_*.py"):
         folder = path.parent.relative_to(here)
         if folder.parts and folder.parts[0] not in own:
