@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
-from toothwise.detectors.embedded import EMBEDDED, image_size_for
+from toothwise.detectors.dinomaly.options import DinomalyOptions
+from toothwise.detectors.embedded import image_size_for
 from toothwise.detectors.encodings import training_encodings
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
 from toothwise.detectors.images import ImageMaker
@@ -27,8 +28,6 @@ class DinomalyDetector(Detector):
     """Directional Dinomaly on maps; with no directional layer it is Dinomaly.
 
     Args:
-        directional_layers, axis, mix, alpha, alpha_per, prefix, exclude, encoder_name, weights, loss, tail,
-            recentre: of DirectionalDinomaly.
         image_size: (height, width) that a map is resized to, multiples of the patch; None = that of
             ``image_size_for``.
         channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what
@@ -42,6 +41,7 @@ class DinomalyDetector(Detector):
         precision: of the training's matrix products, "float32" or "bfloat16" (faster where the processor has
             it). Scores are computed in float32 with either.
         device: "auto", "cpu" or "cuda".
+        options: of DinomalyOptions.
 
     ``info`` after fit: encoder source and hash, alpha per directional layer, steps, final loss.
     """
@@ -52,18 +52,6 @@ class DinomalyDetector(Detector):
     def __init__(
         self,
         *,
-        encoder_name: str = EMBEDDED,
-        weights: str | None = None,
-        directional_layers: Sequence[int] = (0, 1, 2),
-        axis: str = "both",
-        mix: str = "learned",
-        alpha: float = 0.5,
-        alpha_per: str = "layer",
-        prefix: str = "context",
-        exclude: int | None = None,
-        loss: str = "hard",
-        tail: float = 0.05,
-        recentre: str = "none",
         image_size: Sequence[int] | None = None,
         channels: str = "physical",
         log: bool = True,
@@ -75,26 +63,18 @@ class DinomalyDetector(Detector):
         seed: int = 0,
         precision: str = "float32",
         device: str = "auto",
+        **options: Any,
     ) -> None:
         check_pooling(pooling)
         if batch_size < 1:
             raise InputError(f"batch_size must be 1 or more, but got {batch_size}")
         check_device(device)
         check_precision(precision)
+        shared = DinomalyOptions(**options)
+        directional = list(shared.directional_layers)
         super().__init__(
-            encoder_name=encoder_name,
-            weights=weights,
-            directional_layers=list(directional_layers),
-            axis=axis,
-            mix=mix,
-            alpha=alpha,
-            alpha_per=alpha_per,
-            prefix=prefix,
-            exclude=exclude,
-            loss=loss,
-            tail=tail,
-            recentre=recentre,
-            image_size=list(image_size or image_size_for(encoder_name)),
+            **(vars(shared) | {"directional_layers": directional}),
+            image_size=list(image_size or image_size_for(shared.encoder_name)),
             channels=channels,
             log=log,
             pooling=pooling,
@@ -106,29 +86,13 @@ class DinomalyDetector(Detector):
             precision=precision,
             device=device,
         )
-        self.name = "dinomaly_directional" if directional_layers else "dinomaly"  # type: ignore[misc]
+        self.name = "dinomaly_directional" if directional else "dinomaly"  # type: ignore[misc]
         self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)
         self._module: DirectionalDinomaly | None = None
 
     def _make_module(self) -> DirectionalDinomaly:
         o = self.options
-        own = (
-            "encoder_name",
-            "weights",
-            "directional_layers",
-            "axis",
-            "mix",
-            "alpha",
-            "alpha_per",
-            "prefix",
-            "exclude",
-            "loss",
-            "tail",
-            "recentre",
-            "max_steps",
-            "learning_rate",
-            "seed",
-        )
+        own = (*DinomalyOptions.__dataclass_fields__, "max_steps", "learning_rate", "seed")
         mining = o["mining_steps"] or max(1, o["max_steps"] // 5)
         return self.module_class(
             **{k: o[k] for k in own},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -34,9 +33,8 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
     encoder is neither stored in checkpoints nor downloaded when one is loaded; nothing is cropped.
 
     Args:
-        encoder_name, weights, directional_layers, axis, mix, alpha, alpha_per, prefix, decoder_depth,
-            bottleneck_dropout, target_layers, fuse_encoder, fuse_decoder, mining_steps, loss, tail, recentre,
-            exclude: of DirectionalDinomalyModel.
+        encoder_name: Of the frozen encoder.
+        options: Of NetworkOptions.
         max_steps: training steps; the schedule ends there. A trainer with fewer ends earlier.
         learning_rate: after warm-up; it falls to a tenth along a cosine.
         gradient_clip: norm that gradients are cut to where the trainer sets none.
@@ -50,23 +48,6 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
     def __init__(
         self,
         encoder_name: str = EMBEDDED,
-        weights: str | None = None,
-        directional_layers: Sequence[int] = (0, 1, 2),
-        axis: str = "both",
-        mix: str = "learned",
-        alpha: float = 0.5,
-        alpha_per: str = "layer",
-        prefix: str = "context",
-        decoder_depth: int = 8,
-        bottleneck_dropout: float = 0.2,
-        target_layers: list[int] | None = None,
-        fuse_encoder: list[list[int]] | None = None,
-        fuse_decoder: list[list[int]] | None = None,
-        mining_steps: int = 1000,
-        loss: str = "hard",
-        tail: float = 0.05,
-        recentre: str = "none",
-        exclude: int | None = None,
         max_steps: int = 5000,
         learning_rate: float = 2e-3,
         gradient_clip: float = 0.1,
@@ -75,34 +56,15 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
         post_processor: PostProcessor | bool = True,
         evaluator: Evaluator | bool = True,
         visualizer: Visualizer | bool = True,
+        **options: Any,
     ) -> None:
         if max_steps < 1:
             raise InputError(f"max_steps must be 1 or more, but got {max_steps}")
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.model = DirectionalDinomalyModel(
-                encoder_name,
-                weights=weights,
-                seed=seed,
-                directional_layers=directional_layers,
-                axis=axis,
-                mix=mix,
-                alpha=alpha,
-                alpha_per=alpha_per,
-                prefix=prefix,
-                decoder_depth=decoder_depth,
-                bottleneck_dropout=bottleneck_dropout,
-                target_layers=target_layers,
-                fuse_encoder=fuse_encoder,
-                fuse_decoder=fuse_decoder,
-                mining_steps=mining_steps,
-                loss=loss,
-                tail=tail,
-                recentre=recentre,
-                exclude=exclude,
-            )
-            _initialise(self.trainable, alpha)
+            self.model = DirectionalDinomalyModel(encoder_name, seed=seed, **options)
+            _initialise(self.trainable, self.model.alpha_start)
         self.max_steps, self.learning_rate, self.gradient_clip = max_steps, learning_rate, gradient_clip
 
     @property

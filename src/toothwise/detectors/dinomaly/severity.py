@@ -15,7 +15,6 @@ from toothwise.detectors.dinomaly.detector import DinomalyDetector
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.dinomaly.severity_head import SeverityOptions, severity_loss
 from toothwise.detectors.dinomaly.severity_model import SeverityAwareDinomaly, SeverityBatch
-from toothwise.detectors.graded_lines import GradedLines
 from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.severity_scale import ContrastScale, healthy_rank
 from toothwise.errors import InputError
@@ -26,8 +25,6 @@ __all__ = ["SeverityDetector"]
 _SCORES = ("anomaly", "severity", "both")
 _HEAD_MAPS, _HEAD_BATCH = 400, 32
 _HELD_OUT = 5  # one map of so many is kept for the calibration
-_LINE_NAMES = {"max_contrast": "max_contrast", "line_gear": "gear", "max_teeth": "max_teeth", "max_lines": "max_lines"}
-_LINE_NAMES |= {"grow": "grow"}
 
 
 class SeverityDetector(DinomalyDetector):
@@ -60,9 +57,7 @@ class SeverityDetector(DinomalyDetector):
         head_steps: steps of 32 maps in which the head alone is trained on, after the joint training, on what the
             bottleneck gives for the pool and for the maps without lines (400 of each at most): the few maps with lines
             of the joint training's batches do not train it far. 0 = joint training only.
-        max_contrast, line_gear, max_teeth, max_lines, grow: of GradedLines (``line_gear`` is its ``gear``).
-        options: of SeverityOptions (head_pooling, hidden, head_dropout, detach_head, severity_weight, severity_loss,
-            augment_share, reconstruct_augmented) and of DinomalyDetector.
+        options: of SeverityOptions and of DinomalyDetector.
 
     ``info`` after fit: that of DinomalyDetector; ``severity``: calibration lines, Spearman correlation of the head's
     output with their contrast, and the mean output for healthy maps beside it.
@@ -91,14 +86,11 @@ class SeverityDetector(DinomalyDetector):
             raise InputError(f"calibration_lines must be a whole number, 10 or more, but got {calibration_lines!r}")
         if isinstance(head_steps, bool) or not isinstance(head_steps, int) or head_steps < 0:
             raise InputError(f"head_steps must be a whole number, 0 or more, but got {head_steps!r}")
-        lines = {own: options.pop(name) for name, own in _LINE_NAMES.items() if name in options}
-        heads = {f.name: options.pop(f.name) for f in fields(SeverityOptions) if f.name in options}
-        self._settings = SeverityOptions(**heads, lines=GradedLines(**lines))
+        own = {f.name: options.pop(f.name) for f in fields(SeverityOptions) if f.name in options}
+        self._settings = SeverityOptions(**own)
         super().__init__(**options)
         self.name = "dinomaly_severity"  # type: ignore[misc]
         self._own = asdict(self._settings) | {"hidden": list(self._settings.hidden)}
-        self._own |= {name: self._own["lines"][own] for name, own in _LINE_NAMES.items()}
-        del self._own["lines"]
         self.options |= self._own | {"score": score, "pool_size": pool_size, "calibration_lines": calibration_lines}
         self.options["head_steps"] = head_steps
         self._maps = np.zeros((0, 1, 1), dtype=np.float32)  # held while they are fitted

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class SeverityOptions:
         severity_loss: "mse" or "smooth_l1", of severities divided by 10.
         augment_share: share of each batch that has synthetic lines.
         reconstruct_augmented: train the reconstruction on maps with lines as well.
-        lines: how lines look.
+        max_contrast, line_gear, max_teeth, max_lines, grow: how lines look; see GradedLines (its ``gear``).
 
     Raises:
         InputError: a value that is not allowed.
@@ -46,9 +47,19 @@ class SeverityOptions:
     severity_loss: str = "mse"
     augment_share: float = 0.3
     reconstruct_augmented: bool = False
-    lines: GradedLines = field(default_factory=GradedLines)
+    max_contrast: float = 2.0
+    line_gear: str = "both"
+    max_teeth: int = 2
+    max_lines: int = 2
+    grow: bool = True
+
+    @cached_property
+    def lines(self) -> GradedLines:
+        """How the lines look."""
+        return GradedLines(self.max_contrast, self.line_gear, self.max_teeth, self.max_lines, self.grow)
 
     def __post_init__(self) -> None:
+        _ = self.lines  # refuses what is not allowed
         for name, allowed in (("head_pooling", POOLINGS), ("severity_loss", LOSSES)):
             if getattr(self, name) not in allowed:
                 raise InputError(

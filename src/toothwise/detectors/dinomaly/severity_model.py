@@ -17,7 +17,6 @@ from torchvision.transforms.v2 import Normalize
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.dinomaly.severity_head import SeverityHead, SeverityOptions, severity_loss
 from toothwise.detectors.embedded import EMBEDDED
-from toothwise.detectors.graded_lines import GradedLines
 from toothwise.errors import InputError, TrainingError
 
 __all__ = ["SeverityAwareDinomaly", "SeverityBatch"]
@@ -48,8 +47,7 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
 
     Args:
         head_pooling, hidden, head_dropout, detach_head, severity_weight, severity_loss, augment_share,
-            reconstruct_augmented: of SeverityOptions.
-        max_contrast, line_gear, max_teeth, max_lines, grow: of GradedLines.
+            reconstruct_augmented, max_contrast, line_gear, max_teeth, max_lines, grow: of SeverityOptions.
         map_shape: rows and columns of the maps behind the images.
         options: of DirectionalDinomaly.
 
@@ -77,17 +75,8 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
         seed: int = 0,
         **options: Any,
     ) -> None:
-        settings = SeverityOptions(
-            head_pooling,
-            tuple(hidden),
-            head_dropout,
-            detach_head,
-            severity_weight,
-            severity_loss,
-            augment_share,
-            reconstruct_augmented,
-            GradedLines(max_contrast, line_gear, max_teeth, max_lines, grow),
-        )
+        given = locals()
+        settings = SeverityOptions(**{name: given[name] for name in SeverityOptions.__dataclass_fields__})
         if len(map_shape) != 2 or min(map_shape) < 1:
             raise InputError(f"map_shape must be (rows, columns), 1 or more each, but got {tuple(map_shape)!r}")
         super().__init__(encoder_name, seed=seed, **options)

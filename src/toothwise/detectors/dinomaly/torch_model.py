@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
+from typing import Any
 
 from anomalib.data import InferenceBatch
 from anomalib.models.components import GaussianBlur2d
@@ -16,6 +15,7 @@ from torch.nn import functional
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.dinomaly.line_attention import line_attention, must_be_plain
 from toothwise.detectors.dinomaly.loss import TopTailLoss
+from toothwise.detectors.dinomaly.options import NetworkOptions
 from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.encoder import FrozenEncoder, average, encode_groups
 from toothwise.detectors.encoder_cache import EncoderCache
@@ -23,7 +23,6 @@ from toothwise.errors import InputError
 
 __all__ = ["DirectionalBlock", "DirectionalDinomalyModel"]
 
-_RECENTRE = ("none", "class", "mean")
 _SCORE_SIZE, _TOP = 256, 0.01  # the score is read off a blurred map of this size, as Dinomaly does
 
 
@@ -56,106 +55,51 @@ class DirectionalDinomalyModel(nn.Module):
     """Dinomaly (Guo et al., CVPR 2025) with directional attention in chosen decoder layers.
 
     Args:
-        encoder_name, target_layers, weights, seed: see FrozenEncoder.
-        directional_layers: decoder layers with directional attention, 0 = next to the bottleneck; empty = Dinomaly.
-        axis, mix, alpha, alpha_per, prefix: see DirectionalLinearAttention. With prefix="drop" class and register
-            tokens do not enter the decoder at all.
-        decoder_depth: decoder layers, 2 or more.
-        bottleneck_dropout: dropout of the bottleneck.
-        fuse_encoder, fuse_decoder: groups of indices into the target layers and into the decoder layers (last layer
-            first) whose features are averaged and compared, group by group; None = first and second half.
-        mining_steps: steps over which the hard-mining share rises to 90 %.
-        loss: "hard" = Dinomaly's hard mining; "tail" = see TopTailLoss.
-        tail: share of tokens for loss "tail".
-        recentre: "none"; "class" = the class token, "mean" = the mean of the grid's tokens is taken from the features
-            that are to be rebuilt, so that what a whole map shares (its level, its session) needs no rebuilding.
-        exclude: of DirectionalLinearAttention.
+        encoder_name: Of the frozen encoder.
+        seed: Of a random encoder.
+        options: Of NetworkOptions.
+
+    Raises:
+        InputError: An option that is not allowed, or that this encoder does not fit.
     """
 
-    def __init__(
-        self,
-        encoder_name: str = EMBEDDED,
-        *,
-        weights: str | Path | None = None,
-        seed: int = 0,
-        directional_layers: Sequence[int] = (0, 1, 2),
-        axis: str = "both",
-        mix: str = "learned",
-        alpha: float = 0.5,
-        alpha_per: str = "layer",
-        prefix: str = "context",
-        decoder_depth: int = 8,
-        bottleneck_dropout: float = 0.2,
-        target_layers: list[int] | None = None,
-        fuse_encoder: list[list[int]] | None = None,
-        fuse_decoder: list[list[int]] | None = None,
-        mining_steps: int = 1000,
-        loss: str = "hard",
-        tail: float = 0.05,
-        recentre: str = "none",
-        exclude: int | None = None,
-    ) -> None:
+    def __init__(self, encoder_name: str = EMBEDDED, *, seed: int = 0, **options: Any) -> None:
         super().__init__()
-        for name, value, allowed in (("loss", loss, ("hard", "tail")), ("recentre", recentre, _RECENTRE)):
-            if value not in allowed:
-                raise InputError(f"{name} must be one of {', '.join(map(repr, allowed))}, but got {value!r}")
-        if decoder_depth < 2:
-            raise InputError(f"decoder_depth must be 2 or more, but got {decoder_depth}")
-        wrong = [i for i in directional_layers if not 0 <= i < decoder_depth]
-        if wrong:
-            raise InputError(f"directional_layers must lie in 0..{decoder_depth - 1}, but got {wrong}")
-        self.encoder = FrozenEncoder(encoder_name, target_layers=target_layers, weights=weights, seed=seed)
-        if recentre == "class" and not self.encoder.prefix:
+        o = NetworkOptions(encoder_name=encoder_name, **options)
+        self.encoder = FrozenEncoder(encoder_name, target_layers=o.target_layers, weights=o.weights, seed=seed)
+        if o.recentre == "class" and not self.encoder.prefix:
             raise InputError(f"recentre 'class' needs an encoder with a class token, but {encoder_name!r} has none")
-        self.recentre = recentre
+        self.recentre, self.prefix, self.alpha_start = o.recentre, o.prefix, o.alpha
         dim, heads = self.encoder.dim, self.encoder.num_heads
-        self.prefix = prefix
-        self.fuse_encoder = _groups("fuse_encoder", fuse_encoder, len(self.encoder.target_layers))
-        self.fuse_decoder = _groups("fuse_decoder", fuse_decoder, decoder_depth)
+        self.fuse_encoder = _groups("fuse_encoder", o.fuse_encoder, len(self.encoder.target_layers))
+        self.fuse_decoder = _groups("fuse_decoder", o.fuse_decoder, o.decoder_depth)
         if len(self.fuse_encoder) != len(self.fuse_decoder):
             raise InputError(
                 f"fuse_encoder and fuse_decoder must have as many groups, but have {len(self.fuse_encoder)} "
                 f"and {len(self.fuse_decoder)}"
             )
-        self.bottleneck = nn.ModuleList(
-            [
-                DinomalyMLP(
-                    in_features=dim,
-                    hidden_features=dim * 4,
-                    out_features=dim,
-                    act_layer=nn.GELU,
-                    drop=bottleneck_dropout,
-                    bias=False,
-                    apply_input_dropout=True,
-                )
-            ]
+        bottleneck = DinomalyMLP(
+            in_features=dim,
+            hidden_features=dim * 4,
+            out_features=dim,
+            act_layer=nn.GELU,
+            drop=o.bottleneck_dropout,
+            bias=False,
+            apply_input_dropout=True,
         )
+        self.bottleneck = nn.ModuleList([bottleneck])
         block = {"mlp_ratio": 4.0, "qkv_bias": True, "norm_layer": partial(nn.LayerNorm, eps=1e-8), "attn_drop": 0.0}
-        directional = set(directional_layers)
-
-        def attention() -> DirectionalLinearAttention:
-            return DirectionalLinearAttention(
-                dim,
-                heads,
-                axis=axis,
-                mix=mix,
-                alpha=alpha,
-                alpha_per=alpha_per,
-                prefix=prefix,
-                exclude=exclude,
-                qkv_bias=True,
-            )
-
+        own = {name: getattr(o, name) for name in ("axis", "mix", "alpha", "alpha_per", "prefix", "exclude")}
         self.decoder = nn.ModuleList(
             [
-                DirectionalBlock(dim, heads, attention(), **block)
-                if i in directional
+                DirectionalBlock(dim, heads, DirectionalLinearAttention(dim, heads, qkv_bias=True, **own), **block)
+                if i in set(o.directional_layers)
                 else DecoderViTBlock(dim=dim, num_heads=heads, attn=GlobalAttention, **block)
-                for i in range(decoder_depth)
+                for i in range(o.decoder_depth)
             ]
         )
-        self.alpha_start = alpha
-        self.loss = TopTailLoss(tail) if loss == "tail" else CosineHardMiningLoss(p_schedule_steps=mining_steps)
+        tail = o.loss == "tail"
+        self.loss = TopTailLoss(o.tail) if tail else CosineHardMiningLoss(p_schedule_steps=o.mining_steps)
         self.blur = GaussianBlur2d(sigma=4, channels=1, kernel_size=5)
         self.cache: EncoderCache | None = None
         self.grid = (0, 0)  # of the images that were encoded last

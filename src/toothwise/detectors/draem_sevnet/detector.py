@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, RandomSampler
 from toothwise.detectors.base import Detector, Maps, Prediction, as_array
 from toothwise.detectors.draem_sevnet.images import MapImages
 from toothwise.detectors.draem_sevnet.lightning_model import DraemSevNet
+from toothwise.detectors.draem_sevnet.options import DraemOptions
 from toothwise.detectors.image_scoring import check_device, pick_device
 from toothwise.detectors.pooling import check_pooling, pool_lines
 from toothwise.detectors.training import Images, fit_quietly
@@ -20,24 +21,7 @@ from toothwise.errors import InputError
 
 __all__ = ["DraemSevNetDetector"]
 
-_OF_MODULE = (
-    "base_width",
-    "features",
-    "head_pooling",
-    "faults",
-    "severity_max",
-    "fault_probability",
-    "range_handling",
-    "lines",
-    "severity_loss",
-    "severity_weight",
-    "combination",
-    "mask_weight",
-    "max_steps",
-    "learning_rate",
-    "gradient_clip",
-    "seed",
-)
+_TRAINING = ("max_steps", "learning_rate", "gradient_clip", "seed")
 
 
 class DraemSevNetDetector(Detector):
@@ -48,17 +32,15 @@ class DraemSevNetDetector(Detector):
     only the severity's term in it is held to 0..1 (see ScoreRule).
 
     Args:
-        base_width, features, head_pooling, faults, severity_max, fault_probability, range_handling, lines,
-            severity_loss, severity_weight, combination, mask_weight, gradient_clip: of DraemSevNet. Lines are drawn
-            on the teeth of the fitted maps.
         image_size: (height, width) that a map is resized to, multiples of 32; None = 224 x 224.
         pooling: score of the mask: "top" (mean of the top 1 % of the image), or the best line: mean of the anomaly map
             along a row or a column, less the median of all of them; "rows", "columns" or "lines" (either).
-        max_steps, learning_rate: of the training.
+        max_steps, learning_rate, gradient_clip: of the training.
         batch_size: maps in a step, 2 or more for batch normalisation; fewer maps are drawn repeatedly, each time with
             another fault.
         seed: of weights, order and faults.
         device: "auto", "cpu" or "cuda".
+        options: of DraemOptions; lines are drawn on the teeth of the fitted maps.
 
     ``info`` after fit: millions of weights, steps, final loss.
     """
@@ -68,18 +50,6 @@ class DraemSevNetDetector(Detector):
     def __init__(
         self,
         *,
-        base_width: int = 64,
-        features: str = "single",
-        head_pooling: str = "gap",
-        faults: str = "patch",
-        severity_max: float = 10.0,
-        fault_probability: float = 0.5,
-        range_handling: str = "keep",
-        lines: str = "rows",
-        severity_loss: str = "mse",
-        severity_weight: float = 0.5,
-        combination: str = "mean",
-        mask_weight: float = 0.5,
         image_size: Sequence[int] | None = None,
         pooling: str = "top",
         max_steps: int = 1000,
@@ -88,24 +58,14 @@ class DraemSevNetDetector(Detector):
         gradient_clip: float = 1.0,
         seed: int = 0,
         device: str = "auto",
+        **options: Any,
     ) -> None:
         check_pooling(pooling)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 2:
             raise InputError(f"batch_size must be a whole number, 2 or more, but got {batch_size!r}")
         check_device(device)
         super().__init__(
-            base_width=base_width,
-            features=features,
-            head_pooling=head_pooling,
-            faults=faults,
-            severity_max=severity_max,
-            fault_probability=fault_probability,
-            range_handling=range_handling,
-            lines=lines,
-            severity_loss=severity_loss,
-            severity_weight=severity_weight,
-            combination=combination,
-            mask_weight=mask_weight,
+            **vars(DraemOptions(**options)),
             image_size=list((224, 224) if image_size is None else image_size),
             pooling=pooling,
             max_steps=max_steps,
@@ -115,14 +75,14 @@ class DraemSevNetDetector(Detector):
             seed=seed,
             device=device,
         )
-        self.name = "draem_sevnet_rows" if faults == "lines" else "draem_sevnet"  # type: ignore[misc]
+        self.name = "draem_sevnet_rows" if self.options["faults"] == "lines" else "draem_sevnet"  # type: ignore[misc]
         self._images = MapImages(tuple(self.options["image_size"]))
         self._module: DraemSevNet | None = None
         with torch.device("meta"):  # no weights: wrong options are to be refused now and not when it is fitted
             self._make_module(None)
 
     def _make_module(self, shape: tuple[int, int] | None) -> DraemSevNet:
-        own: dict[str, Any] = {k: self.options[k] for k in _OF_MODULE}
+        own: dict[str, Any] = {k: self.options[k] for k in (*DraemOptions.__dataclass_fields__, *_TRAINING)}
         teeth = shape if own["faults"] == "lines" else None  # patches know of no teeth
         return DraemSevNet(**own, map_shape=teeth, pre_processor=False, evaluator=False, visualizer=False)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import Compose, Normalize, Resize
 
 from toothwise.detectors.draem_sevnet.faults import SyntheticFaults
+from toothwise.detectors.draem_sevnet.options import DraemOptions
 from toothwise.detectors.draem_sevnet.torch_model import DraemSevNetLoss, DraemSevNetModel, ScoreRule
 from toothwise.detectors.training import StepTrained, check_gradients
 from toothwise.errors import InputError, TrainingError
@@ -33,34 +34,19 @@ class DraemSevNet(StepTrained):
     Images are expected in about 0 to 1 and must not be normalised: faults are multiples of what an image shows.
 
     Args:
-        base_width, features, head_pooling: of DraemSevNetModel.
-        faults, severity_max, fault_probability, range_handling, lines, map_shape: of SyntheticFaults (``kind`` and
-            ``probability`` there).
-        severity_loss, severity_weight: of DraemSevNetLoss.
-        combination, mask_weight: of ScoreRule.
+        map_shape: rows and columns of the maps, of SyntheticFaults.
         max_steps: training steps. A trainer with fewer ends earlier.
         learning_rate: of Adam; a fifth of it from 80 % of the steps on, a twenty-fifth from 90 % on.
         gradient_clip: norm that gradients are cut to where the trainer sets none; 0 = not cut.
         seed: of initial weights and faults.
         pre_processor, post_processor, evaluator, visualizer: as in anomalib. The default post-processor leaves scores
             raw: neither normalised nor clamped.
+        options: of DraemOptions.
     """
 
     def __init__(
         self,
-        base_width: int = 64,
-        features: str = "single",
-        head_pooling: str = "gap",
-        faults: str = "patch",
-        severity_max: float = 10.0,
-        fault_probability: float = 0.5,
-        range_handling: str = "keep",
-        lines: str = "rows",
         map_shape: Sequence[int] | None = None,
-        severity_loss: str = "mse",
-        severity_weight: float = 0.5,
-        combination: str = "mean",
-        mask_weight: float = 0.5,
         max_steps: int = 5000,
         learning_rate: float = 1e-4,
         gradient_clip: float = 1.0,
@@ -69,7 +55,9 @@ class DraemSevNet(StepTrained):
         post_processor: PostProcessor | bool = True,
         evaluator: Evaluator | bool = True,
         visualizer: Visualizer | bool = True,
+        **options: Any,
     ) -> None:
+        o = DraemOptions(**options)
         if max_steps < 1:
             raise InputError(f"max_steps must be 1 or more, but got {max_steps}")
         if not learning_rate > 0:
@@ -78,23 +66,23 @@ class DraemSevNet(StepTrained):
             raise InputError(f"gradient_clip must be 0 or more, but got {gradient_clip}")
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
         self.faults = SyntheticFaults(
-            kind=faults,
-            severity_max=severity_max,
-            probability=fault_probability,
-            range_handling=range_handling,
-            lines=lines,
+            kind=o.faults,
+            severity_max=o.severity_max,
+            probability=o.fault_probability,
+            range_handling=o.range_handling,
+            lines=o.lines,
             map_shape=None if map_shape is None else tuple(map_shape),
         )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = DraemSevNetModel(
-                base_width=base_width,
-                features=features,
-                head_pooling=head_pooling,
-                rule=ScoreRule(combination, severity_max, mask_weight),
+                base_width=o.base_width,
+                features=o.features,
+                head_pooling=o.head_pooling,
+                rule=ScoreRule(o.combination, o.severity_max, o.mask_weight),
             )
         self.loss = DraemSevNetLoss(
-            severity_loss=severity_loss, severity_weight=severity_weight, severity_max=severity_max
+            severity_loss=o.severity_loss, severity_weight=o.severity_weight, severity_max=o.severity_max
         )
         self.max_steps, self.learning_rate, self.gradient_clip = max_steps, learning_rate, gradient_clip
         self.seed = seed
