@@ -13,7 +13,7 @@ from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.diagnosis.run import tooth_at_failure, watch_run
 from toothwise.diagnosis.verdict import SequenceDiagnosis, WatchSettings
 from toothwise.healthmap.hums2023 import read_hums2023
-from toothwise.healthmap.tooth_by_record import RunMaps, build_run_maps
+from toothwise.healthmap.tooth_by_record import RunMapConfig, RunMaps, build_run_maps
 from toothwise.simulate.runs import RunConfig, simulate_run
 
 RUNS = 6  # faulty ones and as many healthy ones
@@ -33,7 +33,7 @@ def vibration_runs(seed: int, settings: WatchSettings) -> dict[str, Any]:
     for faulty in (True, False):
         for k in range(RUNS):
             records = simulate_run(RunConfig(faulty=faulty), seed=900 + 50 * seed + k + 20 * faulty)
-            maps = build_run_maps(records)
+            maps = build_run_maps(records, RunMapConfig(healthy_days=(17, 18)))
             d = _watched(maps, settings)
             start = int(maps.healthy.sum())
             row: dict[str, Any] = {"faulty": faulty, "state": d.state, "pattern": d.pattern, "records": d.records}
@@ -51,7 +51,7 @@ def vibration_runs(seed: int, settings: WatchSettings) -> dict[str, Any]:
 
 def recordings(folder: Path, settings: WatchSettings) -> dict[str, Any]:
     """HUMS2023 with the same settings."""
-    maps = build_run_maps(read_hums2023(folder))
+    maps = build_run_maps(read_hums2023(folder), RunMapConfig(healthy_days=(17, 18)))
     d = _watched(maps, settings)
     names = {
         str(n): (int(day), int(k))

@@ -179,9 +179,9 @@ def _settings(folder: Path) -> None:
         "    shafts: [middle, output]\n"
     )
     (place / "fit.yaml").write_text("detector: scan\nset: [lines=rows]\nmaps: [a.npz]\noutput: b\n")
-    HealthyWaveform.learn(list(np.random.default_rng(0).standard_normal((3, ROWS * COLUMNS * 8))), 8, [ROWS] * 3, (ROWS, COLUMNS)).save(
-        place / "waveform.npz"
-    )
+    HealthyWaveform.learn(
+        list(np.random.default_rng(0).standard_normal((3, ROWS * COLUMNS * 8))), 8, [ROWS] * 3, (ROWS, COLUMNS)
+    ).save(place / "waveform.npz")
 
 
 def _detectors(folder: Path) -> None:

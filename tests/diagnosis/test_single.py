@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 from scipy.stats import binom
-from toothwise.diagnosis.decompose import SHARES
 
+from toothwise.diagnosis.decompose import SHARES
 from toothwise.diagnosis.findings import PATTERNS
 from toothwise.diagnosis.single import clusters, diagnose_maps, gear_of
 from toothwise.errors import InputError

@@ -151,7 +151,8 @@ path = Path(sys.argv[1])
 k = 0
 while True:
     state = read_state(path, "d") or WatchState(path, "d", WatchSettings())
-    state.append([RecordSummary(str(k), float(k), "all", "x", (0.5,) * 300, (0.1,) * 300, 0.0, 1.0, False, "nothing", None)])
+    values = (0.5,) * 300, (0.1,) * 300, 0.0, 1.0
+    state.append([RecordSummary(str(k), float(k), "all", "x", *values, False, "nothing", None)])
     state.write()
     print(k, flush=True)
     k += 1

@@ -46,7 +46,7 @@ class RunProtocol:
         doubtful_days: days after the healthy ones that nobody knows the state of; their flagged share is reported.
     """
 
-    maps: RunMapConfig = field(default_factory=RunMapConfig)
+    maps: RunMapConfig = field(default_factory=lambda: RunMapConfig(healthy_days=(17, 18)))
     false_alarm_rate: float = 0.01
     confidence: float | None = 0.95
     sustained: int = 5

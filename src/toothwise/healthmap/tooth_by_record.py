@@ -32,7 +32,7 @@ class RunMapConfig:
         deviation: parameters of the deviation map.
     """
 
-    healthy_days: tuple[int, ...] = (17, 18)
+    healthy_days: tuple[int, ...]
     orders: float = 4.0
     window: int = 32
     deviation: DeviationConfig = field(default_factory=DeviationConfig)
@@ -69,13 +69,13 @@ class RunMaps:
     healthy_windows: HealthMapBatch
 
 
-def build_run_maps(records: RunRecords, config: RunMapConfig | None = None) -> RunMaps:
+def build_run_maps(records: RunRecords, config: RunMapConfig) -> RunMaps:
     """Align a run, remove the mesh harmonics, and map it. Record n's column uses records up to n only.
 
     Raises:
         InputError: fewer records than a window, or too few healthy ones.
     """
-    c = config or RunMapConfig()
+    c = config
     if len(records) < c.window:
         raise InputError(f"a trailing window of {c.window} records needs as many, but the run has {len(records)}")
     healthy = np.isin(records.day, c.healthy_days)

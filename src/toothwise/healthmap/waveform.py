@@ -1,9 +1,9 @@
 """The healthy waveform of a gearbox over one hunting period, taken off records before they become maps.
 
-A tachometer tells where one gear is, or where it is up to some positions, never which tooth of the mate it meets there:
-the record's hunting period begins at one of the places that its pulses leave open (``vibration.tooth_zero``). The healthy
-waveform, whose teeth differ, says which one: a record is turned to where it fits best, so that teeth are numbered alike
-from record to record. Whether that place is surely better than the second best is tested; if not, no tooth is named.
+A tachometer tells where one gear is, or where it is up to some positions, never which tooth of the mate it meets
+there: the record's hunting period begins at one of the places that its pulses leave open (``vibration.tooth_zero``).
+The healthy waveform, whose teeth differ, says which one: a record is turned to where it fits best, so that teeth are
+numbered alike from record to record. Whether that place is surely better than the second best is tested; if not, no tooth is named.
 """
 
 from __future__ import annotations
@@ -171,9 +171,13 @@ class HealthyWaveform:
         for n in teeth:
             away = np.abs((places - places[best] + n / 2) % n - n / 2) > _APART
             rivals = order[away[order]][:_RIVALS]
-            sure.append(min((self._sure(even, places[best], places[r], teeth, len(places)) for r in rivals), default=1.0))
+            sure.append(
+                min((self._sure(even, places[best], places[r], teeth, len(places)) for r in rivals), default=1.0)
+            )
         at = places[best]
-        return Turn(int(at) if float(at).is_integer() else float(at), float(starts[best]), confidence, (sure[0], sure[1]))
+        return Turn(
+            int(at) if float(at).is_integer() else float(at), float(starts[best]), confidence, (sure[0], sure[1])
+        )
 
     def _sure(self, signal: np.ndarray, best: float, rival: float, teeth: tuple[int, int], tries: int) -> float:
         """1 less the chance that the rival fits better but for noise."""
@@ -240,7 +244,7 @@ class HealthyWaveform:
             gain = np.asarray(data["gain"], dtype=np.float64)
         if values.ndim != 1 or min(numbers) < 1 or len(values) % numbers[0] or gain.shape != (len(values) // 2 + 1,):
             raise InputError(f"{path}: not a healthy waveform (its numbers do not fit each other)")
-        return cls(values, *numbers, gain)
+        return cls(values, numbers[0], numbers[1], gain)
 
 
 def turned(x: np.ndarray, samples: float) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Shaft angle over time, from pulses, from an encoder, or from the vibration itself.
 
 Angle is counted in revolutions. Revolution 0 begins at the first pulse; where there is an index, at the first index,
-which by agreement is the start of tooth 0. Between pulses time is a cubic spline of angle where that rises throughout, and a monotone
-cubic (Fritsch-Carlson) where it does not: the angle never runs backwards.
+which by agreement is the start of tooth 0. Between pulses time is a cubic spline of angle where that rises throughout,
+and a monotone cubic (Fritsch-Carlson) where it does not: the angle never runs backwards.
 """
 
 from __future__ import annotations

@@ -34,8 +34,8 @@ def as_train(gears: Gears) -> GearTrain:
 def record_angle(record: VibrationRecord, gears: Gears, *, shaft: str | None = None) -> ShaftAngle:
     """The angle of a shaft, from the record's tachometer or encoder.
 
-    Revolution 0 of every shaft is at the first pulse, at the first index where there is one: by agreement tooth 0 of the
-    tachometer's own gear comes into mesh there. Which tooth of its mate it meets differs from record to record; the
+    Revolution 0 of every shaft is at the first pulse, at the first index where there is one: by agreement tooth 0 of
+    the tachometer's own gear comes into mesh there. Which tooth of its mate it meets differs from record to record; the
     angle says which positions remain possible (``zero_step``).
 
     Args:

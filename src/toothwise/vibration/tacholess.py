@@ -41,8 +41,8 @@ def tacholess_angle(
             sidebands stay out.
 
     Returns:
-        The angle from revolution 0 at the first sample; of tooth zero nothing is known. ``quality`` is the share of the energy
-        around the followed line that stands above the noise beside it: near 1 = a clean line, near 0 = noise.
+        The angle from revolution 0 at the first sample; of tooth zero nothing is known. ``quality`` is the share of the
+        energy around the followed line that stands above the noise beside it: near 1 = a clean line, near 0 = noise.
 
     Raises:
         InputError: an impossible speed, or a harmonic above the Nyquist frequency.

@@ -1,0 +1,410 @@
+"""From recordings to health maps through one door: how it is done is data, so that a model can keep it."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from toothwise.errors import InputError, ToothwiseError, ToothwiseWarning
+from toothwise.fields import from_mapping
+from toothwise.gears import GearPair, GearTrain, PlanetaryStage, read_gears
+from toothwise.gears.train import make_train
+from toothwise.healthmap.build import MapConfig, build_map, learn_waveform
+from toothwise.healthmap.core import HealthMap, HealthMapBatch
+from toothwise.healthmap.waveform import HealthyWaveform
+from toothwise.progress import Progress, silent
+from toothwise.vibration.periods import Periods, as_train, cut_periods
+from toothwise.vibration.quality import check_record
+from toothwise.vibration.readers import SUFFIXES, RecordMapping, read_record
+from toothwise.vibration.records import VibrationRecord
+
+if TYPE_CHECKING:
+    from toothwise.healthmap.runs import RunRecords
+    from toothwise.healthmap.tooth_by_record import RunMaps
+    from toothwise.vibration.angle import ShaftAngle
+
+__all__ = ["MapBuilder", "Skipped", "find_recordings"]
+
+Source = str | Path | VibrationRecord
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A recording that could not be used.
+
+    Attributes:
+        path: Its file, or the name of the record.
+        reason: Why, in one line that names the file.
+    """
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(frozen=True, eq=False)
+class MapBuilder:
+    """Builds the health maps of one gearbox, all in the same way.
+
+    Attributes:
+        gears: A pair, a planetary stage or a train of them, or the path of a YAML file that says them.
+        reading: How recordings are read, where their own names do not say it: a ``RecordMapping``, or its fields by
+            name (``tacho_shaft``, ``pulses_per_revolution``, ``tacho``, ``channels``, ...).
+        waveform: Healthy waveform that is taken off before the map is made, or None.
+        options: How a recording becomes a map: a ``MapConfig``, or its fields by name.
+        stage: Name of the stage, of a train that has several.
+        channel: Channel of the recordings; None = the first one.
+        tacholess: Lowest and highest speed (revolutions per second of the driving shaft or the carrier) between which
+            the angle is found from the mesh itself; None = recordings have a tachometer.
+
+    Raises:
+        InputError: An unknown option, a value that is not allowed, or a stage that the gears do not have.
+
+    Examples:
+        >>> from toothwise import GearPair, MapBuilder
+        >>> from toothwise.simulate.gearbox import GearboxConfig, simulate_record
+        >>> record, _ = simulate_record(GearboxConfig(gears=GearPair(9, 14), periods=2), seed=1)
+        >>> MapBuilder(GearPair(9, 14), options={"quantity": "rms"}).build(record).shape
+        (9, 14)
+    """
+
+    gears: GearTrain
+    reading: RecordMapping
+    waveform: HealthyWaveform | None
+    options: MapConfig
+    stage: str | None
+    channel: str | None
+    tacholess: tuple[float, float] | None
+
+    def __init__(
+        self,
+        gears: GearPair | PlanetaryStage | GearTrain | str | Path,
+        *,
+        reading: RecordMapping | Mapping[str, Any] | None = None,
+        waveform: HealthyWaveform | str | Path | None = None,
+        options: MapConfig | Mapping[str, Any] | None = None,
+        stage: str | None = None,
+        channel: str | None = None,
+        tacholess: tuple[float, float] | None = None,
+    ) -> None:
+        train = read_gears(gears) if isinstance(gears, str | Path) else as_train(gears)
+        train.stage(stage)
+        found = HealthyWaveform.load(waveform) if isinstance(waveform, str | Path) else waveform
+        for name, value in (
+            ("gears", train),
+            ("reading", _options_of(RecordMapping, reading)),
+            ("waveform", found),
+            ("options", _options_of(MapConfig, options)),
+            ("stage", stage),
+            ("channel", channel),
+            ("tacholess", None if tacholess is None else (float(tacholess[0]), float(tacholess[1]))),
+        ):
+            object.__setattr__(self, name, value)
+
+    @property
+    def stage_gears(self) -> GearPair | PlanetaryStage:
+        """The pair or planetary stage that maps are made of."""
+        return self.gears.stage(self.stage).gears
+
+    @classmethod
+    def learn(
+        cls,
+        gears: GearPair | PlanetaryStage | GearTrain | str | Path,
+        recordings: Sequence[Source] | Source,
+        *,
+        progress: Progress = silent,
+        **the_same: Any,
+    ) -> MapBuilder:
+        """A builder that has also learned the healthy waveform of the gearbox.
+
+        Args:
+            gears: As of the class.
+            recordings: Healthy records, or paths of files and folders of them. Those that cannot be used are left out.
+            progress: Called with what is being done and the share of it that is done.
+            the_same: The other arguments of the class but ``waveform``.
+
+        Raises:
+            InputError: No recording could be used; the message gives the reason of the first one.
+        """
+        builder = cls(gears, **the_same)
+        sources = _sources(recordings)
+        options, cut, first = builder.options, [], None
+        for k, source in enumerate(sources):
+            progress(f"learning from {_name(source)}", k / len(sources))
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", ToothwiseWarning)  # said where its map is built
+                    periods = replace(builder, options=options)._cut(builder._read(source))
+            except ToothwiseError as error:
+                first = first or _reason(source, error)
+                continue
+            # all records are cut alike from here on
+            options = replace(options, samples_per_tooth=periods.samples_per_tooth)
+            cut.append(replace(periods, values=periods.mean()[None].astype("float32")))  # all that is needed of it
+        if not cut:
+            raise InputError(f"{first}: no recording could be learned from")
+        return replace(builder, options=options, waveform=learn_waveform(cut, options))
+
+    def build(self, source: Source) -> HealthMap:
+        """The health map of one recording.
+
+        Args:
+            source: A record, or the path of its file.
+
+        Returns:
+            The map; ``provenance["warnings"]`` lists what was noticed about the recording.
+
+        Raises:
+            InputError: A recording that cannot be read or that no map can be made of; the message names the file.
+        """
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("ignore")
+                warnings.simplefilter("always", ToothwiseWarning)
+                record = self._read(source)
+                noticed = [one.message for one in check_record(record) if one.kind in ("gaps", "clipped")]
+                angle = self._angle(record)
+                if angle is not None:
+                    noticed.append(
+                        f"no tachometer: tooth zero is unknown; quality of the followed mesh {angle.quality:.2f}"
+                    )
+                made = build_map(
+                    record,
+                    self.gears,
+                    self.options,
+                    channel=self.channel,
+                    stage=self.stage,
+                    waveform=self.waveform,
+                    angle=angle,
+                )
+        except ToothwiseError as error:
+            raise type(error)(_reason(source, error)) from None
+        noticed += [" ".join(str(warning.message).split()) for warning in caught]
+        return replace(made, provenance=made.provenance | {"warnings": list(dict.fromkeys(noticed))})
+
+    def build_each(
+        self, sources: Sequence[Source] | Source, *, jobs: int = 1, progress: Progress = silent
+    ) -> Iterator[tuple[Source, HealthMap | Skipped]]:
+        """Each recording with its map, or with why it was skipped, as soon as it is there.
+
+        Args:
+            sources: Records, or paths of files and folders of recordings.
+            jobs: Processes that build at the same time.
+            progress: As of ``learn``.
+
+        Raises:
+            InputError: No recording, or fewer than one process.
+        """
+        items = _sources(sources)
+        if jobs < 1:
+            raise InputError(f"jobs must be 1 or more, but got {jobs}")
+        progress(f"building {len(items)} maps", 0.0)
+        for k, found in enumerate(self._outcomes(items, min(jobs, len(items))), 1):
+            progress(f"built {k} of {len(items)} maps", k / len(items))
+            yield found
+
+    def _outcomes(self, items: list[Source], jobs: int) -> Iterator[tuple[Source, HealthMap | Skipped]]:
+        if jobs == 1:
+            for source in items:
+                yield source, _outcome(self, source)
+            return
+        # spawned, not forked: libraries with threads of their own do not survive a fork
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            waiting: dict[Future[HealthMap | Skipped], Source] = {pool.submit(_outcome, self, s): s for s in items}
+            for future in as_completed(waiting):
+                source = waiting[future]
+                try:
+                    yield source, future.result()
+                except BrokenProcessPool:
+                    reason = f"{_name(source)}: the process that built it died (out of memory?)"
+                    yield source, Skipped(_name(source), reason)
+
+    def build_many(
+        self, sources: Sequence[Source] | Source, *, jobs: int = 1, progress: Progress = silent
+    ) -> tuple[HealthMapBatch, tuple[Skipped, ...]]:
+        """The maps of many recordings as one batch.
+
+        Args:
+            sources, jobs, progress: As of ``build_each``.
+
+        Returns:
+            The maps in the order of the recordings' start times where all have one, else in the order given (files of
+            a folder in natural order, r2 before r10), with a table of ``file``, ``start_time`` and the recording
+            condition; and the recordings that were skipped.
+
+        Raises:
+            InputError: No recording could be used; the message gives the reason of the first one.
+        """
+        items = _sources(sources)
+        done = {id(source): found for source, found in self.build_each(items, jobs=jobs, progress=progress)}
+        outcomes = [(source, done[id(source)]) for source in items]
+        skipped = tuple(found for _, found in outcomes if isinstance(found, Skipped))
+        made = [(_name(source), found) for source, found in outcomes if isinstance(found, HealthMap)]
+        if not made:
+            more = f" (and {len(skipped) - 1} more failed)" if len(skipped) > 1 else ""
+            raise InputError(f"{skipped[0]}{more}")
+        if all("start_time" in one.condition for _, one in made):
+            made.sort(key=lambda item: pd.Timestamp(item[1].condition["start_time"]).timestamp())
+        return _as_batch(made), skipped
+
+    def build_run(self, records: RunRecords, *, healthy: Sequence[int], **options: Any) -> RunMaps:
+        """The tooth-by-record maps of a run: records of one gear in time, each an average over its revolution.
+
+        Args:
+            records: The run, in time order.
+            healthy: The days whose records are taken as healthy; they come first.
+            options: Fields of ``RunMapConfig`` by name.
+
+        Raises:
+            InputError: Fewer records than a trailing window, or no healthy ones at the beginning.
+        """
+        from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
+
+        return build_run_maps(records, from_mapping(RunMapConfig, {"healthy_days": tuple(healthy), **options}))
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything but the waveform, as JSON types."""
+        return {
+            "gears": {
+                "tacho_shaft": self.gears.tacho_shaft,
+                "stages": [
+                    {"name": s.name, "gears": asdict(s.gears), "shafts": list(s.shafts)} for s in self.gears.stages
+                ],
+            },
+            "reading": {k: v for k, v in asdict(self.reading).items() if v not in (None, {})},
+            "options": asdict(self.options),
+            "stage": self.stage,
+            "channel": self.channel,
+            "tacholess": None if self.tacholess is None else list(self.tacholess),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any], waveform: HealthyWaveform | None = None) -> MapBuilder:
+        """The inverse of ``as_json``.
+
+        Raises:
+            InputError: Not what it writes.
+        """
+        tacholess = data.get("tacholess")
+        return cls(
+            make_train(data.get("gears")),
+            reading=data.get("reading"),
+            waveform=waveform,
+            options=data.get("options"),
+            stage=data.get("stage"),
+            channel=data.get("channel"),
+            tacholess=None if tacholess is None else (tacholess[0], tacholess[1]),
+        )
+
+    def _read(self, source: Source) -> VibrationRecord:
+        return source if isinstance(source, VibrationRecord) else read_record(source, mapping=self.reading)
+
+    def _angle(self, record: VibrationRecord) -> ShaftAngle | None:
+        """The angle of the reference shaft from the mesh itself, where that was asked for."""
+        if self.tacholess is None:
+            return None
+        from toothwise.vibration.tacholess import tacholess_angle
+
+        gears = self.stage_gears
+        mesh = gears.hunting_period / gears.hunting_revolutions
+        return tacholess_angle(record.channel(self.channel), record.sampling_rate, mesh, self.tacholess)
+
+    def _cut(self, record: VibrationRecord) -> Periods:
+        return cut_periods(
+            record,
+            self.gears,
+            channel=self.channel,
+            stage=self.stage,
+            samples_per_tooth=self.options.samples_per_tooth,
+            periods=self.options.periods,
+            angle=self._angle(record),
+        )
+
+
+def find_recordings(paths: Sequence[str | Path]) -> list[str]:
+    """Files, and the recordings in folders, each once; those of a folder in natural order (r2 before r10).
+
+    Raises:
+        InputError: A folder without recordings.
+    """
+    found: dict[str, None] = {}
+    for path in paths:
+        folder = Path(path)
+        if not folder.is_dir():
+            found[str(path)] = None
+            continue
+        inside = [str(p) for p in folder.iterdir() if p.name.lower().endswith(tuple(SUFFIXES)) and p.is_file()]
+        if not inside:
+            raise InputError(f"{path}: holds no recordings ({', '.join(SUFFIXES)})")
+        found |= dict.fromkeys(sorted(inside, key=_natural))
+    return list(found)
+
+
+def _natural(text: str) -> list[tuple[int, int | str]]:
+    """Sorts numbers in names by their size."""
+    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", text) if part]
+
+
+def _sources(given: Sequence[Source] | Source) -> list[Source]:
+    if isinstance(given, str | Path | VibrationRecord):
+        given = [given]
+    out: list[Source] = []
+    for one in given:
+        out += [one] if isinstance(one, VibrationRecord) else find_recordings([one])
+    if not out:
+        raise InputError("expected one recording or more, but got none")
+    return out
+
+
+def _name(source: Source) -> str:
+    if isinstance(source, VibrationRecord):
+        return str(source.provenance.get("file") or source.provenance.get("record") or "the record")
+    return os.fspath(source)
+
+
+def _reason(source: Source, error: Exception) -> str:
+    text, name = str(error), _name(source)
+    return text if name in text else f"{name}: {text}"
+
+
+def _outcome(builder: MapBuilder, source: Source) -> HealthMap | Skipped:
+    """An error is returned, because other recordings go on."""
+    try:
+        return builder.build(source)
+    except ToothwiseError as error:
+        return Skipped(_name(source), str(error))
+
+
+def _as_batch(made: Sequence[tuple[str, HealthMap]]) -> HealthMapBatch:
+    first = made[0][1]
+    table = pd.DataFrame([{"file": name} | one.condition for name, one in made])
+    return HealthMapBatch(
+        np.stack([one.values for _, one in made]),
+        first.rows,
+        first.columns,
+        table,
+        first.quantity,
+        first.unit,
+        first.gear,
+        first.provenance,
+    )
+
+
+def _options_of(cls: type[Kind], given: Kind | Mapping[str, Any] | None) -> Kind:
+    if given is None:
+        return cls()
+    return from_mapping(cls, dict(given)) if isinstance(given, Mapping) else given
