@@ -3,7 +3,8 @@
 A tachometer tells where one gear is, or where it is up to some positions, never which tooth of the mate it meets
 there: the record's hunting period begins at one of the places that its pulses leave open (``vibration.tooth_zero``).
 The healthy waveform, whose teeth differ, says which one: a record is turned to where it fits best, so that teeth are
-numbered alike from record to record. Whether that place is surely better than the second best is tested; if not, no tooth is named.
+numbered alike from record to record. Whether that place is surely better than the second best is tested; if not, no
+tooth is named.
 """
 
 from __future__ import annotations
