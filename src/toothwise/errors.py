@@ -13,6 +13,7 @@ __all__ = [
     "GearWarning",
     "GuessWarning",
     "InputError",
+    "LimitError",
     "MissingDependencyError",
     "OutputError",
     "RangeWarning",
@@ -46,6 +47,10 @@ class ToothwiseError(Exception):
 
 class InputError(ToothwiseError, ValueError):
     """A value, an option or a file that cannot be used as given."""
+
+
+class LimitError(InputError):
+    """An input that would take more time, memory or numbers than is allowed."""
 
 
 class OutputError(ToothwiseError, OSError):

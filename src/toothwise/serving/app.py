@@ -1,17 +1,15 @@
-"""The HTTP API: addresses and answers. What they do is in ``service``, what they take in ``intake``."""
+"""The HTTP API: addresses and answers. What they do is in ``service``, what they take in ``request_reader``."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -22,13 +20,13 @@ from toothwise import __version__
 from toothwise.errors import ToothwiseError
 from toothwise.serving.access import allowed_hosts
 from toothwise.serving.batching import Batcher
-from toothwise.serving.bodies import Recordings
-from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES
+from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES, Decoder
 from toothwise.serving.limits import ApiError, Limits
 from toothwise.serving.metrics import Metrics
+from toothwise.serving.openapi import batch_body, diagnose_body, refusals
 from toothwise.serving.report import report_of
 from toothwise.serving.request_reader import RequestReader
-from toothwise.serving.schemas import Answers, Health, Model, batch_body, diagnose_body, refusals
+from toothwise.serving.schemas import Answers, Health, ModelInfo
 from toothwise.serving.security import SecurityMiddleware, refusal_body
 from toothwise.serving.service import Job, Service
 from toothwise.serving.web_page import page_files
@@ -41,33 +39,28 @@ _ABOUT = "Diagnoses health maps of gears: which tooth, how badly, how sure. Erro
 
 @dataclass(frozen=True)
 class Settings:
-    """How a detector is served.
+    """How a model is served.
 
     Attributes:
-        limits: of a request.
-        host: address that is listened on.
-        token: that is asked for, or None.
-        config: fields of MapConfig, for recordings.
-        waveform: healthy waveform that is taken off recordings, or None.
+        limits: Of a request.
+        host: Address that the service listens on.
+        token: That a request must bring, or None.
     """
 
     limits: Limits = field(default_factory=Limits)
     host: str = "127.0.0.1"
     token: str | None = None
-    config: dict[str, Any] = field(default_factory=dict)
-    waveform: Path | None = None
 
 
 def create_app(service: Service, settings: Settings | None = None) -> FastAPI:
     """The application around a service.
 
     Args:
-        service: what is served.
-        settings: how.
+        service: What is served.
+        settings: How it is served.
     """
     settings = settings or Settings()
     limits, metrics = settings.limits, Metrics(service)
-    folder = tempfile.TemporaryDirectory(prefix="toothwise-")  # private: mode 0700
 
     def work(jobs: Sequence[Job]) -> list[list[dict[str, Any]] | Exception]:
         began = time.perf_counter()
@@ -81,30 +74,31 @@ def create_app(service: Service, settings: Settings | None = None) -> FastAPI:
         return answers
 
     batcher: Batcher[Job, list[dict[str, Any]]] = Batcher(work, len, most=limits.batch, gather=limits.gather)
-    recordings = Recordings(Path(folder.name), settings.config, settings.waveform)
-    intake = RequestReader(service, limits, recordings, metrics.inside.set)
+    reader = RequestReader(Decoder(service.expected, limits, service.builder), metrics.inside.set)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         del app
-        # the first run of an engine is slow; a detector that cannot run is told now and not to the first client
-        await intake.aside(lambda: service.answer([Job(service.example()[None], ("example",))]))
+        await reader.start()
+        # the first run of an engine is slow; a detector that cannot run says so now and not to the first client
+        await reader.aside(lambda: service.answer([Job(service.example()[None], ("example",))]))
         batcher.start()
         try:
             yield
         finally:
             await batcher.close()
-            folder.cleanup()
+            reader.close()
 
     app = FastAPI(
         title="toothwise", description=_ABOUT, version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
     app.state.metrics, app.state.closing = metrics, threading.Event()
     pages = page_files()
-    _add_pages(app, pages)
-    _add_state(app, service, limits, metrics, intake, batcher)
-    _add_diagnosis(app, service, limits, intake, batcher)
+    _add_state(app, service, metrics, reader, batcher)
+    _add_diagnosis(app, service, reader, batcher)
     _add_errors(app, metrics)
+    for path, (content, kind) in pages.items():
+        app.add_api_route(path, partial(_page, content, kind), include_in_schema=False)
     app.add_middleware(
         SecurityMiddleware,
         metrics=metrics,
@@ -117,44 +111,41 @@ def create_app(service: Service, settings: Settings | None = None) -> FastAPI:
     return app
 
 
-def _add_pages(app: FastAPI, pages: dict[str, tuple[bytes, str]]) -> None:
-    for path, (content, kind) in pages.items():
-
-        async def page(content: bytes = content, kind: str = kind) -> Response:
-            return Response(content, media_type=kind)
-
-        app.add_api_route(path, page, include_in_schema=False)
+async def _page(content: bytes, kind: str) -> Response:
+    return Response(content, media_type=kind)
 
 
 def _add_state(
-    app: FastAPI, service: Service, limits: Limits, metrics: Metrics, intake: RequestReader, batcher: Batcher[Any, Any]
+    app: FastAPI, service: Service, metrics: Metrics, reader: RequestReader, batcher: Batcher[Any, Any]
 ) -> None:
     about = service.about() | {
-        "limits": asdict(limits),
+        "limits": asdict(reader.limits),
         "map_files": list(MAP_SUFFIXES),
-        "record_files": list(RECORD_SUFFIXES),
+        "record_files": [] if service.builder is None else list(RECORD_SUFFIXES),
     }
 
-    @app.get("/healthz", summary="Whether the process lives", response_model=Health, responses=_only(403))
+    @app.get("/healthz", summary="Whether the process lives", response_model=Health, responses=refusals(only=403))
     async def healthz() -> JSONResponse:
         return JSONResponse({"status": "alive"})
 
     @app.get(
         "/readyz",
-        summary="Whether requests are taken",
+        summary="Whether requests are taken and a worker answers",
         response_model=Health,
-        responses=_only(403) | {503: {"model": Health}},
+        responses=refusals(only=403) | {503: {"model": Health}},
     )
     async def readyz() -> JSONResponse:
         if not batcher.alive:
             return JSONResponse({"status": "shutting down"}, 503)
-        return JSONResponse({"status": "full"}, 503) if intake.full else JSONResponse({"status": "ready"})
+        if reader.full:
+            return JSONResponse({"status": "full"}, 503)
+        return JSONResponse({"status": "ready"}) if await reader.answers() else JSONResponse({"status": "busy"}, 503)
 
-    @app.get("/v1/model", summary="The detector that is served", response_model=Model, responses=refusals())
+    @app.get("/v1/model", summary="The model that is served", response_model=ModelInfo, responses=refusals())
     async def model() -> JSONResponse:
         return JSONResponse(about)
 
-    @app.get("/v1/example", summary="A made-up map to try", responses=refusals())
+    @app.get("/v1/example", summary="A simulated map to try", responses=refusals())
     async def example() -> dict[str, list[list[float]]]:
         return {"values": service.example().tolist()}
 
@@ -169,90 +160,75 @@ def _add_state(
         return Response(content, headers={"content-type": kind})
 
 
-def _only(status: int) -> dict[int | str, dict[str, Any]]:
-    return {status: refusals()[status]}
-
-
 def _add_diagnosis(
-    app: FastAPI, service: Service, limits: Limits, intake: RequestReader, batcher: Batcher[Job, list[dict[str, Any]]]
+    app: FastAPI, service: Service, reader: RequestReader, batcher: Batcher[Job, list[dict[str, Any]]]
 ) -> None:
     refused = refusals(400, 408, 413, 415, 422, 429, 503)
-
-    async def submitted(job: Job) -> list[dict[str, Any]]:
-        return await batcher.submit(job)
-
-    async def answers(jobs: list[Job | ApiError]) -> list[dict[str, Any]]:
-        """Of every job in order; a refusal stands in its place."""
-        try:
-            async with asyncio.timeout(limits.seconds):
-                found = await asyncio.gather(
-                    *(submitted(job) for job in jobs if isinstance(job, Job)), return_exceptions=True
-                )
-        except TimeoutError:
-            raise ApiError(503, "busy", f"the answer would take more than {limits.seconds:g} s", retry=5) from None
-        scored, out = iter(found), []
-        for k, job in enumerate(jobs):
-            answer = next(scored) if isinstance(job, Job) else job
-            if isinstance(answer, list):
-                out += answer
-            elif len(jobs) > 1 and isinstance(answer, ApiError | ToothwiseError):
-                name = job.records[0] if isinstance(job, Job) else f"map {k}"
-                code = answer.code if isinstance(answer, ApiError) else "invalid"
-                out.append({"record": name, "error": {"code": code, "message": str(answer)}})
-            else:
-                raise answer
-        return out
+    described = diagnose_body(service)
 
     @app.post(
         "/v1/diagnose",
         summary="Diagnose a map, files of maps, or recordings",
         response_model=Answers,
         responses=refused,
-        openapi_extra=diagnose_body(service),
+        openapi_extra=described,
     )
     async def diagnose(request: Request) -> JSONResponse:
-        with intake.place():
-            return JSONResponse({"results": await answers(await intake.jobs(request))})
+        async with reader.place(request):
+            found = await reader.decoded(request)
+            return JSONResponse({"results": await batcher.submit(Job(found.values, found.records, found.include))})
 
     @app.post(
         "/v1/diagnose/batch",
         summary="Diagnose many maps; a bad one has its error in its place",
         response_model=Answers,
         responses=refused,
-        openapi_extra=batch_body(service, limits),
+        openapi_extra=batch_body(service, reader.limits),
     )
     async def batch(request: Request) -> JSONResponse:
-        with intake.place():
-            jobs = await intake.jobs(request, many=True, form=False)
-            if len(jobs) == 1 and isinstance(jobs[0], ApiError):
-                return JSONResponse({"results": [_failed("map 0", jobs[0])]})
-            return JSONResponse({"results": await answers(jobs)})
+        async with reader.place(request):
+            found = await reader.decoded(request, many=True, form=False)
+            good = [k for k, error in enumerate(found.errors) if error is None]
+            jobs = [Job(found.values[i : i + 1], (found.records[k],), found.include) for i, k in enumerate(good)]
+            answers: list[Any] = []
+            for at in range(0, len(jobs), reader.limits.batch):  # between two parts others have their turn
+                part = jobs[at : at + reader.limits.batch]
+                answers += await asyncio.gather(*map(batcher.submit, part), return_exceptions=True)
+            scored = dict(zip(good, answers, strict=True))
+            return JSONResponse(
+                {"results": [_placed(scored.get(k, error), found.records[k]) for k, error in enumerate(found.errors)]}
+            )
 
     @app.post(
         "/v1/report",
         summary="The diagnosis as one HTML page",
         response_class=Response,
         responses=refused | {200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
-        openapi_extra=diagnose_body(service),
+        openapi_extra=described,
     )
     async def report(request: Request) -> Response:
-        with intake.place():
-            jobs = [job for job in await intake.jobs(request) if isinstance(job, Job)]
-            try:
-                async with asyncio.timeout(limits.seconds):
-                    page = await intake.aside(partial(report_of, jobs, service))
-            except TimeoutError:
-                raise ApiError(503, "busy", f"the report would take more than {limits.seconds:g} s", retry=5) from None
+        async with reader.place(request):
+            found = await reader.decoded(request)
+            page = await reader.aside(partial(report_of, found.values, found.records, service))
             name = {"content-disposition": 'attachment; filename="toothwise-report.html"'}
             return Response(page, media_type="text/html", headers=name)
 
 
-def _failed(record: str, refusal: ApiError) -> dict[str, Any]:
-    return {"record": record, "error": {"code": refusal.code, "message": refusal.message}}
+def _placed(answer: Any, record: str) -> dict[str, Any]:
+    """What stands in the place of a map in a batch: its answer, or its error."""
+    if isinstance(answer, list):
+        return dict(answer[0])
+    if isinstance(answer, str):
+        answer = ApiError(422, "invalid", answer)
+    elif isinstance(answer, ToothwiseError):
+        answer = ApiError.of(answer)
+    elif not isinstance(answer, ApiError):
+        raise answer
+    return {"record": record, "error": answer.as_json()}
 
 
 def _add_errors(app: FastAPI, metrics: Metrics) -> None:
-    def told(refusal: ApiError) -> Response:
+    def answered(refusal: ApiError) -> Response:
         metrics.refused.labels(refusal.code).inc()
         headers = {} if refusal.retry is None else {"retry-after": str(refusal.retry)}
         return Response(refusal_body(refusal), refusal.status, headers, "application/json")
@@ -260,22 +236,22 @@ def _add_errors(app: FastAPI, metrics: Metrics) -> None:
     @app.exception_handler(ApiError)
     async def refused(request: Request, error: ApiError) -> Response:
         del request
-        return told(error)
+        return answered(error)
 
     @app.exception_handler(ToothwiseError)
     async def unsuitable(request: Request, error: ToothwiseError) -> Response:
         del request
-        return told(ApiError(422, "invalid", str(error)))
+        return answered(ApiError.of(error))
 
     @app.exception_handler(HTTPException)
     async def no_such(request: Request, error: HTTPException) -> Response:
         del request
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
-        answer = told(ApiError(error.status_code, code, str(error.detail)))
+        answer = answered(ApiError(error.status_code, code, str(error.detail)))
         answer.headers.update(error.headers or {})
         return answer
 
     @app.exception_handler(Exception)
     async def defect(request: Request, error: Exception) -> Response:
         _log.error("%s: %s", request.url.path, type(error).__name__, exc_info=error)
-        return told(ApiError(500, "internal", "a defect of the service; its log tells more"))
+        return answered(ApiError(500, "internal", "internal error of the service; its log has the details"))

@@ -60,7 +60,7 @@ class Batcher(Generic[Item, Answer]):
         """The answer to an item, or what the work raised for it.
 
         Raises:
-            Refusal: 503, the service is shutting down.
+            ApiError: 503, the service is shutting down.
         """
         if not self.alive:
             raise ApiError(503, "busy", "the service is shutting down", retry=5)

@@ -4,14 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
+import threading
 from collections.abc import Callable
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-__all__ = ["GRACE", "GracefulServer"]
+__all__ = ["GRACE", "GracefulServer", "TimedProtocol"]
 
 GRACE = 1.0  # seconds that kept connections have to send what is under way
+HEAD = 10.0  # seconds in which the head of a request must have come
+
+
+class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
+    """uvicorn's protocol, whose connections would stay open for ever when only half a head is sent."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A new connection: the time of its first head begins."""
+        super().connection_made(transport)
+        self._watch_head()
+
+    def data_received(self, data: bytes) -> None:
+        """More of a head or a body."""
+        super().data_received(data)
+        self._watch_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end of a connection."""
+        if self._late is not None:
+            self._late.cancel()
+        super().connection_lost(exc)
+
+    def _watch_head(self) -> None:
+        waits = self.cycle is None or self.cycle.response_complete
+        if waits and self._late is None:
+            self._late = self.loop.call_later(HEAD, self.transport.close)
+        elif not waits and self._late is not None:
+            self._late.cancel()
+            self._late = None
 
 
 class GracefulServer(uvicorn.Server):
@@ -22,16 +56,20 @@ class GracefulServer(uvicorn.Server):
     still open after it is idle.
 
     Args:
-        config: of uvicorn.
-        closing: called when the end begins; from then on every answer must say ``Connection: close``.
+        config: Of uvicorn.
+        closing: Called when the end begins; from then on every answer must say ``Connection: close``.
+        seconds: After which the process ends whatever it is doing.
     """
 
-    def __init__(self, config: uvicorn.Config, closing: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, closing: Callable[[], None], seconds: float) -> None:
         super().__init__(config)
         self._closing = closing
+        self.last_resort = threading.Timer(seconds, os._exit, (1,))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End in order."""
+        """End in order, and in time."""
+        self.last_resort.daemon = True
+        self.last_resort.start()
         loop = asyncio.get_running_loop()
         for listening in sockets or []:
             with contextlib.suppress(NotImplementedError, OSError):  # loops that cannot are left to uvicorn

@@ -1,250 +1,236 @@
-"""Files that somebody sent: how large they say they are is looked at before anything of that size is allocated."""
+"""From the bytes of a request to checked maps. Files and large bodies are decoded in worker processes."""
 
 from __future__ import annotations
 
-import math
-import stat
-import struct
+import gzip
+import json
+import warnings
 import zipfile
-import zlib
-from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
-from toothwise.errors import InputError, missing
+from toothwise.errors import InputError, LimitError
 from toothwise.reading import as_input_error
 from toothwise.serving.limits import ApiError, Limits
+from toothwise.serving.schemas import BatchBody, DiagnoseBody, MapBody, first_error
 
-if TYPE_CHECKING:
-    from toothwise.healthmap.core import HealthMapBatch
-    from toothwise.vibration.records import VibrationRecord
-
-__all__ = ["MAP_SUFFIXES", "RECORD_SUFFIXES", "decode_map", "decode_record", "suffix_of"]
+__all__ = ["MAP_SUFFIXES", "RECORD_SUFFIXES", "Decoded", "Decoder", "Upload", "clean", "suffix_of"]
 
 MAP_SUFFIXES = (".npz", ".tif", ".tiff", ".png", ".mat")
-# TDMS, UFF, MF4 and Parquet are read by packages that cannot be held to a size: convert them first
+# TDMS, UFF, MF4 and Parquet are read by packages that may open other files: convert them first
 RECORD_SUFFIXES = (".wav", ".flac", ".csv", ".csv.gz", ".txt", ".mat", ".h5", ".hdf5", ".npz", ".npy")
 _MOST_ENTRIES = 64
+_BETWEEN = b",;\t \n"  # what stands between the numbers of a text
+_LONGEST = 32  # characters that a number of a text takes on average at most
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file of a request that has been written to a private folder."""
+
+    path: Path
+    name: str  # as the client calls it, made fit to be shown
+    recording: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """Maps of a request, or what is wrong with each.
+
+    Attributes:
+        values: float32 ``[k, rows, columns]`` of the maps that can be used.
+        records: A name per map of the request, usable or not.
+        errors: One per map of the request; None = it can be used.
+        include: What the answers hold besides the verdict.
+    """
+
+    values: np.ndarray
+    records: tuple[str, ...]
+    errors: tuple[str | None, ...]
+    include: frozenset[str] = frozenset()
+
+    def pack(self) -> bytes:
+        """As bytes that ``unpack`` takes without unpickling anything."""
+        head = json.dumps([self.values.shape, self.records, self.errors, sorted(self.include)]).encode()
+        return len(head).to_bytes(4, "big") + head + np.ascontiguousarray(self.values, "<f4").tobytes()
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Decoded:
+        """The inverse of ``pack``."""
+        end = 4 + int.from_bytes(data[:4], "big")
+        shape, records, errors, include = json.loads(data[4:end])
+        values = np.frombuffer(data, "<f4", offset=end).reshape(shape)
+        return cls(values, tuple(records), tuple(errors), frozenset(include))
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Decodes requests for one model; sent to the workers once.
+
+    Attributes:
+        expected: Says what maps of the model are like and checks others against it.
+        limits: Of a request.
+        builder: Builds maps of recordings as the healthy ones were built; None = no recordings are taken.
+    """
+
+    expected: Any
+    limits: Limits
+    builder: Any = None
+
+    def __call__(self, job: tuple[Any, ...]) -> bytes:
+        """What a worker does: the packed maps of ``(body, many)`` or ``(uploads, fields)``."""
+        if isinstance(job[0], bytes):
+            return self.json(*job).pack()
+        return self.files(*job).pack()
+
+    def price(self, body: bytes) -> None:
+        """Refuse JSON by its brackets and commas, before anything is made of it.
+
+        Raises:
+            LimitError: More maps, rows or numbers than a request may hold.
+        """
+        limits, (rows, columns) = self.limits, self.expected.shape
+        for sign, most, what in (
+            (b"{", limits.max_maps + 8, f"maps, more than {limits.max_maps} in one request"),
+            (b"[", (limits.max_maps + 1) * (rows + columns + 8), "lists, more than the maps of a request have rows"),
+            (b",", limits.max_values, f"numbers, more than {limits.max_values} in one request"),
+        ):
+            if (count := body.count(sign)) > most:
+                raise LimitError(f"the body holds about {count} {what}")
+
+    def json(self, body: bytes, many: bool) -> Decoded:
+        """The maps of a JSON body.
+
+        Raises:
+            InputError: No JSON, or the body as a whole cannot be used; for a single map also what is wrong with it.
+            LimitError: More maps than a request may hold.
+        """
+        try:
+            found = (BatchBody if many else DiagnoseBody).model_validate_json(body)
+        except ValidationError as error:
+            raise InputError(first_error(error)) from None
+        maps: Sequence[MapBody | InputError] = found.maps if isinstance(found, BatchBody) else [found]
+        if len(maps) > self.limits.max_maps:
+            raise LimitError(f"{len(maps)} maps, more than {self.limits.max_maps} in one request")
+        values, records, errors = [], [], []
+        for k, one in enumerate(maps):
+            name, error = f"map {k}", None
+            try:
+                if isinstance(one, InputError):
+                    raise one
+                name = clean(one.record) or name
+                values.append(self._checked(_array(one.values)))
+            except InputError as wrong:
+                if not many:
+                    raise
+                error = str(wrong)
+            records.append(name)
+            errors.append(error)
+        return Decoded(self._stacked(values), tuple(records), tuple(errors), frozenset(found.include))
+
+    def files(self, uploads: Sequence[Upload], read: dict[str, Any], include: frozenset[str]) -> Decoded:
+        """The maps of files.
+
+        Raises:
+            InputError: A file that cannot be used.
+            LimitError: Files that hold more than a request may.
+        """
+        values: list[np.ndarray] = []
+        records: list[str] = []
+        for upload in uploads:
+            found = self._maps_of(upload, read)
+            values.append(found)
+            records += [upload.name] if len(found) == 1 else [f"{upload.name}[{k}]" for k in range(len(found))]
+            if len(records) > self.limits.max_maps:
+                raise LimitError(f"{len(records)} maps, more than {self.limits.max_maps} in one request")
+            if sum(one.size for one in values) > self.limits.max_values:
+                raise self._too_many(upload.name)
+        return Decoded(self._stacked(values), tuple(records), (None,) * len(records), include)
+
+    def _maps_of(self, upload: Upload, read: dict[str, Any]) -> np.ndarray:
+        try:
+            with warnings.catch_warnings(), as_input_error(upload.path, "cannot be read", MemoryError):
+                warnings.simplefilter("ignore")
+                self._price_file(upload.path)
+                return self._checked(self._built(upload.path, read) if upload.recording else _read(upload.path))
+        except InputError as error:
+            text = str(error).replace(str(upload.path), upload.name)
+            raise type(error)(text if upload.name in text else f"{upload.name}: {text}") from None
+
+    def _built(self, path: Path, read: dict[str, Any]) -> Any:
+        from toothwise.vibration.readers import read_record
+
+        builder = self.builder
+        if builder is None:
+            raise InputError(
+                "the model does not know how recordings become maps, because it was fitted on maps: "
+                "fit it on recordings, or send maps"
+            )
+        record = read_record(path, mapping=replace(builder.reading, **read))
+        if sum(channel.size for channel in record.channels.values()) > self.limits.max_values:
+            raise self._too_many(path)
+        return builder.build(record)
+
+    def _price_file(self, path: Path) -> None:
+        """Refuse archives and texts by what they unpack to, before anything is made of it."""
+        name = path.name.lower()
+        if name.endswith(".npz"):
+            with zipfile.ZipFile(path) as archive:
+                entries = archive.infolist()
+            if len(entries) > _MOST_ENTRIES:
+                raise InputError(f"{path}: holds {len(entries)} entries, more than {_MOST_ENTRIES}")
+            if sum(entry.file_size for entry in entries) > 8 * self.limits.max_values:
+                raise self._too_many(path)
+        elif name.endswith((".csv", ".csv.gz", ".txt")):
+            count = size = 0
+            with (gzip.open if name.endswith(".gz") else open)(path, "rb") as text:
+                while part := text.read(2**18):
+                    size += len(part)
+                    count += len(part) - len(part.translate(None, _BETWEEN))
+                    if max(count, size // _LONGEST) > self.limits.max_values:
+                        raise self._too_many(path)
+
+    def _checked(self, found: Any) -> np.ndarray:
+        return np.asarray(self.expected.check(found), dtype=np.float32)
+
+    def _stacked(self, values: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate(values) if values else np.empty((0, *self.expected.shape), np.float32)
+
+    def _too_many(self, what: object) -> LimitError:
+        return LimitError(f"{what}: holds more than {self.limits.max_values} numbers, the most that one request may")
+
+
+def _read(path: Path) -> Any:
+    from toothwise.healthmap.io import read_map
+
+    return read_map(path)
+
+
+def _array(values: list[list[float | None]]) -> np.ndarray:
+    """Rows as float64 ``[1, rows, columns]``; null becomes NaN."""
+    if len({len(row) for row in values}) != 1 or not values[0]:
+        raise InputError("values must be a list of rows of one length, but are empty or ragged")
+    return np.array(values, dtype=np.float64)[None]
+
+
+def clean(name: str) -> str:
+    """A name that may be shown: printable, no folders, not endless."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(letter if letter.isprintable() else "?" for letter in last).strip()[:200]
 
 
 def suffix_of(name: str, allowed: tuple[str, ...]) -> str:
     """The suffix of a name that came with a request; nothing else of the name is used.
 
     Raises:
-        Refusal: 415, none of ``allowed``.
+        ApiError: 415, none of ``allowed``.
     """
-    low = name.lower()
-    found = [suffix for suffix in allowed if low.endswith(suffix)]
+    found = [suffix for suffix in allowed if name.lower().endswith(suffix)]
     if not found:
         raise ApiError(415, "unsupported", f"a file must be one of {', '.join(allowed)}, but is called {name[-60:]!r}")
     return max(found, key=len)
-
-
-def too_large(what: str, limits: Limits) -> ApiError:
-    """413 for something that claims more numbers than a request may hold."""
-    return ApiError(413, "too_large", f"{what}, more than the {limits.max_values} numbers that a request may hold")
-
-
-def unreadable(error: Exception, path: Path, shown: str) -> ApiError:
-    """422 with an error's words, which name the file as the client does."""
-    text = str(error)
-    return ApiError(422, "invalid", text.replace(str(path), shown) if str(path) in text else f"{shown}: {text}")
-
-
-def decode_map(path: Path, shown: str, limits: Limits) -> HealthMapBatch:
-    """The maps of a file.
-
-    Args:
-        path: in a private folder, with a suffix of ``MAP_SUFFIXES``.
-        shown: what the file is called in answers.
-        limits: of the request.
-
-    Raises:
-        Refusal: 413 too large, 422 not a readable file of maps.
-    """
-    from toothwise.healthmap.core import HealthMap, HealthMapBatch
-    from toothwise.healthmap.io import read_map
-
-    suffix = path.suffix.lower()
-    try:
-        if suffix == ".npz":
-            _check_npz(path, limits)
-        elif suffix in (".tif", ".tiff"):
-            _check_tiff(path, limits)
-        elif suffix == ".png":
-            _check_png(path, limits)
-        else:
-            _check_mat(path, limits)
-        found = read_map(path)
-    except InputError as error:
-        raise unreadable(error, path, shown) from None
-    if isinstance(found, HealthMap):
-        found = HealthMapBatch(found.values[None], found.rows, found.columns, gear=found.gear)
-    if len(found) > limits.max_maps:
-        raise ApiError(
-            413, "too_large", f"{shown}: holds {len(found)} maps, more than {limits.max_maps} in one request"
-        )
-    return found
-
-
-def decode_record(path: Path, shown: str, limits: Limits, options: dict[str, Any]) -> VibrationRecord:
-    """The recording of a file, in memory.
-
-    Args:
-        path: in a private folder, with a suffix of ``RECORD_SUFFIXES``.
-        shown, limits: as of ``decode_map``.
-        options: fields of RecordMapping.
-
-    Raises:
-        Refusal: 413 too large, 422 not a readable recording.
-    """
-    from toothwise.vibration.readers import RecordMapping, read_record
-    from toothwise.vibration.readers.read import contents_of
-
-    name = path.name.lower()
-    try:
-        if name.endswith(".gz"):
-            _check_gzip(path, limits)
-        elif name.endswith(".npz"):
-            _check_npz(path, limits)
-        elif name.endswith(".npy"):
-            _check_npy(path, limits)
-        elif name.endswith((".wav", ".flac")):
-            _check_sound(path, limits)
-        total = sum(signal.size for signal in contents_of(path).signals.values())
-        if total > limits.max_values:
-            raise too_large(f"{shown}: holds {total} samples", limits)
-        unknown = sorted(set(options) - set(RecordMapping.__dataclass_fields__))
-        if unknown:
-            allowed = ", ".join(RecordMapping.__dataclass_fields__)
-            raise ApiError(422, "invalid", f"read takes {allowed}, but got {', '.join(unknown)}")
-        return read_record(path, mapping=RecordMapping(**options))
-    except InputError as error:
-        raise unreadable(error, path, shown) from None
-    except TypeError as error:  # an option of another type
-        raise ApiError(422, "invalid", f"read: {error}") from None
-
-
-def _check_npz(path: Path, limits: Limits) -> None:
-    """Entries, names, sizes unpacked and the arrays' headers of an archive."""
-    with as_input_error(path, "not a readable npz file", ApiError), zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        if len(entries) > _MOST_ENTRIES:
-            raise InputError(f"{path}: holds {len(entries)} entries, more than {_MOST_ENTRIES}")
-        for entry in entries:
-            _check_name(path, entry)
-        unpacked = sum(entry.file_size for entry in entries)
-        if unpacked > 8 * limits.max_values:
-            raise too_large(f"{path.suffix[1:]}: unpacks to {unpacked} bytes", limits)
-        total = 0
-        for entry in entries:
-            with archive.open(entry) as stream:
-                total += _numbers(path, entry.filename, stream, entry.file_size)
-        if total > limits.max_values:
-            raise too_large(f"npz: holds {total} numbers", limits)
-
-
-def _check_name(path: Path, entry: zipfile.ZipInfo) -> None:
-    """Refuse names that lead out of a folder, and links: nothing is unpacked to disk, yet nobody means well by them."""
-    name = entry.filename
-    for kind in (PurePosixPath, PureWindowsPath):
-        if kind(name).is_absolute() or ".." in kind(name).parts or kind(name).drive:
-            raise InputError(f"{path}: the entry {name!r} leads out of the archive")
-    if stat.S_ISLNK(entry.external_attr >> 16):
-        raise InputError(f"{path}: the entry {name!r} is a link")
-
-
-def _numbers(path: Path, name: str, stream: Any, size: int) -> int:
-    """How many numbers an array has by its header.
-
-    Raises:
-        InputError: objects, which only unpickling could read, or more than the entry holds.
-    """
-    version = np.lib.format.read_magic(stream)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(stream)
-    if dtype.hasobject:
-        raise InputError(f"{path}: the array {name!r} holds Python objects (pickle), which are never read")
-    count = math.prod(shape)
-    if count * dtype.itemsize > size:
-        raise InputError(f"{path}: the array {name!r} claims the shape {shape}, more than its {size} bytes can hold")
-    return count if dtype.kind not in "US" else count * dtype.itemsize // 8
-
-
-def _check_npy(path: Path, limits: Limits) -> None:
-    with as_input_error(path, "not a readable NPY file"), path.open("rb") as stream:
-        total = _numbers(path, path.name, stream, path.stat().st_size)
-    if total > limits.max_values:
-        raise too_large(f"npy: holds {total} numbers", limits)
-
-
-def _check_tiff(path: Path, limits: Limits) -> None:
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as file:
-            shape = file.pages[0].shape
-            stored = sum(getattr(file.pages[0], "databytecounts", ()))
-    except Exception as error:  # tifffile raises whatever the broken bytes lead it to
-        raise InputError(f"{path}: not a readable TIFF file ({error})") from None
-    if math.prod(shape) > limits.max_values:
-        raise too_large(f"tiff: claims {' x '.join(map(str, shape))} pixels", limits)
-    if stored > path.stat().st_size:
-        raise InputError(f"{path}: claims {stored} bytes of pixels, more than the file holds")
-
-
-def _check_png(path: Path, limits: Limits) -> None:
-    """The size in the header, read without a decoder."""
-    with path.open("rb") as file:
-        head = file.read(24)
-    if len(head) < 24 or head[:8] != b"\x89PNG\r\n\x1a\n" or head[12:16] != b"IHDR":
-        raise InputError(f"{path}: not a readable PNG file")
-    width, height = struct.unpack(">II", head[16:24])
-    if width * height > limits.max_values:
-        raise too_large(f"png: claims {width} x {height} pixels", limits)
-
-
-def _check_mat(path: Path, limits: Limits) -> None:
-    from toothwise.healthmap.formats import MAX_PIXELS
-    from toothwise.healthmap.matfile import array_shape
-
-    shape = array_shape(path, "Xdata", limit=MAX_PIXELS)
-    if math.prod(shape) > limits.max_values:
-        raise too_large(f"mat: Xdata claims {' x '.join(map(str, shape))} numbers", limits)
-
-
-def _check_gzip(path: Path, limits: Limits) -> None:
-    """Unpack once, counting and keeping nothing."""
-    most, total = 16 * limits.max_values, 0
-    unpack = zlib.decompressobj(wbits=31)
-    try:
-        with path.open("rb") as file:
-            while packed := file.read(1 << 16):
-                while packed:
-                    total += len(unpack.decompress(packed, 1 << 20))
-                    if total > most:
-                        raise too_large(f"gz: unpacks to more than {most} bytes", limits)
-                    packed = unpack.unconsumed_tail
-                    if unpack.eof:
-                        packed, unpack = unpack.unused_data or packed, zlib.decompressobj(wbits=31)
-    except zlib.error as error:
-        raise InputError(f"{path}: not a readable gzip file ({error})") from None
-
-
-def _check_sound(path: Path, limits: Limits) -> None:
-    """Frames by the header: the decoder would allocate them all at once."""
-    try:
-        import soundfile
-    except ImportError:
-        if path.suffix.lower() == ".wav":  # SciPy maps it, and takes no more than the file holds
-            return
-        raise missing("soundfile", f"{path}: an audio file") from None
-    try:
-        about = soundfile.info(str(path))
-    except (soundfile.SoundFileError, ValueError, OSError) as error:
-        raise InputError(f"{path}: not a readable sound file ({error})") from None
-    if about.frames * about.channels > limits.max_values:
-        raise too_large(
-            f"{path.suffix[1:].lower()}: claims {about.frames} samples of {about.channels} channels", limits
-        )

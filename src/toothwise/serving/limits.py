@@ -1,10 +1,11 @@
-"""What one request may ask of a service, and what it is told when it asks for more."""
+"""What one request may ask of a service, and how it is refused when it asks for more."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from toothwise.errors import InputError
+from toothwise.errors import InputError, LimitError
+from toothwise.workers import WorkLimits
 
 __all__ = ["ApiError", "Limits"]
 
@@ -14,47 +15,71 @@ class Limits:
     """Bounds of a service.
 
     Attributes:
-        max_bytes: of a request's body.
-        max_values: numbers of a request once they are unpacked (16 million take 128 MB as float64).
-        max_maps: maps of a request.
-        seconds: from the first byte to the answer.
-        queue: requests that are being read, wait or are worked on; one more is answered with 429.
-        batch: maps that are scored together at most.
-        gather: seconds that a lone request waits for others to be scored with.
+        max_bytes: Bytes of a request's body.
+        max_json_bytes: Bytes of a body that is JSON; it costs more to read than a file.
+        max_values: Numbers of a request once they are unpacked (16 million take 128 MB as float64).
+        max_maps: Maps of a request.
+        seconds: Time from the first byte to the answer.
+        queue: Requests that are being read, wait or are worked on; one more is answered with 429.
+        batch: Maps that are scored together at most.
+        gather: Seconds that a lone request waits for others to be scored with.
+        workers: Processes that read files and large bodies.
+        worker_cpu_seconds: Processor time that reading one request may take.
+        worker_megabytes: Memory that reading one request may take.
 
     Raises:
-        InputError: a value that is not positive.
+        InputError: A value that is not positive.
     """
 
     max_bytes: int = 32 * 2**20
+    max_json_bytes: int = 8 * 2**20
     max_values: int = 2**24
     max_maps: int = 256
     seconds: float = 30.0
     queue: int = 64
     batch: int = 32
     gather: float = 0.002
+    workers: int = 3
+    worker_cpu_seconds: float = 10.0
+    worker_megabytes: int = 1536
 
     def __post_init__(self) -> None:
-        for name in ("max_bytes", "max_values", "max_maps", "seconds", "queue", "batch"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name.replace('_', '-')} must be positive, but got {getattr(self, name)!r}")
+        for name, value in vars(self).items():
+            if name != "gather" and not value > 0:
+                raise InputError(f"{name.replace('_', '-')} must be positive, but got {value!r}")
         if not 0 <= self.gather <= 1:
             raise InputError(f"gather must lie in 0..1 seconds, but got {self.gather!r}")
+
+    @property
+    def work(self) -> WorkLimits:
+        """What a worker may take for one request; it is stopped before the request's own time is over."""
+        return WorkLimits(self.worker_cpu_seconds, 0.8 * self.seconds, self.worker_megabytes * 2**20)
 
 
 class ApiError(Exception):
     """A request that is not served: HTTP status, a code for programs, a sentence for people.
 
     Args:
-        status: of HTTP.
-        code: one word of ``CODES``.
-        message: what was given and what is allowed.
-        retry: seconds after which to try again, or None.
+        status: Of HTTP.
+        code: One word of ``CODES``.
+        message: What was given and what is allowed.
+        retry: Seconds after which to try again, or None.
     """
 
     def __init__(self, status: int, code: str, message: str, *, retry: int | None = None) -> None:
         super().__init__(message)
         self.status, self.code, self.message, self.retry = status, code, " ".join(message.split()), retry
+
+    @classmethod
+    def of(cls, error: Exception) -> ApiError:
+        """What a client is told of an error of toothwise."""
+        if isinstance(error, LimitError):
+            return cls(413, "too_large", str(error))
+        return cls(422, "invalid", str(error))
+
+    def as_json(self) -> dict[str, str]:
+        """The error as it stands in an answer."""
+        return {"code": self.code, "message": self.message}
 
 
 CODES = {
@@ -64,9 +89,9 @@ CODES = {
     "not_found": "no such address",
     "method_not_allowed": "the address takes another method",
     "timeout": "the body came too slowly",
-    "too_large": "the body, or what it unpacks to, is larger than allowed",
+    "too_large": "the body, what it unpacks to, or the work that it asks for is larger than allowed",
     "unsupported": "a content type or a kind of file that is not taken",
     "invalid": "the body can be read, but not diagnosed",
     "busy": "too many requests at once, or the answer would take too long",
-    "internal": "a defect of the service",
+    "internal": "an internal error of the service",
 }

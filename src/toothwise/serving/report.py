@@ -10,32 +10,32 @@ import numpy as np
 from toothwise.diagnosis.evidence import RunEvidence
 from toothwise.diagnosis.run_folder import about_run, explain
 from toothwise.diagnosis.single import diagnose_maps
+from toothwise.errors import InputError
 from toothwise.healthmap.core import gear_from_json
 from toothwise.messages import language
 from toothwise.reference.healthy_reference import best_evidence
 from toothwise.reporting.diagnosis_report import report_of_run
 from toothwise.reporting.html_page import to_html
-from toothwise.serving.limits import ApiError
-from toothwise.serving.service import RATE, Job, Service
+from toothwise.serving.service import RATE, Service
 
 __all__ = ["report_of"]
 
 
-def report_of(jobs: Sequence[Job], service: Service) -> str:
+def report_of(values: np.ndarray, records: Sequence[str], service: Service) -> str:
     """The page.
 
     Args:
-        jobs: with one map or more.
-        service: that diagnoses them.
+        values: Maps ``[k, rows, columns]``, one or more.
+        records: A name per map.
+        service: Diagnoses them.
 
     Raises:
-        Refusal: 422, the detector has no healthy reference: no tooth can be named.
+        InputError: The detector has no healthy reference, so no tooth can be named.
     """
     reference = service.reference
     if reference is None:
-        raise ApiError(422, "invalid", "no report can be made: the detector has no healthy reference (fit it again)")
-    values = np.concatenate([job.values for job in jobs])
-    records = _different([record for job in jobs for record in job.records])
+        raise InputError("no report can be made: the detector has no healthy reference (fit it again)")
+    records = _different(records)
     rows, columns = service.rows, service.columns
     with service.alone:
         each = diagnose_maps(

@@ -1,100 +1,129 @@
-"""The body of a request on its way in: counted byte by byte, timed, and turned into jobs outside the event loop."""
+"""The body of a request on its way in: counted byte by byte, timed, and decoded outside the event loop."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from email.message import Message
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
+from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from toothwise.serving.bodies import Recordings, Upload, job_of_files, jobs_of_json
-from toothwise.serving.limits import ApiError, Limits
-from toothwise.serving.service import Job, Service
+from toothwise.errors import InputError
+from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES, Decoded, Decoder, Upload, clean, suffix_of
+from toothwise.serving.limits import ApiError
+from toothwise.serving.schemas import FormFields, first_error
+from toothwise.workers import WorkerPool
 
 __all__ = ["RequestReader"]
 
 Found = TypeVar("Found")
-_DECODERS, _MOST_FILES, _MOST_TEXT = 2, 64, 2**16
+_THREADS, _MOST_FILES, _MOST_TEXT = 2, 64, 2**16
+_SMALL = 256 * 2**10  # bytes of JSON that are decoded in less time than a worker is asked in
+_FIELDS = ("file", "record", *FormFields.model_fields)
+_PRELOAD = ("toothwise.serving.decoding", "toothwise.healthmap.io", "toothwise.healthmap.build", "scipy.signal")
 
 
 class RequestReader:
     """Takes requests in, no more than the queue holds.
 
     Args:
-        service: that the maps are for.
-        limits: of a request.
-        recordings: how recordings become maps.
-        watch: told how many requests are inside.
+        decoder: Turns bodies into maps.
+        watch: Called with the number of requests that are inside.
     """
 
-    def __init__(self, service: Service, limits: Limits, recordings: Recordings, watch: Callable[[int], Any]) -> None:
-        self.service, self.limits, self.recordings, self.watch = service, limits, recordings, watch
+    def __init__(self, decoder: Decoder, watch: Callable[[int], Any]) -> None:
+        self.decoder, self.limits, self.watch = decoder, decoder.limits, watch
         self.inside = 0
-        self._threads: anyio.CapacityLimiter | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="toothwise-")  # private: mode 0700
+        self._workers = WorkerPool(decoder, self.limits.workers, self.limits.work, preload=_PRELOAD)
+        # a request waits for its turn in the event loop, where it can be given up, and not in a thread
+        self._turns = anyio.CapacityLimiter(self.limits.workers)
+        self._threads, self._pings = anyio.CapacityLimiter(_THREADS), anyio.CapacityLimiter(1)
+
+    async def start(self) -> None:
+        """Start the workers."""
+        await self.aside(self._workers.warm_up)
+
+    def close(self) -> None:
+        """End the workers, whatever they are doing, and remove the private folder."""
+        self._workers.close()
+        self._folder.cleanup()
 
     @property
     def full(self) -> bool:
         """Whether one more request would be refused."""
         return self.inside >= self.limits.queue
 
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place among the requests inside.
+    async def answers(self, seconds: float = 0.5) -> bool:
+        """Whether a worker answers."""
+        ping = partial(self._workers.ping, seconds)
+        return await anyio.to_thread.run_sync(ping, abandon_on_cancel=True, limiter=self._pings)
+
+    @asynccontextmanager
+    async def place(self, request: Request) -> AsyncIterator[None]:
+        """A place among the requests inside, for no longer than the limit.
 
         Raises:
-            Refusal: 429, there is none.
+            ApiError: 429, there is none; 408, the body came too slowly; 503, the answer would take too long.
         """
         if self.full:
             raise ApiError(429, "busy", f"{self.inside} requests are being served: come back later", retry=1)
         self.inside += 1
         self.watch(self.inside)
+        seconds = self.limits.seconds
         try:
-            yield
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            if not getattr(request.state, "whole", False):
+                raise ApiError(408, "timeout", f"request body not received within {seconds:g} s") from None
+            raise ApiError(503, "busy", f"the answer would take more than {seconds:g} s", retry=5) from None
         finally:
             self.inside -= 1
             self.watch(self.inside)
 
-    async def jobs(self, request: Request, *, many: bool = False, form: bool = True) -> list[Job | ApiError]:
-        """The jobs of a request.
+    async def decoded(self, request: Request, *, many: bool = False, form: bool = True) -> Decoded:
+        """The maps of a request.
 
         Raises:
-            Refusal: 400, 408, 413, 415 or 422.
+            ApiError: 400 or 415.
+            InputError, LimitError: The body cannot be used, or holds too much.
         """
         about = Message()
         about["content-type"] = request.headers.get("content-type", "")
         kind = about.get_content_type() if request.headers.get("content-type") else "none"
         if kind == "application/json":
-            body = await self._timed(self._whole(request))
-            return await self.aside(partial(jobs_of_json, body, self.service, self.limits, many=many))
+            most = min(self.limits.max_bytes, self.limits.max_json_bytes)
+            body = b"".join([chunk async for chunk in self._stream(request, most)])
+            request.state.whole = True
+            self.decoder.price(body)
+            if len(body) <= _SMALL:
+                return await self.aside(partial(self.decoder.json, body, many))
+            return await self._in_worker((body, many))
         if kind == "multipart/form-data" and form:
             return await self._form(request)
         allowed = "application/json or multipart/form-data" if form else "application/json"
         raise ApiError(415, "unsupported", f"the content type must be {allowed}, but is {kind[:60]}")
 
     async def aside(self, work: Callable[[], Found]) -> Found:
-        """Run what takes time in one of a few threads."""
-        if self._threads is None:
-            self._threads = anyio.CapacityLimiter(_DECODERS)
+        """Run what takes time, but is bounded, in one of a few threads."""
         return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
 
-    async def _timed(self, reading: Any) -> Any:
-        try:
-            async with asyncio.timeout(self.limits.seconds):
-                return await reading
-        except TimeoutError:
-            raise ApiError(408, "timeout", f"the body took more than {self.limits.seconds:g} s to come") from None
-        except ClientDisconnect:
-            raise ApiError(400, "bad_request", "the body ended early") from None
+    async def _in_worker(self, job: tuple[Any, ...]) -> Decoded:
+        work = partial(self._workers.run, job)
+        return Decoded.unpack(await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._turns))
 
-    async def _stream(self, request: Request) -> AsyncGenerator[bytes, None]:
-        most = self.limits.max_bytes
+    async def _stream(self, request: Request, most: int) -> AsyncGenerator[bytes, None]:
         stated = request.headers.get("content-length", "0")
         if not (stated.isascii() and stated.isdigit()):
             raise ApiError(400, "bad_request", "content-length must be a whole number")
@@ -102,35 +131,64 @@ class RequestReader:
         if len(stated) > 18 or int(stated) > most:
             raise too_large
         total = 0
-        async for chunk in request.stream():
-            total += len(chunk)
-            if total > most:
-                raise too_large
-            yield chunk
+        try:
+            async for chunk in request.stream():
+                total += len(chunk)
+                if total > most:
+                    raise too_large
+                yield chunk
+        except ClientDisconnect:
+            raise ApiError(400, "bad_request", "the body ended early") from None
 
-    async def _whole(self, request: Request) -> bytes:
-        return b"".join([chunk async for chunk in self._stream(request)])
-
-    async def _form(self, request: Request) -> list[Job | ApiError]:
+    async def _form(self, request: Request) -> Decoded:
         parser = MultiPartParser(
             request.headers,
-            self._stream(request),
+            self._stream(request, self.limits.max_bytes),
             max_files=_MOST_FILES,
             max_fields=16,
             max_part_size=_MOST_TEXT,
         )
         try:
-            form = await self._timed(parser.parse())
+            form = await parser.parse()
         except (MultiPartException, KeyError, ValueError, LookupError) as error:
             raise ApiError(400, "bad_request", f"not a readable form ({str(error)[:200]})") from None
+        request.state.whole = True
         try:
-            texts, files = {}, []
-            for name, item in form.multi_items():
-                if isinstance(item, UploadFile):
-                    files.append((name, Upload(item.filename or "", item.file)))
-                else:
-                    texts[name] = item
-            work = partial(job_of_files, texts, files, self.service, self.limits, self.recordings)
-            return [await self.aside(work)]
+            files = [(name, item) for name, item in form.multi_items() if isinstance(item, UploadFile)]
+            texts = {name: item for name, item in form.multi_items() if not isinstance(item, UploadFile)}
+            fields = _fields(texts, {name for name, _ in files})
+            with tempfile.TemporaryDirectory(dir=self._folder.name) as place:
+                uploads = await self.aside(partial(_written, files, Path(place)))
+                read = fields.read.model_dump(exclude_none=True)
+                return await self._in_worker((uploads, read, frozenset(fields.include)))
         finally:
             await form.close()
+
+
+def _fields(texts: dict[str, Any], kinds: set[str]) -> FormFields:
+    """The texts of a form, checked.
+
+    Raises:
+        InputError: A field that is unknown or cannot be used, or not one kind of files.
+    """
+    unknown = sorted(({*texts} | kinds) - set(_FIELDS))
+    if unknown:
+        raise InputError(f"the form takes {', '.join(_FIELDS)}, but got {unknown[0][:60]!r}")
+    if kinds not in ({"file"}, {"record"}):
+        raise InputError("the form must hold files of maps ('file') or recordings ('record'), one kind")
+    try:
+        return FormFields.model_validate(texts)
+    except ValidationError as error:
+        raise InputError(first_error(error)) from None
+
+
+def _written(files: list[tuple[str, UploadFile]], folder: Path) -> list[Upload]:
+    """The files of a form in a private folder, under names of our own."""
+    uploads = []
+    for k, (kind, sent) in enumerate(files):
+        name = sent.filename or ""
+        path = folder / f"{k}{suffix_of(name, RECORD_SUFFIXES if kind == 'record' else MAP_SUFFIXES)}"
+        with path.open("xb") as out:
+            shutil.copyfileobj(sent.file, out)
+        uploads.append(Upload(path, clean(name) or "a file without a name", kind == "record"))
+    return uploads

@@ -1,86 +1,100 @@
-"""What the OpenAPI description says of bodies and answers."""
+"""The bodies of requests and answers: pydantic checks the first and describes both."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, Json, WrapValidator
 
-from toothwise.serving.bodies import FIELDS
-from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES
-from toothwise.serving.limits import CODES, Limits
-from toothwise.serving.service import INCLUDE, Service
+from toothwise.errors import InputError
+from toothwise.serving.limits import CODES
 
-__all__ = ["Answer", "Answers", "Failure", "Health", "Model", "batch_body", "diagnose_body", "refusals"]
+__all__ = ["Answer", "Answers", "BatchBody", "DiagnoseBody", "Failure", "FormFields", "Health", "ModelInfo", "Reading"]
 
-_FLOAT32 = 3.4028234663852886e38
+Include = Literal["evidence", "anomaly_map", "map"]
 
 
-class _Told(BaseModel):
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class MapBody(_Body):
+    """One map."""
+
+    values: Annotated[list[Annotated[list[float | None], FailFast()]], FailFast()]
+    record: str = Field(default="", max_length=200, description="a name that comes back with the answer")
+
+
+_INCLUDE = Field(default=[], description="what the answer holds besides the verdict")
+
+
+class DiagnoseBody(MapBody):
+    """JSON of ``POST /v1/diagnose`` and ``POST /v1/report``."""
+
+    include: list[Include] = _INCLUDE
+
+
+def _kept(value: Any, check: Any) -> MapBody | InputError:
+    """A map that cannot be used is an error in its place, and spoils no other."""
+    try:
+        return check(value)  # type: ignore[no-any-return]
+    except ValueError as error:
+        return InputError(first_error(error))
+
+
+class BatchBody(_Body):
+    """JSON of ``POST /v1/diagnose/batch``."""
+
+    maps: Annotated[list[Annotated[MapBody, WrapValidator(_kept)]], Field(min_length=1)]
+    include: list[Include] = _INCLUDE
+
+
+class Reading(_Body):
+    """What the names in a recording's file do not say; everything else is as the model's healthy recordings were."""
+
+    channels: list[str] | None = Field(default=None, min_length=1, max_length=64)
+    tacho: str | None = Field(default=None, max_length=200)
+    sampling_rate: float | None = Field(default=None, gt=0, le=1e8)
+
+
+class FormFields(BaseModel):
+    """Texts of a form, beside its files."""
+
+    model_config = ConfigDict(extra="forbid")
+    read: Json[Reading] = Field(default=Reading(), description="JSON object: channels, tacho, sampling_rate")
+    include: Annotated[
+        list[Include], BeforeValidator(lambda text: [word.strip() for word in text.split(",") if word.strip()])
+    ] = Field(default=[], description="words of 'include' with commas between them")
+
+
+def first_error(error: ValueError) -> str:
+    """The first thing that is wrong with a body, in one line."""
+    errors = getattr(error, "errors", None)
+    if errors is None:
+        return str(error)
+    found = errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(str(part)[:60] for part in found["loc"])
+    return f"{place}: {found['msg']}" if place else str(found["msg"])
+
+
+class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Neighbour(_Told):
-    """A tooth beside the damaged one, over the same extent."""
-
-    tooth: int
-    contrast: float
-    p_value: float
-    raised: bool
-
-
-class Line(_Told):
-    """One damaged tooth."""
-
-    gear: str = Field(description="driving, driven, planet, ...; 'gear' where the map is of one gear")
-    tooth: int = Field(description="counted from 0")
-    axis: int = Field(description="1 = it is a row of the map, 2 = a column")
-    p_value: float = Field(description="chance that the best line of a healthy map has so much evidence")
-    contrast: float = Field(description="over background; 1 = as the background")
-    interval: list[float] = Field(description="95 % of the contrast")
-    first: int | str
-    last: int | str
-    cells: int
-    share: float = Field(description="of the line that the extent covers")
-    neighbours: list[Neighbour]
-
-
-class Diagnosis(_Told):
-    """Which gear and tooth, what pattern, how sure."""
-
-    record: str
-    pattern: str
-    lines: list[Line]
-    p_values: dict[str, float]
-    rate: float = Field(description="chance that a healthy map is called anything")
-    level: float = Field(description="log level over the healthy median, in healthy standard deviations")
-    cycle_gear: str | None
-    diagonal: dict[str, Any] | None
-    healthy: int
-    effective: float
-    score: float
-    verdict: str
-    confidence: str
-    next_look: str
-    also: list[str]
-    # what later versions of the diagnosis add must not break an old description
-    model_config = ConfigDict(extra="allow")
-
-
-class Error(_Told):
+class Error(_Answer):
     """What went wrong: a word for programs and a sentence for people."""
 
     code: str = Field(description="; ".join(f"{code}: {text}" for code, text in CODES.items()))
     message: str
 
 
-class Failure(_Told):
+class Failure(_Answer):
     """The answer of every request that is not served."""
 
     error: Error
 
 
-class Answer(_Told):
+class Answer(_Answer):
     """What is said of one map. In a batch a map that cannot be used has only ``record`` and ``error``."""
 
     record: str
@@ -90,9 +104,9 @@ class Answer(_Told):
     alarm: bool | None = Field(default=None, description="score above the threshold")
     row: int | None = Field(default=None, description="most suspicious row (driving tooth), from 0")
     column: int | None = Field(default=None, description="most suspicious column, from 0")
-    severity: float | None = Field(default=None, description="contrast over background, of detectors that tell it")
+    severity: float | None = Field(default=None, description="contrast over background, of detectors that estimate it")
     p_value: float | None = None
-    diagnosis: Diagnosis | None = None
+    diagnosis: dict[str, Any] | None = Field(default=None, description="gear, tooth, pattern, and how sure")
     row_evidence: list[float | None] | None = None
     column_evidence: list[float | None] | None = None
     anomaly_map: list[list[float | None]] | None = None
@@ -100,21 +114,22 @@ class Answer(_Told):
     error: Error | None = None
 
 
-class Answers(_Told):
+class Answers(_Answer):
     """One answer per map, in the order of the request."""
 
     results: list[Answer]
 
 
-class Health(_Told):
+class Health(_Answer):
     """Whether the service lives, or takes requests."""
 
     status: str
 
 
-class Model(BaseModel):
-    """The detector that is served, its threshold, its gears, the hashes of its files, and the limits of a request."""
+class ModelInfo(BaseModel):
+    """The model that is served, its threshold, its gears, the hashes of its files, and the limits of a request."""
 
+    model_config = ConfigDict(extra="allow")
     run: str
     detector: str
     options: dict[str, Any]
@@ -124,97 +139,9 @@ class Model(BaseModel):
     gear: dict[str, Any] | None
     threshold: dict[str, Any] | None
     healthy_maps: int | None
-    false_alarms_per_map: float | None
     fingerprint: str
-    exported: bool
     files: dict[str, str]
     toothwise: str
     limits: dict[str, float]
     map_files: list[str]
     record_files: list[str]
-
-
-def refusals(*more: int) -> dict[int | str, dict[str, Any]]:
-    """Answers of a protected address besides the good one."""
-    texts = {
-        400: "not what the content type says",
-        401: "token missing or wrong",
-        403: "a page of another site asked, or another host was named",
-        408: "the body came too slowly",
-        413: "larger than allowed, as sent or unpacked",
-        415: "a content type or kind of file that is not taken",
-        422: "can be read, but not diagnosed",
-        429: "too many requests at once; Retry-After tells when to come back",
-        503: "would take too long, or the service is shutting down",
-    }
-    return {status: {"model": Failure, "description": texts[status]} for status in (401, 403, *more)}
-
-
-def _values(service: Service) -> dict[str, Any]:
-    rows, columns = service.shape
-    number: dict[str, Any] = {"type": ["number", "null"], "maximum": _FLOAT32}
-    number |= {"minimum": -_FLOAT32} if service.reference is None else {"exclusiveMinimum": 1e-38}
-    row = {"type": "array", "items": number, "minItems": columns, "maxItems": columns}
-    about = f"{rows} rows ({service.rows.name}) of {columns} numbers; null = pair not measured"
-    return {"type": "array", "items": row, "minItems": rows, "maxItems": rows, "description": about}
-
-
-_INCLUDE = {
-    "type": "array",
-    "items": {"enum": list(INCLUDE)},
-    "uniqueItems": True,
-    "description": "what the answer holds besides the verdict",
-}
-_RECORD = {"type": "string", "maxLength": 200, "description": "a name that comes back with the answer"}
-
-
-def _body(json_schema: dict[str, Any], example: Any, *, form: bool) -> dict[str, Any]:
-    content: dict[str, Any] = {
-        "application/json": {
-            "schema": json_schema | {"additionalProperties": False, "type": "object"},
-            "examples": {"map": {"summary": "a made-up map with a bright row", "value": example}},
-        }
-    }
-    if form:
-        texts = {name: {"type": "string"} for name in FIELDS if name not in ("file", "record")}
-        texts["gears"] |= {
-            "description": "YAML or JSON, such as {driving: 18, driven: 35}; the service's own if absent"
-        }
-        texts["read"] |= {"description": "JSON object: channels, tacho, sampling_rate, pulses_per_revolution, ..."}
-        texts["include"] |= {"description": "words of 'include' with commas between them"}
-        files = {"type": "array", "items": {"type": "string", "format": "binary"}}
-        content["multipart/form-data"] = {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "file": files | {"description": f"maps: {', '.join(MAP_SUFFIXES)}"},
-                    "record": files | {"description": f"recordings: {', '.join(RECORD_SUFFIXES)}"},
-                    **texts,
-                },
-            }
-        }
-    return {"requestBody": {"required": True, "content": content}}
-
-
-def diagnose_body(service: Service) -> dict[str, Any]:
-    """The body of ``POST /v1/diagnose``."""
-    properties = {"values": _values(service), "record": _RECORD, "include": _INCLUDE}
-    example = {"values": _shown(service), "record": "monday", "include": ["evidence"]}
-    return _body({"properties": properties, "required": ["values"]}, example, form=True)
-
-
-def batch_body(service: Service, limits: Limits) -> dict[str, Any]:
-    """The body of ``POST /v1/diagnose/batch``."""
-    one = {
-        "type": "object",
-        "properties": {"values": _values(service), "record": _RECORD},
-        "required": ["values"],
-        "additionalProperties": False,
-    }
-    maps = {"type": "array", "items": one, "minItems": 1, "maxItems": limits.max_maps}
-    example = {"maps": [{"values": _shown(service), "record": "monday"}], "include": []}
-    return _body({"properties": {"maps": maps, "include": _INCLUDE}, "required": ["maps"]}, example, form=False)
-
-
-def _shown(service: Service) -> list[list[float]]:
-    return [[float(f"{value:.4g}") for value in row] for row in service.example().tolist()]

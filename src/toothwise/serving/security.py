@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -32,7 +33,7 @@ _HEADERS = (
 
 def refusal_body(refusal: ApiError) -> bytes:
     """The JSON of an answer that refuses."""
-    return json.dumps({"error": {"code": refusal.code, "message": refusal.message}}, ensure_ascii=False).encode()
+    return json.dumps({"error": refusal.as_json()}, ensure_ascii=False).encode()
 
 
 class SecurityMiddleware:
@@ -107,8 +108,9 @@ class SecurityMiddleware:
 
 
 def _name(host: str) -> str:
-    """A Host header without its port."""
-    return host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
+    """A Host header without its port; "" where it is not a name or an address with a port or none."""
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::[0-9]{1,5})?", host)
+    return found[1] if found else ""
 
 
 async def _refuse(send: Send, refusal: ApiError) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import socket
 import ssl
@@ -56,7 +57,7 @@ def serve(
         import uvicorn
 
         from toothwise.serving.app import Settings, create_app
-        from toothwise.serving.closing import GRACE, GracefulServer
+        from toothwise.serving.closing import GRACE, GracefulServer, TimedProtocol
     except ImportError as error:
         if error.name and error.name.partition(".")[0] == "toothwise":
             raise
@@ -83,13 +84,16 @@ def serve(
             access_log=False,
             lifespan="on",
             server_header=False,
+            http=TimedProtocol,
+            ws="none",
             h11_max_incomplete_event_size=32 * 1024,  # of a request's head
             timeout_keep_alive=15,
-            timeout_graceful_shutdown=int(2 * limits.seconds + 5 - GRACE),
+            timeout_graceful_shutdown=math.ceil(limits.seconds + 3 - GRACE),
             backlog=256,
             **tls,
         ),
         app.state.closing.set,
+        limits.seconds + 5,
     )
     logging.getLogger("toothwise.serving").addHandler(logging.StreamHandler(sys.stderr))
     # uvicorn raises the signal that ended it once more when it has ended in order: that must not kill the process
@@ -99,6 +103,7 @@ def serve(
     except KeyboardInterrupt:
         pass
     finally:
+        server.last_resort.cancel()
         signal.signal(signal.SIGTERM, before)
         listening.close()
     counted = app.state.metrics

@@ -46,6 +46,31 @@ class Job:
         return len(self.values)
 
 
+@dataclass(frozen=True)
+class Expected:
+    """What maps of a model are like.
+
+    Attributes:
+        shape: Rows and columns.
+        positive: Whether the diagnosis takes their logarithm.
+    """
+
+    shape: tuple[int, int]
+    positive: bool
+
+    def check(self, found: Any) -> np.ndarray:
+        """Maps as the detector takes them, float32 ``[k, rows, columns]``.
+
+        Raises:
+            InputError: another shape, infinite values, a map without any value, values that are not positive.
+        """
+        values = np.asarray(getattr(found, "values", found))
+        maps = as_array(values[None] if values.ndim == 2 else values, shape=self.expected.shape)
+        if self.positive and np.nanmin(maps) <= 0:
+            raise InputError(f"maps must be positive, but the smallest value is {float(np.nanmin(maps)):.4g}")
+        return maps
+
+
 @dataclass(frozen=True, eq=False)
 class Service:
     """A detector with what it needs to tell which tooth.
@@ -66,24 +91,13 @@ class Service:
     columns: Axis
     gear: dict[str, Any] | None
     files: dict[str, str] = field(default_factory=dict)
+    builder: Any = None
     alone: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns of the maps."""
-        return len(self.rows), len(self.columns)
-
-    def check(self, values: np.ndarray) -> np.ndarray:
-        """Maps as the detector takes them, float32 ``[k, rows, columns]``.
-
-        Raises:
-            InputError: another shape, infinite values, a map without any value, values that are not positive where
-                the diagnosis takes their logarithm.
-        """
-        maps = as_array(values, shape=self.shape)
-        if self.reference is not None and np.nanmin(maps) <= 0:
-            raise InputError(f"maps must be positive, but the smallest value is {float(np.nanmin(maps)):.4g}")
-        return maps
+    def expected(self) -> Expected:
+        """What its maps are like."""
+        return Expected((len(self.rows), len(self.columns)), positive=self.reference is not None)
 
     def answer(self, jobs: Sequence[Job]) -> list[list[dict[str, Any]] | Exception]:
         """Answers of all jobs, scored together; where that fails, each alone, so that one spoils no other."""
@@ -170,7 +184,7 @@ class Service:
             "run": self.run,
             "detector": self.detector.name,
             "options": {key: value for key, value in self.detector.options.items() if key != "weights"},
-            "shape": list(self.shape),
+            "shape": list(self.expected.shape),
             "rows": self.rows.name,
             "columns": self.columns.name,
             "gear": self.gear,
@@ -189,8 +203,8 @@ class Service:
             return np.asarray(check_maps(self.detector, 1)[0])
         rng = np.random.default_rng(0)
         noise = self.reference.segment_scatter(1, 1)
-        rows, columns = self.shape
-        values = float(np.median(self.reference.level)) + noise * rng.standard_normal(self.shape)
+        rows, columns = self.expected.shape
+        values = float(np.median(self.reference.level)) + noise * rng.standard_normal(self.expected.shape)
         values[rows // 3, columns // 6 : columns // 6 + max(columns // 2, 2)] += 3.0 * noise
         return np.exp(values).astype(np.float32)
 
