@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -70,9 +71,11 @@ def test_a_worker_that_grew_is_replaced(pool):
 
 
 def test_who_comes_while_all_are_busy_waits_no_longer_than_told(pool):
-    import threading
+    def spin():
+        with pytest.raises(LimitError):
+            pool.run("spin")
 
-    thread = threading.Thread(target=lambda: pytest.raises(LimitError, pool.run, "spin"))
+    thread = threading.Thread(target=spin)
     thread.start()
     time.sleep(0.3)
     assert not pool.ping(0.2)
@@ -81,8 +84,6 @@ def test_who_comes_while_all_are_busy_waits_no_longer_than_told(pool):
 
 
 def test_closing_ends_what_runs():
-    import threading
-
     pool, ended = WorkerPool(work, 2, WorkLimits(60, 60)), []
 
     def ask():

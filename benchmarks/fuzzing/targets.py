@@ -297,39 +297,36 @@ class _judging:  # noqa: N801  it is used as a function
 def _service(folder: Path) -> Iterator[Target]:
     import json
 
-    from toothwise.serving.bodies import Recordings, Upload, gears_of, job_of_files, jobs_of_json
+    from toothwise.serving.decoding import Decoder, Upload
     from toothwise.serving.limits import Limits
-    from toothwise.serving.service import open_service
+    from toothwise.serving.service import Job, open_service
 
     @cache
     def service() -> Any:
         return open_service(folder / "exported")
 
-    limits = Limits(max_values=2**21)
+    def decoder() -> Any:
+        return Decoder(service().expected, Limits(max_values=2**21), service().builder)
+
+    def answer(found: Any) -> None:
+        if len(found.values):
+            service().answer([Job(found.values, tuple("x" * len(found.values)))])
+
     values = np.exp(0.1 * np.random.default_rng(0).standard_normal((ROWS, COLUMNS))).round(3).tolist()
     one = json.dumps({"values": values, "record": "monday", "include": ["evidence"]}).encode()
     many = json.dumps({"maps": [{"values": values}, {"values": values, "record": "b"}], "include": []}).encode()
     for name, body, batch in (("a map", one, False), ("a batch", many, True)):
 
         def ask(place: Path, batch: bool = batch) -> None:
-            jobs = jobs_of_json((place / "body").read_bytes(), service(), limits, many=batch)
-            if good := [job for job in jobs if not isinstance(job, Exception)]:
-                service().answer(good)
+            body = (place / "body").read_bytes()
+            decoder().price(body)
+            answer(decoder().json(body, batch))
 
         yield Target(f"request, JSON of {name}", "body", (body,), ask, ("json",), weight=0.7)
-    gears = _contents(folder / "settings", ("pair.yaml", "train.yaml"))
-
-    def read_gears(place: Path) -> None:
-        gears_of((place / "gears").read_text(encoding="utf-8", errors="replace"), service())
-
-    yield Target("request, gears", "gears", gears, read_gears, ("yaml",), weight=0.5)
 
     def upload(place: Path, kind: str, file: str) -> None:
-        recordings = Recordings(place.parent / "tmp")
-        texts = {"read": '{"sampling_rate": 2048}'} if file.endswith(".npy") else {}
-        with (place / file).open("rb") as content:
-            job = job_of_files(texts, [(kind, Upload(file, content))], service(), limits, recordings)
-        service().answer([job])
+        read = {"sampling_rate": 2048.0} if file.endswith(".npy") else {}
+        answer(decoder().files([Upload(place / file, file, kind == "record")], read, frozenset()))
 
     for way, field, files in (("maps", "file", _MAPS), ("records", "record", _RECORDS)):
         for kind, (names, inside) in files.items():

@@ -121,10 +121,11 @@ class WorkerPool:
         return False
 
     def warm_up(self) -> None:
-        """Start every worker that has not been started yet."""
-        taken = [self._free.get_nowait() for _ in range(self._free.qsize())]
-        for worker in taken:
-            self._free.put(worker or self._start())
+        """Start every worker that has not been started yet, and wait until each answers."""
+        workers = [self._free.get_nowait() or self._start() for _ in range(self._free.qsize())]
+        for worker in workers:
+            worker.ask(_PING, self.limits.seconds)
+            self._free.put(worker)
 
     def close(self) -> None:
         """End all workers, whatever they are doing."""

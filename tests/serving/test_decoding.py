@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import gzip
 import io
-import resource
+import re
 import stat
 import struct
 import zipfile
 import zlib
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
-from toothwise.serving.decoding import MAP_SUFFIXES, decode_map, decode_record, suffix_of
+from toothwise.errors import InputError, LimitError
+from toothwise.serving.decoding import MAP_SUFFIXES, Decoded, Decoder, Upload, suffix_of
 from toothwise.serving.limits import ApiError, Limits
+from toothwise.serving.service import Expected
+from toothwise.vibration.readers import RecordMapping
+from toothwise.workers import WorkerPool
 
-LIMITS = Limits(max_values=100_000, max_maps=10)
+LIMITS = Limits(max_values=100_000, max_maps=10, worker_cpu_seconds=4, worker_megabytes=300)
 
 
 def npy(array) -> bytes:
@@ -76,79 +81,93 @@ def flac_that_claims(samples) -> bytes:
 GOOD = np.ones((2, 3, 4), np.float32)
 LINK = stat.S_IFLNK | 0o777
 MAPS = {
-    "claims 10 GB": (".npz", archive({"values.npy": npy_that_claims((50000, 50000))}), 422, "more than its .* bytes"),
-    "too many numbers": (".npz", archive({"values.npy": npy(np.ones((30, 60, 60)))}), 413, "unpacks to|holds 108000"),
-    "bomb": (".npz", archive({"values.npy": npy(np.zeros(2_000_000))}, zipfile.ZIP_DEFLATED), 413, "unpacks to 16"),
-    "pickle": (".npz", archive({"values.npy": npy(np.array([{"a": 1}], object))}), 422, "Python objects"),
-    "zip-slip": (".npz", archive({"values.npy": npy(GOOD), "../../etc/cron.npy": npy(GOOD)}), 422, "leads out"),
-    "drive": (".npz", archive({"C:\\x.npy": npy(GOOD)}), 422, "leads out"),
-    "link": (
-        ".npz",
-        archive({"values.npy": npy(GOOD), "l.npy": b"/etc/passwd"}, attributes={"l.npy": LINK}),
-        422,
-        "link",
-    ),
-    "many": (".npz", archive({f"{k}.npy": npy(GOOD) for k in range(70)}), 422, "70 entries, more than 64"),
-    "no zip": (".npz", b"PK\x03\x04 nothing", 422, "not a readable npz"),
-    "bare pickle": (".npz", npy(np.array([{}], object)), 422, "not a readable npz"),
-    "many maps": (".npz", archive({"values.npy": npy(np.ones((11, 3, 4)))}), 413, "11 maps, more than 10"),
-    "billion pixels": (".tiff", tiff_that_claims(50000, 50000), 413, "claims 50000 x 50000 pixels"),
-    "tiff of nothing": (".tif", tiff_that_claims(200, 200, stored=160_000), 422, "more than the file holds"),
-    "no tiff": (".tiff", b"II*\0 and then", 422, "not a readable TIFF"),
-    "large png": (".png", png_that_claims(2**31 - 1, 2**31 - 1), 413, "claims 2147483647 x 2147483647 pixels"),
-    "no png": (".png", b"\x89PNG", 422, "not a readable PNG"),
-    "no mat": (".mat", b"\0" * 200, 422, "x.mat"),
-    "empty": (".npz", b"", 422, "x.npz"),
+    "claims 10 GB": (".npz", archive({"values.npy": npy_that_claims((50000, 50000))}), 422),
+    "too many numbers": (".npz", archive({"values.npy": npy(np.ones((30, 60, 60)))}), 413),
+    "bomb": (".npz", archive({"values.npy": npy(np.zeros(2_000_000))}, zipfile.ZIP_DEFLATED), 413),
+    "pickle": (".npz", archive({"values.npy": npy(np.array([{"a": 1}], object))}), 422),
+    "zip-slip": (".npz", archive({"values.npy": npy(GOOD), "../../etc/cron.npy": npy(GOOD)}), 422),
+    "drive": (".npz", archive({"C:\\x.npy": npy(GOOD)}), 422),
+    "link": (".npz", archive({"values.npy": npy(GOOD), "l.npy": b"/etc/passwd"}, attributes={"l.npy": LINK}), 422),
+    "many": (".npz", archive({f"{k}.npy": npy(GOOD) for k in range(70)}), 422),
+    "no zip": (".npz", b"PK\x03\x04 nothing", 422),
+    "bare pickle": (".npz", npy(np.array([{}], object)), 422),
+    "many maps": (".npz", archive({"values.npy": npy(np.ones((11, 3, 4)))}), 413),
+    "billion pixels": (".tiff", tiff_that_claims(50000, 50000), 422),
+    "tiff of nothing": (".tif", tiff_that_claims(200, 200, stored=160_000), 422),
+    "no tiff": (".tiff", b"II*\0 and then", 422),
+    "large png": (".png", png_that_claims(2**31 - 1, 2**31 - 1), 422),
+    "no png": (".png", b"\x89PNG", 422),
+    "no mat": (".mat", b"\0" * 200, 422),
+    "empty": (".npz", b"", 422),
 }
 RECORDS = {
-    "claims 10 GB": (".npy", npy_that_claims((2_500_000_000,)), 422, "more than its .* bytes"),
-    "pickle": (".npy", npy(np.array([{"a": 1}], object)), 422, r"Python objects \(pickle\), which are never read"),
-    "too long": (".npy", npy(np.zeros(200_000, np.float32)), 413, "holds 200000 numbers"),
-    "flac": (".flac", flac_that_claims(2**36 - 1), 413, "claims 68719476735 samples"),
-    "gzip bomb": (".csv.gz", gzip.compress(b"1,2\n" * 1_000_000), 413, "unpacks to more than 1600000 bytes"),
-    "no gzip": (".csv.gz", b"\x1f\x8b nothing", 422, "not a readable gzip"),
-    "no wav": (".wav", b"RIFF" + b"\0" * 60, 422, "x.wav"),
-    "no hdf5": (".h5", b"\x89HDF\r\n\x1a\n" + b"\0" * 100, 422, "x.h5"),
-    "npz bomb": (".npz", archive({"v.npy": npy(np.zeros(2_000_000))}, zipfile.ZIP_DEFLATED), 413, "unpacks to 16"),
+    "claims 10 GB": (".npy", npy_that_claims((2_500_000_000,)), 422),
+    "pickle": (".npy", npy(np.array([{"a": 1}], object)), 422),
+    "too long": (".npy", npy(np.zeros(200_000, np.float32)), 413),
+    "flac": (".flac", flac_that_claims(2**36 - 1), 413),
+    "gzip bomb": (".csv.gz", gzip.compress(b"1,2\n" * 1_000_000), 413),
+    "no gzip": (".csv.gz", b"\x1f\x8b nothing", 422),
+    "no wav": (".wav", b"RIFF" + b"\0" * 60, 422),
+    "no hdf5": (".h5", b"\x89HDF\r\n\x1a\n" + b"\0" * 100, 422),
+    "npz bomb": (".npz", archive({"v.npy": npy(np.zeros(2_000_000))}, zipfile.ZIP_DEFLATED), 413),
 }
 
 
-def refused(read, tmp_path, case):
-    suffix, content, status, words = case
-    path = tmp_path / f"upload{suffix}"
+@dataclass
+class Builder:
+    """Makes one map of the first twelve samples of a recording."""
+
+    reading: RecordMapping = field(default_factory=RecordMapping)
+
+    def build(self, record):
+        return record.channel(None)[:12].reshape(3, 4)
+
+
+@pytest.fixture(scope="module")
+def pool():
+    found = WorkerPool(Decoder(Expected((3, 4), positive=True), LIMITS, Builder()), 1, LIMITS.work)
+    yield found
+    found.close()
+
+
+def refused(pool, tmp_path, case, *, recording):
+    suffix, content, status = case
+    path = tmp_path / f"0{suffix}"
     path.write_bytes(content)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(ApiError, match=words) as told:
-        read(path, f"x{suffix}")
-    assert told.value.status == status
-    assert told.value.code == {413: "too_large", 422: "invalid"}[status]
-    assert str(tmp_path) not in told.value.message
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB; what it claims is far more
+    with pytest.raises(InputError, match=rf"^x{re.escape(suffix)}: |maps, more than 10") as told:
+        pool.run(([Upload(path, f"x{suffix}", recording)], {"sampling_rate": 2048.0}, frozenset()))
+    assert isinstance(told.value, LimitError) == (status == 413)
+    assert str(tmp_path) not in str(told.value)
+    assert not re.search(r"Error\b|synchronously|NoneType", str(told.value)), "the words of another library"
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_a_file_of_maps_that_means_harm_is_refused(name, tmp_path):
-    refused(lambda path, shown: decode_map(path, shown, LIMITS), tmp_path, MAPS[name])
+def test_a_file_of_maps_that_means_harm_is_refused(pool, name, tmp_path):
+    refused(pool, tmp_path, MAPS[name], recording=False)
 
 
 @pytest.mark.parametrize("name", RECORDS)
-def test_a_recording_that_means_harm_is_refused(name, tmp_path):
+def test_a_recording_that_means_harm_is_refused(pool, name, tmp_path):
     suffix = RECORDS[name][0]
     if suffix in (".flac", ".h5"):
         pytest.importorskip({".flac": "soundfile", ".h5": "h5py"}[suffix])
-    refused(lambda path, shown: decode_record(path, shown, LIMITS, {}), tmp_path, RECORDS[name])
+    refused(pool, tmp_path, RECORDS[name], recording=True)
 
 
-def test_good_files_are_read(tmp_path):
-    (tmp_path / "upload.npz").write_bytes(archive({"values.npy": npy(GOOD)}))
-    assert decode_map(tmp_path / "upload.npz", "x", LIMITS).values.shape == (2, 3, 4)
-    with (tmp_path / "r.csv.gz").open("wb") as file:
-        file.write(gzip.compress(b"time,vibration\n" + b"".join(b"%d,%d\n" % (k, k % 7) for k in range(2000))))
-    record = decode_record(tmp_path / "r.csv.gz", "x", LIMITS, {"tacho": "none", "sampling_rate": 1.0})
-    assert len(record.channel(None)) == 2000
-    with pytest.raises(ApiError, match=r"read takes .* but got folder"):
-        decode_record(tmp_path / "r.csv.gz", "x", LIMITS, {"folder": "/"})
+def test_good_files_are_read(pool, tmp_path):
+    (tmp_path / "0.npz").write_bytes(archive({"values.npy": npy(GOOD)}))
+    found = Decoded.unpack(pool.run(([Upload(tmp_path / "0.npz", "x.npz", False)], {}, frozenset(["map"]))))
+    assert (found.records, found.errors, found.include) == (("x.npz[0]", "x.npz[1]"), (None, None), {"map"})
+    np.testing.assert_array_equal(found.values, GOOD)
+    (tmp_path / "1.csv.gz").write_bytes(
+        gzip.compress(b"time,vibration\n" + b"".join(b"%d,%d\n" % (k, k + 1) for k in range(2000)))
+    )
+    found = Decoded.unpack(
+        pool.run(([Upload(tmp_path / "1.csv.gz", "r.csv.gz", True)], {"tacho": "none"}, frozenset()))
+    )
+    assert found.records == ("r.csv.gz",)
+    assert found.values.ravel().tolist() == list(range(1, 13))
 
 
 def test_of_a_name_only_the_suffix_counts():

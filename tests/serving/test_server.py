@@ -196,10 +196,7 @@ def test_at_the_door(scan, tmp_path, capsys):
     assert "port must lie in" in refused("--port", 70000)
     assert "queue must be positive" in refused("--queue", 0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        assert "cannot be listened on" in refused("--port", taken.getsockname()[1])
-    assert "none.npz: no such file" in refused("--waveform", tmp_path / "none.npz")
-    (tmp_path / "text.npz").write_text("nothing")
-    assert "not readable as a healthy waveform" in refused("--waveform", tmp_path / "text.npz")
+        assert "cannot bind to 127.0.0.1:" in refused("--port", taken.getsockname()[1])
 
 
 def test_tls_and_a_token_from_the_environment(serving, scan, tmp_path):

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 
 import uvicorn
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 __all__ = ["GRACE", "GracefulServer", "TimedProtocol"]
 
@@ -18,7 +18,7 @@ GRACE = 1.0  # seconds that kept connections have to send what is under way
 HEAD = 10.0  # seconds in which the head of a request must have come
 
 
-class TimedProtocol(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
+class TimedProtocol(H11Protocol):
     """uvicorn's protocol, whose connections would stay open for ever when only half a head is sent."""
 
     _late: asyncio.TimerHandle | None = None

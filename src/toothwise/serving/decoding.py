@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import warnings
 import zipfile
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from toothwise.errors import InputError, LimitError
+from toothwise.errors import InputError, LimitError, ToothwiseError
 from toothwise.reading import as_input_error
 from toothwise.serving.limits import ApiError, Limits
 from toothwise.serving.schemas import BatchBody, DiagnoseBody, MapBody, first_error
@@ -25,6 +26,7 @@ MAP_SUFFIXES = (".npz", ".tif", ".tiff", ".png", ".mat")
 # TDMS, UFF, MF4 and Parquet are read by packages that may open other files: convert them first
 RECORD_SUFFIXES = (".wav", ".flac", ".csv", ".csv.gz", ".txt", ".mat", ".h5", ".hdf5", ".npz", ".npy")
 _MOST_ENTRIES = 64
+_OUTSIDE = re.compile(r"(^|[\\/])\.\.([\\/]|$)|^[\\/]|^\w:")  # nothing is unpacked, yet nobody means well by it
 _BETWEEN = b",;\t \n"  # what stands between the numbers of a text
 _LONGEST = 32  # characters that a number of a text takes on average at most
 
@@ -117,20 +119,18 @@ class Decoder:
         maps: Sequence[MapBody | InputError] = found.maps if isinstance(found, BatchBody) else [found]
         if len(maps) > self.limits.max_maps:
             raise LimitError(f"{len(maps)} maps, more than {self.limits.max_maps} in one request")
-        values, records, errors = [], [], []
+        values, records = [], [f"map {k}" for k in range(len(maps))]
+        errors: list[str | None] = [None] * len(maps)
         for k, one in enumerate(maps):
-            name, error = f"map {k}", None
             try:
                 if isinstance(one, InputError):
                     raise one
-                name = clean(one.record) or name
+                records[k] = clean(one.record) or records[k]
                 values.append(self._checked(_array(one.values)))
             except InputError as wrong:
                 if not many:
                     raise
-                error = str(wrong)
-            records.append(name)
-            errors.append(error)
+                errors[k] = str(wrong)
         return Decoded(self._stacked(values), tuple(records), tuple(errors), frozenset(found.include))
 
     def files(self, uploads: Sequence[Upload], read: dict[str, Any], include: frozenset[str]) -> Decoded:
@@ -159,8 +159,7 @@ class Decoder:
                 self._price_file(upload.path)
                 return self._checked(self._built(upload.path, read) if upload.recording else _read(upload.path))
         except InputError as error:
-            text = str(error).replace(str(upload.path), upload.name)
-            raise type(error)(text if upload.name in text else f"{upload.name}: {text}") from None
+            raise _told(error, upload.path, upload.name) from None
 
     def _built(self, path: Path, read: dict[str, Any]) -> Any:
         from toothwise.vibration.readers import read_record
@@ -184,6 +183,8 @@ class Decoder:
                 entries = archive.infolist()
             if len(entries) > _MOST_ENTRIES:
                 raise InputError(f"{path}: holds {len(entries)} entries, more than {_MOST_ENTRIES}")
+            if strange := [entry.filename for entry in entries if _OUTSIDE.search(entry.filename)]:
+                raise InputError(f"{path}: the entry {strange[0]!r} leads out of the archive")
             if sum(entry.file_size for entry in entries) > 8 * self.limits.max_values:
                 raise self._too_many(path)
         elif name.endswith((".csv", ".csv.gz", ".txt")):
@@ -203,6 +204,19 @@ class Decoder:
 
     def _too_many(self, what: object) -> LimitError:
         return LimitError(f"{what}: holds more than {self.limits.max_values} numbers, the most that one request may")
+
+
+def _told(error: InputError, path: Path, name: str) -> InputError:
+    """An error for a client: names the file as the client does, without what a library said inside it."""
+    text, kind, inner = " ".join(str(error).split()), type(error), error.__cause__ or error.__context__
+    while inner is not None:
+        words = " ".join(str(inner).split())[:40]
+        if not isinstance(inner, ToothwiseError) and words and (at := text.rfind("(", 0, text.find(words) + 1)) > 0:
+            text = text[:at].rstrip()
+        kind = LimitError if isinstance(inner, MemoryError) else kind
+        inner = inner.__cause__ or inner.__context__
+    text = text.replace(str(path), name)
+    return kind(text if name in text else f"{name}: {text}")
 
 
 def _read(path: Path) -> Any:

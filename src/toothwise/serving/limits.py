@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from toothwise.errors import InputError, LimitError
 from toothwise.workers import WorkLimits
@@ -10,22 +10,22 @@ from toothwise.workers import WorkLimits
 __all__ = ["ApiError", "Limits"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """Bounds of a service.
 
     Attributes:
-        max_bytes: Bytes of a request's body.
-        max_json_bytes: Bytes of a body that is JSON; it costs more to read than a file.
-        max_values: Numbers of a request once they are unpacked (16 million take 128 MB as float64).
-        max_maps: Maps of a request.
-        seconds: Time from the first byte to the answer.
-        queue: Requests that are being read, wait or are worked on; one more is answered with 429.
-        batch: Maps that are scored together at most.
-        gather: Seconds that a lone request waits for others to be scored with.
-        workers: Processes that read files and large bodies.
-        worker_cpu_seconds: Processor time that reading one request may take.
-        worker_megabytes: Memory that reading one request may take.
+        max_bytes (N): Bytes of a request's body.
+        max_json_bytes (N): Bytes of a body that is JSON; it costs more to read than a file.
+        max_values (N): Numbers of a request once they are unpacked (16 million take 128 MB as float64).
+        max_maps (N): Maps of a request.
+        seconds (SECONDS): Time from the first byte to the answer.
+        queue (N): Requests that are being read, wait or are worked on; one more is answered with 429.
+        batch (N): Maps that are scored together at most.
+        gather (SECONDS): Seconds that a lone request waits for others to be scored with.
+        workers (N): Processes that read files and large bodies.
+        worker_cpu_seconds (SECONDS): Processor time that reading one request may take.
+        worker_megabytes (N): Memory that reading one request may take.
 
     Raises:
         InputError: A value that is not positive.
@@ -44,7 +44,8 @@ class Limits:
     worker_megabytes: int = 1536
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
+        for name in (field.name for field in fields(Limits)):
+            value = getattr(self, name)
             if name != "gather" and not value > 0:
                 raise InputError(f"{name.replace('_', '-')} must be positive, but got {value!r}")
         if not 0 <= self.gather <= 1:

@@ -22,7 +22,7 @@ _TOLD = {"taken": "requests_taken", "requests": "requests", "maps": "maps"}
 
 
 def serve(
-    run: str | Path,
+    model: str | Path,
     limits: Limits,
     *,
     host: str,
@@ -31,26 +31,23 @@ def serve(
     certificate: Path | None = None,
     key: Path | None = None,
     threads: int | None = None,
-    config: dict[str, Any] | None = None,
-    waveform: Path | None = None,
 ) -> dict[str, Any]:
     """Serve until SIGTERM or SIGINT; requests that were taken are answered first.
 
     Args:
-        run: folder of a saved or exported detector.
+        model: Folder of a fitted or exported model.
         limits: of a request.
-        host, port: to listen on; 0 = any free port. The address is told on stderr once it listens.
+        host, port: to listen on; 0 = any free port. The address is printed on stderr once it listens.
         token_file: of the bearer token; None = TOOTHWISE_TOKEN.
         certificate, key: PEM files for TLS.
         threads: of an exported network.
-        config, waveform: how recordings become maps.
 
     Returns:
         Requests that were taken, requests that were answered, and maps that were diagnosed.
 
     Raises:
         InputError: no detector, no token where one is needed, certificates or options that cannot be used.
-        OutputError: the port cannot be listened on.
+        OutputError: The service cannot bind to the port.
         MissingDependencyError: the extra ``serve`` is not installed.
     """
     try:
@@ -66,10 +63,8 @@ def serve(
         raise InputError(f"port must lie in 0..65535, but got {port}")
     token = read_token(token_file, host)
     tls = _tls(certificate, key)
-    config = config or {}
-    _check_recordings(config, waveform)
-    service = open_service(run, threads=threads)
-    settings = Settings(limits=limits, host=host, token=token, config=config, waveform=waveform)
+    service = open_service(model, threads=threads)
+    settings = Settings(limits=limits, host=host, token=token)
     app = create_app(service, settings)
     listening = _listen(host, port)
     number = listening.getsockname()[1]
@@ -125,7 +120,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.bind(address)
         listening.listen(256)  # from here on a connection waits and is not refused
     except OSError as error:
-        raise OutputError(f"{host}:{port}: cannot be listened on ({error.strerror or error})") from None
+        raise OutputError(f"cannot bind to {host}:{port} ({error.strerror or error})") from None
     return listening
 
 
@@ -139,15 +134,3 @@ def _tls(certificate: Path | None, key: Path | None) -> dict[str, Any]:
     except (OSError, ssl.SSLError) as error:
         raise InputError(f"{certificate} with {key}: cannot be used for TLS ({error})") from None
     return {"ssl_certfile": str(certificate), "ssl_keyfile": str(key)}
-
-
-def _check_recordings(config: dict[str, Any], waveform: Path | None) -> None:
-    from toothwise.healthmap.build import MapConfig
-    from toothwise.healthmap.waveform import HealthyWaveform
-
-    try:
-        MapConfig(**config)
-    except TypeError as error:
-        raise InputError(f"--set: {error}") from None
-    if waveform is not None:
-        HealthyWaveform.load(waveform)

@@ -18,9 +18,12 @@ from toothwise.errors import InputError, ToothwiseError
 from toothwise.exported.export import check_maps
 from toothwise.exported.manifest import is_exported, read_manifest
 from toothwise.exported.opening import open_detector
-from toothwise.healthmap.core import Axis, gear_from_json
+from toothwise.healthmap.build import build_map
+from toothwise.healthmap.core import Axis, HealthMap, gear_from_json
 from toothwise.reading import as_input_error
 from toothwise.reference.healthy_reference import HealthyReference, evidence_of, fingerprint, load_reference
+from toothwise.vibration.readers import RecordMapping
+from toothwise.vibration.records import VibrationRecord
 
 __all__ = ["Job", "Service", "open_service"]
 
@@ -65,10 +68,21 @@ class Expected:
             InputError: another shape, infinite values, a map without any value, values that are not positive.
         """
         values = np.asarray(getattr(found, "values", found))
-        maps = as_array(values[None] if values.ndim == 2 else values, shape=self.expected.shape)
+        maps = as_array(values[None] if values.ndim == 2 else values, shape=self.shape)
         if self.positive and np.nanmin(maps) <= 0:
             raise InputError(f"maps must be positive, but the smallest value is {float(np.nanmin(maps)):.4g}")
         return maps
+
+
+@dataclass(frozen=True)
+class _DefaultBuilder:
+    """Maps of recordings with the default options, until models keep how their maps were built."""
+
+    gear: dict[str, Any]
+    reading: RecordMapping = field(default_factory=RecordMapping)
+
+    def build(self, record: VibrationRecord) -> HealthMap:
+        return build_map(record, gear_from_json(self.gear))
 
 
 @dataclass(frozen=True, eq=False)
@@ -251,5 +265,6 @@ def open_service(run: str | Path, *, threads: int | None = None) -> Service:
         rows=Axis.teeth(str(names[0]), detector.shape[0]),
         columns=Axis.teeth(str(names[1]), detector.shape[1]),
         gear=known.get("gear"),
+        builder=None if known.get("gear") is None else _DefaultBuilder(known["gear"]),
         files={} if exported is None else {name: file["sha256"] for name, file in exported.files.items()},
     )

@@ -48,13 +48,10 @@ async function learnModel() {
   state.model = model;
   at("token-part").hidden = true;
   at("about").textContent = `Detector ${model.detector}, for maps of ${model.shape[0]} x ${model.shape[1]} (${model.rows} x ${model.columns}).`;
-  at("kinds").textContent = `Maps: ${model.map_files.join(" ")}. Recordings: ${model.record_files.join(" ")}. `
+  at("kinds").textContent = `Maps: ${model.map_files.join(" ")}. ${model.record_files.length ? `Recordings: ${model.record_files.join(" ")}. ` : ""}`
     + `Up to ${Math.round(model.limits.max_bytes / 2 ** 20)} MB.`;
   at("file").accept = [...new Set([...model.map_files, ...model.record_files])].join(",");
-  const gear = model.gear;
-  if (gear && gear.driving) { at("driving").value = gear.driving; at("driven").value = gear.driven; }
-  at("own-gears").textContent = gear && !gear.driving
-    ? "Left empty, the gears that the service knows are taken." : "";
+  at("wanted").textContent = model.record_files.length ? "Choose a map or a recording" : "Choose a map";
 }
 
 function suits(name, suffixes) { return suffixes.some((suffix) => name.toLowerCase().endsWith(suffix)); }
@@ -69,7 +66,7 @@ function fileChosen() {
   const record = files.every((f) => suits(f.name, state.model.record_files));
   at("kind").hidden = !(map && record);
   if (map !== record) document.querySelector(`input[name=kind][value=${map ? "file" : "record"}]`).checked = true;
-  at("gears").hidden = chosenKind() !== "record";
+  at("naming").hidden = chosenKind() !== "record";
 }
 
 function form(files) {
@@ -78,8 +75,6 @@ function form(files) {
   for (const file of files) data.append(kind, file, file.name);
   data.append("include", "evidence,anomaly_map,map");
   if (kind === "record") {
-    const driving = Number(at("driving").value), driven = Number(at("driven").value);
-    if (driving && driven) data.append("gears", JSON.stringify({ driving, driven }));
     const read = {};
     if (at("rate").value) read.sampling_rate = Number(at("rate").value);
     if (at("channel").value.trim()) read.channels = [at("channel").value.trim()];
@@ -165,7 +160,7 @@ at("form").addEventListener("submit", (event) => {
 at("example").addEventListener("click", () => busy(async () => {
   if (!state.model) await learnModel();
   const { values } = await (await ask("v1/example")).json();
-  const body = JSON.stringify({ values, record: "example: a made-up map", include: ["evidence", "anomaly_map", "map"] });
+  const body = JSON.stringify({ values, record: "example: a simulated map", include: ["evidence", "anomaly_map", "map"] });
   await diagnose({ method: "POST", headers: { "Content-Type": "application/json" }, body });
 }));
 at("report").addEventListener("click", () => busy(async () => {
@@ -178,7 +173,7 @@ at("report").addEventListener("click", () => busy(async () => {
 }));
 at("which").addEventListener("change", () => show(Number(at("which").value)));
 at("file").addEventListener("change", fileChosen);
-at("kind").addEventListener("change", () => { at("gears").hidden = chosenKind() !== "record"; });
+at("kind").addEventListener("change", () => { at("naming").hidden = chosenKind() !== "record"; });
 at("use-token").addEventListener("click", () => { state.token = at("token").value.trim(); busy(learnModel); });
 for (const name of ["dragover", "dragleave", "drop"]) {
   at("drop").addEventListener(name, (event) => {
