@@ -13,7 +13,8 @@ from toothwise.simulate.mesh import Flanks, draw_flanks, loaded_error
 from toothwise.simulate.speed import SpeedProfile, draw_revolutions
 from toothwise.simulate.tacho import TachoConfig
 from toothwise.vibration.periods import cut_periods, mesh_visibility
-from toothwise.vibration.tacho import find_pulses, repair_pulses
+from toothwise.vibration.pulse_repair import repair_pulses
+from toothwise.vibration.tacho import find_pulses
 
 QUIET = GearboxConfig(GearPair(9, 14), periods=4, snr=None, sampling_rate=10_000.0)
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from toothwise.errors import InputError
-from toothwise.vibration.tacho import find_pulses, repair_pulses, tachorpm
+from toothwise.vibration.pulse_repair import repair_pulses
+from toothwise.vibration.tacho import find_pulses, tachorpm
 
 
 def _waveform(times, sampling_rate, duration, *, width=0.002, rise=2e-4, height=5.0):

@@ -7,6 +7,7 @@ and a monotone cubic (Fritsch-Carlson) where it does not: the angle never runs b
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -14,11 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from toothwise.errors import InputError
-from toothwise.vibration.tacho import PulseReport, repair_pulses
+from toothwise.errors import InputError, SignalWarning
+from toothwise.vibration.pulse_repair import PulseReport, follow_pulses, learn_marks
 from toothwise.vibration.tooth_zero import Known, fraction_of
 
 __all__ = ["ShaftAngle", "angle_from_encoder", "angle_from_pulses", "segment_shares"]
+
+_NO_GEAR = 1.8  # ratio of neighbouring revolutions that no gear reaches
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,20 +169,99 @@ def angle_from_pulses(
     Raises:
         InputError: too few pulses, or pulses that cannot be trusted.
     """
-    pulses, per = round(pulses_per_revolution), fraction_of(pulses_per_revolution)
     if pulses_per_revolution <= 0:
         raise InputError(f"pulses_per_revolution must be above 0, but got {pulses_per_revolution!r}")
+    per = fraction_of(pulses_per_revolution)
+    # pulses of which a revolution has no whole number come from another shaft: there is one per turn of that shaft
+    count, turn = (per.numerator, 1.0) if per.denominator == 1 else (1, 1.0 / float(per))
     times = np.asarray(times, dtype=np.float64)
-    report = None
+    marks, report = learn_marks(times, count), None
+    first = 0 if marks.pulse is None else (marks.mark - marks.pulse) % len(marks.shares)
     if repair:
-        times, report = repair_pulses(times)
+        times, first, report = follow_pulses(times, marks)
     if len(times) < 2:
         raise InputError(f"a speed needs 2 pulses or more, but {len(times)} were found")
-    whole = per.denominator == 1  # 2.5 pulses per revolution come from another shaft: its own pulses are even
-    shares = segment_shares(times, pulses) if correct_segments and whole else np.full(max(pulses, 1), 1.0 / float(per))
-    steps = np.tile(shares, len(times) // pulses + 1)[: len(times) - 1]
+    count, shares = len(marks.shares), marks.shares
+    if not correct_segments:
+        shares = np.full(count, 1.0 / count)
+    elif len(times) > 8 * count:
+        shares = np.roll(segment_shares(times, count), first)
+    corners = np.concatenate([[0.0], np.cumsum(shares)])[:-1]
+    kept = _counted(times, corners, first, report)
+    times, first = times[kept], (first + kept.start) % count
+    number = first + np.arange(len(times))
+    revolutions = number // count + corners[number % count]
+    if marks.index:
+        revolutions -= np.ceil(first / count)
+    else:  # the even grid that fits uneven marks best is the same one whichever mark a record begins with
+        revolutions -= first / count + float(np.mean(corners - np.arange(count) / count))
+    _check_speed(times, count)
+    if report is not None and report.missing:  # between known pulses the spline is smoother than pulses put in evenly
+        real = ~np.isin(times, report.missing)
+        times, revolutions = times[real], revolutions[real]
     quality = 1.0 if report is None else 1.0 - report.repaired / max(report.pulses, 1)
-    return ShaftAngle(times, np.concatenate([[0.0], np.cumsum(steps)]), 1 / per, "index", quality, report)
+    step = Fraction(1) if marks.index else 1 / per
+    return ShaftAngle(times, revolutions * turn, step, "index", quality, report)
+
+
+def _counted(times: np.ndarray, corners: np.ndarray, first: int, report: PulseReport | None) -> slice:
+    """The longest part of a record in which no gap is too long to say how many pulses are missing in it.
+
+    How far a count across a gap may be wrong is seen where no pulse is missing: there the same number of pulses is
+    predicted in the same way, from the speeds before and after them.
+    """
+    everything = slice(0, len(times))
+    if report is None or not report.missing:
+        return everything
+    count = len(corners)
+    number = first + np.arange(len(times))
+    turned = number // count + corners[number % count]
+    put_in = np.isin(times, report.missing)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], put_in.astype(np.int8), [0]])))
+    starts, stops = edges[::2], edges[1::2]
+    few = min(max(count, 3), 16)
+    pace = np.full(len(times), np.nan)  # seconds per revolution around each pulse
+    pace[few:-few] = (times[2 * few :] - times[: -2 * few]) / (turned[2 * few :] - turned[: -2 * few])
+    cuts = []
+    for length in np.unique(stops - starts):
+        steps = int(length) + 1
+        if steps < 4:
+            continue
+        at = np.arange(few, len(times) - steps - few, max(1, len(times) // 2000))
+        sound = ~(put_in[at] | put_in[at + steps // 2] | put_in[at + steps])
+        at = at[sound]
+        between = (times[at + steps] - times[at]) / (0.5 * (pace[at] + pace[at + steps]))
+        wrong = between - (turned[at + steps] - turned[at])
+        if len(at) < 8 or 3.0 * float(np.sqrt(np.mean(wrong**2))) > 0.5 / count:
+            cuts += [(int(a), int(b)) for a, b in zip(starts, stops, strict=True) if b - a == length]
+    if not cuts:
+        return everything
+    cuts.sort()
+    parts = zip([0, *(b for _, b in cuts)], [*(a for a, _ in cuts), len(times)], strict=True)
+    start, stop = max(parts, key=lambda part: times[part[1] - 1] - times[part[0]])
+    warnings.warn(
+        f"the tachometer is silent from {times[cuts[0][0] - 1]:.4g} to {times[min(cuts[0][1], len(times) - 1)]:.4g} s, "
+        "too long to count its pulses at this change of speed: only "
+        f"{times[start]:.4g} to {times[stop - 1]:.4g} s of the record is used",
+        SignalWarning,
+        stacklevel=4,
+    )
+    return slice(start, stop)
+
+
+def _check_speed(times: np.ndarray, marks: int) -> None:
+    """Refuse a speed that doubles or halves from one revolution to the next: no gear does.
+
+    The first and the last revolution are left alone: machines start and stop.
+    """
+    turns = times[marks:] - times[:-marks]
+    change = np.abs(np.log(turns[marks:] / turns[:-marks]))[marks:-marks]
+    if len(change) and change.max() > np.log(_NO_GEAR):
+        k = int(np.argmax(change)) + marks
+        raise InputError(
+            f"the tachometer cannot be trusted: at {times[k + marks]:.4g} s the speed goes from {1 / turns[k]:.3g} to "
+            f"{1 / turns[k + marks]:.3g} revolutions per second within one revolution; pulses are lost or too many"
+        )
 
 
 def angle_from_encoder(

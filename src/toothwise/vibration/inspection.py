@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.vibration.angle import ShaftAngle
-from toothwise.vibration.periods import as_train, record_angle
+from toothwise.vibration.mesh import mesh_contradiction, mesh_line, order_amplitudes
+from toothwise.vibration.periods import as_train, contradiction_text, record_angle
 from toothwise.vibration.records import VibrationRecord
 from toothwise.vibration.resampling import resample
 
@@ -19,7 +20,6 @@ __all__ = ["Inspection", "inspect_record"]
 _BLOCK = 32  # revolutions per spectrum
 _BLOCKS = 64  # of them at most: enough for a picture
 _PER_REVOLUTION = 4096  # samples at most
-VISIBLE = 3.0  # a mesh line stands this many times above the level around it
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +32,8 @@ class Inspection:
         amplitude: RMS spectrum ``[bins]`` in the record's unit.
         shaft: whose orders; "" = the spectrum is in Hz.
         speed_times, speed: seconds and revolutions per second of that shaft; empty without a tachometer.
-        mesh: per stage: its mesh order, amplitude, how far it stands above its surroundings, and whether that is
-            enough to say that it is heard.
+        mesh: per stage the fields of ``MeshLine``: its mesh order, the strongest harmonic, how far that stands above
+            its surroundings, and whether that is enough to say that it is heard.
         tacho: pulses, missing, doubled, jitter; empty without pulses.
         problems: what is wrong, in words.
     """
@@ -79,11 +79,16 @@ def inspect_record(
     if gears is not None and shaft:
         train = as_train(gears)
         for stage, order in train.mesh_orders().items():
-            mesh[stage] = _line(frequency, amplitude, order / train.ratio(shaft))
-            if not mesh[stage]["heard"]:
+            line = mesh_line(frequency, amplitude, order / train.ratio(shaft))
+            mesh[stage] = asdict(line)
+            others = [other / train.ratio(shaft) for name, other in train.mesh_orders().items() if name != stage]
+            divisor = train.stage(stage).gears.assembly_phases
+            if part := mesh_contradiction(frequency, amplitude, line.order, divisor=divisor, others=others):
+                problems.append(contradiction_text(part, line.order))
+            elif not line.heard:
                 problems.append(
-                    f"the mesh of stage {stage!r} (order {mesh[stage]['order']:g} of {shaft}) is not heard: wrong "
-                    "teeth, sampling rate or tachometer, or the sensor is elsewhere"
+                    f"the mesh of stage {stage!r} (order {line.order:g} of {shaft}) is not heard: wrong teeth, sampling "
+                    "rate or tachometer, or the sensor is elsewhere"
                 )
     middles = 0.5 * (angle.times[1:] + angle.times[:-1])
     return Inspection(name, frequency, amplitude, shaft, middles, angle.speed(), mesh, tacho, tuple(problems))
@@ -129,7 +134,7 @@ def _angle(
 
 def _spectrum_hz(x: np.ndarray, sampling_rate: float) -> tuple[np.ndarray, np.ndarray]:
     size = min(1 << 14, 1 << int(np.log2(max(len(x), 2))))
-    return _averaged(np.asarray(x[: size * _BLOCKS]), size, sampling_rate)
+    return order_amplitudes(np.asarray(x[: size * _BLOCKS]), size, sampling_rate)
 
 
 def _spectrum_orders(x: np.ndarray, sampling_rate: float, angle: ShaftAngle) -> tuple[np.ndarray, np.ndarray]:
@@ -140,35 +145,4 @@ def _spectrum_orders(x: np.ndarray, sampling_rate: float, angle: ShaftAngle) -> 
     wanted = sampling_rate / float(np.median(angle.speed()))
     per = min(_PER_REVOLUTION, 1 << int(np.log2(max(wanted, 8))))
     turned = resample(x, sampling_rate, angle, per, revolutions=min(block * _BLOCKS, int(last - first)))
-    return _averaged(turned, block * per, float(per))
-
-
-def _averaged(x: np.ndarray, size: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """RMS amplitude spectrum over half-overlapping Hann windows; blocks with NaN are left out."""
-    window = np.hanning(size)
-    scale = np.sqrt(2.0) / window.sum()
-    power, blocks = np.zeros(size // 2 + 1), 0
-    for start in range(0, len(x) - size + 1, size // 2):
-        block = np.asarray(x[start : start + size], dtype=np.float64)
-        if not np.isfinite(block).all():
-            continue
-        power += np.abs(np.fft.rfft((block - block.mean()) * window) * scale) ** 2
-        blocks += 1
-    return np.fft.rfftfreq(size, 1.0 / rate), np.sqrt(power / max(blocks, 1))
-
-
-def _line(frequency: np.ndarray, amplitude: np.ndarray, order: float) -> dict[str, Any]:
-    """The strongest of the first three harmonics of an order, against the median level half an order to the sides."""
-    step = frequency[1] - frequency[0]
-    best: dict[str, Any] = {"order": order, "amplitude": 0.0, "above": 0.0, "heard": False}
-    for k in (1, 2, 3):
-        centre = round(k * order / step)
-        reach = max(round(0.5 * order / step), 4)
-        if centre + 2 >= len(amplitude):
-            break
-        line = float(amplitude[max(centre - 1, 0) : centre + 2].max())
-        around = float(np.median(amplitude[max(centre - reach, 0) : centre + reach]))
-        above = line / around if around > 0 else (np.inf if line > 0 else 0.0)
-        if above > best["above"]:
-            best |= {"amplitude": line, "above": above, "heard": bool(above >= VISIBLE)}
-    return best
+    return order_amplitudes(turned, block * per, float(per))

@@ -12,6 +12,7 @@ from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.vibration.angle import ShaftAngle, angle_from_encoder, angle_from_pulses
 from toothwise.vibration.averaging import average_periods
 from toothwise.vibration.components import Components, split
+from toothwise.vibration.mesh import mesh_contradiction, order_amplitudes
 from toothwise.vibration.records import Tachometer, VibrationRecord
 from toothwise.vibration.resampling import resample
 from toothwise.vibration.tacho import find_pulses
@@ -23,6 +24,7 @@ Gears = GearPair | PlanetaryStage | GearTrain
 _FEWEST, _MOST = 8, 64  # samples per tooth
 _PASSES = 3  # multiples of the planet passing order that a path reaches
 BANDWIDTH = 0.3  # orders of the reference shaft, full width
+_BLOCK, _BLOCKS = 32, 64  # revolutions per spectrum in which the mesh is looked for, and how many of them at most
 _VISIBLE = 4.0  # a mesh line stands this many times above the spectrum around it
 
 
@@ -243,7 +245,35 @@ def cut_periods(
         values = values[good]
     if np.ptp(values[0]) <= 1e-5 * np.abs(values[0]).max():  # the resampler's rounding
         raise InputError(f"channel {channel or next(iter(record.channels))!r} is constant: it holds no vibration")
+    others = [order / (train.ratio(part.shafts[0 if isinstance(pair, GearPair) else 1])) for name, order in
+        train.mesh_orders().items() if name != part.name]
+    _check_mesh(values, per_revolution, mesh, pair, others)
     return Periods(values, samples_per_tooth, pair, angle, int((~good).sum()), offset * pair.hunting_period)
+
+
+def _check_mesh(
+    values: np.ndarray, per_revolution: int, mesh: float, gears: GearPair | PlanetaryStage, others: list[float]
+) -> None:
+    """Refuse a mesh that the vibration puts elsewhere.
+
+    Raises:
+        InputError: the mesh lies at a half or a third of its order.
+    """
+    flat = values.reshape(-1)
+    turns = min(_BLOCK, len(flat) // per_revolution)
+    frequency, amplitude = order_amplitudes(flat[: _BLOCKS * _BLOCK * per_revolution], turns * per_revolution, per_revolution)
+    if part := mesh_contradiction(frequency, amplitude, mesh, divisor=gears.assembly_phases, others=others):
+        raise InputError(contradiction_text(part, mesh))
+
+
+def contradiction_text(part: str, order: float) -> str:
+    """What is wrong where the mesh lies at a part of its order, and what mends it."""
+    times, fraction = {"half": (2, 0.5), "a third": (3, 1 / 3)}[part]
+    return (
+        f"the vibration meshes at order {order * fraction:g}, {part} of the order {order:g} that teeth and tachometer "
+        f"give: the tachometer gives {times} times the pulses (pulses_per_revolution=), or the teeth are entered at "
+        f"{times} times their number"
+    )
 
 
 def _named(gears: GearPair | PlanetaryStage) -> str:
@@ -251,8 +281,8 @@ def _named(gears: GearPair | PlanetaryStage) -> str:
     return f"{n}/{m} teeth ({first.split()[0]}/{second.split()[0]})"
 
 
-def mesh_visibility(periods: Periods, average: np.ndarray | None = None, *, harmonics: int = 3) -> float:
-    """How far the strongest of the first mesh harmonics stands above the spectrum around it (a ratio of amplitudes).
+def mesh_visibility(periods: Periods, average: np.ndarray | None = None, *, harmonics: int = 16) -> float:
+    """How far the strongest of the mesh harmonics stands above the spectrum around it (a ratio of amplitudes).
 
     Below about 4 the mesh is not heard: a wrong sampling rate, wrong teeth, or a sensor elsewhere.
     """

@@ -1,40 +1,17 @@
-"""Pulses of a tachometer: found in its waveform, checked, and repaired where one is missing or doubled."""
+"""Pulses of a tachometer, found in its waveform."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from toothwise.errors import InputError
+from toothwise.vibration.pulse_repair import repair_pulses
 
-__all__ = ["PulseReport", "find_pulses", "repair_pulses", "tachorpm"]
+__all__ = ["find_pulses", "tachorpm"]
 
 _CHUNK = 1 << 20
-_NEIGHBOURS = 5  # intervals on either side that say how long an interval should be
-
-
-@dataclass(frozen=True)
-class PulseReport:
-    """What was found wrong with the pulses of a tachometer.
-
-    Attributes:
-        pulses: number of pulses after repair.
-        missing: instants at which a pulse was put in, seconds.
-        doubled: instants of pulses that were taken out, seconds.
-        jitter: spread of the intervals about their neighbours' median, as a share of it (robust standard deviation).
-    """
-
-    pulses: int
-    missing: tuple[float, ...] = ()
-    doubled: tuple[float, ...] = ()
-    jitter: float = 0.0
-
-    @property
-    def repaired(self) -> int:
-        """Pulses put in or taken out."""
-        return len(self.missing) + len(self.doubled)
 
 
 def _levels(x: np.ndarray) -> tuple[float, float]:
@@ -117,67 +94,6 @@ def find_pulses(
             "give another threshold"
         )
     return pulses
-
-
-def _local_interval(intervals: np.ndarray) -> np.ndarray:
-    """Median of the intervals around each one, itself included."""
-    from scipy.ndimage import median_filter
-
-    return median_filter(intervals, size=min(2 * _NEIGHBOURS + 1, len(intervals)), mode="nearest")
-
-
-def repair_pulses(times: np.ndarray, *, tolerance: float = 0.3) -> tuple[np.ndarray, PulseReport]:
-    """Put in pulses that are missing, take out doubled ones, and say so.
-
-    An interval is compared with the median of its neighbours: close to a whole multiple of it, pulses are missing
-    and are put in evenly; much shorter, the pulse that fits worse is taken out.
-
-    Args:
-        times: seconds, float64 ``[pulses]``.
-        tolerance: how far an interval may differ from its neighbours' median, as a share of it.
-
-    Returns:
-        The repaired times and the report.
-
-    Raises:
-        InputError: fewer than 3 pulses, times that do not rise, or gaps that cannot be bridged (more than a fifth of
-            all pulses would be made up).
-    """
-    times = np.asarray(times, dtype=np.float64)
-    if times.ndim != 1 or len(times) < 3:
-        raise InputError(f"a speed needs 3 pulses or more, but {times.size} were found")
-    if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
-        raise InputError("pulse times must be finite and rise from pulse to pulse")
-    doubled: list[float] = []
-    while len(times) > 3:
-        intervals = np.diff(times)
-        usual = _local_interval(intervals)
-        short = intervals < (1.0 - tolerance) * usual
-        # two neighbours that are short together with a sum of one interval = a pulse too many between them
-        sums = intervals[:-1] + intervals[1:]
-        twice = (short[:-1] | short[1:]) & (sums < (1.0 + tolerance) * np.maximum(usual[:-1], usual[1:]))
-        if not twice.any():
-            break
-        k = int(np.argmin(np.where(twice, np.abs(sums / usual[:-1] - 1.0), np.inf)))
-        doubled.append(float(times[k + 1]))
-        times = np.delete(times, k + 1)
-    intervals = np.diff(times)
-    usual = _local_interval(intervals)
-    multiple = np.maximum(np.rint(intervals / usual), 1).astype(np.int64)
-    missing: list[float] = []
-    for k in np.flatnonzero(multiple > 1).tolist():
-        if abs(intervals[k] - multiple[k] * usual[k]) <= tolerance * usual[k] * np.sqrt(multiple[k]):
-            missing.extend(np.linspace(times[k], times[k + 1], multiple[k] + 1)[1:-1].tolist())
-    if len(missing) + len(doubled) > 0.2 * len(times):
-        raise InputError(
-            f"the tachometer cannot be trusted: of {len(times)} pulses {len(missing)} are missing and {len(doubled)} "
-            "too many"
-        )
-    if missing:
-        times = np.sort(np.concatenate([times, missing]))
-    intervals = np.diff(times)
-    off = np.abs(intervals / _local_interval(intervals) - 1.0)
-    return times, PulseReport(len(times), tuple(missing), tuple(sorted(doubled)), float(1.4826 * np.median(off)))
 
 
 def tachorpm(

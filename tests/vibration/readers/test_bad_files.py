@@ -179,7 +179,7 @@ def test_a_package_that_is_not_installed_names_its_extra(tmp_path, monkeypatch, 
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingDependencyError, match=rf"{extra}\]'") as caught:
         read_record(path)
-    assert str(caught.value).startswith(f"{path}: reading this file takes {module.partition('.')[0]}, which is not")
+    assert str(caught.value).startswith(f"{path}: reading this file needs {module.partition('.')[0]}")
 
 
 def test_need_gives_the_module():
