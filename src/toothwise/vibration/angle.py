@@ -195,6 +195,7 @@ def angle_from_pulses(
         revolutions -= np.ceil(first / count)
     else:  # the even grid that fits uneven marks best is the same one whichever mark a record begins with
         revolutions -= first / count + float(np.mean(corners - np.arange(count) / count))
+    revolutions -= revolutions[0] if abs(revolutions[0]) < 1e-9 else 0.0  # a rounding must not hide revolution 0
     _check_speed(times, count)
     if report is not None and report.missing:  # between known pulses the spline is smoother than pulses put in evenly
         real = ~np.isin(times, report.missing)

@@ -87,8 +87,8 @@ def inspect_record(
                 problems.append(contradiction_text(part, line.order))
             elif not line.heard:
                 problems.append(
-                    f"the mesh of stage {stage!r} (order {line.order:g} of {shaft}) is not heard: wrong teeth, sampling "
-                    "rate or tachometer, or the sensor is elsewhere"
+                    f"the mesh of stage {stage!r} (order {line.order:g} of {shaft}) is not heard: wrong teeth, "
+                    "sampling rate or tachometer, or the sensor is elsewhere"
                 )
     middles = 0.5 * (angle.times[1:] + angle.times[:-1])
     return Inspection(name, frequency, amplitude, shaft, middles, angle.speed(), mesh, tacho, tuple(problems))
@@ -143,6 +143,6 @@ def _spectrum_orders(x: np.ndarray, sampling_rate: float, angle: ShaftAngle) -> 
     if block < 2:
         raise InputError(f"a spectrum in orders needs 2 revolutions or more, but the record has {last - first:.1f}")
     wanted = sampling_rate / float(np.median(angle.speed()))
-    per = min(_PER_REVOLUTION, 1 << int(np.log2(max(wanted, 8))))
+    per = min(_PER_REVOLUTION, 2 * (int(max(wanted, 8)) // 2))
     turned = resample(x, sampling_rate, angle, per, revolutions=min(block * _BLOCKS, int(last - first)))
     return order_amplitudes(turned, block * per, float(per))

@@ -245,8 +245,11 @@ def cut_periods(
         values = values[good]
     if np.ptp(values[0]) <= 1e-5 * np.abs(values[0]).max():  # the resampler's rounding
         raise InputError(f"channel {channel or next(iter(record.channels))!r} is constant: it holds no vibration")
-    others = [order / (train.ratio(part.shafts[0 if isinstance(pair, GearPair) else 1])) for name, order in
-        train.mesh_orders().items() if name != part.name]
+    others = [
+        order / (train.ratio(part.shafts[0 if isinstance(pair, GearPair) else 1]))
+        for name, order in train.mesh_orders().items()
+        if name != part.name
+    ]
     _check_mesh(values, per_revolution, mesh, pair, others)
     return Periods(values, samples_per_tooth, pair, angle, int((~good).sum()), offset * pair.hunting_period)
 
@@ -261,7 +264,9 @@ def _check_mesh(
     """
     flat = values.reshape(-1)
     turns = min(_BLOCK, len(flat) // per_revolution)
-    frequency, amplitude = order_amplitudes(flat[: _BLOCKS * _BLOCK * per_revolution], turns * per_revolution, per_revolution)
+    frequency, amplitude = order_amplitudes(
+        flat[: _BLOCKS * _BLOCK * per_revolution], turns * per_revolution, per_revolution
+    )
     if part := mesh_contradiction(frequency, amplitude, mesh, divisor=gears.assembly_phases, others=others):
         raise InputError(contradiction_text(part, mesh))
 

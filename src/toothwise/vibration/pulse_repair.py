@@ -1,8 +1,8 @@
 """Pulses of a tachometer: how its marks lie around the shaft, then what pulses are lost or too many.
 
 Geometry comes first. What is odd at the same place of every revolution (the joint of a zebra tape, the gap of a
-missing-tooth wheel, marks drawn by hand) is how the wheel is made, and it marks one place of the revolution; what is odd
-once is a fault. Then the pulses are followed from the longest stretch in which nothing is odd, outwards in both
+missing-tooth wheel, marks drawn by hand) is how the wheel is made, and it marks one place of the revolution; what is
+odd once is a fault. Then the pulses are followed from the longest stretch in which nothing is odd, outwards in both
 directions, each one expected where the marks and the speed so far put it.
 """
 
@@ -224,7 +224,7 @@ def follow_pulses(
     missing = sorted([*(-t for t in backward.missing), *forward.missing])
     doubled = sorted([*(-t for t in backward.doubled), *forward.doubled])
     first = (mark - (len(backward.kept) - 1)) % len(shares)
-    if len(missing) + len(doubled) > _REPAIRED * len(times):
+    if len(missing) + len(doubled) > _REPAIRED * max(len(times), len(mended)):
         raise InputError(
             f"the tachometer cannot be trusted: of {len(times)} pulses {len(missing)} are missing and {len(doubled)} "
             "too many"
@@ -269,9 +269,7 @@ class _Follower:
         """Seconds per revolution at the start, from the first few intervals."""
         few = min(len(self.times) - 1, _NEIGHBOURS)
         marks = len(self.shares)
-        turns = [
-            (self.times[k + 1] - self.times[k]) / self.shares[(mark + k) % marks] for k in range(few)
-        ]
+        turns = [(self.times[k + 1] - self.times[k]) / self.shares[(mark + k) % marks] for k in range(few)]
         return float(np.median(turns)) if turns else 1.0
 
     def _next(self, i: int, mark: int) -> tuple[int, int]:
