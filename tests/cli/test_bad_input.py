@@ -133,7 +133,7 @@ def test_maps_that_the_detector_cannot_work_on(fails, saved, write_maps, tmp_pat
     values = read_map(write_maps("good.npz", 20)).values - 1.0
     np.savez(tmp_path / "signed.npz", values=values)
     assert "signed.npz" in fails("fit", tmp_path / "signed.npz", "--output", tmp_path / "x")
-    assert "logarithm" in fails("predict", saved, tmp_path / "signed.npz")
+    assert "positive maps" in fails("predict", saved, tmp_path / "signed.npz")
 
 
 def damage(folder, what):

@@ -81,7 +81,10 @@ def test_same_maps_same_numbers_whatever_stands_beside_them(fitted):
     maps = _maps(6, 2)
     whole = fitted.predict(maps).score
     np.testing.assert_array_equal(fitted.predict(maps).score, whole)
-    near = {"atol": 1e-5} if fitted.name.startswith(NEURAL) else {"rtol": 1e-9}
+    # float32 products of matrices depend on how many maps are multiplied at once
+    near = (
+        {"atol": 1e-5} if fitted.name.startswith(NEURAL) or fitted.options.get("noise") == "learned" else {"rtol": 1e-9}
+    )
     np.testing.assert_allclose([fitted.predict(maps[k : k + 1]).score[0] for k in range(6)], whole, **near)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toothwise import detectors
-from toothwise.detectors.fused import line_contrast_of, tail_evidence
+from toothwise.detectors.fused import line_contrast_of
 from toothwise.diagnosis.tooth import name_teeth
 from toothwise.errors import InputError
 from toothwise.evaluation import auroc
@@ -17,15 +17,6 @@ PARTS = {"parts": ["scan", "pca"]}
 @pytest.fixture(scope="module")
 def fitted():
     return detectors.create("fused", **PARTS).fit(generate("C", 400, False, seed=0)[0])
-
-
-def test_tail_evidence_is_minus_log10_of_the_share_of_healthy_maps():
-    healthy = np.sort(np.random.default_rng(0).exponential(size=4000))
-    given = np.array([-np.inf, 0.1, 1.0, 5.0, 12.0])
-    found = tail_evidence(given, healthy)
-    np.testing.assert_allclose(found[1:], given[1:] / np.log(10), rtol=0.06, atol=0.01)  # an exponential's own tail
-    assert found[0] == pytest.approx(0.0, abs=1e-9)
-    assert (np.diff(tail_evidence(np.linspace(-1, 9, 300), healthy)) >= -1e-12).all()
 
 
 @pytest.mark.parametrize("rows", [True, False])

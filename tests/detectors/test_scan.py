@@ -137,7 +137,7 @@ def test_bad_options_and_maps():
             DirectionalScan(**wrong)
     with pytest.raises(InputError, match="not been fitted"):
         DirectionalScan().predict(_healthy(1, 0))
-    with pytest.raises(InputError, match="logarithms"):
+    with pytest.raises(InputError, match="positive maps"):
         DirectionalScan().fit(-_healthy(20, 0))
     with pytest.raises(InputError, match="constant"):
         DirectionalScan().fit(np.ones((20, 5, 5)))

@@ -1,33 +1,7 @@
 import numpy as np
 import pytest
 
-from toothwise.diagnosis.significance import autocorrelation, correlation_time, healthy_tail, lag_of_independence
-from toothwise.errors import InputError
-
-
-def test_a_chance_is_kept_on_healthy_maps_that_are_exchangeable():
-    rng = np.random.default_rng(0)
-    stated = (0.3, 0.1, 0.01)
-    hits = np.zeros(3)
-    for _ in range(400):
-        healthy = rng.standard_normal((60, 20)).max(axis=1)
-        new = rng.standard_normal((50, 20)).max(axis=1)
-        p = healthy_tail(new, healthy)
-        hits += [(p <= level).mean() for level in stated]
-    measured = hits / 400
-    assert (measured <= np.array(stated) * 1.3).all(), measured
-    assert (measured >= np.array(stated) * 0.4).all(), measured
-
-
-def test_chances_fall_with_the_value_and_stay_positive():
-    healthy = np.random.default_rng(1).standard_normal(100)
-    p = healthy_tail(np.array([-9.0, 0.0, 2.0, 5.0, 50.0, 1e9, np.nan]), healthy)
-    assert (np.diff(p[:6]) <= 0).all()
-    assert p[0] == 1.0
-    assert p[-1] == 1.0
-    assert p[5] > 0
-    with pytest.raises(InputError, match="8"):
-        healthy_tail(1.0, healthy[:7])
+from toothwise.diagnosis.significance import autocorrelation, correlation_time, lag_of_independence
 
 
 def test_correlation_of_a_first_order_process():

@@ -132,7 +132,7 @@ def test_a_bad_map_carries_its_error_and_the_others_are_scored(saved, tmp_path, 
     assert bad[["file", "index"]].to_numpy().tolist() == [
         ["a.parquet", 5], ["a.parquet", 17], ["a.parquet", 39], ["b.npz", 0],
     ]  # fmt: skip
-    assert "logarithms" in bad["error"].iloc[1]
+    assert "positive maps" in bad["error"].iloc[1]
     assert bad[["score", "row", "column", "alarm", "p_value"]].isna().all().all()
     good = np.setdiff1d(np.arange(40), [5, 17, 39])
     expected = detectors.load(saved).predict(values[good]).score

@@ -103,6 +103,11 @@ def as_array(maps: Maps, *, shape: tuple[int, int] | None = None) -> np.ndarray:
     return values
 
 
+def given(scope: dict[str, Any]) -> dict[str, Any]:
+    """The named arguments of a constructor, from its ``locals()`` at the beginning."""
+    return {name: value for name, value in scope.items() if name not in ("self", "__class__", "options")}
+
+
 class Detector(ABC):
     """Base of all detectors.
 

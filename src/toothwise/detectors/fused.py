@@ -12,32 +12,14 @@ from toothwise.detectors.graded_lines import GradedLines
 from toothwise.detectors.severity_scale import ContrastScale
 from toothwise.errors import InputError
 from toothwise.evaluation.severity import spearman
+from toothwise.evaluation.tail import tail_evidence
+from toothwise.healthmap.logarithm import check_positive
 
-__all__ = ["FusedDetector", "line_contrast_of", "tail_evidence"]
+__all__ = ["FusedDetector", "line_contrast_of"]
 
 _KEPT = 4  # every 4th healthy map is kept for the calibration
 _LENGTHS = (4, 8, 16, 32, 64, 128)
 _AXES = (1, 2)
-
-
-def tail_evidence(evidence: np.ndarray, healthy: np.ndarray) -> np.ndarray:
-    """-log10 of the chance that the best line of a healthy map has so much evidence.
-
-    Args:
-        evidence: of any shape; -inf = none.
-        healthy: float64 ``[m]``, sorted: evidence of the best line of each healthy map.
-
-    Returns:
-        0 or more, of the shape of ``evidence``. Within the upper fifth of healthy maps and beyond by an exponential
-        tail, below by rank.
-    """
-    at = healthy[int(0.8 * (len(healthy) - 1))]
-    over = healthy[healthy > at]
-    rate = max(float(np.mean(over - at)) if len(over) else 0.0, 1e-9 * max(1.0, abs(float(at))))
-    rank = (len(healthy) - np.searchsorted(healthy, evidence, side="left") + 1.0) / (len(healthy) + 1.0)
-    start = np.log((len(over) + 1.0) / (len(healthy) + 1.0))
-    tail = start - np.maximum(np.where(np.isfinite(evidence), evidence, at) - at, 0.0) / rate
-    return -np.where(evidence > at, tail, np.log(rank)) / np.log(10.0)
 
 
 def line_contrast_of(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -201,8 +183,7 @@ class FusedDetector(Detector):
         score = _score(rows, columns)
         severity = None
         if self._scale is not None:
-            if np.nanmin(values) <= 0:
-                raise InputError(f"severity needs positive maps, but the smallest value is {np.nanmin(values):.4g}")
+            check_positive(values, "severity")
             severity = self._scale(line_contrast_of(values, rows, columns))
         return Prediction(
             score=score,

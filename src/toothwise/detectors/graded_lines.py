@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toothwise.errors import InputError
+from toothwise.healthmap.logarithm import check_positive
 from toothwise.simulate.lines import GEARS, LineShape, draw_lines, line_masks
 
 __all__ = ["MAX_SEVERITY", "GradedLines"]
@@ -101,10 +102,7 @@ class GradedLines:
         Raises:
             InputError: values of zero or less, or no line met a measured cell.
         """
-        if np.nanmin(maps) <= 0:
-            raise InputError(
-                f"severity is a ratio and needs positive maps, but the smallest value is {np.nanmin(maps):.4g}"
-            )
+        check_positive(maps, "severity is a ratio and")
         mask = self.draw(severity, (maps.shape[1], maps.shape[2]), rng)
         seen = (mask & ~np.isnan(maps)).any(axis=(1, 2))
         if not seen.any():

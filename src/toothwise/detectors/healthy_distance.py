@@ -14,6 +14,7 @@ import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.errors import InputError
+from toothwise.healthmap.logarithm import log_positive
 
 __all__ = ["HealthyDistance"]
 
@@ -42,13 +43,7 @@ class HealthyDistance(Detector):
 
     def _prepared(self, values: np.ndarray) -> np.ndarray:
         x = values.astype(np.float64)
-        if not self.options["log"]:
-            return x
-        if np.nanmin(x) <= 0:
-            raise InputError(
-                f"the baseline works on logarithms, but a map holds {np.nanmin(x):.4g}: use log=false for such maps"
-            )
-        return np.log(x)
+        return log_positive(x, self.name, "use log=false for such maps") if self.options["log"] else x
 
     def _deviation(self, x: np.ndarray, mean: np.ndarray) -> np.ndarray:
         deviation = x - mean

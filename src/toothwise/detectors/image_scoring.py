@@ -12,7 +12,7 @@ from torch.nn import functional
 from toothwise.detectors.images import ImageMaker
 from toothwise.errors import InputError
 
-__all__ = ["check_device", "pick_device", "score_images"]
+__all__ = ["check_device", "on_map", "pick_device", "score_images"]
 
 _DEVICES = ("auto", "cpu", "cuda")
 
@@ -37,6 +37,12 @@ def pick_device(device: str) -> torch.device:
     if device == "cuda" and not torch.cuda.is_available():
         raise InputError("device is 'cuda', but no CUDA device is available: use 'auto' or 'cpu'")
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def on_map(heat: torch.Tensor, shape: tuple[int, ...]) -> np.ndarray:
+    """An image-sized anomaly map ``[b, 1, h, w]`` at the tooth pairs, float32 ``[b, rows, columns]``."""
+    full = functional.interpolate(heat, size=shape, mode="bilinear", antialias=True, align_corners=False)
+    return full[:, 0].float().cpu().numpy()
 
 
 @torch.inference_mode()
@@ -67,11 +73,10 @@ def score_images(
         heat = found.anomaly_map
         if heat.ndim == 3:
             heat = heat[:, None]
-        full = functional.interpolate(heat, size=values.shape[1:], mode="bilinear", antialias=True, align_corners=False)
         if watch is not None:
             watch(start / len(values))
         score.append(found.pred_score.double().cpu().numpy().reshape(-1))
-        maps.append(full[:, 0].float().cpu().numpy())
+        maps.append(on_map(heat, values.shape[1:]))
     anomaly_map = np.concatenate(maps)
     anomaly_map[np.isnan(values)] = np.nan
     return np.concatenate(score), anomaly_map

@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from toothwise.errors import InputError
+from toothwise.healthmap.logarithm import log_positive
 
 __all__ = ["ImageMaker"]
 
@@ -39,9 +40,7 @@ class ImageMaker:
     def _channels(self, values: np.ndarray) -> np.ndarray:
         x = values.astype(np.float64)
         if self.log:
-            if np.nanmin(x) <= 0:
-                raise InputError(f"log=true needs positive maps, but the smallest value is {np.nanmin(x):.4g}")
-            x = np.log(x)
+            x = log_positive(x, "log=true")
         if self.channels == "grey":
             return np.stack([x, x, x], axis=1)
         with warnings.catch_warnings():

@@ -11,6 +11,7 @@ from anomalib.models.image.padim.anomaly_map import AnomalyMapGenerator
 from anomalib.models.image.padim.torch_model import PadimModel
 from torch import Tensor, nn
 
+from toothwise.detectors.base import given
 from toothwise.detectors.features import CnnFeatures, VitFeatures, make_features
 from toothwise.detectors.patch_detector import PatchDetector
 from toothwise.errors import InputError
@@ -68,18 +69,9 @@ class PadimDetector(PatchDetector):
         seed: int = 0,
         device: str = "auto",
     ) -> None:
-        super().__init__(
-            encoder_name=encoder_name,
-            layers=None if layers is None else list(layers),
-            weights=weights,
-            n_features=n_features,
-            image_size=image_size or (128, 128),
-            channels=channels,
-            log=log,
-            batch_size=batch_size,
-            seed=seed,
-            device=device,
-        )
+        own = given(locals())
+        fixed = {"layers": None if layers is None else list(layers), "image_size": image_size or (128, 128)}
+        super().__init__(**own | fixed)
 
     def _make(self) -> _Model:
         o = self.options

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.base import Detector, Prediction, given
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
 from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.pooling import pool_lines
@@ -49,18 +49,11 @@ class PatchDetector(Detector):
         device: str,
         **options: Any,
     ) -> None:
+        own = given(locals())
         if batch_size < 1:
             raise InputError(f"batch_size must be 1 or more, but got {batch_size}")
         check_device(device)
-        super().__init__(
-            **options,
-            image_size=list(image_size),
-            channels=channels,
-            log=log,
-            batch_size=batch_size,
-            seed=seed,
-            device=device,
-        )
+        super().__init__(**options | own | {"image_size": list(image_size)})
         self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)
         self._model: nn.Module | None = None
 

@@ -15,9 +15,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.base import Detector, Prediction, given
 from toothwise.detectors.line_likelihood import LineLikelihood, healthy_precision
 from toothwise.errors import InputError
+from toothwise.evaluation.tail import healthy_tail
+from toothwise.healthmap.logarithm import log_positive
 
 __all__ = ["DirectionalScan"]
 
@@ -77,16 +79,7 @@ class DirectionalScan(Detector):
             raise InputError(f"teeth and gaps need noise 'learned', but got teeth {teeth!r}, gaps {gaps!r} without it")
         if noise == "learned" and reference != "none":
             raise InputError(f"noise 'learned' needs reference 'none', but got {reference!r}")
-        super().__init__(
-            lines=lines,
-            lengths=sorted(set(lengths)),
-            log=log,
-            reference=reference,
-            clip=clip,
-            noise=noise,
-            teeth=teeth,
-            gaps=gaps,
-        )
+        super().__init__(**given(locals()) | {"lengths": sorted(set(lengths))})
         self._learned: dict[str, np.ndarray] = {}
         self._likelihood: LineLikelihood | None = None
 
@@ -95,13 +88,7 @@ class DirectionalScan(Detector):
 
     def _scaled(self, x: np.ndarray) -> np.ndarray:
         """Logarithms of maps, or the maps themselves."""
-        if not self.options["log"]:
-            return x
-        if np.nanmin(x) <= 0:
-            raise InputError(
-                f"the scan works on logarithms, but a map holds {np.nanmin(x):.4g}: use log=false for such maps"
-            )
-        return np.log(x)
+        return log_positive(x, "the scan", "use log=false for such maps") if self.options["log"] else x
 
     def _complete(self, values: np.ndarray) -> np.ndarray:
         """The same, of maps for learned noise."""
@@ -186,14 +173,8 @@ class DirectionalScan(Detector):
         return np.max([e.max(axis=1) for e in evidence.values()], axis=0), evidence
 
     def p_value(self, score: np.ndarray) -> np.ndarray:
-        """Share of healthy maps that score as high, float64 ``[n]``; beyond them by an exponential tail."""
-        healthy = self._learned["healthy"]
-        at = healthy[int(0.8 * (len(healthy) - 1))]
-        over = healthy[healthy > at]
-        rate = max(float(np.mean(over - at)) if len(over) else 0.0, 1e-6)
-        rank = (len(healthy) - np.searchsorted(healthy, score, side="left") + 1.0) / (len(healthy) + 1.0)
-        tail = (len(over) + 1.0) / (len(healthy) + 1.0) * np.exp(-np.maximum(np.asarray(score, float) - at, 0.0) / rate)
-        return np.where(np.asarray(score) > at, np.minimum(tail, 1.0), rank)
+        """Chance that a healthy map scores as high, float64 ``[n]``; see ``healthy_tail``."""
+        return healthy_tail(score, self._learned["healthy"], least=1)
 
     def _predict(self, values: np.ndarray) -> Prediction:
         score, evidence = self._raw(values)

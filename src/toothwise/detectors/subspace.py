@@ -13,6 +13,7 @@ import numpy as np
 
 from toothwise.detectors.base import Detector, Maps, Prediction, as_array
 from toothwise.errors import InputError
+from toothwise.healthmap.logarithm import log_positive
 
 __all__ = ["Mahalanobis", "PrincipalComponents", "ledoit_wolf_shrinkage"]
 
@@ -43,13 +44,7 @@ class _Subspace(Detector):
 
     def _flat(self, values: np.ndarray) -> np.ndarray:
         x = values.astype(np.float64).reshape(len(values), -1)
-        if self.options["log"]:
-            if np.nanmin(x) <= 0:
-                raise InputError(
-                    f"{self.name} works on logarithms, but a map holds {np.nanmin(x):.4g}: use log=false for such maps"
-                )
-            x = np.log(x)
-        return x
+        return log_positive(x, self.name, "use log=false for such maps") if self.options["log"] else x
 
     def _centre(self, values: np.ndarray) -> np.ndarray:
         x = self._flat(values) - self._learned["mean"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.diagnosis.significance import healthy_tail
+from toothwise.evaluation.tail import healthy_tail
 from toothwise.reference.healthy_reference import HealthyReference, evidence_of
 from toothwise.reference.map_statistics import (
     Diagonals,

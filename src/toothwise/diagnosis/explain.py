@@ -9,7 +9,7 @@ import numpy as np
 
 from toothwise.detectors.base import Detector
 from toothwise.diagnosis.decompose import SHARES, Findings, decompose
-from toothwise.diagnosis.significance import healthy_tail
+from toothwise.evaluation.tail import healthy_tail
 from toothwise.reference.healthy_maps import HealthyMaps
 from toothwise.reference.healthy_reference import HealthyReference
 

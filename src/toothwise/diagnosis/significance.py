@@ -1,45 +1,10 @@
-"""How rare a value is among healthy ones, and how dependent values in time are."""
+"""How dependent values in time are."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from toothwise.errors import InputError
-
-__all__ = ["autocorrelation", "correlation_time", "healthy_tail", "lag_of_independence"]
-
-_TAIL = 0.8  # healthy values above this quantile are the tail
-_SMALLEST = 1e-300
-
-
-def healthy_tail(value: np.ndarray | float, healthy: np.ndarray) -> np.ndarray:
-    """Chance that a healthy map has such a value or a larger one, float64 of the shape of ``value``.
-
-    Up to the 80 % quantile of the healthy values the rank counts, (larger ones + 1) / (all + 1), which is valid for any
-    distribution as long as the new map is exchangeable with the healthy ones. Beyond it an exponential tail with the
-    mean excess of the healthy values is taken (peaks over threshold with shape zero): an extrapolation where the value
-    lies beyond all healthy ones, cautious far out for tails as light as a normal one. With 60 healthy maps a chance of
-    1 % is kept within a quarter of it.
-
-    Args:
-        value: of any shape; NaN = none, gives 1.
-        healthy: float ``[n]``, of maps that nothing was fitted on, 8 or more.
-
-    Raises:
-        InputError: fewer than 8 healthy values.
-    """
-    known = np.sort(np.asarray(healthy, dtype=np.float64))
-    n = len(known)
-    if n < 8:
-        raise InputError(f"a chance among healthy maps needs 8 of them or more, but got {n}")
-    value = np.nan_to_num(np.asarray(value, dtype=np.float64), nan=-np.inf)
-    edge = known[int(_TAIL * (n - 1))]
-    over = known[known > edge] - edge
-    scale = max(float(over.mean()) if len(over) else 0.0, 1e-9 * max(1.0, abs(float(edge))))
-    rank = (n - np.searchsorted(known, value, side="left") + 1.0) / (n + 1.0)
-    with np.errstate(over="ignore"):
-        tail = (len(over) + 1.0) / (n + 1.0) * np.exp(-np.maximum(value - edge, 0.0) / scale)
-    return np.clip(np.where(value > edge, tail, rank), _SMALLEST, 1.0)
+__all__ = ["autocorrelation", "correlation_time", "lag_of_independence"]
 
 
 def autocorrelation(x: np.ndarray, blocks: np.ndarray, lags: int, *, about_zero: bool = False) -> np.ndarray:

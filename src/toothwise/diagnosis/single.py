@@ -10,9 +10,9 @@ import numpy as np
 from toothwise.detectors.base import Detector, Maps, Prediction, as_array
 from toothwise.diagnosis.decompose import SHARES, Findings, FoundLine, decompose
 from toothwise.diagnosis.findings import LineFinding, MapDiagnosis, Neighbour
-from toothwise.diagnosis.significance import healthy_tail
 from toothwise.diagnosis.words import words_of_map
 from toothwise.errors import InputError
+from toothwise.evaluation.tail import healthy_tail
 from toothwise.healthmap.core import Axis
 from toothwise.messages import language
 from toothwise.reference.healthy_reference import HealthyReference

@@ -10,6 +10,7 @@ from toothwise.detectors.base import Detector, Prediction
 from toothwise.errors import InputError
 from toothwise.exported.engines import Engine
 from toothwise.exported.manifest import Manifest
+from toothwise.healthmap.logarithm import check_positive
 
 __all__ = ["ExportedDetector"]
 
@@ -38,8 +39,8 @@ class ExportedDetector(Detector):
         self._most = int(manifest.graph["max_batch"])
 
     def _predict(self, values: np.ndarray) -> Prediction:
-        if self._log and np.nanmin(values) <= 0:
-            raise InputError(f"log=true needs positive maps, but the smallest value is {np.nanmin(values):.4g}")
+        if self._log:
+            check_positive(values, "log=true")
         parts = []
         for start in range(0, len(values), self._most):
             parts.append(self._engine(np.ascontiguousarray(values[start : start + self._most])))

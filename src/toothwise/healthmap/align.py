@@ -9,6 +9,7 @@ import numpy as np
 
 from toothwise.errors import InputError
 from toothwise.healthmap.core import HealthMap
+from toothwise.healthmap.logarithm import log_positive
 
 __all__ = ["MapAlignment", "align_map"]
 
@@ -92,11 +93,7 @@ def align_map(
 
 def _prepared(health_map: HealthMap, log: bool) -> np.ndarray:
     values = health_map.values.astype(np.float64)
-    if not log:
-        return values
-    if np.nanmin(values) <= 0:
-        raise InputError(f"logarithms need positive values, but a map holds {np.nanmin(values):.4g}: use log=False")
-    return np.log(values)
+    return log_positive(values, "the logarithm", "use log=False") if log else values
 
 
 def _masked_correlation(x: np.ndarray, reference: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from math import gcd, lcm
 import numpy as np
 
 from toothwise.errors import InputError
+from toothwise.healthmap.logarithm import log_positive
 
 __all__ = [
     "Diagonals",
@@ -37,11 +38,7 @@ def log_maps(values: np.ndarray) -> np.ndarray:
     Raises:
         InputError: values that are not positive.
     """
-    values = np.asarray(values, dtype=np.float64)
-    smallest = float(np.nanmin(values))
-    if smallest <= 0:
-        raise InputError(f"a diagnosis works on logarithms of maps, but a map holds {smallest:.4g}: values must be > 0")
-    return np.log(values)
+    return log_positive(np.asarray(values, dtype=np.float64), "a diagnosis")
 
 
 def _median(x: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.base import Prediction, given
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.dinomaly.options import DinomalyOptions
 from toothwise.detectors.embedded import image_size_for
 from toothwise.detectors.encodings import training_encodings
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
 from toothwise.detectors.images import ImageMaker
+from toothwise.detectors.module_detector import ModuleDetector
 from toothwise.detectors.pooling import check_pooling, pool_lines
 from toothwise.detectors.training import Images, check_precision, fit_quietly
 from toothwise.errors import InputError
@@ -24,7 +25,7 @@ from toothwise.errors import InputError
 __all__ = ["DinomalyDetector"]
 
 
-class DinomalyDetector(Detector):
+class DinomalyDetector(ModuleDetector):
     """Directional Dinomaly on maps; with no directional layer it is Dinomaly.
 
     Args:
@@ -47,6 +48,7 @@ class DinomalyDetector(Detector):
     """
 
     name = "dinomaly_directional"
+    frozen = "encoder."
     module_class: ClassVar[type[DirectionalDinomaly]] = DirectionalDinomaly
 
     def __init__(
@@ -65,32 +67,21 @@ class DinomalyDetector(Detector):
         device: str = "auto",
         **options: Any,
     ) -> None:
+        own = given(locals())
         check_pooling(pooling)
         if batch_size < 1:
             raise InputError(f"batch_size must be 1 or more, but got {batch_size}")
         check_device(device)
         check_precision(precision)
         shared = DinomalyOptions(**options)
-        directional = list(shared.directional_layers)
-        super().__init__(
-            **(vars(shared) | {"directional_layers": directional}),
-            image_size=list(image_size or image_size_for(shared.encoder_name)),
-            channels=channels,
-            log=log,
-            pooling=pooling,
-            max_steps=max_steps,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            mining_steps=mining_steps,
-            seed=seed,
-            precision=precision,
-            device=device,
-        )
+        directional, size = list(shared.directional_layers), list(image_size or image_size_for(shared.encoder_name))
+        super().__init__(**vars(shared) | own | {"directional_layers": directional, "image_size": size})
         self.name = "dinomaly_directional" if directional else "dinomaly"  # type: ignore[misc]
         self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)
         self._module: DirectionalDinomaly | None = None
 
-    def _make_module(self) -> DirectionalDinomaly:
+    def _make_module(self, shape: tuple[int, int] | None) -> DirectionalDinomaly:
+        del shape
         o = self.options
         own = (*DinomalyOptions.__dataclass_fields__, "max_steps", "learning_rate", "seed")
         mining = o["mining_steps"] or max(1, o["max_steps"] // 5)
@@ -108,7 +99,7 @@ class DinomalyDetector(Detector):
         return {}
 
     def _fit(self, values: np.ndarray) -> None:
-        module = self._make_module()  # first: missing weights must not cost a scaling
+        module = self._make_module(None)  # first: missing weights must not cost a scaling
         self._images.fit(values)
         images = self._images(values)
         module.model.encoder.grid(images)
@@ -150,30 +141,11 @@ class DinomalyDetector(Detector):
         )
 
     def _predict(self, values: np.ndarray) -> Prediction:
-        module = self._module
-        if module is None:
-            raise InputError(f"{self.name} holds no weights: fit it first")
+        module = self._fitted()
         size, device = self.options["batch_size"], pick_device(self.options["device"])
         own, heat = score_images(module.to(device).model, self._images, values, size, device, self.watch)
         return pool_lines(heat, self.options["pooling"], own)
 
-    def _state(self) -> dict[str, np.ndarray]:
-        if self._module is None:
-            raise InputError(f"{self.name} has not been fitted: there is nothing to save")
-        weights = {
-            k: v.detach().cpu().numpy()
-            for k, v in self._module.model.state_dict().items()
-            if not k.startswith("encoder.")
-        }
-        return weights | self._images.state()
-
     def _restore(self, state: dict[str, np.ndarray]) -> None:
-        self._images.restore(state)
-        module = self._make_module().eval()
-        module.model.encoder.source.check(self.info.get("encoder", {}).get("sha256"))
-        own = module.model.state_dict()
-        for key in own:
-            if not key.startswith("encoder."):
-                own[key] = torch.from_numpy(np.array(state[key]))
-        module.model.load_state_dict(own)
-        self._module = module
+        super()._restore(state)
+        self._fitted().model.encoder.source.check(self.info.get("encoder", {}).get("sha256"))

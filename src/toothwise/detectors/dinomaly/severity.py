@@ -19,6 +19,7 @@ from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.severity_scale import ContrastScale, healthy_rank
 from toothwise.errors import InputError
 from toothwise.evaluation.severity import spearman
+from toothwise.healthmap.logarithm import check_positive
 
 __all__ = ["SeverityDetector"]
 
@@ -103,10 +104,7 @@ class SeverityDetector(DinomalyDetector):
         return dict(self._own)
 
     def _fit(self, values: np.ndarray) -> None:
-        if np.nanmin(values) <= 0:
-            raise InputError(
-                f"severity is a ratio and needs positive maps, but the smallest value is {np.nanmin(values):.4g}"
-            )
+        check_positive(values, "severity is a ratio and")
         self._maps = values
         try:
             super()._fit(values)

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn import functional
 from torch.utils.data import DataLoader, RandomSampler
 
-from toothwise.detectors.base import Detector, Maps, Prediction, as_array
+from toothwise.detectors.base import Maps, Prediction, as_array, given
 from toothwise.detectors.draem_sevnet.images import MapImages
 from toothwise.detectors.draem_sevnet.lightning_model import DraemSevNet
 from toothwise.detectors.draem_sevnet.options import DraemOptions
-from toothwise.detectors.image_scoring import check_device, pick_device
+from toothwise.detectors.image_scoring import check_device, on_map, pick_device
+from toothwise.detectors.module_detector import ModuleDetector
 from toothwise.detectors.pooling import check_pooling, pool_lines
 from toothwise.detectors.training import Images, fit_quietly
 from toothwise.errors import InputError
@@ -24,7 +24,7 @@ __all__ = ["DraemSevNetDetector"]
 _TRAINING = ("max_steps", "learning_rate", "gradient_clip", "seed")
 
 
-class DraemSevNetDetector(Detector):
+class DraemSevNetDetector(ModuleDetector):
     """DRAEM with a severity head; with lines for faults it is called draem_sevnet_rows.
 
     ``Prediction.severity`` is in units of the faults' severity s: a patch that was raised by s times another patch of
@@ -60,21 +60,13 @@ class DraemSevNetDetector(Detector):
         device: str = "auto",
         **options: Any,
     ) -> None:
+        own = given(locals())
         check_pooling(pooling)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 2:
             raise InputError(f"batch_size must be a whole number, 2 or more, but got {batch_size!r}")
         check_device(device)
-        super().__init__(
-            **vars(DraemOptions(**options)),
-            image_size=list((224, 224) if image_size is None else image_size),
-            pooling=pooling,
-            max_steps=max_steps,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            gradient_clip=gradient_clip,
-            seed=seed,
-            device=device,
-        )
+        size = list((224, 224) if image_size is None else image_size)
+        super().__init__(**vars(DraemOptions(**options)) | own | {"image_size": size})
         self.name = "draem_sevnet_rows" if self.options["faults"] == "lines" else "draem_sevnet"  # type: ignore[misc]
         self._images = MapImages(tuple(self.options["image_size"]))
         self._module: DraemSevNet | None = None
@@ -115,19 +107,14 @@ class DraemSevNetDetector(Detector):
 
     @torch.inference_mode()
     def _predict(self, values: np.ndarray) -> Prediction:
-        module = self._module
-        if module is None:
-            raise InputError(f"{self.name} holds no weights: fit it first")
+        module = self._fitted()
         device = pick_device(self.options["device"])
         model = module.to(device).model
         maps, tops, severities = [], [], []
         for start in range(0, len(values), self.options["batch_size"]):
             part = values[start : start + self.options["batch_size"]]
             found, top, severity = model.judge(self._images(part).to(device))
-            full = functional.interpolate(
-                found, size=values.shape[1:], mode="bilinear", antialias=True, align_corners=False
-            )
-            maps.append(full[:, 0].float().cpu().numpy())
+            maps.append(on_map(found, values.shape[1:]))
             tops.append(top.double().cpu())
             severities.append(severity.double().cpu())
             if self.watch is not None:
@@ -150,34 +137,13 @@ class DraemSevNetDetector(Detector):
         Raises:
             InputError: not fitted, or maps of another shape.
         """
-        if self._module is None:
-            raise InputError(f"{self.name} holds no weights: fit it first")
         values = as_array(maps, shape=self.shape)
-        model = self._module.cpu().eval().model
+        model = self._fitted().cpu().eval().model
         parts = []
         for start in range(0, len(values), self.options["batch_size"]):
             images = self._images(values[start : start + self.options["batch_size"]])
             found = model.parts(images).reconstruction.mean(dim=1, keepdim=True)
-            full = functional.interpolate(
-                found, size=values.shape[1:], mode="bilinear", antialias=True, align_corners=False
-            )
-            parts.append(full[:, 0].float().numpy())
+            parts.append(on_map(found, values.shape[1:]))
         out = np.concatenate(parts) * self._images.scale
         out[np.isnan(values)] = np.nan
         return out.astype(np.float32)
-
-    def _state(self) -> dict[str, np.ndarray]:
-        if self._module is None:
-            raise InputError(f"{self.name} has not been fitted: there is nothing to save")
-        weights = {k: v.detach().cpu().numpy() for k, v in self._module.model.state_dict().items()}
-        return weights | self._images.state()
-
-    def _restore(self, state: dict[str, np.ndarray]) -> None:
-        self._images.restore(state)
-        if self.shape is None:
-            raise InputError(f"{self.name}: a saved detector must know the shape of its maps")
-        module = self._make_module(self.shape).eval()
-        own = module.model.state_dict()
-        loaded = {k: torch.from_numpy(np.array(state[k])).reshape(own[k].shape) for k in own}
-        module.model.load_state_dict(loaded)
-        self._module = module

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from toothwise.detectors.base import given
 from toothwise.detectors.embedded import EMBEDDED, image_size_for
 from toothwise.detectors.features import make_features
 from toothwise.detectors.patch_detector import PatchDetector
@@ -53,23 +54,9 @@ class PatchcoreDetector(PatchDetector):
         seed: int = 0,
         device: str = "auto",
     ) -> None:
-        super().__init__(
-            encoder_name=encoder_name,
-            layers=None if layers is None else list(layers),
-            weights=weights,
-            context=context,
-            reach=reach,
-            position=position,
-            num_neighbors=num_neighbors,
-            max_patches=max_patches,
-            coreset_ratio=coreset_ratio,
-            image_size=image_size or image_size_for(encoder_name),
-            channels=channels,
-            log=log,
-            batch_size=batch_size,
-            seed=seed,
-            device=device,
-        )
+        own = given(locals())
+        size = image_size or image_size_for(encoder_name)
+        super().__init__(**own | {"layers": None if layers is None else list(layers), "image_size": size})
         self.name = "patchcore" if context == "none" else "patchcore_context"  # type: ignore[misc]
 
     def _make(self) -> ContextPatchcoreModel:

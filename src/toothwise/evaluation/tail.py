@@ -1,0 +1,66 @@
+"""How rare a value is among healthy ones: by rank, and beyond them by an exponential tail."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from toothwise.errors import InputError
+
+__all__ = ["healthy_tail", "tail_evidence"]
+
+_TAIL = 0.8  # healthy values above this quantile are the tail
+_SMALLEST = 1e-300
+
+
+def healthy_tail(value: np.ndarray | float, healthy: np.ndarray, *, least: int = 8) -> np.ndarray:
+    """Chance that a healthy map has such a value or a larger one, float64 of the shape of ``value``.
+
+    Up to the 80 % quantile of the healthy values the rank counts, (larger ones + 1) / (all + 1), which is valid for any
+    distribution as long as the new map is exchangeable with the healthy ones. Beyond it an exponential tail with the
+    mean excess of the healthy values is taken (peaks over threshold with shape zero): an extrapolation where the value
+    exceeds all healthy ones, cautious far out for tails as light as a normal one. With 60 healthy maps a chance of
+    1 % is kept within a quarter of it. Where the largest fifth of the healthy values are all equal there is no excess
+    to extrapolate from, and the rank counts everywhere.
+
+    Args:
+        value: Of any shape; NaN = no value, which gives 1.
+        healthy: float ``[n]``, of maps that nothing was fitted on.
+        least: How many healthy values there must be.
+
+    Raises:
+        InputError: Fewer healthy values than that.
+
+    Examples:
+        >>> healthy = np.arange(99.0)
+        >>> healthy_tail([0.0, 49.0, 200.0], healthy).round(6)
+        array([1.      , 0.51    , 0.000002])
+    """
+    if np.size(healthy) < least:
+        raise InputError(f"a chance among healthy maps needs {least} of them or more, but got {np.size(healthy)}")
+    value = np.nan_to_num(np.asarray(value, dtype=np.float64), nan=-np.inf)
+    beyond, share, excess, rank = _parts(value, healthy)
+    return np.clip(np.where(beyond, share * np.exp(-excess), rank), _SMALLEST, 1.0)
+
+
+def tail_evidence(value: np.ndarray, healthy: np.ndarray) -> np.ndarray:
+    """-log10 of ``healthy_tail``, without its limits: 0 or more, and finite however rare the value.
+
+    Args:
+        value: Of any shape; -inf = no value.
+        healthy: float ``[m]``.
+    """
+    beyond, share, excess, rank = _parts(np.asarray(value, dtype=np.float64), healthy)
+    return -np.where(beyond, np.log(share) - excess, np.log(rank)) / np.log(10.0)
+
+
+def _parts(value: np.ndarray, healthy: np.ndarray) -> tuple[np.ndarray, float, np.ndarray, np.ndarray]:
+    """Which values are in the tail, the tail's share of all, how many mean excesses they are in it, and their ranks."""
+    known = np.sort(np.asarray(healthy, dtype=np.float64))
+    n = len(known)
+    edge = known[int(_TAIL * (n - 1))]
+    over = known[known > edge]
+    rank = (n - np.searchsorted(known, value, side="left") + 1.0) / (n + 1.0)
+    excess = np.maximum(np.where(np.isfinite(value), value, edge) - edge, 0.0)
+    if len(over):
+        excess = excess / float(np.mean(over - edge))
+    return (value > edge) & (len(over) > 0), (len(over) + 1.0) / (n + 1.0), excess, rank
