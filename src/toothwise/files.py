@@ -110,14 +110,18 @@ def check_replaceable(folder: Path, marker: str, what: str) -> None:
 def finite(data: Any) -> Any:
     """JSON types with every NaN and infinity replaced by None, because JSON has no word for them.
 
+    Numbers of NumPy become Python's, tuples lists, and keys text.
+
     Examples:
         >>> finite({"score": float("nan"), "rows": (1, 2.5)})
         {'score': None, 'rows': [1, 2.5]}
     """
     if isinstance(data, dict):
-        return {key: finite(value) for key, value in data.items()}
+        return {str(key): finite(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
         return [finite(value) for value in data]
+    if hasattr(data, "dtype") and not data.shape:
+        data = data.item()
     if isinstance(data, float) and data - data != 0.0:
         return None
     return data

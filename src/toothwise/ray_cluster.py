@@ -8,8 +8,10 @@ import math
 import os
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +105,7 @@ def ray_cluster(address: str | None, need: Need, workers: int | None, *, note: P
             }
         else:
             options["address"] = address
+        handlers = _handlers()
         try:
             ray.init(**options)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -113,10 +116,20 @@ def ray_cluster(address: str | None, need: Need, workers: int | None, *, note: P
     finally:
         if mine:
             ray.shutdown()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
             if note is not None:
                 note.unlink(missing_ok=True)
+
+
+def _handlers() -> dict[int, Any]:
+    """What this process does on SIGINT and SIGTERM: Ray puts a handler of its own there, which it leaves behind."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}  # only the main thread may set them, and Ray leaves them alone elsewhere
+    found = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    return {number: handler for number, handler in found.items() if handler is not None}
 
 
 def _check_address(address: str) -> None:

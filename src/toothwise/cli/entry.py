@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -40,13 +40,6 @@ VERBS: dict[str, tuple[str, str]] = {
     "export": ("toothwise.cli.export", "write a saved detector as a folder that runs without PyTorch"),
     "serve": ("toothwise.cli.serve", "serve a detector over HTTP, with a page for people"),
     "watch": ("toothwise.cli.watch", "diagnose records as they come, into a database, each once"),
-    "bench": ("toothwise_lab.cli.bench", "run detectors on the simulated benchmark"),
-    "study run": ("toothwise_lab.cli.study_run", "run a study: trials from one YAML, resumed after a kill"),
-    "study status": ("toothwise_lab.cli.study_status", "which trials are done, failed and missing"),
-    "study table": ("toothwise_lab.cli.study_table", "mean, sd and interval of every arm of a study"),
-    "study compare": ("toothwise_lab.cli.study_compare", "paired tests over seeds and maps, and what may be said"),
-    "study export": ("toothwise_lab.cli.study_export", "results of a study as CSV, Parquet or JSON"),
-    "study attention": ("toothwise_lab.cli.study_attention", "what directional layers of a detector attend to"),
     "detectors": ("toothwise.cli.detectors", "list the detectors"),
 }
 
@@ -113,14 +106,25 @@ def _dispatch(words: list[str]) -> int:
     if verb == "--version":
         sys.stdout.write(f"toothwise {__version__}\n")
         return EXIT_OK
-    if rest and f"{verb} {rest[0]}" in VERBS:  # verbs of two words
+    verbs = VERBS if verb in VERBS else _all_verbs()
+    if rest and f"{verb} {rest[0]}" in verbs:  # verbs of two words
         return _run(f"{verb} {rest[0]}", rest[1:])
-    group = {name: line for name, (_, line) in VERBS.items() if name.startswith(f"{verb} ")}
-    if group and verb not in VERBS:  # a first word that is no verb by itself
+    group = {name: line for name, (_, line) in verbs.items() if name.startswith(f"{verb} ")}
+    if group and verb not in verbs:  # a first word that is no verb by itself
         return _of_group(verb, rest, group)
-    if verb not in VERBS:
-        raise InputError(f"the verb must be one of {', '.join(VERBS)}, but got {verb!r}{_guess(verb)}")
+    if verb not in verbs:
+        raise InputError(f"the verb must be one of {', '.join(verbs)}, but got {verb!r}{_guess(verb, verbs)}")
     return _run(verb, rest)
+
+
+def _all_verbs() -> dict[str, tuple[str, str]]:
+    """All verbs: toothwise's own, and those that packages add by the entry point group ``toothwise.verbs``."""
+    from importlib.metadata import entry_points
+
+    verbs = dict(VERBS)
+    for point in entry_points(group="toothwise.verbs"):
+        verbs |= point.load()
+    return verbs
 
 
 def _of_group(first: str, words: list[str], group: dict[str, str]) -> int:
@@ -134,7 +138,7 @@ def _of_group(first: str, words: list[str], group: dict[str, str]) -> int:
         sys.stderr.write(text)
         return EXIT_BAD_INPUT
     given = f"{first} {words[0]}"
-    raise InputError(f"the verb must be one of {', '.join(group)}, but got {given!r}{_guess(given)}")
+    raise InputError(f"the verb must be one of {', '.join(group)}, but got {given!r}{_guess(given, group)}")
 
 
 def read_options(verb: str, words: list[str]) -> tuple[Any, Any, Shared] | None:
@@ -145,7 +149,7 @@ def read_options(verb: str, words: list[str]) -> tuple[Any, Any, Shared] | None:
     """
     from toothwise.cli.parser import parse
 
-    command = import_module(VERBS[verb][0])
+    command = import_module((VERBS if verb in VERBS else _all_verbs())[verb][0])
     if hasattr(command, "add_arguments"):
         from toothwise.cli.old_parser import parse_old
 
@@ -190,10 +194,10 @@ def _one_line_warnings(debug: bool) -> Iterator[None]:
         yield
 
 
-def _guess(verb: str) -> str:
+def _guess(verb: str, verbs: Iterable[str]) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(verb, VERBS, n=1)
+    near = get_close_matches(verb, list(verbs), n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
@@ -202,7 +206,7 @@ def _lines(verbs: dict[str, str]) -> str:
 
 
 def _help() -> str:
-    verbs = _lines({verb: line for verb, (_, line) in VERBS.items()})
+    verbs = _lines({verb: line for verb, (_, line) in _all_verbs().items()})
     return f"""usage: toothwise VERB [options]
 
 Tells which gear tooth is going bad, how badly, and since when.

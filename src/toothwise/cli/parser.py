@@ -81,7 +81,7 @@ class _Option:
         name: Of the field.
         flag: What is typed ("--false-alarm-rate"), or None for a word without a flag (MAPS).
         kind: Type of one value.
-        nargs: None for one value, "+" for one or more, 0 for a switch, or how many.
+        nargs: None for one value, "+" for one or more, "*" for any number of words, 0 for a switch, or how many.
         shown: What stands for the value in the help.
         help: What it means.
         default: Its value where nothing is given, or ``MISSING``.
@@ -131,6 +131,8 @@ def parse(verb: str, about: str, options: type[Chosen], words: Sequence[str]) ->
     values: dict[str, Any] = {}
     for option in known:
         value = found[option.name]
+        if option.nargs == "*" and value is None:  # jsonargparse gives words no default
+            value = option.default
         value = value.as_dict() if isinstance(value, Namespace) else value
         values[option.name] = tuple(value) if isinstance(option.nargs, int) and isinstance(value, list) else value
     shared = Shared(**{field.name: values.pop(field.name) for field in dataclasses.fields(Shared)})
@@ -144,14 +146,14 @@ def _option(cls: type, field: dataclasses.Field[Any]) -> _Option:
     plain = kinds[0] if optional else hint
     origin, inside = typing.get_origin(plain), typing.get_args(plain)
     nargs: int | str | None = None
+    default = field.default if field.default_factory is MISSING else field.default_factory()
     if origin is list:
-        nargs, hint = "+", inside[0]
+        nargs, hint = "+" if field.kw_only or default is MISSING else "*", inside[0]
     elif origin is tuple:
         nargs, hint = len(inside), inside[0]
     elif hint is bool:
         nargs = 0
     shown, text = _described(cls).get(field.name, (None, ""))
-    default = field.default if field.default_factory is MISSING else field.default_factory()
     if default not in (MISSING, None, False, [], {}):
         text += f" (default: {' '.join(map(str, default)) if isinstance(default, list | tuple) else default})"
     if default is MISSING and field.kw_only:

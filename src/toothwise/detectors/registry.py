@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import entry_points
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def describe() -> dict[str, str]:
 
 def _class(name: str) -> type[Detector]:
     if name not in _REGISTRY:
-        raise InputError(f"detector must be one of {', '.join(names())}, but got {name!r}")
+        return _added(name)
     module, _, attribute = _REGISTRY[name][0].partition(":")
     try:
         return getattr(import_module(module), attribute)
@@ -107,6 +108,14 @@ def _class(name: str) -> type[Detector]:
         if error.name and error.name.partition(".")[0] == "toothwise":
             raise
         raise missing(error.name or "torch", f"detector {name!r}") from None
+
+
+def _added(name: str) -> type[Detector]:
+    """A detector that another installed package adds, by its entry point in the group ``toothwise.detectors``."""
+    for point in entry_points(group="toothwise.detectors", name=name):
+        found: type[Detector] = point.load()
+        return found
+    raise InputError(f"detector must be one of {', '.join(names())}, but got {name!r}")
 
 
 def takes(name: str, option: str) -> bool:
@@ -127,7 +136,7 @@ def create(name: str, **options: Any) -> Detector:
 
         del options["pooling"]
         return LinePooled(detector=name, pooling=pooling, options=options)
-    merged = {**_REGISTRY[name][2], **options}
+    merged = {**(_REGISTRY[name][2] if name in _REGISTRY else {}), **options}
     try:
         return cls(**merged)
     except TypeError as error:

@@ -11,44 +11,34 @@ examples:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
-
 from toothwise.cli.parser import Result
-from toothwise.cli.terminal import Progress, table
+from toothwise.cli.terminal import Progress
 from toothwise.errors import InputError
 from toothwise.files import atomic_file, check_writable, write_json
+from toothwise_lab.cli.tables import attention_table
 
 
 @dataclass(frozen=True)
 class Options:
-    """Of what.
+    """What to look at.
 
     Attributes:
-        run: folder of a saved detector.
-        files: maps.
-        output: folder of the pictures.
-        maps: how many of them.
-        cell: row and column of the map whose token is looked at; None = the most anomalous one and an ordinary one.
+        model (MODEL): Folder of a fitted model whose network has directional layers.
+        files (MAPS): Files or folders of maps.
+        output (DIR): Folder of the pictures.
+        maps: Number of maps to look at, the first of those given.
+        cell (ROW COLUMN): Cell of the map whose token is looked at, in place of the most anomalous and an ordinary one.
     """
 
-    run: str
+    model: str
     files: list[str]
+    _: KW_ONLY
     output: Path
     maps: int = 4
-    cell: list[int] | None = None
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """RUN, MAPS and the options above."""
-    add = parser.add_argument
-    add("run", type=str, metavar="RUN", help="folder of a saved detector with directional layers")
-    add("files", nargs="+", type=str, metavar="MAPS", help="files or folders of maps")
-    add("--output", type=Path, required=True, metavar="DIR", help="folder of the pictures")
-    add("--maps", type=int, default=4, metavar="N", help="look at the first N maps")
-    add("--cell", nargs=2, type=int, metavar=("ROW", "COLUMN"), help="of the map, whose token is looked at")
+    cell: tuple[int, int] | None = None
 
 
 def run(options: Options, progress: Progress) -> Result:
@@ -59,14 +49,13 @@ def run(options: Options, progress: Progress) -> Result:
     from toothwise import detectors
     from toothwise.cli.maps import read_maps
     from toothwise.detectors.dinomaly.attention_view import view_attention
-    from toothwise_lab.attention_picture import draw_layers, draw_map
+    from toothwise_lab.pictures import draw_layers, draw_map
     from toothwise_lab.studies.attention_cost import attention_cost
 
-    progress(f"loading {options.run}")
-    detector = detectors.load(options.run)
+    progress(f"loading {options.model}")
+    detector = detectors.load(options.model)
     values = read_maps(options.files, progress, shape=detector.shape).values[: options.maps]
-    cell = None if not options.cell else (options.cell[0], options.cell[1])
-    view = view_attention(detector, values, cell=cell)
+    view = view_attention(detector, values, cell=options.cell)
     data = {"detector": detector.name, **view.data, "cost": attention_cost(detector, view.grid)}
     pictures = {"layers.png": draw_layers(view)}
     for k in range(len(values)):
@@ -78,19 +67,6 @@ def run(options: Options, progress: Progress) -> Result:
     write_json(options.output / "attention.json", data)
 
     def text() -> str:
-        rows = []
-        for layer in view.layers:
-            alpha = ", ".join(f"{a:.3f}" for a in layer.alpha)
-            entropies = (f"{layer.entropy[axis]:.4f}" if axis in layer.entropy else "-" for axis in ("y", "x"))
-            rows.append((str(layer.layer), alpha, *entropies))
-        columns = ("layer", "alpha", "entropy along y", "entropy along x")
-        out = table(columns, rows, right=columns)
-        costs = [
-            (name, f"{one['ms']:.2f}", f"{one['peak_bytes'] / 1024:.0f}", str(one["weights"]))
-            for name, one in data["cost"].items()
-        ]
-        numbers = ("ms/map", "peak KiB", "weights a head holds")
-        out += table(("attention", *numbers), costs, right=numbers)
-        return out + f"{len(pictures)} pictures in {options.output}\n"
+        return attention_table(view, data["cost"]) + f"{len(pictures)} pictures in {options.output}\n"
 
     return Result(data, text)

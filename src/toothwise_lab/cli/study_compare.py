@@ -10,18 +10,13 @@ examples:
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from jsonargparse import ArgumentParser
 
 from toothwise.cli.parser import Result
-from toothwise.cli.terminal import Progress, table
+from toothwise.cli.terminal import Progress
 from toothwise.errors import InputError
-
-if TYPE_CHECKING:
-    from toothwise_lab.studies.statistics import Comparison
+from toothwise_lab.cli.tables import comparison_table
 
 
 @dataclass(frozen=True)
@@ -29,22 +24,15 @@ class Options:
     """What to compare.
 
     Attributes:
-        folder: of a study's results.
-        arms: two of them; empty = the study's own comparisons.
-        metrics: only these; one that is none of the study's joins the family.
+        folder (DIR): Folder of a study's results.
+        arms (ARM): Two arms, in place of the pairs that the study lists.
+        metrics (NAME): Show only these; one that the study does not list joins the family of tests.
     """
 
     folder: Path
     arms: list[str] = field(default_factory=list)
+    _: KW_ONLY
     metrics: list[str] = field(default_factory=list)
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The options above."""
-    add = parser.add_argument
-    add("folder", type=Path, metavar="DIR", help="folder of a study's results")
-    add("arms", nargs="*", type=str, metavar="ARM", help="two arms (default: the study's pairs)")
-    add("--metrics", nargs="+", type=str, default=[], metavar="NAME", help="only these")
 
 
 def run(options: Options, progress: Progress) -> Result:
@@ -72,7 +60,7 @@ def run(options: Options, progress: Progress) -> Result:
     def text() -> str:
         if not found:
             return "nothing to compare: no two arms with a common seed are done, or the study lists no pairs\n"
-        out = _text(found)
+        out = comparison_table(found)
         if primary is not None:
             out += f"primary, tested alone: {primary.hypothesis}\n"
         families = {one.family for one in found if one.role == "exploratory"}
@@ -81,28 +69,3 @@ def run(options: Options, progress: Progress) -> Result:
         return out + (f"{missing} trials are missing\n" if missing else "")
 
     return Result(data, text)
-
-
-def _text(found: list[Comparison]) -> str:
-    columns = ("", "group", "metric", "a", "b", "seeds", "a - b (95 %)", "p", "corrected", "effect", "may be said")
-    rows = [
-        (
-            one.role,
-            " ".join(word for word in (one.part, one.group) if word),
-            one.metric,
-            f"{one.a} {one.mean_a:.4g}",
-            f"{one.b} {one.mean_b:.4g}",
-            str(one.seeds),
-            f"{one.difference:+.4g}" + ("" if one.low != one.low else f" ({one.low:+.4g} to {one.high:+.4g})"),
-            _p(one.p_value),
-            _p(one.p_holm),
-            "-" if one.effect != one.effect else f"{one.effect:+.2f}",
-            one.verdict,
-        )
-        for one in found
-    ]
-    return table(columns, rows, right=("seeds", "a - b (95 %)", "p", "corrected", "effect"))
-
-
-def _p(value: float) -> str:
-    return "-" if value != value else "<0.001" if value < 0.001 else f"{value:.3f}"

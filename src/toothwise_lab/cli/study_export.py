@@ -6,10 +6,8 @@ examples:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-
-from jsonargparse import ArgumentParser
 
 from toothwise.cli.parser import Result
 from toothwise.cli.terminal import Progress
@@ -20,18 +18,13 @@ class Options:
     """What to write where.
 
     Attributes:
-        folder: of a study's results.
-        output: .csv, .parquet or .json.
+        folder (DIR): Folder of a study's results.
+        output (FILE): File to write: .csv, .parquet or .json.
     """
 
     folder: Path
+    _: KW_ONLY
     output: Path
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The options above."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a study's results")
-    parser.add_argument("--output", type=Path, required=True, metavar="FILE", help=".csv, .parquet or .json")
 
 
 def run(options: Options, progress: Progress) -> Result:

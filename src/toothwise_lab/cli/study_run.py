@@ -2,7 +2,7 @@
 
 Finished trials are never run again, so a study that was killed goes on where it stopped. What a result rests on is
 its configuration, the code of toothwise and the data; a change of any of them runs it anew. Exit code 3 where trials
-failed: 'toothwise study status' tells why.
+failed: 'toothwise study status' shows why.
 
 examples:
   toothwise study run configs/studies/direction.yaml
@@ -12,16 +12,13 @@ examples:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import sys
+from dataclasses import KW_ONLY, asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from jsonargparse import ArgumentParser
 
 from toothwise.cli.parser import Result
 from toothwise.cli.terminal import EXIT_PARTLY, Progress
 from toothwise.errors import InputError
-from toothwise_lab.cli.study_progress import Board, duration
 
 
 @dataclass(frozen=True)
@@ -29,19 +26,21 @@ class Options:
     """What to run and how.
 
     Attributes:
-        study: its YAML.
-        output: folder of results; None = runs/studies/NAME.
-        smoke: the tiny version.
-        workers: trials at once; None = as many as fit.
-        address: of a Ray cluster; None = this machine.
-        cpus, gpus: of a trial, in place of the study's.
-        accept_other_revisions: results of other code count too.
-        retry_failed: run failed trials again.
-        tracking: MLflow's tracking URI; None = sqlite in the output folder; "none" = without.
-        list: only tell what would be run.
+        study (STUDY): YAML file of the study.
+        output (DIR): Folder of the results, runs/studies/NAME unless it is given.
+        smoke: Run the tiny version that the file's smoke section describes.
+        workers: Largest number of trials at once; as many as fit unless it is given.
+        address (ADDRESS): Address of a Ray cluster to run on, in place of this machine.
+        cpus (N): CPUs reserved per trial, in place of the study's.
+        gpus (N): GPUs reserved per trial, in place of the study's.
+        accept_other_revisions: Count results of other code of toothwise too.
+        retry_failed: Rerun trials that failed.
+        tracking (URI): MLflow tracking URI, or 'none'; mlflow.db in the output folder unless it is given.
+        list: List the trials and run nothing.
     """
 
     study: Path
+    _: KW_ONLY
     output: Path | None = None
     smoke: bool = False
     workers: int | None = None
@@ -54,28 +53,10 @@ class Options:
     list: bool = False
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The options above."""
-    add = parser.add_argument
-    add("study", type=Path, metavar="STUDY", help="YAML file of the study")
-    add("--output", type=Path | None, metavar="DIR", help="folder of the results (default: runs/studies/NAME)")
-    add("--smoke", action="store_true", help="the tiny version, from the file's smoke section")
-    add("--workers", type=int | None, metavar="N", help="trials at once (default: as many as fit)")
-    add("--address", type=str | None, metavar="ADDRESS", help="of a Ray cluster (default: this machine alone)")
-    add("--cpus", type=float | None, metavar="N", help="of a trial, in place of the study's")
-    add("--gpus", type=float | None, metavar="N", help="of a trial, in place of the study's")
-    add("--accept-other-revisions", action="store_true", help="results of other code of toothwise count too")
-    add("--retry-failed", action="store_true", help="run trials that failed again")
-    add("--tracking", type=str | None, metavar="URI", help="of MLflow, or 'none' (default: mlflow.db in DIR)")
-    add("--list", action="store_true", help="tell what would be run, and run nothing")
-
-
 def run(options: Options, progress: Progress) -> Result:
-    """Run what is missing, tell how it went."""
-    del progress  # a board takes the place of the one line
-    from toothwise_lab.cli.study_pictures import draw_trial
+    """Run what is missing, say how it went."""
     from toothwise_lab.studies.config import Study, read_study
-    from toothwise_lab.studies.run import RunOptions, run_study
+    from toothwise_lab.studies.run import RunOptions, duration, run_study
 
     study: Study = read_study(options.study, smoke=options.smoke)
     for name in ("cpus", "gpus"):
@@ -91,27 +72,19 @@ def run(options: Options, progress: Progress) -> Result:
     how = RunOptions(
         options.address, options.workers, options.accept_other_revisions, options.retry_failed, options.tracking
     )
-    with Board(study.parts[0].metrics[0]) as board:
-        report = run_study(study, folder, how, board, draw_trial)
-    data: dict[str, Any] = {
-        "output": str(folder),
-        "trials": report.trials,
-        "ran": report.ran,
-        "done": report.done,
-        "failed": report.failed,
-        "failures": report.failures,
-        "workers": report.places,
-        "wall_seconds": report.wall_seconds,
-        "trial_seconds": report.trial_seconds,
-    }
+    report = run_study(study, folder, how, progress if sys.stderr.isatty() else _line)
 
     def text() -> str:
-        lines = [f"{name} failed: {why}" for name, why in report.failures.items()]
-        took = f" in {duration(report.wall_seconds)} on {report.places} at once" if report.ran else ""
-        lines.append(
-            f"{report.done} of {report.trials} trials done, {report.failed} failed; {report.ran} run now{took}"
-        )
-        lines.append(f"toothwise study table {folder}")
-        return "".join(f"{line}\n" for line in lines)
+        failed = "".join(f"{name} failed: {why}\n" for name, why in report.failures.items())
+        took = f" in {duration(report.wall_seconds)} on {report.workers} at once" if report.ran else ""
+        counts = f"{report.done} of {report.trials} trials done, {report.failed} failed; {report.ran} run now{took}\n"
+        return f"{failed}{counts}toothwise study table {folder}\n"
 
-    return Result(data, text, EXIT_PARTLY if report.failed else 0)
+    return Result({"output": str(folder), **asdict(report)}, text, EXIT_PARTLY if report.failed else 0)
+
+
+def _line(text: str, share: float | None = None) -> None:
+    """Logs get a line per trial: a study runs for hours."""
+    del share
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

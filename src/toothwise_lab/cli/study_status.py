@@ -1,4 +1,4 @@
-"""Tell which trials of a study are done, failed (and why), and missing.
+"""Show which trials of a study are done, failed (and why), and missing.
 
 examples:
   toothwise study status runs/studies/direction
@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser
-
 from toothwise.cli.parser import Result
 from toothwise.cli.terminal import Progress, table
 
@@ -21,15 +19,10 @@ class Options:
     """Of which study.
 
     Attributes:
-        folder: of a study's results.
+        folder (DIR): Folder of a study's results.
     """
 
     folder: Path
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The folder."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a study's results")
 
 
 def run(options: Options, progress: Progress) -> Result:
@@ -67,9 +60,9 @@ def run(options: Options, progress: Progress) -> Result:
             out += f"{words}, seed {one['seed']} failed: {one['reason']}\n"
         out += f"{total['done']} done, {total['failed']} failed, {total['missing']} missing; code {opened.revision}\n"
         if others:
-            out += f"some results are of other code: {', '.join(others)}\n"
+            out += f"some results come from other code: {', '.join(others)}\n"
         if not data["code_is_the_same"]:
-            out += "the code of toothwise has changed since: another run would run all trials again\n"
+            out += "the code of toothwise has changed since: the next run would rerun all trials\n"
         return out
 
     return Result(data, text)

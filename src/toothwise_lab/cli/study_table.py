@@ -11,17 +11,12 @@ examples:
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from jsonargparse import ArgumentParser
 
 from toothwise.cli.parser import Result
-from toothwise.cli.terminal import Progress, table
-
-if TYPE_CHECKING:
-    from toothwise_lab.studies.statistics import TableRow
+from toothwise.cli.terminal import Progress
+from toothwise_lab.cli.tables import mean_table
 
 
 @dataclass(frozen=True)
@@ -29,21 +24,15 @@ class Options:
     """Of which study.
 
     Attributes:
-        folder: of a study's results.
-        metrics: in place of the study's own.
-        resamples: of the bootstrap.
+        folder (DIR): Folder of a study's results.
+        metrics (NAME): Metrics to show in place of the study's own.
+        resamples: Resamples of the bootstrap behind the intervals.
     """
 
     folder: Path
+    _: KW_ONLY
     metrics: list[str] = field(default_factory=list)
     resamples: int = 1000
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """The options above."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of a study's results")
-    parser.add_argument("--metrics", nargs="+", type=str, default=[], metavar="NAME", help="instead of the study's own")
-    parser.add_argument("--resamples", type=int, default=1000, metavar="N", help="of the bootstrap")
 
 
 def run(options: Options, progress: Progress) -> Result:
@@ -71,38 +60,10 @@ def run(options: Options, progress: Progress) -> Result:
     }
 
     def text() -> str:
-        out = f"{opened.study.title}{' (smoke)' if opened.study.smoke else ''}\n{_text(rows)}"
+        out = f"{opened.study.title}{' (smoke)' if opened.study.smoke else ''}\n{mean_table(rows)}"
         if primary is not None:
             out += f"* primary, written down before the runs: {primary.hypothesis}\n"
         out += "exploratory: all else\n" if primary is not None else "all exploratory\n"
         return out + (f"{missing} trials are missing\n" if missing else "")
 
     return Result(data, text)
-
-
-def _text(rows: list[TableRow]) -> str:
-    metrics = list(dict.fromkeys(row.metric for row in rows))
-    lines: dict[tuple[str, str, str], dict[str, TableRow]] = {}
-    for row in rows:
-        lines.setdefault((row.part, row.group, row.arm), {})[row.metric] = row
-    shown = []
-    for (part, group, arm), found in lines.items():
-        any_row = next(iter(found.values()))
-        seeds = max(row.seeds for row in found.values())
-        count = f"{seeds} ({any_row.failed} failed)" if any_row.failed else str(seeds)
-        cells = [_cell(found[metric]) if metric in found else "-" for metric in metrics]
-        shown.append((part or "-", group, arm, count, *cells))
-    parts = any(row[0] != "-" for row in shown)
-    columns = ("part", "group", "arm", "seeds", *metrics)
-    if not parts:
-        columns, shown = columns[1:], [row[1:] for row in shown]
-    return table(columns, shown, right=("seeds", *metrics))
-
-
-def _cell(row: TableRow) -> str:
-    if row.seeds == 0:
-        return "-"
-    mark = "*" if row.role == "primary" else ""
-    spread = "" if row.sd != row.sd else f" +-{row.sd:.3g}"
-    interval = "" if row.low != row.low else f" ({row.low:.4g}-{row.high:.4g})"
-    return f"{row.mean:.4g}{spread}{interval}{mark}"

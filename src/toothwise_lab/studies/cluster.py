@@ -10,7 +10,7 @@ from typing import Any
 from toothwise.ray_cluster import Need, import_ray, ray_cluster
 from toothwise_lab.studies.config import Resources
 from toothwise_lab.studies.trial import Trial
-from toothwise_lab.studies.worker import Draw, Outcome, run_trial
+from toothwise_lab.studies.worker import Outcome, run_trial
 
 __all__ = ["cluster", "run_on_cluster"]
 
@@ -32,9 +32,6 @@ def run_on_cluster(
     places: int,
     *,
     finished: Callable[[int, Outcome], None],
-    started: Callable[[int], None],
-    idle: Callable[[], None],
-    draw: Draw | None = None,
 ) -> None:
     """Run trials, a few more in the queue than there are places; a trial whose process dies comes back as failed.
 
@@ -43,9 +40,6 @@ def run_on_cluster(
         resources: of each.
         places: how many can run at once.
         finished: told a trial's number and what came back, in the order in which they end.
-        started: told the number of a trial that was handed over.
-        idle: called again and again while nothing ends.
-        draw: makes the pictures of a trial, in its process.
     """
     ray = import_ray("studies run", "studies")
     options: dict[str, Any] = {"num_cpus": resources.cpus, "num_gpus": resources.gpus, "max_retries": 0}
@@ -57,11 +51,8 @@ def run_on_cluster(
     while waiting or running:
         while waiting and len(running) < places + 1:  # one in the queue, so that no place waits for this process
             number = waiting.pop()
-            running[remote.remote(trials[number], resources, draw)] = number
-            started(number)
+            running[remote.remote(trials[number], resources)] = number
         ended, _ = ray.wait(list(running), num_returns=1, timeout=0.5)
-        if not ended:
-            idle()
         for reference in ended:
             finished(running.pop(reference), _outcome(ray, reference))
 

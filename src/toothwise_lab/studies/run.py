@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from toothwise.results import revision as git_revision
 from toothwise_lab.studies.check import check_detectors
@@ -20,30 +20,14 @@ from toothwise_lab.studies.revision import code_revision, data_version
 from toothwise_lab.studies.store import Entry, StudyFolder
 from toothwise_lab.studies.tracking import BackgroundTracker, Tracker, open_tracker
 from toothwise_lab.studies.trial import Trial
-from toothwise_lab.studies.worker import Draw, Outcome
+from toothwise_lab.studies.worker import Outcome
 
-__all__ = ["Report", "RunOptions", "Watcher", "run_study"]
+if TYPE_CHECKING:
+    from toothwise.cli.terminal import Progress
+
+__all__ = ["Report", "RunOptions", "duration", "run_study"]
 
 _REFRESH = 2.0  # seconds between two writings of results.jsonl
-
-
-class Watcher(Protocol):
-    """Told how a study goes."""
-
-    def begin(self, total: int, done: int, failed: int, places: int) -> None:
-        """Before the first trial."""
-
-    def started(self, trial: Trial) -> None:
-        """A trial was handed over."""
-
-    def finished(self, trial: Trial, row: dict[str, Any]) -> None:
-        """A trial ended."""
-
-    def idle(self) -> None:
-        """Nothing ended for a while."""
-
-    def say(self, text: str) -> None:
-        """A line for people."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +60,7 @@ class Report:
         failures: reason of each failed trial, by its name.
         wall_seconds: of this call's trials, from the first handed over to the last written.
         trial_seconds: sum over the trials of this call.
-        places: trials that could run at once.
+        workers: trials that could run at once.
     """
 
     trials: int
@@ -86,18 +70,31 @@ class Report:
     failures: dict[str, str]
     wall_seconds: float
     trial_seconds: float
-    places: int
+    workers: int
 
 
-def run_study(study: Study, folder: Path, options: RunOptions, watcher: Watcher, draw: Draw | None = None) -> Report:
+def duration(seconds: float) -> str:
+    """Seconds in words, such as "1 min 15 s".
+
+    Examples:
+        >>> duration(75), duration(3.21), duration(7300)
+        ('1 min 15 s', '3.2 s', '2 h 1 min')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def run_study(study: Study, folder: Path, options: RunOptions, progress: Progress) -> Report:
     """Run what is missing.
 
     Args:
         study: as read from its YAML.
         folder: of results; going on repeats nothing.
         options: see RunOptions.
-        watcher: told how it goes.
-        draw: makes the pictures of a trial, in its process; None = without.
+        progress: Called with a line for every trial that ends, and the share of all trials that have ended.
 
     Raises:
         InputError: a study that cannot be run, or whose primary hypothesis was changed after runs.
@@ -110,7 +107,7 @@ def run_study(study: Study, folder: Path, options: RunOptions, watcher: Watcher,
     with store.locked():
         entries = _entries(trials, store, options)
         save_study(folder, study, entries, code_revision())
-        tracker = _tracker(store, study, options, watcher)
+        tracker = _tracker(store, study, options, progress)
         try:
             if options.retry_failed:
                 _forget_failed(store, entries, tracker)
@@ -119,7 +116,7 @@ def run_study(study: Study, folder: Path, options: RunOptions, watcher: Watcher,
             todo = _missing(trials, entries, store)
             timed = (0.0, 0.0, 0)
             if todo:
-                timed = _run_missing(study, store, entries, todo, options, watcher, tracker, draw)
+                timed = _run_missing(study, store, entries, todo, options, progress, tracker)
         finally:
             store.write_results(entries)
             tracker.close()
@@ -171,13 +168,13 @@ def _key(*words: str) -> str:
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
 
 
-def _tracker(store: StudyFolder, study: Study, options: RunOptions, watcher: Watcher) -> BackgroundTracker:
+def _tracker(store: StudyFolder, study: Study, options: RunOptions, progress: Progress) -> BackgroundTracker:
     name = f"{study.name}-smoke" if study.smoke else study.name
 
     def make() -> Tracker | str:
         return "" if options.tracking == "none" else open_tracker(store, name, options.tracking)
 
-    return BackgroundTracker(make, lambda text: watcher.say(text) if text else None)
+    return BackgroundTracker(make, lambda text: progress(text) if text else None)
 
 
 def _run_missing(
@@ -186,20 +183,22 @@ def _run_missing(
     entries: list[Entry],
     todo: list[tuple[Trial, Entry]],
     options: RunOptions,
-    watcher: Watcher,
+    progress: Progress,
     tracker: BackgroundTracker,
-    draw: Draw | None,
 ) -> tuple[float, float, int]:
     """Returns wall seconds, the sum of the trials' seconds, and the places."""
     git, written = git_revision(Path(__file__).parent), time.monotonic()
-    spent = 0.0
+    spent, metric = 0.0, study.parts[0].metrics[0]
     with cluster(options.address, study.resources, options.workers, note=store.folder / ".ray") as places:
         statuses = [row["status"] for row in (store.row(e.key) for e in entries) if row is not None]
-        watcher.begin(len(entries), statuses.count("done"), statuses.count("failed"), places)
+        total, done, failed = len(entries), statuses.count("done"), statuses.count("failed")
+        left = total - done - failed
+        ended = done + failed
+        progress(f"{total} trials: {done} done, {failed} failed before, {left} to run, {places} at once", ended / total)
         begin = time.perf_counter()
 
         def finished(number: int, outcome: Outcome) -> None:
-            nonlocal written, spent
+            nonlocal written, spent, ended
             trial, entry = todo[number]
             row = _row(trial, entry, outcome, git)
             store.write(entry.key, row, outcome.scores, outcome.curves, outcome.examples, outcome.pictures)
@@ -208,18 +207,25 @@ def _run_missing(
             if time.monotonic() - written > _REFRESH:
                 store.write_results(entries)
                 written = time.monotonic()
-            watcher.finished(trial, row)
+            ended += 1
+            progress(f"[{ended}/{total}] {_ended(trial, row, metric)}", ended / total)
 
         run_on_cluster(
             [trial for trial, _ in todo],
             study.resources,
             places,
             finished=finished,
-            started=lambda number: watcher.started(todo[number][0]),
-            idle=watcher.idle,
-            draw=draw,
         )
         return time.perf_counter() - begin, spent, places
+
+
+def _ended(trial: Trial, row: dict[str, Any], metric: str) -> str:
+    """How a trial ended, on one line."""
+    value = row["metrics"].get(metric)
+    result = f"{metric} {value:.4g}" if isinstance(value, int | float) else "done"
+    if row["status"] != "done":
+        result = f"FAILED: {row['reason']}"
+    return f"{trial.name}: {result}" + ("" if row["seconds"] is None else f" ({duration(row['seconds'])})")
 
 
 def _row(trial: Trial, entry: Entry, outcome: Outcome, git: str) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from toothwise.errors import InputError, OutputError
+from toothwise.errors import OutputError
 from toothwise.files import atomic_file, atomic_folder, check_writable, write_json
+from toothwise.reading import read_arrays, read_json
 
 __all__ = ["Entry", "StudyFolder"]
 
@@ -91,14 +92,9 @@ class StudyFolder:
         """
         if key not in self._rows:
             path = self.trials / key / "row.json"
-            try:
-                self._rows[key] = json.loads(path.read_text(encoding="utf-8"))
-            except FileNotFoundError:
+            if not path.exists():
                 return None
-            except (OSError, ValueError) as error:
-                raise InputError(
-                    f"{path}: not the row of a trial ({error}); remove its folder to run it again"
-                ) from None
+            self._rows[key] = read_json(path)
         return self._rows[key]
 
     def all_rows(self) -> list[dict[str, Any]]:
@@ -135,13 +131,7 @@ class StudyFolder:
     def scores(self, key: str) -> dict[str, np.ndarray]:
         """Scores of each map of a trial; empty where it has none."""
         path = self.trials / key / "scores.npz"
-        if not path.is_file():
-            return {}
-        try:
-            with np.load(path, allow_pickle=False) as data:
-                return {name: data[name] for name in data.files}
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not readable ({error}); remove its folder to run the trial again") from None
+        return read_arrays(path, "the scores of a trial") if path.is_file() else {}
 
     def pictures(self, key: str) -> list[Path]:
         """PNG files of a trial; empty where none were drawn."""
@@ -150,7 +140,7 @@ class StudyFolder:
     def curves(self, key: str) -> dict[str, list[tuple[int, float]]]:
         """Curves of a trial's training by name; empty where it has none."""
         path = self.trials / key / "curves.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return read_json(path) if path.is_file() else {}
 
     def forget(self, key: str) -> None:
         """Remove a trial, so that it is run again."""

@@ -7,14 +7,15 @@ import os
 import platform
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from toothwise.detectors.curves import recorded_curves
 from toothwise.detectors.encoder_cache import EncoderCache, shared_encodings
+from toothwise.files import finite
 from toothwise.results import machine, versions
 from toothwise_lab.studies import measures
 from toothwise_lab.studies.attention import attention_data, attention_metrics, look
@@ -24,13 +25,7 @@ from toothwise_lab.studies.fitted import reused_fits
 from toothwise_lab.studies.revision import code_revision
 from toothwise_lab.studies.trial import Trial, measure
 
-if TYPE_CHECKING:
-    from toothwise.detectors.dinomaly.attention_view import AttentionView
-
-__all__ = ["Draw", "Outcome", "run_trial"]
-
-# of a trial's examples and of what its layers attend to (None without directional layers): PNG by file name
-Draw = Callable[[Mapping[str, np.ndarray], "AttentionView | None"], dict[str, bytes]]
+__all__ = ["Outcome", "run_trial"]
 
 _cache: list[EncoderCache] = []  # of this process, where trials share encodings
 
@@ -52,13 +47,12 @@ class Outcome:
     pictures: dict[str, bytes] = field(default_factory=dict)
 
 
-def run_trial(trial: Trial, resources: Resources, draw: Draw | None = None) -> Outcome:
+def run_trial(trial: Trial, resources: Resources) -> Outcome:
     """Run a trial; whatever it raises becomes its reason.
 
     Args:
         trial: what is run.
         resources: what it takes.
-        draw: makes the pictures, where ``resources`` ask for them; None = without.
     """
     measures.start_peak()
     measures.peak_gpu_memory(anew=True)
@@ -74,7 +68,7 @@ def run_trial(trial: Trial, resources: Resources, draw: Draw | None = None) -> O
         scores, curves = found.scores, recorded.thinned()
         if resources.pictures:
             examples = {name: np.asarray(array) for name, array in found.examples.items()}
-            pictures = _pictures(found, examples, facts, draw)
+            pictures = _pictures(found, examples, facts)
     except Exception as error:
         facts |= {"status": "failed", "reason": reason_of(error), "traceback": traceback.format_exc()}
     facts |= {
@@ -87,15 +81,17 @@ def run_trial(trial: Trial, resources: Resources, draw: Draw | None = None) -> O
     return Outcome(facts, scores, curves, examples, pictures)
 
 
-def _pictures(
-    found: Measured, examples: dict[str, np.ndarray], facts: dict[str, Any], draw: Draw | None
-) -> dict[str, bytes]:
+def _pictures(found: Measured, examples: dict[str, np.ndarray], facts: dict[str, Any]) -> dict[str, bytes]:
     """Pictures of a trial; what its layers attend to goes into the facts too, where it has directional ones."""
     view = look(found.detector, examples.get("maps"))
     if view is not None and found.detector is not None:
         facts["metrics"] |= finite(attention_metrics(view))
         facts["info"]["attention"] = finite(attention_data(found.detector, view))
-    return draw(examples, view) if draw is not None and examples else {}
+    if not examples:
+        return {}
+    from toothwise_lab.pictures import draw_trial
+
+    return draw_trial(examples, view)
 
 
 def reason_of(error: BaseException) -> str:
@@ -106,19 +102,6 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in low:
         return f"out of memory: {text or name}"
     return f"{name}: {text}" if text else name
-
-
-def finite(data: Any) -> Any:
-    """JSON types: numbers that are none become None, NumPy's become Python's, tuples lists."""
-    if isinstance(data, dict):
-        return {str(key): finite(value) for key, value in data.items()}
-    if isinstance(data, list | tuple):
-        return [finite(value) for value in data]
-    if isinstance(data, np.generic):
-        data = data.item()
-    if isinstance(data, float) and data - data != 0.0:
-        return None
-    return data
 
 
 @contextlib.contextmanager

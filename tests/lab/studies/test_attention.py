@@ -108,10 +108,8 @@ def test_peak_memory_is_what_tensors_take_at_a_time():
 
 
 def run_cell(settings, **resources):
-    from toothwise_lab.cli.study_pictures import draw_trial
-
     kind = "run" if isinstance(settings, RunTrial) else "maps"
-    found = run_trial(Trial("", "arm", "C matched", kind, settings), Resources(**resources), draw_trial)
+    found = run_trial(Trial("", "arm", "C matched", kind, settings), Resources(**resources))
     assert found.facts["status"] == "done", found.facts["reason"]
     return found
 
@@ -193,7 +191,7 @@ def test_pictures_are_written(fitted, toothwise, tmp_path):
 
 @pytest.mark.full  # it fits a detector five times
 def test_the_commands_of_the_page_lead_to_the_pictures(toothwise, tmp_path, monkeypatch):
-    page = (Path(__file__).parents[2] / "docs" / "studies.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "studies.md").read_text()
     lines = re.findall(r"^    toothwise (.*)$", page.partition("## What a detector attends to")[2], flags=re.MULTILINE)
     monkeypatch.chdir(tmp_path)
     for line in lines:

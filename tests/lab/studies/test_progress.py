@@ -1,56 +1,15 @@
-"""What a person sees while a study runs, and the pictures of a trial."""
+"""Durations, curves and pictures of a trial."""
 
 from __future__ import annotations
 
-import io
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from toothwise.detectors.curves import recorded_curves, recorder
-from toothwise_lab.cli.study_progress import Board, duration
-from toothwise_lab.trial_picture import draw_examples
-
-
-class FakeTrial(NamedTuple):
-    name: str
-
-
-DONE = {"status": "done", "reason": None, "metrics": {"auroc": 0.91234}, "seconds": 1.25}
-FAILED = {"status": "failed", "reason": "no luck", "metrics": {}, "seconds": None}
-
-
-def play(board: Board) -> None:
-    with board:
-        board.begin(4, 1, 0, 2)
-        for name, row in (("a, seed 0", DONE), ("b, seed 0", FAILED)):
-            board.started(FakeTrial(name))
-            board.finished(FakeTrial(name), row)
-        board.idle()
-        board.say("a word")
-
-
-def test_plain_lines_where_there_is_no_terminal():
-    stream = io.StringIO()
-    play(Board("auroc", stream=stream))
-    assert stream.getvalue().splitlines() == [
-        "4 trials: 1 done, 0 failed before, 3 to run, 2 at once",
-        "[2/4] a, seed 0: auroc 0.9123 (1.2 s)",
-        "[3/4] b, seed 0: FAILED: no luck",
-        "a word",
-    ]
-
-
-def test_a_live_table_on_a_terminal():
-    stream = io.StringIO()
-    board = Board("auroc", live=True, stream=stream)
-    play(board)
-    assert "FAILED: no luck" in stream.getvalue()
-    assert "a word" in stream.getvalue()
-    table = board._table()
-    assert table.row_count == 3 + 2  # done, failed, time, and the trials that ended
+from toothwise_lab.pictures import draw_examples
+from toothwise_lab.studies.run import duration
 
 
 @pytest.mark.parametrize(

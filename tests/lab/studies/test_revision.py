@@ -10,7 +10,8 @@ from toothwise_lab.studies.cell import Cell
 from toothwise_lab.studies.image_trial import ImageTrial
 from toothwise_lab.studies.revision import code_revision, data_version
 from toothwise_lab.studies.run_trial import RunTrial
-from toothwise_lab.studies.worker import finite, reason_of
+from toothwise.files import finite
+from toothwise_lab.studies.worker import reason_of
 
 
 def test_the_code_is_known_by_its_sources(tmp_path, monkeypatch):

@@ -89,6 +89,7 @@ def check_kills(toothwise, study: Path, tmp_path: Path, trials: int, kills: int,
     assert numbers(killed) == numbers(whole)
 
 
+@pytest.mark.full
 def test_a_killed_study_goes_on_and_ends_as_an_undisturbed_one(local_ray, toothwise, write_study, tmp_path):
     check_kills(toothwise, write_study(grid(4, 0.05)), tmp_path, trials=24, kills=1, seed=time.time_ns())
 
@@ -111,10 +112,13 @@ seeds: 2
 """
 
 
-def test_a_trial_that_fails_does_so_alone_with_its_reason(local_ray, toothwise, write_study, tmp_path):
+def test_a_trial_that_fails_does_so_alone_with_its_reason(toys, toothwise, write_study, tmp_path):
     study, folder = write_study(FAILING), tmp_path / "out"
-    run = toothwise("study", "run", study, "--output", folder, "--tracking", "none")
+    handlers = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    run = toothwise("study", "run", study, "--output", folder, "--tracking", "none", "--workers", "2")
     assert run.code == 3
+    # Ray leaves nothing behind
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
     assert "good, C matched, seed 1: auroc" in run.err
     reasons = {(row["arm"], row["seed"]): row["reason"] for row in lines(folder)}
     for seed in (0, 1):
@@ -128,12 +132,11 @@ def test_a_trial_that_fails_does_so_alone_with_its_reason(local_ray, toothwise, 
     assert "fails, C matched, seed 0 failed: ValueError: no luck today" in status.out
     again = toothwise("study", "run", study, "--output", folder, "--tracking", "none", "--json")
     assert (again.code, json.loads(again.out)["ran"]) == (3, 0)  # a failed trial is not run again by itself
-    retried = toothwise("study", "run", study, "--output", folder, "--tracking", "none", "--retry-failed", "--json")
-    assert json.loads(retried.out)["ran"] == json.loads(again.out)["failed"]
     table = json.loads(toothwise("study", "table", folder, "--json").out)["rows"]
     assert {(row["arm"], row["seeds"], row["failed"]) for row in table} >= {("good", 2, 0), ("dies", 0, 2)}
 
 
+@pytest.mark.full
 def test_other_code_is_another_result_unless_it_is_accepted(local_ray, toothwise, write_study, tmp_path, monkeypatch):
     study, folder = write_study(grid(1)), tmp_path / "out"
     words = ["study", "run", study, "--output", folder, "--tracking", "none", "--json"]
@@ -147,6 +150,15 @@ def test_other_code_is_another_result_unless_it_is_accepted(local_ray, toothwise
     assert "other code of toothwise" in next(iter(json.loads(refused.out)["failures"].values()))
 
 
+@pytest.mark.full
+def test_failed_trials_are_run_again_where_that_is_asked_for(local_ray, toothwise, write_study, tmp_path):
+    study = write_study(FAILING.replace("seeds: 2", "seeds: 1"))
+    words = ["study", "run", study, "--output", tmp_path / "out", "--tracking", "none", "--json"]
+    first, retried = (json.loads(toothwise(*words, *more).out) for more in ((), ("--retry-failed",)))
+    assert retried["ran"] == first["failed"]
+
+
+@pytest.mark.full
 def test_a_renamed_arm_keeps_its_results_and_a_changed_one_does_not(local_ray, toothwise, write_study, tmp_path):
     folder = tmp_path / "out"
     words = ["--output", folder, "--tracking", "none", "--json"]
@@ -158,6 +170,7 @@ def test_a_renamed_arm_keeps_its_results_and_a_changed_one_does_not(local_ray, t
     assert {row["arm"] for row in lines(folder)} == {"plain", "square", "cube"}
 
 
+@pytest.mark.full
 def test_the_primary_hypothesis_is_fixed_once_trials_have_run(local_ray, toothwise, write_study, tmp_path):
     primary = "primary: {hypothesis: GUESS, better: square, than: plain, metric: auroc, group: C matched}\n"
     folder = tmp_path / "out"
@@ -190,6 +203,7 @@ def test_a_folder_is_used_by_one_run_at_a_time(write_study, tmp_path, toothwise)
     assert "another process is running this study" in run.err
 
 
+@pytest.mark.full
 def test_what_a_trial_takes_must_be_there(local_ray, toothwise, write_study, tmp_path):
     run = toothwise(
         "study", "run", write_study(grid(1)), "--output", tmp_path / "out", "--gpus", "8", "--tracking", "none"

@@ -13,7 +13,7 @@ from toothwise import detectors
 from toothwise_lab.studies.check import check_detectors
 from toothwise_lab.studies.config import read_study
 
-FOLDER = Path(__file__).parents[2] / "configs" / "studies"
+FOLDER = Path(__file__).parents[3] / "configs" / "studies"
 STUDIES = {  # trials of the whole study
     "direction.yaml": 6 * 5,
     "alpha.yaml": 10 * 3,
@@ -26,6 +26,7 @@ STUDIES = {  # trials of the whole study
     "transfer.yaml": (4 * 5 * 3 + 4 * 3 + 4 * 3 + 2 * 3 + 3 * 2) * 3,
     "generalisation.yaml": (4 * 6 + 4) * 3,
     "baselines.yaml": 27 * 2 * 3,
+    "benchmark.yaml": (15 * 5 + 2) * 8 + 5 * 2,
 }
 
 
@@ -60,6 +61,7 @@ def test_the_baselines_are_everything_in_the_registry():
     assert {arm.settings["detector"] for arm in part.arms} == {*detectors.names(), "limit", "glr"}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_tiny_version_runs(name, local_ray, image_sets, monkeypatch, toothwise, tmp_path):
     pytest.importorskip("anomalib")

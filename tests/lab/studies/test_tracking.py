@@ -50,6 +50,7 @@ def opened(folder: StudyFolder) -> Tracker:
     return found
 
 
+@pytest.mark.full
 def test_a_trial_is_one_run_with_all_that_is_known_of_it(folder):
     pictures = {"examples.png": b"a picture", "attention_map_0.png": b"another"}
     folder.write("k0", ROW, {}, CURVES, {"maps": np.zeros((1, 2, 3))}, pictures)
@@ -70,6 +71,7 @@ def test_a_trial_is_one_run_with_all_that_is_known_of_it(folder):
     assert sorted(artifacts) == ["attention_map_0.png", "examples.png"]
 
 
+@pytest.mark.full
 def test_opened_again_it_knows_what_it_has_and_mends_what_was_cut_off(folder):
     tracker = opened(folder)
     assert not tracker.log(folder, entry("k0"))
@@ -85,6 +87,7 @@ def test_opened_again_it_knows_what_it_has_and_mends_what_was_cut_off(folder):
     assert next(r for r in runs(again) if r.data.tags["trial_key"] == "k1").data.tags["reason"] == "no luck"
 
 
+@pytest.mark.full
 def test_a_study_that_ran_untracked_is_tracked_later_and_once(local_ray, toothwise, write_study, tmp_path):
     study = write_study("base: {detector: mean, n_train: 16, n_test: 32}\nseeds: 3\n")
     words = ["study", "run", study, "--output", tmp_path / "out", "--json"]
@@ -97,6 +100,7 @@ def test_a_study_that_ran_untracked_is_tracked_later_and_once(local_ray, toothwi
     assert len(runs(tracker)) == 3
 
 
+@pytest.mark.full
 def test_without_mlflow_a_line_says_so_and_the_study_runs(local_ray, toothwise, write_study, tmp_path, monkeypatch):
     import builtins
 

@@ -1,15 +1,60 @@
-"""Pictures of what directional layers attend to."""
+"""Pictures of a trial: a few maps with their anomaly maps, and what directional layers attend to."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from toothwise.detectors.dinomaly.attention_view import AttentionView, LayerView
 from toothwise.reporting.figures import BLUE, ORANGE, png
 
-__all__ = ["draw_layers", "draw_map"]
+if TYPE_CHECKING:
+    from toothwise.detectors.dinomaly.attention_view import AttentionView, LayerView
+
+__all__ = ["draw_examples", "draw_layers", "draw_map", "draw_trial"]
 
 _NAMES = ("most anomalous", "ordinary")
+
+
+def draw_trial(examples: Mapping[str, np.ndarray], view: AttentionView | None) -> dict[str, bytes]:
+    """Pictures of a trial by file name: its examples, and what directional layers attend to on the first map.
+
+    Args:
+        examples: See ``draw_examples``.
+        view: Of their ``maps``, or None where the detector has no directional layers.
+    """
+    pictures = {"examples.png": draw_examples(examples)}
+    if view is not None:
+        pictures["attention_layers.png"] = draw_layers(view)
+        pictures["attention_map_0.png"] = draw_map(view, examples["maps"], 0)
+    return pictures
+
+
+def draw_examples(examples: Mapping[str, Any]) -> bytes:
+    """A PNG: one row per map, the map on the left, its anomaly map on the right, damage outlined.
+
+    Args:
+        examples: ``maps`` and ``anomaly`` ``[n, rows, columns]``, ``masks`` bool of that shape where they are known.
+    """
+    from matplotlib.figure import Figure
+
+    maps, anomaly = np.asarray(examples["maps"]), np.asarray(examples["anomaly"])
+    masks = examples.get("masks")
+    wide = maps.shape[2] / maps.shape[1]
+    figure = Figure(figsize=(9.0, len(maps) * max(4.2 / wide, 1.2) + 0.4), layout="constrained")
+    axes = figure.subplots(len(maps), 2, squeeze=False)
+    for k, (left, right) in enumerate(axes):
+        for ax, image, title in ((left, maps[k], "map"), (right, anomaly[k], "anomaly map")):
+            shown = ax.imshow(image, aspect="auto", origin="lower", cmap="cividis", interpolation="nearest")
+            figure.colorbar(shown, ax=ax, pad=0.01)
+            ax.set_xticks([])
+            ax.set_yticks([])
+            if k == 0:
+                ax.set_title(title, fontsize=9)
+            if masks is not None and np.any(masks[k]):
+                ax.contour(np.asarray(masks[k], dtype=float), levels=[0.5], colors=ORANGE, linewidths=0.8)
+    return png(figure)
 
 
 def draw_map(view: AttentionView, maps: np.ndarray, which: int) -> bytes:
