@@ -39,8 +39,17 @@ from toothwise.results import write_result
 from toothwise.simulate.maps import LineShape, generate
 from toothwise_lab.comparison import delong_test, holm
 from toothwise_lab.detectability import threshold_at
-from toothwise_lab.studies.bench import LIMITS, summary
-from toothwise_lab.studies.cell import MODES, Cell, Fitted, Scored, draw_maps, fit_cell, measure_cell, score_cell
+from toothwise_lab.studies.cell import (
+    LIMITS,
+    MODES,
+    Cell,
+    Fitted,
+    Scored,
+    draw_maps,
+    fit_cell,
+    measure_cell,
+    score_cell,
+)
 
 HERE = Path(__file__).parent
 LENGTH = (20, 94)
@@ -209,7 +218,7 @@ def main() -> None:
             cells_of(domain, seed, contrasts[domain], args)
     done = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(args.output.glob("?-*-*.json"))]
     rows = [{k: float(f"{v:.6g}") if isinstance(v, float) else v for k, v in cell["row"].items()} for cell in done]
-    print(summary(pd.DataFrame(rows), metrics=METRICS).to_string())
+    print(pd.DataFrame(rows).groupby(["domain", "mode", "detector"])[list(METRICS)].mean().to_string())
     settings = {"train": args.train, "test": args.test, "length": LENGTH, "spread": SPREAD, "options": OPTIONS}
     contrasts |= {p.stem[-1]: json.loads(p.read_text(encoding="utf-8")) for p in args.output.glob("contrast-?.json")}
     result = {"contrasts": contrasts, "comparisons": comparisons(done), "cells": rows}

@@ -32,11 +32,11 @@ from toothwise.diagnosis.memory import CompactedHistory, fold
 from toothwise.diagnosis.state import WatchState
 from toothwise.fleet.run import ScoreOptions, score_fleet
 from toothwise.healthmap.core import Axis
+from toothwise.progress import silent
 from toothwise.reference.healthy_reference import learn_reference
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 from toothwise.vibration.records import Tachometer, VibrationRecord
-from toothwise_lab.cli.study_progress import Board
 from toothwise_lab.studies.config import read_study
 from toothwise_lab.studies.opened import open_study
 from toothwise_lab.studies.run import RunOptions, run_study
@@ -179,8 +179,7 @@ def studied(folder: Path) -> Make:
         plan = folder / f"study_{n}.yaml"
         plan.write_text(STUDY.format(seeds=n // 2), encoding="utf-8")
         place = folder / f"study_{n}"
-        with Board("auroc") as board:
-            run_study(read_study(plan), place, RunOptions(workers=1, tracking="none"), board)
+        run_study(read_study(plan), place, RunOptions(workers=1, tracking="none"), silent)
 
         def work() -> None:
             opened = open_study(place)

@@ -19,8 +19,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from toothwise.progress import silent
 from toothwise.results import write_result
-from toothwise_lab.cli.study_progress import Board
 from toothwise_lab.studies.config import read_study
 from toothwise_lab.studies.opened import open_study
 from toothwise_lab.studies.run import RunOptions, run_study
@@ -38,12 +38,11 @@ def measure(study: Path, workers: int, tracking: str | None) -> dict[str, Any]:
     """One run of the study in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
-        with Board("auroc") as board:
-            report = run_study(read_study(study), Path(folder), RunOptions(workers=workers, tracking=tracking), board)
+        report = run_study(read_study(study), Path(folder), RunOptions(workers=workers, tracking=tracking), silent)
         whole = time.perf_counter() - begin
         seconds = [row["seconds"] for _, row in open_study(Path(folder)).rows("done")]
     return {
-        "workers": report.places,
+        "workers": report.workers,
         "trials": len(seconds),
         "trial_seconds_median": statistics.median(seconds),
         "wall_seconds": report.wall_seconds,

@@ -267,7 +267,7 @@ def test_bad_input():
 
 
 def test_the_limit_is_in_the_registry_where_the_laboratory_is_installed(tmp_path):
-    maps = generate("C", 12, False, seed=0, shape=(4, 9))[0]
+    maps = generate("C", 3, False, seed=0)[0]
     scores = {kind: detectors.create("limit", kind=kind).fit(maps).predict(maps).score for kind in ("limit", "glr")}
     assert all(np.isfinite(score).all() for score in scores.values())
     detectors.create("limit", kind="glr").fit(maps).save(tmp_path / "glr")

@@ -15,9 +15,9 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from toothwise.cli.parser import Result
-from toothwise.cli.terminal import Progress
 from toothwise.errors import InputError
 from toothwise.files import atomic_file, check_writable, write_json
+from toothwise.progress import Progress
 from toothwise_lab.cli.tables import attention_table
 
 

@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from toothwise.cli.parser import Result
-from toothwise.cli.terminal import Progress
+from toothwise.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from dataclasses import KW_ONLY, asdict, dataclass, replace
 from pathlib import Path
 
 from toothwise.cli.parser import Result
-from toothwise.cli.terminal import EXIT_PARTLY, Progress
+from toothwise.cli.terminal import EXIT_PARTLY
 from toothwise.errors import InputError
+from toothwise.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import KW_ONLY, asdict, dataclass, field
 from pathlib import Path
 
 from toothwise.cli.parser import Result
-from toothwise.cli.terminal import Progress
+from toothwise.progress import Progress
 from toothwise_lab.cli.tables import mean_table
 
 

@@ -9,8 +9,9 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from toothwise.progress import Progress
 from toothwise.results import revision as git_revision
 from toothwise_lab.studies.check import check_detectors
 from toothwise_lab.studies.cluster import cluster, run_on_cluster
@@ -21,9 +22,6 @@ from toothwise_lab.studies.store import Entry, StudyFolder
 from toothwise_lab.studies.tracking import BackgroundTracker, Tracker, open_tracker
 from toothwise_lab.studies.trial import Trial
 from toothwise_lab.studies.worker import Outcome
-
-if TYPE_CHECKING:
-    from toothwise.cli.terminal import Progress
 
 __all__ = ["Report", "RunOptions", "duration", "run_study"]
 

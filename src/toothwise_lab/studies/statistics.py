@@ -8,7 +8,7 @@ test errs more often than it says where chance lies between seeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from toothwise.errors import InputError
 from toothwise.evaluation.bootstrap import Interval
+from toothwise.progress import Progress, silent
 from toothwise_lab.comparison import cohens_d, holm
 from toothwise_lab.seeds import SeedDifference, bootstrap_over_seeds, compare_over_seeds, compare_values
 from toothwise_lab.studies.config import Part
@@ -28,7 +29,6 @@ __all__ = ["ALPHA", "FEWEST_SEEDS", "NO_DIFFERENCE", "Comparison", "TableRow", "
 ALPHA = 0.05
 FEWEST_SEEDS = 3
 NO_DIFFERENCE = "no difference shown"
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _role(opened: OpenedStudy, part: Part, group: str, metric: str, *arms: str) 
 
 
 def table(
-    opened: OpenedStudy, metrics: tuple[str, ...] = (), *, resamples: int = 1000, progress: Progress | None = None
+    opened: OpenedStudy, metrics: tuple[str, ...] = (), *, resamples: int = 1000, progress: Progress = silent
 ) -> list[TableRow]:
     """Mean, sd and interval of every arm, in the study's order.
 
@@ -148,7 +148,7 @@ def table(
         opened: the study.
         metrics: in place of the study's own.
         resamples: of the bootstrap.
-        tell: told what is being done.
+        progress: Called with what is being done.
     """
     results = _Results(opened)
     wanted = [
@@ -160,8 +160,7 @@ def table(
     ]
     rows = []
     for k, (part, group, arm, metric) in enumerate(wanted):
-        if progress is not None:
-            progress(f"{arm} {metric}", k / len(wanted))
+        progress(f"{arm} {metric}", k / len(wanted))
         place = (part.name, group, arm)
         values = list(results.values(place, metric).values())
         interval, over = _interval(results, place, metric, resamples)
@@ -206,7 +205,7 @@ def comparisons(
     *,
     pair: tuple[str, str] | None = None,
     metrics: tuple[str, ...] = (),
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> list[Comparison]:
     """Every comparison of the study, corrected together; those of a pair, if one is given.
 
@@ -214,7 +213,7 @@ def comparisons(
         opened: the study.
         pair: two arms; a pair that the study does not list itself makes the family larger.
         metrics: likewise, on top of the study's own; only these are returned then.
-        tell: told what is being done.
+        progress: Called with what is being done.
 
     Raises:
         InputError: an arm or a pair that is none.
@@ -223,8 +222,7 @@ def comparisons(
     wanted = _family(opened, pair, metrics)
     raw = []
     for k, (part, group, metric, a, b) in enumerate(wanted):
-        if progress is not None:
-            progress(f"{a} against {b}, {metric}", k / len(wanted))
+        progress(f"{a} against {b}, {metric}", k / len(wanted))
         one = _compare(opened, results, part, group, metric, a, b)
         if one is not None:
             raw.append(one)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from toothwise.files import finite
 from toothwise_lab.studies import revision
 from toothwise_lab.studies.cell import Cell
 from toothwise_lab.studies.image_trial import ImageTrial
 from toothwise_lab.studies.revision import code_revision, data_version
 from toothwise_lab.studies.run_trial import RunTrial
-from toothwise.files import finite
 from toothwise_lab.studies.worker import reason_of
 
 
