@@ -18,12 +18,10 @@ from toothwise.errors import InputError, ToothwiseError
 from toothwise.exported.export import check_maps
 from toothwise.exported.manifest import is_exported, read_manifest
 from toothwise.exported.opening import open_detector
-from toothwise.healthmap.build import build_map
-from toothwise.healthmap.core import Axis, HealthMap, gear_from_json
+from toothwise.healthmap.core import Axis, gear_from_json
+from toothwise.healthmap.map_builder import MapBuilder
 from toothwise.reading import as_input_error
 from toothwise.reference.healthy_reference import HealthyReference, evidence_of, fingerprint, load_reference
-from toothwise.vibration.readers import RecordMapping
-from toothwise.vibration.records import VibrationRecord
 
 __all__ = ["Job", "Service", "open_service"]
 
@@ -72,17 +70,6 @@ class Expected:
         if self.positive and np.nanmin(maps) <= 0:
             raise InputError(f"maps must be positive, but the smallest value is {float(np.nanmin(maps)):.4g}")
         return maps
-
-
-@dataclass(frozen=True)
-class _DefaultBuilder:
-    """Maps of recordings with the default options, until models keep how their maps were built."""
-
-    gear: dict[str, Any]
-    reading: RecordMapping = field(default_factory=RecordMapping)
-
-    def build(self, record: VibrationRecord) -> HealthMap:
-        return build_map(record, gear_from_json(self.gear))
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,6 +252,6 @@ def open_service(run: str | Path, *, threads: int | None = None) -> Service:
         rows=Axis.teeth(str(names[0]), detector.shape[0]),
         columns=Axis.teeth(str(names[1]), detector.shape[1]),
         gear=known.get("gear"),
-        builder=None if known.get("gear") is None else _DefaultBuilder(known["gear"]),
+        builder=None if known.get("gear") is None else MapBuilder(gear_from_json(known["gear"])),
         files={} if exported is None else {name: file["sha256"] for name, file in exported.files.items()},
     )
