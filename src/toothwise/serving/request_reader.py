@@ -31,6 +31,8 @@ _THREADS, _MOST_FILES, _MOST_TEXT = 2, 64, 2**16
 _SMALL = 256 * 2**10  # bytes of JSON that are decoded in less time than a worker is asked in
 _FIELDS = ("file", "record", *FormFields.model_fields)
 _PRELOAD = (
+    "toothwise.serving.service",
+    "toothwise.healthmap.map_builder",
     "toothwise.serving.decoding",
     "toothwise.healthmap.io",
     "toothwise.healthmap.build",
