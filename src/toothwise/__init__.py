@@ -13,6 +13,7 @@ _LAZY = {
     "PlanetaryStage": "toothwise.gears",
     "HealthMap": "toothwise.healthmap.core",
     "HealthMapBatch": "toothwise.healthmap.core",
+    "Model": "toothwise.model",
     "MapBuilder": "toothwise.healthmap.map_builder",
     "build_map": "toothwise.healthmap.build",
     "read_map": "toothwise.healthmap.io",

@@ -137,7 +137,7 @@ def test_maps_that_the_detector_cannot_work_on(fails, saved, write_maps, tmp_pat
 
 
 def damage(folder, what):
-    state, meta = folder / "state.safetensors", folder / "detector.json"
+    state, meta = folder / "state.safetensors", folder / "model.json"
     if what == "state missing":
         state.unlink()
     elif what == "state truncated":

@@ -72,7 +72,7 @@ def test_fit_replaces_a_saved_detector_but_nothing_else(toothwise, healthy, save
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     run = toothwise("fit", healthy, "--output", tmp_path / "mine")
     assert run.code == 2
-    assert "something other than a saved detector" in run.err
+    assert "something other than a model" in run.err
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 

@@ -130,11 +130,11 @@ def test_a_gpu_says_the_same_up_to_rounding(name, saved, tmp_path):
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device here")
     folder, said = saved
-    text = (folder / name / "detector.json").read_text()
+    text = (folder / name / "model.json").read_text()
     assert '"device": "auto"' in text
     shutil.copytree(folder / name, tmp_path / "on")
     for device in ("cuda", "cpu"):
-        (tmp_path / "on" / "detector.json").write_text(text.replace('"device": "auto"', f'"device": "{device}"'))
+        (tmp_path / "on" / "model.json").write_text(text.replace('"device": "auto"', f'"device": "{device}"'))
         np.testing.assert_allclose(detectors.load(tmp_path / "on").predict(_maps(5, 1)).score, said[name], rtol=1e-2)
     fitted = _new(name, device="cuda").fit(_maps(32, 0)).save(tmp_path / "fitted")
     assert np.isfinite(detectors.load(fitted).predict(_maps(5, 1)).score).all()
@@ -185,8 +185,8 @@ def test_a_state_that_was_changed_is_refused(tmp_path):
 )
 def test_a_description_that_says_something_else_is_refused(tmp_path, change, says):
     folder = detectors.create("scan").fit(_maps(40, 0)).save(tmp_path / "d")
-    meta = json.loads((folder / "detector.json").read_text())
-    (folder / "detector.json").write_text(json.dumps(meta | change))
+    meta = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(meta | change))
     with pytest.raises(InputError, match=rf"detector\.json: {says}"):
         detectors.load(folder)
 

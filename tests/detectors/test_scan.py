@@ -110,7 +110,7 @@ def test_save_replaces_a_saved_detector_and_nothing_else(scan, tmp_path):
     scan.save(tmp_path / "scan")
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("words")
-    with pytest.raises(OutputError, match="other than a saved detector"):
+    with pytest.raises(OutputError, match="other than a model"):
         scan.save(tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "words"
 
@@ -162,9 +162,9 @@ def test_negative_maps_work_without_logarithm():
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f: (f / "detector.json").unlink(), "not a saved detector"),
-        (lambda f: (f / "detector.json").write_text("{"), "not readable as JSON"),
-        (lambda f: (f / "detector.json").write_text("[]"), "lacks"),
+        (lambda f: (f / "model.json").unlink(), "not a model"),
+        (lambda f: (f / "model.json").write_text("{"), "not readable as JSON"),
+        (lambda f: (f / "model.json").write_text("[]"), "lacks"),
         (lambda f: (f / "state.safetensors").write_bytes(b"x"), "not a readable detector state"),
         (lambda f: (f / "state.safetensors").unlink(), "not a readable detector state"),
     ],

@@ -229,7 +229,7 @@ def test_the_model_and_its_state(client, service, scan):
     assert (told["detector"], told["shape"], told["exported"]) == ("scan", [9, 14], True)
     assert told["threshold"]["value"] == service.detector.threshold.value
     assert told["gear"]["driven"] == 14
-    assert told["files"].keys() == {"detector.json", "healthy.npz", "state.safetensors"}
+    assert told["files"].keys() == {"model.json", "healthy.npz", "state.safetensors"}
     assert str(scan.exported.parent) not in json.dumps(told)
     assert client.get("/healthz").json() == {"status": "alive"}
     assert client.get("/readyz").json() == {"status": "ready"}

@@ -20,7 +20,6 @@ from jsonargparse import ArgumentParser
 
 from toothwise.cli.parser import Result, key_values
 from toothwise.cli.terminal import Progress
-from toothwise.errors import InputError
 from toothwise.files import check_replaceable
 
 _BLOCKS = "what tells, in the maps' file, which maps were taken together; without it: four equal pieces in time"
@@ -70,56 +69,34 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Options, progress: Progress) -> Result:
     """Fit, calibrate, save."""
-    check_replaceable(options.output, "detector.json", "a saved detector")
-    import numpy as np
-
-    from toothwise import detectors
-    from toothwise.cli.maps import healthy_only, read_maps
-    from toothwise.detectors.calibration import fit_with_threshold
-    from toothwise.reference.healthy_maps import keep_healthy
-    from toothwise.reference.healthy_reference import learn_reference
-    from toothwise.reference.records import record_ids
+    check_replaceable(options.output, "model.json", "a model")
+    from toothwise.healthmap.several import healthy_only, read_maps
+    from toothwise.model import Model
 
     chosen = {**options.options, **key_values(options.set)}
-    detectors.create(options.detector, **chosen)  # an unsuitable option is told before any map is read
-    maps, left_out = healthy_only(read_maps(options.maps, progress))
     begin = time.perf_counter()
-    blocks = maps.table[options.blocks].to_numpy() if options.blocks in maps.table else None
-    try:
-        detector, _ = fit_with_threshold(
-            lambda: detectors.create(options.detector, **chosen),
-            maps.values,
-            options.false_alarm_rate,
-            blocks=blocks,
-            progress=progress,
-        )
-    except InputError as error:
-        more = f" and {len(options.maps) - 1} more" if len(options.maps) > 1 else ""
-        raise InputError(f"{options.maps[0]}{more}: {error}") from error
-    seconds = time.perf_counter() - begin
-    reference = None
-    if bool((maps.values[np.isfinite(maps.values)] > 0).all()):  # the diagnosis works on logarithms
-        reference = learn_reference(
-            detector, maps.values, table=maps.table, blocks=blocks, by_record=maps.by_record, sensors=options.sensors
-        )
-    detector.info = detector.info | {"maps": maps.described}  # what a service must know to say which tooth it is
-    detector.save(options.output)
-    if reference is not None:
-        reference.save(options.output)
-        keep_healthy(reference.detector, maps.values, record_ids(maps.table, len(maps))).save(options.output)
-    threshold = detector.threshold
-    if threshold is None:
-        raise InputError(f"{options.detector} was fitted without a threshold")
-    rows, columns = maps.values.shape[1:]
+    maps, left_out = healthy_only(read_maps(options.maps, progress=progress))
+    model = Model.fit(
+        maps,
+        detector=options.detector,
+        options=chosen,
+        false_alarm_rate=options.false_alarm_rate,
+        blocks=options.blocks,
+        sensors=options.sensors,
+        progress=progress,
+    )
+    model.save(options.output)
+    seconds, threshold = time.perf_counter() - begin, model.threshold
+    rows, columns = model.about.shape
     data = {
-        "detector": options.detector,
+        "detector": model.detector.name,
         "output": str(options.output),
-        "options": detector.options,
+        "options": model.detector.options,
         "maps": len(maps),
         "left_out": left_out,
         "shape": [rows, columns],
         "threshold": asdict(threshold),
-        "info": detector.info,
+        "info": model.detector.info,
         "seconds": round(seconds, 3),
     }
 
@@ -127,7 +104,7 @@ def run(options: Options, progress: Progress) -> Result:
         low, high = threshold.interval
         skipped = f" ({left_out} test or faulty maps left out)" if left_out else ""
         return (
-            f"{options.detector}: fitted on {len(maps)} maps of {rows} x {columns}{skipped} in {seconds:.1f} s\n"
+            f"{model.detector.name}: fitted on {len(maps)} maps of {rows} x {columns}{skipped} in {seconds:.1f} s\n"
             f"threshold {threshold.value:.4g} for {threshold.false_alarm_rate:.3g} false alarms per healthy map "
             f"(95 % interval {low:.2g} to {high:.2g}; worth {threshold.n_effective:.1f} independent maps)\n"
             f"saved in {options.output}; score maps with: toothwise predict {options.output} MAPS\n"

@@ -13,15 +13,18 @@ import numpy as np
 
 from toothwise import __version__
 from toothwise.errors import InputError
-from toothwise.evaluation.thresholds import Threshold
+from toothwise.evaluation.thresholds import Threshold, threshold_from_json
 from toothwise.files import atomic_folder, check_replaceable, write_json
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
 from toothwise.reading import as_input_error, read_json
 
-__all__ = ["Detector", "Maps", "Prediction", "as_array"]
+__all__ = ["FILE", "Detector", "Maps", "Prediction", "as_array"]
 
 Maps = np.ndarray | HealthMapBatch | Sequence[HealthMap]
-FORMAT = 1
+FILE = "model.json"  # of a fitted detector
+OLD_FILE = "detector.json"  # as version 0.1 wrote it
+FORMAT = 2
+_FORMATS = (1, 2)  # that this version reads; 1 lacks what a model adds to its detector
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +115,7 @@ class Detector(ABC):
     """Base of all detectors.
 
     A subclass sets ``name``, keeps its constructor's keyword options in ``self.options`` (JSON types), and implements
-    ``_fit``, ``_predict``, ``_state`` and ``_restore``. Saved = a folder with ``detector.json`` (options, shape,
+    ``_fit``, ``_predict``, ``_state`` and ``_restore``. Saved = a folder with ``model.json`` (options, shape,
     threshold, version, info) and ``state.safetensors``; loading never runs code from the folder.
     """
 
@@ -151,19 +154,19 @@ class Detector(ABC):
         del maps
         return None
 
-    def save(self, folder: str | Path) -> Path:
-        """Write the detector to a folder, whole or not at all; a detector that was saved there before is replaced.
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Write the state into a folder that is there; returns what ``model.json`` must say of it.
 
         Raises:
-            InputError: it has not been fitted.
-            OutputError: the folder cannot be written, or holds something other than a saved detector.
+            InputError: It has not been fitted.
         """
-        check_replaceable(Path(folder), "detector.json", "a saved detector")
         if self.shape is None:
             raise InputError(f"{self.name} has not been fitted: there is nothing to save")
         from safetensors.numpy import save_file
 
-        meta = {
+        path = folder / "state.safetensors"
+        save_file({k: np.ascontiguousarray(v) for k, v in self._state().items()}, path)
+        return {
             "format": FORMAT,
             "detector": self.name,
             "options": self.options,
@@ -171,21 +174,28 @@ class Detector(ABC):
             "threshold": None if self.threshold is None else asdict(self.threshold),
             "info": self.info,
             "toothwise": __version__,
+            "state_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         }
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the detector alone to a folder, whole or not at all; ``Model.save`` writes what a diagnosis needs too.
+
+        Raises:
+            InputError: It has not been fitted.
+            OutputError: The folder cannot be written, or holds something other than a saved detector.
+        """
+        check_replaceable(Path(folder), FILE, "a model")
         with atomic_folder(Path(folder)) as temporary:
-            path = temporary / "state.safetensors"
-            save_file({k: np.ascontiguousarray(v) for k, v in self._state().items()}, path)
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            write_json(temporary / "detector.json", meta | {"state_sha256": digest})
+            write_json(temporary / FILE, self.write(temporary))
         return Path(folder)
 
     @classmethod
     def _load(cls, meta: dict[str, Any], folder: Path) -> Detector:
         from safetensors.numpy import load
 
-        with as_input_error(folder / "detector.json", f"not the options of {cls.name}"):
+        with as_input_error(folder / FILE, f"not the options of {cls.name}"):
             detector = cls(**meta["options"])
-            detector.threshold = None if meta["threshold"] is None else Threshold(**meta["threshold"])
+            detector.threshold = None if meta["threshold"] is None else threshold_from_json(meta["threshold"])
         detector.shape = (meta["shape"][0], meta["shape"][1])
         detector.info = meta["info"]
         path = folder / "state.safetensors"
@@ -214,15 +224,15 @@ class Detector(ABC):
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
-    """detector.json of a saved detector, checked."""
-    path = folder / "detector.json"
-    if not path.is_file():
-        raise InputError(f"{folder}: not a saved detector (no detector.json)")
+    """``model.json`` of a fitted model, or ``detector.json`` of version 0.1, checked."""
+    path = next((folder / name for name in (FILE, OLD_FILE) if (folder / name).is_file()), None)
+    if path is None:
+        raise InputError(f"{folder}: not a model (it has no {FILE})")
     return check_meta(read_json(path), path)
 
 
 def check_meta(meta: Any, path: Path) -> dict[str, Any]:
-    """The content of a detector.json, if it is one.
+    """The content of a ``model.json``, if it is one.
 
     Raises:
         InputError: something is missing or of another type.
@@ -231,8 +241,10 @@ def check_meta(meta: Any, path: Path) -> dict[str, Any]:
     missing = {"format", "detector", "options", "shape", "threshold", "info"} - given
     if missing:
         raise InputError(f"{path}: lacks {', '.join(sorted(missing))}")
-    if meta["format"] != FORMAT:
-        raise InputError(f"{path}: format {meta['format']!r:.20} is not {FORMAT}, the one this version reads")
+    if meta["format"] not in _FORMATS:
+        raise InputError(
+            f"{path}: unsupported format {meta['format']!r:.20}; this version reads {' and '.join(map(str, _FORMATS))}"
+        )
     kinds = {"detector": str, "options": dict, "shape": list, "threshold": dict | None, "info": dict}
     wrong = [name for name, kind in kinds.items() if not isinstance(meta[name], kind)]
     if not wrong and not isinstance(meta["info"].get("maps", {}), dict):

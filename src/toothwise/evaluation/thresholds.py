@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,16 @@ class Threshold:
     n: int
     n_effective: float
     method: str
+
+
+def threshold_from_json(data: dict[str, Any]) -> Threshold:
+    """The threshold that JSON made a mapping of.
+
+    Raises:
+        KeyError, TypeError: Not what ``dataclasses.asdict`` gives of one.
+    """
+    low, high = data["interval"]
+    return Threshold(**{**data, "interval": (float(low), float(high))})
 
 
 def threshold_from_healthy(scores: np.ndarray, rate: float, *, blocks: np.ndarray | None = None) -> Threshold:

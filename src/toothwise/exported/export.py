@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from toothwise import __version__, detectors
+from toothwise.detectors.base import FILE as MODEL
 from toothwise.detectors.base import Detector
 from toothwise.detectors.fused import FusedDetector
 from toothwise.detectors.pooling import LinePooled
@@ -146,7 +147,7 @@ def _save_state(state: dict[str, np.ndarray], folder: Path) -> None:
 
 
 def _save(detector: Detector, folder: Path) -> None:
-    """detector.json and state.safetensors, as ``Detector.save`` writes them."""
+    """model.json and state.safetensors, as ``Detector.save`` writes them."""
     with tempfile.TemporaryDirectory(dir=folder) as place:
         saved = detector.save(Path(place) / "saved")
         for path in saved.iterdir():
@@ -241,7 +242,7 @@ def _add_encoder(detector: Detector, folder: Path) -> None:
     state = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
     save_file(state, folder / ENCODER)
     if hashed_by_file:
-        path = folder / "detector.json"
+        path = folder / MODEL
         meta = json.loads(path.read_text(encoding="utf-8"))
         meta["info"]["encoder"]["sha256"] = hashlib.sha256((folder / ENCODER).read_bytes()).hexdigest()
         write_json(path, meta)

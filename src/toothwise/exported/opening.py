@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from toothwise import detectors
+from toothwise.detectors.base import FILE as MODEL
+from toothwise.detectors.base import OLD_FILE as OLD_MODEL
 from toothwise.detectors.base import Detector, check_meta
 from toothwise.detectors.registry import load_as
 from toothwise.errors import InputError
@@ -34,8 +36,8 @@ def open_detector(run: str | Path, *, threads: int | None = None) -> Detector:
     """
     folder = Path(run)
     if not is_exported(folder):
-        if folder.is_dir() and not (folder / "detector.json").is_file():
-            raise InputError(f"{folder}: neither a saved detector (detector.json) nor an exported folder ({FILE})")
+        if folder.is_dir() and not (folder / MODEL).is_file() and not (folder / OLD_MODEL).is_file():
+            raise InputError(f"{folder}: neither a saved detector ({MODEL}) nor an exported folder ({FILE})")
         return detectors.load(folder)
     return load_exported(folder, threads=threads)
 
@@ -68,8 +70,8 @@ def load_exported(folder: str | Path, *, threads: int | None = None) -> Detector
 
 def _saved(folder: Path, manifest: Manifest) -> Detector:
     """The saved detector inside an export; its encoder's weights lie beside it."""
-    where = folder / "detector.json"
-    meta: dict[str, Any] = check_meta(parse_json(verified(folder, manifest, "detector.json"), where), where)
+    where = folder / MODEL
+    meta: dict[str, Any] = check_meta(parse_json(verified(folder, manifest, MODEL), where), where)
     if ENCODER in manifest.files:
         meta["options"] = meta["options"] | {"weights": str(folder / ENCODER)}
     detector = load_as(meta, folder)

@@ -96,5 +96,5 @@ def load_healthy_maps(folder: str | Path, detector: str) -> HealthyMaps | None:
             raise InputError(f"{path}: healthy maps must be float32 [n, rows, columns] with a name each")
         found = HealthyMaps(str(about["detector"]), values, tuple(map(str, names.tolist())), int(about["of"]))
     if found.detector != detector:
-        raise InputError(f"{path}: belongs to another detector than {Path(folder) / 'detector.json'}: fit it again")
+        raise InputError(f"{path}: belongs to another detector than {Path(folder) / 'model.json'}: fit it again")
     return found

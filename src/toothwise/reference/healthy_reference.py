@@ -251,7 +251,7 @@ def load_reference(folder: str | Path, detector: Detector) -> HealthyReference |
         )
         _check(found, path, detector.shape or (0, 0))
     if found.detector != fingerprint(detector):
-        raise InputError(f"{path}: belongs to another detector than {Path(folder) / 'detector.json'}: fit it again")
+        raise InputError(f"{path}: belongs to another detector than {Path(folder) / 'model.json'}: fit it again")
     return found
 
 

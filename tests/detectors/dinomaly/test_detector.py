@@ -87,7 +87,7 @@ def test_saved_and_loaded_offline_in_a_fresh_process(name, tmp_path):
     maps = _maps(12, 4)
     detector = detectors.create(name, max_steps=2, **SMALL).fit(maps)
     folder = detector.save(tmp_path / "saved")
-    assert json.loads((folder / "detector.json").read_text())["detector"] == name
+    assert json.loads((folder / "model.json").read_text())["detector"] == name
     np.save(tmp_path / "maps.npy", maps)
     code = (
         "import json, socket, numpy as np\n"
@@ -106,14 +106,14 @@ def test_saved_and_loaded_offline_in_a_fresh_process(name, tmp_path):
 
 def test_the_encoder_is_not_saved_and_must_be_the_same(fitted, tmp_path):
     folder = fitted.save(tmp_path / "saved")
-    meta = json.loads((folder / "detector.json").read_text())
+    meta = json.loads((folder / "model.json").read_text())
     assert meta["info"]["encoder"]["kind"] == "random"
     from safetensors import safe_open
 
     with safe_open(folder / "state.safetensors", "np") as state:
         assert not any(key.startswith("encoder.") for key in state.keys())  # noqa: SIM118
     meta["info"]["encoder"]["sha256"] = "0" * 64
-    (folder / "detector.json").write_text(json.dumps(meta))
+    (folder / "model.json").write_text(json.dumps(meta))
     with pytest.raises(InputError, match="fitted with encoder weights 000"):
         detectors.load(folder)
 

@@ -254,7 +254,7 @@ def test_saved_and_loaded_with_the_same_numbers(fitted, tmp_path):
     maps = _maps(9, 9)
     maps[5:, 3] *= 2
     folder = fitted.save(tmp_path / "saved")
-    assert json.loads((folder / "detector.json").read_text())["detector"] == "dinomaly_severity"
+    assert json.loads((folder / "model.json").read_text())["detector"] == "dinomaly_severity"
     from safetensors import safe_open
 
     with safe_open(folder / "state.safetensors", "np") as state:

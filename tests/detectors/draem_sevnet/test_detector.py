@@ -87,11 +87,11 @@ def test_what_stands_beside_a_map_does_not_matter(trained):
 @pytest.mark.parametrize("pooling", ["top", "rows", "columns", "lines"])
 def test_poolings_and_combinations_can_be_changed_in_a_saved_detector(trained, tmp_path, pooling):
     folder = trained.save(tmp_path / "saved")
-    meta = json.loads((folder / "detector.json").read_text())
+    meta = json.loads((folder / "model.json").read_text())
     maps = _maps(6, 4, contrast=1.6)
     for combination in ("mean", "weighted", "max"):
         meta["options"] |= {"pooling": pooling, "combination": combination, "mask_weight": 0.9}
-        (folder / "detector.json").write_text(json.dumps(meta))
+        (folder / "model.json").write_text(json.dumps(meta))
         p = detectors.load(folder).predict(maps)
         term = np.clip(p.severity, 0, 1)
         best = {"rows": [p.row_evidence], "columns": [p.column_evidence], "lines": [p.row_evidence, p.column_evidence]}
