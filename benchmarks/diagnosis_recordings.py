@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from toothwise import detectors
-from toothwise.demo import RUN_DETECTORS
 from toothwise.detectors.calibration import fit_with_threshold
-from toothwise.diagnosis.run import tooth_at_failure, watch_run
+from toothwise.diagnosis.run_watch import watch_records
 from toothwise.diagnosis.verdict import SequenceDiagnosis, WatchSettings
 from toothwise.healthmap.hums2023 import read_hums2023
 from toothwise.healthmap.tooth_by_record import RunMapConfig, RunMaps, build_run_maps
 from toothwise.simulate.runs import RunConfig, simulate_run
+from toothwise_lab.run_protocol import RUN_DETECTORS, tooth_at_failure
 
 RUNS = 6  # faulty ones and as many healthy ones
 
@@ -24,7 +24,7 @@ def _watched(maps: RunMaps, settings: WatchSettings) -> SequenceDiagnosis:
     detector, _ = fit_with_threshold(
         lambda: detectors.create("scan", **RUN_DETECTORS["scan"]), windows, 0.01, blocks=windows.table["day"].to_numpy()
     )
-    return watch_run(maps, detector, settings)
+    return watch_records(maps, detector, settings).found
 
 
 def vibration_runs(seed: int, settings: WatchSettings) -> dict[str, Any]:

@@ -25,11 +25,10 @@ from pathlib import Path
 from typing import Any
 
 from toothwise import detectors
-from toothwise.demo import RUN_DETECTORS
-from toothwise.diagnosis.run import RunProtocol, run_detector, run_indicators
 from toothwise.healthmap.hums2023 import read_hums2023
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
 from toothwise.results import write_result
+from toothwise_lab.run_protocol import RUN_DETECTORS, RunProtocol, run_detector, run_indicators
 
 DEEP = "dinomaly_directional"
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -30,7 +30,7 @@ import numpy as np  # noqa: E402  (after the limit on threads)
 
 from toothwise import GearPair, PlanetaryStage, detectors  # noqa: E402
 from toothwise.detectors.calibration import fit_with_threshold  # noqa: E402
-from toothwise.diagnosis.tooth import name_teeth  # noqa: E402
+from toothwise_lab.named_teeth import name_teeth  # noqa: E402
 from toothwise.errors import ToothwiseWarning  # noqa: E402
 from toothwise.healthmap.build import MapConfig, build_map, learn_waveform  # noqa: E402
 from toothwise.results import write_result  # noqa: E402

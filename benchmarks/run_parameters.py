@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 
 from toothwise import detectors
-from toothwise.diagnosis.alarm import consistent, episodes, first_sustained
-from toothwise.diagnosis.run import RunProtocol, run_detector
 from toothwise.healthmap.deviation import DeviationConfig
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
 from toothwise.results import write_result
 from toothwise.simulate.runs import RunConfig, simulate_run
+from toothwise_lab.run_protocol import RunProtocol, consistent, episodes, run_detector
 
 DRIFTS: dict[str, dict[str, float]] = {
     "as days 17-18": {},
@@ -63,12 +62,13 @@ def judge(variant: dict[str, Any], config: RunConfig, seed: int) -> dict[str, fl
     run = run_detector(maps, lambda: detectors.create("scan", **options), "scan", protocol)
     end = len(records) if not config.faulty else int(records.truth["onset"])
     healthy = (run.record >= maps.healthy.sum()) & (run.record < end)
-    result = {"flagged": float(run.above[healthy].mean()), "alarms": float(episodes(run.above[healthy]) > 0)}
+    result = {"flagged": float(run.above[healthy].mean()), "alarms": float(len(episodes(run.above[healthy])) > 0)}
     if config.faulty:
         growth = np.flatnonzero(run.record >= end)
-        above, tooth = run.above[growth], run.diagnosis.tooth[growth]
-        for name, at in (("sustained", first_sustained(above)), ("consistent", consistent(above))):
-            gap = 99 if at is None else abs(int(tooth[at]) - int(records.truth["tooth"])) % records.teeth
+        above, raised = run.above[growth], episodes(run.above[growth])
+        for name, at in (("sustained", raised[0] if len(raised) else None), ("consistent", consistent(above))):
+            named = None if at is None else run.tooth_at(int(growth[at]))
+            gap = 99 if named is None else abs(named - int(records.truth["tooth"])) % records.teeth
             result |= {
                 name: 1.0 if at is None else at / len(growth),
                 f"{name}_tooth": float(min(gap, records.teeth - gap) <= 1),

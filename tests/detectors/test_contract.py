@@ -12,7 +12,7 @@ from sklearn.covariance import LedoitWolf, ledoit_wolf_shrinkage
 from toothwise import HealthMap, detectors
 from toothwise.detectors.statistics import STATISTICS
 from toothwise.detectors.subspace import ledoit_wolf_shrinkage as ours
-from toothwise.diagnosis.tooth import name_teeth
+from toothwise_lab.named_teeth import name_teeth
 from toothwise.errors import InputError
 from toothwise.evaluation import auroc
 from toothwise.healthmap import Axis

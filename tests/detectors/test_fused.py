@@ -5,11 +5,11 @@ import pytest
 
 from toothwise import detectors
 from toothwise.detectors.fused import line_contrast_of
-from toothwise.diagnosis.tooth import name_teeth
 from toothwise.errors import InputError
 from toothwise.evaluation import auroc
 from toothwise.evaluation.severity import spearman
 from toothwise.simulate.maps import LineShape, generate
+from toothwise_lab.named_teeth import name_teeth
 
 PARTS = {"parts": ["scan", "pca"]}
 

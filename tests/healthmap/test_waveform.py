@@ -8,7 +8,7 @@ import pytest
 
 from toothwise import GearPair, PlanetaryStage, build_map, detectors
 from toothwise.detectors.calibration import fit_with_threshold
-from toothwise.diagnosis.tooth import name_teeth
+from toothwise_lab.named_teeth import name_teeth
 from toothwise.errors import GearWarning, InputError
 from toothwise.healthmap.build import MapConfig, learn_waveform
 from toothwise.healthmap.waveform import HealthyWaveform

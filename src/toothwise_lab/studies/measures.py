@@ -16,7 +16,7 @@ import pandas as pd
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.encoder_cache import unshared_encodings
 from toothwise.detectors.pooling import pool_lines, segment_scan
-from toothwise.diagnosis.tooth import name_teeth
+from toothwise_lab.named_teeth import name_teeth
 from toothwise.evaluation import aupro, auroc, bootstrap_interval, kendall, pixel_auroc, spearman
 
 __all__ = [

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.diagnosis.run import RunProtocol, run_detector
 from toothwise.errors import InputError
 from toothwise.healthmap.hums2023 import read_hums2023
 from toothwise.healthmap.runs import RunRecords
@@ -21,6 +20,7 @@ from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
 from toothwise.simulate.maps import generate
 from toothwise.simulate.runs import simulate_run
 from toothwise_lab.corruptions import resize_maps
+from toothwise_lab.run_protocol import RunProtocol, run_detector
 from toothwise_lab.studies.cell import Measured
 from toothwise_lab.studies.image_trial import data_root
 from toothwise_lab.studies.own_detectors import make_detector
@@ -146,7 +146,8 @@ def measure_run(trial: RunTrial) -> Measured:
     row["onset"] = None if onset is None else int(onset)
     scores = {"record": run.record, "score": run.score, "above": run.above}
     last = maps.windows.values[-_EXAMPLES:]
-    examples = {"maps": last, "anomaly": run.diagnosis.prediction.anomaly_map[-_EXAMPLES:]}
+    assert run.detector is not None and run.prediction is not None  # noqa: PT018
+    examples = {"maps": last, "anomaly": run.prediction.anomaly_map[-_EXAMPLES:]}
     if elsewhere is None:
         return Measured(row, scores, run.detector.info, examples, run.detector)
     return Measured(row, scores, run.detector.info, examples | {"maps": elsewhere.shown(last)}, elsewhere._inner)

@@ -1,0 +1,236 @@
+"""The published rules for HUMS2023: fit on the first days, watch the rest, name the tooth and the record.
+
+These are the rules by which results on this run to failure are compared in the literature. They are not what the
+product acts on: that is ``toothwise.Monitor``. "Consistent" is known only after the run has ended.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.signal import hilbert
+
+from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.calibration import fit_with_threshold
+from toothwise.diagnosis.rules import in_a_row
+from toothwise.errors import InputError
+from toothwise.evaluation.thresholds import Threshold, threshold_from_healthy
+from toothwise.healthmap.deviation import trailing_mean
+from toothwise.healthmap.tooth_by_record import RunMapConfig, RunMaps
+from toothwise.vibration.components import split_revolutions
+from toothwise.vibration.indicators import fm4, kurtosis, na4, rms
+from toothwise.vibration.spectrum import order_spectrum
+
+__all__ = [
+    "RUN_DETECTORS",
+    "JudgedRun",
+    "RunProtocol", "consistent", "episodes", "run_detector", "run_indicators", "tooth_at_failure"]
+
+# The scan's options were chosen on simulated runs (benchmarks/run_parameters.py) before it saw a recording. Those of
+# the deep detector rest on a single simulated run. benchmarks/hums2023.py tells what was decided after which result.
+RUN_DETECTORS: dict[str, dict[str, Any]] = {
+    "scan": {"lines": "rows", "lengths": [8, 16, 32]},
+    "dinomaly_directional": {"image_size": [560, 64], "pooling": "rows", "max_steps": 60},
+}
+
+_LAST = 10  # records that show the failed tooth
+
+
+@dataclass(frozen=True)
+class RunProtocol:
+    """How a run is judged.
+
+    Attributes:
+        maps: How the run becomes maps; detectors are fitted on its ``healthy_days``.
+        false_alarm_rate: False alarms per record that thresholds are chosen for.
+        confidence: Confidence of the tolerance limit; None takes the estimated quantile itself.
+        sustained: Records above the threshold in a row that raise the alarm.
+        doubtful_days: Days after the healthy ones whose state nobody knows; their flagged share is reported.
+    """
+
+    maps: RunMapConfig = field(default_factory=lambda: RunMapConfig(healthy_days=(17, 18)))
+    false_alarm_rate: float = 0.01
+    confidence: float | None = 0.95
+    sustained: int = 5
+    doubtful_days: tuple[int, ...] = (19, 20)
+
+
+def episodes(above: np.ndarray, run: int = 5) -> np.ndarray:
+    """Indices at which a record is the ``run``-th above the threshold in a row: one per separate alarm.
+
+    Examples:
+        >>> import numpy as np
+        >>> episodes(np.array([0, 1, 1, 1, 1, 1, 1, 0], dtype=bool)).tolist()
+        [5]
+    """
+    return in_a_row(np.asarray(above, dtype=float)[:, None], 0.5, run)
+
+
+def consistent(above: np.ndarray) -> int | None:
+    """Index from which on every record is above the threshold, or None if the last one is not.
+
+    Examples:
+        >>> import numpy as np
+        >>> consistent(np.array([1, 0, 1, 1], dtype=bool))
+        2
+    """
+    below = np.flatnonzero(~np.asarray(above, dtype=bool))
+    first = int(below[-1]) + 1 if len(below) else 0
+    return first if first < len(above) else None
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedRun:
+    """Scores of the n records of a run and what the rules make of them.
+
+    Attributes:
+        name: The detector or the condition indicator.
+        record: int ``[n]``, the record index of each score; ``score``: float64 ``[n]``; ``above``: bool ``[n]``.
+        threshold: From healthy scores alone.
+        first_sustained, consistent: Positions in ``record``, or None.
+        rate: Share of held-out healthy scores above the threshold; ``sustained_rate``: alarms per such score.
+        seconds: Time to fit, calibrate and score.
+        detector, prediction: The fitted detector and what it says of every window; None for an indicator.
+    """
+
+    name: str
+    record: np.ndarray
+    score: np.ndarray
+    above: np.ndarray
+    threshold: Threshold
+    first_sustained: int | None
+    consistent: int | None
+    rate: float
+    sustained_rate: float
+    seconds: float
+    detector: Detector | None = None
+    prediction: Prediction | None = None
+
+    def tooth_at(self, at: int | None) -> int | None:
+        """The tooth named at a position, None for an indicator or where the position is None."""
+        return None if at is None or self.prediction is None else int(self.prediction.row[at])
+
+    def summary(self, maps: RunMaps, protocol: RunProtocol) -> dict[str, Any]:
+        """A row of the results; record numbers as the run counts them. An indicator has no teeth."""
+        doubtful = np.isin(maps.records.day[self.record], protocol.doubtful_days)
+        fitted = set(protocol.doubtful_days) & set(protocol.maps.healthy_days)
+
+        def number(at: int | None) -> int | None:
+            return None if at is None else int(maps.records.number[self.record[at]])
+
+        row = {
+            "first_sustained": number(self.first_sustained),
+            "consistent": number(self.consistent),
+            "threshold": self.threshold.value,
+            "false_alarm_rate": self.rate,
+            "false_alarm_rate_interval": list(self.threshold.interval),
+            "healthy_scores": self.threshold.n,
+            "healthy_scores_effective": self.threshold.n_effective,
+            "sustained_false_alarm_rate": self.sustained_rate,
+            "flagged_days_19_20": None if fitted or not doubtful.any() else float(self.above[doubtful].mean()),
+            "seconds": round(self.seconds, 2),
+        }
+        if self.prediction is None:
+            return row
+        teeth = {"tooth": self.tooth_at(self.first_sustained), "tooth_consistent": self.tooth_at(self.consistent)}
+        return teeth | {"tooth_at_failure": tooth_at_failure(maps)} | row
+
+
+def _judge(
+    maps: RunMaps,
+    protocol: RunProtocol,
+    name: str,
+    score: np.ndarray,
+    record: np.ndarray,
+    held_out: np.ndarray,
+    blocks: np.ndarray,
+    threshold: Threshold,
+    **more: Any,
+) -> JudgedRun:
+    """Apply the rules; alarms count after the healthy records only."""
+    above = score > threshold.value
+    start = int(np.searchsorted(record, int(maps.healthy.sum())))
+    raised, lasting = episodes(above[start:], protocol.sustained), consistent(above[start:])
+    false = held_out > threshold.value
+    found = sum(len(episodes(false[blocks == b], protocol.sustained)) for b in np.unique(blocks))
+    return JudgedRun(
+        name,
+        record,
+        score,
+        above,
+        threshold,
+        int(raised[0]) + start if len(raised) else None,
+        None if lasting is None else lasting + start,
+        float(false.mean()),
+        found / len(held_out),
+        **more,
+    )
+
+
+def run_detector(maps: RunMaps, make: Callable[[], Detector], name: str, protocol: RunProtocol) -> JudgedRun:
+    """Fit on the cross-fitted healthy windows, choose the threshold, score every record."""
+    begin = time.perf_counter()
+    windows = maps.healthy_windows
+    blocks = windows.table["day"].to_numpy()
+    detector, held_out = fit_with_threshold(
+        make, windows, protocol.false_alarm_rate, blocks=blocks, confidence=protocol.confidence
+    )
+    prediction = detector.predict(maps.windows)
+    if detector.threshold is None:
+        raise InputError(f"{name} was fitted without a threshold")
+    return _judge(
+        maps,
+        protocol,
+        name,
+        prediction.score,
+        maps.windows.table["record"].to_numpy(),
+        held_out,
+        blocks,
+        detector.threshold,
+        seconds=time.perf_counter() - begin,
+        detector=detector,
+        prediction=prediction,
+    )
+
+
+def run_indicators(maps: RunMaps, protocol: RunProtocol) -> list[JudgedRun]:
+    """Classical indicators of the whole revolution under the same rules.
+
+    RMS, kurtosis and NA4 are of the residual (mesh harmonics removed), FM4 of the difference (first sidebands of the
+    gear removed too), "envelope 2x" is the squared envelope's amplitude at twice the rotation of the gear over its
+    mean: a planet tooth meets sun and ring once each per turn.
+    """
+    parts = split_revolutions(maps.records.vibration, maps.records.teeth)
+    envelope = np.abs(order_spectrum(np.abs(hilbert(parts.residual, axis=1)) ** 2))
+    series = {
+        "RMS": rms(parts.residual),
+        "kurtosis": kurtosis(parts.residual),
+        "FM4": fm4(parts.difference),
+        "NA4": na4(parts.residual),
+        "envelope 2x": envelope[:, 2] / (envelope[:, 0] / 2.0),
+    }
+    record = np.arange(protocol.maps.window - 1, len(maps.records))  # the same records as the detectors see
+    healthy = record[record < int(maps.healthy.sum())]
+    blocks = maps.records.day[healthy]
+    runs = []
+    for name, values in series.items():
+        begin = time.perf_counter()
+        level = trailing_mean(np.log(np.maximum(values, 1e-12)), protocol.maps.deviation.smoothing)
+        centre = np.median(level[maps.healthy])
+        score = (level - centre) / max(1.4826 * float(np.median(np.abs(level[maps.healthy] - centre))), 1e-12)
+        threshold = threshold_from_healthy(score[healthy], protocol.false_alarm_rate, blocks=blocks)
+        seconds = time.perf_counter() - begin
+        runs.append(
+            _judge(maps, protocol, name, score[record], record, score[healthy], blocks, threshold, seconds=seconds)
+        )
+    return runs
+
+
+def tooth_at_failure(maps: RunMaps) -> int:
+    """Tooth whose residual RMS rose most from the healthy records to the last ten, on the log scale. No detector."""
+    level = np.log(maps.rms.values.astype(np.float64))
+    return int(np.argmax(level[:, -_LAST:].mean(axis=1) - level[:, maps.healthy].mean(axis=1)))
