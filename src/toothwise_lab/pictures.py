@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toothwise.reporting.figures import BLUE, ORANGE, png
+from toothwise.reporting.drawing import BLUE, ORANGE, png
 
 if TYPE_CHECKING:
     from toothwise.detectors.dinomaly.attention_view import AttentionView, LayerView

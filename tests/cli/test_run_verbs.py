@@ -56,20 +56,21 @@ def test_an_alarm_that_never_comes_is_null_and_exit_code_0(toothwise, maps, tmp_
     assert "never" in toothwise(*words).out
 
 
-def test_demo_writes_report_and_diagnosis(toothwise, tmp_path, truth):
+def test_the_demo_names_the_tooth_and_its_folder_holds_all_that_the_verbs_would_have_written(
+    toothwise, tmp_path, truth
+):
     folder = tmp_path / "demo"
-    words = ("demo", "--data", "simulated", "--seed", SEED, "--detectors", "[scan]", "--output", folder)
-    run = toothwise(*words, "--json")
+    run = toothwise("demo", "--data", "simulated", "--seed", SEED, "--output", folder, "--json")
     assert run.code == 0, run.err
-    facts = json.loads(run.out)
-    assert json.loads((folder / "diagnosis.json").read_text()) == facts
-    assert near(facts["detectors"]["scan"]["tooth_consistent"], truth["tooth"])
+    found = json.loads(run.out)
+    assert json.loads((folder / "diagnosis.json").read_text()) == found
+    assert near(found["diagnosis"]["teeth"][0]["tooth"], truth["tooth"])
     report = (folder / "report.html").read_text()
     assert "<img" in report
     assert "http" not in report.replace("http-equiv", "")
-    verdict = toothwise("diagnose", folder / "detectors" / "scan", folder / "maps" / "windows.npz", "--json")
-    assert verdict.code == 0, verdict.err
-    assert json.loads(verdict.out)["first_sustained"]["number"] == facts["detectors"]["scan"]["first_sustained"]
+    again = toothwise("report", folder, "--pdf", "false", "--output", tmp_path / "again")
+    assert again.code == 0, again.err
+    assert (tmp_path / "again" / "report.html").read_text() == report
 
 
 @pytest.mark.parametrize(
@@ -82,8 +83,6 @@ def test_demo_writes_report_and_diagnosis(toothwise, tmp_path, truth):
         (("build", "simulated", "--healthy-days", "[3]"), "3"),
         (("build", "simulated", "--healthy-days", "[18]"), "18"),
         (("demo", "--data", "nowhere"), "nowhere"),
-        (("demo", "--data", "simulated", "--detectors", "[oracle]"), "oracle"),
-        (("demo", "--data", "simulated", "--detectors", "[scan]", "--false-alarm-rate", "0"), "0"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(toothwise, tmp_path, monkeypatch, words, says):
@@ -97,7 +96,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(toothwise, tmp_path, monkeypat
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize("verb", [("build", "simulated"), ("demo", "--data", "simulated", "--detectors", "[scan]")])
+@pytest.mark.parametrize("verb", [("build", "simulated"), ("demo", "--data", "simulated")])
 def test_an_output_that_cannot_be_written_is_told_before_the_work(toothwise, tmp_path, verb):
     (tmp_path / "file").write_text("in the way")
     run = toothwise(*verb, "--output", tmp_path / "file" / "below")

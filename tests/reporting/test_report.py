@@ -14,12 +14,11 @@ import pytest
 
 from toothwise.cli import main
 from toothwise.messages import language
-from toothwise.reporting import pdf_pages
-from toothwise.reporting.diagnosis_report import report_of_folder
 from toothwise.reporting.document import Facts, Heading, Paragraph, Picture, Pictures, Verdict
 from toothwise.reporting.html_page import to_html
-from toothwise.reporting.map_caption import map_caption
+from toothwise.reporting.map_part import map_caption
 from toothwise.reporting.pdf_pages import to_pdf
+from toothwise.reporting.report import report_of_folder
 
 pypdf = pytest.importorskip("pypdf")
 pytest.importorskip("fpdf")
@@ -69,6 +68,7 @@ def test_single_maps_are_judged_one_by_one_and_the_strangest_is_explained(docume
     assert 1 <= len(explained) <= 5
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("code", ["en", "ko"])
 def test_of_fused_sensors_the_report_names_the_one_whose_map_is_explained(document, code):
     made = document("fused", code)
@@ -105,6 +105,7 @@ def test_text_from_files_cannot_become_markup(runs, tmp_path):
     assert html.escape(evil) in page
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_korean_report_has_no_english_sentence(document, kind):
     text = plain(to_html(document(kind, "ko")))
@@ -115,6 +116,7 @@ def test_the_korean_report_has_no_english_sentence(document, kind):
     assert len(re.findall(r"[가-힣]+", text)) > 150
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_first_screen_is_for_people_who_do_not_know_the_code(document, kind):
     made = document(kind)
@@ -141,6 +143,7 @@ def test_two_teeth_of_a_planet_half_a_revolution_apart_may_be_one(teeth, told):
     assert "half" not in map_caption({"lines": lines}, "record 5", about | {"by_record": False}, language("en"))
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("code", ["en", "ko"])
 @pytest.mark.parametrize("kind", ["single", "sequence", "long_names", "fused"])
 def test_all_of_the_first_screen_is_on_the_first_page_of_the_pdf(document, kind, code):
@@ -152,6 +155,7 @@ def test_all_of_the_first_screen_is_on_the_first_page_of_the_pdf(document, kind,
         assert re.sub(r"\s+", "", text) in first
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("code", ["en", "ko"])
 @pytest.mark.parametrize("kind", ["single", "sequence"])
 def test_the_pdf_reads_back_with_its_fonts_embedded(document, kind, code):
@@ -190,6 +194,7 @@ def test_pixels_are_enough_for_a_printed_page(document):
         assert wide / (180 / 25.4) >= 150  # pixels per inch at the full width of the text
 
 
+@pytest.mark.full
 def test_long_record_names_are_told_by_number_with_a_table_of_both(document):
     page = plain(to_html(document("long_names")))
     assert re.search(r"going bad since about record \d+ \(95 %: \d+ to \d+\)", page)
@@ -197,24 +202,26 @@ def test_long_record_names_are_told_by_number_with_a_table_of_both(document):
     assert "Gearbox_7_measured_" not in page.split("Data and versions")[0]
 
 
-def test_the_command_writes_both_files_beside_the_run_and_says_where(runs, tmp_path, capsys):
-    run = tmp_path / "run"
-    shutil.copytree(runs / "single", run)
-    assert main(["report", str(run), "--json"]) == 0
+def test_the_command_writes_both_files_beside_the_diagnosis_and_says_where(runs, tmp_path, capsys):
+    folder = tmp_path / "folder"
+    shutil.copytree(runs / "single", folder)
+    assert main(["report", str(folder), "--json"]) == 0
     files = json.loads(capsys.readouterr().out)["files"]
-    assert files == [str(run / "report.html"), str(run / "report.pdf")]
-    assert main(["report", str(run), "--language", "ko", "--format", "html", "--output", str(tmp_path / "new")]) == 0
+    assert files == [str(folder / "report.html"), str(folder / "report.pdf")]
+    assert (folder / "report.pdf").read_bytes().startswith(b"%PDF-")
+    words = ("--language", "ko", "--pdf", "false", "--output", str(tmp_path / "new"))
+    assert main(["report", str(folder), *words]) == 0
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["report.ko.html"]
-    assert (run / "report.pdf").read_bytes().startswith(b"%PDF-")
 
 
 def test_without_fpdf_the_html_is_written_and_a_pdf_asked_for_is_an_error(runs, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(pdf_pages, "can_write_pdf", lambda: False)
-    assert main(["report", str(runs / "sound"), "--output", str(tmp_path / "a"), "--format", "both"]) == 2
-    assert "pip install '.[report]'" in capsys.readouterr().err
+    monkeypatch.setattr("toothwise.reporting.report.can_write_pdf", lambda: False)
+    words = ["report", str(runs / "sound"), "--output", str(tmp_path / "a")]
+    assert main([*words, "--pdf", "true"]) == 2
+    assert "[report]" in capsys.readouterr().err
     assert not (tmp_path / "a").exists()
-    assert main(["report", str(runs / "sound"), "--output", str(tmp_path / "a")]) == 0
-    assert "No PDF: a PDF is written with fpdf2" in capsys.readouterr().out
+    assert main(words) == 0
+    assert "No PDF: " in capsys.readouterr().out
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["report.html"]
 
 

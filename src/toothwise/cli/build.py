@@ -95,7 +95,7 @@ def run(options: Options, progress: Progress) -> Result:
 
 def _build_run(options: Options, progress: Progress) -> Result:
     """Read, align, map, write."""
-    from toothwise.demo import find_run, write_run_maps
+    from toothwise.cli.runs import find_run, write_run_maps
     from toothwise.healthmap.deviation import DeviationConfig
     from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
 

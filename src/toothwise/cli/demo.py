@@ -1,178 +1,79 @@
-"""Run the main job end to end: a run to failure in, the bad tooth and the record of the alarm out.
+"""Watch a run to failure as the product does it: records in, the bad tooth, its record and a report out.
 
-Runs on the HUMS2023 recordings where --data or TOOTHWISE_DATA holds them, else on a simulated run. Writes report.html,
-diagnosis.json, the maps and the fitted detectors. A deep detector without its packages or weights is skipped.
+Runs on the HUMS2023 recordings where --data or TOOTHWISE_DATA holds them, else on a simulated run. A scan is fitted on
+the records that are known to be healthy; all others are judged one after the other. The folder then holds what
+'toothwise build', 'fit', 'diagnose' and 'report' would have written: maps, model, diagnosis.json, report.html.
 
 examples:
   toothwise demo
   toothwise demo --data simulated --seed 3 --output runs/simulated
-  toothwise demo --detectors [scan]
 """
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-from jsonargparse import ArgumentParser
+from typing import Literal
 
 from toothwise.cli.parser import Result
-from toothwise.cli.terminal import Progress as Tell
-from toothwise.cli.terminal import table
-from toothwise.errors import InputError
+from toothwise.cli.terminal import Progress
+from toothwise.files import check_replaceable
 
-if TYPE_CHECKING:
-    from toothwise.demo import Progress
+# Chosen on simulated runs (benchmarks/run_parameters.py) before the scan saw a recording: damage is a row of the map,
+# and lasts 8 records or more.
+SCAN = {"lines": "rows", "lengths": [8, 16, 32]}
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to run on what.
+    """What to run on, and where to.
 
     Attributes:
-        output: folder of everything that is written.
-        data: folder of the recordings, "simulated", or None = TOOTHWISE_DATA, else simulated.
-        detectors: their names; empty = those of the demo.
-        healthy_days: days that detectors are fitted on.
-        false_alarm_rate: per record, that thresholds are chosen for.
-        seed: of a simulated run.
-        language: of the report.
+        output (DIR): Folder of everything that is written.
+        data (DIR|simulated): Folder of the recordings, or 'simulated'; without this option the recordings below
+            TOOTHWISE_DATA, else a simulated run.
+        seed: Seed of a simulated run.
+        language: Language of the report, English or Korean.
     """
 
-    output: Path
-    data: str | None
-    detectors: list[str]
-    healthy_days: list[int]
-    false_alarm_rate: float = 0.01
+    _: KW_ONLY
+    output: Path = Path("runs/demo")
+    data: str | None = None
     seed: int = 0
     language: Literal["en", "ko"] = "en"
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """The options above."""
-    add = parser.add_argument
-    add("--output", type=Path, default=Path("runs/demo"), metavar="DIR", help="folder for report and results")
-    add("--data", type=str | None, metavar="DIR", help="folder of the recordings, or 'simulated'")
-    add(
-        "--detectors", type=list[str], default=[], metavar="[NAME,...]", help="which detectors, all of the demo if none"
-    )
-    add(
-        "--healthy-days",
-        type=list[int],
-        default=[17, 18],
-        metavar="[DAY,...]",
-        help="days that detectors are fitted on",
-    )
-    add("--false-alarm-rate", type=float, default=0.01, metavar="RATE", help="per record, for the thresholds")
-    add("--seed", type=int, default=0, metavar="N", help="of a simulated run")
-    add("--language", type=Literal["en", "ko"], default="en", metavar="en|ko", help="of the report: English or Korean")
+def run(options: Options, progress: Progress) -> Result:
+    """Records -> maps -> model -> diagnosis -> report."""
+    check_replaceable(options.output, "diagnosis.json", "a diagnosis")
+    from toothwise import detectors
+    from toothwise.cli.runs import find_run, write_run_maps
+    from toothwise.detectors.calibration import fit_with_threshold
+    from toothwise.diagnosis.run_folder import write_run
+    from toothwise.diagnosis.run_watch import watch_records
+    from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
+    from toothwise.reporting.report import write_report
 
-
-def run(options: Options, tell: Tell) -> Result:
-    """The main job with a bar per part."""
-    from toothwise.demo import RUN_DETECTORS, run_demo
-    from toothwise.diagnosis.run import RunProtocol
-    from toothwise.healthmap.tooth_by_record import RunMapConfig
-
-    del tell  # bars take the place of the one line
-    unknown = [name for name in options.detectors if name not in RUN_DETECTORS]
-    if unknown:
-        raise InputError(f"detectors of the demo are {', '.join(RUN_DETECTORS)}, but got {', '.join(unknown)}")
-    if not 0 < options.false_alarm_rate < 1:  # found out by the thresholds too, but after the maps are written
-        raise InputError(f"false alarm rate must lie between 0 and 1, but got {options.false_alarm_rate}")
-    chosen = {name: RUN_DETECTORS[name] for name in options.detectors or RUN_DETECTORS}
-    protocol = RunProtocol(
-        maps=RunMapConfig(healthy_days=tuple(options.healthy_days)), false_alarm_rate=options.false_alarm_rate
-    )
     begin = time.perf_counter()
-    with _bars(["maps", *chosen, "indicators", "report"]) as progress:
-        facts = run_demo(
-            options.output,
-            data=options.data,
-            seed=options.seed,
-            chosen=chosen,
-            protocol=protocol,
-            progress=progress,
-            language=options.language,
-        )
-    seconds = time.perf_counter() - begin
-    return Result(facts, lambda: _text(facts, options.output, seconds))
-
-
-@contextmanager
-def _bars(parts: list[str]) -> Iterator[Progress]:
-    """A bar per part on a terminal; elsewhere a line whenever a part begins something new."""
-    if not sys.stderr.isatty():
-        last: dict[str, str] = {}
-
-        def line(part: str, text: str, share: float) -> None:
-            del share
-            if last.get(part) != text:
-                last[part] = text
-                sys.stderr.write(f"{part}: {text}\n")
-                sys.stderr.flush()
-
-        yield line
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.fields[part]:>22}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
+    progress("reading")
+    records = find_run(options.data, seed=options.seed)
+    progress(f"aligning {len(records)} records")
+    days = sorted({int(day) for day in records.day[records.healthy]})
+    maps = build_run_maps(records, RunMapConfig(healthy_days=tuple(days)))
+    windows = maps.healthy_windows
+    detector, _ = fit_with_threshold(
+        lambda: detectors.create("scan", **SCAN), windows, 0.01, blocks=windows.table["day"].to_numpy()
     )
-    with Progress(*columns, console=Console(stderr=True)) as shown:
-        tasks = {part: shown.add_task("", total=1.0, start=False, part=part) for part in parts}
-        state: dict[str, Any] = {"part": None}
-
-        def show(part: str, text: str, share: float) -> None:
-            if state["part"] != part:
-                if state["part"] is not None:
-                    shown.update(tasks[state["part"]], completed=1.0, description="done")
-                    shown.stop_task(tasks[state["part"]])
-                state["part"] = part
-                shown.start_task(tasks[part])
-            shown.update(tasks[part], completed=share, description=text)
-
-        yield show
-        if state["part"] is not None:
-            shown.update(tasks[state["part"]], completed=1.0, description="done")
-
-
-def _text(facts: dict[str, Any], output: Path, seconds: float) -> str:
-    def number(value: object) -> str:
-        return "never" if value is None else str(value)
-
-    rows = []
-    for name, entry in {**facts["detectors"], **facts["indicators"]}.items():
-        flagged = entry["flagged_days_19_20"]
-        low, high = entry["false_alarm_rate_interval"]
-        rows.append(
-            (
-                name,
-                number(entry["tooth"]) if "tooth" in entry else "-",
-                number(entry["first_sustained"]),
-                number(entry["consistent"]),
-                f"{100 * entry['false_alarm_rate']:.0f} ({100 * low:.0f}-{100 * high:.0f})",
-                "-" if flagged is None else f"{100 * flagged:.1f}",
-                f"{entry['seconds']:.0f}",
-            )
-        )
-    columns = ("detector", "tooth", "sustained", "consistent", "false alarms", "flagged", "s")
-    text = f"{facts['data']}\n" + table(columns, rows, right=columns[1:])
-    text += "False alarms: % of healthy records, 95 % interval. Flagged: % of the records of days 19-20.\n"
-    for name, why in facts["skipped"].items():
-        text += f"{name} was skipped: {why}\n"
-    if facts["simulated"]:
-        text += f"This run is simulated: no recordings were found. Put in: {facts['truth']}\n"
-    text += "Record numbers count the test part from 1; 0 = before it. "
-    text += f"Largest rise of residual RMS in the last records: tooth {facts['tooth_at_failure']}\n"
-    text += f"{facts['verdict']}\n(by {facts['recommended']}, {seconds:.0f} s)\n"
-    return text + f"Report: {output / 'report.html'}\n"
+    progress("judging")
+    data, evidence = watch_records(maps, detector).for_report()
+    data |= {"source": records.source, "truth": records.truth or None}
+    write_run(options.output, data, evidence)
+    write_run_maps(maps, options.output / "maps")
+    detector.save(options.output / "model")
+    progress("writing the report")
+    (report, *_) = write_report(options.output, options.language)
+    found = data["diagnosis"]
+    lines = [records.source, found["verdict"], found["confidence"], found["next_look"], f"Report: {report}"]
+    text = "\n".join(lines) + f" ({time.perf_counter() - begin:.0f} s)\n"
+    return Result(data, lambda: text)

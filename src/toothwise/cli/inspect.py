@@ -70,7 +70,7 @@ def run(options: Options, progress: Progress) -> Result:
     found = inspect_record(record, train, channel=options.channel)
     problems = [*found.problems, *(finding.message for finding in check_record(record))]
     if options.output is not None:
-        from toothwise.reporting.figures import png
+        from toothwise.reporting.drawing import png
         from toothwise.reporting.inspection import inspection_figure
 
         figure = inspection_figure(found, title=Path(options.record).name, unit=record.unit)

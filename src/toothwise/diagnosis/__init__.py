@@ -16,9 +16,7 @@ _NAMES = {
     "judge": "watch",
     "learn_baseline": "baseline",
     "summarize_records": "history",
-    "name_teeth": "tooth",
     "read_state": "state",
-    "watch_run": "run",
 }
 __all__ = sorted(_NAMES)
 

@@ -25,6 +25,7 @@ def read_hums2023(folder: str | Path) -> RunRecords:
 
     Returns:
         RunRecords; ``number`` counts the test part (days 21-27) from 1, as the challenge does, and is 0 before it.
+        The challenge's training part (days 17-20) is what is given as ``healthy``.
 
     Raises:
         InputError: the file is missing, unreadable, or not of this layout.
@@ -58,6 +59,7 @@ def read_hums2023(folder: str | Path) -> RunRecords:
             np.where(test, np.cumsum(test), 0),
             source="HUMS2023: OH-58 planet gear, run to failure, DSTG; one sensor",
             gear={"sun": 27, "planet": TEETH, "ring": 99, "planets": 4},
+            healthy=~test,
         )
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

@@ -29,6 +29,7 @@ class RunRecords:
         unit: unit of the vibration.
         gear: gears of the stage, in words or numbers, free keys.
         truth: what a simulation knows (tooth, onset), empty for measurements.
+        healthy: bool ``[n]``, the first records, which the source gives as known to be healthy; None = it gives none.
     """
 
     vibration: np.ndarray
@@ -40,11 +41,12 @@ class RunRecords:
     unit: str = "g"
     gear: dict[str, Any] = field(default_factory=dict)
     truth: dict[str, Any] = field(default_factory=dict)
+    healthy: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vibration", check_revolutions(self.vibration, self.teeth))
         n = len(self.vibration)
-        for key in ("name", "day", "number"):
+        for key in ("name", "day", "number", *(["healthy"] if self.healthy is not None else [])):
             value = np.asarray(getattr(self, key))
             if value.shape != (n,):
                 raise InputError(f"{key} must have one entry per record ({n}), but has the shape {value.shape}")

@@ -9,8 +9,7 @@ import numpy as np
 
 from toothwise.diagnosis.explain import MapExplanation
 from toothwise.messages import Language
-from toothwise.reporting.figures import BLUE, GREEN, GREY, ORANGE, RED
-from toothwise.reporting.map_figures import WIDTH
+from toothwise.reporting.drawing import BLUE, GREEN, GREY, ORANGE, RED, panels
 from toothwise.reporting.names import axis_name
 
 if TYPE_CHECKING:
@@ -24,12 +23,9 @@ _STYLES = ("-", "--", "-.", ":")
 
 def attention_figure(why: MapExplanation, about: Mapping[str, Any], language: Language) -> Figure:
     """Weights along column and row by layer, in parts of an equal share; alpha by layer."""
-    from matplotlib.figure import Figure
-
     axes_used = [a for a in ("y", "x") if any(a in layer.weights for layer in why.attention)]
-    figure = Figure(figsize=(WIDTH, 2.1 * len(axes_used) + 1.8), layout="constrained")
-    panels = figure.subplots(len(axes_used) + 1, 1, squeeze=False)[:, 0]
-    for ax, axis in zip(panels, axes_used, strict=False):
+    figure, rows = panels(2.1 * len(axes_used) + 1.8, len(axes_used) + 1)
+    for ax, axis in zip(rows, axes_used, strict=False):
         k = 0 if axis == "y" else 1  # along a column one meets the rows' teeth
         teeth = why.values.shape[k]
         for number, layer in enumerate(why.attention):
@@ -59,7 +55,7 @@ def attention_figure(why: MapExplanation, about: Mapping[str, Any], language: La
             ax.set_xlabel(language.say("{axis}, along the row", axis=name))
         ax.set_ylabel(language.say("times an equal share"))
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
-    last = panels[-1]
+    last = rows[-1]
     for layer in why.attention:
         last.plot([layer.layer] * len(layer.alpha), layer.alpha, "o", color=BLUE, ms=5)
     last.axhline(0.5, color=GREY, lw=0.8, zorder=0)

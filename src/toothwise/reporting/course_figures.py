@@ -11,8 +11,7 @@ from toothwise.diagnosis.decompose import SHARES
 from toothwise.diagnosis.evidence import SequenceEvidence
 from toothwise.diagnosis.words import gear_word, tooth_of
 from toothwise.messages import Language
-from toothwise.reporting.figures import BLUE, GREEN, GREY, ORANGE, RED
-from toothwise.reporting.map_figures import WIDTH
+from toothwise.reporting.drawing import BLUE, GREEN, GREY, ORANGE, RED, panels
 from toothwise.reporting.names import axis_name
 
 if TYPE_CHECKING:
@@ -22,13 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["among_healthy_figure", "chances_figure", "teeth_figure", "timeline_figure", "trend_figure"]
 
 Data = Mapping[str, Any]
-
-
-def _one(height: float) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.subplots()
 
 
 def _records(axes: Axes, s: SequenceEvidence, language: Language) -> None:
@@ -86,7 +78,7 @@ def _channel_name(s: SequenceEvidence, k: int, gears: Sequence[str], language: L
 
 def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language: Language) -> Figure:
     """The CUSUM of what the verdict is about against the heights of warning and alarm; of all others in grey."""
-    figure, axes = _one(2.5)
+    figure, (axes,) = panels(2.5)
     k = _watched(d, s)
     began = s.position(d["alarm"]["first"])
     first = k if began is None else int(s.statistic[began].argmax())  # what the first alarm was about
@@ -139,15 +131,12 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
 
 def teeth_figure(d: Data, s: SequenceEvidence, about: Data, language: Language) -> Figure:
     """Contrast of every tooth by record, of the gear in question or of both."""
-    from matplotlib.figure import Figure
-
     axes_there = sorted({int(a) for a in s.line_axis})
     own = [d["teeth"][0]["axis"]] if d["teeth"] else axes_there
-    figure = Figure(figsize=(WIDTH, 2.5 if len(own) == 1 else 4.2), layout="constrained")
-    panels = figure.subplots(len(own), 1, squeeze=False)[:, 0]
+    figure, rows = panels(2.5 if len(own) == 1 else 4.2, len(own))
     log2 = s.contrast / np.log(2.0)
     reach = max(float(np.quantile(np.abs(log2), 0.998)), 0.1)
-    for ax, axis in zip(panels, own, strict=True):
+    for ax, axis in zip(rows, own, strict=True):
         look = {"aspect": "auto", "origin": "lower", "interpolation": "nearest", "cmap": "PuOr_r"}
         image = ax.imshow(log2[:, s.line_axis == axis].T, vmin=-reach, vmax=reach, **look)
         ax.set_ylabel(axis_name(about["axes"][axis - 1]["name"], language))
@@ -168,7 +157,7 @@ def teeth_figure(d: Data, s: SequenceEvidence, about: Data, language: Language) 
                 arrowprops={"arrowstyle": "->", "color": RED},
                 annotation_clip=False,
             )
-    bar = figure.colorbar(image, ax=list(panels), pad=0.05, aspect=20)
+    bar = figure.colorbar(image, ax=list(rows), pad=0.05, aspect=20)
     ticks = [-reach, -reach / 2, 0.0, reach / 2, reach]
     bar.set_ticks(ticks, labels=[f"{2.0**t:.2f}" for t in ticks])
     bar.set_label(language.say("times the healthy level"))
@@ -189,7 +178,7 @@ def _marked(d: Data, s: SequenceEvidence, axis: int) -> list[int]:
 
 def trend_figure(d: Data, s: SequenceEvidence, language: Language) -> Figure:
     """Contrast along the whole line (or the level, where a whole gear is named), the growth, and where it leads."""
-    figure, axes = _one(2.5)
+    figure, (axes,) = panels(2.5)
     by_tooth = bool(d["teeth"])
     series = s.line(d["teeth"][0]["axis"], d["teeth"][0]["tooth"]) if by_tooth else s.level
     n = len(series)
@@ -235,7 +224,7 @@ def trend_figure(d: Data, s: SequenceEvidence, language: Language) -> Figure:
 
 def chances_figure(each: Sequence[Data], language: Language) -> Figure:
     """Of every single map, the chance that a healthy one looks as strange; the stated rate as a line."""
-    figure, axes = _one(2.5)
+    figure, (axes,) = panels(2.5)
     chance = np.array([min(p / SHARES[test] for test, p in one["p_values"].items()) for one in each])
     shown = np.clip(chance, 1e-9, 1.0)
     found = np.array([one["pattern"] != "nothing" for one in each])
@@ -257,7 +246,7 @@ def among_healthy_figure(
     axis: int, value: float, height: float | None, healthy: np.ndarray, about: Data, language: Language
 ) -> Figure:
     """Evidence of this map's strongest tooth among that of held-out healthy maps."""
-    figure, axes = _one(2.3)
+    figure, (axes,) = panels(2.3)
     high = max(value, float(healthy.max()), height or value)
     low = min(float(healthy.min()), value)
     axes.hist(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 __all__ = ["Block", "Bullets", "Document", "Facts", "Heading", "Paragraph", "Picture", "Pictures", "Table", "Verdict"]
 
@@ -35,15 +36,29 @@ class Verdict:
     more: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
-    """A figure of ``width`` x ``height`` inches, as PNG and as SVG; the caption says what to see in it."""
+    """A figure of ``width`` x ``height`` inches; the caption says what to see in it.
 
-    png: bytes
-    svg: bytes
+    Attributes:
+        to_png, to_svg: Render it.
+    """
+
+    to_png: Callable[[], bytes]
+    to_svg: Callable[[], bytes]
     caption: str
     width: float
     height: float
+
+    @cached_property
+    def png(self) -> bytes:
+        """Its pixels."""
+        return self.to_png()
+
+    @cached_property
+    def svg(self) -> bytes:
+        """Its lines and letters, with heat maps as pixels in it."""
+        return self.to_svg()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from toothwise.diagnosis.explain import MapExplanation
 from toothwise.messages import Language
 from toothwise.reporting.attention_figure import attention_figure
 from toothwise.reporting.document import Block, Heading, Paragraph, Table
-from toothwise.reporting.drawn import drawn
+from toothwise.reporting.drawing import draw
 from toothwise.reporting.map_figures import (
     anomaly_map_figure,
     evidence_figure,
@@ -53,10 +53,10 @@ def explanation_of(
     ]
     if several:
         caption = language.say("The map of {record}; framed: what stands out in it by itself.", record=named)
-        blocks.append(drawn(caption, map_figure, why, lines, about, language))
+        blocks.append(draw(caption, map_figure, why, lines, about, language))
         blocks += [teeth_table(one, language)] if lines else []
     blocks += [
-        drawn(
+        draw(
             language.say(
                 "Anomaly map: where the detector sees what healthy maps do not show; bright = more anomalous, "
                 "framed: what was found."
@@ -67,10 +67,10 @@ def explanation_of(
             about,
             language,
         ),
-        drawn(_evidence_caption(why, language), evidence_figure, why, lines, about, language),
+        draw(_evidence_caption(why, language), evidence_figure, why, lines, about, language),
     ]
     if why.healthy is not None:
-        blocks.append(drawn(_healthy_caption(why, about, language), healthy_figure, why, about, language))
+        blocks.append(draw(_healthy_caption(why, about, language), healthy_figure, why, about, language))
     blocks += _nearest(why, lines, about, language)
     if why.attention:
         blocks += _attention(why, about, language)
@@ -130,7 +130,7 @@ def _nearest(why: MapExplanation, lines: Any, about: Mapping[str, Any], language
         kept=kept,
         of=of,
     )
-    return [drawn(caption, nearest_figure, why, lines, about, language)]
+    return [draw(caption, nearest_figure, why, lines, about, language)]
 
 
 def _attention(why: MapExplanation, about: Mapping[str, Any], language: Language) -> list[Block]:
@@ -155,7 +155,7 @@ def _attention(why: MapExplanation, about: Mapping[str, Any], language: Language
     )
     return [
         Heading(language.say("Attention along the line"), 3),
-        drawn(caption, attention_figure, why, about, language),
+        draw(caption, attention_figure, why, about, language),
         Table(head, tuple(rows), frozenset({0, 1, 2, 3})),
         Paragraph(note, small=True),
     ]

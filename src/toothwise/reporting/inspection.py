@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toothwise.reporting.figures import BLUE, GREY, ORANGE
+from toothwise.reporting.drawing import BLUE, GREY, ORANGE
 from toothwise.vibration.inspection import Inspection
 
 if TYPE_CHECKING:

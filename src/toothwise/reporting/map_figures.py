@@ -11,7 +11,7 @@ import numpy as np
 from toothwise.diagnosis.explain import MapExplanation
 from toothwise.diagnosis.words import tooth_of
 from toothwise.messages import Language
-from toothwise.reporting.figures import BLUE, RED
+from toothwise.reporting.drawing import BLUE, RED, panels
 from toothwise.reporting.names import axis_name, map_scale
 
 if TYPE_CHECKING:
@@ -21,18 +21,10 @@ if TYPE_CHECKING:
 
 __all__ = ["anomaly_map_figure", "evidence_figure", "healthy_figure", "map_figure", "nearest_figure"]
 
-WIDTH = 6.0
 _LOOK: dict[str, Any] = {"aspect": "auto", "origin": "lower", "cmap": "cividis", "interpolation": "nearest"}
 
 About = Mapping[str, Any]
 Lines = Sequence[Mapping[str, Any]]
-
-
-def _figure(height: float, rows: int = 1, **more: Any) -> tuple[Figure, np.ndarray]:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.subplots(rows, 1, squeeze=False, **more)[:, 0]
 
 
 def _coordinates(axes: Axes, about: About, language: Language, *, x: bool = True) -> None:
@@ -92,7 +84,7 @@ def _limits(*maps: np.ndarray) -> dict[str, float]:
 
 def map_figure(one: MapExplanation, lines: Lines, about: About, language: Language) -> Figure:
     """The map as it was measured, with frames around what was found."""
-    figure, (axes,) = _figure(2.75)
+    figure, (axes,) = panels(2.75)
     image = axes.imshow(one.values, **_LOOK, **_limits(one.values))
     _bar(figure, image, axes, map_scale(about, language))
     _coordinates(axes, about, language)
@@ -102,7 +94,7 @@ def map_figure(one: MapExplanation, lines: Lines, about: About, language: Langua
 
 def anomaly_map_figure(one: MapExplanation, lines: Lines, about: About, language: Language) -> Figure:
     """The detector's anomaly map in tooth coordinates."""
-    figure, (axes,) = _figure(2.6)
+    figure, (axes,) = panels(2.6)
     image = axes.imshow(one.anomaly, **_LOOK, **_limits(one.anomaly))
     _bar(figure, image, axes, language.say("anomaly of {detector}", detector=about["detector"]["name"]))
     _coordinates(axes, about, language)
@@ -113,7 +105,7 @@ def anomaly_map_figure(one: MapExplanation, lines: Lines, about: About, language
 def evidence_figure(one: MapExplanation, lines: Lines, about: About, language: Language) -> Figure:
     """Evidence of every tooth, its threshold, and what healthy maps show at that tooth."""
     own = sorted(one.evidence)
-    figure, axes = _figure(1.9 * len(own) + 0.2, len(own))
+    figure, axes = panels(1.9 * len(own) + 0.2, len(own))
     for ax, axis in zip(axes, own, strict=True):
         values, usual = one.evidence[axis], one.usual.get(axis)
         teeth = np.arange(len(values))
@@ -145,7 +137,7 @@ def healthy_figure(one: MapExplanation, about: About, language: Language) -> Fig
         from toothwise.errors import InputError
 
         raise InputError(f"{one.record}: there is no healthy likeness of this map")
-    figure, axes = _figure(4.0, 3)
+    figure, axes = panels(4.0, 3)
     limits = _limits(one.values, one.healthy)
     titles = (language.say("as measured"), language.say("as it might look healthy"), language.say("ratio of the two"))
     for ax, values in zip(axes[:2], (one.values, one.healthy), strict=True):
@@ -170,7 +162,7 @@ def healthy_figure(one: MapExplanation, about: About, language: Language) -> Fig
 def nearest_figure(one: MapExplanation, lines: Lines, about: About, language: Language) -> Figure:
     """The map and the healthy maps that are most like it, each less its own level, on one scale."""
     shown = [one.values, *one.nearest]
-    figure, axes = _figure(0.85 * len(shown) + 0.5, len(shown))
+    figure, axes = panels(0.85 * len(shown) + 0.5, len(shown))
     with np.errstate(all="ignore"):
         levelled = [m / np.nanmedian(m) for m in shown]
     limits = _limits(*levelled)

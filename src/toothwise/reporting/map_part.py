@@ -11,13 +11,11 @@ from toothwise.diagnosis.words import chance, tooth_of
 from toothwise.messages import Language
 from toothwise.reporting.course_figures import among_healthy_figure, chances_figure
 from toothwise.reporting.document import Block, Facts, Heading, Paragraph, Picture, Pictures, Table, Verdict
-from toothwise.reporting.drawn import drawn
-from toothwise.reporting.map_caption import map_caption
+from toothwise.reporting.drawing import draw
 from toothwise.reporting.map_figures import map_figure
-from toothwise.reporting.names import test_name
-from toothwise.reporting.pattern_names import pattern_name
+from toothwise.reporting.names import pattern_name, test_name
 
-__all__ = ["map_evidence", "map_first", "teeth_table", "tests_table"]
+__all__ = ["map_caption", "map_evidence", "map_first", "teeth_table", "tests_table"]
 
 _LISTED = 40  # maps of a table
 
@@ -47,7 +45,7 @@ def map_first(data: Mapping[str, Any], evidence: RunEvidence, language: Language
         Facts(_facts(one, language)),
         Pictures(
             (
-                drawn(
+                draw(
                     map_caption(one, str(one["record"]), evidence.about, language),
                     map_figure,
                     why,
@@ -96,7 +94,7 @@ def _place(each: Any, one: One, why: MapExplanation, evidence: RunEvidence, lang
         caption = language.say(
             "Every map: how likely a healthy one looks so strange. Above the dashed line something is called."
         )
-        return drawn(caption, chances_figure, each, language)
+        return draw(caption, chances_figure, each, language)
     axes = sorted(why.evidence)
     axis = one["lines"][0]["axis"] if one["lines"] else max(axes, key=lambda a: float(why.evidence[a].max()))
     caption = language.say(
@@ -104,7 +102,7 @@ def _place(each: Any, one: One, why: MapExplanation, evidence: RunEvidence, lang
         "line a tooth is called."
     )
     value, healthy = float(why.evidence[axis].max()), evidence.healthy_best[axis]
-    return drawn(caption, among_healthy_figure, axis, value, why.height.get(axis), healthy, evidence.about, language)
+    return draw(caption, among_healthy_figure, axis, value, why.height.get(axis), healthy, evidence.about, language)
 
 
 def map_evidence(data: Mapping[str, Any], evidence: RunEvidence, language: Language) -> list[Block]:
@@ -193,3 +191,53 @@ def tests_table(one: One, language: Language) -> Table:
         rows.append((test_name(name, language), f"{p:.2g}", f"{allowed:.2g}", result))
     head = (language.say("Test"), language.say("p-value"), language.say("called at or below"), language.say("Result"))
     return Table(head, tuple(rows), frozenset({1, 2}))
+
+
+def map_caption(one: One, record: str, about: One, language: Language) -> str:
+    """The caption of a map, for a reader who has never seen one: its cells, how damage looks, what is framed.
+
+    Args:
+        one: The map's diagnosis.
+        record: The name of its record as it is shown.
+        about: What the maps are.
+        language: The language of the report.
+    """
+    if about["by_record"]:
+        what = language.say(
+            "The map of {record}: a row per tooth, the newest record on the right, bright = more vibration. A damaged "
+            "tooth lights up its row.",
+            record=record,
+        )
+    else:
+        what = language.say(
+            "The map of {record}: every pair of teeth, bright = more vibration. A damaged tooth lights up its row or "
+            "column.",
+            record=record,
+        )
+    if not one["lines"]:
+        return f"{what} {language.say('Nothing stands out in this map by itself.')}"
+    parts = [
+        what,
+        language.say("Framed: what stands out in this map by itself. Teeth count from 0; which one is 0: see Limits."),
+    ]
+    return " ".join([*parts, *_opposite(one, about, language)])
+
+
+def _opposite(one: One, about: One, language: Language) -> list[str]:
+    """Two framed teeth of a gear that may be a planet, half a revolution apart."""
+    if not about["by_record"]:
+        return []
+    count = len(about["axes"][0]["labels"])
+    teeth = [line["tooth"] for line in one["lines"] if line["axis"] == 1 and line["gear"] in ("gear", "planet")]
+    for k, first in enumerate(teeth):
+        for second in teeth[k + 1 :]:
+            if abs(abs(first - second) - count / 2) <= 1.0:
+                return [
+                    language.say(
+                        "{tooth} and tooth {other} lie half a revolution apart: of a planet, this may be one tooth, "
+                        "heard through both of its contacts.",
+                        tooth=language.sentences([tooth_of("gear", first)]),
+                        other=second,
+                    )
+                ]
+    return []

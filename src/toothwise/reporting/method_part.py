@@ -7,7 +7,6 @@ from typing import Any
 
 from toothwise.messages import Language
 from toothwise.reporting.document import Block, Bullets, Heading, Paragraph, Table
-from toothwise.reporting.sensor_part import sensors_row
 
 __all__ = ["data_and_versions", "limits", "method"]
 
@@ -126,7 +125,8 @@ def data_and_versions(data: Data, about: Data, language: Language) -> list[Block
         rows.append((language.say("Maps"), language.say("{more} more files", more=len(about["files"]) - 12)))
     if about["gear"]:
         rows.append((language.say("Gears"), str(about["gear"])))
-    rows += sensors_row(data, language)
+    if "sensors" in data:
+        rows.append((language.say("Sensors"), ", ".join(data["sensors"]["fused"])))
     options = ", ".join(f"{name}={value}" for name, value in detector["options"].items())
     rows += [
         (language.say("Detector"), f"{detector['name']} ({options})" if options else str(detector["name"])),

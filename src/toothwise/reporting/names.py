@@ -1,4 +1,4 @@
-"""Names that stand in files and results, told in the language of a report; unknown ones stay as they are."""
+"""Names in files and results, in the language of a report; unknown ones stay as they are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from toothwise.messages import Language, say
 
-__all__ = ["axis_name", "map_scale", "record_name", "test_name"]
+__all__ = ["axis_name", "map_scale", "pattern_name", "record_name", "state_name", "test_name"]
 
 _AXES = {
     "driving tooth": say("driving tooth"),
@@ -35,6 +35,21 @@ _TESTS = {
     "diagonal": say("transient along the mesh order"),
     "one cycle": say("one cycle per revolution"),
     "level": say("level of the whole map"),
+}
+
+_PATTERNS = {
+    "nothing": say("Nothing stands out"),
+    "one tooth": say("One damaged tooth"),
+    "several teeth": say("Several damaged teeth"),
+    "whole gear": say("Whole gear: wear or eccentricity"),
+    "transient": say("Transient in time, no tooth"),
+    "sensor or condition changed": say("Sensor or operating condition changed, no tooth"),
+}
+_STATES = {
+    "alarm": say("ALARM"),
+    "warning": say("WARNING"),
+    "quiet": say("NO ALARM"),
+    "learning": say("LEARNING A NEW BASELINE"),
 }
 
 
@@ -70,3 +85,13 @@ def _quantity(name: str, language: Language) -> str:
 def record_name(name: object, language: Language) -> str:
     """A record by its name, which often says what it is already."""
     return str(name) if str(name).startswith("record") else language.say("record {name}", name=str(name))
+
+
+def pattern_name(pattern: str, language: Language) -> str:
+    """What kind of damage it looks like."""
+    return language.text(_PATTERNS[pattern])
+
+
+def state_name(state: str, language: Language) -> str:
+    """The state of a sequence."""
+    return language.text(_STATES[state])

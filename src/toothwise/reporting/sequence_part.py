@@ -12,12 +12,10 @@ from toothwise.healthmap.core import Axis
 from toothwise.messages import Language
 from toothwise.reporting.course_figures import teeth_figure, timeline_figure, trend_figure
 from toothwise.reporting.document import Block, Facts, Heading, Paragraph, Picture, Pictures, Table, Verdict
-from toothwise.reporting.drawn import drawn
-from toothwise.reporting.map_caption import map_caption
+from toothwise.reporting.drawing import draw
 from toothwise.reporting.map_figures import map_figure
-from toothwise.reporting.names import record_name
-from toothwise.reporting.pattern_names import pattern_name, state_name
-from toothwise.reporting.sensor_part import of_one_sensor
+from toothwise.reporting.map_part import map_caption
+from toothwise.reporting.names import pattern_name, record_name, state_name
 
 __all__ = ["sequence_evidence_blocks", "sequence_first"]
 
@@ -43,9 +41,9 @@ def sequence_first(data: Data, evidence: RunEvidence, language: Language, *, num
     for why in evidence.explained[:1]:
         one = data["explained_map"]
         pictures.append(
-            drawn(
+            draw(
                 map_caption(one, record_name(one["record"], language), evidence.about, language)
-                + of_one_sensor(data, language),
+                + _of_one_sensor(data, language),
                 map_figure,
                 why,
                 one["lines"],
@@ -63,7 +61,7 @@ def sequence_first(data: Data, evidence: RunEvidence, language: Language, *, num
         if numbered:
             caption += " " + language.say("Records are numbered from 1; their names stand at the end.")
         gears = gears_of(evidence.about)
-        pictures.append(drawn(caption, timeline_figure, d, evidence.sequence, gears, language))
+        pictures.append(draw(caption, timeline_figure, d, evidence.sequence, gears, language))
     return [
         Verdict(language.sentences([verdict]), label, _TONES[d["state"]], language.sentences(more)),
         Paragraph(language.sentences(d["messages"]["next_look"]), lead=language.say("What to do:")),
@@ -71,6 +69,16 @@ def sequence_first(data: Data, evidence: RunEvidence, language: Language, *, num
         Pictures(tuple(pictures)),
         Paragraph(language.sentences(d["messages"]["confidence"]), lead=language.say("How sure:")),
     ]
+
+
+def _of_one_sensor(data: Data, language: Language) -> str:
+    """What a map's caption says of its sensor; "" where there is one."""
+    if "sensors" not in data:
+        return ""
+    fused = data["sensors"]
+    return " " + language.say(
+        "Sensor {sensor}, one of {count} fused.", sensor=fused["explained"], count=len(fused["fused"])
+    )
 
 
 def _pattern(d: Data, language: Language) -> str:
@@ -135,9 +143,9 @@ def sequence_evidence_blocks(data: Data, evidence: RunEvidence, language: Langua
             "Every tooth over the records: a damaged tooth is a line that begins at its onset (dotted); all teeth "
             "together are wear, or another load, speed or sensor."
         )
-        blocks.append(drawn(caption, teeth_figure, d, s, evidence.about, language))
+        blocks.append(draw(caption, teeth_figure, d, s, evidence.about, language))
         if d["teeth"] or d["growth"] is not None:
-            blocks.append(drawn(_trend_caption(d, language), trend_figure, d, s, language))
+            blocks.append(draw(_trend_caption(d, language), trend_figure, d, s, language))
     blocks += [Heading(language.say("What the rules say"), 3), _rules(data, language), _about_rules(language)]
     if d["began_with"] is not None:
         began = language.sentences(

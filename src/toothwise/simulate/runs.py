@@ -24,6 +24,7 @@ from toothwise.healthmap.runs import RunRecords
 __all__ = ["RunConfig", "simulate_run"]
 
 _DAYS = {17: 65, 18: 68, 19: 62, 20: 87, 21: 89, 22: 80, 23: 72, 24: 89, 25: 86, 26: 89, 27: 21}
+_HEALTHY_BEFORE = 19  # day; a drawn onset lies a day or more later
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,15 @@ def simulate_run(config: RunConfig | None = None, *, seed: int) -> RunRecords:
     vibration = np.fft.irfft(spectra, samples, axis=1) * (samples / 2.0)
     name = np.array([f"Day{d:03d}_simulated_{i:04d}" for i, d in enumerate(day)])
     return RunRecords(
-        vibration, c.teeth, name, day, number, source=f"simulated run to failure, seed {seed}", unit="1", truth=truth
+        vibration,
+        c.teeth,
+        name,
+        day,
+        number,
+        source=f"simulated run to failure, seed {seed}",
+        unit="1",
+        truth=truth,
+        healthy=day < _HEALTHY_BEFORE,
     )
 
 

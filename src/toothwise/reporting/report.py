@@ -1,0 +1,168 @@
+"""The report of a diagnosis: verdict, map and timeline first, then everything behind them, as HTML and PDF."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from toothwise.diagnosis.evidence import RunEvidence
+from toothwise.diagnosis.run_folder import read_run
+from toothwise.errors import missing
+from toothwise.files import atomic_file, check_writable
+from toothwise.messages import Language, messages_from
+from toothwise.messages import language as language_of
+from toothwise.reading import as_input_error
+from toothwise.reporting.document import Block, Document, Paragraph
+from toothwise.reporting.explanation_part import explanation_of
+from toothwise.reporting.html_page import to_html
+from toothwise.reporting.map_part import map_evidence, map_first
+from toothwise.reporting.method_part import data_and_versions, limits, method
+from toothwise.reporting.pdf_pages import can_write_pdf, to_pdf
+from toothwise.reporting.sequence_part import sequence_evidence_blocks, sequence_first
+from toothwise.reporting.short_names import names_table, with_short_names
+
+__all__ = ["report_of", "report_of_folder", "write_report"]
+
+
+def write_report(
+    folder: str | Path, language: str = "en", *, pdf: bool | None = None, output: str | Path | None = None
+) -> tuple[Path, ...]:
+    """Write the report of a diagnosis as ``report.html`` and ``report.pdf`` (``report.ko.html`` in Korean).
+
+    Args:
+        folder: The folder of a diagnosis, as ``toothwise diagnose --output`` writes it.
+        language: Code of the language, "en" or "ko".
+        pdf: Whether to write the PDF too; None writes it where fpdf2 (extra "report") is installed.
+        output: Folder to write to; None writes beside the diagnosis.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        InputError: There is no such diagnosis, one of its files is damaged, or the language is unknown.
+        OutputError: The files cannot be written.
+        MissingDependencyError: A PDF is asked for and fpdf2 is not installed.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from toothwise.cli import main
+        >>> from toothwise.reporting.report import write_report
+        >>> folder = Path(mkdtemp()) / "demo"
+        >>> main(["demo", "--data", "simulated", "--output", str(folder)])  # doctest: +ELLIPSIS
+        ...
+        0
+        >>> [file.name for file in write_report(folder, "ko", pdf=False)]
+        ['report.ko.html']
+    """
+    if pdf and not can_write_pdf():
+        raise missing("fpdf", "a PDF")
+    place = Path(folder if output is None else output)
+    check_writable(place)
+    document = report_of_folder(Path(folder), language)
+    stem = "report" if language == "en" else f"report.{language}"
+    content = {place / f"{stem}.html": to_html(document).encode()}
+    if can_write_pdf() if pdf is None else pdf:
+        content[place / f"{stem}.pdf"] = to_pdf(document)
+    for path, written in content.items():
+        with atomic_file(path) as temporary:
+            temporary.write_bytes(written)
+    return tuple(content)
+
+
+def report_of_folder(folder: Path, code: str) -> Document:
+    """The report of a folder that ``toothwise diagnose --output`` wrote.
+
+    Args:
+        folder: The folder of a diagnosis.
+        code: Code of the language, "en" or "ko".
+
+    Raises:
+        InputError: There is no such diagnosis, one of its files is damaged, or the language is unknown.
+    """
+    language = language_of(code)
+    data, evidence = read_run(folder)
+    with as_input_error(folder, "diagnosis.json and evidence.npz do not belong together, or are of another version"):
+        return report_of(data, evidence, language)
+
+
+def report_of(data: Mapping[str, Any], evidence: RunEvidence, language: Language) -> Document:
+    """The report of a diagnosis as blocks.
+
+    Args:
+        data: The contents of ``diagnosis.json``.
+        evidence: The evidence that belongs to it.
+        language: The language of the report.
+    """
+    data = messages_from(data)
+    data, evidence, renamed = with_short_names(data, evidence)
+    about = evidence.about
+    sequence = "diagnosis" in data
+    if sequence:
+        first = sequence_first(data, evidence, language, numbered=bool(renamed))
+        rest: list[Block] = sequence_evidence_blocks(data, evidence, language)
+        explained = [data["explained_map"]]
+    else:
+        first = map_first(data, evidence, language)
+        rest = map_evidence(data, evidence, language)
+        by_record = {one["record"]: one for one in data["each"]}
+        explained = [by_record[one.record] for one in evidence.explained]
+    several, note = len(explained) > 1, _sensor_note(data, language)
+    for one, why in zip(explained, evidence.explained, strict=True):
+        rest += explanation_of(one, why, about, language, several=several, in_sequence=sequence, note=note)
+    rest += [*method(data, about, language), *limits(data, about, language), *data_and_versions(data, about, language)]
+    rest += names_table(renamed, language)
+    return Document(
+        title=language.say("Gear tooth diagnosis"),
+        subtitle=_subtitle(data, about, language),
+        language=language.code,
+        first=first,
+        rest=rest,
+        made=str(about["made"]),
+        page=language.say("page {page} of {pages}", page="{page}", pages="{pages}"),
+    )
+
+
+def _sensor_note(data: Mapping[str, Any], language: Language) -> list[Block]:
+    """Which sensor an explained map is of, where the verdict fuses several."""
+    if "sensors" not in data:
+        return []
+    fused = data["sensors"]
+    note = language.say(
+        "The verdict fuses {count} sensors: {names}. This map, and all that explains it below, is of sensor {sensor} "
+        "alone.",
+        count=len(fused["fused"]),
+        names=", ".join(fused["fused"]),
+        sensor=fused["explained"],
+    )
+    return [Paragraph(note)]
+
+
+def _subtitle(data: Mapping[str, Any], about: Mapping[str, Any], language: Language) -> str:
+    rows, columns = (len(axis["labels"]) for axis in about["axes"])
+    files = ", ".join(Path(entry["file"]).name or str(entry["file"]) for entry in about["files"][:3])
+    place: dict[str, Any] = {
+        "rows": rows,
+        "columns": columns,
+        "files": files + (" ..." if len(about["files"]) > 3 else ""),
+        "date": str(about["made"])[:10],
+        "detector": about["detector"]["name"],
+    }
+    if about["maps"] == 1:
+        return language.say(
+            "Map of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}", **place
+        )
+    if "diagnosis" in data and data.get("fitted_on"):
+        return language.say(
+            "{maps} maps of {rows} x {columns} from {files}, the first {known} of them known as healthy and not "
+            "judged; diagnosed on {date} with detector {detector}",
+            maps=about["maps"],
+            known=data["fitted_on"],
+            **place,
+        )
+    return language.say(
+        "{maps} maps of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}",
+        maps=about["maps"],
+        **place,
+    )
