@@ -30,13 +30,13 @@ import numpy as np  # noqa: E402  (after the limit on threads)
 
 from toothwise import GearPair, PlanetaryStage, detectors  # noqa: E402
 from toothwise.detectors.calibration import fit_with_threshold  # noqa: E402
-from toothwise_lab.named_teeth import name_teeth  # noqa: E402
 from toothwise.errors import ToothwiseWarning  # noqa: E402
 from toothwise.healthmap.build import MapConfig, build_map, learn_waveform  # noqa: E402
 from toothwise.results import write_result  # noqa: E402
 from toothwise.simulate.faults import Fault  # noqa: E402
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record  # noqa: E402
 from toothwise.vibration.periods import cut_periods  # noqa: E402
+from toothwise_lab.named_teeth import name_teeth  # noqa: E402
 
 DEPTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 WAVEFORM, HEALTHY, FRESH, GEARBOXES = 10, 60, 100, 3

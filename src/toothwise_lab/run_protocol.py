@@ -28,7 +28,13 @@ from toothwise.vibration.spectrum import order_spectrum
 __all__ = [
     "RUN_DETECTORS",
     "JudgedRun",
-    "RunProtocol", "consistent", "episodes", "run_detector", "run_indicators", "tooth_at_failure"]
+    "RunProtocol",
+    "consistent",
+    "episodes",
+    "run_detector",
+    "run_indicators",
+    "tooth_at_failure",
+]
 
 # The scan's options were chosen on simulated runs (benchmarks/run_parameters.py) before it saw a recording. Those of
 # the deep detector rest on a single simulated run. benchmarks/hums2023.py tells what was decided after which result.

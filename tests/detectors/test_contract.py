@@ -12,11 +12,11 @@ from sklearn.covariance import LedoitWolf, ledoit_wolf_shrinkage
 from toothwise import HealthMap, detectors
 from toothwise.detectors.statistics import STATISTICS
 from toothwise.detectors.subspace import ledoit_wolf_shrinkage as ours
-from toothwise_lab.named_teeth import name_teeth
 from toothwise.errors import InputError
 from toothwise.evaluation import auroc
 from toothwise.healthmap import Axis
 from toothwise.simulate.maps import LineShape, generate
+from toothwise_lab.named_teeth import name_teeth
 
 ROWS, COLUMNS = 9, 14
 NEURAL = ("dinomaly", "draem", "padim", "patchcore", "fused")

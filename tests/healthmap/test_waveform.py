@@ -8,13 +8,13 @@ import pytest
 
 from toothwise import GearPair, PlanetaryStage, build_map, detectors
 from toothwise.detectors.calibration import fit_with_threshold
-from toothwise_lab.named_teeth import name_teeth
 from toothwise.errors import GearWarning, InputError
 from toothwise.healthmap.build import MapConfig, learn_waveform
 from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.vibration.periods import cut_periods
+from toothwise_lab.named_teeth import name_teeth
 
 SIXTEEN = MapConfig(samples_per_tooth=16)
 

@@ -1,8 +1,8 @@
 """Write the report of a diagnosis: one HTML file that needs nothing else, and a PDF to hand over.
 
-DIAGNOSIS is the folder that 'toothwise diagnose ... --output FOLDER' or 'toothwise demo' wrote. The first screen and the
-first page hold the verdict, what to do, the map and the alarm timeline; then come evidence, reasons, method, limits,
-data and versions. The PDF needs the extra 'report', see 'Install' in the README.
+DIAGNOSIS is the folder that 'toothwise diagnose ... --output FOLDER' or 'toothwise demo' wrote. The first screen and
+the first page hold the verdict, what to do, the map and the alarm timeline; then come evidence, reasons, method,
+limits, data and versions. The PDF needs the extra 'report', see 'Install' in the README.
 
 examples:
   toothwise report runs/today
@@ -47,10 +47,6 @@ def run(options: Options, progress: Progress) -> Result:
     files = write_report(options.diagnosis, options.language, pdf=options.pdf, output=options.output)
     without = len(files) == 1 and options.pdf is None
     note = f"No PDF: {missing('fpdf', 'a PDF')}" if without else None
-    data = {
-        "diagnosis": str(options.diagnosis),
-        "language": options.language,
-        "files": [str(file) for file in files],
-        "no_pdf": note,
-    }
-    return Result(data, lambda: "".join(f"{line}\n" for line in [*data["files"], *([note] if note else [])]))
+    named = [str(file) for file in files]
+    data = {"diagnosis": str(options.diagnosis), "language": options.language, "files": named, "no_pdf": note}
+    return Result(data, lambda: "".join(f"{line}\n" for line in [*named, *([note] if note else [])]))

@@ -14,8 +14,8 @@ from toothwise.errors import InputError
 from toothwise.healthmap.core import gear_from_json
 from toothwise.messages import language
 from toothwise.reference.healthy_reference import best_evidence
-from toothwise.reporting.diagnosis_report import report_of_run
 from toothwise.reporting.html_page import to_html
+from toothwise.reporting.report import report_of as report_of_diagnosis
 from toothwise.serving.service import RATE, Service
 
 __all__ = ["report_of"]
@@ -55,7 +55,7 @@ def report_of(values: np.ndarray, records: Sequence[str], service: Service) -> s
     about["files"] = [{"file": name, "sha256": None} for name in records]
     evidence = RunEvidence(about, explained, healthy_best=best_evidence(reference))
     data = {"each": [one.as_json() for one in each]}
-    return to_html(report_of_run(data, evidence, language("en")))
+    return to_html(report_of_diagnosis(data, evidence, language("en")))
 
 
 def _different(names: Sequence[str]) -> list[str]:

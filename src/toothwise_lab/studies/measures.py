@@ -16,8 +16,8 @@ import pandas as pd
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.encoder_cache import unshared_encodings
 from toothwise.detectors.pooling import pool_lines, segment_scan
-from toothwise_lab.named_teeth import name_teeth
 from toothwise.evaluation import aupro, auroc, bootstrap_interval, kendall, pixel_auroc, spearman
+from toothwise_lab.named_teeth import name_teeth
 
 __all__ = [
     "alarms",
