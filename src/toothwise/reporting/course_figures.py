@@ -191,7 +191,7 @@ def trend_figure(d: Data, s: SequenceEvidence, language: Language) -> Figure:
         if g["reached"] is not None:
             ahead = np.linspace(0, g["reached"], 50)
             line = g["now"] * np.exp(slope * ahead)
-            axes.plot(n - 1 + ahead, line, color=RED, lw=1.2, ls="--", label=language.say("if it goes on like this"))
+            axes.plot(n - 1 + ahead, line, color=RED, lw=1.2, ls="--", label=language.say("if growth continues"))
             low, high = g["reached_interval"]
             axes.plot([n - 1 + low, n - 1 + high], [g["level"]] * 2, color="black", lw=2.2, solid_capstyle="butt")
             axes.annotate(
@@ -237,7 +237,7 @@ def chances_figure(each: Sequence[Data], language: Language) -> Figure:
     axes.set_xlim(-0.7, len(each) - 0.3)
     axes.set_xlabel(language.say("map"))
     axes.locator_params(axis="x", integer=True)
-    axes.set_ylabel(language.say("chance on a healthy map"))
+    axes.set_ylabel(language.say("probability on a healthy map"))
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
     return figure
 

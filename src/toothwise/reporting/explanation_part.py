@@ -81,13 +81,13 @@ def explanation_of(
 
 def _evidence_caption(why: MapExplanation, language: Language) -> str:
     told = language.say(
-        "Evidence of every tooth (bars; orange: named), the threshold from which on a tooth is called, and the range "
-        "of held-out healthy maps (shaded)."
+        "Evidence of every tooth (bars; orange: reported), the threshold above which a tooth is reported, and the "
+        "range of held-out healthy maps (shaded)."
     )
     if any((lines > why.height.get(axis, float("inf"))).any() for axis, lines in why.evidence.items()):
         told += " " + language.say(
-            "What is found is taken off before the rest is looked at: bars of other teeth are what remains then, but "
-            "those beside a named tooth, which count as part of it."
+            "What is found is removed before the rest is examined: the bars of the other teeth show what remains "
+            "then. Teeth beside a named tooth count as part of it."
         )
     return told
 
@@ -95,17 +95,16 @@ def _evidence_caption(why: MapExplanation, language: Language) -> str:
 def _healthy_caption(why: MapExplanation, about: Mapping[str, Any], language: Language) -> str:
     if why.healthy_by == "rebuilt":
         return language.say(
-            "The map, and the healthy map that detector {detector} rebuilds from it; below, what it takes to get from "
-            "one to the other.",
+            "The map, and the healthy map that detector {detector} reconstructs from it; below, the ratio of the two.",
             detector=about["detector"]["name"],
         )
     if why.healthy_by == "neighbours":
         return language.say(
-            "The map, and the same map repaired: the damaged extent is replaced by the mean of the nearest sound teeth "
-            "on both sides. The detector itself rebuilds no maps; this is a picture, not a measurement."
+            "The map, and the same map repaired: the damaged extent is replaced by the mean of the nearest sound "
+            "teeth on both sides. The detector itself reconstructs no maps; this is a picture, not a measurement."
         )
     return language.say(
-        "The map, and the same map with the cycle or transient that was found taken off. The detector itself rebuilds "
+        "The map, and the same map without the cycle or transient that was found. The detector itself reconstructs "
         "no maps; this is a picture, not a measurement."
     )
 
@@ -115,17 +114,14 @@ def _nearest(why: MapExplanation, lines: Any, about: Mapping[str, Any], language
     if not len(why.nearest):
         return [
             Paragraph(
-                language.say(
-                    "Nearest healthy maps: none are kept beside this detector (fitted by an older version); fit it "
-                    "again to see them."
-                ),
+                language.say("Nearest healthy maps: this model keeps none; fit it again to see them."),
                 small=True,
             )
         ]
     caption = language.say(
         "This map and the {count} healthy maps most like it, out of {kept} kept of the {of} that the detector was "
-        "fitted on. Compared outside of what was found, each less its own level; the distance is the typical "
-        "difference of a cell.",
+        "fitted on. They are compared outside of what was found, each relative to its own level; the distance is the "
+        "typical difference of a cell.",
         count=len(why.nearest),
         kept=kept,
         of=of,
@@ -147,11 +143,11 @@ def _attention(why: MapExplanation, about: Mapping[str, Any], language: Language
     )
     caption = language.say(
         "Attention along the line: what the cell at the middle of the finding takes from its own column and its own "
-        "row in every directional layer, in parts of an equal share, and the learned weight alpha of columns."
+        "row in every directional layer, relative to an equal share, and the learned weight alpha of columns."
     )
     note = language.say(
-        "Entropy in parts of that of equal weights: 1 = a cell looks at its whole line alike. Attention shows what the "
-        "network uses to rebuild the cell, not what is damaged."
+        "Entropy relative to that of equal weights: 1 = a cell attends to its whole line equally. Attention shows "
+        "what the network uses to reconstruct the cell, not what is damaged."
     )
     return [
         Heading(language.say("Attention along the line"), 3),

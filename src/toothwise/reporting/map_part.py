@@ -31,7 +31,9 @@ def map_first(data: Mapping[str, Any], evidence: RunEvidence, language: Language
     verdict, *more = one["messages"]["verdict"]
     text, rest = language.sentences([verdict]), language.sentences(more)
     if len(each) > 1 and calls:
-        rest = " ".join(part for part in (language.say("Strangest map: {record}.", record=one["record"]), rest) if part)
+        rest = " ".join(
+            part for part in (language.say("The most unusual map is {record}.", record=one["record"]), rest) if part
+        )
         rest = language.say(
             "{calls} of {maps} maps show something; each was judged on its own.", calls=calls, maps=len(each)
         ) + (f" {rest}" if rest else "")
@@ -71,8 +73,8 @@ def _facts(one: One, language: Language) -> tuple[tuple[str, str], ...]:
         test, p = min(one["p_values"].items(), key=lambda item: item[1])
         return (
             (language.say("Finding"), pattern_name(one["pattern"], language)),
-            (language.say("Strangest of the tests"), test_name(test, language)),
-            (language.say("Chance on a healthy map"), language.text(chance(p, one["healthy"]))),
+            (language.say("Most unusual test"), test_name(test, language)),
+            (language.say("Probability on a healthy map"), language.text(chance(p, one["healthy"]))),
         )
     line = one["lines"][0]
     low, high = line["interval"]
@@ -84,7 +86,7 @@ def _facts(one: One, language: Language) -> tuple[tuple[str, str], ...]:
                 "{value:.2f} x background ({low:.2f} to {high:.2f})", value=line["contrast"], low=low, high=high
             ),
         ),
-        (language.say("Chance on a healthy map"), language.text(chance(line["p_value"], one["healthy"]))),
+        (language.say("Probability on a healthy map"), language.text(chance(line["p_value"], one["healthy"]))),
     )
 
 
@@ -92,14 +94,14 @@ def _place(each: Any, one: One, why: MapExplanation, evidence: RunEvidence, lang
     """Of one map its place among healthy ones, of several the chances of all."""
     if len(each) > 1:
         caption = language.say(
-            "Every map: how likely a healthy one looks so strange. Above the dashed line something is called."
+            "Every map: how likely a healthy map is to look as unusual. Above the dashed line a finding is reported."
         )
         return draw(caption, chances_figure, each, language)
     axes = sorted(why.evidence)
     axis = one["lines"][0]["axis"] if one["lines"] else max(axes, key=lambda a: float(why.evidence[a].max()))
     caption = language.say(
         "The strongest tooth of this map (line) among those of held-out healthy maps (bars). Right of the dashed "
-        "line a tooth is called."
+        "line a tooth is reported."
     )
     value, healthy = float(why.evidence[axis].max()), evidence.healthy_best[axis]
     return draw(caption, among_healthy_figure, axis, value, why.height.get(axis), healthy, evidence.about, language)
@@ -189,7 +191,7 @@ def tests_table(one: One, language: Language) -> Table:
         allowed = one["rate"] * SHARES[name]
         result = language.say("stands out") if p <= allowed else language.say("as healthy maps")
         rows.append((test_name(name, language), f"{p:.2g}", f"{allowed:.2g}", result))
-    head = (language.say("Test"), language.say("p-value"), language.say("called at or below"), language.say("Result"))
+    head = (language.say("Test"), language.say("p-value"), language.say("reported at or below"), language.say("Result"))
     return Table(head, tuple(rows), frozenset({1, 2}))
 
 
@@ -218,7 +220,9 @@ def map_caption(one: One, record: str, about: One, language: Language) -> str:
         return f"{what} {language.say('Nothing stands out in this map by itself.')}"
     parts = [
         what,
-        language.say("Framed: what stands out in this map by itself. Teeth count from 0; which one is 0: see Limits."),
+        language.say(
+            "Framed: what stands out in this map by itself. Teeth count from 0; Limits says which one is tooth 0."
+        ),
     ]
     return " ".join([*parts, *_opposite(one, about, language)])
 
@@ -234,8 +238,8 @@ def _opposite(one: One, about: One, language: Language) -> list[str]:
             if abs(abs(first - second) - count / 2) <= 1.0:
                 return [
                     language.say(
-                        "{tooth} and tooth {other} lie half a revolution apart: of a planet, this may be one tooth, "
-                        "heard through both of its contacts.",
+                        "{tooth} and tooth {other} are half a revolution apart: on a planet gear this may be one "
+                        "tooth, seen at both of its contacts.",
                         tooth=language.sentences([tooth_of("gear", first)]),
                         other=second,
                     )

@@ -20,8 +20,8 @@ def method(data: Data, about: Data, language: Language) -> list[Block]:
     if about["by_record"]:
         items.append(
             language.say(
-                "A map shows the vibration of one gear: a row per tooth, a column per record, the newest last. Damage "
-                "to a tooth lights up its row from its onset on."
+                "A map shows the vibration of one gear: a row per tooth, a column per record, the newest last. "
+                "Damage to a tooth lights up its row from onset on."
             )
         )
     else:
@@ -34,28 +34,28 @@ def method(data: Data, about: Data, language: Language) -> list[Block]:
         )
     items += [
         language.say(
-            "Detector {detector} was fitted on healthy maps alone and gives every tooth a value of evidence. What that "
-            "is worth is found by comparison with {healthy} healthy maps that were held out.",
+            "Detector {detector} was fitted on healthy maps alone and gives every tooth a value of evidence, which "
+            "is judged by comparison with {healthy} healthy maps that were held out.",
             detector=detector["name"],
             healthy=about["healthy"]["maps"],
         ),
         language.say(
             "Each map is judged by four tests that share one error rate: strongest tooth, transient, one cycle per "
-            "revolution, level. What is found is taken off and the rest is tested again."
+            "revolution, level. What is found is removed, and the rest is tested again."
         ),
         language.say(
-            "Contrast is the mean of the damaged extent over the background, 1 = as the background; its interval comes "
-            "from the scatter of healthy maps."
+            "Contrast is the mean of the damaged extent over that of the background, so 1 means no difference; its "
+            "interval comes from the scatter of healthy maps."
         ),
     ]
     if "diagnosis" in data:
         settings = data["settings"]
         items += [
             language.say(
-                "Over the records, the evidence of every tooth, the level and one cycle per revolution add up in a "
-                "CUSUM, in healthy standard deviations. The height of the alarm is set for a rate of {rate:g} false "
-                "alarms per 1,000 healthy records, that of the warning for {warning:g}, with the maximum over all "
-                "teeth and the dependence of records in time included.",
+                "Over the records, the evidence of every tooth, the level and one cycle per revolution are summed in "
+                "a CUSUM, in healthy standard deviations. The limit of the alarm is set for {rate:g} false alarms "
+                "per 1,000 healthy records, that of the warning for {warning:g}; the maximum over all teeth and the "
+                "dependence of records in time are taken into account.",
                 rate=settings["rate"],
                 warning=settings["warning"],
             ),
@@ -76,16 +76,18 @@ def limits(data: Data, about: Data, language: Language) -> list[Block]:
             "phase of the recording before taking the gear out."
         ),
         language.say(
-            "All chances rest on {maps} healthy maps, worth {effective:.0f} independent ones, and hold for the same "
-            "gearbox, sensor and operating condition. Smaller chances than 1 in {maps} are extrapolated.",
+            "All probabilities rest on {maps} healthy maps, worth {effective:.0f} independent ones, and hold for the "
+            "same gearbox, sensor and operating condition. Probabilities below 1 in {maps} are extrapolated.",
             maps=healthy["maps"],
             effective=healthy["effective"],
         ),
         language.say(
-            "Contrast is vibration, not depth of damage: it tells that a tooth is worse than the others and how it "
+            "Contrast is vibration, not depth of damage: it shows that a tooth is worse than the others and how that "
             "grows, not how long a crack is."
         ),
-        language.say("Damage weaker than the noise of these maps is not seen: no finding is no proof of health."),
+        language.say(
+            "Damage weaker than the noise of these maps is not seen: the absence of a finding does not prove health."
+        ),
     ]
     if about["by_record"]:
         items.append(
@@ -105,12 +107,10 @@ def limits(data: Data, about: Data, language: Language) -> list[Block]:
         )
         if d["growth"] is not None and d["growth"]["reached"] is not None:
             items.append(
-                language.say("The outlook assumes that growth goes on as it does now; it is no remaining life.")
+                language.say("The outlook assumes that growth continues as it does now; it is not a remaining life.")
             )
         if data.get("state"):
-            items.append(
-                language.say("Records that came earlier are known by their numbers alone; their maps are not kept.")
-            )
+            items.append(language.say("Of earlier records only the numbers are kept, not the maps."))
     return [Heading(language.say("Limits")), Bullets(tuple(items))]
 
 
@@ -156,9 +156,7 @@ def data_and_versions(data: Data, about: Data, language: Language) -> list[Block
     if data.get("state"):
         rows.append((language.say("State file"), f"{data['state']['file']}: {data['state']['records']}"))
     rows.append((language.say("Versions"), ", ".join(f"{name} {v}" for name, v in about["versions"].items())))
-    note = language.say(
-        "The same numbers stand in diagnosis.json and evidence.npz of the run, from which this report was written."
-    )
+    note = language.say("The same numbers are in diagnosis.json and evidence.npz, from which this report was written.")
     return [
         Heading(language.say("Data and versions")),
         Table(("", ""), tuple(rows)),

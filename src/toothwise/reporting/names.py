@@ -79,7 +79,7 @@ def _quantity(name: str, language: Language) -> str:
     if what not in _QUANTITIES or signal not in _SIGNALS:
         return name
     told = language.say("{quantity} of the {signal}", quantity=_QUANTITIES[what], signal=_SIGNALS[signal])
-    return language.say("{what}, healthy waveform taken off", what=told) if name.endswith(" from healthy") else told
+    return language.say("{what}, healthy waveform removed", what=told) if name.endswith(" from healthy") else told
 
 
 def record_name(name: object, language: Language) -> str:

@@ -130,8 +130,7 @@ def _sensor_note(data: Mapping[str, Any], language: Language) -> list[Block]:
         return []
     fused = data["sensors"]
     note = language.say(
-        "The verdict fuses {count} sensors: {names}. This map, and all that explains it below, is of sensor {sensor} "
-        "alone.",
+        "The verdict fuses {count} sensors: {names}. This map and its explanation below are of sensor {sensor} alone.",
         count=len(fused["fused"]),
         names=", ".join(fused["fused"]),
         sensor=fused["explained"],

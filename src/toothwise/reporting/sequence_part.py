@@ -54,12 +54,12 @@ def sequence_first(data: Data, evidence: RunEvidence, language: Language, *, num
     if evidence.sequence is not None:
         caption = language.say(
             "Alarm timeline: evidence summed over the records (CUSUM), in standard deviations of healthy records. A "
-            "warning or an alarm begins where it reaches the line of that name."
+            "warning or an alarm begins where the curve reaches the line of that name."
         )
         if d["onset"] is not None:
             caption += " " + language.say("Shaded: when the change began.")
         if numbered:
-            caption += " " + language.say("Records are numbered from 1; their names stand at the end.")
+            caption += " " + language.say("Records are numbered from 1; their names are listed at the end.")
         gears = gears_of(evidence.about)
         pictures.append(draw(caption, timeline_figure, d, evidence.sequence, gears, language))
     return [
@@ -140,8 +140,8 @@ def sequence_evidence_blocks(data: Data, evidence: RunEvidence, language: Langua
     blocks: list[Block] = [Heading(language.say("Evidence"))]
     if s is not None:
         caption = language.say(
-            "Every tooth over the records: a damaged tooth is a line that begins at its onset (dotted); all teeth "
-            "together are wear, or another load, speed or sensor."
+            "Every tooth over the records: a damaged tooth is a line that begins at its onset (dotted). Where all "
+            "teeth change together, it is wear, or another load, speed or sensor."
         )
         blocks.append(draw(caption, teeth_figure, d, s, evidence.about, language))
         if d["teeth"] or d["growth"] is not None:
@@ -168,7 +168,7 @@ def sequence_evidence_blocks(data: Data, evidence: RunEvidence, language: Langua
 def _trend_caption(d: Data, language: Language) -> str:
     g = d["growth"]
     if g is None:
-        return language.say("The trend of the tooth in question.")
+        return language.say("The trend of this tooth.")
     return language.sentences([language.say("The trend: {why}.", why=g["messages"]["why"][0])])
 
 
@@ -192,7 +192,7 @@ def _rules(data: Data, language: Language) -> Table:
         language.say("first at record"),
         language.say("episodes"),
         language.say("false alarms stated per 1,000"),
-        language.say("as healthy records show (95 %)"),
+        language.say("confirmed by healthy records (95 %)"),
     )
     return Table(head, tuple(rows), frozenset({2, 3}))
 
@@ -200,10 +200,10 @@ def _rules(data: Data, language: Language) -> Table:
 def _about_rules(language: Language) -> Paragraph:
     return Paragraph(
         language.say(
-            "Warning and alarm sum evidence over the records (CUSUM). Two other rules check them: one asks for several "
-            "records in a row above a height; the e-detector is slower, but its false alarms have a proven bound. An "
-            "episode is one signal of a rule from its beginning to its end. Stated is the rate that a rule is set for; "
-            "beside it stands what the known healthy records can confirm of it."
+            "Warning and alarm sum evidence over the records (CUSUM). Two other rules check them: one requires "
+            "several records in a row above a limit; the e-detector is slower, but its false alarms have a proven "
+            "bound. An episode is one signal of a rule from beginning to end. The stated rate is what a rule is set "
+            "for; the last column is what the known healthy records confirm of it."
         ),
         small=True,
     )

@@ -68,8 +68,6 @@ def names_table(used: Mapping[str, str], language: Language) -> list[Block]:
         return []
     rows = tuple((number, name) for name, number in sorted(used.items(), key=lambda item: int(item[1])))
     return [
-        Paragraph(
-            language.say("Records are told by their number in the sequence, from 1. Those named in this report:")
-        ),
+        Paragraph(language.say("Records are numbered in time order, from 1. Those named in this report:")),
         Table((language.say("Record"), language.say("Name in the data")), rows, frozenset({0})),
     ]
