@@ -64,7 +64,7 @@ def test_gettext_reads_the_same_out_of_the_catalogue(tmp_path):
         assert theirs.gettext(template) == told
 
 
-def test_a_message_is_told_in_both_languages_with_messages_inside_it():
+def test_a_message_is_rendered_in_both_languages_with_messages_inside_it():
     tooth = say("{gear} tooth {tooth}", gear=say("driving"), tooth=7)
     message = say("Several teeth stand out: {teeth}.", teeth=listed([tooth, "x"]))
     assert str(message) == "Several teeth stand out: driving tooth 7, x."
@@ -79,11 +79,11 @@ def test_messages_come_back_out_of_json():
     assert messages_from(data) == {"messages": {"next_look": (message,)}, "n": 1}
 
 
-def test_what_the_catalogue_lacks_is_told_in_english_and_what_cannot_be_told_is_an_error():
+def test_what_the_catalogue_lacks_is_rendered_in_english_and_what_cannot_be_rendered_is_an_error():
     assert language("ko").text(Message("no such {thing}", {"thing": "entry"})) == "no such entry"
-    with pytest.raises(InputError, match="cannot be told"):
+    with pytest.raises(InputError, match="cannot be rendered"):
         language("en").text(Message("{contrast:.2f} x", {"contrast": "high"}))
-    with pytest.raises(InputError, match="cannot be told"):
+    with pytest.raises(InputError, match="cannot be rendered"):
         language("en").text(Message("{missing}"))
     with pytest.raises(InputError, match=r"must be one of en, ko, but got 'fr'"):
         language("fr")

@@ -1,8 +1,8 @@
-"""Text that can be told in several languages: a template that is looked up in a catalogue, and what goes into it.
+"""Text that can be rendered in several languages: a template that is looked up in a catalogue, and its values.
 
 The English template is its own name (gettext's way), with named places: ``say("{gear} tooth {tooth}", ...)``. What a
-diagnosis says is kept as such messages beside the English text, so that a report in another language needs no
-diagnosis anew. Catalogues are gettext's ``.po`` files in ``locale/``, read as they are: nothing is compiled, and they
+diagnosis says is kept as such messages beside the English text, so that a report in another language can be written
+from a saved diagnosis. Catalogues are gettext's ``.po`` files in ``locale/``, read as they are: nothing is compiled, and they
 work alike from a wheel and from a checkout.
 """
 
@@ -26,11 +26,19 @@ LANGUAGES = ("en", "ko")
 
 @dataclass(frozen=True)
 class Message:
-    """A template and the values of its places; str() tells it in English.
+    """A template and the values of its places; str() renders it in English.
 
     Attributes:
-        id: the English template, in the syntax of ``str.format``.
-        values: by place: text, numbers, other messages, or tuples of these, which are told with commas between them.
+        id: The English template, in the syntax of ``str.format``.
+        values: By place: text, numbers, other messages, or tuples of these, which are joined by commas.
+
+    Examples:
+        >>> from toothwise.messages import language, say
+        >>> message = say("{gear} tooth {tooth}", gear=say("driving"), tooth=7)
+        >>> str(message)
+        'driving tooth 7'
+        >>> language("ko").text(message)
+        '구동 기어 7번 치'
     """
 
     id: str
@@ -46,16 +54,16 @@ def say(template: str, **values: Any) -> Message:
 
 
 def listed(items: Sequence[Any]) -> tuple[Any, ...]:
-    """Items that are told with commas between them."""
+    """Items that are joined by commas."""
     return tuple(items)
 
 
 def both(items: Sequence[Any]) -> Any:
     """Items with "and" between them; one or more."""
-    told = items[0]
+    joined = items[0]
     for item in items[1:]:
-        told = say("{one} and {other}", one=told, other=item)
-    return told
+        joined = say("{one} and {other}", one=joined, other=item)
+    return joined
 
 
 def messages_from(data: Any) -> Any:
@@ -71,16 +79,16 @@ def messages_from(data: Any) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class Language:
-    """Tells messages in one language; what the catalogue lacks is told in English."""
+    """Renders messages in one language; what the catalogue lacks is rendered in English."""
 
     code: str
     catalogue: Mapping[str, str]
 
     def text(self, message: Any) -> str:
-        """A message in words; plain text and numbers as they are.
+        """A message as text; plain text and numbers stay as they are.
 
         Raises:
-            InputError: a message without a value that its template asks for, as a damaged file may hold.
+            InputError: A message lacks a value that its template asks for, as a damaged file may.
         """
         if isinstance(message, tuple | list):
             return ", ".join(self.text(part) for part in message)
@@ -94,16 +102,16 @@ class Language:
         try:
             return template.format(**values)
         except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"the message {message.id!r} cannot be told: {type(error).__name__} {error}") from None
+            raise InputError(f"the message {message.id!r} cannot be rendered: {type(error).__name__} {error}") from None
 
     def say(self, template: str, **values: Any) -> str:
-        """A message in words at once; the template is a literal, as for ``say``."""
+        """A template rendered at once; it is a literal, as for ``say``."""
         return self.text(Message(template, values))
 
     def sentences(self, messages: Sequence[Any]) -> str:
         """Sentences one after the other, each with a capital letter at its beginning."""
-        told = [self.text(message) for message in messages]
-        return " ".join(text[:1].upper() + text[1:] for text in told if text)
+        rendered = [self.text(message) for message in messages]
+        return " ".join(text[:1].upper() + text[1:] for text in rendered if text)
 
 
 @cache
@@ -111,7 +119,7 @@ def language(code: str) -> Language:
     """The language of a code.
 
     Raises:
-        InputError: a language that there is no catalogue for.
+        InputError: There is no catalogue for this language.
     """
     if code not in LANGUAGES:
         raise InputError(f"the language must be one of {', '.join(LANGUAGES)}, but got {code!r}")
@@ -125,7 +133,7 @@ def read_catalogue(path: Path) -> dict[str, str]:
     """Translations by template, of a gettext catalogue without plural forms and contexts.
 
     Raises:
-        InputError: a line that is none of msgid, msgstr, a string that goes on, a comment.
+        InputError: A line is none of msgid, msgstr, a continued string, a comment.
     """
     entries: list[dict[str, str]] = []
     part = ""

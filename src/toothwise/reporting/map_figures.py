@@ -27,8 +27,8 @@ About = Mapping[str, Any]
 Lines = Sequence[Mapping[str, Any]]
 
 
-def _coordinates(axes: Axes, about: About, language: Language, *, x: bool = True) -> None:
-    """Axis names, and labels of teeth or records at whole numbers."""
+def _coordinates(axes: Axes, about: About, language: Language, *, x: bool = True, most: int = 8) -> None:
+    """Axis names, and labels of teeth or records at whole numbers; ``most``: labels of the rows."""
     for k, axis in enumerate((axes.yaxis, axes.xaxis)):
         if k == 1 and not x:
             axes.set_xticklabels([])
@@ -36,7 +36,7 @@ def _coordinates(axes: Axes, about: About, language: Language, *, x: bool = True
         here = about["axes"][k]
         axis.set_label_text(axis_name(here["name"], language))
         count = len(here["labels"])
-        step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if count / s <= (8, 13)[k])
+        step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if count / s <= (most, 13)[k])
         axis.set_ticks(np.arange(0, count, step), [str(v) for v in here["labels"][::step]])
 
 
@@ -142,7 +142,7 @@ def healthy_figure(one: MapExplanation, about: About, language: Language) -> Fig
     titles = (language.say("as measured"), language.say("as it might look healthy"), language.say("ratio of the two"))
     for ax, values in zip(axes[:2], (one.values, one.healthy), strict=True):
         image = ax.imshow(values, **_LOOK, **limits)
-        _coordinates(ax, about, language, x=False)
+        _coordinates(ax, about, language, x=False, most=4)
     _bar(figure, image, list(axes[:2]), map_scale(about, language))
     with np.errstate(all="ignore"):
         ratio = np.log2(one.values.astype(float) / one.healthy)
@@ -153,7 +153,7 @@ def healthy_figure(one: MapExplanation, about: About, language: Language) -> Fig
     bar.set_ticks(ticks, labels=[f"{2.0**t:.2f}" for t in ticks])
     bar.set_label(language.say("times"))
     bar.outline.set_visible(False)
-    _coordinates(axes[2], about, language)
+    _coordinates(axes[2], about, language, most=4)
     for ax, title in zip(axes, titles, strict=True):
         ax.set_title(title, loc="left")
     return figure
@@ -168,7 +168,7 @@ def nearest_figure(one: MapExplanation, lines: Lines, about: About, language: La
     limits = _limits(*levelled)
     for k, (ax, values) in enumerate(zip(axes, levelled, strict=True)):
         image = ax.imshow(values, **_LOOK, **limits)
-        _coordinates(ax, about, language, x=k == len(shown) - 1)
+        _coordinates(ax, about, language, x=k == len(shown) - 1, most=3)
         if k == 0:
             ax.set_title(language.say("this map"), loc="left")
             _outline(ax, lines, about, language, named=False)
