@@ -2,8 +2,8 @@
 
 The English template is its own name (gettext's way), with named places: ``say("{gear} tooth {tooth}", ...)``. What a
 diagnosis says is kept as such messages beside the English text, so that a report in another language can be written
-from a saved diagnosis. Catalogues are gettext's ``.po`` files in ``locale/``, read as they are: nothing is compiled, and they
-work alike from a wheel and from a checkout.
+from a saved diagnosis. Catalogues are gettext's ``.po`` files in ``locale/``, read as they are: nothing is compiled,
+and they work alike from a wheel and from a checkout.
 """
 
 from __future__ import annotations
