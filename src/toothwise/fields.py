@@ -64,8 +64,10 @@ def from_mapping(cls: type[Made], data: Any) -> Made:
         InputError: no mapping, an unknown field, a missing one, or a value of another type.
     """
     types_of = field_types(cls)
-    if not isinstance(data, dict) or not set(data) <= set(types_of):
+    if not isinstance(data, dict):
         raise InputError(f"{cls.__name__} must have {', '.join(types_of)}, but is {data!r:.100}")
+    if unknown := [name for name in data if name not in types_of]:
+        raise InputError(f"{cls.__name__} has no {unknown[0]!r:.60}; allowed are {', '.join(types_of)}")
     values = {}
     for name, value in data.items():
         good, values[name] = coerce(value, types_of[name])

@@ -116,7 +116,7 @@ def test_a_damaged_state(tmp_path, text, says):
     ("change", "says"),
     [
         (lambda d: d["settings"].update(run=2.5), "run must be a whole number"),
-        (lambda d: d["settings"].update(runs=5), "WatchSettings must have"),
+        (lambda d: d["settings"].update(runs=5), "WatchSettings has no 'runs'"),
         (lambda d: d.update(bins="load"), "not a state"),
         (lambda d: d["records"][1].update(channels=[0.5]), "channels of different lengths"),
         (lambda d: d["records"].append(d["records"][0]), "holds a record twice"),

@@ -9,7 +9,7 @@ import pytest
 
 from toothwise import GearPair, MapBuilder, PlanetaryStage, build_map, write_record
 from toothwise.errors import InputError
-from toothwise.healthmap.map_builder import find_recordings
+from toothwise.healthmap.recordings import find_recordings
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 
 PAIR = GearPair(9, 14)
@@ -58,8 +58,8 @@ def test_processes_and_json_change_nothing(folder):
     ("options", "words"),
     [
         ({"options": {"quantity": "loudness"}}, "quantity must be one of"),
-        ({"options": {"windows": "hann"}}, "MapConfig must have"),
-        ({"reading": {"tachometer": "x"}}, "RecordMapping must have"),
+        ({"options": {"windows": "hann"}}, "MapConfig has no 'windows'; allowed are signal"),
+        ({"reading": {"tachometer": "x"}}, "RecordMapping has no"),
         ({"stage": "second"}, "stage must be one of"),
     ],
 )

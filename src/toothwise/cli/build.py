@@ -3,31 +3,32 @@
 With --gears, RECORDS are recordings (files, or folders of them); each becomes one map, row = driving tooth, column =
 driven tooth. A file that cannot be used is reported and skipped, and the exit code is 3.
 
-Without --gears, RECORDS is a folder with the HUMS2023 recordings (recordings.npz), or the word 'simulated'. Four files
-are written: rms.npz (level of each tooth), deviation.npz (how far each tooth's waveform is from its healthy one),
+Without --gears, RECORDS is a run: a folder with the HUMS2023 recordings (recordings.npz), or the word 'simulated'. Four
+files are written: rms.npz (level of each tooth), deviation.npz (how far each tooth's waveform is from its healthy one),
 windows.npz (what detectors look at, one window per record) and healthy_windows.npz (what they are fitted on).
 
 examples:
   toothwise build monday.mat tuesday.mat --gears gears.yaml --output maps/
   toothwise build healthy/ --gears gears.yaml --learn healthy.npz --output maps/healthy
   toothwise build today.mat --gears gears.yaml --waveform healthy.npz --output maps/today
-  toothwise build recordings/ --gears gears.yaml --set quantity=kurtosis --read channels=acc1 --output maps/
-  toothwise build data/hums2023 --output runs/maps
+  toothwise build recordings/ --gears gears.yaml --map quantity=kurtosis --read channels=acc1 --output maps/
   toothwise build simulated --seed 3 --output runs/maps
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-
-from jsonargparse import ArgumentParser
+from typing import TYPE_CHECKING, Any
 
 from toothwise.cli.parser import Result
-from toothwise.cli.recordings import Building, add_building
-from toothwise.cli.terminal import Progress
+from toothwise.cli.recordings import Building
+from toothwise.cli.terminal import EXIT_PARTLY, Progress, table
 from toothwise.errors import InputError
 from toothwise.files import check_writable
+
+if TYPE_CHECKING:
+    from toothwise.healthmap.map_builder import MapBuilder
 
 
 @dataclass(frozen=True)
@@ -35,88 +36,113 @@ class Options(Building):
     """What to build from what.
 
     Attributes:
-        records: recordings; or folder or file of a run, or "simulated".
-        output: folder of the maps.
-        learn: .npz file to write the healthy waveform to, learned from these recordings, all healthy; or None.
-        tacholess: lowest and highest speed (rev/s of the driving shaft, or the carrier) between which the mesh itself
-            is followed, for recordings without a tachometer; None = there is one.
-        jobs: processes.
-        healthy_days: of a run: days whose records are taken as healthy; they must come first.
-        window: of a run: records of a window.
-        smoothing: of a run: records over which the deviation is averaged, backwards.
-        seed: of a simulated run.
+        records (RECORDS): Recordings, or a run: the folder of HUMS2023, or the word 'simulated'.
+        output (DIR): Folder to write the maps to.
+        learn (FILE.npz): Learn the healthy waveform from RECORDS, all of them healthy, and write it to this file.
+        jobs (N): How many recordings are built at the same time.
+        healthy_days (DAY): Of a run: its first days, whose records are taken as healthy (default: those that the
+            source of the run says).
+        window (N): Of a run: how many records a window has.
+        smoothing (N): Of a run: over how many records the deviation is averaged, backwards.
+        seed (N): Of a simulated run.
     """
 
     records: list[str]
+    _: KW_ONLY
     output: Path
     learn: Path | None = None
-    tacholess: list[float] | None = None
     jobs: int = 1
-    healthy_days: list[int] = field(default_factory=lambda: [17, 18])
+    healthy_days: list[int] = field(default_factory=list)
     window: int = 32
     smoothing: float = 16.0
     seed: int = 0
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """RECORDS and the options above."""
-    add = parser.add_argument
-    add("records", nargs="+", type=str, metavar="RECORDS", help="recordings; or the HUMS2023 folder, or 'simulated'")
-    add("--output", type=Path, required=True, metavar="DIR", help="folder to write the maps to")
-    add_building(parser, "RECORDS")
-    add("--learn", type=Path | None, metavar="FILE.npz", help="learn the healthy waveform from RECORDS and write it")
-    add(
-        "--tacholess",
-        nargs=2,
-        type=float,
-        metavar=("LOW", "HIGH"),
-        help="no tachometer: follow the mesh at LOW to HIGH rev/s of the driving shaft (carrier)",
-    )
-    add("--jobs", type=int, default=1, metavar="N", help="recordings built at the same time")
-    add("--healthy-days", type=list[int], default=[17, 18], metavar="[DAY,...]", help="of a run: days taken as healthy")
-    add("--window", type=int, default=32, metavar="N", help="of a run: records of a window")
-    add("--smoothing", type=float, default=16.0, metavar="N", help="of a run: records the deviation is averaged over")
-    add("--seed", type=int, default=0, metavar="N", help="of a simulated run")
-
-
 def run(options: Options, progress: Progress) -> Result:
-    """Recordings with gears, a run without."""
-    check_writable(options.output)
-    if options.gears is not None:
-        from toothwise.cli.build_recordings import build_recordings
+    """Build maps of recordings with gears, of a run without.
 
-        return build_recordings(options, progress)
-    if len(options.records) != 1:
-        raise InputError(
-            f"recordings need --gears; without it RECORDS is one run, but {len(options.records)} were named"
-        )
-    return _build_run(options, progress)
+    Raises:
+        InputError: Nothing could be used, or options that do not go together.
+        OutputError: The folder cannot be written.
+    """
+    check_writable(options.output)
+    if options.learn is not None and options.waveform is not None:
+        raise InputError("--learn and --waveform exclude each other: a waveform is learned, then taken off")
+    builder = options.builder()
+    return _build_run(options, progress) if builder is None else _build(builder, options, progress)
+
+
+def _build(builder: MapBuilder, options: Options, progress: Progress) -> Result:
+    import numpy as np
+
+    from toothwise.healthmap.io import write_map
+    from toothwise.healthmap.map_builder import Skipped
+    from toothwise.healthmap.recordings import as_sources, record_names, source_name
+
+    sources = as_sources(options.records)
+    learned = None
+    if options.learn is not None:
+        learned = builder.learn_from(sources, progress=progress)
+        learned.waveform.save(options.learn)  # type: ignore[union-attr]
+        builder = replace(learned, waveform=None)  # all records are cut alike; the waveform is for later ones
+    names = dict(zip(map(source_name, sources), record_names(sources), strict=True))
+    done: dict[str, dict[str, Any]] = {}
+    for source, made in builder.build_each(sources, jobs=options.jobs, progress=progress):
+        file = source_name(source)
+        if isinstance(made, Skipped):
+            done[file] = {"record": file, "error": made.reason}
+            continue
+        about = made.provenance
+        done[file] = {
+            "record": file,
+            "map": str(write_map(made, options.output / f"{names[file]}.npz")),
+            "mean": float(np.nanmean(made.values)),
+            "periods": about["hunting_periods"],
+            "speed": about["mean_speed"],
+            "warnings": about["warnings"],
+        }
+    rows = [done[file] for file in names]
+    failed = [row["error"] for row in rows if "error" in row]
+    if len(failed) == len(rows):
+        raise InputError(failed[0] + (f" (and {len(rows) - 1} more failed)" if len(rows) > 1 else ""))
+    data = {"builder": builder.as_json(), "built": len(rows) - len(failed), "records": rows}
+
+    def text() -> str:
+        good = [row for row in rows if "map" in row]
+        shown = [
+            (Path(r["record"]).name, r["map"], f"{r['mean']:.4g}", str(r["periods"]), f"{r['speed']:.4g}") for r in good
+        ]
+        lines = [f"{row['record']}: warning: {line}" for row in good for line in row["warnings"]]
+        lines += [f"skipped: {reason}" for reason in failed]
+        if learned is not None and learned.waveform is not None:
+            lines.append(f"The healthy waveform of {learned.waveform.records} recordings is in {options.learn}")
+        lines.append(f"{len(good)} of {len(rows)} recordings became maps in {options.output}")
+        head = table(("recording", "map", "mean", "periods", "rev/s"), shown, right=("mean", "periods", "rev/s"))
+        return head + "".join(f"{line}\n" for line in lines)
+
+    return Result(data, text, EXIT_PARTLY if failed else 0)
 
 
 def _build_run(options: Options, progress: Progress) -> Result:
-    """Read, align, map, write."""
     from toothwise.cli.runs import find_run, write_run_maps
     from toothwise.healthmap.deviation import DeviationConfig
-    from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
+    from toothwise.healthmap.map_builder import MapBuilder
 
-    config = RunMapConfig(
-        healthy_days=tuple(options.healthy_days),
-        window=options.window,
-        deviation=DeviationConfig(smoothing=options.smoothing),
-    )
-    (source,) = options.records
-    progress(f"reading {source}")
-    records = find_run(source, seed=options.seed)
+    if len(options.records) != 1:
+        raise InputError(f"recordings need --gears; a run is one RECORDS, but {len(options.records)} were named")
+    progress(f"reading {options.records[0]}")
+    records = find_run(options.records[0], seed=options.seed)
+    days = options.healthy_days or ([] if records.healthy is None else sorted(set(records.day[records.healthy])))
     progress(f"aligning {len(records)} records")
-    maps = build_run_maps(records, config)
+    deviation = DeviationConfig(smoothing=options.smoothing)
+    maps = MapBuilder.build_run(records, healthy=days, window=options.window, deviation=deviation)
     files = [str(path) for path in write_run_maps(maps, options.output)]
-    confidence = maps.alignment.confidence[1:]
     data = {
         "source": records.source,
         "records": len(records),
         "teeth": records.teeth,
         "healthy": int(maps.healthy.sum()),
-        "unsure_alignments": int((confidence < 0.05).sum()),
+        "unsure_alignments": int((maps.alignment.confidence[1:] < 0.05).sum()),
         "files": files,
     }
 

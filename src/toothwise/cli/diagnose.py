@@ -4,7 +4,7 @@ RUN is the folder of a saved detector with a threshold, or one that 'toothwise e
 records in time order (the windows of 'toothwise build', or maps whose table tells start_time, time, record or number),
 or single maps, which are judged one by one. Maps that the table marks as healthy are scored but cannot alarm: the
 detector was fitted on them. With --gears MAPS are recordings, of which maps are built first, as by 'toothwise build';
---stage, --channel, --waveform, --set and --read must say what they said for the maps that the detector was fitted on.
+--stage, --channel, --waveform, --map and --read must say what they said for the maps that the detector was fitted on.
 
 examples:
   toothwise diagnose runs/scan today.npz
@@ -117,14 +117,14 @@ def run(options: Options, progress: Progress) -> Result:
     """Load, read, score, judge."""
     from toothwise.diagnosis.run_folder import check_output, wants_folder, write_run
 
-    options.check_gears()
+    builder = options.builder()
     if options.state is not None and options.state.suffix.lower() != ".json":
         raise InputError(f"{options.state}: the suffix must be .json, but is {options.state.suffix!r}")
     check_output(options.output)
     if options.rebaseline is not None and options.state is None:
         raise InputError("--rebaseline needs --state FILE: it is written there with its reason")
     from toothwise.cli.diagnose_text import text_of
-    from toothwise.cli.maps import read_maps
+    from toothwise.cli.maps import MapSet, read_maps
     from toothwise.exported.opening import open_detector
     from toothwise.reference.healthy_reference import load_reference
 
@@ -133,10 +133,10 @@ def run(options: Options, progress: Progress) -> Result:
     detector = open_detector(options.run)
     reference = load_reference(options.run, detector)
     skipped: list[str] = []
-    if options.gears is not None:
-        from toothwise.cli.recorded_maps import maps_of_recordings
-
-        maps, skipped = maps_of_recordings(options, progress, detector.shape)
+    if builder is not None:
+        made, left_out = builder.build_many(options.maps, progress=progress)
+        maps = MapSet(made.values, made.table, made.rows, made.columns, made.quantity, made.unit, made.gear)
+        skipped = [str(one) for one in left_out]
     else:
         maps = read_maps(options.maps, progress, shape=detector.shape)
     progress(f"scoring {len(maps)} maps")

@@ -11,50 +11,42 @@ examples:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ArgumentParser
-
 from toothwise.cli.parser import Result
-from toothwise.cli.recordings import add_reading, read
+from toothwise.cli.recordings import Reading
 from toothwise.cli.terminal import Progress
 from toothwise.errors import InputError
 from toothwise.files import atomic_file, check_writable
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Reading):
     """What to look at.
 
     Attributes:
-        record: the recording.
-        gears: YAML of the gears, or None.
-        channel: None = the first one.
-        output: PNG file of the picture, or None.
-        read: NAME=VALUE, how it is read.
+        record (RECORD): The recording.
+        gears (FILE): YAML file of the gears whose mesh is looked for.
+        channel (NAME): Channel to look at, where it is not the first one.
+        output (FILE.png): Draw the speed and the spectrum.
     """
 
     record: str
+    _: KW_ONLY
     gears: str | None = None
     channel: str | None = None
     output: Path | None = None
-    read: list[str] = field(default_factory=list)
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """RECORD and the options above."""
-    add = parser.add_argument
-    add("record", type=str, metavar="RECORD", help="a recording")
-    add("--gears", type=str | None, metavar="FILE", help="YAML of the gears whose mesh is looked for")
-    add("--channel", type=str | None, metavar="NAME", help="channel to look at (default: the first one)")
-    add("--output", type=Path | None, metavar="FILE.png", help="draw the speed and the spectrum")
-    add_reading(parser)
 
 
 def run(options: Options, progress: Progress) -> Result:
-    """Read, look, tell."""
+    """Read the recording and say what is in it.
+
+    Raises:
+        InputError: The recording or the gears cannot be read.
+        OutputError: The picture cannot be written.
+    """
     if options.output is not None:
         if options.output.suffix.lower() != ".png":
             raise InputError(f"{options.output}: the picture must be a .png file")
@@ -62,10 +54,11 @@ def run(options: Options, progress: Progress) -> Result:
     from toothwise.gears import read_gears
     from toothwise.vibration.inspection import inspect_record
     from toothwise.vibration.quality import check_record
+    from toothwise.vibration.readers import read_record
 
     train = None if options.gears is None else read_gears(options.gears)
     progress(f"reading {options.record}")
-    record = read(options.record, options.read)
+    record = read_record(options.record, mapping=options.mapping())
     progress("looking")
     found = inspect_record(record, train, channel=options.channel)
     problems = [*found.problems, *(finding.message for finding in check_record(record))]

@@ -1,124 +1,96 @@
-"""Options by which recordings are read and become maps, shared by the verbs that take recordings."""
+"""Options by which recordings are read and become maps, declared once for all verbs that take recordings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jsonargparse import ArgumentParser
-
 from toothwise.cli.parser import key_values
 from toothwise.errors import InputError
+from toothwise.fields import from_mapping
 
 if TYPE_CHECKING:
+    from toothwise.healthmap.map_builder import MapBuilder
     from toothwise.vibration.readers import RecordMapping
-    from toothwise.vibration.records import VibrationRecord
 
-__all__ = ["Building", "add_building", "add_reading", "find_recordings", "mapping_of", "read"]
-
-
-def add_reading(parser: ArgumentParser) -> None:
-    """--read NAME=VALUE."""
-    parser.add_argument(
-        "--read",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="how recordings are read: channels=, tacho=, sampling_rate=, pulses_per_revolution=, ... (repeatable)",
-    )
+__all__ = ["Building", "Reading", "add_building"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Building:
-    """How recordings become maps: part of the options of every command that ``add_building`` serves.
+class Reading:
+    """How recordings are read.
 
     Attributes:
-        gears: YAML of the gears; what makes the inputs recordings.
-        stage: of a gear train with several.
-        channel: of the recordings; None = the first one.
-        waveform: .npz file of a healthy waveform that is taken off; or None.
-        set: NAME=VALUE, fields of MapConfig.
-        read: NAME=VALUE, how recordings are read.
+        read (NAME=VALUE): How recordings are read where their own names do not say it: channels=, tacho=,
+            sampling_rate=, pulses_per_revolution=, tacho_shaft=, ...
+    """
+
+    read: list[str] = field(default_factory=list)
+
+    def mapping(self) -> RecordMapping:
+        """What --read says.
+
+        Raises:
+            InputError: A word that is not NAME=VALUE, an unknown name, or a value of another type.
+        """
+        from toothwise.vibration.readers import RecordMapping
+
+        return from_mapping(RecordMapping, key_values(self.read, "--read"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Building(Reading):
+    """How recordings become maps.
+
+    Attributes:
+        gears (FILE): YAML file of the gears, which makes the inputs recordings of them.
+        stage (NAME): Stage of a gear train that has several.
+        channel (NAME): Channel of the recordings, where it is not the first one.
+        waveform (FILE.npz): Healthy waveform that is taken off before the maps are made.
+        tacholess (LOW HIGH): Lowest and highest speed (rev/s of the driving shaft, or the carrier) between which the
+            mesh itself is followed, for recordings without a tachometer.
+        map (NAME=VALUE): How a recording becomes a map, a field of MapConfig: signal=, quantity=, average=, window=,
+            samples_per_tooth=, ...
     """
 
     gears: str | None = None
     stage: str | None = None
     channel: str | None = None
     waveform: Path | None = None
-    set: list[str] = field(default_factory=list)
-    read: list[str] = field(default_factory=list)
+    tacholess: tuple[float, float] | None = None
+    map: list[str] = field(default_factory=list)
 
-    def building(self) -> dict[str, Any]:
-        """These options alone, by name."""
-        return {one.name: getattr(self, one.name) for one in fields(Building)}
-
-    def check_gears(self) -> None:
-        """Refuse options about recordings where there are none.
+    def builder(self) -> MapBuilder | None:
+        """What these options say, or None where no gears are given.
 
         Raises:
-            InputError: one was given without --gears.
+            InputError: An option that cannot be used, or one that is about recordings where no gears are given.
         """
-        given = [name for name, value in self.building().items() if value]
-        if given and self.gears is None:
-            raise InputError(f"--{given[0]} is about recordings, which need --gears FILE")
+        if self.gears is None:
+            given = [one.name for one in fields(Building) if getattr(self, one.name)]
+            if given:
+                raise InputError(f"--{given[0]} is about recordings, which need --gears FILE")
+            return None
+        from toothwise.healthmap.map_builder import MapBuilder
+
+        return MapBuilder(
+            self.gears,
+            reading=self.mapping(),
+            waveform=self.waveform,
+            options=key_values(self.map, "--map"),
+            stage=self.stage,
+            channel=self.channel,
+            tacholess=self.tacholess,
+        )
 
 
-def add_building(parser: ArgumentParser, what: str = "MAPS") -> None:
-    """Options by which recordings, named as ``what``, become maps: --gears and what belongs to it."""
+def add_building(parser: Any, what: str = "MAPS") -> None:
+    """The same options for verbs that still have ``add_arguments``; goes when none is left."""
     add = parser.add_argument
     add("--gears", type=str | None, metavar="FILE", help=f"YAML of the gears: {what} are recordings of them")
     add("--stage", type=str | None, metavar="NAME", help="of a gear train with several stages")
     add("--channel", type=str | None, metavar="NAME", help="of the recordings (default: the first one)")
     add("--waveform", type=Path | None, metavar="FILE.npz", help="healthy waveform to take off before the maps")
-    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a field of MapConfig; may be repeated")
-    add_reading(parser)
-
-
-def read(path: str, words: Sequence[str]) -> VibrationRecord:
-    """A recording as the words say.
-
-    Raises:
-        InputError: unknown words, or a recording that cannot be read.
-    """
-    from toothwise.vibration.readers import read_record
-
-    return read_record(path, mapping=mapping_of(words))
-
-
-def mapping_of(words: Sequence[str]) -> RecordMapping:
-    """What the words of --read say.
-
-    Raises:
-        InputError: unknown words.
-    """
-    from toothwise.vibration.readers import RecordMapping
-
-    options: dict[str, Any] = key_values(words, "--read")
-    allowed = RecordMapping.__dataclass_fields__
-    unknown = sorted(set(options) - set(allowed))
-    if unknown:
-        raise InputError(f"--read takes {', '.join(allowed)}, but got {', '.join(unknown)}")
-    return RecordMapping(**options)
-
-
-def find_recordings(paths: Sequence[str]) -> list[str]:
-    """Files, and the recordings in folders, each once, folders in order of their names.
-
-    Raises:
-        InputError: a folder without recordings.
-    """
-    from toothwise.vibration.readers import SUFFIXES
-
-    found: dict[str, None] = {}
-    for path in paths:
-        folder = Path(path)
-        if not folder.is_dir():
-            found[path] = None
-            continue
-        inside = sorted(str(p) for p in folder.iterdir() if p.name.lower().endswith(tuple(SUFFIXES)) and p.is_file())
-        if not inside:
-            raise InputError(f"{path}: holds no recordings ({', '.join(SUFFIXES)})")
-        found |= dict.fromkeys(inside)
-    return list(found)
+    add("--map", action="append", default=[], metavar="NAME=VALUE", help="a field of MapConfig; may be repeated")
+    add("--read", action="append", default=[], metavar="NAME=VALUE", help="how recordings are read (repeatable)")

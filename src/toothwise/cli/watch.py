@@ -15,17 +15,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from toothwise.cli.parser import Result, key_values
+from toothwise.cli.parser import Result
 from toothwise.cli.recordings import Building, add_building
 from toothwise.cli.terminal import Progress
 from toothwise.errors import InputError
-
-if TYPE_CHECKING:
-    from toothwise.fleet.decoding import Decoder
 
 
 @dataclass(frozen=True)
@@ -72,13 +69,14 @@ def run(options: Options, progress: Progress) -> Result:
     """Load, open, follow."""
     from toothwise import detectors
     from toothwise.fleet.database import open_database
+    from toothwise.fleet.decoding import Decoder
     from toothwise.fleet.live import follow, stopped_by_signals
     from toothwise.fleet.machine_monitor import MachineMonitor
     from toothwise.fleet.sources import open_source
     from toothwise.reference.healthy_reference import load_reference
     from toothwise.reference.records import parse_bins
 
-    decoder = _decoder(options)
+    decoder = Decoder(options.builder())
     client = options.client or f"toothwise-{hashlib.sha256(f'{options.source} {options.to}'.encode()).hexdigest()[:12]}"
     source = open_source(options.source, suffixes=decoder.suffixes, poll=options.poll, client=client)
     progress(f"loading {options.run}")
@@ -100,27 +98,6 @@ def run(options: Options, progress: Progress) -> Result:
         k: keeper.count[k] for k in ("new", "known", "bad", "alarms")
     }
     return Result(data, lambda: _text(data))
-
-
-def _decoder(options: Options) -> Decoder:
-    from toothwise.fleet.decoding import Decoder
-
-    options.check_gears()
-    if options.gears is None:
-        return Decoder()
-    from toothwise.cli.recordings import mapping_of
-    from toothwise.gears import read_gears
-    from toothwise.healthmap.build import MapConfig
-    from toothwise.healthmap.waveform import HealthyWaveform
-
-    train = read_gears(options.gears)
-    train.stage(options.stage)
-    try:
-        config = MapConfig(**key_values(options.set))
-    except TypeError as error:
-        raise InputError(f"--set: {error}; allowed are {', '.join(MapConfig.__dataclass_fields__)}") from None
-    waveform = None if options.waveform is None else HealthyWaveform.load(options.waveform)
-    return Decoder(train, config, options.channel, options.stage, waveform, mapping_of(options.read))
 
 
 def _settings(options: Options) -> Any:

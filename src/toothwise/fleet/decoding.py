@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toothwise.errors import InputError, ToothwiseWarning
 from toothwise.healthmap.core import HealthMap
 
 if TYPE_CHECKING:
-    from toothwise.gears import GearTrain
-    from toothwise.healthmap.build import MapConfig
-    from toothwise.healthmap.waveform import HealthyWaveform
-    from toothwise.vibration.readers import RecordMapping
+    from toothwise.healthmap.map_builder import MapBuilder
 
 __all__ = ["Decoder", "IncomingRecord", "clean"]
 
@@ -69,25 +66,17 @@ class Decoder:
     """How records become maps.
 
     Attributes:
-        gears: of the machines; None = records are maps already.
-        config, channel, stage, waveform: as of ``healthmap.build.build_map``.
-        mapping: how recordings are read.
-        suffixes: of files that can be records.
+        builder: Builds maps of recordings; None = records are maps already.
     """
 
-    gears: GearTrain | None = None
-    config: MapConfig | None = None
-    channel: str | None = None
-    stage: str | None = None
-    waveform: HealthyWaveform | None = None
-    mapping: RecordMapping | None = None
-    suffixes: tuple[str, ...] = field(default=(), init=False)
+    builder: MapBuilder | None = None
 
-    def __post_init__(self) -> None:
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Suffixes of files that can be records."""
         from toothwise.vibration.readers import SUFFIXES
 
-        kinds = tuple(SUFFIXES) if self.gears is not None else (".npz", ".tif", ".tiff", ".mat")
-        object.__setattr__(self, "suffixes", kinds)
+        return SUFFIXES if self.builder is not None else (".npz", ".tif", ".tiff", ".mat")
 
     def __call__(self, arrived: IncomingRecord) -> HealthMap:
         """The map of a record.
@@ -112,20 +101,15 @@ class Decoder:
                 raise InputError(str(error).replace(str(path), arrived.source)) from None
 
     def _of_file(self, path: Path) -> HealthMap:
+        if self.builder is not None:
+            return self.builder.build(path)
+        from toothwise.healthmap.io import read_map
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ToothwiseWarning)
-            if self.gears is None:
-                from toothwise.healthmap.io import read_map
-
-                found = read_map(path)
-                if not isinstance(found, HealthMap):
-                    if len(found) != 1:
-                        raise InputError(f"{path}: holds {len(found)} maps, but a record is one")
-                    found = found[0]
-                return found
-            from toothwise.healthmap.build import build_map
-            from toothwise.vibration.readers import read_record
-
-            record = read_record(path, mapping=self.mapping)
-            options: dict[str, Any] = {"channel": self.channel, "stage": self.stage, "waveform": self.waveform}
-            return build_map(record, self.gears, self.config, **options)
+            found = read_map(path)
+        if isinstance(found, HealthMap):
+            return found
+        if len(found) != 1:
+            raise InputError(f"{path}: holds {len(found)} maps, but a record is one")
+        return found[0]

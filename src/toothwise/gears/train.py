@@ -202,12 +202,15 @@ def _train(data: Any, where: str) -> GearTrain:
         raise InputError(f"{where}: {error}") from None
 
 
+def train_as_json(train: GearTrain) -> dict[str, Any]:
+    """A gear train as JSON types, which ``make_train`` takes."""
+    stages = [{"name": s.name, "gears": asdict(s.gears), "shafts": list(s.shafts)} for s in train.stages]
+    return {"tacho_shaft": train.tacho_shaft, "stages": stages}
+
+
 def write_gears(train: GearTrain, path: str | Path) -> None:
     """A gear train as YAML that ``read_gears`` takes, whole or not at all."""
-    data = {
-        "tacho_shaft": train.tacho_shaft,
-        "stages": [{"name": s.name, "gears": asdict(s.gears), "shafts": list(s.shafts)} for s in train.stages],
-    }
+    data = train_as_json(train)
     with atomic_file(Path(path)) as temporary:
         temporary.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
 

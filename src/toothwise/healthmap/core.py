@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from toothwise.gears import GearPair, PlanetaryStage
 __all__ = ["Axis", "HealthMap", "HealthMapBatch", "gear_as_json", "gear_from_json"]
 
 Gears = GearPair | PlanetaryStage
+_KIND = ("rows", "columns", "quantity", "unit", "gear")  # what all maps of one batch share
 _GEARS: dict[str, type[GearPair] | type[PlanetaryStage]] = {"GearPair": GearPair, "PlanetaryStage": PlanetaryStage}
 
 
@@ -82,6 +83,8 @@ class HealthMap:
         count: int32 ``[rows, columns]``, measurements behind each pixel, or None if unknown.
         variance: float32 ``[rows, columns]``, variance of the pixel's measurements, NaN where there are none, or None
             if unknown.
+        waveforms: float32 ``[rows, columns, samples]``, the averaged waveform of each mesh, NaN where no pair meshes,
+            or None if they were not kept.
         quantity: what a value is ("rms of residual", "deviation from healthy", ...).
         unit: unit of a value ("g", "1").
         gear: the gears, or None if unknown.
@@ -102,29 +105,29 @@ class HealthMap:
     condition: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     variance: np.ndarray | None = None
+    waveforms: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", _check_values(self.values, 2, "values of a map"))
         _check_axes(self.values.shape, self.rows, self.columns)
-        if self.count is not None:
-            count = np.array(self.count, dtype=np.int32)
-            if count.shape != self.values.shape:
-                raise InputError(f"count must have the shape of values {self.values.shape}, but has {count.shape}")
-            count.flags.writeable = False
-            object.__setattr__(self, "count", count)
-        if self.variance is not None:
-            variance = np.array(self.variance, dtype=np.float32)
-            if variance.shape != self.values.shape:
-                raise InputError(
-                    f"variance must have the shape of values {self.values.shape}, but has {variance.shape}"
-                )
-            variance.flags.writeable = False
-            object.__setattr__(self, "variance", variance)
+        for name, kind in (("count", np.int32), ("variance", np.float32), ("waveforms", np.float32)):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _beside(self.values, name, getattr(self, name), kind))
 
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, columns)."""
         return self.values.shape
+
+
+def _beside(values: np.ndarray, name: str, given: np.ndarray, kind: type[np.generic]) -> np.ndarray:
+    """An array that belongs to the pixels of ``values``; waveforms have one more axis."""
+    array = np.array(given, dtype=kind)  # a copy, as of the values
+    if array.shape[: values.ndim] != values.shape or array.ndim != values.ndim + (name == "waveforms"):
+        more = " and a last axis of samples" if name == "waveforms" else ""
+        raise InputError(f"{name} must have the shape of values {values.shape}{more}, but has {array.shape}")
+    array.flags.writeable = False
+    return array
 
 
 def _check_axes(shape: tuple[int, ...], rows: Axis, columns: Axis) -> None:
@@ -141,6 +144,14 @@ class HealthMapBatch(Sequence[HealthMap]):
         values: float32 ``[n, rows, columns]``.
         table: one row per map, in order; columns such as ``file``, ``label``, ``condition``, ``gear``, ``tooth``.
         rows, columns, quantity, unit, gear, provenance: as in HealthMap, common to all maps.
+        waveforms: float32 ``[n, rows, columns, samples]``, or None.
+
+    Examples:
+        >>> import numpy as np
+        >>> from toothwise.healthmap import Axis, HealthMapBatch
+        >>> maps = HealthMapBatch(np.ones((5, 9, 14)), Axis.teeth("driving tooth", 9), Axis.teeth("driven tooth", 14))
+        >>> maps[0].shape, len(maps[1:3])
+        ((9, 14), 2)
     """
 
     values: np.ndarray
@@ -151,14 +162,52 @@ class HealthMapBatch(Sequence[HealthMap]):
     unit: str = "1"
     gear: Gears | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+    waveforms: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "values", _check_values(self.values, 3, "values of a batch of maps"))
+        if self.waveforms is not None:
+            waveforms = _beside(self.values, "waveforms", self.waveforms, np.float32)
+            object.__setattr__(self, "waveforms", waveforms)
         _check_axes(self.values.shape, self.rows, self.columns)
         table = self.table if len(self.table.columns) else pd.DataFrame(index=range(len(self.values)))
         if len(table) != len(self.values):
             raise InputError(f"table must have one row per map: {len(self.values)} maps, {len(table)} rows")
         object.__setattr__(self, "table", table.reset_index(drop=True))
+
+    @classmethod
+    def of(cls, parts: Sequence[tuple[str, HealthMap | HealthMapBatch]], table: pd.DataFrame) -> HealthMapBatch:
+        """One batch of maps and batches of one kind.
+
+        Args:
+            parts: Each with its name for messages. Waveforms are kept where all have them.
+            table: One row per map.
+
+        Raises:
+            InputError: No part, or one whose shape, quantity, unit, gears or axes differ from those before it.
+        """
+        if not parts:
+            raise InputError("expected one map or more, but got none")
+        _, first = parts[0]
+        for name, part in parts:
+            here, before = part.values.shape[-2:], first.values.shape[-2:]
+            if here != before:
+                raise InputError(
+                    f"{name}: this map is {here[0]} x {here[1]}, but those before it are {before[0]} x {before[1]}"
+                )
+            for what in _KIND:
+                given, expected = getattr(part, what), getattr(first, what)
+                if given != expected:
+                    detail = "" if isinstance(given, Axis) else f" ({given!r}, but {expected!r} before it)"
+                    raise InputError(f"{name}: the {what} of this map differ from those before it{detail}")
+        kept = [part.waveforms for _, part in parts]
+        shapes = {None if one is None else one.shape[-1] for one in kept}
+        waveforms = None
+        if None not in shapes and len(shapes) == 1:
+            waveforms = np.concatenate([one if one.ndim == 4 else one[None] for one in kept if one is not None])
+        values = np.concatenate([part.values.reshape(-1, *first.values.shape[-2:]) for _, part in parts])
+        kind = {what: getattr(first, what) for what in _KIND}
+        return cls(values, table=table, provenance=first.provenance, waveforms=waveforms, **kind)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -167,28 +216,15 @@ class HealthMapBatch(Sequence[HealthMap]):
         """The map at an index, or the batch of a slice, mask or list of indices."""
         if isinstance(index, int | np.integer):
             row = self.table.iloc[int(index)].to_dict()
+            condition = {str(k): v for k, v in row.items() if not (pd.api.types.is_scalar(v) and pd.isna(v))}
+            waveforms = None if self.waveforms is None else self.waveforms[index]
+            kind = {what: getattr(self, what) for what in _KIND}
             return HealthMap(
-                self.values[index],
-                self.rows,
-                self.columns,
-                None,
-                self.quantity,
-                self.unit,
-                self.gear,
-                {str(k): v for k, v in row.items() if not (pd.api.types.is_scalar(v) and pd.isna(v))},
-                self.provenance,
+                self.values[index], condition=condition, provenance=self.provenance, waveforms=waveforms, **kind
             )
         picked = np.arange(len(self))[index]
-        return HealthMapBatch(
-            self.values[picked],
-            self.rows,
-            self.columns,
-            self.table.iloc[picked],
-            self.quantity,
-            self.unit,
-            self.gear,
-            self.provenance,
-        )
+        waveforms = None if self.waveforms is None else self.waveforms[picked]
+        return replace(self, values=self.values[picked], table=self.table.iloc[picked], waveforms=waveforms)
 
     def __iter__(self) -> Iterator[HealthMap]:
         return (self[i] for i in range(len(self)))

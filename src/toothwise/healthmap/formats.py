@@ -20,6 +20,7 @@ from toothwise.healthmap.matfile import array_shape, read_array, read_blocks
 from toothwise.reading import as_input_error, check_arrays, parse_json
 
 FORMAT = 1
+_BESIDE = ("count", "variance", "waveforms")  # arrays that belong to the pixels
 MAX_PIXELS = 2**31  # of one file: 8 GiB of float32
 
 
@@ -47,15 +48,15 @@ def write_npz(health_map: HealthMap | HealthMapBatch, path: Path) -> None:
         "provenance": health_map.provenance,
     }
     arrays = {"values": health_map.values}
+    for name in _BESIDE if isinstance(health_map, HealthMap) else ("waveforms",):
+        if getattr(health_map, name) is not None:
+            arrays[name] = getattr(health_map, name)
     if isinstance(health_map, HealthMapBatch):
         table = health_map.table
         cells = table.astype(object).where(table.notna(), None)  # to_json would round
         meta["table"] = {"columns": [str(c) for c in table.columns], "data": cells.to_numpy().tolist()}
     else:
         meta["condition"] = health_map.condition
-        for name in ("count", "variance"):
-            if getattr(health_map, name) is not None:
-                arrays[name] = getattr(health_map, name)
     try:
         text = json.dumps(meta, allow_nan=False, default=_json_value)
     except (TypeError, ValueError) as error:
@@ -75,7 +76,7 @@ def _json_value(value: Any) -> Any:
 
 
 def read_npz_arrays(path: Path) -> tuple[np.ndarray, dict[str, Any], dict[str, Any] | None]:
-    """Values as they stand in the file, count and variance where they are there, and the metadata, nothing judged.
+    """Values as the file holds them, the other arrays of its pixels, and the metadata; nothing is judged.
 
     Raises:
         InputError: not an npz, no array ``values``, Python objects, or an array that claims more than the file holds.
@@ -86,7 +87,7 @@ def read_npz_arrays(path: Path) -> tuple[np.ndarray, dict[str, Any], dict[str, A
             if "values" not in data.files:
                 raise InputError(f"lacks the array 'values', found {', '.join(data.files)[:300] or 'nothing'}")
             values = np.asarray(data["values"])
-            extra = {name: np.asarray(data[name]) for name in ("count", "variance") if name in data.files}
+            extra = {name: np.asarray(data[name]) for name in _BESIDE if name in data.files}
             meta = parse_json(str(data["meta"]), "metadata") if "meta" in data.files else None
     return values, extra, meta
 
@@ -105,7 +106,7 @@ def read_npz(path: Path) -> HealthMap | HealthMapBatch:
         if meta["kind"] == "HealthMap":
             return HealthMap(values, rows, columns, **extra, condition=meta["condition"], **common)
         table = pd.DataFrame(meta["table"]["data"], columns=meta["table"]["columns"])
-        return HealthMapBatch(values, rows, columns, table, **common)
+        return HealthMapBatch(values, rows, columns, table, **common, waveforms=extra.get("waveforms"))
 
 
 def _batch(values: np.ndarray) -> HealthMapBatch:

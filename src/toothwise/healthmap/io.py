@@ -103,50 +103,22 @@ def _read_folder(folder: Path, png_scale: float | None) -> HealthMapBatch:
         raise InputError(f"{folder}: holds no map files ({', '.join(_READERS)}) and no {', '.join(SPLITS)}")
     manifest = read_manifest(folder, names=[p.relative_to(folder).as_posix() for p, _ in listed])
     scale = manifest.scale if manifest and manifest.scale else png_scale
-    values, tables = [], []
-    first: HealthMap | HealthMapBatch | None = None
+    parts, tables = [], []
     for path, split in listed:
         part = _read_file(path, scale=scale)
-        first = first or part
-        _check_alike(path, part, first)
-        values.append(part.values if isinstance(part, HealthMapBatch) else part.values[None])
+        parts.append((str(path), part))
         table = part.table if isinstance(part, HealthMapBatch) else pd.DataFrame([part.condition], index=[0])
-        place: dict[str, object] = {"file": path.relative_to(folder).as_posix(), "index": np.arange(len(values[-1]))}
+        n = len(part) if isinstance(part, HealthMapBatch) else 1
+        place: dict[str, object] = {"file": path.relative_to(folder).as_posix(), "index": np.arange(n)}
         if split is not None:
             place |= {"split": split.split("/", maxsplit=1)[0], "label": int(split.endswith("fault"))}
         known = table.drop(columns=[c for c in table.columns if c in place])
         tables.append(pd.concat([pd.DataFrame(place), known], axis=1))
-    if first is None:
-        raise InputError(f"{folder}: holds no map files")
     table = pd.concat(tables, ignore_index=True)
     if manifest is not None:
         truth = manifest.maps.drop(columns=["split", "label"])
         table = table.merge(truth, on="file", how="left", validate="many_to_one")
-    return HealthMapBatch(
-        np.concatenate(values),
-        first.rows,
-        first.columns,
-        table,
-        first.quantity,
-        first.unit,
-        first.gear,
-        first.provenance,
-    )
-
-
-def _check_alike(path: Path, part: HealthMap | HealthMapBatch, first: HealthMap | HealthMapBatch) -> None:
-    """Maps of one batch have one shape, one quantity and one pair of gears."""
-    here, before = part.values.shape[-2:], first.values.shape[-2:]
-    if here != before:
-        raise InputError(
-            f"{path}: this map is {here[0]} x {here[1]}, but those before it in the folder are "
-            f"{before[0]} x {before[1]}"
-        )
-    for name in ("quantity", "unit", "gear", "rows", "columns"):
-        given, expected = getattr(part, name), getattr(first, name)
-        if given != expected:
-            detail = "" if name in ("rows", "columns") else f" ({given!r}, but {expected!r} before it)"
-            raise InputError(f"{path}: the {name} of this map differ from those before it in the folder{detail}")
+    return HealthMapBatch.of(parts, table)
 
 
 def write_map(health_map: HealthMap | HealthMapBatch, path: str | Path, *, scale: float | None = None) -> Path:

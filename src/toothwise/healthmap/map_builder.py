@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -13,20 +11,20 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from toothwise.errors import InputError, ToothwiseError, ToothwiseWarning
 from toothwise.fields import from_mapping
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage, read_gears
-from toothwise.gears.train import make_train
+from toothwise.gears.train import make_train, train_as_json
 from toothwise.healthmap.build import MapConfig, build_map, learn_waveform
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
+from toothwise.healthmap.recordings import Source, as_sources, error_line, record_names, source_name
 from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.progress import Progress, silent
 from toothwise.vibration.periods import Periods, as_train, cut_periods
 from toothwise.vibration.quality import check_record
-from toothwise.vibration.readers import SUFFIXES, RecordMapping, read_record
+from toothwise.vibration.readers import RecordMapping, read_record
 from toothwise.vibration.records import VibrationRecord
 
 if TYPE_CHECKING:
@@ -34,9 +32,8 @@ if TYPE_CHECKING:
     from toothwise.healthmap.tooth_by_record import RunMaps
     from toothwise.vibration.angle import ShaftAngle
 
-__all__ = ["MapBuilder", "Skipped", "find_recordings"]
+__all__ = ["MapBuilder", "Skipped"]
 
-Source = str | Path | VibrationRecord
 Kind = TypeVar("Kind")
 
 
@@ -140,24 +137,33 @@ class MapBuilder:
         Raises:
             InputError: No recording could be used; the message gives the reason of the first one.
         """
-        builder = cls(gears, **the_same)
-        sources = _sources(recordings)
-        options, cut, first = builder.options, [], None
+        return cls(gears, **the_same).learn_from(recordings, progress=progress)
+
+    def learn_from(self, recordings: Sequence[Source] | Source, *, progress: Progress = silent) -> MapBuilder:
+        """This builder with the healthy waveform of the gearbox, learned from healthy records as ``learn`` does.
+
+        All records are cut into the samples per tooth of the first one, unless the options say how many.
+
+        Raises:
+            InputError: No recording could be used; the message gives the reason of the first one.
+        """
+        sources = as_sources(recordings)
+        options, cut, first = self.options, [], None
         for k, source in enumerate(sources):
-            progress(f"learning from {_name(source)}", k / len(sources))
+            progress(f"learning from {source_name(source)}", k / len(sources))
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", ToothwiseWarning)  # said where its map is built
-                    periods = replace(builder, options=options)._cut(builder._read(source))
+                    periods = replace(self, options=options)._cut(self._read(source))
             except ToothwiseError as error:
-                first = first or _reason(source, error)
+                first = first or error_line(source, error)
                 continue
             # all records are cut alike from here on
             options = replace(options, samples_per_tooth=periods.samples_per_tooth)
             cut.append(replace(periods, values=periods.mean()[None].astype("float32")))  # all that is needed of it
         if not cut:
-            raise InputError(f"{first}: no recording could be learned from")
-        return replace(builder, options=options, waveform=learn_waveform(cut, options))
+            raise InputError(f"no recording could be learned from: {first}")
+        return replace(self, options=options, waveform=learn_waveform(cut, options))
 
     def build(self, source: Source) -> HealthMap:
         """The health map of one recording.
@@ -192,7 +198,7 @@ class MapBuilder:
                     angle=angle,
                 )
         except ToothwiseError as error:
-            raise type(error)(_reason(source, error)) from None
+            raise type(error)(error_line(source, error)) from None
         noticed += [" ".join(str(warning.message).split()) for warning in caught]
         return replace(made, provenance=made.provenance | {"warnings": list(dict.fromkeys(noticed))})
 
@@ -209,7 +215,7 @@ class MapBuilder:
         Raises:
             InputError: No recording, or fewer than one process.
         """
-        items = _sources(sources)
+        items = as_sources(sources)
         if jobs < 1:
             raise InputError(f"jobs must be 1 or more, but got {jobs}")
         progress(f"building {len(items)} maps", 0.0)
@@ -230,8 +236,8 @@ class MapBuilder:
                 try:
                     yield source, future.result()
                 except BrokenProcessPool:
-                    reason = f"{_name(source)}: the process that built it died (out of memory?)"
-                    yield source, Skipped(_name(source), reason)
+                    reason = f"{source_name(source)}: the process that built it died (out of memory?)"
+                    yield source, Skipped(source_name(source), reason)
 
     def build_many(
         self, sources: Sequence[Source] | Source, *, jobs: int = 1, progress: Progress = silent
@@ -243,25 +249,30 @@ class MapBuilder:
 
         Returns:
             The maps in the order of the recordings' start times where all have one, else in the order given (files of
-            a folder in natural order, r2 before r10), with a table of ``file``, ``start_time`` and the recording
-            condition; and the recordings that were skipped.
+            a folder in natural order, r2 before r10), with a table of ``file``, ``name`` (a different one for each
+            recording), ``start_time`` and the recording condition; and the recordings that were skipped.
 
         Raises:
             InputError: No recording could be used; the message gives the reason of the first one.
         """
-        items = _sources(sources)
+        items = as_sources(sources)
         done = {id(source): found for source, found in self.build_each(items, jobs=jobs, progress=progress)}
-        outcomes = [(source, done[id(source)]) for source in items]
+        named = zip(items, record_names(items), strict=True)
+        outcomes = [({"file": source_name(source), "name": name}, done[id(source)]) for source, name in named]
         skipped = tuple(found for _, found in outcomes if isinstance(found, Skipped))
-        made = [(_name(source), found) for source, found in outcomes if isinstance(found, HealthMap)]
+        made = [(label, found) for label, found in outcomes if isinstance(found, HealthMap)]
         if not made:
             more = f" (and {len(skipped) - 1} more failed)" if len(skipped) > 1 else ""
             raise InputError(f"{skipped[0]}{more}")
         if all("start_time" in one.condition for _, one in made):
             made.sort(key=lambda item: pd.Timestamp(item[1].condition["start_time"]).timestamp())
-        return _as_batch(made), skipped
+        table = pd.DataFrame(
+            [label | {k: v for k, v in one.condition.items() if k not in label} for label, one in made]
+        )
+        return HealthMapBatch.of([(label["file"], one) for label, one in made], table), skipped
 
-    def build_run(self, records: RunRecords, *, healthy: Sequence[int], **options: Any) -> RunMaps:
+    @staticmethod
+    def build_run(records: RunRecords, *, healthy: Sequence[int], **options: Any) -> RunMaps:
         """The tooth-by-record maps of a run: records of one gear in time, each an average over its revolution.
 
         Args:
@@ -271,20 +282,24 @@ class MapBuilder:
 
         Raises:
             InputError: Fewer records than a trailing window, or no healthy ones at the beginning.
+
+        Examples:
+            >>> from toothwise import MapBuilder
+            >>> from toothwise.simulate.runs import simulate_run
+            >>> run = simulate_run(seed=0)
+            >>> MapBuilder.build_run(run, healthy=(17, 18)).deviation.shape == (run.teeth, len(run))
+            True
         """
         from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
 
-        return build_run_maps(records, from_mapping(RunMapConfig, {"healthy_days": tuple(healthy), **options}))
+        return build_run_maps(
+            records, from_mapping(RunMapConfig, {"healthy_days": tuple(int(d) for d in healthy), **options})
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the waveform, as JSON types."""
         return {
-            "gears": {
-                "tacho_shaft": self.gears.tacho_shaft,
-                "stages": [
-                    {"name": s.name, "gears": asdict(s.gears), "shafts": list(s.shafts)} for s in self.gears.stages
-                ],
-            },
+            "gears": train_as_json(self.gears),
             "reading": {k: v for k, v in asdict(self.reading).items() if v not in (None, {})},
             "options": asdict(self.options),
             "stage": self.stage,
@@ -335,76 +350,13 @@ class MapBuilder:
         )
 
 
-def find_recordings(paths: Sequence[str | Path]) -> list[str]:
-    """Files, and the recordings in folders, each once; those of a folder in natural order (r2 before r10).
-
-    Raises:
-        InputError: A folder without recordings.
-    """
-    found: dict[str, None] = {}
-    for path in paths:
-        folder = Path(path)
-        if not folder.is_dir():
-            found[str(path)] = None
-            continue
-        inside = [str(p) for p in folder.iterdir() if p.name.lower().endswith(tuple(SUFFIXES)) and p.is_file()]
-        if not inside:
-            raise InputError(f"{path}: holds no recordings ({', '.join(SUFFIXES)})")
-        found |= dict.fromkeys(sorted(inside, key=_natural))
-    return list(found)
-
-
-def _natural(text: str) -> list[tuple[int, int | str]]:
-    """Sorts numbers in names by their size."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", text) if part]
-
-
-def _sources(given: Sequence[Source] | Source) -> list[Source]:
-    if isinstance(given, str | Path | VibrationRecord):
-        given = [given]
-    out: list[Source] = []
-    for one in given:
-        out += [one] if isinstance(one, VibrationRecord) else find_recordings([one])
-    if not out:
-        raise InputError("expected one recording or more, but got none")
-    return out
-
-
-def _name(source: Source) -> str:
-    if isinstance(source, VibrationRecord):
-        return str(source.provenance.get("file") or source.provenance.get("record") or "the record")
-    return os.fspath(source)
-
-
-def _reason(source: Source, error: Exception) -> str:
-    text, name = str(error), _name(source)
-    return text if name in text else f"{name}: {text}"
-
-
 def _outcome(builder: MapBuilder, source: Source) -> HealthMap | Skipped:
     """An error is returned, because other recordings go on."""
     try:
         return builder.build(source)
     except ToothwiseError as error:
-        return Skipped(_name(source), str(error))
-
-
-def _as_batch(made: Sequence[tuple[str, HealthMap]]) -> HealthMapBatch:
-    first = made[0][1]
-    table = pd.DataFrame([{"file": name} | one.condition for name, one in made])
-    return HealthMapBatch(
-        np.stack([one.values for _, one in made]),
-        first.rows,
-        first.columns,
-        table,
-        first.quantity,
-        first.unit,
-        first.gear,
-        first.provenance,
-    )
+        return Skipped(source_name(source), str(error))
 
 
 def _options_of(cls: type[Kind], given: Kind | Mapping[str, Any] | None) -> Kind:
-    if given is None:
-        return cls()
-    return from_mapping(cls, dict(given)) if isinstance(given, Mapping) else given
+    return from_mapping(cls, dict(given or {})) if given is None or isinstance(given, Mapping) else given
