@@ -59,7 +59,7 @@ def test_what_is_no_record_is_refused(change, words):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"kind": "laser"}, "waveform, times, angle, but got 'laser'"),
+        ({"kind": "laser"}, "waveform, times, angle, speed, but got 'laser'"),
         ({"values": np.zeros((2, 2))}, "one dimension"),
         ({"pulses_per_revolution": 0}, "pulses_per_revolution must be a positive number"),
         ({"ratio": -1.0}, "ratio must be a positive number"),

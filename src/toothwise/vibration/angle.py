@@ -19,8 +19,9 @@ from toothwise.errors import InputError, SignalWarning
 from toothwise.vibration.pulse_repair import PulseReport, follow_pulses, learn_marks
 from toothwise.vibration.tooth_zero import Known, fraction_of
 
-__all__ = ["ShaftAngle", "angle_from_encoder", "angle_from_pulses", "segment_shares"]
+__all__ = ["ShaftAngle", "angle_from_encoder", "angle_from_pulses", "angle_from_speed", "segment_shares"]
 
+_FEWEST = 64  # knots of an angle below which it is no angle
 _NO_GEAR = 1.8  # ratio of neighbouring revolutions that no gear reaches
 
 
@@ -293,6 +294,31 @@ def angle_from_encoder(
     r = r - np.ceil(r[0])
     step = max(1, int(sampling_rate / knots_per_second))
     kept = np.arange(0, len(r), step)
+    while (np.diff(r[kept]) <= 0).any() and len(kept) > _FEWEST:  # few counts per revolution stand still for samples
+        step *= 2
+        kept = np.arange(0, len(r), step)
     if (np.diff(r[kept]) <= 0).any():
         raise InputError("the encoder stands still or runs backwards: the angle must rise throughout")
     return ShaftAngle(kept / sampling_rate, r[kept], Fraction(1) if absolute else None)
+
+
+def angle_from_speed(speed: np.ndarray, sampling_rate: float) -> ShaftAngle:
+    """The angle from a speed that was measured; which tooth was where stays unknown.
+
+    Args:
+        speed: Revolutions per second ``[n]``, at equal steps of time.
+        sampling_rate: Hertz, of the speed.
+
+    Raises:
+        InputError: a speed that is not above 0 throughout.
+
+    Examples:
+        >>> angle_from_speed(np.full(11, 25.0), 10.0).span
+        (0.0, 25.0)
+    """
+    v = np.asarray(speed, dtype=np.float64)
+    if v.ndim != 1 or len(v) < 2 or not np.isfinite(v).all() or (v <= 0).any():
+        raise InputError("a speed must be finite, above 0 throughout and [n] of 2 values or more to give an angle")
+    turned = np.concatenate([[0.0], np.cumsum(0.5 * (v[1:] + v[:-1]))]) / sampling_rate
+    kept = np.unique(np.append(np.arange(0, len(v), max(1, int(sampling_rate / 2000.0))), len(v) - 1))
+    return ShaftAngle(kept / sampling_rate, turned[kept])

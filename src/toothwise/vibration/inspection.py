@@ -14,6 +14,7 @@ from toothwise.vibration.mesh import mesh_contradiction, mesh_line, order_amplit
 from toothwise.vibration.periods import as_train, contradiction_text, record_angle
 from toothwise.vibration.records import VibrationRecord
 from toothwise.vibration.resampling import resample
+from toothwise.vibration.tooth_zero import tooth_zeros
 
 __all__ = ["Inspection", "inspect_record"]
 
@@ -35,6 +36,7 @@ class Inspection:
         mesh: per stage the fields of ``MeshLine``: its mesh order, the strongest harmonic, how far that stands above
             its surroundings, and whether that is enough to say that it is heard.
         tacho: pulses, missing, doubled, jitter; empty without pulses.
+        tooth_zero: per stage and gear, how tooth 0 is known (``ToothZero`` as JSON types).
         problems: what is wrong, in words.
     """
 
@@ -46,6 +48,7 @@ class Inspection:
     speed: np.ndarray = field(default_factory=lambda: np.empty(0))
     mesh: dict[str, dict[str, Any]] = field(default_factory=dict)
     tacho: dict[str, Any] = field(default_factory=dict)
+    tooth_zero: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
@@ -90,8 +93,20 @@ def inspect_record(
                     f"the mesh of stage {stage!r} (order {line.order:g} of {shaft}) is not heard: wrong teeth, "
                     "sampling rate or tachometer, or the sensor is elsewhere"
                 )
+    zeros = {} if gears is None or not shaft else _zeros(angle, as_train(gears), shaft)
     middles = 0.5 * (angle.times[1:] + angle.times[:-1])
-    return Inspection(name, frequency, amplitude, shaft, middles, angle.speed(), mesh, tacho, tuple(problems))
+    return Inspection(name, frequency, amplitude, shaft, middles, angle.speed(), mesh, tacho, zeros, tuple(problems))
+
+
+def _zeros(angle: ShaftAngle, train: GearTrain, shaft: str) -> dict[str, dict[str, Any]]:
+    """How tooth 0 of each gear of each stage is known."""
+    found = {}
+    for stage in train.stages:
+        own = stage.shafts[0 if isinstance(stage.gears, GearPair) else 1]
+        there = angle.scaled(train.speeds[own] / train.speeds[shaft])
+        known = tooth_zeros(stage.gears, there.zero_step, there.zero_by)
+        found[stage.name] = {gear: zero.as_json() for gear, zero in known.items()}
+    return found
 
 
 def _angle(
@@ -139,10 +154,12 @@ def _spectrum_hz(x: np.ndarray, sampling_rate: float) -> tuple[np.ndarray, np.nd
 
 def _spectrum_orders(x: np.ndarray, sampling_rate: float, angle: ShaftAngle) -> tuple[np.ndarray, np.ndarray]:
     first, last = angle.span
+    ends = angle.at(np.clip([0.0, (len(x) - 1) / sampling_rate], angle.times[0], angle.times[-1]))
+    first, last = max(first, float(ends[0])), min(last, float(ends[1]))
     block = min(_BLOCK, int(last - first))
     if block < 2:
         raise InputError(f"a spectrum in orders needs 2 revolutions or more, but the record has {last - first:.1f}")
     wanted = sampling_rate / float(np.median(angle.speed()))
     per = min(_PER_REVOLUTION, 2 * (int(max(wanted, 8)) // 2))
-    turned = resample(x, sampling_rate, angle, per, revolutions=min(block * _BLOCKS, int(last - first)))
+    turned = resample(x, sampling_rate, angle, per, start=first, revolutions=min(block * _BLOCKS, int(last - first)))
     return order_amplitudes(turned, block * per, float(per))

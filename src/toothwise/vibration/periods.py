@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
 from toothwise.errors import InputError, SignalWarning
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
-from toothwise.vibration.angle import ShaftAngle, angle_from_encoder, angle_from_pulses
+from toothwise.vibration.angle import ShaftAngle, angle_from_encoder, angle_from_pulses, angle_from_speed
 from toothwise.vibration.averaging import average_periods
 from toothwise.vibration.components import Components, split
 from toothwise.vibration.mesh import mesh_contradiction, order_amplitudes
@@ -57,9 +58,17 @@ def record_angle(record: VibrationRecord, gears: Gears, *, shaft: str | None = N
     rate = tacho.sampling_rate or record.sampling_rate
     if tacho.kind == "angle":
         own = angle_from_encoder(tacho.values, rate)
+    elif tacho.kind == "speed":
+        own = angle_from_speed(tacho.values, rate)
     else:
-        times = find_pulses(tacho.values, rate) if tacho.kind == "waveform" else np.asarray(tacho.values, float)
+        times = np.asarray(tacho.values, float)
+        if tacho.kind == "waveform":
+            times = find_pulses(tacho.values, rate, threshold=tacho.threshold, edge=tacho.edge)
         own = angle_from_pulses(times, pulses_per_revolution=tacho.pulses_per_revolution)
+    own = replace(own, times=own.times + tacho.start) if tacho.start else own
+    if tacho.zero != "auto":
+        given = tacho.zero == "given"
+        own = replace(own, zero_step=Fraction(1) if given else None, zero_by="given" if given else "index")
     speeds = train.speeds
     reference = _shaft_of(tacho, train)
     if tacho.ratio != 1.0:

@@ -15,9 +15,11 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["TACHO_KINDS", "TachoKind", "Tachometer", "VibrationRecord"]
+__all__ = ["TACHO_KINDS", "Edge", "TachoKind", "Tachometer", "VibrationRecord", "ZeroWord"]
 
-TachoKind = Literal["waveform", "times", "angle"]
+TachoKind = Literal["waveform", "times", "angle", "speed"]
+Edge = Literal["rising", "falling"]
+ZeroWord = Literal["auto", "given", "unknown"]
 TACHO_KINDS: tuple[str, ...] = get_args(TachoKind)
 
 
@@ -27,14 +29,24 @@ class Tachometer:
 
     The default meaning is one pulse per revolution on the driving shaft, whose rising edge is the start of tooth 0.
 
+    Examples:
+        >>> Tachometer("times", np.array([0.01, 0.05, 0.09]), shaft="driven").pulses_per_revolution
+        1
+
     Attributes:
         kind: ``waveform`` = a raw tachometer voltage; ``times`` = instants of the pulses in seconds from the record's
-            start; ``angle`` = angle of an encoder in revolutions, one value per sample.
+            start; ``angle`` = angle of an encoder in revolutions, one value per sample; ``speed`` = revolutions per
+            second, one value per sample, which tells no tooth zero.
         values: float64 or float32 ``[n]``; whole numbers become float64.
         pulses_per_revolution: pulses per revolution of the tachometer's shaft, above 0.
         shaft: name of the shaft that it sits on.
         ratio: revolutions of the driving shaft per revolution of the tachometer's shaft, above 0.
-        sampling_rate: Hz of a waveform or an angle that is not sampled as the channels are.
+        sampling_rate: Hz of a waveform, an angle or a speed that is not sampled as the channels are.
+        start: Seconds by which its first sample is later than that of the channels.
+        edge: Which edges of a waveform are the pulses: "falling" for pulses that go downwards.
+        threshold: Of a waveform, in its own unit; None = halfway between its levels.
+        zero: "auto" = what the pulses themselves say of tooth 0; "given" = you vouch that the first pulse of this
+            record is tooth 0 (a recording triggered by an index); "unknown" = they say nothing.
 
     Raises:
         InputError: a kind, shape, type or number that is not allowed.
@@ -46,8 +58,17 @@ class Tachometer:
     shaft: str = "driving"
     ratio: float = 1.0
     sampling_rate: float | None = None
+    start: float = 0.0
+    edge: Edge = "rising"
+    threshold: float | None = None
+    zero: ZeroWord = "auto"
 
     def __post_init__(self) -> None:
+        for name, value, allowed in (("edge", self.edge, Edge), ("zero", self.zero, ZeroWord)):
+            if value not in get_args(allowed):
+                raise InputError(
+                    f"{name} of a tachometer must be one of {', '.join(get_args(allowed))}, but got {value!r}"
+                )
         if self.kind not in TACHO_KINDS:
             raise InputError(f"the kind of a tachometer must be one of {', '.join(TACHO_KINDS)}, but got {self.kind!r}")
         values = _vector("the tachometer", self.values)

@@ -66,7 +66,8 @@ def find_pulses(
     if not high > low:
         raise InputError(f"the tachometer signal is flat ({low:g} throughout): no pulse can be found")
     level = 0.5 * (low + high) if threshold is None else float(threshold)
-    band = 0.3 * (high - low) if hysteresis is None else float(hysteresis)
+    room = level - low if edge == "rising" else high - level  # to the level that the pulses come from
+    band = min(0.3 * (high - low), 0.8 * max(room, 0.0)) if hysteresis is None else float(hysteresis)
     sign = 1.0 if edge == "rising" else -1.0
     found = []
     armed = False

@@ -250,6 +250,15 @@ def test_uff_58(tmp_path, binary, rate):
     assert (record.sampling_rate, record.unit) == (rate, "g")
 
 
+def test_uff_functions_that_begin_apart(tmp_path):
+    path = tmp_path / "a.uff"
+    for one in (uff_set(ACC[:-100], RATE, id1="acc"), uff_set(TACHO[100:], RATE, id1="tacho", abscissa_min=100 / RATE)):
+        pyuff.UFF(str(path)).write_sets(one | {"x": one["x"] + one["abscissa_min"]}, "add")
+    record = read_record(path)
+    assert record.tacho.start == pytest.approx(100 / RATE, rel=1e-4)  # text has 6 digits
+    np.testing.assert_array_equal(record.tacho.values, TACHO[100:])
+
+
 @pytest.mark.parametrize("packed", [0, 2])
 def test_mf4(tmp_path, packed):
     t = np.arange(N) / RATE

@@ -150,7 +150,8 @@ def _vibration(contents: Contents, names: dict[str, Name], guessed: list[str]) -
         if len(found) > 1 and not one_array:
             raise InputError(f"{_list(found)} may all be vibration: name the channels with channels=")
     sizes = {name: contents.signals[name].size for name in found}
-    if len(set(sizes.values())) > 1:
+    apart = len({contents.signals[name].start for name in found}) > 1  # they are cut to what they have in common
+    if len(set(sizes.values())) > 1 and not apart:
         said = ", ".join(f"{name} ({size} samples)" for name, size in list(sizes.items())[:_MANY])
         raise InputError(f"{said} may all be vibration, but differ in length: name the channels with channels=")
     if not sure:

@@ -16,6 +16,8 @@ import numpy as np
 
 from toothwise import errors
 from toothwise.errors import InputError
+from toothwise.vibration.readers.names import Role, read_name
+from toothwise.vibration.readers.units import number_of, rate_hertz, time_seconds
 
 __all__ = ["HEADER", "Contents", "Signal", "columns_of", "need"]
 
@@ -35,6 +37,7 @@ class Signal:
         unit: where the file says it of this signal.
         parent: name of the two-dimensional array whose column it is.
         is_vibration: the format itself says that it is an acceleration.
+        start: Seconds of its first sample on the file's own time axis, where channels need not begin together.
     """
 
     size: int
@@ -42,6 +45,7 @@ class Signal:
     unit: str | None = None
     parent: str | None = None
     is_vibration: bool = False
+    start: float = 0.0
 
 
 @dataclass
@@ -82,9 +86,48 @@ class Contents:
             try:
                 self.numbers[name] = float(value)
             except ValueError:
-                self.texts[name] = value
+                self._note_text(name, value)
         elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
             self.numbers[name] = float(value)
+
+    def _note_text(self, name: str, value: str) -> None:
+        """A text, or a number that was written as one: ``fs`` as "12,800 Hz"."""
+        said = read_name(name)
+        found = number_of(value) if said.role in ("rate", "interval", "pulses") else None
+        if found is None:
+            self.texts[name] = value
+            return
+        number, unit = found
+        what = f"{name}={value!r}"
+        if unit and said.role == "rate":
+            number *= rate_hertz(unit, what)
+        elif unit and said.role == "interval":
+            number *= time_seconds(unit, what)
+        self.numbers[name] = number
+
+    def numbers_of(self, role: Role) -> dict[str, float]:
+        """Numbers of a role that belong to no single signal, in Hz or seconds; only those whose names say it best.
+
+        Raises:
+            InputError: a name with a unit that is not known.
+        """
+        signals = set(self.signals) | {signal.parent for signal in self.signals.values()}
+        names = {key: said for key in self.numbers if (said := read_name(key)).role == role}
+        names = {key: said for key, said in names.items() if key.rpartition(".")[0] not in signals}
+        rank = min((said.rank for said in names.values()), default=0)
+        found = {}
+        for key, said in names.items():
+            if said.rank != rank:
+                continue
+            factor = 1.0
+            if said.unit is not None and role == "rate":
+                factor = rate_hertz(said.unit, key)
+            elif said.unit is not None and role == "interval":
+                factor = time_seconds(said.unit, key)
+            elif role == "rate" and said.last.endswith("khz"):
+                factor = 1e3
+            found[key] = self.numbers[key] * factor
+        return found
 
     def header(self) -> dict[str, Any]:
         """What ``write_record`` said; empty for the files of others.

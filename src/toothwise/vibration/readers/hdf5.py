@@ -55,7 +55,7 @@ def read(path: Path) -> Contents:
         kind = node.attrs.get("MATLAB_class", b"")
         if kind == b"char":
             if node.size <= _LONGEST_TEXT:
-                contents.texts[name] = "".join(map(chr, np.asarray(node[()]).reshape(-1)))
+                contents.note(name, "".join(map(chr, np.asarray(node[()]).reshape(-1))))
         elif "MATLAB_empty" in node.attrs or node.shape is None:
             contents.left_out[name] = "empty"
         elif node.dtype.names:
@@ -114,8 +114,11 @@ def _with_attributes(contents: Contents, name: str, signal: Signal) -> Signal:
     rate, unit = None, None
     for key, number in contents.numbers.items():
         if key.rpartition(".")[0] == name:
-            role = read_name(key).role
-            rate = number if role == "rate" else 1 / number if role == "interval" and number > 0 else rate
+            said = read_name(key)
+            if said.role == "rate":
+                rate = number * (1e3 if said.last.endswith("khz") else 1.0)
+            elif said.role == "interval" and number > 0:
+                rate = 1 / number
     for key, text in contents.texts.items():
         if key.rpartition(".")[0] == name and read_name(key).role == "unit":
             unit = text

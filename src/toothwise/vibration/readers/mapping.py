@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from toothwise.errors import InputError
-from toothwise.vibration.records import TACHO_KINDS, TachoKind
+from toothwise.vibration.records import TACHO_KINDS, Edge, TachoKind, ZeroWord
 
 __all__ = ["RecordMapping"]
 
@@ -20,11 +20,14 @@ class RecordMapping:
         tacho: name in the file of the tachometer; "none" = take none.
         time: name in the file of the time column; "none" = take none.
         sampling_rate: Hz, or the name in the file of the number that says it.
-        tacho_kind: waveform, times or angle.
+        tacho_kind: waveform, times, angle or speed; None = recognised by unit, name and form, and said.
         tacho_sampling_rate: Hz of a tachometer that is not sampled as the vibration is.
-        pulses_per_revolution: of the tachometer.
+        pulses_per_revolution: of the tachometer; of an encoder that counts, counts per revolution.
         tacho_shaft: name of the shaft that the tachometer sits on.
         tacho_ratio: revolutions of the driving shaft per revolution of the tachometer's shaft.
+        tacho_edge: "rising" or "falling": which edges of a waveform are the pulses.
+        tacho_threshold: of a waveform, in its own unit.
+        tacho_zero: "given" = the first pulse of every record is tooth 0, because an index triggered the recording.
         unit: of the vibration.
         start_time: ISO 8601.
         condition: what the machine did, by name; joins what the file says.
@@ -42,6 +45,9 @@ class RecordMapping:
     pulses_per_revolution: float | None = None
     tacho_shaft: str | None = None
     tacho_ratio: float | None = None
+    tacho_edge: Edge | None = None
+    tacho_threshold: float | None = None
+    tacho_zero: ZeroWord | None = None
     unit: str | None = None
     start_time: str | None = None
     condition: dict[str, Any] = field(default_factory=dict)

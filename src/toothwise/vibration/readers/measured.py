@@ -9,6 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,15 @@ _PACKED = 1032  # bytes that deflate makes of one at most
 
 
 def read_tdms(path: Path) -> Contents:
-    """Channels of a TDMS file (npTDMS), read channel by channel; the rate of each is 1 / ``wf_increment``."""
+    """Channels of a TDMS file (npTDMS), read channel by channel; the rate of each is 1 / ``wf_increment``.
+
+    Channels begin at their ``wf_start_time`` and ``wf_start_offset``, which need not be the same.
+    """
     nptdms = need("nptdms", "tdms")
     logging.getLogger("nptdms").setLevel(logging.CRITICAL)  # it logs what it raises as well
     places: dict[str, tuple[str, str]] = {}
+    first: np.datetime64 | None = None
+    begins: dict[str, tuple[Any, float]] = {}
 
     def load(names: Sequence[str]) -> dict[str, np.ndarray]:
         with nptdms.TdmsFile.open(path) as file:
@@ -54,10 +60,18 @@ def read_tdms(path: Path) -> Contents:
             elif len(channel):
                 step = said.get("wf_increment", 0.0)
                 unit = next((str(said[key]) for key in ("unit_string", "NI_UnitDescription") if said.get(key)), None)
+                begin = said.get("wf_start_time")
+                if isinstance(begin, np.datetime64):
+                    first = begin if first is None else min(first, begin)
+                begins[name] = (begin, float(said.get("wf_start_offset", 0.0)))
                 contents.signals[name] = Signal(len(channel), 1 / step if step > 0 else None, unit)
                 places[name] = channel.group_name, channel.name
-                if contents.start_time is None and "wf_start_time" in said:
-                    contents.start_time = _iso(said["wf_start_time"])
+    if first is not None:
+        contents.start_time = _iso(first)
+    for name, (begin, offset) in begins.items():
+        known = isinstance(begin, np.datetime64) and first is not None
+        later = float((begin - first) / np.timedelta64(1, "ns")) * 1e-9 if known else 0.0
+        contents.signals[name] = replace(contents.signals[name], start=later + offset)
     return contents
 
 
@@ -105,6 +119,7 @@ def read_uff(path: Path) -> Contents:
                 _rate(step) if step > 0 else None,
                 None if unit in ("", "NONE") else unit,
                 is_vibration=one.get("ordinate_spec_data_type") == _ACCELERATION,
+                start=float(one.get("abscissa_min") or 0.0),
             )
     return contents
 
@@ -140,6 +155,7 @@ def read_mf4(path: Path) -> Contents:
         ]
         names = _unique([(f"group {g}", channel.name) for g, _, channel in found])
         rates = {g: _group_rate(file, g, contents) for g in {g for g, _, _ in found}}
+        starts = {g: float(first[0]) if len(first := file.get_master(g, record_count=1)) else 0.0 for g in rates}
         for (g, i, channel), name in zip(found, names, strict=True):
             size = int(file.groups[g].channel_group.cycles_nr)
             sample = np.asarray(file.get(group=g, index=i, record_offset=0, record_count=1).samples)
@@ -149,7 +165,7 @@ def read_mf4(path: Path) -> Contents:
                 contents.note(name, sample[0])
             else:
                 places[name] = g, i
-                contents.signals[name] = Signal(size, rates[g], channel.unit or None)
+                contents.signals[name] = Signal(size, rates[g], channel.unit or None, start=starts[g])
     return contents
 
 

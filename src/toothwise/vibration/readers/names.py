@@ -10,6 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from toothwise.errors import InputError
+from toothwise.vibration.readers.units import time_seconds
+
 __all__ = ["Name", "Role", "read_name", "unit_factor"]
 
 Role = Literal["vibration", "tacho", "time", "rate", "interval", "pulses", "unit", "start", "other", "unknown"]
@@ -21,15 +24,19 @@ _PATTERNS: tuple[tuple[Role, int, str], ...] = (
         0,
         r"(pulses|ppr|teeth)(_?per)?(_?rev(olution)?s?|_?rotation)?(_?tacho)?|pulses_?per_?(rev\w*|rot\w*)|ppr",
     ),
-    ("rate", 0, r"f_?s(_?hz)?|f_?samp\w*|sr|s_?rate|(sample|sampling|samp|acquisition|wf)_?(rate|freq\w*)(_?hz)?"),
+    ("rate", 0, r"f_?s(_?k?hz)?|f_?samp\w*|sr|s_?rate|(sample|sampling|samp|acquisition|wf)_?(rate|freq\w*)(_?k?hz)?"),
     ("rate", 1, r"rate|freq(uency)?"),
-    ("interval", 0, r"dt|delta_?t|(sample|sampling|time)_?(interval|period|step)|wf_increment|x_?increment"),
+    ("interval", 0, r"dt|delta_?[tx]|(sample|sampling|time)_?(interval|period|step)|wf_increment|x_?increment"),
     ("start", 0, r"(wf_)?start_?(time|date)|date_?time|date|recorded_?(at|on)|time_?stamp"),
     ("unit", 0, r"units?|unit_string|unit_description|y_?units?"),
     ("tacho", 0, r"(tach|key_?phas|once_?per_?rev|one_?per_?rev|opr|1x_?rev)\w*"),
     ("tacho", 1, r"(encoder|pulse|zebra)\w*|(shaft|gear|rotor|carrier)_?(angle|phase|position)\w*"),
     ("tacho", 2, r"trig\w*|index_?pulse\w*|angle\w*|theta|hall\w*"),
-    ("time", 0, r"t|time|times|seconds|secs?|time_?(s|sec|seconds|ms|us|axis|vector|stamps?)|t_(s|ms|us)|elapsed\w*"),
+    (
+        "time",
+        0,
+        r"t|time|times|seconds|secs?|x_value|time_?(s|m?sec|u?sec|\w*seconds|ms|us|ns|axis|vector|stamps?)|t_(s|ms|us|ns)|elapsed\w*",
+    ),
     ("vibration", 0, r"(vib|acc)\w*|a_?[xyz]|g_?[xyz]"),
     ("vibration", 1, r"[xyz]|(sig|signal|sensor|gear)\w*|gs|[xyz]_?data|[df]e_time|\w+_de_time"),
     ("vibration", 2, r"(ch|chan|channel|column|data|value|values|samples|audio|amplitude|array|waveform)_?\d*"),
@@ -41,7 +48,6 @@ _PATTERNS: tuple[tuple[Role, int, str], ...] = (
 )
 _COMPILED = tuple((role, sure, re.compile(pattern)) for role, sure, pattern in _PATTERNS)
 _UNIT = re.compile(r"^(.*?)\s*[\[(]\s*([^\[\]()]*)\s*[\])]\s*$")
-_FACTORS = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,16 @@ def read_name(name: str) -> Name:
     return Name("unknown", 3, key, unit)
 
 
-def unit_factor(name: Name) -> float:
-    """Seconds per unit of a time column; 1 where its name says no unit."""
-    if name.unit is not None:
-        return _FACTORS.get(name.unit.lower(), 1.0)
-    return _FACTORS.get(name.last.rpartition("_")[2], 1.0)
+def unit_factor(name: Name, unit: str | None = None) -> float:
+    """Seconds per unit of a time column; 1 where neither its name nor the file says a unit.
+
+    Raises:
+        InputError: a unit that is not known.
+    """
+    unit = unit or name.unit
+    if unit is not None:
+        return time_seconds(unit, f"the time column {name.last!r}")
+    try:
+        return time_seconds(name.last.rpartition("_")[2], "")
+    except InputError:
+        return 1.0

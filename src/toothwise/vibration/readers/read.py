@@ -39,6 +39,7 @@ _READERS: dict[str, Callable[[Path], Contents]] = {
     ".csv": tables.read_csv,
     ".csv.gz": tables.read_csv,
     ".txt": tables.read_csv,
+    ".lvm": tables.read_csv,
     ".parquet": tables.read_parquet,
     ".tdms": measured.read_tdms,
     ".uff": measured.read_uff,
@@ -69,8 +70,10 @@ def read_record(
     Names count without upper and lower case: ``vibration``, ``acc*``, ``x``, ``signal``; ``tacho``, ``tach*``,
     ``keyphasor``, ``encoder``, ``pulse*``; ``fs``, ``sample_rate``, ``dt``; ``t``, ``time``. All columns that are
     vibration become channels. A tachometer as long as the vibration is a waveform, or an angle where it goes one way
-    only; a much shorter one that increases is pulse times in seconds. It is taken to give one pulse per revolution of
-    the driving shaft, where nothing else is said. Where a file does not say something, it is guessed only if there is
+    and wraps or not, in the unit that its name says or its wrap shows; a much shorter one that increases is pulse
+    times; one named speed or rpm is a speed. It is taken to give one pulse per revolution of the driving shaft, where
+    nothing else is said. Channels that begin at different times, by the file's own word, are cut to their common
+    span. Where a file does not say something, it is guessed only if there is
     one candidate; ``provenance["guessed"]`` and one GuessWarning say what was taken.
 
     What is larger than the memory: NPY, stored NPZ members, plain MAT 5 arrays, WAV of 16 and 32 bit and contiguous
@@ -85,7 +88,7 @@ def read_record(
         mapping: what the file's names do not say; the options below override its fields.
         channels: names in the file of the vibration; or name in the record -> name in the file.
         tacho: name in the file of the tachometer; "none" = take none.
-        tacho_kind: waveform, times (seconds from the start) or angle (revolutions).
+        tacho_kind: waveform, times (seconds from the start), angle (revolutions) or speed (revolutions per second).
         pulses_per_revolution: of the tachometer's shaft.
         sampling_rate: Hz, or the name in the file of the number that says it.
         unit: of the vibration.

@@ -25,13 +25,26 @@ _MOST_HEADER = 100
 _NEAR = 50  # lines that tell the decimal mark
 _CHUNK = 1 << 18  # rows parsed at once
 _GAPS = ("", "nan", "na", "n/a", "null", "none", "-")
+_NO_NAME = ("unknown", "rate", "time", "other", "vibration")  # what units read as names may be: s, Hz, A, g
 _PROPERTY = re.compile(r"^[#%;!\"\s]*([A-Za-z][^:=]*?)\s*[:=]\s*(.+?)[\"\s]*$")
 
 
 def _open(path: Path) -> IO[str]:
-    if path.suffix.lower() == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
-    return path.open(encoding="utf-8-sig", errors="replace", newline="")
+    packed = path.suffix.lower() == ".gz"
+    with gzip.open(path, "rb") if packed else path.open("rb") as file:
+        encoding = _encoding(file.read(64))
+    if packed:
+        return gzip.open(path, "rt", encoding=encoding, errors="replace", newline="")
+    return path.open(encoding=encoding, errors="replace", newline="")
+
+
+def _encoding(head: bytes) -> str:
+    """UTF-16 by its mark, or by the zero byte beside every plain letter; else UTF-8."""
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    if len(head) > 8 and 0 in head:
+        return "utf-16-le" if head[1:8:2].count(0) > 2 else "utf-16-be"
+    return "utf-8-sig"
 
 
 def read_csv(path: Path) -> Contents:
@@ -54,23 +67,35 @@ def read_csv(path: Path) -> Contents:
     names = [f"column_{k + 1}" for k in range(width)]
     above = [k for k in range(start) if lines[k].strip()]
     skip = start
+    units: list[str] = [""] * width
+    if above and (found := _units(lines, above, separator, width)):
+        units = found
+        above.pop()
     if above:
-        cells = _split(lines[above[-1]].lstrip("#% "), separator)
-        if len(cells) == width and len(set(cells)) == width and all(cells):
-            names = cells
+        cells = _padded(_split(lines[above[-1]].lstrip("#% "), separator), width)
+        # a comma at the end of every line makes a column without a name, which is empty
+        filled = [cell for cell in cells if cell]
+        if len(cells) == width and len(set(filled)) == len(filled) and all(cells[: len(filled)]) and filled:
+            names = [cell or names[k] for k, cell in enumerate(cells)]
             above.pop()
         elif not _PROPERTY.match(lines[above[-1]]):
             raise InputError(f"its line {above[-1] + 1} names {len(cells)} columns, but the rows have {width}")
     contents.named = names[0] != "column_1"
+    labview = lines[0].startswith("LabVIEW")
     for k in above:
-        if match := _PROPERTY.match(lines[k]):
+        if labview and "\t" in lines[k]:  # name and the value of each channel, which are the same
+            name, value = lines[k].split("\t")[:2]
+            contents.note(name.strip(), value.strip())
+        elif match := _PROPERTY.match(lines[k]):
             contents.note(match[1].strip(), match[2].strip())
     size = len(rows)  # all columns have the same length, which is known when they are read
     dates: set[str] = set()
     for k, name in enumerate(names):
         column = [row[k] for row in rows if k < len(row)]
-        if any(_number(cell, decimal) for cell in column) or all(cell.lower() in _GAPS for cell in column):
-            contents.signals[name] = Signal(size)
+        if not any(column):
+            contents.left_out[name] = "empty"
+        elif any(_number(cell, decimal) for cell in column) or all(cell.lower() in _GAPS for cell in column):
+            contents.signals[name] = Signal(size, unit=units[k] or None)
         elif read_name(name).role in ("time", "start") and _is_date(column[0]):
             contents.signals[name] = Signal(size)
             dates.add(name)
@@ -88,9 +113,34 @@ def read_csv(path: Path) -> Contents:
     return contents
 
 
+def _units(lines: list[str], above: list[int], separator: str, width: int) -> list[str] | None:
+    """Units of the columns, where the line above the numbers is a row of units below a row of names."""
+    if len(above) < 2:
+        return None
+    cells, names = (_padded(_split(lines[k].lstrip("#% "), separator), width) for k in (above[-1], above[-2]))
+    bare = [cell.strip("[]() ") for cell in cells]
+    if len(cells) != width or len(names) != width or len(set(filter(None, names))) < 2:
+        return None
+    return (
+        bare
+        if any(bare) and all(len(cell) <= 14 and read_name(cell).role in _NO_NAME for cell in bare if cell)
+        else None
+    )
+
+
+def _padded(cells: list[str], width: int) -> list[str]:
+    """Cells of a line; one that lacks the empty cell behind a last comma gets it, as LabVIEW's comment loses its own."""
+    if len(cells) == width + 1 and cells[-1].lower() in ("", "comment"):
+        return cells[:-1]
+    return [*cells, ""] if len(cells) == width - 1 else cells
+
+
 def _table(lines: list[str]) -> tuple[int, str, str]:
     """First line of the numbers, the separator and the decimal mark."""
+    ends = [k for k, line in enumerate(lines[:_MOST_HEADER]) if line.startswith("***End_of_Header***")]  # LabVIEW's
     for k, line in enumerate(lines[:_MOST_HEADER]):
+        if ends and k <= ends[-1]:
+            continue
         bare = line.strip()
         if not bare or bare[0] in "#%":
             continue
