@@ -129,7 +129,7 @@ def _units(lines: list[str], above: list[int], separator: str, width: int) -> li
 
 
 def _padded(cells: list[str], width: int) -> list[str]:
-    """Cells of a line; one that lacks the empty cell behind a last comma gets it, as LabVIEW's comment loses its own."""
+    """Cells of a line, with or without the empty cell behind a last comma and LabVIEW's empty comment."""
     if len(cells) == width + 1 and cells[-1].lower() in ("", "comment"):
         return cells[:-1]
     return [*cells, ""] if len(cells) == width - 1 else cells
