@@ -89,6 +89,7 @@ def test_what_is_missing_is_named(root, tmp_path):
         FolderDataModule(root, LAYOUT, train_share=1.0)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("name", list(PRESETS))
 def test_presets_on_the_real_sets(name):
     data = os.environ.get("TOOTHWISE_DATA")

@@ -159,14 +159,14 @@ def test_the_same_map_under_two_names_is_refused_and_both_are_named(root):
     "config",
     [
         "dinomaly_directional_base.yaml",
-        "dinomaly_directional_ablation.yaml",
-        "dinomaly.yaml",
-        "dinomaly_severity_aware.yaml",
+        pytest.param("dinomaly_directional_ablation.yaml", marks=pytest.mark.full),
+        pytest.param("dinomaly.yaml", marks=pytest.mark.full),
+        pytest.param("dinomaly_severity_aware.yaml", marks=pytest.mark.full),
     ],
 )
 def test_anomalib_train_with_the_shipped_config(anomalib_train, config):
     """The command of the documentation, two steps with a random small encoder."""
-    options = {"encoder_name": "vit_tiny_patch16_224", "weights": "random", "max_steps": 2}
+    options = {"encoder_name": "test_vit", "weights": "random", "max_steps": 2}
     checkpoint, state = anomalib_train(config, **options)
     assert state["global_step"] == 2
     assert not any("encoder" in key for key in state["state_dict"])

@@ -20,12 +20,13 @@ from toothwise_lab.named_teeth import name_teeth
 
 ROWS, COLUMNS = 9, 14
 NEURAL = ("dinomaly", "draem", "padim", "patchcore", "fused")
-TINY = {"encoder_name": "vit_tiny_patch16_224", "weights": "random", "image_size": [32, 48]}
+TINY = {"encoder_name": "test_vit", "weights": "random", "image_size": [32, 48]}
 QUICK = {
+    "dinomaly_severity": {**TINY, "max_steps": 2, "head_steps": 2, "calibration_lines": 10},
     "dinomaly": {**TINY, "max_steps": 2},
     "patchcore": {**TINY, "max_patches": 120},
     "draem": {"base_width": 4, "image_size": [32, 64], "max_steps": 2},
-    "padim": {"encoder_name": "resnet18", "weights": "random", "image_size": [32, 48], "n_features": 8},
+    "padim": {"encoder_name": "test_resnet", "weights": "random", "image_size": [32, 48], "n_features": 8},
 }
 QUICK["fused"] = {"parts": ["scan", "dinomaly"], "options": {"dinomaly": QUICK["dinomaly"]}}
 

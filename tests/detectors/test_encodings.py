@@ -136,7 +136,7 @@ def test_two_fits_share_the_encoder_and_their_weights_are_the_same(tmp_path, mon
 
     monkeypatch.setenv(encodings.VARIABLE, str(tmp_path))
     maps = np.random.default_rng(0).uniform(0.5, 1.5, (8, 7, 9)).astype(np.float32)
-    options = {"encoder_name": "vit_tiny_patch16_224", "weights": "random", "image_size": (32, 48), "max_steps": 3}
+    options = {"encoder_name": "test_vit", "weights": "random", "image_size": (32, 48), "max_steps": 3}
     options |= {"batch_size": 4, "precision": "bfloat16"}
     first = detectors.create("dinomaly_directional", **options).fit(maps)
     ran = []

@@ -30,6 +30,7 @@ def test_agrees_with_delong_for_independent_maps():
     np.testing.assert_allclose((found.low, found.high), exact.interval, atol=0.4 * exact.standard_error)
 
 
+@pytest.mark.full
 def test_covers_the_truth_about_as_often_as_it_says():
     truth = 0.7602  # Phi(1 / sqrt 2), AUROC of two normal distributions one apart
     hits = 0

@@ -18,7 +18,7 @@ def scored(draw):
     return np.array(scores) * 1e6 + 0.5, np.array(labels)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(scored())
 def test_equal_to_scikit_learn(case):
     scores, labels = case

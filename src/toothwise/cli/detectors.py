@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from jsonargparse import ArgumentParser
-
 from toothwise.cli.parser import Result
-from toothwise.cli.terminal import Progress, table
+from toothwise.cli.terminal import table
+from toothwise.progress import Progress
 
 
 @dataclass(frozen=True)
 class Options:
-    """None of its own."""
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """None of its own."""
+    """No options of its own."""
 
 
 def run(options: Options, progress: Progress) -> Result:
-    """Names and what they are."""
+    """The names of all detectors and one line on each."""
     from toothwise import detectors
 
     lines = detectors.describe()

@@ -13,7 +13,7 @@ import torch
 from toothwise import detectors
 from toothwise.errors import InputError, TrainingError, WeightsError
 
-SMALL = {"encoder_name": "vit_tiny_patch16_224", "weights": "random", "image_size": [32, 96], "batch_size": 4}
+SMALL = {"encoder_name": "test_vit", "weights": "random", "image_size": [32, 96], "batch_size": 4}
 
 
 def _maps(n, seed=0, shape=(20, 40)):
@@ -64,7 +64,7 @@ def test_training_lowers_the_loss_and_leaves_no_file(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["dinomaly_directional", "dinomaly_severity"])
+@pytest.mark.parametrize("name", ["dinomaly_directional", pytest.param("dinomaly_severity", marks=pytest.mark.full)])
 def test_half_precision_trains_about_the_same_and_leaves_the_encoder_alone(name):
     from toothwise.detectors.encoder_cache import shared_encodings
 
@@ -82,7 +82,7 @@ def test_half_precision_trains_about_the_same_and_leaves_the_encoder_alone(name)
         detectors.create(name, precision="half")
 
 
-@pytest.mark.parametrize("name", ["dinomaly", "dinomaly_directional"])
+@pytest.mark.parametrize("name", [pytest.param("dinomaly", marks=pytest.mark.full), "dinomaly_directional"])
 def test_saved_and_loaded_offline_in_a_fresh_process(name, tmp_path):
     maps = _maps(12, 4)
     detector = detectors.create(name, max_steps=2, **SMALL).fit(maps)

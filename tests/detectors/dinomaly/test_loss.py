@@ -10,7 +10,7 @@ from toothwise.detectors.dinomaly.loss import TopTailLoss
 from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
 from toothwise.errors import InputError
 
-ENCODER = {"encoder_name": "vit_tiny_patch16_224", "weights": "random", "decoder_depth": 2, "directional_layers": []}
+ENCODER = {"encoder_name": "test_vit", "weights": "random", "decoder_depth": 2, "directional_layers": []}
 
 
 def test_the_mean_of_the_worst_tokens_and_gradients_to_them_alone():

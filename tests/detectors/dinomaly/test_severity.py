@@ -17,7 +17,7 @@ from toothwise.detectors.severity_scale import ContrastScale, healthy_rank
 from toothwise.errors import InputError, TrainingError
 from toothwise.evaluation.severity import spearman
 
-ENCODER = {"encoder_name": "vit_tiny_patch16_224", "weights": "random"}
+ENCODER = {"encoder_name": "test_vit", "weights": "random"}
 SMALL = {**ENCODER, "image_size": [32, 96], "batch_size": 4, "calibration_lines": 20}
 LINES = {"max_contrast": 4.0, "line_gear": "driving"}
 ROWS, COLUMNS = 20, 40
@@ -37,7 +37,8 @@ def _module(**options):
 @pytest.fixture(scope="module")
 def fitted():
     options = {"max_steps": 60, "learning_rate": 5e-3, "severity_weight": 1.0, "score": "both", "head_pooling": "mean"}
-    return detectors.create("dinomaly_severity", **SMALL, **options, **LINES).fit(_maps(40))
+    options["encoder_name"] = "vit_tiny_patch16_224"
+    return detectors.create("dinomaly_severity", **{**SMALL, **options, **LINES}).fit(_maps(40))
 
 
 def test_lines_have_the_contrast_of_their_severity_and_grow_with_it():
@@ -281,7 +282,7 @@ def test_scores_of_healthy_maps_of_the_fit_have_the_ranks_they_should(fitted):
 def test_seeds_scores_and_unmeasured_pairs():
     maps = _maps(12, 3)
     maps[:, ::2, ::2] = np.nan
-    options = {**SMALL, "max_steps": 2, "max_lines": 1}
+    options = {**SMALL, "max_steps": 2, "max_lines": 1, "head_steps": 5}
     found = [
         detectors.create("dinomaly_severity", **options, seed=seed, score=score).fit(maps).predict(maps)
         for seed, score in ((5, "anomaly"), (5, "severity"), (6, "severity"))
@@ -294,7 +295,7 @@ def test_seeds_scores_and_unmeasured_pairs():
 
 
 def test_one_map_and_constant_maps():
-    detector = detectors.create("dinomaly_severity", **{**SMALL, "max_steps": 1}).fit(_maps(1))
+    detector = detectors.create("dinomaly_severity", **{**SMALL, "max_steps": 1, "head_steps": 5}).fit(_maps(1))
     found = detector.predict(np.ones((2, ROWS, COLUMNS), "f4"))
     assert np.isfinite(found.severity).all()
     assert np.isfinite(found.score).all()

@@ -50,6 +50,7 @@ def hardly():
     return detectors.create("draem_sevnet", **SMALL).fit(_maps(12))
 
 
+@pytest.mark.full
 def test_a_row_is_found_and_named_and_severity_rises_with_contrast(trained):
     healthy = trained.predict(_maps(60, 1))
     contrast = np.linspace(1.1, 2.0, 60)

@@ -83,6 +83,7 @@ def test_normalised_images_are_refused(tmp_path):
         _train(tmp_path, module, list(torch.rand(4, 3, 32, 32)))
 
 
+@pytest.mark.full
 def test_anomalib_train_with_the_shipped_config(anomalib_train):
     """The command of the documentation, two steps with narrow networks."""
     options = {"base_width": 1, "max_steps": 2, "faults": "lines", "map_shape": "[31, 95]"}

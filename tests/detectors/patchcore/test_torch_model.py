@@ -106,7 +106,7 @@ def test_vit_features_have_one_unit_and_are_shared():
 
 def test_encoders_share_within_a_block_and_only_with_their_like():
     maps = np.exp(0.2 * np.random.default_rng(0).standard_normal((8, 20, 40))).astype("f4")
-    tiny = {"encoder_name": "vit_tiny_patch16_224", "weights": "random", "image_size": [32, 48]}
+    tiny = {"encoder_name": "test_vit", "weights": "random", "image_size": [32, 48]}
     alone = detectors.create("patchcore", **tiny).fit(maps).predict(maps)
     with shared_encodings() as cache:
         detectors.create("dinomaly", max_steps=2, **tiny).fit(maps)
@@ -131,7 +131,7 @@ def test_encoders_share_within_a_block_and_only_with_their_like():
     ],
 )
 def test_wrong_options(options, reason):
-    given = {"encoder_name": "vit_tiny_patch16_224", "weights": "random", "image_size": [32, 48], **options}
+    given = {"encoder_name": "test_vit", "weights": "random", "image_size": [32, 48], **options}
     with pytest.raises(InputError, match=reason):
         detectors.create("patchcore", **given).fit(np.ones((4, 20, 40)) + np.arange(40))
 
@@ -153,8 +153,9 @@ def test_weights_file_of_resnet18_is_loaded():
     assert features.dims == [128, 256]
 
 
+@pytest.mark.full
 def test_anomalib_train_with_the_shipped_config(anomalib_train):
-    checkpoint, state = anomalib_train("patchcore.yaml", encoder_name="vit_tiny_patch16_224", weights="random")
+    checkpoint, state = anomalib_train("patchcore.yaml", encoder_name="test_vit", weights="random")
     assert not any("feature_extractor" in key for key in state["state_dict"])
     loaded = PatchcoreContext.load_from_checkpoint(checkpoint, map_location="cpu").eval()
     torch.testing.assert_close(loaded.model.memory_bank, state["state_dict"]["model.memory_bank"])
