@@ -64,6 +64,7 @@ def judge(seen: dict[str, dict[int, int]]) -> None:
         assert 422 in seen[operation]  # of what is made up at least some reaches the decoder
 
 
+@pytest.mark.full
 def test_made_up_requests_get_documented_answers(serving, scan):
     with serving(scan.exported) as (process, address):
         judge(ask_everything(address, 30))

@@ -82,6 +82,7 @@ def check_load(asked, counted):
     return served
 
 
+@pytest.mark.full
 def test_many_clients_at_once_get_answers_or_429(serving, scan):
     asked, _, counted, _ = under_load(serving, scan.exported, 2.0)
     assert len(check_load(asked, counted)) >= CLIENTS
@@ -158,6 +159,7 @@ def test_what_check_terminated_calls_lost():
             check_terminated(asked, 2.0, counts)
 
 
+@pytest.mark.full
 def test_sigterm_under_load_loses_no_request_that_was_taken(serving, scan):
     check_terminated(*terminated(serving, scan.exported, 0.0))
 
@@ -169,6 +171,7 @@ def test_sigterm_at_any_moment_loses_nothing(serving, network, scan, after):
         check_terminated(*terminated(serving, run, after))
 
 
+@pytest.mark.full
 def test_a_kept_connection_may_send_once_more_when_the_service_ends(serving, scan):
     """A request that comes after SIGTERM on a connection that idles is answered, and told that it was the last."""
     with serving(scan.exported) as (process, address), httpx.Client(base_url=address) as client:
@@ -199,6 +202,7 @@ def test_at_the_door(scan, tmp_path, capsys):
         assert "cannot bind to 127.0.0.1:" in refused("--port", taken.getsockname()[1])
 
 
+@pytest.mark.full
 def test_tls_and_a_token_from_the_environment(serving, scan, tmp_path):
     made = subprocess.run(
         [
