@@ -133,7 +133,7 @@ def read_catalogue(path: Path) -> dict[str, str]:
     """Translations by template, of a gettext catalogue without plural forms and contexts.
 
     Raises:
-        InputError: A line is none of msgid, msgstr, a continued string, a comment.
+        InputError: A line is not a msgid, msgstr, continued string or comment.
     """
     entries: list[dict[str, str]] = []
     part = ""

@@ -60,7 +60,7 @@ def corrupt(
         raise InputError(f"corruption must be one of {', '.join(map(repr, CORRUPTIONS))}, but got {kind!r}")
     how = CORRUPTIONS[kind]
     if not 0 <= strength <= how.largest:
-        raise InputError(f"strength of {kind} must lie in 0..{how.largest:g}, but got {strength!r}")
+        raise InputError(f"strength of {kind} must be in 0..{how.largest:g}, but got {strength!r}")
     if values.ndim != 3:
         raise InputError(f"maps must be [n, rows, columns], but the shape is {values.shape}")
     if strength == 0:

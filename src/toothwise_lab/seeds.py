@@ -61,7 +61,7 @@ def bootstrap_over_seeds(
         InputError: no seed, options out of range, or whatever the metric refuses.
     """
     if not samples:
-        raise InputError("one seed or more is needed, but there is none")
+        raise InputError("one seed or more is needed, but there is not")
     if resamples < 100 or not 0 < level < 1:
         raise InputError(f"resamples must be 100 or more and level in (0, 1), but got {resamples!r} and {level!r}")
     rng = np.random.default_rng(seed)

@@ -147,7 +147,7 @@ def minimum_from_sweep(
     """
     for name, given in (("fpr", fpr), ("target", target), ("level", level)):
         if not 0 < given < 1:
-            raise InputError(f"{name} must lie between 0 and 1, but got {given!r}")
+            raise InputError(f"{name} must be between 0 and 1, but got {given!r}")
     if resamples < 100:
         raise InputError(f"resamples must be 100 or more, but got {resamples!r}")
     n, m = sweep.healthy.shape[-1], sweep.faulty.shape[1]

@@ -92,8 +92,8 @@ def test_resizing_keeps_a_plane(method):
     ("kind", "strength", "told"),
     [
         ("fog", 0.1, "corruption must be one of 'gaussian'"),
-        ("impulsive", 1.5, "strength of impulsive must lie in 0..1"),
-        ("gaussian", -0.1, "strength of gaussian must lie in 0..inf"),
+        ("impulsive", 1.5, "strength of impulsive must be in 0..1"),
+        ("gaussian", -0.1, "strength of gaussian must be in 0..inf"),
         ("rotation", float("nan"), "strength of rotation"),
     ],
 )

@@ -23,23 +23,33 @@ from toothwise.files import finite
 if TYPE_CHECKING:
     from toothwise.cli.parser import Shared
 
-__all__ = ["EXIT_BAD_INPUT", "EXIT_BUG", "EXIT_INTERRUPTED", "EXIT_OK", "EXIT_PARTLY", "VERBS", "main", "read_options"]
+__all__ = [
+    "EXIT_BAD_INPUT",
+    "EXIT_BUG",
+    "EXIT_CLOSED_PIPE",
+    "EXIT_INTERRUPTED",
+    "EXIT_OK",
+    "EXIT_PARTLY",
+    "VERBS",
+    "main",
+    "read_options",
+]
 
-# verb: (module with Options, add_arguments and run, one line)
+# verb: (module with Options and run, one line)
 VERBS: dict[str, tuple[str, str]] = {
-    "demo": ("toothwise.cli.demo", "the main job end to end: a run to failure in, the bad tooth out"),
-    "simulate": ("toothwise.cli.simulate", "recordings of a simulated gearbox, with damaged teeth if wanted"),
-    "simulate maps": ("toothwise.cli.simulate_maps", "health maps in the research data's folder layout"),
-    "inspect": ("toothwise.cli.inspect", "a first look at a recording: speed, tachometer, mesh, spectrum"),
+    "demo": ("toothwise.cli.demo", "follow a run to failure end to end and name the bad tooth"),
+    "simulate": ("toothwise.cli.simulate", "simulate recordings of a gearbox, with damaged teeth if wanted"),
+    "simulate maps": ("toothwise.cli.simulate_maps", "simulate health maps in the research data's folder layout"),
+    "inspect": ("toothwise.cli.inspect", "look at a recording: speed, tachometer, mesh, spectrum"),
     "build": ("toothwise.cli.build", "turn recordings, or the records of a run, into health maps"),
-    "fit": ("toothwise.cli.fit", "fit a detector on healthy maps and choose its threshold"),
-    "predict": ("toothwise.cli.predict", "score maps with a saved detector"),
-    "score": ("toothwise.cli.score", "score very many maps: one row per map, on Ray, resumed after a kill"),
-    "diagnose": ("toothwise.cli.diagnose", "which tooth, how badly, what pattern, since when"),
-    "report": ("toothwise.cli.report", "the report of a diagnosis as HTML and PDF, English or Korean"),
-    "export": ("toothwise.cli.export", "write a saved detector as a folder that runs without PyTorch"),
-    "serve": ("toothwise.cli.serve", "serve a detector over HTTP, with a page for people"),
-    "watch": ("toothwise.cli.watch", "diagnose records as they come, into a database, each once"),
+    "fit": ("toothwise.cli.fit", "fit a model on healthy maps or recordings and choose its threshold"),
+    "predict": ("toothwise.cli.predict", "score maps with a model"),
+    "score": ("toothwise.cli.score", "score maps by the million: one row per map, on Ray, resumed after a kill"),
+    "diagnose": ("toothwise.cli.diagnose", "say which tooth is bad, how badly, in what pattern, since when"),
+    "report": ("toothwise.cli.report", "write the report of a diagnosis as HTML and PDF, in English or Korean"),
+    "export": ("toothwise.cli.export", "export a model as a folder that runs without PyTorch"),
+    "serve": ("toothwise.cli.serve", "serve a model over HTTP, with a web page"),
+    "watch": ("toothwise.cli.watch", "diagnose records as they arrive and store each once in a database"),
     "detectors": ("toothwise.cli.detectors", "list the detectors"),
 }
 
@@ -110,7 +120,7 @@ def _dispatch(words: list[str]) -> int:
     if rest and f"{verb} {rest[0]}" in verbs:  # verbs of two words
         return _run(f"{verb} {rest[0]}", rest[1:])
     group = {name: line for name, (_, line) in verbs.items() if name.startswith(f"{verb} ")}
-    if group and verb not in verbs:  # a first word that is no verb by itself
+    if group and verb not in verbs:  # a first word that is no verb of its own
         return _of_group(verb, rest, group)
     if verb not in verbs:
         raise InputError(f"the verb must be one of {', '.join(verbs)}, but got {verb!r}{_guess(verb, verbs)}")
@@ -130,7 +140,7 @@ def _all_verbs() -> dict[str, tuple[str, str]]:
 def _of_group(first: str, words: list[str], group: dict[str, str]) -> int:
     """What verbs there are that begin with this word."""
     text = f"usage: toothwise {first} VERB [options]\n\nverbs:\n{_lines(group)}\n"
-    text += f"\n'toothwise {first} VERB --help' tells a verb's options.\n"
+    text += f"\n'toothwise {first} VERB --help' lists the options of a verb.\n"
     if words and words[0] in ("-h", "--help", "help"):
         sys.stdout.write(text)
         return EXIT_OK
@@ -209,13 +219,13 @@ def _help() -> str:
     verbs = _lines({verb: line for verb, (_, line) in _all_verbs().items()})
     return f"""usage: toothwise VERB [options]
 
-Tells which gear tooth is going bad, how badly, and since when.
+Finds the gear tooth that is going bad, how badly, and since when.
 
 verbs:
 {verbs}
 
 options:
-  --help     this text; 'toothwise VERB --help' tells a verb's options
+  --help     this text; 'toothwise VERB --help' lists the options of a verb
   --version  the version
 
 Every verb takes --config FILE.yaml, --json (the result as JSON on stdout) and --debug (show where an error arose).

@@ -82,7 +82,7 @@ class _Option:
         flag: What is typed ("--false-alarm-rate"), or None for a word without a flag (MAPS).
         kind: Type of one value.
         nargs: None for one value, "+" for one or more, "*" for any number of words, 0 for a switch, or how many.
-        shown: What stands for the value in the help.
+        shown: Placeholder of the value in the help.
         help: What it means.
         default: Its value where nothing is given, or ``MISSING``.
     """
@@ -172,7 +172,7 @@ def _described(cls: type) -> dict[str, tuple[str | None, str]]:
 
 
 def _shown(kind: Any) -> str:
-    """What stands for a value whose docstring does not say it."""
+    """Placeholder of a value whose docstring names none."""
     if typing.get_origin(kind) is Literal:
         return "|".join(map(str, typing.get_args(kind)))
     names = {int: "N", float: "NUMBER", bool: "true|false", Path: "PATH"}
@@ -213,7 +213,7 @@ def _parser(verb: str, about: str, known: list[_Option]) -> ArgumentParser:
 def _arranged(known: list[_Option], words: Sequence[str], see: str) -> tuple[list[str], list[str]]:
     """The configuration files, and all other words with options first, so that any order is understood.
 
-    So command-line options override a file wherever they stand, MAPS may stand between options, and an option of
+    So command-line options override a file in any order, MAPS may come between options, and an option of
     several values may be repeated.
     """
     flags = {option.flag: option for option in known if option.flag}

@@ -5,7 +5,7 @@ DIR/domain_X/masks/test/fault, and DIR/domain_X/manifest.json: configuration, se
 SHA-256, session, thermal state, gear, tooth, place, length and contrast. In realistic mode test/good holds healthy maps
 of both sessions, half and half: compare faulty maps with those of session "fault", or the session is what is detected.
 
-A domain that is there already, made with the same options and versions, is checked and left as it is. One that was made
+A domain that exists already, made with the same options and versions, is checked and left as it is. One that was made
 otherwise is replaced with --overwrite only, and anything else never.
 
 examples:

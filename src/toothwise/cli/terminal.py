@@ -7,25 +7,19 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+
+from toothwise.progress import Progress, silent
 
 __all__ = ["EXIT_PARTLY", "Progress", "progress", "table"]
 
 EXIT_PARTLY = 3  # some of several files or trials failed, the others did not
 
 
-class Progress(Protocol):
-    """Told what is being done and, where it is known, the share of it that is done (0 to 1)."""
-
-    def __call__(self, text: str, share: float | None = None) -> None:
-        """Show it."""
-
-
 @contextmanager
 def progress() -> Iterator[Progress]:
     """A function that shows what is being done, on a terminal only: logs stay free of it."""
     if not sys.stderr.isatty():
-        yield lambda text, share=None: None
+        yield silent
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn

@@ -87,10 +87,10 @@ class HDMapDataModule(AnomalibDataModule):
         domain: trained and tested on: "A", "B", "C", "D", a folder below root, or several of them.
         test_domain: tested on instead, to see what carries over; None = those that are trained on.
         scale: every value is divided by it; None = 1 for converted files, the domain's fixed maximum for MAT files.
-        mapping: version of the domain mapping; stands in ``metadata``.
-        test_session: only test maps of this recording session, where a manifest tells it: "fault" compares faulty maps
+        mapping: version of the domain mapping; kept in ``metadata``.
+        test_session: only test maps of this recording session, where a manifest says it: "fault" compares faulty maps
             with healthy ones of their own session. None = all.
-        check: look for maps that stand in training and test (reads every map once).
+        check: look for maps that are in both training and test (reads every map once).
         train_batch_size, eval_batch_size, num_workers: of the data loaders.
         augmentations: applied to training and test maps alike.
         seed: of the order in training.

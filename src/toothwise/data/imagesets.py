@@ -1,4 +1,4 @@
-"""Image sets of other fields: where their images lie, and one fixed split by recording. No torch in here."""
+"""Image sets of other fields: where their images are, and one fixed split by recording. No torch in here."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 @dataclass(frozen=True)
 class ImageSet:
-    """Where a set's images lie, below its folder.
+    """Where a set's images are, below its folder.
 
     Attributes:
         abnormal: folders of faulty images; ``normal`` holds the others.
         masks: faulty images have a mask of the same name, .png, under mask/FOLDER.
-        recordings: from the names of all files, without suffix, what each was taken of; None = each image stands for
+        recordings: from the names of all files, without suffix, what each was taken of; None = each image counts for
             itself. Nearly equal images are found beside that.
         about: in words.
         train_share: of the recordings with normal images.
@@ -77,7 +77,7 @@ class SplitRule:
 
     def __post_init__(self) -> None:
         if self.train_share is not None and not 0 < self.train_share < 1:
-            raise InputError(f"train_share must lie between 0 and 1, but got {self.train_share!r}")
+            raise InputError(f"train_share must be between 0 and 1, but got {self.train_share!r}")
         if self.alike is not None and not 0 < self.alike <= 1:
             raise InputError(f"alike must be a correlation above 0, up to 1, or None, but got {self.alike!r}")
 

@@ -26,9 +26,7 @@ _TILE_GAP = 400
 def _number(name: str, pattern: str) -> int:
     found = re.search(pattern, name)
     if found is None:
-        raise InputError(
-            f"{name}: the file's name must hold a number as in {pattern!r}, which tells what it was taken of"
-        )
+        raise InputError(f"{name}: the file's name must hold a number as in {pattern!r}, which says what it shows")
     return int(found[1])
 
 

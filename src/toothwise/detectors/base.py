@@ -126,7 +126,7 @@ class Detector(ABC):
         self.shape: tuple[int, int] | None = None
         self.threshold: Threshold | None = None
         self.info: dict[str, Any] = {}
-        self.watch: Callable[[float], None] | None = None  # told the share done of a long fit or predict
+        self.watch: Callable[[float], None] | None = None  # called with the share done of a long fit or predict
         self.source_fingerprint: str | None = None  # of an exported one: what the detector it came from is known by
         self.held_out: Prediction | None = None  # of the healthy maps by cross-validation; without maps, not saved
 

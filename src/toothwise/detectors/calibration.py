@@ -32,7 +32,7 @@ def fit_with_threshold(
         rate: false alarms per map to choose the threshold for.
         blocks: ``[n]`` label of each map's block in time (its day); see ``time_blocks``.
         confidence: of the threshold's tolerance limit where it rests on lines; see ``threshold_from_lines``.
-        progress: told what is being done and the share of it all that is done.
+        progress: called with what is being done and the share of the whole that is done.
 
     Returns:
         The detector fitted on all maps, its ``threshold`` and ``held_out`` set, and the held-out scores ``[n]``.

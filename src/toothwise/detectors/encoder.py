@@ -70,7 +70,7 @@ def find_weights(encoder_name: str, weights: str | Path | None) -> Path | None:
     if not folder:
         return None
     if not Path(folder).is_dir():
-        raise WeightsError(f"{folder}: {VARIABLE} must name a folder with encoder weights, but there is none")
+        raise WeightsError(f"{folder}: {VARIABLE} must name a folder with encoder weights, but there is not")
     found = sorted(p for p in Path(folder).iterdir() if p.name.startswith(encoder_name) and p.suffix == ".safetensors")
     return found[0] if found else None
 
@@ -121,11 +121,11 @@ class FrozenEncoder(nn.Module):
             raise InputError(f"encoder_name must be a model of timm, but got {encoder_name!r}")
         self.vit, self.source = _create(encoder_name, weights, seed)
         if not hasattr(self.vit, "blocks") or not hasattr(self.vit, "forward_intermediates"):
-            raise InputError(f"encoder_name must be a vision transformer of timm, but {encoder_name!r} is none")
+            raise InputError(f"encoder_name must be a vision transformer of timm, but {encoder_name!r} is not")
         depth = len(self.vit.blocks)
         self.target_layers = _default_layers(depth) if target_layers is None else list(target_layers)
         if not self.target_layers or not all(0 <= i < depth for i in self.target_layers):
-            raise InputError(f"target_layers must lie in 0..{depth - 1} of {encoder_name!r}, but got {target_layers}")
+            raise InputError(f"target_layers must be in 0..{depth - 1} of {encoder_name!r}, but got {target_layers}")
         self.dim = int(self.vit.embed_dim)
         self.num_heads = int(self.vit.blocks[0].attn.num_heads)
         self.prefix = int(self.vit.num_prefix_tokens)
@@ -247,7 +247,7 @@ def _create(encoder_name: str, weights: str | Path | None, seed: int) -> tuple[A
             return timm.create_model(encoder_name, pretrained=pretrained, **options)
         except TypeError:
             raise InputError(
-                f"encoder_name must be a vision transformer of timm, but {encoder_name!r} is none"
+                f"encoder_name must be a vision transformer of timm, but {encoder_name!r} is not"
             ) from None
 
     if weights == RANDOM:

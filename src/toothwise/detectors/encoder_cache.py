@@ -64,8 +64,8 @@ class EncoderCache:
 
         Args:
             images: one after the other along the first dimension.
-            encode: gives float32 tensors ``[b, ...]``, image by image the same whatever stands beside it.
-            what: tells results of different encoders apart.
+            encode: gives float32 tensors ``[b, ...]``, image by image the same whatever is beside it.
+            what: distinguishes results of different encoders.
 
         Returns:
             float32 tensors ``[b, ...]`` where the images are.

@@ -58,7 +58,7 @@ class EncodingFiles(EncoderCache):
                 path, mmap_mode="c", allow_pickle=False
             )  # private pages: torch wants an array that may be written to
             os.utime(path)
-        except (OSError, ValueError):  # missing, or cut short by a disk that was full: made anew
+        except (OSError, ValueError):  # missing, or cut short by a disk that was full: computed again
             self.misses += 1
             return None
         self.hits += 1

@@ -30,7 +30,7 @@ class GradedLines:
         max_teeth: most neighbouring teeth that a line covers, at severity 10.
         max_lines: most lines of one map, all of one gear, at severity 10.
         grow: length, teeth and number of lines grow with severity; False = they are drawn from the same range at every
-            severity, so that only contrast tells it.
+            severity, so that only contrast shows it.
 
     Raises:
         InputError: a value out of range.

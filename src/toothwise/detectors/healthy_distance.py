@@ -1,8 +1,8 @@
 """Deviation of a map from the healthy maps of the same gearbox, pixel by pixel, summed over whole rows and columns.
 
 Where the teeth of all maps are numbered alike (an index pulse, or maps that were aligned), a gearbox has a healthy map
-of its own: its teeth are not equal. That map is taken off in the log domain, and a damaged tooth is a row or column
-that lies apart on average, louder or quieter. Pixels where no pair meshes count for nothing, so gears that do not hunt,
+of its own: its teeth are not equal. That map is subtracted in the log domain, and a damaged tooth is a row or column
+that differs on average, louder or quieter. Pixels where no pair meshes count for nothing, so gears that do not hunt,
 whose columns hold a single pixel each, are treated alike.
 """
 
@@ -24,7 +24,7 @@ class HealthyDistance(Detector):
 
     Args:
         log: deviations of the logarithm (values must be positive).
-        gain: take the median deviation of a map off first: a louder record is no damage.
+        gain: subtract the median deviation of a map first: a louder record is no damage.
         teeth: neighbouring teeth that one damage may cover, 1 to this many: what a tooth excites rings on into the next
             ones. The first of them is named.
 
@@ -69,7 +69,7 @@ class HealthyDistance(Detector):
         if ((met > 0) & (met < n)).any():
             raise InputError("healthy maps must have the same empty pixels (pairs that never mesh)")
         mean = np.where(met > 0, np.where(np.isfinite(x), x, 0.0).sum(axis=0) / n, np.nan)
-        # a map took part in the mean it is compared with: a new one will lie further away
+        # a map took part in the mean it is compared with: a new one will be further away
         deviation = self._deviation(x, mean) * (n / (n - 1.0))
         self._learned = {"mean": mean}
         spread = float(np.sqrt(np.nanmean(deviation**2)))

@@ -18,10 +18,10 @@ _DEVICES = ("auto", "cpu", "cuda")
 
 
 def check_device(device: str) -> None:
-    """Refuse an unknown device; whether it is there is asked when it is needed.
+    """Refuse an unknown device; whether it is available is checked when it is needed.
 
     Raises:
-        InputError: it is none of "auto", "cpu", "cuda".
+        InputError: it is not one of "auto", "cpu", "cuda".
     """
     if device not in _DEVICES:
         raise InputError(f"device must be 'auto', 'cpu' or 'cuda', but got {device!r}")
@@ -62,7 +62,7 @@ def score_images(
         values: maps ``[n, rows, columns]``.
         batch_size: images at a time.
         device: where the model is.
-        watch: told the share done.
+        watch: called with the share done.
 
     Returns:
         float64 ``[n]``, and float32 ``[n, rows, columns]`` with NaN where the map is NaN.

@@ -26,7 +26,7 @@ class _Model(PadimModel):
         nn.Module.__init__(self)  # PadimModel's own would build, and download, an encoder
         total = sum(features.dims)
         if not 1 <= n_features <= total:
-            raise InputError(f"n_features must lie in 1..{total} for these layers, but got {n_features}")
+            raise InputError(f"n_features must be in 1..{total} for these layers, but got {n_features}")
         self.tiler = None
         self.layers = list(features.layers)
         self.feature_extractor = features

@@ -82,7 +82,7 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
     ),
     "dinomaly_severity": (
         "toothwise.detectors.dinomaly.severity:SeverityDetector",
-        "Dinomaly with directional attention that also tells the contrast of damage",
+        "Dinomaly with directional attention that also estimates the contrast of damage",
         {},
     ),
 }

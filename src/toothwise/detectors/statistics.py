@@ -1,7 +1,7 @@
 """Statistics that anyone would try first: the level of a map, its peak, its best row. Nothing is modelled.
 
 A detector that does not beat these has learned nothing; a benchmark in which they win measures something else than
-lines (in the research data's domain C the mean of a warm map tells its recording session).
+lines (in the research data's domain C the mean of a warm map gives its recording session away).
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def check_precision(precision: str) -> None:
     """Refuse an unknown precision.
 
     Raises:
-        InputError: it is none of PRECISIONS.
+        InputError: it is not one of PRECISIONS.
     """
     if precision not in PRECISIONS:
         raise InputError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}, but got {precision!r}")
@@ -114,7 +114,7 @@ def fit_quietly(
         seed: of whatever draws from torch's global generator, dropout for one.
         device: "auto", "cpu" or "cuda".
         precision: one of PRECISIONS, of the matrix products; weights stay in float32.
-        watch: told the share done after each step.
+        watch: called with the share done after each step.
 
     Returns:
         The last loss.

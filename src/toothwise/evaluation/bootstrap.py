@@ -16,7 +16,7 @@ Metric = Callable[[np.ndarray, np.ndarray], float]
 
 @dataclass(frozen=True)
 class Interval:
-    """A value and where it may lie.
+    """A value and its interval.
 
     Attributes:
         value: from all maps.
@@ -53,7 +53,7 @@ def bootstrap_interval(
         metric: called with scores and labels, e.g. ``auroc``.
         scores, labels: ``[n]``, 1 = faulty.
         groups: ``[n]``, recording or session of each map: maps of one group and label are drawn together, because
-            they are alike. None = every map stands for itself.
+            they are alike. None = every map counts on its own.
         level: in (0, 1).
         resamples: 100 or more.
         seed: whole number or numpy Generator.
@@ -96,7 +96,7 @@ def _interval(
     seed: int | np.random.Generator,
 ) -> Interval:
     if not 0 < level < 1:
-        raise InputError(f"level must lie between 0 and 1, but got {level!r}")
+        raise InputError(f"level must be between 0 and 1, but got {level!r}")
     if resamples < 100:
         raise InputError(f"resamples must be 100 or more, but got {resamples!r}")
     units = np.arange(len(labels)) if groups is None else np.asarray(groups)

@@ -69,7 +69,7 @@ def f1_max(scores: np.ndarray, labels: np.ndarray) -> float:
 def precision_at_recall(scores: np.ndarray, labels: np.ndarray, *, recall: float = 0.9) -> float:
     """Best precision among the thresholds that reach a recall."""
     if not 0 < recall <= 1:
-        raise InputError(f"recall must lie in (0, 1], but got {recall}")
+        raise InputError(f"recall must be in (0, 1], but got {recall}")
     true, false = _counts(scores, labels)
     reached = true / true[-1] >= recall
     return float(np.max((true / (true + false))[reached]))
@@ -78,7 +78,7 @@ def precision_at_recall(scores: np.ndarray, labels: np.ndarray, *, recall: float
 def tpr_at_fpr(scores: np.ndarray, labels: np.ndarray, *, fpr: float = 0.01) -> float:
     """Largest true positive rate among the thresholds whose false positive rate is at most ``fpr``."""
     if not 0 <= fpr <= 1:
-        raise InputError(f"fpr must lie in 0..1, but got {fpr}")
+        raise InputError(f"fpr must be in 0..1, but got {fpr}")
     true, false = _counts(scores, labels)
     allowed = false / false[-1] <= fpr
     return float(np.max(true[allowed] / true[-1], initial=0.0))

@@ -50,7 +50,7 @@ def aupro(
         InputError: as ``pixel_auroc``, and options out of range.
     """
     if not 0 < fpr_limit <= 1:
-        raise InputError(f"fpr_limit must lie in (0, 1], but got {fpr_limit!r}")
+        raise InputError(f"fpr_limit must be in (0, 1], but got {fpr_limit!r}")
     if regions not in ("connected", "map"):
         raise InputError(f"regions must be 'connected' or 'map', but got {regions!r}")
     scores, damaged, keep = _check(anomaly_maps, masks, valid)

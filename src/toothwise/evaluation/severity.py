@@ -1,6 +1,6 @@
 """Metrics of severity: how far off it is, and whether it puts maps in the right order.
 
-A detector may tell healthy from faulty well and still order faults badly: report rank correlation beside the error.
+A detector may separate healthy from faulty well and still order faults badly: report rank correlation beside the error.
 """
 
 from __future__ import annotations

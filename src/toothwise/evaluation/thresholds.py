@@ -62,7 +62,7 @@ def threshold_from_healthy(scores: np.ndarray, rate: float, *, blocks: np.ndarra
     """
     x = np.asarray(scores, dtype=np.float64).ravel()
     if not 0 < rate < 1:
-        raise InputError(f"false alarm rate must lie between 0 and 1, but got {rate}")
+        raise InputError(f"false alarm rate must be between 0 and 1, but got {rate}")
     if len(x) < 8:
         raise InputError(f"a threshold needs 8 healthy scores or more, but got {len(x)}")
     if not np.isfinite(x).all():
@@ -108,7 +108,7 @@ def threshold_from_lines(
     if x.ndim != 2:
         raise InputError(f"evidence must be [maps, lines], but the shape is {x.shape}")
     if confidence is not None and not 0 < confidence < 1:
-        raise InputError(f"confidence must lie between 0 and 1, but got {confidence}")
+        raise InputError(f"confidence must be between 0 and 1, but got {confidence}")
     by_maximum = threshold_from_healthy(x.max(axis=1), rate, blocks=blocks)
     quantile = float(norm.isf(-np.expm1(np.log1p(-rate) / x.shape[1])))
     # two blocks seen against each other show one and the same difference: a block less than there are

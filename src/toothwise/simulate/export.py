@@ -6,9 +6,9 @@
 
 Values are in units of the domain's fixed maximum, as those of the research data after scaling, and may exceed 1.
 
-In realistic mode faulty maps come from a recording session of their own, so that a detector could tell the session
+In realistic mode faulty maps come from a recording session of their own, so that a detector could recognise the session
 instead of the damage. ``test/good`` then holds healthy maps of both sessions, half of ``n_test`` each: first those of
-the healthy session, then those of the fault session. The column ``session`` of the manifest tells them apart; comparing
+the healthy session, then those of the fault session. The column ``session`` of the manifest separates them; comparing
 within a session means ``test/fault`` against the ``test/good`` maps whose session is "fault".
 """
 
@@ -34,7 +34,7 @@ from toothwise.simulate.textures import DOMAINS
 
 __all__ = ["FORMATS", "PNG_SCALE", "MapSetConfig", "write_domain"]
 
-# Value of the brightest PNG pixel: fixed per domain, so that it tells nothing of the maps drawn. Default maps reach
+# Value of the brightest PNG pixel: fixed per domain, so that it says nothing about the maps drawn. Default maps reach
 # about 3.3 (the bright segment of C) and 2.2 elsewhere; one step of 65535 is 0.00006, a thousandth of the noise.
 PNG_SCALE = {"A": 4.0, "B": 4.0, "C": 4.0, "D": 4.0}
 FORMATS = {"tiff": ".tiff", "png16": ".png"}
@@ -117,7 +117,7 @@ def write_domain(domain: str, config: MapSetConfig, folder: Path, progress: Told
         config: what to write.
         folder: of the domain. One that holds these very maps already (same options, same versions, same hashes) is
             left as it is.
-        tell: told how far it is.
+        tell: called with how far it is.
         overwrite: replace a folder of simulated maps that is different. Anything else is never replaced.
 
     Returns:
@@ -232,7 +232,7 @@ def _write_one(values: np.ndarray, path: Path, scale: float | None, temporary: P
 
 
 def _write_mask(mask: np.ndarray, path: Path) -> None:
-    """8-bit grey, 255 = damaged; the folder that it lies in is temporary."""
+    """8-bit grey, 255 = damaged; the folder that holds it is temporary."""
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)

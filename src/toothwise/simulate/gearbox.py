@@ -204,7 +204,7 @@ def check_faults(gears: GearPair | PlanetaryStage, faults: Sequence[Fault]) -> N
     """Refuse faults of gears or teeth that are not there.
 
     Raises:
-        InputError: the message lists what is there.
+        InputError: the message lists what is available.
     """
     names = ("driving", "driven") if isinstance(gears, GearPair) else ("planet", "ring", "sun")
     for fault in faults:

@@ -1,4 +1,4 @@
-"""Where damage and disturbances lie on simulated maps: lines with gaps, bright segments, wrapped diagonals.
+"""Where damage and disturbances are on simulated maps: lines with gaps, bright segments, wrapped diagonals.
 
 All drawing is done for n maps at once from uniform numbers, one row of them per map.
 """

@@ -203,7 +203,7 @@ def _add_segments(
 ) -> None:
     """Raise short stretches of the damaged teeth to a squared triangle with a given peak; both arrays change in place.
 
-    The triangle's middle lies off the middle of the stretch by ``shift`` cells, -0.5 to 0.5.
+    The triangle's middle is off the middle of the stretch by ``shift`` cells, -0.5 to 0.5.
     """
     which, at = np.nonzero(np.arange(cells.max())[None] < cells[:, None])
     centre = (cells - 1) / 2.0 + shift

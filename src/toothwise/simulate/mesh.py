@@ -50,7 +50,7 @@ def check_grade(grade: int) -> None:
     """Refuse a grade without figures.
 
     Raises:
-        InputError: it is none of ``GRADES``.
+        InputError: it is not one of ``GRADES``.
     """
     if grade not in GRADES:
         raise InputError(f"grade must be one of {', '.join(map(str, GRADES))} (DIN 3962), but got {grade!r}")

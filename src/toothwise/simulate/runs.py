@@ -24,12 +24,12 @@ from toothwise.healthmap.runs import RunRecords
 __all__ = ["RunConfig", "simulate_run"]
 
 _DAYS = {17: 65, 18: 68, 19: 62, 20: 87, 21: 89, 22: 80, 23: 72, 24: 89, 25: 86, 26: 89, 27: 21}
-_HEALTHY_BEFORE = 19  # day; a drawn onset lies a day or more later
+_HEALTHY_BEFORE = 19  # day; a drawn onset is a day or more later
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What a simulated run is made of.
+    """The settings of a simulated run.
 
     Attributes:
         teeth, samples_per_tooth: the gear and the sampling.

@@ -59,7 +59,7 @@ class SeriesConfig:
         onset: first record with faults, from 0; all before are healthy.
         law: "power" (severity x share of the time since onset ^ growth) or "paris" (from ``start``, see the module).
         growth: exponent of the power law; 0 = full severity at once.
-        start: severity at onset under Paris's law; a fault that ends below it is there in full at once.
+        start: severity at onset under Paris's law; a fault that ends below it has its full size at once.
         exponent: m of Paris's law.
         hours: between records.
         start_time: of the first record, ISO 8601.

@@ -42,7 +42,7 @@ def from_mapping(cls: type[T], data: Any, where: str, *, beside: Sequence[str] =
     Args:
         cls: the dataclass; its fields may be numbers, text, choices, tuples, gears, dataclasses, or None.
         data: mapping from field to value.
-        where: the file or key that the mapping stands in, for messages.
+        where: the file or key that holds the mapping, for messages.
         beside: keys that the caller has taken from the same mapping, named among the allowed ones.
 
     Raises:

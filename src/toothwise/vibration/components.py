@@ -188,7 +188,7 @@ def narrowband(x: np.ndarray, revolutions: float, order: float, *, bandwidth: fl
     x = np.asarray(x, dtype=np.float64)
     low, high = order - 0.5 * bandwidth, order + 0.5 * bandwidth
     if not (low > 0 and high <= 0.5 * len(x) / revolutions):
-        raise InputError(f"the band {low:g} to {high:g} must lie between 0 and {0.5 * len(x) / revolutions:g} orders")
+        raise InputError(f"the band {low:g} to {high:g} must be between 0 and {0.5 * len(x) / revolutions:g} orders")
     spectrum = np.fft.fft(x)
     position = np.arange(len(x)) / revolutions
     return 2.0 * np.fft.ifft(np.where((position >= low) & (position <= high), spectrum, 0.0))

@@ -60,7 +60,7 @@ def tacholess_angle(
             f"{sampling_rate:g} Hz"
         )
     if not 0 < bandwidth < 2:
-        raise InputError(f"bandwidth must lie between 0 and 2 shaft orders, but got {bandwidth!r}")
+        raise InputError(f"bandwidth must be between 0 and 2 shaft orders, but got {bandwidth!r}")
     times = np.arange(len(x)) / sampling_rate
     rough = _ridge(x, sampling_rate, order, low, high, times)
     turned = np.concatenate([[0.0], np.cumsum(0.5 * (rough[1:] + rough[:-1]))]) / sampling_rate

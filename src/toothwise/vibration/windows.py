@@ -39,7 +39,7 @@ class EventWindow:
         if self.kind not in WINDOWS:
             raise InputError(f"window must be one of {', '.join(map(repr, WINDOWS))}, but got {self.kind!r}")
         if not 0.0 <= self.overlap <= 1.0:
-            raise InputError(f"overlap must lie between 0 and 1 tooth, but got {self.overlap!r}")
+            raise InputError(f"overlap must be between 0 and 1 tooth, but got {self.overlap!r}")
 
     @property
     def flank(self) -> float:

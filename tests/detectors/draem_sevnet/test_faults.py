@@ -130,7 +130,7 @@ def test_same_generator_same_faults():
         ("lines", "driving", "'rows', 'columns', 'both'"),
         ("severity_max", 0.0, "severity_max must be a positive number"),
         ("severity_max", float("inf"), "severity_max"),
-        ("probability", 1.5, "fault_probability must lie in 0..1"),
+        ("probability", 1.5, "fault_probability must be in 0..1"),
         ("map_shape", (31,), "map_shape must be"),
         ("map_shape", (31, 2), "3 teeth or more"),
     ],

@@ -84,7 +84,7 @@ def test_the_view_names_layers_tokens_and_entropy(fitted):
         assert tuple(view.tokens[k, 0]) == most
     assert all(0 < e <= 1 for layer in view.layers for e in layer.entropy.values())
     assert view_attention(fitted[0], maps, cell=(30, 0)).tokens.tolist() == [[[2, 0]]] * 3
-    with pytest.raises(InputError, match="the cell must lie in a map of 31 x 95"):
+    with pytest.raises(InputError, match="the cell must be in a map of 31 x 95"):
         view_attention(fitted[0], maps, cell=(31, 0))
 
 

@@ -72,11 +72,10 @@ class DirectionalLinearAttention(nn.Module):
         if num_heads < 1 or dim % num_heads:
             raise InputError(f"num_heads must divide dim, but {num_heads} does not divide {dim}")
         if not 0.0 <= alpha <= 1.0:
-            raise InputError(f"alpha must lie in 0..1, but got {alpha}")
+            raise InputError(f"alpha must be in 0..1, but got {alpha}")
         if axis == "both" and mix != "fixed" and alpha in (0.0, 1.0):
             raise InputError(
-                f"alpha must lie strictly between 0 and 1 with mix={mix!r}, but got {alpha}; "
-                "0 and 1 are for mix='fixed'"
+                f"alpha must be strictly between 0 and 1 with mix={mix!r}, but got {alpha}; 0 and 1 are for mix='fixed'"
             )
         if exclude is not None and (isinstance(exclude, bool) or not isinstance(exclude, int) or exclude < 0):
             raise InputError(f"exclude must be a whole number, 0 or more, or null, but got {exclude!r}")

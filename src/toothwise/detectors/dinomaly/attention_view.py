@@ -138,7 +138,7 @@ def _tokens(anomaly: np.ndarray, shape: tuple[int, ...], cell: tuple[int, int] |
     n, h, w = anomaly.shape
     if cell is not None:
         if not (0 <= cell[0] < shape[0] and 0 <= cell[1] < shape[1]):
-            raise InputError(f"the cell must lie in a map of {shape[0]} x {shape[1]}, but is {cell[0]}, {cell[1]}")
+            raise InputError(f"the cell must be in a map of {shape[0]} x {shape[1]}, but is {cell[0]}, {cell[1]}")
         token = [cell[0] * h // shape[0], cell[1] * w // shape[1]]
         return np.tile(np.array([[token]]), (n, 1, 1))
     order = anomaly.reshape(n, -1).argsort(axis=1)

@@ -69,7 +69,7 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
 
     @property
     def trainable(self) -> nn.ModuleList:
-        """Bottleneck and decoder (made anew, so that no weight is stored under two names)."""
+        """Bottleneck and decoder (a new list, so that no weight is stored under two names)."""
         return nn.ModuleList([self.model.bottleneck, self.model.decoder])
 
     def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> dict[str, Tensor]:

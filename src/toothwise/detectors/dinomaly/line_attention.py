@@ -1,6 +1,6 @@
 """The core of directional attention with its gradient written out: the numbers of ``attention``, in fewer passes.
 
-Left to autograd, what stands around the products takes longer than they do: ``elu`` and its gradient are slow on a CPU,
+Left to autograd, the operations around the products take longer than these: ``elu`` and its gradient are slow on CPUs,
 slices are given back as whole tensors of zeros, and products along columns copy their factors each time. Here the
 projection's output is brought into the order of the lines once, in float32; phi is exp(min(x, 0)) + max(x, 0), whose
 derivative is min(phi, 1); gradients are added up in place.

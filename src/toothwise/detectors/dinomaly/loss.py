@@ -24,7 +24,7 @@ class TopTailLoss(nn.Module):
     def __init__(self, tail: float = 0.05) -> None:
         super().__init__()
         if not 0 < tail <= 1:
-            raise InputError(f"tail must lie in (0, 1], but got {tail!r}")
+            raise InputError(f"tail must be in (0, 1], but got {tail!r}")
         self.tail = tail
 
     def forward(self, encoder_features: list[Tensor], decoder_features: list[Tensor], global_step: int) -> Tensor:

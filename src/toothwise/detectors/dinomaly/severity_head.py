@@ -69,12 +69,12 @@ class SeverityOptions:
         if not all(isinstance(h, int) and not isinstance(h, bool) and h >= 1 for h in self.hidden):
             raise InputError(f"hidden must be widths of layers, whole numbers of 1 or more, but got {self.hidden!r}")
         if not 0 <= self.head_dropout < 1:
-            raise InputError(f"head_dropout must lie in 0..1, 1 not included, but got {self.head_dropout!r}")
+            raise InputError(f"head_dropout must be in 0..1, 1 not included, but got {self.head_dropout!r}")
         if not (math.isfinite(self.severity_weight) and self.severity_weight >= 0):
             raise InputError(f"severity_weight must be a finite number, 0 or more, but got {self.severity_weight!r}")
         if not 0 < self.augment_share < 1:
             raise InputError(
-                f"augment_share must lie between 0 and 1, both not included, but got {self.augment_share!r}"
+                f"augment_share must be between 0 and 1, both not included, but got {self.augment_share!r}"
             )
 
     def split(self, size: int, healthy: int) -> tuple[int, int]:

@@ -149,7 +149,7 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
         return tokens[:, 0 if self.model.prefix == "drop" else self.model.encoder.prefix :]
 
     def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
-        """Rebuild healthy maps, and tell how severe the lines of the others are; the loss must stay finite."""
+        """Rebuild healthy maps, and estimate how severe the lines of the others are; the loss must stay finite."""
         del args, kwargs
         given = batch.severity if isinstance(batch, SeverityBatch) else None
         images, severity = self.augment(batch.image) if given is None else (batch.image, given.to(batch.image.dtype))

@@ -67,7 +67,7 @@ class SyntheticFaults:
         if not (math.isfinite(self.severity_max) and self.severity_max > 0):
             raise InputError(f"severity_max must be a positive number, but got {self.severity_max!r}")
         if not 0 <= self.probability <= 1:
-            raise InputError(f"fault_probability must lie in 0..1, but got {self.probability!r}")
+            raise InputError(f"fault_probability must be in 0..1, but got {self.probability!r}")
         shape = self.map_shape
         if shape is not None and not (len(shape) == 2 and all(isinstance(s, int) and s >= 3 for s in shape)):
             raise InputError(f"map_shape must be (rows, columns) with 3 teeth or more each, but got {shape!r}")
@@ -90,7 +90,7 @@ class SyntheticFaults:
         return torch.where(chosen, self._into_range(faulty, images), images), mask, strength
 
     def _patches(self, images: Tensor, size: tuple[int, int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Where the patches lie, ``[b, 1, h, w]``, and the images shifted so that the sources lie there."""
+        """Where the patches are, ``[b, 1, h, w]``, and the images shifted so that the sources are there."""
         height, width = size
         u = rng.random((len(images), 6))
         wide = _WIDTH[0] + (_WIDTH[1] - _WIDTH[0]) * u[:, 0]

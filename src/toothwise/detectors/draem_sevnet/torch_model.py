@@ -65,7 +65,7 @@ class ScoreRule(NamedTuple):
         if not (math.isfinite(self.severity_max) and self.severity_max > 0):
             raise InputError(f"severity_max must be a positive number, but got {self.severity_max!r}")
         if not 0 <= self.mask_weight <= 1:
-            raise InputError(f"mask_weight must lie in 0..1, but got {self.mask_weight!r}")
+            raise InputError(f"mask_weight must be in 0..1, but got {self.mask_weight!r}")
         return self
 
     def __call__(self, mask: Tensor, severity: Tensor) -> Tensor:
@@ -111,7 +111,7 @@ class SeverityHead(nn.Module):
 
 
 class DraemSevNetModel(nn.Module):
-    """DRAEM (Zavrtanik et al., ICCV 2021) whose discriminator also tells how severe a fault is.
+    """DRAEM (Zavrtanik et al., ICCV 2021) whose discriminator also estimates how severe a fault is.
 
     anomalib's two networks: one rebuilds the healthy image, the other finds the fault from image and reconstruction.
 

@@ -106,7 +106,7 @@ class ContextPatchcoreModel(PatchcoreModel):
     def choose(self, ratio: float) -> None:
         """Fill the bank with the share ``ratio`` of the collected patches that covers them best (k-center greedy)."""
         if not 0 < ratio <= 1:
-            raise InputError(f"coreset_ratio must lie in 0..1, 0 excluded, but got {ratio!r}")
+            raise InputError(f"coreset_ratio must be in 0..1, 0 excluded, but got {ratio!r}")
         patches = torch.vstack(self.embedding_store)
         self.embedding_store.clear()
         if ratio < 1:
