@@ -16,8 +16,8 @@ import pandas as pd
 from toothwise.errors import InputError
 from toothwise.files import atomic_file
 from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch, gear_as_json, gear_from_json
-from toothwise.healthmap.matfile import array_shape, read_array, read_blocks
 from toothwise.reading import as_input_error, check_arrays, parse_json
+from toothwise.vibration.readers import mat5
 
 FORMAT = 1
 _BESIDE = ("count", "variance", "waveforms")  # arrays that belong to the pixels
@@ -211,11 +211,18 @@ def read_mat(path: Path) -> HealthMapBatch:
 
 def read_mat_values(path: Path) -> np.ndarray:
     """The maps of ``read_mat`` alone, float32 ``[n, rows, columns]``, read once and never held as float64."""
-    shape = array_shape(path, "Xdata", limit=MAX_PIXELS)
-    if len(shape) == 2:
-        return read_array(path, "Xdata", limit=MAX_PIXELS).astype(np.float32)[None]
-    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[2] != 1):
-        raise InputError(f"Xdata must be [rows, columns, 1, n], but has the shape {shape}")
-    values = np.empty((shape[-1], *shape[:-1]), dtype=np.float32)
-    read_blocks(path, "Xdata", values, limit=MAX_PIXELS)
-    return values.reshape(shape[-1], shape[0], shape[1])
+    with as_input_error("", "not a readable MAT file"):
+        leaf = mat5.find_array(path, "Xdata")
+        shape = leaf.shape
+        if leaf.size > MAX_PIXELS:
+            raise InputError(f"Xdata claims the shape {shape}, more than is allowed")
+        if len(shape) == 2:
+            return mat5.load(path, leaf).astype(np.float32)[None]
+        if len(shape) not in (3, 4) or (len(shape) == 4 and shape[2] != 1):
+            raise InputError(f"Xdata must be [rows, columns, 1, n], but has the shape {shape}")
+        values = np.empty((shape[-1], *shape[:-1]), dtype=np.float32)
+        at = 0
+        for piece in mat5.slices(path, leaf):
+            values[at : at + len(piece)] = piece
+            at += len(piece)
+        return values.reshape(shape[-1], shape[0], shape[1])

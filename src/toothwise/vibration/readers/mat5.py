@@ -2,7 +2,8 @@
 
 scipy.io reads them too, but a damaged file can crash its compiled part and the process with it, and it reads what is
 not needed. Here every size is checked before anything is allocated, an array that is stored plainly is memory-mapped,
-and a compressed one is unpacked in pieces. Structs and cells become names with dots: ``bearing.gs``, ``runs_2.x``.
+and a compressed one is unpacked in pieces, when it is asked for. Structs and cells become names with dots:
+``bearing.gs``, ``runs_2.x``; objects (datetime, table, string) are left out.
 Layout: "MAT-File Format" of MathWorks, level 5: an element is a tag (type, bytes) and its data, padded to 8 bytes.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -21,23 +22,24 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.vibration.readers.contents import Contents, Signal, columns_of
 
-__all__ = ["is_mat5", "read"]
+__all__ = ["Leaf", "find_array", "is_mat5", "load", "read", "slices"]
 
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 _MATRIX, _COMPRESSED = 14, 15
-_CELL, _STRUCT, _OBJECT, _CHAR = 1, 2, 3, 4
+_CELL, _STRUCT, _OBJECT, _CHAR, _OPAQUE = 1, 2, 3, 4, 17
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
-_OTHERS = {_OBJECT: "an object", 5: "sparse", 16: "a function", 17: "an object"}
-_COMPLEX = 0x0800
+_OTHERS = {_OBJECT: "an object", 5: "sparse", 16: "a function", _OPAQUE: "an object"}
+_COMPLEX, _LOGICAL = 0x0800, 0x0200
 _PIECE = 1 << 20
 _LONGEST_TEXT = 1 << 20
 _DEEPEST = 16
+_DEFLATE = 1032  # bytes that deflate makes of one at most
 
 
 @dataclass(frozen=True)
-class _Leaf:
-    """Where the numbers of one array lie.
+class Leaf:
+    """Where the numbers of one array lie, of what types they are, and whether they are truth values.
 
     ``start`` counts from the beginning of the file; of a compressed variable from the beginning of what it unpacks to,
     whose ``packed`` bytes begin at ``element``.
@@ -49,6 +51,12 @@ class _Leaf:
     stored: np.dtype
     wanted: np.dtype
     shape: tuple[int, ...]
+    logical: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return math.prod(self.shape)
 
 
 def is_mat5(head: bytes) -> bool:
@@ -62,19 +70,19 @@ def read(path: Path) -> Contents:
     Raises:
         InputError: not such a file, or damaged.
     """
-    leaves: dict[str, _Leaf] = {}
+    leaves: dict[str, Leaf] = {}
     columns: dict[str, tuple[str, tuple]] = {}
 
-    def load(names: Sequence[str]) -> dict[str, np.ndarray]:
+    def chosen(names: Sequence[str]) -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {}
         for parent in {columns[name][0] for name in names}:
-            arrays[parent] = _load(path, leaves[parent])
+            arrays[parent] = load(path, leaves[parent])
         return {name: arrays[columns[name][0]][columns[name][1]] for name in names}
 
-    contents = Contents("MAT 5", load)
+    contents = Contents("MAT 5", chosen)
     for name, leaf in _walk(path, contents):
         if math.prod(leaf.shape) == 1:
-            contents.note(name, _load(path, leaf))
+            contents.note(name, load(path, leaf))
         found = columns_of(name, leaf.shape)
         if isinstance(found, str):
             contents.left_out[name] = found
@@ -86,10 +94,31 @@ def read(path: Path) -> Contents:
     return contents
 
 
-def _walk(path: Path, contents: Contents) -> list[tuple[str, _Leaf]]:
-    found: list[tuple[str, _Leaf]] = []
+def find_array(path: Path, name: str) -> Leaf:
+    """The real numeric array of a name.
+
+    Raises:
+        InputError: Not such a file, damaged, no such variable, or one of another kind.
+    """
+    contents = Contents("MAT 5", lambda names: {})
+    found = dict(_walk(path, contents))
+    if name in contents.left_out or name in contents.texts or (name in found and found[name].logical):
+        kind = contents.left_out.get(name) or ("a text" if name in contents.texts else "logical")
+        raise InputError(f"{name} must be a full matrix of real numbers, but is {kind}")
+    if name not in found:
+        there = [*found, *contents.texts, *contents.left_out]
+        raise InputError(f"lacks the variable {name!r}, found {', '.join(there)[:300] or 'nothing'}")
+    return found[name]
+
+
+def _walk(path: Path, contents: Contents) -> list[tuple[str, Leaf]]:
+    found: list[tuple[str, Leaf]] = []
     with path.open("rb") as file:
         head = file.read(128)
+        if head.startswith(b"MATLAB 7.3") or head[124:126] == b"\x00\x02":
+            raise InputError(
+                "a MAT file of version 7.3 (HDF5) is not read here: save with -v7, or convert it with h5py"
+            )
         if not is_mat5(head):
             raise InputError("not a MAT file of version 5 to 7.3")
         order = "<" if head[126:128] == b"IM" else ">"
@@ -121,16 +150,19 @@ class _Plain:
         self.file, self.end, self.here = file, end, file.tell()
 
     def read(self, size: int) -> bytes:
-        if self.here + size > self.end:
-            raise InputError("damaged: a part claims more bytes than its whole")
+        self.check(size)
         self.here += size
         return self.file.read(size)
 
     def skip(self, size: int) -> None:
-        if self.here + size > self.end:
-            raise InputError("damaged: a part claims more bytes than its whole")
+        self.check(size)
         self.here += size
         self.file.seek(self.here)
+
+    def check(self, size: int) -> None:
+        """Refuse a part that claims more bytes than there are."""
+        if self.here + size > self.end:
+            raise InputError("damaged: a part claims more bytes than its whole")
 
 
 class _Packed:
@@ -160,6 +192,11 @@ class _Packed:
             data += piece
         return data
 
+    def check(self, size: int) -> None:
+        """Refuse a part that claims more bytes than can be unpacked."""
+        if size > _DEFLATE * (self.left + len(self.unpacker.unconsumed_tail)) + _PIECE:
+            raise InputError("damaged: a compressed part claims more bytes than it can hold")
+
     def skip(self, size: int) -> None:
         while size > 0:
             piece = self._piece(size)
@@ -178,27 +215,35 @@ class _Walker:
         element: int,
         packed: int | None,
         contents: Contents,
-        found: list[tuple[str, _Leaf]],
+        found: list[tuple[str, Leaf]],
     ) -> None:
         self.source, self.order, self.contents, self.found = source, order, contents, found
         self.element, self.packed = element, packed
 
     def matrix(self, prefix: str, size: int, depth: int) -> None:
-        """One array of ``size`` bytes, of any class; ends right after it."""
+        """One array of ``size`` bytes, of any class; ends right after it, or inside it where nothing follows."""
         if size == 0:
             return  # an empty field
         end = self.source.here + size
-        flags, shape, own = self.small(), self.small(), self.small()
-        if len(flags) < 8 or len(shape) % 4 or len(shape) < 8:
-            raise InputError("damaged: a variable without a shape")
+        flags = self.small()
+        if len(flags) < 8:
+            raise InputError("damaged: a variable without flags")
         (word,) = struct.unpack(self.order + "I", flags[:4])
-        dimensions = struct.unpack(f"{self.order}{len(shape) // 4}i", shape)
-        name = prefix + own.decode("latin-1")
         kind = word & 0xFF
+        shape = b"" if kind == _OPAQUE else self.small()  # an object of a newer kind has no shape, only a name
+        name = prefix + self.small().decode("latin-1")
+        if kind == _OPAQUE or (not name and not depth):  # without a name: what the objects of the file hold
+            if name:
+                self.contents.left_out[name] = _OTHERS[_OPAQUE]
+            self.source.skip(end - self.source.here if depth else 0)
+            return
+        if len(shape) % 4 or len(shape) < 8:
+            raise InputError("damaged: a variable without a shape")
+        dimensions = struct.unpack(f"{self.order}{len(shape) // 4}i", shape)
         if min(dimensions) < 0 or depth > _DEEPEST:
             raise InputError(f"damaged: {name!r} claims the shape {dimensions}")
         if kind in _CLASSES and not word & _COMPLEX:
-            self.numbers(name, kind, dimensions)
+            self.numbers(name, kind, dimensions, bool(word & _LOGICAL), skip=depth > 0)
         elif kind == _CHAR:
             self.text(name, dimensions)
         elif kind == _STRUCT:
@@ -210,7 +255,8 @@ class _Walker:
             self.contents.left_out[name] = "complex" if kind in _CLASSES else _OTHERS.get(kind, "of an unknown class")
         if self.source.here > end:
             raise InputError(f"damaged: {name!r} is longer than it says")
-        self.source.skip(end - self.source.here)
+        if depth:
+            self.source.skip(end - self.source.here)
 
     def tag(self) -> tuple[int, int, bytes | None]:
         """Type, bytes, and the data where it is so short that it sits in the tag."""
@@ -237,7 +283,7 @@ class _Walker:
             raise InputError("damaged: a field that is no array")
         return size
 
-    def numbers(self, name: str, kind: int, shape: tuple[int, ...]) -> None:
+    def numbers(self, name: str, kind: int, shape: tuple[int, ...], logical: bool, *, skip: bool) -> None:
         stored, size, data = self.tag()
         if stored not in _TYPES:
             raise InputError(f"damaged: {name!r} is stored as type {stored}, which is not a type of numbers")
@@ -246,9 +292,10 @@ class _Walker:
             raise InputError(f"damaged: {name!r} claims the shape {shape}, but holds {size // dtype.itemsize} numbers")
         start = self.source.here - (0 if data is None else 4)
         wanted = np.dtype(self.order + _CLASSES[kind])
-        self.found.append((name, _Leaf(self.element, self.packed, start, dtype, wanted, shape)))
+        self.found.append((name, Leaf(self.element, self.packed, start, dtype, wanted, shape, logical)))
         if data is None:
-            self.source.skip(size)
+            self.source.check(size)
+            self.source.skip(size if skip else 0)
 
     def text(self, name: str, shape: tuple[int, ...]) -> None:
         kind, size, data = self.tag()
@@ -277,18 +324,38 @@ class _Walker:
                 self.matrix(f"{whole}.{field}", self.inner(), depth + 1)
 
 
-def _load(path: Path, leaf: _Leaf) -> np.ndarray:
+def load(path: Path, leaf: Leaf) -> np.ndarray:
     """The numbers of an array, memory-mapped where they lie plainly in the type that they are wanted in."""
+    if leaf.size == 0:
+        return np.empty(leaf.shape, leaf.wanted)
     if leaf.packed is None and leaf.stored == leaf.wanted:
         return np.memmap(path, leaf.stored, "r", leaf.start, leaf.shape, order="F")
-    size = math.prod(leaf.shape) * leaf.stored.itemsize
     with path.open("rb") as file:
-        if leaf.packed is None:
-            file.seek(leaf.start)
-            data: bytes | bytearray = file.read(size)
-        else:
-            file.seek(leaf.element)
-            source = _Packed(file, leaf.packed)
-            source.skip(leaf.start)
-            data = source.read(size)
+        data = _at(file, leaf).read(leaf.size * leaf.stored.itemsize)
     return np.frombuffer(data, leaf.stored).astype(leaf.wanted, copy=False).reshape(leaf.shape, order="F")
+
+
+def slices(path: Path, leaf: Leaf, *, most: int = 1024) -> Iterator[np.ndarray]:
+    """The numbers of an array in pieces ``[up to most, ...]`` along its last axis, which comes first, as stored.
+
+    So no more than a piece of a large array is ever held in the type of the file.
+    """
+    inner = leaf.shape[:-1]
+    with path.open("rb") as file:
+        source = _at(file, leaf)
+        for at in range(0, leaf.shape[-1], most):
+            n = min(most, leaf.shape[-1] - at)
+            data = source.read(n * math.prod(inner) * leaf.stored.itemsize)
+            yield np.moveaxis(np.frombuffer(data, leaf.stored).reshape((*inner, n), order="F"), -1, 0)
+
+
+def _at(file: BinaryIO, leaf: Leaf) -> _Plain | _Packed:
+    """The bytes of a file from the first number of an array on."""
+    if leaf.packed is None:
+        end = file.seek(0, 2)
+        file.seek(leaf.start)
+        return _Plain(file, end)
+    file.seek(leaf.element)
+    source = _Packed(file, leaf.packed)
+    source.skip(leaf.start)
+    return source
