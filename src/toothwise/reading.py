@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 __all__ = [
+    "array_header",
     "as_input_error",
     "check_arrays",
     "check_yaml",
@@ -159,29 +160,38 @@ def check_arrays(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             with archive.open(entry) as stream:
-                _check_array(stream, entry.filename, entry.file_size)
+                array_header(stream, entry.filename, entry.file_size)
 
 
-def _check_array(stream: Any, name: str, size: int) -> None:
-    """Refuse a stored array by its header, before anything is allocated.
+def array_header(
+    stream: Any, name: str, size: int, *, most: float = MAX_NUMBERS
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """The header of a stored array, checked before anything is allocated.
 
     Args:
-        stream: binary, at the start of an NPY file.
-        name: of the array, for messages.
-        size: bytes of the file.
+        stream: Binary, at the start of an NPY file; afterwards at its first number.
+        name: Of the array, for messages.
+        size: Bytes of the NPY file.
+        most: How many numbers the array may hold.
+
+    Returns:
+        Its shape, whether it lies in Fortran order, and the type of its numbers.
 
     Raises:
         InputError: Python objects, or more numbers than the file holds or is allowed.
     """
     import numpy as np
 
+    start = stream.tell()
     version = np.lib.format.read_magic(stream)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(stream)
+    shape, fortran, dtype = read(stream)
     if dtype.hasobject:
-        raise InputError(f"the array {name!r} holds Python objects, which are not read")
-    if min(shape, default=0) < 0 or math.prod(shape) > MAX_NUMBERS or math.prod(shape) * dtype.itemsize > size:
+        raise InputError(f"the array {name!r} holds Python objects, which are never read")
+    count, holds = math.prod(shape), size - (stream.tell() - start)
+    if min(shape, default=0) < 0 or count > most or count * dtype.itemsize > holds:
         raise InputError(f"the array {name!r} claims the shape {shape}, more than the file holds or is allowed")
+    return shape, fortran, dtype
 
 
 def read_arrays(path: Path, what: str) -> dict[str, np.ndarray]:

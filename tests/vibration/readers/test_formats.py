@@ -328,7 +328,7 @@ def test_npz(tmp_path, save):
 def test_npz_with_python_objects_never_runs_them(tmp_path):
     np.savez(tmp_path / "a.npz", acc=ACC, fs=RATE, notes=np.array([{"a": 1}, None], dtype=object))
     record = read_record(tmp_path / "a.npz")
-    assert record.provenance["left_out"] == {"notes": "of Python objects, which are never read"}
+    assert "Python objects, which are never read" in record.provenance["left_out"]["notes"]
 
 
 def test_npy(tmp_path):

@@ -12,12 +12,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from toothwise.errors import InputError
+from toothwise.reading import array_header
 from toothwise.vibration.readers.contents import Contents, Signal, columns_of
 
 __all__ = ["read_npy", "read_npz"]
 
 _LOCAL = struct.Struct("<4s22xHH")  # local header of a ZIP member: signature, lengths of its name and its extra field
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def read_npy(path: Path) -> Contents:
@@ -52,10 +52,11 @@ def read_npz(path: Path) -> Contents:
             if name == member:
                 contents.left_out[member] = "not an array"
                 continue
-            with archive.open(member) as file:
-                shape, _, dtype = _header(file)
-            if dtype.hasobject:
-                contents.left_out[name] = "of Python objects, which are never read"
+            try:
+                with archive.open(member) as file:
+                    shape, _, dtype = array_header(file, name, archive.getinfo(member).file_size, most=math.inf)
+            except InputError as error:
+                contents.left_out[name] = str(error)
                 continue
             if dtype.kind in "USiuf" and math.prod(shape) == 1:
                 contents.note(name, np.asarray(_member(path, archive, member)).reshape(-1)[0].item())
@@ -85,23 +86,12 @@ def _list(contents: Contents, name: str, array: np.ndarray, views: dict[str, np.
         contents.signals[label] = Signal(views[label].size, parent=name if len(found) > 1 else None)
 
 
-def _header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = np.lib.format.read_magic(file)
-    if version not in _HEADERS:
-        raise InputError(f"an array of NPY version {version}, which is not read")
-    return _HEADERS[version](file)
-
-
 def _member(path: Path, archive: zipfile.ZipFile, member: str) -> np.ndarray:
     info = archive.getinfo(member)
     if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1:
         with path.open("rb") as file:
             return _mapped(path, file, info)
-    with archive.open(member) as packed:
-        shape, _, dtype = _header(packed)  # before anything is allocated
-    if math.prod(shape) * dtype.itemsize > info.file_size:
-        raise InputError(f"damaged: {info.filename} holds fewer numbers than it says")
-    with archive.open(member) as packed:
+    with archive.open(member) as packed:  # its header was checked when it was listed
         return np.lib.format.read_array(packed, allow_pickle=False)
 
 
@@ -111,11 +101,7 @@ def _mapped(path: Path, file: BinaryIO, info: zipfile.ZipInfo) -> np.ndarray:
     if signature != b"PK\x03\x04":
         raise InputError(f"damaged: {info.filename} is not where the archive says")
     file.seek(name + extra, 1)
-    start = file.tell()
-    shape, fortran, dtype = _header(file)
-    offset = file.tell()
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize > info.file_size - (offset - start):
-        raise InputError(f"damaged: {info.filename} holds fewer numbers than it says")
+    shape, fortran, dtype = array_header(file, info.filename, info.file_size, most=math.inf)
     if not shape or 0 in shape:
         return np.fromfile(file, dtype, math.prod(shape)).reshape(shape)
-    return np.memmap(path, dtype, "r", offset, shape, order="F" if fortran else "C")
+    return np.memmap(path, dtype, "r", file.tell(), shape, order="F" if fortran else "C")
