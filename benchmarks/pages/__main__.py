@@ -1,4 +1,4 @@
-"""Write the pages of docs/ that state results, from the files in benchmarks/results/.
+"""Write the pages of docs/ that state results, from the templates here and the files in benchmarks/results/.
 
 python benchmarks/pages           # write them
 python benchmarks/pages --check   # exit 1 where one is not what its results say
@@ -8,47 +8,31 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from pathlib import Path
 
-from benchmark import benchmark
-from common import ROOT
-from encoder import encoder
-from family import family
-from hums2023 import hums2023
-from performance import performance
-from service import service
-from severity import severity
-from studies import results
-
-from diagnosis import diagnosis
-from vibration import vibration_results
-
-PAGES: dict[str, Callable[[], str]] = {
-    "docs/hums2023.md": hums2023,
-    "docs/vibration-results.md": vibration_results,
-    "docs/benchmark.md": benchmark,
-    "docs/severity.md": severity,
-    "docs/family.md": family,
-    "docs/encoder.md": encoder,
-    "docs/results.md": results,
-    "docs/diagnosis-results.md": diagnosis,
-    "docs/performance.md": performance,
-    "docs/service-results.md": service,
-}
+import means
+import study_figures
+import study_pairs
+import study_tables
+from engine import ROOT, environment
 
 
 def main() -> int:
-    """Write or check the pages."""
+    """Write or check the pages; pages that are written draw their figures anew."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is out of date")
     check = parser.parse_args().check
+    pages = environment(means=means, pairs=study_pairs, studies=study_tables, figures=study_figures)
     stale = []
-    for name, page in PAGES.items():
-        path, text = ROOT / name, page().rstrip("\n") + "\n"
+    for template in sorted(Path(__file__).parent.glob("*.md.j2")):
+        path = ROOT / "docs" / template.stem
+        text = pages.get_template(template.name).render().rstrip("\n") + "\n"
         if not path.exists() or path.read_text(encoding="utf-8") != text:
-            stale.append(name)
+            stale.append(path.relative_to(ROOT))
             if not check:
                 path.write_text(text, encoding="utf-8")
+    if not check:
+        study_figures.draw_all()
     word = "out of date" if check else "written"
     sys.stdout.write("".join(f"{word}: {name}\n" for name in stale))
     return int(check and bool(stale))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import matplotlib as mpl
 import numpy as np
-from common import ROOT
+from engine import ROOT
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from common import ROOT, read
+from engine import ROOT, read
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from common import ROOT, Data
+from engine import RESULTS, ROOT, Data, read
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -59,14 +59,13 @@ def panels_of(name: str, found: Data) -> list[tuple[str, str, str]]:
     return [(*place, metric) for place, names in metrics.items() for metric in list(names)[:count]]
 
 
-def draw(name: str, found: Data) -> str:
-    """Write docs/images/study-NAME.svg; its path as seen from docs/."""
-    path = ROOT / "docs" / "images" / f"study-{name}.svg"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with mpl.rc_context(_STYLE):
-        figure = over_time(found) if name == "baselines" else _means(name, found)
-        figure.savefig(path, metadata={"Date": None})
-    return f"images/{path.name}"
+def draw_all() -> None:
+    """Write docs/images/study-NAME.svg of every study that has results."""
+    for path in sorted((RESULTS / "studies").glob("*.json")):
+        found = read(f"studies/{path.stem}")
+        with mpl.rc_context(_STYLE):
+            figure = over_time(found) if path.stem == "baselines" else _means(path.stem, found)
+            figure.savefig(ROOT / "docs" / "images" / f"study-{path.stem}.svg", metadata={"Date": None})
 
 
 def _means(name: str, found: Data) -> Figure:

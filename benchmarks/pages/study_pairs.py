@@ -6,14 +6,13 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from common import ROOT, Data
+from engine import ROOT, Data
 
 from toothwise_lab.studies.config import Study, read_study
 
 SEEDS = 3  # that a claim needs
 DIRECTION = ("directional_layers", "axis", "mix", "alpha", "alpha_per")  # options that say nothing but the direction
-GEAR, PHOTOGRAPHS = "gear maps", "photographs"
-_KINDS = {"maps": GEAR, "images": PHOTOGRAPHS}
+KINDS = {"maps": "gear maps", "images": "photographs"}
 
 
 def _is(settings: dict[str, Any]) -> str | None:
@@ -108,11 +107,11 @@ def _place(c: Data) -> tuple[str, str, str, str]:
 
 def by_kind(found: dict[str, Data], rows_of: Any) -> dict[str, list[tuple[str, Data]]]:
     """Rows of all studies with the seeds that a claim needs, as (study, row), gear maps and photographs apart."""
-    out: dict[str, list[tuple[str, Data]]] = {GEAR: [], PHOTOGRAPHS: []}
+    out: dict[str, list[tuple[str, Data]]] = {kind: [] for kind in KINDS.values()}
     for name, data in found.items():
         for c in rows_of(data):
             if c["seeds"] >= SEEDS:
-                out[_KINDS[kind_of(name, c["part"])]].append((name, c))
+                out[KINDS[kind_of(name, c["part"])]].append((name, c))
     return {kind: rows for kind, rows in out.items() if rows}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common import Data
+from engine import Data
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure

@@ -28,6 +28,7 @@ def fuzzed(tmp_path: Path, *words: str) -> dict:
     return json.loads((tmp_path / "fuzz.json").read_text())["result"]
 
 
+@pytest.mark.full
 def test_every_reader_takes_some_damage(tmp_path):
     found = fuzzed(tmp_path, "--inputs", "8")
     assert found["failures"] == 0

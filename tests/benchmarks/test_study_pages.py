@@ -1,4 +1,4 @@
-"""Pairs of directional and plain arms, what is collected of them, and what docs/results.md says of a study."""
+"""Pairs of directional and plain arms, what is collected of them, and how templates of pages are filled."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
 
 from toothwise.evaluation import auroc
 from toothwise_lab.studies.config import read_study
@@ -19,9 +20,9 @@ from toothwise_lab.studies.store import Entry, StudyFolder
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "benchmarks" / "pages"))
 
+import engine  # noqa: E402
 import study_pairs  # noqa: E402
-import study_remarks  # noqa: E402
-import study_text  # noqa: E402
+import study_tables  # noqa: E402
 
 _spec = importlib.util.spec_from_file_location("collect_studies", ROOT / "benchmarks" / "studies.py")
 assert _spec is not None
@@ -166,7 +167,6 @@ def test_cold_maps_stand_in_where_no_other_auroc_was_kept():
     own = [comparison("layers_0-1", "none", -0.01, metric="auroc_cold"), comparison("all", "none", 0.02)]
     data = study("layers", own)
     assert [c["a"] for c in study_pairs.between(data)] == ["layers_0-1"]
-    assert "-0.010 AUROC over 1 pair (all on cold maps)" in study_text.direction_in(data)
     both = study("layers", own, {"plain, auroc": [comparison("layers_0-1", "none", 0.03)]})
     assert [c["difference"] for c in study_pairs.between(both)] == [0.03]
 
@@ -221,69 +221,46 @@ def test_the_bound_on_the_harm_of_rotation_holds_the_exact_interval():
     )
 
 
-def test_arms_ahead_and_behind_are_named():
-    rows = [
-        comparison("x/scan", "clean/scan", -0.2, verdict="clean/scan is better"),
-        comparison("x/plain", "clean/plain", -0.2, verdict="clean/plain is better"),
-        comparison("y/plain", "clean/plain", 0.2, verdict="y/plain is better"),
-        comparison("z/plain", "clean/plain", 0.0),
-    ]
-    said = study_text.own_comparisons(rows)
-    assert said == (
-        "3 of its 4 comparisons (of two arms on one metric) show a difference. "
-        "Behind `clean`: x (scan, plain). Ahead of `clean`: y (plain)."
-    )
-
-
 def test_no_detector_is_better_on_one_recording():
     run = comparison("scan", "plain", 35.0, part="hums2023", group="hums2023", metric="first_sustained_place")
-    data = study("generalisation", [run | {"verdict": "plain is better"}])
-    assert study_pairs.testable(data) == []
-    assert study_text.comparisons_table(data) == ""
-    assert "[HUMS2023](hums2023.md)" in study_remarks.remarks("generalisation", data)
+    assert study_pairs.testable(study("generalisation", [run | {"verdict": "plain is better"}])) == []
 
 
-def test_a_mean_of_fewer_seeds_says_so():
+def test_a_mean_of_fewer_seeds_says_so(monkeypatch):
     cells = [
         {"part": "", "group": "g", "arm": "plain", "metric": m, "seeds": n, "mean": 807.0, "sd": None}
         for m, n in (("consistent_place", 1), ("first_sustained_place", 3))
     ]
-    assert "| plain | 3 | 807 (1 of 3 seeds) | 807 |" in study_text.arms_table("generalisation", cells)
+    monkeypatch.setattr(study_tables, "found", lambda: {"generalisation": {"result": {"table": cells}}})
+    assert "| plain | 3 | 807 (1 of 3 seeds) | 807 |" in study_tables.arms("generalisation")
 
 
-def test_the_default_of_the_severity_head_is_as_told():
-    severity = pytest.importorskip("toothwise.detectors.dinomaly.severity_head")
-    settings = next(v for v in vars(severity).values() if getattr(v, "head_pooling", None) == "lines")
-    told = study_remarks.remarks("severity", study("severity", []))
+def test_the_default_of_the_severity_head_is_as_stated():
+    head = pytest.importorskip("toothwise.detectors.dinomaly.severity_head")
+    severity = next(v for v in vars(head).values() if getattr(v, "head_pooling", None) == "lines")
+    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     for words in (
-        f"weight {settings.severity_weight:g} ",
-        f"in {100 * settings.augment_share:.0f} % of",
-        f"pooled along {settings.head_pooling}",
-        "hidden layers of {} and {}".format(*settings.hidden),
+        f"weight {severity.severity_weight:g} ",
+        f"in {100 * severity.augment_share:.0f} % of",
+        f"pooled along {severity.head_pooling}",
+        "hidden layers of {} and {}".format(*severity.hidden),
     ):
-        assert words in told
-    label = study_text.LABELS["severity", "default"]
-    assert label == "default (0.1, 30 %, lines, 256-64)"
+        assert words in page
 
 
-def test_remarks_follow_the_arms_that_were_run():
-    arms = [comparison("one_per_tooth_31x16/both", "tokens_16x16/both", 0.1)]
-    said = study_remarks.remarks("resolution", study("resolution", arms))
-    assert "`one_per_tooth_31x16` has one row of tokens" in said
-    assert "aspect_true_9x28" not in said
-
-
-def test_resizing_that_changes_nothing_is_told_by_its_figures():
-    rows = [comparison("resize_nearest/scan", "clean/scan", 0.0)]
-    data = study("robustness", rows)
-    assert "`resize_nearest` tests nothing" in study_remarks.remarks("robustness", data)
-    data["result"]["table"][0]["mean"] = 0.4
-    assert "`resize_nearest` tests nothing" not in study_remarks.remarks("robustness", data)
+def test_a_template_is_filled_with_values_and_nothing_that_is_not_there():
+    pages = engine.environment()
+    text = (
+        '{{ share | percent }}, {{ 1234.5 | as(",.1f") }}, {{ none | as(".3f") }}, {{ met(true) }}, {{ met(false) }}\n'
+        '{{ table(["a", "b"], [[1, none]]) }}'
+    )
+    filled = pages.from_string(text).render(share=0.1234)
+    assert filled == "12.3 %, 1,234.5, -, met, **missed**\n| a | b |\n| --- | --- |\n| 1 | None |"
+    with pytest.raises(UndefinedError):
+        pages.from_string("{{ results.severity.result.nothing.here }}").render()
 
 
 def test_the_page_counts_every_pair_of_the_results():
     found = {p.stem: json.loads(p.read_text()) for p in (ROOT / "benchmarks" / "results" / "studies").glob("*.json")}
     pairs = sum(c["seeds"] >= 3 for data in found.values() for c in study_pairs.between(data))
-    page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-    assert f"by their own scores (AUROC): {pairs} comparisons" in page
-    assert "It has no pair" not in page.split("## Which decoder layers are directional")[1].split("## ")[0]
+    assert study_tables.gathered()["own"]["count"] == pairs

@@ -190,6 +190,7 @@ def test_the_input_is_made_from_the_results(results, tmp_path):
         assert (tmp_path / "build" / f"{name}.tex").is_file(), name
 
 
+@pytest.mark.full
 def test_a_missing_result_stops_the_build(results, tmp_path):
     (results / "encoder.json").unlink()
     done = build(results, tmp_path)
@@ -199,6 +200,7 @@ def test_a_missing_result_stops_the_build(results, tmp_path):
     assert "direction.json: missing" in build(results, tmp_path).stderr
 
 
+@pytest.mark.full
 def test_a_number_that_no_result_has_stops_the_build(results, tmp_path):
     path = results / "family.json"
     found = json.loads(path.read_text())

@@ -1,0 +1,264 @@
+"""Means, orders and counts that templates cannot take themselves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from engine import Data
+
+SIMPLE = (
+    *("mean", "max", "peak_to_sd", "row_mean", "column_mean", "fisher"),
+    *("row_rms", "row_kurtosis", "row_m6a", "row_crest"),
+)
+BOUNDS = ("limit", "glr")
+DEEP = ("dinomaly", "dinomaly_directional", "patchcore", "patchcore_context", "padim")
+
+
+def grouped(rows: Iterable[Data], key: Callable[[Data], Any]) -> dict[Any, list[Data]]:
+    """Rows by a key, in the order in which keys come."""
+    found: dict[Any, list[Data]] = defaultdict(list)
+    for row in rows:
+        found[key(row)].append(row)
+    return dict(found)
+
+
+def places(cells: list[Data]) -> dict[tuple[str, str], list[Data]]:
+    """Cells by domain and mode."""
+    return dict(sorted(grouped(cells, lambda c: (c["domain"], c["mode"])).items()))
+
+
+def by_detector(cells: list[Data]) -> dict[str, list[Data]]:
+    """Cells by detector, the highest mean AUROC first."""
+    found = grouped(cells, lambda c: c["detector"])
+    return dict(sorted(found.items(), key=lambda item: (-mean(item[1], "auroc"), item[0])))
+
+
+def mean(cells: Iterable[Data], metric: str) -> float | None:
+    """Of the cells that have the metric; None where none has."""
+    known = [c[metric] for c in cells if c[metric] is not None]
+    return float(np.mean(known)) if known else None
+
+
+def middle(cells: Iterable[Data], metric: str) -> float:
+    """The median."""
+    return float(np.median([c[metric] for c in cells]))
+
+
+def spread(cells: Iterable[Data], metric: str) -> str:
+    """Mean and standard deviation over seeds."""
+    known = [c[metric] for c in cells if c[metric] is not None]
+    if not known:
+        return "-"
+    return f"{np.mean(known):.3f}" + (f" ± {np.std(known, ddof=1):.3f}" if len(known) > 1 else "")
+
+
+def over_seeds(cells: Iterable[Data], metric: str) -> str:
+    """Mean and half of its 95 % interval over seeds."""
+    from scipy.stats import t
+
+    known = [c[metric] for c in cells if c.get(metric) is not None]
+    if not known:
+        return "-"
+    n = len(known)
+    if n == 1:
+        return f"{known[0]:.3f} (1 seed)"
+    return f"{np.mean(known):.3f} ± {t.ppf(0.975, n - 1) * np.std(known, ddof=1) / np.sqrt(n):.3f}"
+
+
+def grid(cells: list[Data], mode: str, metric: str) -> tuple[list[str], list[list[str]]]:
+    """Domains, and a row for each detector that has the metric, the highest level first."""
+    mine = [c for c in cells if c["mode"] == mode and c[metric] is not None]
+    domains = sorted({c["domain"] for c in mine})
+    rows = []
+    for name, own in grouped(mine, lambda c: c["detector"]).items():
+        of = grouped(own, lambda c: c["domain"])
+        level = np.mean([mean(of[d], metric) for d in domains if d in of])
+        rows.append((-level, name, [name, *(over_seeds(of.get(d, []), metric) for d in domains)]))
+    return domains, [row for *_, row in sorted(rows)]
+
+
+def pooled(cells: list[Data]) -> list[list[str]]:
+    """The same anomaly maps scored by the detector, by whole lines and by segments, where deep detectors were run."""
+    rows = []
+    for place, mine in places(cells).items():
+        of = grouped((c for c in mine if c["auroc_lines"] is not None), lambda c: c["detector"])
+        if not set(of) & set(DEEP):
+            continue
+        ways = ("auroc_lines", "auroc_segments")
+        rows.append([", ".join(place), "none: the map itself", "-", *(over_seeds(of["max"], m) for m in ways)])
+        for name in sorted(set(of) - set(SIMPLE)):
+            rows.append([", ".join(place), name, *(over_seeds(of[name], m) for m in ("auroc", *ways))])
+    return rows
+
+
+def best_simple(cells: list[Data]) -> list[list[str]]:
+    """Maps, the simple statistic with the highest mean AUROC, its mean, and the models below it."""
+    rows = []
+    for place, mine in places(cells).items():
+        level = {name: mean(own, "auroc") for name, own in by_detector(mine).items()}
+        best = next(name for name in level if name in SIMPLE)
+        models = sorted(n for n in set(level) - {*SIMPLE, *BOUNDS} if level[n] < level[best])
+        rows.append([", ".join(place), f"`{best}`", f"{level[best]:.3f}", ", ".join(models) or "none"])
+    return rows
+
+
+def false_alarms(cells: list[Data], name: str, mode: str, metric: str) -> float | None:
+    """Mean over domains of the mean over seeds."""
+    of = grouped((c for c in cells if (c["detector"], c["mode"]) == (name, mode)), lambda c: c["domain"])
+    known = [v for v in (mean(own, metric) for own in of.values()) if v is not None]
+    return float(np.mean(known)) if known else None
+
+
+def ranked(found: Data, name: str, protocol: str) -> dict[str, float]:
+    """Means over the cells of a detector under one protocol of the published ranking."""
+    cells = [c for c in found["result"]["cells"] if (c["detector"], c["protocol"]) == (name, protocol)]
+    return {key: float(np.mean([c[f"auroc_{key}"] for c in cells])) for key in ("own", "own_low", "own_high", "lines")}
+
+
+def round_trip(trip: Data, planet: Data, ring: Data) -> Data:
+    """Cases of the round trip; of the planetary one the curves of both runs."""
+    (case,) = planet["result"]
+    both = {**planet["result"][case]["curves"], **ring["result"][case]["curves"]}
+    return {**trip["result"], case: {**planet["result"][case], "curves": both}}
+
+
+def fuzzed(found: Data) -> list[list[object]]:
+    """What is read, readers, inputs, read, refused and failures, by the first word of a reader's name."""
+    rows = []
+    readers = found["result"]["readers"]
+    for name, names in grouped(readers, lambda n: n.partition(",")[0].partition(":")[0]).items():
+        mine = [readers[n] for n in names]
+        count, taken = sum(r["inputs"] for r in mine), sum(r["outcomes"].get("read", 0) for r in mine)
+        rows.append([name, len(mine), count, taken, count - taken, sum(len(r["failures"]) for r in mine)])
+    return rows
+
+
+def seen(names: list[str], kinds: Data, key: str) -> list[str]:
+    """Of some names those that any kind was called."""
+    return [name for name in names if any(name in own[key] for own in kinds.values())]
+
+
+def vibration_runs(runs: list[Data]) -> Data:
+    """Counts over runs from vibration."""
+    healthy, faulty = ([r for r in runs if r["faulty"] == kind] for kind in (False, True))
+    return {
+        "faulty": len(faulty),
+        "right": sum(bool(r["tooth_right"]) for r in faulty),
+        "early": sum(r["first"] is not None and r["first"] < r["onset"] for r in faulty),
+        "episodes": sum(r["episodes"] for r in healthy),
+        "records": sum(r["records"] for r in healthy),
+    }
+
+
+def shares_of_peak(found: Data) -> dict[str, str]:
+    """What OpenVINO reaches of this machine's peak of products with one map, by precision: ranges."""
+    result, told = found["result"], {}
+    for precision in ("bfloat16", "float32"):
+        shares = [
+            100 * flop * 1e12 / result["ways"][f"{name}, OpenVINO, {precision}"]["batch_1"]["cpu_ms"]
+            / result["peak"][precision]
+            for name, flop in result["gigaflop"].items()
+            if not name.startswith("anomalib")
+        ]  # fmt: skip
+        told[precision] = f"{min(shares):.0f} to {max(shares):.0f} %"
+    return told
+
+
+def losses_apart(ways: Data, name: str, base: str, step: str) -> float:
+    """Loss of a training step, as far from the base's as in the seed where it is farthest."""
+    return max(abs(a["losses"][step] / b["losses"][step] - 1) for a, b in zip(ways[name], ways[base], strict=True))
+
+
+def compiled(found: Data) -> dict[str, list[float]]:
+    """Ours compiled over ours as it is, and ours as it is over anomalib's compiled."""
+    rows = [row["ways"] for row in found["result"]["rows"] if "y, compiled" in row["ways"]]
+    return {
+        "gained": [w[f"{axis}, compiled"]["ratio"] / w[axis]["ratio"] for w in rows for axis in ("y", "both")],
+        "against": [w[axis]["ratio"] / w["anomalib, compiled"]["ratio"] for w in rows for axis in ("y", "both")],
+    }
+
+
+def worst_memory(found: Data) -> float:
+    """The largest memory of our own ways of training, over anomalib's."""
+    return max(row["memory_ratio"] for name, row in found["result"]["ways"].items() if "anomalib" not in name)
+
+
+def training_auroc(found: Data) -> Data:
+    """Names of the ways, levels of the first by contrast, and differences where they are largest."""
+    ways, summary = found["result"]["ways"], found["result"]["summary"]
+    base, *others = ways
+    seeds = len(ways[base])
+    return {
+        "base": base,
+        "others": others,
+        "steps": list(ways[base][0]["losses"]),
+        "levels": [
+            sum(row["auroc"][i] for row in ways[base]) / seeds for i in range(len(found["config"]["contrasts"]))
+        ],
+        **{
+            key: {name: max((one[key] for one in summary[name]), key=abs) for name in others}
+            for key in ("mean", "largest")
+        },
+    }
+
+
+def holding(found: Data) -> Data:
+    """Ways of inference that hold AUROC and decisions."""
+    p = found["result"]["promised"]
+    return {
+        name: way
+        for name, way in found["result"]["ways"].items()
+        if way.get("auroc_loss", 1.0) <= p["auroc_loss"] and way["same_decisions"] >= p["same_decisions"]
+    }
+
+
+def fastest(found: Data) -> list[Data]:
+    """The fastest way that holds, for each encoder and kind."""
+    good, p, rows = holding(found), found["result"]["promised"], []
+    for encoder, target in (("ViT-S", p["speed"]), ("own encoder", p["one_map"])):
+        for kind in ("plain", "directional"):
+            mine = {name: way for name, way in good.items() if name.startswith(f"{kind}, {encoder}")}
+            name = min(mine, key=lambda n: mine[n]["batch_1"]["ratio"])
+            batch = mine[name].get("batch_32")
+            rows.append(
+                {
+                    "kind": f"{kind}, {encoder}",
+                    "variant": name.split(", ", 2)[2],
+                    "speed": 1 / mine[name]["batch_1"]["ratio"],
+                    "target": target,
+                    "batch": 1 / batch["ratio"] if batch else None,
+                }
+            )
+    return rows
+
+
+def int8(found: Data) -> Data:
+    """Variants in int8 that do not hold, and those with int8 in the decoder alone that do."""
+    ways, good = found["result"]["ways"], holding(found)
+    everywhere = [n for n in ways if "int8" in n and "alone" not in n]
+    failed = [n for n in everywhere if "auroc_loss" in ways[n] and n not in good]
+    alone = {n.partition(", OpenVINO")[0]: 1 / w["batch_1"]["ratio"] for n, w in good.items() if "alone" in n}
+    best = max(alone, key=lambda n: alone[n])
+    plain = max(1 / w["batch_1"]["ratio"] for n, w in good.items() if n.startswith(best) and "float32" in n)
+    worst = max(ways[n]["auroc_loss"] for n in failed)
+    return {
+        **{"failed": len(failed), "variants": len(everywhere), "worst": worst},
+        **{"alone": alone, "gain": alone[best] / plain},
+    }
+
+
+def limits(found: Data) -> dict[str, str]:
+    """What our attention reaches of the peaks, as ranges."""
+    rows = found["result"]["rows"]
+    out = {}
+    for name, precision, axes, share in (
+        ("float32", "float32", ("y", "both"), "share_of_product_peak"),
+        ("bfloat16", "bfloat16", ("y", "both"), "share_of_product_peak"),
+        ("moved", "bfloat16", ("both",), "share_of_memory_peak"),
+    ):
+        values = [100 * row["ways"][axis][share] for row in rows if row["precision"] == precision for axis in axes]
+        out[name] = f"{min(values):.0f} to {max(values):.0f} %"
+    return out
