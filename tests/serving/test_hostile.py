@@ -62,8 +62,8 @@ KINDS = {
     "letters": ("r.csv.gz", lambda: gzip.compress(b"a" * 500_000_000, 1)),
     "a billion revolutions": ("r.npz", lambda: recording(np.arange(3_000_000) * 6e-6)),
     "a sampling rate": ("r.npz", lambda: recording(rate=1e300)),
-    "a ratio": ("r.npz", lambda: recording(ratio=10_000.0)),
-    "pulses": ("r.npz", lambda: recording(pulses_per_revolution=1e9)),
+    "a ratio": ("r.npz", lambda: recording(ratio=9_000.0)),
+    "pulses": ("r.npz", lambda: recording(pulses_per_revolution=1e-5)),
     "zeros": ("r.npz", lambda: npz(vibration=np.zeros(200_000_000, np.int8))),
 }
 

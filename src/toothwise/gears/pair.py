@@ -18,6 +18,7 @@ from toothwise.errors import InputError
 __all__ = ["GearPair", "check_teeth"]
 
 _FEWEST_TEETH = 3
+_MOST_TEETH = 10_000  # no gear has so many; a slip of the keyboard must not ask for a map of billions of pixels
 
 
 def check_teeth(**teeth: int) -> None:
@@ -28,6 +29,8 @@ def check_teeth(**teeth: int) -> None:
                 f"{name} must be a whole number of teeth, {_FEWEST_TEETH} or more (fewer cannot stay in mesh), "
                 f"but got {value!r}"
             )
+        if value > _MOST_TEETH:
+            raise InputError(f"{name} must be {_MOST_TEETH} teeth or fewer, but got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class GearPair:
         driving, driven: teeth.
 
     Raises:
-        InputError: no whole number of teeth, or fewer than 3.
+        InputError: no whole number of teeth, fewer than 3, or more than 10,000.
     """
 
     driving: int

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from toothwise.errors import InputError, SignalWarning
+from toothwise.errors import InputError, LimitError, SignalWarning
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.vibration.angle import ShaftAngle, angle_from_encoder, angle_from_pulses, angle_from_speed
 from toothwise.vibration.averaging import average_periods
@@ -188,6 +188,7 @@ def cut_periods(
     samples_per_tooth: int | None = None,
     periods: int | None = None,
     angle: ShaftAngle | None = None,
+    max_samples: int = 2**28,
 ) -> Periods:
     """Cut a record into whole hunting periods at equal steps of angle.
 
@@ -199,8 +200,11 @@ def cut_periods(
         samples_per_tooth: None = as many as the sampling rate gives at the slowest speed, 8 to 64.
         periods: how many; None = all.
         angle: of the reference shaft (driving, or carrier); None = from the tachometer.
+        max_samples: Samples after resampling at most. An hour at 50 kHz has 180 million; what asks for more than
+            2**28 has another ratio or pulse count than its tachometer.
 
     Raises:
+        LimitError: More samples than that.
         InputError: no tachometer, a constant channel, a record shorter than one hunting period, NaN in every one.
     """
     train = as_train(gears)
@@ -234,6 +238,8 @@ def cut_periods(
             )
         whole = periods
     per_revolution = round(mesh) * samples_per_tooth
+    if (samples := whole * pair.hunting_revolutions * per_revolution) > max_samples:
+        raise LimitError(f"the record asks for {samples:.3g} samples of angle, more than {max_samples} (max_samples)")
     values = resample(
         x,
         record.sampling_rate,

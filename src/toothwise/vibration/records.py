@@ -21,6 +21,8 @@ TachoKind = Literal["waveform", "times", "angle", "speed"]
 Edge = Literal["rising", "falling"]
 ZeroWord = Literal["auto", "given", "unknown"]
 TACHO_KINDS: tuple[str, ...] = get_args(TachoKind)
+# more than any gearbox has; with a slip of the keyboard a record would ask for billions of samples of angle
+_MOST_PULSES, _MOST_RATIO = 1_000_000, 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +78,8 @@ class Tachometer:
             object.__setattr__(self, "values", values.astype(np.float64))
         elif values.dtype.itemsize < 4:
             raise InputError(f"the tachometer must be float32 or float64, but is {values.dtype}")
-        _positive("pulses_per_revolution", self.pulses_per_revolution)
-        _positive("ratio", self.ratio)
+        _positive("pulses_per_revolution", self.pulses_per_revolution, _MOST_PULSES)
+        _positive("ratio", self.ratio, _MOST_RATIO)
         if self.sampling_rate is not None:
             _positive("sampling_rate of the tachometer", self.sampling_rate)
             if self.kind == "times":
@@ -178,10 +180,12 @@ def _vector(what: str, values: Any) -> np.ndarray:
     return values
 
 
-def _positive(name: str, value: Any) -> None:
+def _positive(name: str, value: Any, most: float = math.inf) -> None:
     number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     if not number or not math.isfinite(value) or value <= 0:
         raise InputError(f"{name} must be a positive number, but got {value!r}")
+    if value > most:
+        raise InputError(f"{name} must be {most:g} or less, but got {value!r}")
 
 
 def _check_time(text: Any) -> None:
