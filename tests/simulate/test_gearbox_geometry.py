@@ -1,6 +1,7 @@
 """Where and when the simulated teeth meet, against plain geometry of the shafts."""
 
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
@@ -105,11 +106,29 @@ def test_path_to_the_sensor_is_the_written_one():
 
 @pytest.mark.parametrize("pulses", [1, 2, 8, 64])
 @pytest.mark.parametrize("kind", ["times", "waveform"])
-def test_the_first_pulse_is_tooth_zero_however_many_there_are(pulses, kind):
+def test_a_record_may_begin_with_any_of_several_pulses(pulses, kind):
+    """The angle says so: it lies some whole pulses from the index's."""
     one = simulate_record(replace(PAIR, tacho=TachoConfig("times")), seed=2)[0].tacho.values
     record = simulate_record(replace(PAIR, tacho=TachoConfig(kind, pulses)), seed=2)[0]
     angle = record_angle(record, GearTrain.single(PAIR.gears))
-    np.testing.assert_allclose(angle.at(one[1:-1]), np.arange(1, len(one) - 1), atol=2e-3)
+    off = (angle.at(one[1:-1]) - np.arange(1, len(one) - 1)) * pulses
+    np.testing.assert_allclose(off, np.rint(off[0]), atol=2e-3 * pulses)
+    assert angle.zero_step.denominator == pulses
+
+
+@pytest.mark.parametrize("index_at", [0.0, 0.25])
+@pytest.mark.parametrize("polarity", ["positive", "negative"])
+@pytest.mark.parametrize(("pulses", "left_out"), [(1, 0), (20, 1), (60, 2)])
+def test_an_index_is_found_wherever_a_record_begins(pulses, left_out, polarity, index_at):
+    tacho = TachoConfig("waveform", pulses, left_out, index_at=index_at, polarity=polarity)
+    plain = replace(PAIR, start=None, lead=None)
+    for seed in range(3):
+        one = simulate_record(replace(plain, tacho=TachoConfig("times")), seed=seed)[0].tacho.values
+        record = simulate_record(replace(plain, tacho=tacho), seed=seed)[0]
+        angle = record_angle(record, GearTrain.single(PAIR.gears))
+        assert angle.zero_step == 1
+        at = angle.at(one[2:-2]) + index_at
+        np.testing.assert_allclose(at, np.rint(at), atol=4e-3)
 
 
 @pytest.mark.parametrize(("shaft", "ratio"), [("", 1.0), ("carrier", 1.0), ("sun", 4.0)])
@@ -119,8 +138,9 @@ def test_a_tachometer_may_sit_on_another_shaft(shaft, ratio):
     assert record.tacho.shaft == (shaft or "carrier")
     assert np.diff(carrier).mean() / np.diff(record.tacho.values).mean() == pytest.approx(ratio, rel=1e-6)
     angle = record_angle(record, GearTrain.single(STAGE.gears), shaft="carrier")
-    inside = carrier[:-2]
-    np.testing.assert_allclose(angle.at(inside), np.arange(len(inside)), atol=1e-3)
+    off = (angle.at(carrier[:-2]) - np.arange(len(carrier) - 2)) * ratio
+    np.testing.assert_allclose(off, np.rint(off[0]), atol=4e-3)
+    assert angle.zero_step * Fraction(ratio) == 1
 
 
 def test_a_tachometer_on_a_shaft_that_is_not_there():

@@ -101,9 +101,23 @@ def test_tacholess_angle_follows_the_mesh_and_knows_no_tooth():
     assert angle.quality > 0.9
 
 
-def test_tacholess_quality_falls_where_there_is_only_noise():
-    rng = np.random.default_rng(1)
-    assert tacholess_angle(rng.standard_normal(100_000), 10_000.0, 18, (20, 30)).quality < 0.5
+def test_tacholess_refuses_what_is_only_noise():
+    for seed in range(3):
+        noise = np.random.default_rng(seed).standard_normal(100_000)
+        with pytest.raises(InputError, match="no mesh harmonic can be followed"):
+            tacholess_angle(noise, 10_000.0, 18, (20, 30))
+
+
+@pytest.mark.parametrize("harmonic", [1, 3, 6, 7])
+def test_tacholess_follows_the_harmonic_that_is_heard(harmonic):
+    t, turned, _ = _mesh(0)
+    x = np.cos(2 * np.pi * 18 * harmonic * turned) + np.random.default_rng(0).standard_normal(len(t))
+    angle = tacholess_angle(x, 10_000.0, 18, (23, 27))
+    error = (angle.at(t) - turned)[1000:-1000]
+    assert np.nanstd(error) * 18 < 0.05
+    if harmonic == 7:  # at another speed it is the sixth
+        with pytest.raises(InputError, match="fits several speeds"):
+            tacholess_angle(x, 10_000.0, 18, (20, 30))
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,22 @@ def test_pulses_across_chunks_are_neither_lost_nor_doubled():
     assert len(found) == len(at)
 
 
+@pytest.mark.parametrize("wander", [0.0, 3.0, 12.0])
+@pytest.mark.parametrize("kind", ["sine", "ramp"])
+def test_a_baseline_that_wanders_is_followed(kind, wander):
+    times = np.arange(1, 200) * 0.04
+    x = _waveform(times, 10_000.0, 8.05, width=0.004)
+    at = np.linspace(0, 1, len(x))
+    x = x + wander * (np.sin(4 * np.pi * at) if kind == "sine" else at)
+    np.testing.assert_allclose(find_pulses(x, 10_000.0), times, atol=2e-4)
+
+
+@pytest.mark.parametrize("duty", [0.1, 0.5, 0.9])
+def test_a_slow_shaft_is_no_wandering_baseline(duty):
+    x = 5.0 * (np.mod(np.arange(200_000) / 10_000 * 0.4 + 0.01, 1.0) < duty)
+    assert len(find_pulses(x, 10_000.0)) == 8
+
+
 @pytest.mark.parametrize("x", [np.zeros(1000), np.full(1000, np.nan)])
 def test_a_flat_tachometer_is_refused(x):
     with pytest.raises(InputError, match=r"flat|NaN"):

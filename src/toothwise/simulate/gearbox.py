@@ -25,7 +25,7 @@ from toothwise.vibration.records import VibrationRecord
 
 __all__ = ["GearboxConfig", "Sensor", "check_faults", "simulate_record"]
 
-_LEAD, _TAIL = 0.5, 0.7  # revolutions of the tachometer's shaft before the first pulse and after the last period
+_TAIL = 0.7  # revolutions of the counted shaft after the last period
 _COUPLING = 0.1  # of the mesh to the housing
 
 
@@ -65,6 +65,8 @@ class GearboxConfig:
         sensors: one channel each; their noise is independent.
         start: whole revolution of its hunting period at which a record begins (0 = tooth 0 meets tooth 0 at the first
             pulse); None = a random one in each record, as with one index pulse on a real gearbox.
+        lead: revolutions of the counted shaft before the first whole one; None = drawn in each record, so that it
+            begins anywhere in the hunting period and not half a revolution before a tooth.
         seed: of the gearbox: its flanks stay the same from record to record.
 
     Raises:
@@ -85,6 +87,7 @@ class GearboxConfig:
     path: tuple[float, float] = (0.2, 3.0)
     sensors: tuple[Sensor, ...] = (Sensor(),)
     start: int | None = 0
+    lead: float | None = 0.5
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -97,6 +100,7 @@ class GearboxConfig:
             ("runout", min(self.runout) >= 0),
             ("path", 0 <= self.path[0] <= 1 and self.path[1] >= 0),
             ("start", self.start is None or self.start >= 0),
+            ("lead", self.lead is None or 0 <= self.lead <= 1),
             ("seed", self.seed >= 0),
         ):
             if not good:
@@ -150,7 +154,7 @@ def simulate_record(
         seed: of the record: speed, noise and tachometer.
 
     Returns:
-        A record with one channel per sensor (g, float32) and a tachometer whose first pulse is tooth 0 meeting tooth 0;
+        A record with one channel per sensor (g, float32) and a tachometer whose index marks tooth 0 of its own gear;
         and a table of the truth (JSON types): faults, gearbox and record seed, periods, mean speed.
 
     Raises:
@@ -164,11 +168,17 @@ def simulate_record(
     if start is None:
         start = int(start_rng.integers(config.gears.hunting_revolutions))
     shaft = config.gears.shafts[config._shaft]
-    turns = config.periods * config.gears.hunting_revolutions + _LEAD + _TAIL
+    lead = float(start_rng.uniform()) if config.lead is None else config.lead
+    tacho_shaft = config.tacho.shaft or config._shaft
+    ratio = config.gears.shafts[tacho_shaft] / shaft
+    # the first pulse may come a whole turn of its shaft after the start
+    plain = config.tacho.pulses == 1 and not config.tacho.shaft and config.tacho.index_at == 0.0
+    wait = 0.0 if plain else 1.0 / ratio
+    turns = config.periods * config.gears.hunting_revolutions + lead + _TAIL + wait
     length = turns / config.shaft_speed * (1.0 + config.speed.variation) + 2.0 / config.sampling_rate
     times = np.arange(int(np.ceil(length * config.sampling_rate))) / config.sampling_rate
-    turned = shaft * draw_revolutions(config.speed, times, speed_rng) - _LEAD
-    end = int(np.searchsorted(turned, turns - _LEAD))
+    turned = shaft * draw_revolutions(config.speed, times, speed_rng) - lead
+    end = int(np.searchsorted(turned, turns - lead))
     times, turned = times[:end], turned[:end]
     channels = {}
     for sensor, error in zip(config.sensors, transmission_error(config, faults, turned + start), strict=True):
@@ -177,14 +187,16 @@ def simulate_record(
             warm = 1.0 + 0.002 * (config.temperature - 40.0)
             x = x + noise_rng.standard_normal(len(x)) * np.std(x) * 10.0 ** (-config.snr / 20.0) * warm
         channels[sensor.name] = x.astype(np.float32)
-    tacho_shaft = config.tacho.shaft or config._shaft
-    ratio = config.gears.shafts[tacho_shaft] / shaft
-    tacho = make_tacho(config.tacho, turned * ratio, times, config.sampling_rate, tacho_rng, shaft=tacho_shaft)
+    tacho = make_tacho(
+        config.tacho, (turned + start) * ratio, times, config.sampling_rate, tacho_rng, shaft=tacho_shaft
+    )
     truth = {
         "faults": [asdict(fault) for fault in faults],
         "gearbox_seed": config.seed,
         "record_seed": seed,
         "start": start,
+        "lead": lead,
+        "index_at": config.tacho.index_at,
         "periods": config.periods,
         "mean_speed": float((turned[-1] - turned[0]) / (times[-1] - times[0]) / shaft),
     }

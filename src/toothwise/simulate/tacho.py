@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from toothwise.errors import InputError
-from toothwise.vibration.records import Tachometer
+from toothwise.vibration.records import Edge, Tachometer
 
 __all__ = ["TachoConfig", "make_tacho"]
 
@@ -23,8 +23,11 @@ class TachoConfig:
 
     Attributes:
         kind: "waveform" (sampled like the vibration) or "times" (instants of pulses).
-        pulses: per revolution of its shaft; the first one of a record is the index, the start of tooth 0.
+        pulses: marks per revolution of its shaft. One is an index; of several equal ones a record may begin with any.
+        left_out: teeth that a missing-tooth wheel lacks of ``pulses``; the mark after the gap is the index.
         shaft: as the gears call it; "" = the driving shaft of a pair, the carrier of a planetary stage.
+        index_at: revolutions of its shaft from where tooth 0 enters mesh to the first mark.
+        polarity: "positive" pulses, or "negative" ones, whose leading edge falls.
         jitter: spread of the pulses, as a share of their interval.
         missed: chance of each pulse to be missing.
         doubled: chance of each pulse to be followed by a false one.
@@ -32,7 +35,10 @@ class TachoConfig:
 
     kind: Literal["waveform", "times"] = "waveform"
     pulses: int = 1
+    left_out: int = 0
     shaft: str = ""
+    index_at: float = 0.0
+    polarity: Literal["positive", "negative"] = "positive"
     jitter: float = 0.0
     missed: float = 0.0
     doubled: float = 0.0
@@ -42,6 +48,11 @@ class TachoConfig:
             raise InputError(f"kind of a tachometer must be 'waveform' or 'times', but got {self.kind!r}")
         if self.pulses < 1:
             raise InputError(f"pulses of a tachometer must be 1 or more per revolution, but got {self.pulses!r}")
+        if not 0 <= self.left_out < self.pulses or self.polarity not in ("positive", "negative"):
+            raise InputError(
+                f"a tachometer leaves out 0 to {self.pulses - 1} of its {self.pulses} marks and is positive or "
+                f"negative, but got {self.left_out!r} and {self.polarity!r}"
+            )
         for name in ("jitter", "missed", "doubled"):
             if not 0 <= getattr(self, name) < 0.5:
                 raise InputError(f"{name} of a tachometer must be 0 to 0.5, but got {getattr(self, name)!r}")
@@ -59,17 +70,16 @@ def make_tacho(
     """The tachometer's record.
 
     Args:
-        turned: revolutions of its shaft ``[n]``, rising; whole numbers are rising edges of the index pulse.
+        turned: revolutions of its shaft ``[n]``, rising; tooth 0 of its gear enters mesh at whole numbers.
         times: seconds ``[n]``.
         shaft: name of its shaft.
     """
-    phase = turned * config.pulses
-    # the first pulse of a record is the index by agreement: those of the lead before it are not heard
-    first, last = max(0, int(np.ceil(phase[0] + 1e-9))), int(np.floor(phase[-1] - _WIDTH))
+    phase = (turned - config.index_at) * config.pulses
+    first, last = int(np.ceil(phase[0] + 1e-9)), int(np.floor(phase[-1] - _WIDTH))
     index = np.arange(first, last + 1)
+    index = index[index % config.pulses < config.pulses - config.left_out]
     draws = rng.random((len(index), 3))
-    # the index pulse itself, the first one, is never lost: it is tooth 0 by agreement
-    kept = (draws[:, 0] >= config.missed) | (index == first)
+    kept = draws[:, 0] >= config.missed
     extra = (draws[:, 1] < config.doubled) & kept
     edges = index + config.jitter * rng.standard_normal(len(index))
     edges = np.sort(np.concatenate([edges[kept], (edges + 0.3 + 0.2 * draws[:, 2])[extra]]))
@@ -85,5 +95,7 @@ def make_tacho(
         t = times[low:high]
         up, down = np.clip((t - at) / rise + 0.5, 0.0, 1.0), np.clip((t - end) / rise + 0.5, 0.0, 1.0)
         signal[low:high] = np.maximum(signal[low:high], up - down)
-    signal = _HEIGHT * signal + _NOISE * rng.standard_normal(len(signal))
-    return Tachometer("waveform", signal.astype(np.float32), config.pulses, shaft)
+    down = config.polarity == "negative"
+    signal = (-1 if down else 1) * _HEIGHT * signal + _NOISE * rng.standard_normal(len(signal))
+    edge: Edge = "falling" if down else "rising"
+    return Tachometer("waveform", signal.astype(np.float32), config.pulses, shaft, edge=edge)

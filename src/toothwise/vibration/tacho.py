@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -30,6 +31,46 @@ def _levels(x: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
+@dataclass(frozen=True, eq=False)
+class _Wander:
+    """A baseline that moves: its level at some samples, and the pulses' levels above it."""
+
+    places: np.ndarray
+    levels: np.ndarray
+    low: float
+    high: float
+
+    def at(self, start: int, samples: int) -> np.ndarray:
+        """The baseline at samples ``[start, start + samples)``."""
+        return np.interp(np.arange(start, start + samples), self.places, self.levels)
+
+
+def _baseline(x: np.ndarray, low: float, high: float) -> _Wander | None:
+    """The baseline of a signal whose pulses stand on one that wanders by more than half of them; None = on a still one.
+
+    It is the median of short stretches; stretches are longer than pulses where most of them agree on how high the
+    signal reaches within them.
+    """
+    for stretches in (64, 256, 1024):
+        size = len(x) // stretches
+        if size < 64:
+            break
+        block = np.asarray(x[: size * stretches], dtype=np.float64).reshape(stretches, size)
+        if not np.isfinite(block).all():
+            return None
+        middle = np.median(block, axis=1)
+        # pulses longer than half a turn make the median jump between the two levels: nothing wanders then
+        if np.ptp(middle) < 0.15 * (high - low) and stretches == 64:
+            return None
+        within = np.median(np.abs(np.diff(middle)))
+        reach = np.max(block, axis=1) - middle, middle - np.min(block, axis=1)
+        up, down = float(np.median(reach[0])), float(np.median(reach[1]))
+        if max(up, down) > 3.0 * within and np.percentile(np.maximum(*reach), 10) > 0.5 * max(up, down):
+            places = (np.arange(stretches) + 0.5) * size
+            return _Wander(places, middle, 0.0, up) if up > down else _Wander(places, middle, -down, 0.0)
+    return None
+
+
 def find_pulses(
     x: np.ndarray,
     sampling_rate: float,
@@ -47,7 +88,8 @@ def find_pulses(
     Args:
         x: waveform ``[n]``; read in chunks, so a memory map stays on disk. NaN counts as no crossing.
         sampling_rate: hertz.
-        threshold: in the signal's unit; None = halfway between its low and its high level.
+        threshold: in the signal's unit; None = halfway between its low and its high level, which are followed where
+            the baseline wanders.
         hysteresis: full width of the dead band around the threshold; None = 30 % of the pulse height.
         edge: which edges are wanted.
 
@@ -65,6 +107,9 @@ def find_pulses(
     low, high = _levels(x)
     if not high > low:
         raise InputError(f"the tachometer signal is flat ({low:g} throughout): no pulse can be found")
+    wander = _baseline(x, low, high) if threshold is None else None
+    if wander is not None:
+        low, high = wander.low, wander.high
     level = 0.5 * (low + high) if threshold is None else float(threshold)
     room = level - low if edge == "rising" else high - level  # to the level that the pulses come from
     band = min(0.3 * (high - low), 0.8 * max(room, 0.0)) if hysteresis is None else float(hysteresis)
@@ -73,7 +118,8 @@ def find_pulses(
     armed = False
     last: float | None = None
     for start in range(0, len(x), _CHUNK):
-        y = sign * (np.asarray(x[start : start + _CHUNK], dtype=np.float64) - level)
+        y = np.asarray(x[start : start + _CHUNK], dtype=np.float64)
+        y = sign * (y - level if wander is None else y - wander.at(start, len(y)) - level)
         if last is not None:  # one sample of overlap, so that an edge between chunks is seen
             y = np.concatenate([[last], y])
         offset = start - (last is not None)

@@ -13,6 +13,9 @@ from toothwise.vibration.angle import ShaftAngle
 
 __all__ = ["tacholess_angle"]
 
+_HARMONICS = 12  # looked at
+_TRIED = 1 << 18  # samples that tell the best harmonic
+_HOLDS = 0.5  # quality below which a line cannot be told from noise
 _TURNS_PER_FRAME = 8.0  # mesh periods x teeth: frames of the ridge are this many revolutions long
 
 
@@ -22,7 +25,7 @@ def tacholess_angle(
     mesh_order: float,
     speed: tuple[float, float],
     *,
-    harmonic: int = 1,
+    harmonic: int | None = None,
     bandwidth: float = 0.4,
 ) -> ShaftAngle:
     """Follow a mesh harmonic through a record and count its cycles.
@@ -36,7 +39,8 @@ def tacholess_angle(
         mesh_order: mesh events per revolution of the shaft whose angle is wanted.
         speed: lowest and highest speed of that shaft in revolutions per second; it should vary by less than a factor
             of 2, so that a neighbouring harmonic is not followed instead.
-        harmonic: which mesh harmonic to follow.
+        harmonic: Which mesh harmonic to follow; None = the one of the first twelve that is heard best, since stiff
+            housings carry the sixth or the eleventh rather than the first.
         bandwidth: full width of the band around the harmonic, in orders of that shaft: below 2, so that the shaft's
             sidebands stay out.
 
@@ -45,7 +49,8 @@ def tacholess_angle(
         energy around the followed line that stands above the noise beside it: near 1 = a clean line, near 0 = noise.
 
     Raises:
-        InputError: an impossible speed, or a harmonic above the Nyquist frequency.
+        InputError: an impossible speed, a harmonic above the Nyquist frequency, or none that holds: a line that can
+            hardly be told from noise gives a map at a wrong speed.
     """
     x = np.asarray(x, dtype=np.float64)
     low, high = (float(s) for s in speed)
@@ -53,6 +58,8 @@ def tacholess_angle(
         raise InputError("a vibration signal must be finite [n] and not constant to be followed without a tachometer")
     if not 0 < low < high:
         raise InputError(f"speed must be (lowest, highest) in revolutions per second, above 0, but got {speed!r}")
+    if harmonic is None:
+        harmonic = _best_harmonic(x, sampling_rate, mesh_order, low, high)
     order = mesh_order * harmonic
     if order * high >= 0.5 * sampling_rate:
         raise InputError(
@@ -81,7 +88,43 @@ def tacholess_angle(
             f"mesh harmonic {harmonic} was lost between {low:g} and {high:g} revolutions per second: the followed "
             "angle runs backwards; try another harmonic or a narrower range of speed"
         )
+    if quality < _HOLDS:
+        raise InputError(
+            f"no mesh harmonic can be followed between {low:g} and {high:g} revolutions per second: the best, harmonic "
+            f"{harmonic}, has a quality of {quality:.2f} ({_HOLDS:g} is needed); check the speed and the teeth"
+        )
     return ShaftAngle(kept / sampling_rate, r, quality=min(max(quality, 0.0), 1.0))
+
+
+def _best_harmonic(x: np.ndarray, sampling_rate: float, mesh_order: float, low: float, high: float) -> int:
+    """The harmonic whose line stands highest above the noise beside it, in the middle of the record."""
+    middle = x[max(len(x) // 2 - _TRIED // 2, 0) :][:_TRIED]
+    times = np.arange(len(middle)) / sampling_rate
+    found: list[tuple[float, int, float]] = []  # quality, harmonic, speed
+    for harmonic in range(1, _HARMONICS + 1):
+        order = mesh_order * harmonic
+        if order * high >= 0.5 * sampling_rate:
+            break
+        rough = _ridge(middle, sampling_rate, order, low, high, times)
+        turned = np.concatenate([[0.0], np.cumsum(0.5 * (rough[1:] + rough[:-1]))]) / sampling_rate
+        quality = _quality(middle * np.exp(-2j * np.pi * order * turned), sampling_rate, float(np.mean(rough)))
+        found.append((quality, harmonic, float(np.mean(rough))))
+    if not found:
+        return 1
+    # the sixth harmonic at one speed is the seventh at another: what several lines agree on counts
+    held = [one for one in found if one[0] >= _HOLDS]
+    agreed = [(sum(q for q, _, v in held if abs(v - one[2]) < 0.01 * v), one) for one in held]
+    if not agreed:
+        return max(found)[1]
+    most, best = max(agreed)
+    rivals = [f"{one[2]:.4g}" for total, one in agreed if abs(one[2] - best[2]) > 0.01 * best[2] and total > 0.8 * most]
+    if rivals:
+        raise InputError(
+            f"the vibration fits several speeds between {low:g} and {high:g} revolutions per second: {best[2]:.4g} as "
+            f"well as {', '.join(rivals)}; give a narrower range, or the harmonic"
+        )
+    alike = [h for q, h, v in held if abs(v - best[2]) < 0.01 * v and q > 0.8 * best[0]]
+    return min(alike)  # of lines alike the lowest: a speed that changes smears it least
 
 
 def _quality(base: np.ndarray, sampling_rate: float, speed: float) -> float:
