@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from toothwise import detectors
+from toothwise import Model, detectors
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.fleet.run import ScoreOptions, score_fleet
 from toothwise.results import write_result
@@ -96,7 +96,7 @@ def main() -> None:
         print(f"{options.maps:,} maps, {size / 2**30:.2f} GiB", flush=True)
         healthy, _ = generate("C", 400, faulty=False, seed=0)
         detector, _ = fit_with_threshold(lambda: detectors.create("scan"), healthy, 0.01)
-        run = detector.save(folder / "scan")
+        run = Model(detector).save(folder / "scan")
         found = [measure(run, folder / "in", folder / "out", n, options.maps) for n in options.workers]
     runs = [each for each, _ in found]
     if len({total for _, total in found}) > 1:

@@ -24,7 +24,7 @@ from measuring.counting import peak_bytes
 from measuring.fitted import exponent
 from measuring.paired import paired
 
-from toothwise import GearPair, HealthMapBatch, build_map, detectors, write_map
+from toothwise import GearPair, HealthMapBatch, Model, build_map, detectors, write_map
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.diagnosis import WatchSettings, judge, learn_baseline, summarize_records
@@ -144,7 +144,7 @@ def appended(folder: Path) -> Make:
 
 def scored(folder: Path) -> Make:
     """``toothwise score`` over files of 250 maps each, in this process."""
-    run = detectors.create("scan").fit(generate("C", 400, False, seed=0)[0]).save(folder / "scan")
+    run = Model(detectors.create("scan").fit(generate("C", 400, False, seed=0)[0])).save(folder / "scan")
     axes = Axis.teeth("driving tooth", 31), Axis.teeth("driven tooth", 95)
 
     def sized(n: int) -> Callable[[], Any]:

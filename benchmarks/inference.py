@@ -33,7 +33,7 @@ from measuring.paired import paired
 from measuring.variants import Score, variants
 from training import ENCODER, theirs
 
-from toothwise import detectors
+from toothwise import Model, detectors
 from toothwise.detectors.base import Detector
 from toothwise.detectors.embedded import EMBEDDED
 from toothwise.evaluation import auroc
@@ -54,14 +54,14 @@ TRAIN, CALIBRATION, CONTRAST, RATE = 300, 32, (1.2, 1.3), 0.01
 def trained(folder: Path, kind: str, encoder: str, steps: int) -> Detector:
     """A detector fitted on healthy maps, with its threshold; taken from the folder where it is there."""
     place = folder / f"{kind}_{encoder.replace(' ', '_')}_{steps}"
-    if (place / "detector.json").exists():
-        return detectors.load(place)
+    if (place / "model.json").exists():
+        return Model.open(place).detector
     options = {"encoder_name": ENCODERS[encoder], "max_steps": steps, "precision": "bfloat16", "seed": 0}
     detector = detectors.create(KINDS[kind], **options)
     detector.fit(generate("C", TRAIN if steps > 1 else 16, False, seed=21)[0])
     held_out = generate("C", TRAIN if steps > 1 else 16, False, seed=24)[0]
     detector.threshold = threshold_from_healthy(detector.predict(held_out).score, RATE)
-    detector.save(place)
+    Model(detector).save(place)
     return detector
 
 

@@ -30,7 +30,7 @@ import httpx
 import numpy as np
 from measuring.clients import ask_all, percentile
 
-from toothwise import detectors
+from toothwise import Model, detectors
 from toothwise.cli import main as toothwise
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.exported.export import export
@@ -52,7 +52,7 @@ def fitted(folder: Path) -> dict[str, Path]:
     if toothwise(["fit", str(folder / "healthy.npz"), "--output", str(folder / "scan")]) != 0:
         raise SystemExit("the scan could not be fitted")
     detector, _ = fit_with_threshold(lambda: detectors.create("patchcore_context", **SMALL), healthy[:60], 0.05)
-    detector.save(folder / "patchcore_context")
+    Model(detector).save(folder / "patchcore_context")
     for name in ("scan", "patchcore_context"):
         export(folder / name, folder / f"exported-{name}")
     return {name: folder / f"exported-{name}" for name in ("scan", "patchcore_context")}

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from toothwise import HealthMap, detectors, write_map
+from toothwise import HealthMap, Model, detectors, write_map
 from toothwise.exported.export import export
 from toothwise.healthmap.core import Axis
 from toothwise.results import write_result
@@ -48,7 +48,7 @@ def seconds(command: list[str]) -> tuple[float, float]:
 def predictions(folder: Path) -> dict[str, list[str]]:
     """Commands that score one map, by what runs the network."""
     values = generate("C", 17, False, seed=0)[0]
-    detectors.create("dinomaly_directional", max_steps=1).fit(values[:16]).save(folder / "PyTorch")
+    Model(detectors.create("dinomaly_directional", max_steps=1).fit(values[:16])).save(folder / "PyTorch")
     for name, form in (("ONNX Runtime", "onnx"), ("OpenVINO", "openvino")):
         export(folder / "PyTorch", folder / name, format=form)
     rows, columns = values.shape[1:]

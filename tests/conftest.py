@@ -5,10 +5,20 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
+
+from toothwise import GearPair, Model, detectors
+from toothwise.cli import main
+from toothwise.detectors.base import Detector
+from toothwise.evaluation.thresholds import threshold_from_healthy
+from toothwise.exported.export import export
+from toothwise.healthmap import Axis, HealthMapBatch
+from toothwise.healthmap.io import write_map
 
 # The tests' arrays are small: threads gain nothing, and where the cores are busy they wait for each other many times
 # longer than they work. Set before torch or a BLAS is imported; new processes inherit it.
@@ -80,3 +90,67 @@ def anomalib_train(tmp_path):
         return path, torch.load(path, weights_only=True)
 
     return run
+
+
+# models that tests of exports and of the service share
+
+_ROWS, _COLUMNS = 9, 14
+_TINY = {"encoder_name": "test_vit", "weights": "random", "image_size": [32, 48]}
+_QUICK = {
+    "dinomaly": {**_TINY, "max_steps": 2},
+    "patchcore": {**_TINY, "image_size": [64, 96], "max_patches": 400},
+    "draem": {"base_width": 4, "image_size": [32, 64], "max_steps": 2},
+    "padim": {"encoder_name": "test_resnet", "weights": "random", "image_size": [32, 48], "n_features": 8},
+}
+
+
+def _maps(n: int, seed: int, row: int | None = None, factor: float = 1.8) -> np.ndarray:
+    """Positive maps of noise, with a bright row if asked for."""
+    values = np.exp(0.2 * np.random.default_rng(seed).standard_normal((n, _ROWS, _COLUMNS))).astype(np.float32)
+    if row is not None:
+        values[:, row] *= factor
+    return values
+
+
+def _fitted(name: str, **options: object) -> Detector:
+    """A detector that was fitted in a second, with a threshold."""
+    quick = next((own for start, own in _QUICK.items() if name.startswith(start)), {})
+    if quick:
+        pytest.importorskip("anomalib")
+    detector = detectors.create(name, **{**quick, **options}).fit(_maps(40, 0))
+    detector.threshold = threshold_from_healthy(detector.predict(_maps(40, 1)).score, 0.1)
+    return detector
+
+
+def _batch(values: np.ndarray, **columns: object) -> HealthMapBatch:
+    return HealthMapBatch(
+        values,
+        Axis.teeth("driving tooth", values.shape[1]),
+        Axis.teeth("driven tooth", values.shape[2]),
+        pd.DataFrame(columns, index=range(len(values))),
+        quantity="rms of residual",
+        unit="g",
+        gear=GearPair(driving=_ROWS, driven=_COLUMNS),
+    )
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A detector with a network, saved and exported as ONNX: ``detector``, ``saved``, ``exported``."""
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    folder = tmp_path_factory.mktemp("network")
+    detector = _fitted("patchcore_context")
+    Model(detector).save(folder / "saved")
+    manifest = export(folder / "saved", folder / "exported")
+    return SimpleNamespace(detector=detector, saved=folder / "saved", exported=folder / "exported", manifest=manifest)
+
+
+@pytest.fixture(scope="session")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """A scan from the command line with its healthy reference: ``saved``, ``exported``, ``healthy`` (a file)."""
+    folder = tmp_path_factory.mktemp("scan")
+    write_map(_batch(_maps(60, 0), day=np.repeat([1, 2, 3], 20)), folder / "healthy.npz")
+    assert main(["fit", str(folder / "healthy.npz"), "--output", str(folder / "saved")]) == 0
+    export(folder / "saved", folder / "exported")
+    return SimpleNamespace(saved=folder / "saved", exported=folder / "exported", healthy=Path(folder / "healthy.npz"))

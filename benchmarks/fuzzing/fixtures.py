@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toothwise import GearPair, detectors
+from toothwise import GearPair, Model, detectors
 from toothwise.cli import main as toothwise
 from toothwise.evaluation.thresholds import threshold_from_healthy
 from toothwise.exported.export import export
@@ -191,7 +191,7 @@ def _detectors(folder: Path) -> None:
     for name, options in SAVED.items():
         detector = detectors.create(name, **options).fit(maps(40, 0))
         detector.threshold = threshold_from_healthy(detector.predict(maps(40, 1)).score, 0.1)
-        detector.save(folder / "saved" / name)
+        Model(detector).save(folder / "saved" / name)
 
 
 def _watched(folder: Path) -> None:

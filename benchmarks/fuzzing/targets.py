@@ -189,21 +189,18 @@ def _settings(folder: Path) -> Iterator[Target]:
 
 
 def _saved(folder: Path) -> Iterator[Target]:
-    from toothwise import detectors
-    from toothwise.reference.healthy_maps import load_healthy_maps
+    from toothwise import Model
     from toothwise.serving.service import Job, open_service
 
     maps = np.exp(0.2 * np.random.default_rng(5).standard_normal((2, ROWS, COLUMNS))).astype(np.float32)
     kinds: dict[str, tuple[str, ...]] = {
-        "detector.json": ("json",),
+        "model.json": ("json",),
         "state.safetensors": ("safetensors",),
         "healthy.npz": ("zip", "npz"),
-        "healthy_maps.npz": ("zip", "npz"),
     }
 
     def use(place: Path) -> None:
         service = open_service(place)
-        load_healthy_maps(place, service.about()["fingerprint"])
         for answer in service.answer([Job(maps, ("a", "b"))]):
             if isinstance(answer, Exception):
                 raise answer
@@ -212,11 +209,10 @@ def _saved(folder: Path) -> Iterator[Target]:
     for name in SAVED:
 
         def load(place: Path) -> None:
-            detectors.load(place).predict(maps)
+            Model.open(place).detector.predict(maps)
 
         yield from _one_of_many(f"detector, {name}", folder / "saved" / name, load, kinds, weight=0.3)
-    exported = {"export.json": ("json",), **kinds}
-    yield from _one_of_many("exported", folder / "exported", use, exported, weight=0.3)
+    yield from _one_of_many("exported", folder / "exported", use, kinds, weight=0.3)
     held = _below(folder / "exported")
 
     def rehashed(place: Path) -> None:
@@ -271,10 +267,9 @@ class _judging:  # noqa: N801  it is used as a function
     """What ``diagnose --state`` does with a state once it is read."""
 
     def __init__(self, folder: Path) -> None:
-        from toothwise.detectors import load
-        from toothwise.reference.healthy_reference import load_reference
+        from toothwise import Model
 
-        self.reference = load_reference(folder / "scan", load(folder / "scan"))
+        self.reference = Model.open(folder / "scan").reference
         self.detector = self.reference.detector
 
     def __call__(self, state: Any) -> None:

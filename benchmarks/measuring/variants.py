@@ -61,7 +61,7 @@ def variants(
 def exported(detector: Detector, folder: Path, form: str, precision: str = "float32") -> Path:
     """The folder of one export."""
     place = folder / f"{form}_{precision}"
-    if not (place / "export.json").exists():
+    if not (place / "model.json").exists():
         place.mkdir(parents=True, exist_ok=True)
         export_detector(detector, place, form, precision)
         assert read_manifest(place).graph["outputs"][0] == "score"

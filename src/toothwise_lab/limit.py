@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
+from toothwise.progress import Progress
 from toothwise.simulate.lines import LineShape
 from toothwise_lab.likelihood_ratio import LikelihoodRatio, LimitConfig, generalised_likelihood_ratio
 
@@ -49,10 +50,10 @@ class GeneratorLimit(Detector):
             draws=draws,
         )
 
-    def _fit(self, values: np.ndarray) -> None:
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
         """The generator's parameters are known: nothing to learn."""
 
-    def _predict(self, values: np.ndarray) -> Prediction:
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         if self.options["kind"] == "glr":
             score = generalised_likelihood_ratio(values, self._config)
         else:

@@ -78,7 +78,7 @@ def test_a_file_that_is_no_map_is_named(fails, saved, tmp_path, verb, name):
 
 
 def test_no_maps_at_all(fails, saved, tmp_path):
-    assert "maps" in fails("predict", saved)
+    assert "MAPS" in fails("predict", saved)
     assert "maps" in fails("fit", "--output", tmp_path / "x")
 
 
@@ -149,7 +149,7 @@ def damage(folder, what):
     elif what == "meta not JSON":
         meta.write_text("{")
     elif what == "other format":
-        meta.write_text(meta.read_text().replace('"format": 1', '"format": 99'))
+        meta.write_text(meta.read_text().replace('"format": 2', '"format": 99'))
     elif what == "other detector":
         meta.write_text(meta.read_text().replace('"detector": "scan"', '"detector": "oracle"'))
 

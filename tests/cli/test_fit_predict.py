@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from toothwise import detectors
+from toothwise import Model, detectors
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.healthmap.io import read_map, write_folder, write_map
 
@@ -19,7 +19,7 @@ def test_fit_saves_what_the_library_would(toothwise, healthy, saved):
     mine, _ = fit_with_threshold(
         lambda: detectors.create("scan", lines="rows", lengths=[4, 12]), maps, 0.01, blocks=maps.table["day"].to_numpy()
     )
-    loaded = detectors.load(saved)
+    loaded = Model.open(saved).detector
     assert loaded.options == mine.options
     assert loaded.threshold.value == pytest.approx(mine.threshold.value)
     np.testing.assert_allclose(loaded.predict(maps).score, mine.predict(maps).score)
@@ -31,7 +31,7 @@ def test_fit_tells_threshold_and_place(toothwise, healthy, tmp_path):
     assert text.code == 0
     assert f"toothwise predict {tmp_path / 'x'} MAPS" in text.out
     data = json.loads(toothwise(*words, "--json").out)
-    threshold = detectors.load(tmp_path / "x").threshold
+    threshold = Model.open(tmp_path / "x").detector.threshold
     assert data["threshold"]["value"] == threshold.value
     assert data["threshold"]["false_alarm_rate"] == 0.05
     assert (data["maps"], data["left_out"], data["shape"]) == (60, 0, [7, 12])
@@ -42,7 +42,7 @@ def test_options_from_a_file_and_words_over_them(toothwise, healthy, tmp_path):
     config.write_text(f"maps: [{healthy}]\ndetector: scan\noptions: {{lines: columns, lengths: [3]}}\n")
     run = toothwise("fit", "--config", config, "--set", "lines=rows", "--output", tmp_path / "x")
     assert run.code == 0, run.err
-    options = detectors.load(tmp_path / "x").options
+    options = Model.open(tmp_path / "x").detector.options
     assert (options["lines"], options["lengths"]) == ("rows", [3])
 
 
@@ -93,7 +93,7 @@ def test_predict_names_file_row_and_alarm(toothwise, saved, write_maps, tmp_path
 
 def test_json_csv_and_table_agree_with_the_library(toothwise, saved, write_maps, tmp_path):
     file = write_maps("many.npz", 12, damaged_row=2, day=list(range(12)))
-    expected = detectors.load(saved).predict(read_map(file))
+    expected = Model.open(saved).detector.predict(read_map(file))
     data = json.loads(toothwise("predict", saved, file, "--json", "--output", tmp_path / "s.csv").out)
     np.testing.assert_allclose([m["score"] for m in data["maps"]], expected.score)
     assert [m["row"] for m in data["maps"]] == expected.row.tolist() == [2] * 12
@@ -131,7 +131,7 @@ def test_a_threshold_on_the_command_line_takes_the_place_of_the_saved_one(toothw
 
 
 def test_a_detector_without_a_threshold_scores_but_does_not_alarm(toothwise, healthy, write_maps, tmp_path):
-    detectors.create("scan").fit(read_map(healthy)).save(tmp_path / "bare")
+    Model(detectors.create("scan").fit(read_map(healthy))).save(tmp_path / "bare")
     file = write_maps("many.npz", 3)
     data = json.loads(toothwise("predict", tmp_path / "bare", file, "--json").out)
     assert data["threshold"] is data["alarms"] is data["maps"][0]["alarm"] is None

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from sklearn.covariance import LedoitWolf, ledoit_wolf_shrinkage
 
-from toothwise import HealthMap, detectors
+from toothwise import HealthMap, Model, detectors
 from toothwise.detectors.statistics import STATISTICS
 from toothwise.detectors.subspace import ledoit_wolf_shrinkage as ours
 from toothwise.errors import InputError
 from toothwise.evaluation import auroc
+from toothwise.exported.manifest import digest
 from toothwise.healthmap import Axis
 from toothwise.simulate.maps import LineShape, generate
 from toothwise_lab.named_teeth import name_teeth
@@ -60,7 +61,7 @@ def saved(tmp_path_factory):
     folder, said = tmp_path_factory.mktemp("saved"), {}
     for name in detectors.names():
         detector = _new(name).fit(_maps(32, 0))
-        detector.save(folder / name)
+        Model(detector).save(folder / name)
         said[name] = detector.predict(_maps(5, 1)).score
     np.save(folder / "maps.npy", _maps(5, 1))
     return folder, said
@@ -112,10 +113,10 @@ def test_a_fresh_process_without_network_says_the_same(saved):
         "import pathlib, socket, sys, numpy as np\n"
         "def refuse(*a, **k): raise OSError('no network')\n"
         "socket.socket.connect = refuse\n"
-        "from toothwise import detectors\n"
+        "from toothwise import Model\n"
         "folder = pathlib.Path(sys.argv[1]); maps = np.load(folder / 'maps.npy')\n"
         "names = sys.argv[2:]\n"
-        "np.savez(folder / 'said.npz', **{n: detectors.load(folder / n).predict(maps).score for n in names})\n"
+        "np.savez(folder / 'said.npz', **{n: Model.open(folder / n).detector.predict(maps).score for n in names})\n"
     )
     words = [sys.executable, "-W", "ignore", "-c", code, str(folder), *said]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
@@ -135,10 +136,13 @@ def test_a_gpu_says_the_same_up_to_rounding(name, saved, tmp_path):
     assert '"device": "auto"' in text
     shutil.copytree(folder / name, tmp_path / "on")
     for device in ("cuda", "cpu"):
-        (tmp_path / "on" / "model.json").write_text(text.replace('"device": "auto"', f'"device": "{device}"'))
-        np.testing.assert_allclose(detectors.load(tmp_path / "on").predict(_maps(5, 1)).score, said[name], rtol=1e-2)
-    fitted = _new(name, device="cuda").fit(_maps(32, 0)).save(tmp_path / "fitted")
-    assert np.isfinite(detectors.load(fitted).predict(_maps(5, 1)).score).all()
+        data = json.loads(text.replace('"device": "auto"', f'"device": "{device}"'))
+        (tmp_path / "on" / "model.json").write_text(json.dumps(data | {"sha256": digest(data)}))
+        np.testing.assert_allclose(
+            Model.open(tmp_path / "on").detector.predict(_maps(5, 1)).score, said[name], rtol=1e-2
+        )
+    fitted = Model(_new(name, device="cuda").fit(_maps(32, 0))).save(tmp_path / "fitted")
+    assert np.isfinite(Model.open(fitted).detector.predict(_maps(5, 1)).score).all()
 
 
 def test_no_encoder_is_saved(saved):
@@ -153,7 +157,7 @@ def test_no_encoder_is_saved(saved):
 
 def test_saved_and_loaded(fitted, tmp_path):
     maps = _maps(4, 3)
-    loaded = detectors.load(fitted.save(tmp_path / "d"))
+    loaded = Model.open(Model(fitted).save(tmp_path / "d")).detector
     a, b = fitted.predict(maps), loaded.predict(maps)
     np.testing.assert_array_equal(a.score, b.score)
     np.testing.assert_array_equal(a.anomaly_map, b.anomaly_map)
@@ -161,13 +165,13 @@ def test_saved_and_loaded(fitted, tmp_path):
 
 
 def test_a_state_that_was_changed_is_refused(tmp_path):
-    folder = detectors.create("scan").fit(_maps(40, 0)).save(tmp_path / "d")
+    folder = Model(detectors.create("scan").fit(_maps(40, 0))).save(tmp_path / "d")
     path = folder / "state.safetensors"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    with pytest.raises(InputError, match=r"state\.safetensors: was changed after it was saved"):
-        detectors.load(folder)
+    with pytest.raises(InputError, match=r"state\.safetensors: was changed after it was written"):
+        Model.open(folder)
 
 
 @pytest.mark.parametrize(
@@ -175,21 +179,21 @@ def test_a_state_that_was_changed_is_refused(tmp_path):
     [
         ({"options": {"nothing": 1}}, "not the options of scan"),
         ({"options": []}, "misstates options"),
-        ({"shape": [9]}, "misstates shape"),
+        ({"shape": [9]}, "misstates"),
         ({"shape": [9, -1]}, "misstates shape"),
-        ({"threshold": {"valu": 1}}, "not the options of scan"),
-        ({"threshold": True}, "misstates threshold"),
-        ({"info": {"maps": []}}, "misstates info.maps"),
-        ({"detector": ["scan"]}, "misstates detector"),
-        ({"format": [1]}, "format"),
+        ({"threshold": {"valu": 1}}, "misstates"),
+        ({"threshold": True}, "misstates"),
+        ({"about": {"rows": []}}, "misstates"),
+        ({"detector": ["scan"]}, "misstates"),
+        ({"format": [1]}, "unsupported format"),
     ],
 )
 def test_a_description_that_says_something_else_is_refused(tmp_path, change, says):
-    folder = detectors.create("scan").fit(_maps(40, 0)).save(tmp_path / "d")
-    meta = json.loads((folder / "model.json").read_text())
-    (folder / "model.json").write_text(json.dumps(meta | change))
-    with pytest.raises(InputError, match=rf"detector\.json: {says}"):
-        detectors.load(folder)
+    folder = Model(detectors.create("scan").fit(_maps(40, 0))).save(tmp_path / "d")
+    data = json.loads((folder / "model.json").read_text()) | change
+    (folder / "model.json").write_text(json.dumps(data | {"sha256": digest(data)}))
+    with pytest.raises(InputError, match=rf"model\.json: .*{says}"):
+        Model.open(folder)
 
 
 def test_health_maps_and_arrays_give_the_same(fitted):
@@ -233,7 +237,7 @@ def test_a_bright_row_is_found_and_named(name):
 def test_any_anomaly_map_is_pooled_along_lines(name, pooling, tmp_path):
     detector = _new(name, pooling=pooling).fit(_maps(40, 0))
     maps = _maps(6, 7, row=5, factor=3)
-    found, again = detector.predict(maps), detectors.load(detector.save(tmp_path / "d")).predict(maps)
+    found, again = detector.predict(maps), Model.open(Model(detector).save(tmp_path / "d")).detector.predict(maps)
     np.testing.assert_array_equal(found.score, again.score)
     np.testing.assert_array_equal(found.anomaly_map, again.anomaly_map)
     evidence = [e for e in (found.row_evidence, found.column_evidence) if e is not None]

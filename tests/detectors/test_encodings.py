@@ -12,6 +12,7 @@ import torch
 from toothwise.detectors import encodings
 from toothwise.detectors.encoder_cache import shared_encodings
 from toothwise.detectors.encodings import EncodingFiles, training_encodings
+from toothwise.progress import silent
 
 
 class Encoder:
@@ -148,6 +149,6 @@ def test_two_fits_share_the_encoder_and_their_weights_are_the_same(tmp_path, mon
 
     with mock.patch.object(FrozenEncoder, "forward", counted):
         second = detectors.create("dinomaly_directional", **options)
-        second._fit(maps)
+        second._fit(maps, silent)
     assert ran == []
     assert second.info["final_loss"] == first.info["final_loss"]

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from toothwise import detectors
+from toothwise import Model, detectors
 from toothwise.detectors.scan import DirectionalScan
 from toothwise.errors import InputError, OutputError
 
@@ -106,22 +106,22 @@ def test_batch_size_does_not_matter(scan):
 
 
 def test_save_replaces_a_saved_detector_and_nothing_else(scan, tmp_path):
-    scan.save(tmp_path / "scan")
-    scan.save(tmp_path / "scan")
+    Model(scan).save(tmp_path / "scan")
+    Model(scan).save(tmp_path / "scan")
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.txt").write_text("words")
     with pytest.raises(OutputError, match="other than a model"):
-        scan.save(tmp_path / "thesis")
+        Model(scan).save(tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "words"
 
 
 def test_saved_and_loaded_in_a_fresh_process(scan, tmp_path):
     maps = _with_line(_healthy(5, 14), row=2)
     np.save(tmp_path / "maps.npy", maps)
-    scan.save(tmp_path / "scan")
+    Model(scan).save(tmp_path / "scan")
     code = (
-        "import json, sys, numpy as np; from toothwise import detectors;"
-        f"p = detectors.load({str(tmp_path / 'scan')!r}).predict(np.load({str(tmp_path / 'maps.npy')!r}));"
+        "import json, sys, numpy as np; from toothwise import Model;"
+        f"p = Model.open({str(tmp_path / 'scan')!r}).detector.predict(np.load({str(tmp_path / 'maps.npy')!r}));"
         "print(json.dumps([p.score.tolist(), p.p_value.tolist(), 'torch' in sys.modules]))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -162,25 +162,25 @@ def test_negative_maps_work_without_logarithm():
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda f: (f / "model.json").unlink(), "not a model"),
+        (lambda f: (f / "model.json").unlink(), "not the folder of a model"),
         (lambda f: (f / "model.json").write_text("{"), "not readable as JSON"),
-        (lambda f: (f / "model.json").write_text("[]"), "lacks"),
-        (lambda f: (f / "state.safetensors").write_bytes(b"x"), "not a readable detector state"),
-        (lambda f: (f / "state.safetensors").unlink(), "not a readable detector state"),
+        (lambda f: (f / "model.json").write_text("[]"), "does not describe a model"),
+        (lambda f: (f / "state.safetensors").write_bytes(b"x"), "was changed after it was written"),
+        (lambda f: (f / "state.safetensors").unlink(), "cannot be read"),
     ],
 )
 def test_damaged_folders_are_named(scan, tmp_path, damage, message):
-    folder = scan.save(tmp_path / "scan")
+    folder = Model(scan).save(tmp_path / "scan")
     damage(folder)
     with pytest.raises(InputError, match=message):
-        detectors.load(folder)
+        Model.open(folder)
 
 
 def test_saving_leaves_nothing_half_written(scan, tmp_path, monkeypatch):
-    folder = scan.save(tmp_path / "scan")
+    folder = Model(scan).save(tmp_path / "scan")
     before = sorted(p.name for p in tmp_path.iterdir())
     monkeypatch.setattr(DirectionalScan, "_state", lambda self: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        scan.save(folder)
+        Model(scan).save(folder)
     assert sorted(p.name for p in tmp_path.iterdir()) == before
-    detectors.load(folder)
+    Model.open(folder)

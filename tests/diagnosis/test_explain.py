@@ -14,7 +14,8 @@ from toothwise.diagnosis.evidence import FILE, RunEvidence, load_evidence
 from toothwise.diagnosis.explain import explain_map
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.errors import InputError
-from toothwise.reference.healthy_maps import keep_healthy, load_healthy_maps
+from toothwise.reference.healthy_file import load_healthy, save_healthy
+from toothwise.reference.healthy_maps import keep_healthy
 from toothwise.reference.healthy_reference import best_evidence, learn_reference
 
 SHAPE, RATE = (9, 14), 0.01
@@ -94,21 +95,15 @@ def test_the_nearest_healthy_map_is_the_one_the_damage_was_put_on(known):
     assert why.kept == (60, 160)
 
 
-def test_kept_maps_are_few_spread_over_time_and_belong_to_their_detector(known, tmp_path):
-    kept = known[2]
+def test_kept_maps_are_few_spread_over_time_and_come_back(known, tmp_path):
+    detector, reference, kept = known[:3]
     assert (kept.names[0], kept.names[-1], len(kept.values)) == ("h0", "h159", 60)
     big = keep_healthy("x", np.ones((9, 1000, 1000), dtype=np.float32), np.arange(9))
     assert len(big.values) == 2
-    kept.save(tmp_path)
-    back = load_healthy_maps(tmp_path, kept.detector)
+    save_healthy(tmp_path, reference, kept)
+    back = load_healthy(tmp_path, kept.detector, detector.shape)[1]
     assert (back.names, back.of) == (kept.names, 160)
     np.testing.assert_array_equal(back.values, kept.values)
-    with pytest.raises(InputError, match="another detector"):
-        load_healthy_maps(tmp_path, "other")
-    (tmp_path / "healthy_maps.npz").write_bytes(b"PK nothing")
-    with pytest.raises(InputError, match=r"healthy_maps\.npz: not readable"):
-        load_healthy_maps(tmp_path, kept.detector)
-    assert load_healthy_maps(tmp_path / "none", "x") is None
 
 
 def test_evidence_comes_back_out_of_its_file(known, tmp_path):

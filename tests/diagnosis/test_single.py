@@ -11,7 +11,8 @@ from toothwise.diagnosis.findings import PATTERNS
 from toothwise.diagnosis.single import clusters, diagnose_maps, gear_of
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis
-from toothwise.reference.healthy_reference import learn_reference, load_reference
+from toothwise.reference.healthy_file import load_healthy, save_healthy
+from toothwise.reference.healthy_reference import learn_reference
 
 N = 60
 
@@ -115,9 +116,10 @@ def test_teeth_side_by_side_are_one_group_around_the_gear():
 
 
 def test_the_reference_is_read_back_and_belongs_to_its_detector(fitted, tmp_path):
-    folder = fitted.detector.save(tmp_path / "run")
-    fitted.reference.save(folder)
-    again = load_reference(folder, fitted.detector)
+    shape = fitted.detector.shape
+    path = save_healthy(tmp_path, fitted.reference, None)
+    again, kept = load_healthy(tmp_path, fitted.reference.detector, shape)
+    assert kept is None
     np.testing.assert_array_equal(again.score, fitted.reference.score)
     np.testing.assert_array_equal(again.lines[1], fitted.reference.lines[1])
     assert (again.detector, again.by_record) == (fitted.reference.detector, False)
@@ -125,12 +127,13 @@ def test_the_reference_is_read_back_and_belongs_to_its_detector(fitted, tmp_path
 
     other = detectors.create("scan").fit(fitted.as_maps(fitted.log_maps(40, 1)))
     with pytest.raises(InputError, match=r"healthy\.npz: belongs to another detector"):
-        load_reference(folder, other)
+        load_healthy(tmp_path, "another", shape)
     with pytest.raises(InputError, match="fitted with a threshold on these 40"):
         learn_reference(other, fitted.as_maps(fitted.log_maps(40, 1)))
-    (folder / "healthy.npz").write_bytes(b"PK nothing")
+    path.write_bytes(b"PK nothing")
     with pytest.raises(InputError, match=r"healthy\.npz: not readable as a healthy reference"):
-        load_reference(folder, fitted.detector)
+        load_healthy(tmp_path, fitted.reference.detector, shape)
+    assert load_healthy(tmp_path / "none", "x", shape) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -146,13 +149,12 @@ def test_the_reference_is_read_back_and_belongs_to_its_detector(fitted, tmp_path
     ],
 )
 def test_a_reference_whose_arrays_do_not_fit_is_refused(fitted, tmp_path, name, change):
-    folder = fitted.detector.save(tmp_path / "run")
-    path = fitted.reference.save(folder)
+    path = save_healthy(tmp_path, fitted.reference, None)
     with np.load(path, allow_pickle=False) as file:
         arrays = {key: file[key] for key in file.files}
     np.savez(path, **{**arrays, name: change(arrays[name])})
     with pytest.raises(InputError, match=r"healthy\.npz: "):
-        load_reference(folder, fitted.detector)
+        load_healthy(tmp_path, fitted.reference.detector, fitted.detector.shape)
 
 
 def test_a_rate_outside_its_range(fitted):

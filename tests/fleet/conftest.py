@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from toothwise import Model
 from toothwise.detectors import create
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.healthmap import Axis, HealthMapBatch
@@ -45,9 +46,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     values = noise(80, seed=0)
     blocks = np.repeat(np.arange(4), 20)
     detector, _ = fit_with_threshold(lambda: create("scan", lengths=[4, 12]), values, 0.01, blocks=blocks)
-    folder = detector.save(tmp_path_factory.mktemp("fleet") / "scan")
-    learn_reference(detector, values, blocks=blocks).save(folder)
-    return folder
+    reference = learn_reference(detector, values, blocks=blocks)
+    return Model(detector, reference).save(tmp_path_factory.mktemp("fleet") / "scan")
 
 
 @pytest.fixture(scope="session")

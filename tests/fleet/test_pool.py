@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toothwise import detectors
+from toothwise import Model
 from toothwise.fleet.output import Output, folder_of
 from toothwise.fleet.pool import NEED, Job, on_ray
 from toothwise.fleet.reading import Reading
@@ -89,7 +89,7 @@ def test_a_shard_that_kills_its_process_is_given_up_and_the_others_are_done(save
         (tmp_path / "in" / "deadly.npz").write_bytes(b"x")
         place = locate(str(tmp_path / "in"))
         deadly = _Deadly(place.uri, place.protocol, place.path, place.fs)
-        detector = detectors.load(saved)
+        detector = Model.open(saved).detector
         output = Output(folder_of(locate(str(tmp_path / "out")), "scan", place), "s", "d", "scan", None, place.uri)
         job = Job(str(saved), deadly, output, Reading(detector.shape))
         shards, _ = plan_shards(place)

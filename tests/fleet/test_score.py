@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toothwise import detectors
+from toothwise import Model, detectors
 from toothwise.errors import InputError, OutputError
 from toothwise.fleet import run as fleet_run
 from toothwise.fleet.run import ScoreOptions, score_fleet
@@ -52,7 +52,7 @@ def test_scores_are_those_of_the_detector(maps, saved, tmp_path, make, toothwise
     assert (told["maps"], told["shards"], told["errors"], told["workers"]) == (60, 3, 0, 0)
     rows = rows_of(tmp_path / "out")
     assert_each_once(rows, {f"{k}.parquet": 20 for k in range(3)})
-    detector = detectors.load(saved)
+    detector = Model.open(saved).detector
     found = detector.predict(make.noise(20, seed=11, damaged_row=4))
     own = rows[rows["file"] == "1.parquet"]
     np.testing.assert_allclose(own["score"], found.score)
@@ -74,7 +74,7 @@ def test_a_file_of_scores_says_what_it_is(maps, saved, tmp_path):
     about = pq.read_schema(next(folder.glob("*.parquet"))).metadata
     assert json.loads(about[b"toothwise.schema"]) == 1
     assert json.loads(about[b"toothwise.detector"]) == found.detector
-    assert json.loads(about[b"toothwise.threshold"]) == detectors.load(saved).threshold.value
+    assert json.loads(about[b"toothwise.threshold"]) == Model.open(saved).detector.threshold.value
     assert set(rows_of(tmp_path / "out")["detector"]) == {f"scan-{found.detector[:16]}"}
 
 
@@ -94,7 +94,7 @@ def test_what_is_finished_is_never_scored_again_and_what_has_changed_is(maps, sa
     (maps / "2.parquet").unlink()  # cleared away after it was scored: its scores stay
     assert score_fleet(str(saved), str(maps), str(out), HERE).removed == 0
     assert len(rows_of(out)) == 70
-    anew = score_fleet(str(saved), str(maps), str(out), ScoreOptions(workers=0, anew=True))
+    anew = score_fleet(str(saved), str(maps), str(out), ScoreOptions(workers=0, force=True))
     assert len(anew.done) == 3
     assert len(rows_of(out)) == 70
 
@@ -107,7 +107,7 @@ def test_another_threshold_replaces_the_scores_and_another_detector_stands_besid
     rows = rows_of(out)
     assert len(rows) == 60
     assert rows["alarm"].all()
-    other = detectors.create("row_mean").fit(make.noise(20, seed=0)).save(tmp_path / "other")
+    other = Model(detectors.create("row_mean").fit(make.noise(20, seed=0))).save(tmp_path / "other")
     score_fleet(str(other), str(maps), str(out), HERE)
     rows = rows_of(out)
     assert rows.groupby("detector").size().tolist() == [60, 60]
@@ -135,7 +135,7 @@ def test_a_bad_map_carries_its_error_and_the_others_are_scored(saved, tmp_path, 
     assert "positive maps" in bad["error"].iloc[1]
     assert bad[["score", "row", "column", "alarm", "p_value"]].isna().all().all()
     good = np.setdiff1d(np.arange(40), [5, 17, 39])
-    expected = detectors.load(saved).predict(values[good]).score
+    expected = Model.open(saved).detector.predict(values[good]).score
     np.testing.assert_allclose(rows[rows["error"].isna()]["score"], expected)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toothwise import detectors
+from toothwise import Model
 from toothwise.errors import InputError
 from toothwise.fleet.database import Row, open_database
 from toothwise.fleet.decoding import Decoder, IncomingRecord, clean
@@ -24,7 +24,6 @@ from toothwise.fleet.machine_monitor import MachineMonitor
 from toothwise.fleet.sources import Folder, open_source
 from toothwise.healthmap import HealthMap
 from toothwise.healthmap.io import write_map
-from toothwise.reference.healthy_reference import load_reference
 
 pytest.importorskip("sqlalchemy")
 
@@ -45,8 +44,8 @@ def put(folder, make, k, *, damage=1.0, name=None, **condition):
 
 
 def make_keeper(saved, where, **options):
-    detector = detectors.load(saved)
-    return MachineMonitor(detector, load_reference(saved, detector), open_database(str(where)), Decoder(), **options)
+    model = Model.open(saved)
+    return MachineMonitor(model.detector, model.reference, open_database(str(where)), Decoder(), **options)
 
 
 @pytest.fixture(scope="session")

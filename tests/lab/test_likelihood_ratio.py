@@ -3,7 +3,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from toothwise import detectors
+from toothwise import Model, detectors
 from toothwise.errors import InputError
 from toothwise.evaluation.metrics import auroc, tpr_at_fpr
 from toothwise.evaluation.whitening import spectrum, thermal_states, whiten, whitened_square
@@ -270,6 +270,6 @@ def test_the_limit_is_in_the_registry_where_the_laboratory_is_installed(tmp_path
     maps = generate("C", 3, False, seed=0)[0]
     scores = {kind: detectors.create("limit", kind=kind).fit(maps).predict(maps).score for kind in ("limit", "glr")}
     assert all(np.isfinite(score).all() for score in scores.values())
-    detectors.create("limit", kind="glr").fit(maps).save(tmp_path / "glr")
-    assert np.array_equal(detectors.load(tmp_path / "glr").predict(maps).score, scores["glr"])
+    Model(detectors.create("limit", kind="glr").fit(maps)).save(tmp_path / "glr")
+    assert np.array_equal(Model.open(tmp_path / "glr").detector.predict(maps).score, scores["glr"])
     assert "limit" not in detectors.names()  # it knows the generator: not one to use

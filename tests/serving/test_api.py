@@ -19,10 +19,9 @@ pytest.importorskip("prometheus_client")
 pytest.importorskip("python_multipart")
 from starlette.testclient import TestClient
 
-from toothwise.detectors import load
+from toothwise import Model
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.errors import InputError
-from toothwise.reference.healthy_reference import load_reference
 from toothwise.serving.access import check_token, is_loopback, read_token
 from toothwise.serving.app import Settings, create_app
 from toothwise.serving.limits import Limits
@@ -72,7 +71,8 @@ def test_a_map_as_json_is_diagnosed_as_by_the_library(client, scan):
     answer = client.post("/v1/diagnose", json={"values": rows, "record": "monday", "include": ["evidence", "map"]})
     assert answer.status_code == 200, answer.text
     (one,) = answer.json()["results"]
-    detector = load(scan.saved)
+    model = Model.open(scan.saved)
+    detector = model.detector
     expected = detector.predict(values)
     assert one["score"] == pytest.approx(expected.score[0], rel=1e-9)
     assert one["alarm"] is True
@@ -80,7 +80,7 @@ def test_a_map_as_json_is_diagnosed_as_by_the_library(client, scan):
     np.testing.assert_allclose(one["row_evidence"], expected.row_evidence[0])
     assert one["map"][0][0] is None
     assert "anomaly_map" not in one
-    (said,) = diagnose_maps(values, detector, load_reference(scan.saved, detector), records=["monday"])
+    (said,) = diagnose_maps(values, detector, model.reference, records=["monday"])
     assert one["diagnosis"] | said.as_json() == one["diagnosis"]
     assert one["verdict"].startswith("Driving tooth 4 stands out")
 

@@ -53,6 +53,7 @@ def run(options: Options, progress: Progress) -> Result:
     from toothwise.diagnosis.run_folder import write_run
     from toothwise.diagnosis.run_watch import watch_records
     from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
+    from toothwise.model import Model
     from toothwise.reporting.report import write_report
 
     begin = time.perf_counter()
@@ -70,7 +71,7 @@ def run(options: Options, progress: Progress) -> Result:
     data |= {"source": records.source, "truth": records.truth or None}
     write_run(options.output, data, evidence)
     write_run_maps(maps, options.output / "maps")
-    detector.save(options.output / "model")
+    Model(detector).save(options.output / "model")
     progress("writing the report")
     (report, *_) = write_report(options.output, options.language)
     found = data["diagnosis"]

@@ -125,13 +125,12 @@ def run(options: Options, progress: Progress) -> Result:
         raise InputError("--rebaseline needs --state FILE: it is written there with its reason")
     from toothwise.cli.diagnose_text import text_of
     from toothwise.cli.maps import MapSet, read_maps
-    from toothwise.exported.opening import open_detector
-    from toothwise.reference.healthy_reference import load_reference
+    from toothwise.model import Model
 
     settings, bins = _settings(options)
     progress(f"loading {options.run}")
-    detector = open_detector(options.run)
-    reference = load_reference(options.run, detector)
+    model = Model.open(options.run)
+    detector, reference = model.detector, model.reference
     skipped: list[str] = []
     if builder is not None:
         made, left_out = builder.build_many(options.maps, progress=progress)
@@ -267,7 +266,7 @@ def _evidence(
     """Of single maps."""
     from toothwise.diagnosis.evidence import RunEvidence
     from toothwise.diagnosis.run_folder import about_run, explain, wants_folder
-    from toothwise.reference.healthy_maps import load_healthy_maps
+    from toothwise.model import Model
     from toothwise.reference.healthy_reference import best_evidence
 
     if not wants_folder(options.output):
@@ -275,7 +274,7 @@ def _evidence(
     return RunEvidence(
         about_run(options.maps, detector, reference, **maps.about),
         explain(
-            load_healthy_maps(options.run, reference.detector),
+            Model.open(options.run).healthy,
             maps.values[watched],
             each,
             detector,

@@ -48,7 +48,7 @@ def watch(
     from toothwise.diagnosis.single import gear_of
     from toothwise.diagnosis.state import WatchState, read_state
     from toothwise.diagnosis.watch import control_limits_for, judge
-    from toothwise.reference.healthy_maps import load_healthy_maps
+    from toothwise.model import Model
     from toothwise.reference.healthy_reference import best_evidence
     from toothwise.reference.records import order_records
 
@@ -124,7 +124,7 @@ def watch(
     evidence = RunEvidence(
         about_run(options.maps, detector, reference, **maps.about),
         explain(
-            load_healthy_maps(options.run, reference.detector),
+            Model.open(options.run).healthy,
             maps.values[watched],
             each,
             detector,

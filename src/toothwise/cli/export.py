@@ -1,10 +1,10 @@
-"""Write a saved detector as one folder that runs without the package that trained it.
+"""Write a fitted model as one folder that runs without the package that trained it.
 
-RUN is the folder of a saved detector. The folder holds the network (ONNX, OpenVINO, or the saved detector with its
-encoder's weights for PyTorch), threshold, gears and normalisation, and the sha256 of every file. Detectors without a
-network (the scan, statistics) are exported as they are, whatever the format. Before the folder is written, scores of
-both are compared; where they differ by more than 1e-4 (with --precision bfloat16: by 5 % of their spread) nothing is
-written.
+The folder is a model like the fitted one, and every verb takes it. It holds the network (ONNX, OpenVINO, or the fitted
+detector with its encoder's weights for PyTorch) with all that the model keeps, and the sha256 of every file. Detectors
+without a network (the scan, statistics) are exported as they are, whatever the format. Before the folder is written,
+scores of both are compared; where they differ by more than 1e-4 (with --precision bfloat16: by 5 % of their spread)
+nothing is written.
 
 examples:
   toothwise export runs/dinomaly --format onnx --output exported/
@@ -15,11 +15,9 @@ examples:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
-
-from jsonargparse import ArgumentParser
 
 from toothwise.cli.parser import Result
 from toothwise.cli.terminal import Progress
@@ -30,39 +28,21 @@ class Options:
     """What to export how.
 
     Attributes:
-        run: folder of a saved detector.
-        output: folder to write; an export that is there is replaced.
-        format: "onnx", "openvino" or "torch".
-        precision: "float32", or "bfloat16" for Dinomaly in OpenVINO.
-        gears: YAML of the gears, where the saved detector does not know them, or None.
-        stage: of a gear train with several.
+        model (MODEL): Folder of a fitted model.
+        output (DIR): Folder to write; a model that is there is replaced.
+        format (NAME): onnx, openvino or torch.
+        precision (NAME): float32, or bfloat16: Dinomaly in OpenVINO, faster where the processor has it.
+        gears (FILE): YAML file of the gears, where the model does not know them.
+        stage (NAME): Stage of a gear train that has several.
     """
 
-    run: str
+    model: str
+    _: KW_ONLY
     output: Path
     format: str = "onnx"
     precision: str = "float32"
     gears: str | None = None
     stage: str | None = None
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """RUN and the options above."""
-    add = parser.add_argument
-    add("run", type=str, metavar="RUN", help="folder of a saved detector")
-    add(
-        "--output", type=Path, required=True, metavar="DIR", help="folder to write; an export that is there is replaced"
-    )
-    add("--format", type=str, default="onnx", metavar="NAME", help="onnx, openvino or torch")
-    add(
-        "--precision",
-        type=str,
-        default="float32",
-        metavar="NAME",
-        help="float32, or bfloat16: Dinomaly in OpenVINO, faster where the processor has it",
-    )
-    add("--gears", type=str | None, metavar="FILE", help="YAML of the gears, where the maps did not tell them")
-    add("--stage", type=str | None, metavar="NAME", help="of a gear train with several stages")
 
 
 def run(options: Options, progress: Progress) -> Result:
@@ -75,7 +55,7 @@ def run(options: Options, progress: Progress) -> Result:
     if options.gears is not None:
         gear = gear_as_json(read_gears(options.gears).stage(options.stage).gears)
     made = export(
-        options.run, options.output, format=options.format, precision=options.precision, gear=gear, progress=progress
+        options.model, options.output, format=options.format, precision=options.precision, gear=gear, progress=progress
     )
     data: dict[str, Any] = made.as_json() | {"output": str(options.output)}
 
@@ -89,7 +69,7 @@ def run(options: Options, progress: Progress) -> Result:
         }.get(made.backend, f"{made.backend}, opset {made.graph.get('opset')}, any number of maps")
         return (
             f"{made.detector}: {how}; {threshold}, maps of {made.shape[0]} x {made.shape[1]}\n"
-            f"{len(made.files)} files, {size / 1e6:.1f} MB, sha256 of each in {options.output / 'export.json'}\n"
+            f"{len(made.files)} files, {size / 1e6:.1f} MB, sha256 of each in {options.output / 'model.json'}\n"
             f"scores of {made.parity['maps']} maps differ by {made.parity['largest_relative_difference']:.1e} at most "
             f"(allowed: {made.parity['allowed']:g})\n"
         )

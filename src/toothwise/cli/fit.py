@@ -1,99 +1,106 @@
-"""Fit a detector on healthy maps, choose its threshold for a stated false alarm rate by cross-validation, and save it.
+"""Fit a detector on healthy maps or recordings, and write it as a model.
 
-MAPS are files (.npz, .tiff, .png of 16 bits, .mat) or folders of them. Of a folder with train/good, test/good and
-test/fault only train/good is used.
+The threshold is chosen for a stated rate of false alarms by cross-validation. MAPS are files (.npz, .tiff, .png of 16
+bits, .mat) or folders of them; of a folder with train/good, test/good and test/fault only train/good is used. With
+--gears, MAPS are recordings. The model then keeps how they became maps, so that other verbs take recordings as they
+are.
 
 examples:
   toothwise fit healthy.npz --detector scan --output runs/scan
-  toothwise fit recordings/ --detector scan --set lines=rows --set lengths=[8,16,32] --output runs/scan
+  toothwise fit recordings/ --gears gears.yaml --output runs/scan
+  toothwise fit healthy.npz --set lines=rows --set lengths=[8,16,32] --output runs/scan
   toothwise fit --config configs/fit_scan_rows.yaml --output runs/scan
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
-from jsonargparse import ArgumentParser
-
 from toothwise.cli.parser import Result, key_values
-from toothwise.cli.terminal import Progress
+from toothwise.cli.recordings import Building
+from toothwise.cli.terminal import EXIT_PARTLY, Progress
+from toothwise.errors import InputError
 from toothwise.files import check_replaceable
-
-_BLOCKS = "what tells, in the maps' file, which maps were taken together; without it: four equal pieces in time"
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Building):
     """What to fit on what.
 
     Attributes:
-        maps: files or folders of healthy maps, in time order.
-        output: folder of the saved detector.
-        detector: its name.
-        options: its options by name; ``set`` (NAME=VALUE) wins over them.
-        false_alarm_rate: false alarms per map that the threshold is chosen for.
-        blocks: column of the maps' table that tells which maps were taken together (a day, a session).
-        sensors: column that names the sensor, where 'diagnose' is to fuse several.
+        maps (MAPS): Healthy maps, or recordings where --gears is given, in time order.
+        output (DIR): Folder to write the model to.
+        detector (NAME): Name of the detector (see 'toothwise detectors'); auto = the scan.
+        options (MAPPING): Options of the detector, for configuration files.
+        set (NAME=VALUE): One option of the detector; wins over those of a file.
+        false_alarm_rate (RATE): False alarms per healthy map that the threshold is chosen for.
+        blocks (COLUMN): Column of the maps' table that says which maps were taken together (a day, a session); without
+            it, four equal pieces in time.
+        sensors (COLUMN): Column that names the sensor, where several will be fused.
+        no_waveform: Take off no healthy waveform. Without this and --waveform, it is learned from the recordings.
+        jobs (N): How many recordings are built at the same time.
     """
 
     maps: list[str]
+    _: KW_ONLY
     output: Path
-    detector: str = "scan"
+    detector: str = "auto"
     options: dict[str, Any] = field(default_factory=dict)
     set: list[str] = field(default_factory=list)
     false_alarm_rate: float = 0.01
     blocks: str = "day"
     sensors: str | None = None
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """MAPS and the options above."""
-    add = parser.add_argument
-    add("maps", nargs="+", type=str, metavar="MAPS", help="healthy maps, in time order")
-    add("--output", type=Path, required=True, metavar="DIR", help="folder to save the detector in")
-    add("--detector", type=str, default="scan", metavar="NAME", help="see 'toothwise detectors'")
-    add("--set", action="append", default=[], metavar="NAME=VALUE", help="an option of the detector; may be repeated")
-    add("--options", type=dict[str, Any], default={}, metavar="MAPPING", help="the same, for configuration files")
-    add("--false-alarm-rate", type=float, default=0.01, metavar="RATE", help="per healthy map, sets the threshold")
-    add("--blocks", type=str, default="day", metavar="COLUMN", help=_BLOCKS)
-    add(
-        "--sensors",
-        type=str | None,
-        metavar="COLUMN",
-        help="what names the sensor, where several will be fused",
-    )
+    no_waveform: bool = False
+    jobs: int = 1
 
 
 def run(options: Options, progress: Progress) -> Result:
-    """Fit, calibrate, save."""
+    """Build, fit, calibrate, save."""
     check_replaceable(options.output, "model.json", "a model")
-    from toothwise.healthmap.several import healthy_only, read_maps
+    from toothwise.detectors.registry import create
+    from toothwise.healthmap.several import healthy_only
     from toothwise.model import Model
+    from toothwise.model.maps import gather
+    from toothwise.model.model import AUTO
 
+    name = AUTO if options.detector == "auto" else options.detector
     chosen = {**options.options, **key_values(options.set)}
-    begin = time.perf_counter()
-    maps, left_out = healthy_only(read_maps(options.maps, progress=progress))
-    model = Model.fit(
-        maps,
-        detector=options.detector,
-        options=chosen,
-        false_alarm_rate=options.false_alarm_rate,
-        blocks=options.blocks,
-        sensors=options.sensors,
-        progress=progress,
-    )
+    create(name, **chosen)  # an unsuitable option is refused before anything is read
+    builder = options.builder()
+    if options.no_waveform and (builder is None or options.waveform is not None):
+        raise InputError("--no-waveform is about recordings (--gears FILE), and excludes --waveform")
+    if builder is not None and builder.waveform is None and not options.no_waveform:
+        builder = builder.learn_from(options.maps, progress=progress)
+    given, skipped = gather(options.maps, builder, jobs=options.jobs, progress=progress)
+    maps, left_out = healthy_only(given)
+    begin = perf_counter()
+    try:
+        model = Model.fit(
+            maps,
+            detector=name,
+            options=chosen,
+            false_alarm_rate=options.false_alarm_rate,
+            blocks=options.blocks,
+            sensors=options.sensors,
+            builder=builder,
+            progress=progress,
+        )
+    except InputError as error:
+        more = f" and {len(options.maps) - 1} more" if len(options.maps) > 1 else ""
+        raise InputError(f"{options.maps[0]}{more}: {error}") from error
+    seconds = perf_counter() - begin
     model.save(options.output)
-    seconds, threshold = time.perf_counter() - begin, model.threshold
-    rows, columns = model.about.shape
+    threshold, (rows, columns) = model.threshold, model.about.shape
     data = {
-        "detector": model.detector.name,
+        "detector": name,
         "output": str(options.output),
         "options": model.detector.options,
         "maps": len(maps),
         "left_out": left_out,
+        "skipped": [one.reason for one in skipped],
         "shape": [rows, columns],
         "threshold": asdict(threshold),
         "info": model.detector.info,
@@ -102,12 +109,12 @@ def run(options: Options, progress: Progress) -> Result:
 
     def text() -> str:
         low, high = threshold.interval
-        skipped = f" ({left_out} test or faulty maps left out)" if left_out else ""
-        return (
-            f"{model.detector.name}: fitted on {len(maps)} maps of {rows} x {columns}{skipped} in {seconds:.1f} s\n"
+        without = f" ({left_out} test or faulty maps left out)" if left_out else ""
+        return "".join(f"skipped: {one.reason}\n" for one in skipped) + (
+            f"{name}: fitted on {len(maps)} maps of {rows} x {columns}{without} in {seconds:.1f} s\n"
             f"threshold {threshold.value:.4g} for {threshold.false_alarm_rate:.3g} false alarms per healthy map "
             f"(95 % interval {low:.2g} to {high:.2g}; worth {threshold.n_effective:.1f} independent maps)\n"
             f"saved in {options.output}; score maps with: toothwise predict {options.output} MAPS\n"
         )
 
-    return Result(data, text)
+    return Result(data, text, EXIT_PARTLY if skipped else 0)

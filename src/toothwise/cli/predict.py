@@ -1,7 +1,8 @@
-"""Score maps with a saved detector.
+"""Score maps or recordings with a model.
 
-RUN is the folder of a saved detector, or one that 'toothwise export' wrote. For every map: its score, the threshold,
-whether it alarms, and the most suspicious row (driving tooth) and column (driven tooth or record), counted from 0.
+For every map: its score, the threshold, whether it alarms, and the most suspicious row (driving tooth) and column
+(driven tooth or record), counted from 0. A model that was fitted on recordings takes recordings, and builds their maps
+as it built its healthy ones.
 
 examples:
   toothwise predict runs/scan today.npz
@@ -13,20 +14,18 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jsonargparse import ArgumentParser
-
 from toothwise.cli.parser import Result
-from toothwise.cli.terminal import Progress, table
+from toothwise.cli.terminal import EXIT_PARTLY, Progress, table
 from toothwise.errors import InputError
 from toothwise.files import atomic_file, write_json
 
 if TYPE_CHECKING:
-    from toothwise.cli.maps import MapSet
     from toothwise.detectors.base import Prediction
+    from toothwise.healthmap.core import HealthMapBatch
 
 _SUFFIXES = (".csv", ".json")
 _SHOWN = 200  # rows of the printed table; a file and --json hold all
@@ -37,25 +36,19 @@ class Options:
     """What to score with what.
 
     Attributes:
-        run: folder of a saved or exported detector.
-        maps: files or folders of maps.
-        output: ``.csv`` or ``.json`` file for the result, or None.
-        threshold: in place of the detector's own, or None.
+        model (MODEL): Folder of a fitted or exported model.
+        maps (MAPS): Files or folders of maps, or of recordings.
+        output (FILE): Also write the result to this .csv or .json file.
+        threshold (SCORE): Alarm above this score, not above the model's own threshold.
+        jobs (N): How many recordings are built at the same time.
     """
 
-    run: str
+    model: str
     maps: list[str]
+    _: KW_ONLY
     output: Path | None = None
     threshold: float | None = None
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """RUN, MAPS and the options above."""
-    add = parser.add_argument
-    add("run", type=str, metavar="RUN", help="folder of a saved or exported detector")
-    add("maps", nargs="+", type=str, metavar="MAPS", help="files or folders of maps")
-    add("--output", type=Path | None, metavar="FILE", help="also write the result to a .csv or .json file")
-    add("--threshold", type=float | None, metavar="SCORE", help="alarm above it, not above the detector's own")
+    jobs: int = 1
 
 
 def run(options: Options, progress: Progress) -> Result:
@@ -64,27 +57,26 @@ def run(options: Options, progress: Progress) -> Result:
         raise InputError(
             f"{options.output}: the suffix must be {' or '.join(_SUFFIXES)}, but is {options.output.suffix!r}"
         )
-    from toothwise.cli.maps import read_maps
-    from toothwise.exported.opening import open_detector
+    from toothwise.model import Model
 
-    progress(f"loading {options.run}")
-    detector = open_detector(options.run)
-    maps = read_maps(options.maps, progress, shape=detector.shape)
+    progress(f"loading {options.model}")
+    model = Model.open(options.model)
+    maps, skipped = model.maps_of(options.maps, jobs=options.jobs, progress=progress)
     progress(f"scoring {len(maps)} maps")
-    prediction = detector.predict(maps.values)
+    prediction = model.detector.predict(maps.values, progress)
     threshold = options.threshold
-    if threshold is None and detector.threshold is not None:
-        threshold = detector.threshold.value
+    if threshold is None and model.detector.threshold is not None:
+        threshold = model.detector.threshold.value
     records = _records(maps, prediction, threshold)
     alarms = None if threshold is None else sum(record["alarm"] for record in records)
-    data = {"detector": detector.name, "run": options.run, "threshold": threshold, "alarms": alarms, "maps": records}
+    data = {"detector": model.detector.name, "model": options.model, "threshold": threshold, "alarms": alarms}
+    data |= {"maps": records, "skipped": [one.reason for one in skipped]}
     if options.output is not None:
         _write(options.output, data)
+    return Result(data, lambda: _text(data, options.output), EXIT_PARTLY if skipped else 0)
 
-    return Result(data, lambda: _text(records, threshold, alarms, options.output))
 
-
-def _records(maps: MapSet, prediction: Prediction, threshold: float | None) -> list[dict[str, Any]]:
+def _records(maps: HealthMapBatch, prediction: Prediction, threshold: float | None) -> list[dict[str, Any]]:
     """One dictionary per map, plain Python values."""
     columns = prediction.column
     table = maps.table.convert_dtypes()  # whole numbers stay so beside files that lack the column
@@ -94,7 +86,7 @@ def _records(maps: MapSet, prediction: Prediction, threshold: float | None) -> l
         score = float(prediction.score[i])
         record: dict[str, Any] = {
             "file": about.pop("file"),
-            "index": int(about.pop("index")),
+            "index": int(about.pop("index", 0)),
             "score": score,
             "threshold": threshold,
             "alarm": None if threshold is None else score > threshold,
@@ -122,7 +114,8 @@ def _write(path: Path, data: dict[str, Any]) -> None:
         temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
-def _text(records: list[dict[str, Any]], threshold: float | None, alarms: int | None, output: Path | None) -> str:
+def _text(data: dict[str, Any], output: Path | None) -> str:
+    records, threshold, alarms = data["maps"], data["threshold"], data["alarms"]
     many = {record["file"] for record in records if record["index"] > 0}
     rows = [
         (
@@ -149,7 +142,8 @@ def _text(records: list[dict[str, Any]], threshold: float | None, alarms: int | 
     if len(records) > _SHOWN:
         text += f"... {len(records) - _SHOWN} more; --output FILE.csv or --json gives all\n"
     if alarms is None:
-        text += f"{len(records)} maps; the detector has no threshold: give one with --threshold\n"
+        text += f"{len(records)} maps; the model has no threshold: give one with --threshold\n"
     else:
         text += f"{len(records)} maps, {alarms} above the threshold\n"
+    text += "".join(f"skipped: {reason}\n" for reason in data["skipped"])
     return text if output is None else f"{text}written to {output}\n"

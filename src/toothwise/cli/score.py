@@ -1,8 +1,8 @@
-"""Score very many maps with a saved detector: one row per map, in Parquet.
+"""Score very many maps with a model: one row per map, in Parquet.
 
-RUN is the folder of a saved detector. INPUT is a file or folder of maps (Parquet with a column of
-values, npz, TIFF, MAT), or a URI of object storage. A map that cannot be used gets a row with the reason. What was
-finished when a run ended or was killed is not scored again; a file that has changed is.
+INPUT is a file or folder of maps (Parquet with a column of values, npz, TIFF, MAT), or a URI of object storage. A map
+that cannot be used gets a row with the reason. What was finished when a run ended or was killed is not scored again; a
+file that has changed is.
 
 examples:
   toothwise score runs/scan maps/ --output scores/
@@ -12,10 +12,8 @@ examples:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, asdict, dataclass, field
 from typing import Any
-
-from jsonargparse import ArgumentParser
 
 from toothwise.cli.parser import Result
 from toothwise.cli.terminal import EXIT_PARTLY, Progress
@@ -26,14 +24,23 @@ class Options:
     """What to score with what.
 
     Attributes:
-        run: folder of a saved detector.
-        input: file or folder of maps, or a URI.
-        output: folder of the scores, or a URI of object storage.
-        workers, address, cpus, gpus, batch, threshold, column, keep, anew: as of ``fleet.run.ScoreOptions``.
+        model (MODEL): Folder of a fitted or exported model.
+        input (INPUT): File or folder of maps, or a URI of one.
+        output (OUT): Folder of the scores, or a URI of object storage.
+        workers (N): Processes on Ray; 0 = this one. Without it, as many as cores.
+        address (ADDRESS): Of a Ray cluster. Without it, this machine alone.
+        cpus (N): CPUs reserved per worker.
+        gpus (N): GPUs reserved per worker; may be a fraction.
+        batch (N): Maps at a time: what a worker holds in memory.
+        threshold (SCORE): Alarm above this score, not above the model's own threshold.
+        column (NAME): Column of Parquet files that holds the values.
+        keep (COLUMN): Columns that go into the output, as text.
+        force: Rescore shards that are already finished.
     """
 
-    run: str
+    model: str
     input: str
+    _: KW_ONLY
     output: str
     workers: int | None = None
     address: str | None = None
@@ -43,24 +50,7 @@ class Options:
     threshold: float | None = None
     column: str = "values"
     keep: list[str] = field(default_factory=list)
-    anew: bool = False
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    """RUN, INPUT and the options above."""
-    add = parser.add_argument
-    add("run", type=str, metavar="RUN", help="folder of a saved detector")
-    add("input", type=str, metavar="INPUT", help="file or folder of maps, or a URI of one")
-    add("--output", type=str, required=True, metavar="OUT", help="folder of the scores, or a URI of object storage")
-    add("--workers", type=int | None, metavar="N", help="processes on Ray; 0 = this one (default: as many as cores)")
-    add("--address", type=str | None, metavar="ADDRESS", help="of a Ray cluster (default: this machine alone)")
-    add("--cpus", type=float, default=1.0, metavar="N", help="that a worker holds")
-    add("--gpus", type=float, default=0.0, metavar="N", help="that a worker holds; may be a fraction")
-    add("--batch", type=int, default=1024, metavar="N", help="maps at a time: what a worker holds in memory")
-    add("--threshold", type=float | None, metavar="SCORE", help="alarm above it, not above the detector's own")
-    add("--column", type=str, default="values", metavar="NAME", help="of Parquet files, that holds the values")
-    add("--keep", nargs="+", type=str, default=[], metavar="COLUMN", help="columns that go into the output, as text")
-    add("--anew", action="store_true", help="score finished shards again")
+    force: bool = False
 
 
 def run(options: Options, progress: Progress) -> Result:
@@ -69,22 +59,13 @@ def run(options: Options, progress: Progress) -> Result:
     from toothwise.fleet.run import ScoreOptions, score_fleet
 
     progress(f"listing {options.input}")
-    how = ScoreOptions(
-        workers=options.workers,
-        address=options.address,
-        cpus=options.cpus,
-        gpus=options.gpus,
-        batch=options.batch,
-        threshold=options.threshold,
-        column=options.column,
-        keep=tuple(options.keep),
-        anew=options.anew,
-    )
-    found = score_fleet(options.run, options.input, options.output, how, progress=progress)
+    words = {name: value for name, value in asdict(options).items() if name not in ("model", "input", "output")}
+    how = ScoreOptions(**words | {"keep": tuple(options.keep)})
+    found = score_fleet(options.model, options.input, options.output, how, progress=progress)
     if found.failed and not found.done:
         more = f" (and {len(found.failed) - 1} more shards)" if len(found.failed) > 1 else ""
         raise OutputError(f"{found.failed[0][0]}: {found.failed[0][1]}{more}")
-    data = {"run": options.run, "input": options.input, "threshold": how.threshold} | found.as_json()
+    data = {"model": options.model, "input": options.input, "threshold": how.threshold} | found.as_json()
     return Result(data, lambda: _text(data), EXIT_PARTLY if found.failed else 0)
 
 

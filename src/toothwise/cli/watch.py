@@ -67,21 +67,20 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(options: Options, progress: Progress) -> Result:
     """Load, open, follow."""
-    from toothwise import detectors
     from toothwise.fleet.database import open_database
     from toothwise.fleet.decoding import Decoder
     from toothwise.fleet.live import follow, stopped_by_signals
     from toothwise.fleet.machine_monitor import MachineMonitor
     from toothwise.fleet.sources import open_source
-    from toothwise.reference.healthy_reference import load_reference
+    from toothwise.model import Model
     from toothwise.reference.records import parse_bins
 
     decoder = Decoder(options.builder())
     client = options.client or f"toothwise-{hashlib.sha256(f'{options.source} {options.to}'.encode()).hexdigest()[:12]}"
     source = open_source(options.source, suffixes=decoder.suffixes, poll=options.poll, client=client)
     progress(f"loading {options.run}")
-    detector = detectors.load(options.run)
-    reference = load_reference(options.run, detector)
+    model = Model.open(options.run)
+    detector, reference = model.detector, model.reference
     if reference is None:
         raise InputError(f"{options.run}: holds no healthy.npz, what healthy maps look like: fit it again")
     database = open_database(options.to)

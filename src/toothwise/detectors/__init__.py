@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.detectors.registry import create, describe, load, names
+from toothwise.detectors.registry import create, describe, names, register
 
 __all__ = [
     "Detector",
@@ -17,8 +17,8 @@ __all__ = [
     "SeverityAwareDinomaly",
     "create",
     "describe",
-    "load",
     "names",
+    "register",
 ]
 
 _MODULES = {

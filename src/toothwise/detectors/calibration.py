@@ -11,6 +11,7 @@ from toothwise.detectors.pooling import line_contrast
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold, threshold_from_healthy, threshold_from_lines
 from toothwise.healthmap.runs import time_blocks
+from toothwise.progress import Progress, share_of, silent
 
 __all__ = ["fit_with_threshold"]
 
@@ -22,7 +23,7 @@ def fit_with_threshold(
     *,
     blocks: np.ndarray | None = None,
     confidence: float | None = 0.95,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress = silent,
 ) -> tuple[Detector, np.ndarray]:
     """Fit on healthy maps; choose the threshold on scores of maps that each fold's detector had not seen.
 
@@ -32,7 +33,7 @@ def fit_with_threshold(
         rate: false alarms per map to choose the threshold for.
         blocks: ``[n]`` label of each map's block in time (its day); see ``time_blocks``.
         confidence: of the threshold's tolerance limit where it rests on lines; see ``threshold_from_lines``.
-        progress: called with what is being done and the share of the whole that is done.
+        progress: Called with what is being done and the share of it all that is done.
 
     Returns:
         The detector fitted on all maps, its ``threshold`` and ``held_out`` set, and the held-out scores ``[n]``.
@@ -46,20 +47,14 @@ def fit_with_threshold(
     folds = time_blocks(len(values), blocks)
     held_out: list[tuple[np.ndarray, Prediction]] = []
     count = int(folds.max()) + 1
-    progress = progress or (lambda text, share: None)
-
-    def new(step: int, text: str) -> Detector:
-        detector = make()
-        detector.watch = lambda share: progress(text, (step + min(share, 1.0)) / (count + 1))
-        detector.watch(0.0)
-        return detector
-
     for fold in range(count):
         out = folds == fold
-        detector = new(fold, f"cross-validation {fold + 1} of {count}").fit(values[~out])
-        held_out.append((np.flatnonzero(out), detector.predict(values[out])))
-    detector = new(count, "fit").fit(values)
-    detector.watch = None
+        part = share_of(progress, fold, count + 1, f"cross-validation {fold + 1} of {count}")
+        part("", 0.0)
+        held_out.append((np.flatnonzero(out), make().fit(values[~out], part).predict(values[out])))
+    part = share_of(progress, count, count + 1, "fit")
+    part("", 0.0)
+    detector = make().fit(values, part)
     scores = np.empty(len(values))
     for index, prediction in held_out:
         scores[index] = prediction.score

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.base import Abilities, Detector, Prediction
 from toothwise.detectors.graded_lines import GradedLines
 from toothwise.detectors.severity_scale import ContrastScale
 from toothwise.errors import InputError
 from toothwise.evaluation.severity import spearman
 from toothwise.evaluation.tail import tail_evidence
 from toothwise.healthmap.logarithm import check_positive
+from toothwise.progress import Progress, share_of
 
 __all__ = ["FusedDetector", "line_contrast_of"]
 
@@ -75,6 +76,7 @@ class FusedDetector(Detector):
     """
 
     name = "fused"
+    can = Abilities(rows=True, columns=True, severity=True, export="parts")
 
     def __init__(
         self,
@@ -120,15 +122,14 @@ class FusedDetector(Detector):
         fused._restore_own(state)
         return fused
 
-    def _fit(self, values: np.ndarray) -> None:
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
         if len(values) < 32:
             raise InputError(f"a fused detector needs 32 healthy maps or more, but got {len(values)}")
         held = np.arange(len(values)) % _KEPT == 0
         kept = values[held]
         self._healthy, self._scale = {}, None
         for k, (name, part) in enumerate(self._parts.items()):
-            part.watch = None if self.watch is None else self._share_of(k)
-            found = part.fit(values[~held]).predict(kept)
+            found = part.fit(values[~held], share_of(progress, k, len(self._parts))).predict(kept)
             for axis, evidence in zip(_AXES, _lines_of(found, name), strict=True):
                 self._healthy[f"{name}.{axis}"] = np.sort(evidence.max(axis=1))
         rows, columns, _ = self._evidence(kept)
@@ -138,11 +139,6 @@ class FusedDetector(Detector):
         self.info = {name: part.info for name, part in self._parts.items()}
         if self._scale is not None:
             self.info["severity_spearman"] = self._spearman
-
-    def _share_of(self, k: int) -> Any:
-        """Progress of one part as progress of the whole."""
-        whole = self.watch
-        return lambda share: whole((k + share) / len(self._parts)) if whole is not None else None
 
     def _calibrate(self, kept: np.ndarray) -> None:
         """From the measured contrast of the named tooth to the true one, by lines on held-out maps."""
@@ -178,7 +174,7 @@ class FusedDetector(Detector):
             heat += ((found.anomaly_map - middle) / np.maximum(spread, 1e-12)).astype(np.float32) / len(self._parts)
         return total[0], total[1], heat
 
-    def _predict(self, values: np.ndarray) -> Prediction:
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         rows, columns, heat = self._evidence(values)
         score = _score(rows, columns)
         severity = None

@@ -12,9 +12,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.base import Abilities, Detector, Prediction
 from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import log_positive
+from toothwise.progress import Progress
 
 __all__ = ["HealthyDistance"]
 
@@ -34,6 +35,7 @@ class HealthyDistance(Detector):
     """
 
     name: ClassVar[str] = "healthy_distance"
+    can = Abilities(rows=True, columns=True, positive=True, export="numpy")
 
     def __init__(self, *, log: bool = True, gain: bool = True, teeth: int = 1) -> None:
         if isinstance(teeth, bool) or not isinstance(teeth, int) or teeth < 1:
@@ -60,7 +62,7 @@ class HealthyDistance(Detector):
             out.append(total)
         return np.stack(out, axis=2)
 
-    def _fit(self, values: np.ndarray) -> None:
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
         n = len(values)
         if n < 3:
             raise InputError(f"a healthy baseline needs 3 maps or more, but got {n}")
@@ -81,7 +83,7 @@ class HealthyDistance(Detector):
             # pixels of a line move together: what their sum does in healthy maps is measured, not assumed
             self._learned[f"scale{axis}"] = np.sqrt(np.mean(lines**2, axis=(0, 1)))
 
-    def _predict(self, values: np.ndarray) -> Prediction:
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         deviation = self._deviation(self._prepared(values), self._learned["mean"]) / self._learned["spread"][0]
         rows, columns = (
             (np.abs(self._lines(deviation, axis)) / self._learned[f"scale{axis}"]).max(axis=2) for axis in (1, 2)

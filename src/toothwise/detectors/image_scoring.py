@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import nn
@@ -11,6 +9,7 @@ from torch.nn import functional
 
 from toothwise.detectors.images import ImageMaker
 from toothwise.errors import InputError
+from toothwise.progress import Progress, silent
 
 __all__ = ["check_device", "on_map", "pick_device", "score_images"]
 
@@ -52,7 +51,7 @@ def score_images(
     values: np.ndarray,
     batch_size: int,
     device: torch.device,
-    watch: Callable[[float], None] | None = None,
+    progress: Progress = silent,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores and anomaly maps of a model in evaluation mode.
 
@@ -62,7 +61,7 @@ def score_images(
         values: maps ``[n, rows, columns]``.
         batch_size: images at a time.
         device: where the model is.
-        watch: called with the share done.
+        progress: Called after each batch.
 
     Returns:
         float64 ``[n]``, and float32 ``[n, rows, columns]`` with NaN where the map is NaN.
@@ -73,8 +72,7 @@ def score_images(
         heat = found.anomaly_map
         if heat.ndim == 3:
             heat = heat[:, None]
-        if watch is not None:
-            watch(start / len(values))
+        progress("scoring", start / len(values))
         score.append(found.pred_score.double().cpu().numpy().reshape(-1))
         maps.append(on_map(heat, values.shape[1:]))
     anomaly_map = np.concatenate(maps)

@@ -11,7 +11,7 @@ from anomalib.models.image.padim.anomaly_map import AnomalyMapGenerator
 from anomalib.models.image.padim.torch_model import PadimModel
 from torch import Tensor, nn
 
-from toothwise.detectors.base import given
+from toothwise.detectors.base import Abilities, given
 from toothwise.detectors.features import CnnFeatures, VitFeatures, make_features
 from toothwise.detectors.patch_detector import PatchDetector
 from toothwise.errors import InputError
@@ -53,6 +53,7 @@ class PadimDetector(PatchDetector):
     """
 
     name = "padim"
+    can = Abilities(rows=True, columns=True, photographs=True, export="network")
     learned = ("idx", "gaussian.mean", "gaussian.inv_covariance")
 
     def __init__(

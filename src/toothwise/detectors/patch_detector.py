@@ -16,6 +16,7 @@ from toothwise.detectors.image_scoring import check_device, pick_device, score_i
 from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.pooling import pool_lines
 from toothwise.errors import InputError
+from toothwise.progress import Progress
 
 __all__ = ["PatchDetector"]
 
@@ -65,7 +66,7 @@ class PatchDetector(Detector):
     def _learn(self, model: Any, batches: Iterator[Tensor], count: int) -> dict[str, Any]:
         """Learn from images of ``count`` healthy maps, batch by batch; returns what ``info`` should hold besides."""
 
-    def _fit(self, values: np.ndarray) -> None:
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
         device, size = pick_device(self.options["device"]), self.options["batch_size"]
         model = self._make().eval().to(device)
         self._images.fit(values)
@@ -73,8 +74,7 @@ class PatchDetector(Detector):
         def batches() -> Iterator[Tensor]:
             for start in range(0, len(values), size):
                 yield self._images(values[start : start + size]).to(device)
-                if self.watch is not None:
-                    self.watch(0.8 * start / len(values))
+                progress("encoding", 0.8 * start / len(values))
 
         with torch.no_grad():
             more = self._learn(model, batches(), len(values))
@@ -82,10 +82,10 @@ class PatchDetector(Detector):
         source = asdict(model.feature_extractor.source)
         self.info = {"encoder": {"name": self.options["encoder_name"], **source}, **more}
 
-    def _predict(self, values: np.ndarray) -> Prediction:
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         device = pick_device(self.options["device"])
         model = self._fitted().to(device)
-        own, heat = score_images(model, self._images, values, self.options["batch_size"], device, self.watch)
+        own, heat = score_images(model, self._images, values, self.options["batch_size"], device, progress)
         return pool_lines(heat, "own", own)
 
     def _fitted(self) -> nn.Module:

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.base import Abilities, Detector, Prediction
 from toothwise.detectors.scan import DirectionalScan
 from toothwise.errors import InputError
+from toothwise.progress import Progress
 
 __all__ = ["LINE_POOLINGS", "LinePooled", "check_pooling", "line_contrast", "pool_lines", "segment_scan"]
 
@@ -87,6 +88,7 @@ class LinePooled(Detector):
     """
 
     name = "pooled"
+    can = Abilities(rows=True, columns=True, export="parts")
 
     def __init__(self, *, detector: str, pooling: str = "segments", options: dict[str, Any] | None = None) -> None:
         from toothwise.detectors.registry import create
@@ -114,20 +116,19 @@ class LinePooled(Detector):
         pooled._restore_own(state)
         return pooled
 
-    def _fit(self, values: np.ndarray) -> None:
-        self._inner.watch = self.watch
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
         if self.options["pooling"] == "segments":
             if len(values) < 32:
                 raise InputError(f"pooling 'segments' needs 32 healthy maps or more, but got {len(values)}")
             kept = np.arange(len(values)) % _KEPT == 0
-            self._inner.fit(values[~kept])
+            self._inner.fit(values[~kept], progress)
             self._scan = segment_scan(self._inner.predict(values[kept]).anomaly_map)
         else:
-            self._inner.fit(values)
+            self._inner.fit(values, progress)
         self.info = self._inner.info
 
-    def _predict(self, values: np.ndarray) -> Prediction:
-        found = self._inner.predict(values)
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
+        found = self._inner.predict(values, progress)
         if self._scan is None:
             line = pool_lines(found.anomaly_map, self.options["pooling"])
         else:

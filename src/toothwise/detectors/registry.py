@@ -5,13 +5,12 @@ from __future__ import annotations
 from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import signature
-from pathlib import Path
 from typing import Any
 
-from toothwise.detectors.base import Detector, read_meta
+from toothwise.detectors.base import Detector
 from toothwise.errors import InputError, missing
 
-__all__ = ["create", "describe", "load", "load_as", "names"]
+__all__ = ["class_of", "create", "describe", "names", "register"]
 
 # name: (module:class, one line, constructor options that make the variant)
 _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -88,6 +87,28 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 
 
+def register(name: str, place: str, line: str, options: dict[str, Any] | None = None) -> None:
+    """Enter a detector, so that ``create`` and models know it by name.
+
+    Args:
+        name: Its name.
+        place: "module:Class", which is imported when the detector is first asked for.
+        line: What it is, in one line.
+        options: Of the constructor, which make the variant.
+
+    Raises:
+        InputError: The name is taken.
+
+    Examples:
+        >>> register("brightest", "toothwise.detectors.statistics:MapStatistic", "largest pixel", {"statistic": "max"})
+        >>> create("brightest")
+        MapStatistic(statistic='max')
+    """
+    if name in _REGISTRY:
+        raise InputError(f"duplicate detector {name!r}")
+    _REGISTRY[name] = (place, line, dict(options or {}))
+
+
 def names() -> list[str]:
     """Names that ``create`` takes."""
     return list(_REGISTRY)
@@ -98,10 +119,20 @@ def describe() -> dict[str, str]:
     return {name: line for name, (_, line, _) in _REGISTRY.items()}
 
 
-def _class(name: str) -> type[Detector]:
-    if name not in _REGISTRY:
-        return _added(name)
-    module, _, attribute = _REGISTRY[name][0].partition(":")
+def class_of(name: str) -> type[Detector]:
+    """The class of a detector by its name.
+
+    Raises:
+        InputError: No such detector.
+        MissingDependencyError: A package that it needs is not installed.
+    """
+    if name not in (*_REGISTRY, "pooled"):
+        for point in entry_points(group="toothwise.detectors", name=name):  # of another package
+            register(name, point.value, "")
+    if name not in (*_REGISTRY, "pooled"):
+        raise InputError(f"detector must be one of {', '.join(names())}, but got {name!r}")
+    place = "toothwise.detectors.pooling:LinePooled" if name == "pooled" else _REGISTRY[name][0]
+    module, _, attribute = place.partition(":")
     try:
         return getattr(import_module(module), attribute)
     except ImportError as error:
@@ -110,17 +141,9 @@ def _class(name: str) -> type[Detector]:
         raise missing(error.name or "torch", f"detector {name!r}") from None
 
 
-def _added(name: str) -> type[Detector]:
-    """A detector that another installed package adds, by its entry point in the group ``toothwise.detectors``."""
-    for point in entry_points(group="toothwise.detectors", name=name):
-        found: type[Detector] = point.load()
-        return found
-    raise InputError(f"detector must be one of {', '.join(names())}, but got {name!r}")
-
-
 def takes(name: str, option: str) -> bool:
     """Whether a detector's class has this option itself."""
-    return any(option in signature(parent).parameters for parent in _class(name).__mro__[:-1])
+    return any(option in signature(parent).parameters for parent in class_of(name).__mro__[:-1])
 
 
 def create(name: str, **options: Any) -> Detector:
@@ -129,30 +152,15 @@ def create(name: str, **options: Any) -> Detector:
     ``pooling`` ("rows", "columns", "lines", "segments") is an option of every detector: where its class has no such
     option the detector comes back as a ``LinePooled`` one.
     """
-    cls = _class(name)
+    cls = class_of(name)
     pooling = options.get("pooling")
     if pooling is not None and (pooling == "segments" or not takes(name, "pooling")):
         from toothwise.detectors.pooling import LinePooled
 
         del options["pooling"]
         return LinePooled(detector=name, pooling=pooling, options=options)
-    merged = {**(_REGISTRY[name][2] if name in _REGISTRY else {}), **options}
+    merged = {**_REGISTRY[name][2], **options}
     try:
         return cls(**merged)
     except TypeError as error:
         raise InputError(f"detector {name!r}: {error}") from None
-
-
-def load(folder: str | Path) -> Detector:
-    """A saved detector; nothing in the folder is executed or unpickled."""
-    folder = Path(folder)
-    return load_as(read_meta(folder), folder)
-
-
-def load_as(meta: dict[str, Any], folder: Path) -> Detector:
-    """The detector that ``meta``, the content of a detector.json, describes, with the state in a folder."""
-    if meta["detector"] == "pooled":
-        from toothwise.detectors.pooling import LinePooled
-
-        return LinePooled._load(meta, folder)
-    return _class(meta["detector"])._load(meta, folder)

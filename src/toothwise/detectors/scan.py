@@ -15,11 +15,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from toothwise.detectors.base import Detector, Prediction, given
+from toothwise.detectors.base import Abilities, Detector, Prediction, given
 from toothwise.detectors.line_likelihood import LineLikelihood, healthy_precision
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import healthy_tail
 from toothwise.healthmap.logarithm import log_positive
+from toothwise.progress import Progress
 
 __all__ = ["DirectionalScan"]
 
@@ -48,6 +49,7 @@ class DirectionalScan(Detector):
     """
 
     name: ClassVar[str] = "scan"
+    can = Abilities(rows=True, columns=True, positive=True, export="numpy")
 
     def __init__(
         self,
@@ -134,7 +136,7 @@ class DirectionalScan(Detector):
             parts.append(np.stack(best, axis=2))
         return np.concatenate(parts)
 
-    def _fit(self, values: np.ndarray) -> None:
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
         self._likelihood = None
         if self.options["noise"] == "learned":
             self._learned["precision"] = healthy_precision(self._complete(values))
@@ -176,7 +178,7 @@ class DirectionalScan(Detector):
         """Chance that a healthy map scores as high, float64 ``[n]``; see ``healthy_tail``."""
         return healthy_tail(score, self._learned["healthy"], least=1)
 
-    def _predict(self, values: np.ndarray) -> Prediction:
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         score, evidence = self._raw(values)
         heat = np.zeros(values.shape, dtype=np.float32)
         for axis in evidence:

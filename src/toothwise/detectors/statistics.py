@@ -11,8 +11,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.base import Abilities, Detector, Prediction
 from toothwise.errors import InputError
+from toothwise.progress import Progress
 
 __all__ = ["STATISTICS", "MapStatistic"]
 
@@ -109,16 +110,17 @@ class MapStatistic(Detector):
     """
 
     name: ClassVar[str] = "statistics"
+    can = Abilities(rows=True, columns=True, export="numpy")
 
     def __init__(self, *, statistic: str = "mean") -> None:
         if statistic not in STATISTICS:
             raise InputError(f"statistic must be one of {', '.join(map(repr, STATISTICS))}, but got {statistic!r}")
         super().__init__(statistic=statistic)
 
-    def _fit(self, values: np.ndarray) -> None:
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
         """Nothing to learn."""
 
-    def _predict(self, values: np.ndarray) -> Prediction:
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         x = values.astype(np.float64)
         whole, lines = STATISTICS[self.options["statistic"]]
         rows, columns = (None, None) if lines is None else lines(x)

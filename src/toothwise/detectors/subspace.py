@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from toothwise.detectors.base import Detector, Maps, Prediction, as_array
+from toothwise.detectors.base import Abilities, Detector, Maps, Prediction, as_array
 from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import log_positive
+from toothwise.progress import Progress
 
 __all__ = ["Mahalanobis", "PrincipalComponents", "ledoit_wolf_shrinkage"]
 
@@ -97,6 +98,7 @@ class PrincipalComponents(_Subspace):
     """
 
     name: ClassVar[str] = "pca"
+    can = Abilities(rows=True, columns=True, positive=True, export="numpy")
     _needed = ("mean", "vectors", "scale")
 
     def __init__(self, *, components: float = 0.5, log: bool = True) -> None:
@@ -104,7 +106,7 @@ class PrincipalComponents(_Subspace):
             raise InputError(f"components must be positive, but got {components!r}")
         super().__init__(components=components, log=log)
 
-    def _fit(self, values: np.ndarray) -> None:
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
         centred, value, vectors = self._learn(values)
         wanted = self.options["components"]
         explaining = int(np.searchsorted(np.cumsum(value) / value.sum(), wanted)) + 1
@@ -113,7 +115,7 @@ class PrincipalComponents(_Subspace):
         rest = centred - (centred @ vectors.T) @ vectors
         self._learned |= {"vectors": vectors, "scale": np.array([max(float(np.sqrt(np.mean(rest**2))), 1e-12)])}
 
-    def _predict(self, values: np.ndarray) -> Prediction:
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         x = self._centre(values)
         vectors = self._learned["vectors"]
         rest = (x - (x @ vectors.T) @ vectors) / self._learned["scale"][0]
@@ -136,12 +138,13 @@ class Mahalanobis(_Subspace):
     """
 
     name: ClassVar[str] = "mahalanobis"
+    can = Abilities(rows=True, columns=True, positive=True, export="numpy")
     _needed = ("mean", "vectors", "gain", "floor")
 
     def __init__(self, *, log: bool = True) -> None:
         super().__init__(log=log)
 
-    def _fit(self, values: np.ndarray) -> None:
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
         centred, value, vectors = self._learn(values)
         weight = ledoit_wolf_shrinkage(centred)
         mean = float(np.mean(np.sum(centred**2, axis=1))) / centred.shape[1]
@@ -152,7 +155,7 @@ class Mahalanobis(_Subspace):
         gain = 1.0 / ((1.0 - weight) * value + floor) - 1.0 / floor
         self._learned |= {"vectors": vectors, "gain": gain, "floor": np.array([floor])}
 
-    def _predict(self, values: np.ndarray) -> Prediction:
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         x = self._centre(values)
         vectors, gain, floor = (self._learned[k] for k in ("vectors", "gain", "floor"))
         whitened = x / floor[0] + ((x @ vectors.T) * gain) @ vectors

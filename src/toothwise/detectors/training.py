@@ -6,7 +6,7 @@ import logging
 import math
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,7 @@ from toothwise.detectors.anomalib_module import RawScoreModule
 from toothwise.detectors.curves import Curves, recorder
 from toothwise.detectors.image_scoring import pick_device
 from toothwise.errors import InputError, TrainingError
+from toothwise.progress import Progress, silent
 
 __all__ = ["PRECISIONS", "Images", "StepTrained", "check_gradients", "check_precision", "fit_quietly"]
 
@@ -104,7 +105,7 @@ def fit_quietly(
     seed: int,
     device: str,
     precision: str = "float32",
-    watch: Callable[[float], None] | None = None,
+    progress: Progress = silent,
 ) -> float:
     """Train through anomalib's Engine, leaving no file and the global random state as it was.
 
@@ -114,7 +115,7 @@ def fit_quietly(
         seed: of whatever draws from torch's global generator, dropout for one.
         device: "auto", "cpu" or "cuda".
         precision: one of PRECISIONS, of the matrix products; weights stay in float32.
-        watch: called with the share done after each step.
+        progress: Called after each step.
 
     Returns:
         The last loss.
@@ -133,7 +134,7 @@ def fit_quietly(
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            callbacks=[_no_checkpoint(), _Watch(watch, module.max_steps), *_recording()],
+            callbacks=[_no_checkpoint(), _Tell(progress, module.max_steps), *_recording()],
         )
         engine.fit(model=module, train_dataloaders=loader)
         return float(engine.trainer.callback_metrics["train_loss"])
@@ -152,17 +153,16 @@ class Images(Dataset[torch.Tensor]):
         return self.images[index]
 
 
-class _Watch(Callback):
-    """Tells a watcher how far the training is."""
+class _Tell(Callback):
+    """Says how far the training is."""
 
-    def __init__(self, watch: Callable[[float], None] | None, steps: int) -> None:
-        self.watch, self.steps = watch, steps
+    def __init__(self, progress: Progress, steps: int) -> None:
+        self.progress, self.steps = progress, steps
 
     def on_train_batch_end(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
         """After each step."""
         del args, kwargs
-        if self.watch is not None:
-            self.watch(trainer.global_step / self.steps)
+        self.progress("training", trainer.global_step / self.steps)
 
 
 class _Record(Callback):

@@ -1,13 +1,13 @@
-"""From a saved detector to one folder that runs without the package that trained it."""
+"""From a fitted model to a folder that runs without the package that trained it."""
 
 from __future__ import annotations
 
-import json
+import hashlib
 import logging
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,17 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from toothwise import __version__, detectors
-from toothwise.detectors.base import FILE as MODEL
 from toothwise.detectors.base import Detector
-from toothwise.detectors.fused import FusedDetector
-from toothwise.detectors.pooling import LinePooled
 from toothwise.errors import InputError, OutputError, need
-from toothwise.exported.manifest import FILE, FORMATS, PRECISIONS, Manifest, is_exported, read_manifest, write_manifest
-from toothwise.exported.opening import ENCODER, load_exported
-from toothwise.files import atomic_folder, check_replaceable, write_json
-from toothwise.reference.healthy_reference import FILE as REFERENCE
-from toothwise.reference.healthy_reference import fingerprint, load_reference
+from toothwise.exported.manifest import (
+    FILE,
+    FORMATS,
+    PRECISIONS,
+    Manifest,
+    read_manifest,
+    write_manifest,
+    write_state,
+)
+from toothwise.exported.opening import ENCODER, open_detector
+from toothwise.files import atomic_folder, check_replaceable
+from toothwise.progress import Progress, silent
 
 __all__ = ["MAX_BATCH", "OPSET", "TOLERANCE", "export", "export_detector"]
 
@@ -33,59 +36,56 @@ OPSET = 18
 MAX_BATCH = 16  # maps at a time: bounds the memory of a run
 TOLERANCE = 1e-4
 _ALLOWED = {"float32": TOLERANCE, "bfloat16": 0.05}
-_NUMPY = ("scan", "statistics", "healthy_distance", "subspace")  # modules of detectors that need no network
+KEPT = {"healthy.npz", "healthy_maps.npz", "waveform.npz"}  # files of a model that an export keeps as they are
 _CHECKED = 24  # maps that an export is compared with its detector on
 _SEED = 918_273  # of these maps: not one that detectors are likely to have been fitted on
 
-Progress = Callable[[str], None]
-
 
 def export(
-    run: str | Path,
+    model: str | Path,
     output: str | Path,
     *,
     format: str = "onnx",  # noqa: A002  the word of the command line
     precision: str = "float32",
     gear: dict[str, Any] | None = None,
-    progress: Progress = lambda text: None,
+    progress: Progress = silent,
 ) -> Manifest:
-    """Export a saved detector, with its threshold and its healthy reference, and check that it says the same.
+    """Export a fitted model, with all that its folder keeps, and check that it gives the same scores.
 
     Args:
-        run: folder of a saved detector.
-        output: folder to write, whole or not at all; an export that is there is replaced.
+        model: Folder of a fitted model.
+        output: Folder to write, whole or not at all; a model that is there is replaced.
         format: "onnx", "openvino" or "torch". Detectors without a network are exported as they are, whatever it is.
         precision: "float32", or "bfloat16" for the products of a Dinomaly network in OpenVINO: faster where the
             processor has it (elsewhere float32 is computed), with scores that differ by some percent of their spread.
-        gear: the gears, where the saved detector does not know them.
-        tell: told what is being done.
+        gear: The gears as JSON, where the model does not know them.
+        progress: Called with what is being done.
 
     Raises:
-        InputError: not a saved detector, one that cannot be exported, or an export whose scores differ.
-        OutputError: the folder cannot be written, or holds something else.
-        MissingDependencyError: what the format needs is not installed.
+        InputError: Not a fitted model, one that cannot be exported, or an export whose scores differ.
+        OutputError: The folder cannot be written, or holds something else.
+        MissingDependencyError: What the format needs is not installed.
     """
-    run, output = Path(run), Path(output)
+    model, output = Path(model), Path(output)
     if format not in FORMATS:
         raise InputError(f"format must be one of {', '.join(map(repr, FORMATS))}, but got {format!r}")
     if precision not in PRECISIONS:
         raise InputError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}, but got {precision!r}")
     if precision != "float32" and format != "openvino":
         raise InputError(f"precision {precision!r} is for format 'openvino', but format is {format!r}")
-    if is_exported(run):
-        raise InputError(f"{run}: is exported already: export the saved detector that it came from")
-    check_replaceable(output, FILE, "an export")
-    if output.resolve() == run.resolve():
-        raise OutputError(f"{output}: is the saved detector itself: name another folder")
-    progress(f"loading {run}")
-    detector = detectors.load(run)
-    reference = load_reference(run, detector)
-    if gear is not None:
-        detector.info = detector.info | {"maps": detector.info.get("maps", {}) | {"gear": gear}}
+    known = read_manifest(model)
+    if known.exported:
+        raise InputError(f"{model}: is exported already: export the fitted model that it came from")
+    check_replaceable(output, FILE, "a model")
+    if output.resolve() == model.resolve():
+        raise OutputError(f"{output}: is the fitted model itself: name another folder")
+    progress(f"loading {model}")
+    detector = open_detector(model, known)
+    about = known.about if gear is None else known.about | {"gear": gear}
     with atomic_folder(output) as folder:
-        if reference is not None:
-            shutil.copyfile(run / REFERENCE, folder / REFERENCE)
-        export_detector(detector, folder, format, precision, progress=progress)
+        for name in KEPT & set(known.files):
+            shutil.copyfile(model / name, folder / name)
+        export_detector(detector, folder, format, precision, progress=progress, about=about, builder=known.builder)
         progress("comparing")
         _compare(detector, folder, _ALLOWED[precision])
     return read_manifest(output)
@@ -97,70 +97,41 @@ def export_detector(
     format: str,  # noqa: A002
     precision: str = "float32",
     *,
-    progress: Progress = lambda text: None,
+    progress: Progress = silent,
+    **more: Any,
 ) -> None:
-    """Write a detector's export into an empty folder, without its comparison.
+    """Write a detector's export into an empty folder, without its comparison; ``more`` are fields of the manifest.
 
     Raises:
-        InputError: a detector that cannot be exported.
-        MissingDependencyError: what the format needs is not installed.
+        InputError: A detector that cannot be exported.
+        MissingDependencyError: What the format needs is not installed.
     """
-    shape = detector.shape
-    if shape is None:
-        raise InputError(f"{detector.name} has not been fitted: there is nothing to export")
-    backend, graph, normalisation = format, dict[str, Any](), dict[str, Any]()
-    if isinstance(detector, FusedDetector | LinePooled):
-        backend = "parts"
-        graph = {"parts": list(detector.parts)}
-        for name, part in detector.parts.items():
+    made = Manifest.of(detector, **more)
+    kind = detector.can.export
+    if kind == "parts":
+        parts: dict[str, Detector] = detector.parts  # type: ignore[attr-defined]
+        for name, part in parts.items():
             (folder / "parts" / name).mkdir(parents=True)
             export_detector(part, folder / "parts" / name, format, precision, progress=progress)
-        _save_state(detector.own_state(), folder)
-    elif type(detector).__module__.rpartition(".")[2] in _NUMPY:
-        backend = "numpy"
-        _save(detector, folder)
+        write_state(folder, detector.own_state())  # type: ignore[attr-defined]
+        made = replace(made, backend=kind, graph={"parts": list(parts)})
+    elif kind == "numpy":
+        write_state(folder, detector._state())
+        made = replace(made, backend=kind)
     else:
         progress(f"exporting {detector.name} as {format}")
-        normalisation, graph = _network(detector, folder, format, precision)
-    write_manifest(
-        folder,
-        Manifest(
-            detector=detector.name,
-            backend=backend,
-            options=detector.options,
-            shape=shape,
-            threshold=detector.threshold,
-            info=detector.info,
-            gear=detector.info.get("maps", {}),
-            normalisation=normalisation,
-            graph=graph,
-            fingerprint=fingerprint(detector),
-            toothwise=__version__,
-        ),
-    )
-
-
-def _save_state(state: dict[str, np.ndarray], folder: Path) -> None:
-    from safetensors.numpy import save_file
-
-    save_file({k: np.ascontiguousarray(v) for k, v in state.items()}, folder / "state.safetensors")
-
-
-def _save(detector: Detector, folder: Path) -> None:
-    """model.json and state.safetensors, as ``Detector.save`` writes them."""
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        saved = detector.save(Path(place) / "saved")
-        for path in saved.iterdir():
-            path.rename(folder / path.name)
+        made = _network(detector, made, folder, format, precision)
+    write_manifest(folder, made)
 
 
 def _network(
     detector: Detector,
+    made: Manifest,
     folder: Path,
     format: str,  # noqa: A002
     precision: str,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Write the network; returns normalisation and description of the graph."""
+) -> Manifest:
+    """Write the network; returns the manifest with its normalisation and the description of its graph."""
     from toothwise.exported.graph import STANDARDISED, graph_of
 
     graph = graph_of(detector, standardised=precision == "bfloat16")
@@ -179,9 +150,9 @@ def _network(
         "in_graph": format != "torch",
     }
     if format == "torch":
-        _save(detector, folder)
-        _add_encoder(detector, folder)
-        return normalisation, {}
+        write_state(folder, detector._state())
+        made = replace(made, info=detector.info | _add_encoder(detector, folder))
+        return replace(made, backend=format, normalisation=normalisation)
     outputs = [name for name in graph.outputs if name != STANDARDISED]
     about = {
         "inputs": ["maps"],
@@ -196,7 +167,7 @@ def _network(
         with tempfile.TemporaryDirectory() as place:
             _write_onnx(graph, detector.shape or (0, 0), Path(place) / "model.onnx")
             _write_openvino(Path(place) / "model.onnx", folder / "model.xml")
-    return normalisation, about
+    return replace(made, backend=format, normalisation=normalisation, graph=about)
 
 
 def _write_onnx(graph: Any, shape: tuple[int, int], path: Path) -> None:
@@ -230,22 +201,23 @@ def _write_openvino(source: Path, path: Path) -> None:
     openvino.save_model(openvino.Core().read_model(str(source)), path, compress_to_fp16=False)
 
 
-def _add_encoder(detector: Detector, folder: Path) -> None:
-    """The encoder's weights beside the saved detector, so that the folder runs on a machine that has none."""
-    import hashlib
+def _add_encoder(detector: Detector, folder: Path) -> dict[str, Any]:
+    """The encoder's weights beside the state, so that the folder runs on a machine that has none.
 
+    Returns:
+        What changes in ``info``: the hash that the encoder's file is known by.
+    """
     from safetensors.torch import save_file
 
     network, hashed_by_file = _encoder_of(detector)
     if network is None:
-        return
+        return {}
     state = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
     save_file(state, folder / ENCODER)
-    if hashed_by_file:
-        path = folder / MODEL
-        meta = json.loads(path.read_text(encoding="utf-8"))
-        meta["info"]["encoder"]["sha256"] = hashlib.sha256((folder / ENCODER).read_bytes()).hexdigest()
-        write_json(path, meta)
+    if not hashed_by_file:
+        return {}
+    mark = hashlib.sha256((folder / ENCODER).read_bytes()).hexdigest()
+    return {"encoder": detector.info["encoder"] | {"sha256": mark}}
 
 
 def _encoder_of(detector: Detector) -> tuple[Any, bool]:
@@ -286,7 +258,7 @@ def _scale_of(detector: Detector) -> tuple[float, float]:
 
 def _compare(detector: Detector, folder: Path, allowed: float) -> None:
     """Score maps with both; the largest relative difference goes into the manifest."""
-    exported = load_exported(folder)
+    exported = open_detector(folder)
     maps = check_maps(detector)
     expected, found = detector.predict(maps).score, exported.predict(maps).score
     # scores of some detectors cross zero: there the spread of scores is what a difference is measured by

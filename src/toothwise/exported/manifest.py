@@ -1,4 +1,4 @@
-"""``export.json`` of an exported folder: what the folder holds, and how each of its files is known again."""
+"""``model.json``: what the folder of a model holds, fitted or exported, and how each of its files is known again."""
 
 from __future__ import annotations
 
@@ -8,59 +8,117 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
+from toothwise import __version__
+from toothwise.detectors.base import Detector
 from toothwise.errors import InputError
-from toothwise.evaluation.thresholds import Threshold
+from toothwise.evaluation.thresholds import Threshold, threshold_from_json
 from toothwise.files import write_json
 from toothwise.reading import as_input_error, read_json
+from toothwise.reference.healthy_reference import fingerprint
 
-__all__ = ["FILE", "FORMATS", "PRECISIONS", "Manifest", "is_exported", "read_manifest", "verified"]
+__all__ = ["FILE", "FORMATS", "PRECISIONS", "STATE", "Manifest", "read_manifest", "verified", "write_manifest"]
 
-FILE = "export.json"
+FILE = "model.json"
+STATE = "state.safetensors"
 FORMATS = ("onnx", "openvino", "torch")
 PRECISIONS = ("float32", "bfloat16")
-BACKENDS = (*FORMATS, "numpy", "parts")
-VERSION = 1
-_MOST_BYTES = 2**24  # of export.json itself
+BACKENDS = ("fitted", *FORMATS, "numpy", "parts")
+VERSION = 2
+_MOST_BYTES = 2**24  # of model.json itself
+_DICTS = ("options", "info", "about", "normalisation", "graph", "parity", "files")
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an exported folder is.
+    """What the folder of a model is.
 
     Attributes:
-        detector: name of the detector; options, shape, threshold, info: its own.
-        backend: what runs it: "onnx", "openvino", "torch", "numpy" (the saved detector, which needs nothing else) or
-            "parts" (NumPy that joins detectors exported each for itself, in ``parts/``).
-        gear: what the fitted maps say of their gears, axes, quantity and unit; {} = unknown.
-        normalisation: what is done to a map before the network; {} = no network.
-        graph: inputs, outputs, opset, most maps at a time, precision; {} = no network.
-        fingerprint: of the detector that was exported: what a healthy reference and a state file know it by.
-        parity: largest relative difference of the score from the detector's, and how many maps it was measured on.
-        toothwise: version that wrote it.
-        files: path inside the folder -> bytes and sha256.
+        detector: Name of the detector; options, shape, threshold, info: Its own.
+        fingerprint: Of the fitted detector: what a healthy reference and a state file know it by.
+        backend: What runs it: "fitted" (the detector as it was fitted) or, of an export, "onnx", "openvino", "torch",
+            "numpy" (which needs no network) or "parts" (NumPy that joins detectors exported each for itself, in
+            ``parts/``).
+        about: What the fitted maps say of their gears, axes, quantity and unit; {} = unknown.
+        builder: How its recordings become maps, as ``MapBuilder.as_json``; None = it was fitted on maps.
+        normalisation: What is done to a map before the network; {} = no network.
+        graph: Inputs, outputs, opset, most maps at a time, precision; {} = no network.
+        parity: Largest relative difference of the score from the fitted detector's, and how many maps it was measured
+            on.
+        files: Path inside the folder -> bytes and sha256.
+        toothwise: Version that wrote it.
     """
 
     detector: str
-    backend: str
     options: dict[str, Any]
     shape: tuple[int, int]
     threshold: Threshold | None
     info: dict[str, Any]
-    gear: dict[str, Any]
-    normalisation: dict[str, Any]
-    graph: dict[str, Any]
     fingerprint: str
-    toothwise: str
+    backend: str = "fitted"
+    about: dict[str, Any] = field(default_factory=dict)
+    builder: dict[str, Any] | None = None
+    normalisation: dict[str, Any] = field(default_factory=dict)
+    graph: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    toothwise: str = __version__
+
+    @classmethod
+    def of(cls, detector: Detector, **more: Any) -> Manifest:
+        """The manifest of a fitted detector; ``more`` are further fields.
+
+        Raises:
+            InputError: It has not been fitted.
+        """
+        if detector.shape is None:
+            raise InputError(f"{detector.name} has not been fitted: there is nothing to save")
+        return cls(
+            detector=detector.name,
+            options=detector.options,
+            shape=detector.shape,
+            threshold=detector.threshold,
+            info=detector.info,
+            fingerprint=fingerprint(detector),
+            **more,
+        )
+
+    @property
+    def exported(self) -> bool:
+        """Whether it is an export, which cannot be exported again."""
+        return self.backend != "fitted"
 
     def as_json(self) -> dict[str, Any]:
         """Everything as JSON types, with the sha256 of itself."""
-        data: dict[str, Any] = {"format": VERSION, "kind": "toothwise export"} | asdict(self)
+        data: dict[str, Any] = {"format": VERSION, "kind": "toothwise model"} | asdict(self)
         data["shape"] = list(self.shape)
         if self.threshold is not None:
             data["threshold"]["interval"] = list(self.threshold.interval)
         return data | {"sha256": digest(data)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], path: Path) -> Manifest:
+        """The inverse of ``as_json``, checked.
+
+        Raises:
+            InputError: Something is missing or of another type; the message names ``path``.
+        """
+        own = {f.name: data[f.name] for f in fields(cls) if f.name in data}
+        with as_input_error(path, "lacks or misstates something"):
+            if wrong := [name for name in _DICTS if name in own and not isinstance(own[name], dict)]:
+                raise InputError(f"{path}: misstates {', '.join(wrong)}")
+            known = own["threshold"]
+            known = None if known is None else threshold_from_json(known)
+            if not isinstance(own["detector"], str):
+                raise InputError(f"{path}: misstates detector")
+            rows, columns = own["shape"]
+            if any(type(n) is not int or not 0 < n < 2**16 for n in (rows, columns)):
+                raise InputError(f"{path}: misstates shape")
+            manifest = cls(**(own | {"threshold": known, "shape": (rows, columns)}))
+        if manifest.backend not in BACKENDS:
+            raise InputError(f"{path}: backend must be one of {', '.join(BACKENDS)}, but is {manifest.backend!r}")
+        return manifest
 
 
 def digest(data: dict[str, Any]) -> str:
@@ -70,13 +128,8 @@ def digest(data: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def is_exported(folder: str | Path) -> bool:
-    """Whether a folder is an exported one."""
-    return (Path(folder) / FILE).is_file()
-
-
 def listed(folder: Path) -> dict[str, dict[str, Any]]:
-    """Bytes and sha256 of every file below a folder but its own ``export.json``."""
+    """Bytes and sha256 of every file below a folder but its own ``model.json``."""
     found = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -86,74 +139,75 @@ def listed(folder: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def write_state(folder: Path, state: dict[str, np.ndarray]) -> None:
+    """Write what a detector learned."""
+    from safetensors.numpy import save_file
+
+    save_file({k: np.ascontiguousarray(v) for k, v in state.items()}, folder / STATE)
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write ``export.json``; the folder's files must be there already."""
+    """Write ``model.json``; the folder's files must be there already."""
     data = manifest.as_json() | {"files": listed(folder)}
     write_json(folder / FILE, data | {"sha256": digest(data)})
 
 
-def read_manifest(folder: str | Path) -> Manifest:
-    """``export.json`` of a folder, checked.
+def read_signed(path: Path, kind: str, version: int) -> dict[str, Any]:
+    """The content of a JSON file that holds its own sha256.
 
     Raises:
-        InputError: there is none, it is damaged or was changed, or it was written by another version's format.
+        InputError: Missing, damaged, changed, or of another kind or version.
     """
-    path = Path(folder) / FILE
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise InputError(f"{path}: larger than {_MOST_BYTES} bytes, which no manifest is")
-    except OSError:
-        raise InputError(f"{folder}: not an exported folder (no {FILE})") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     data = read_json(path)
-    if not isinstance(data, dict) or data.get("kind") != "toothwise export":
-        raise InputError(f"{path}: not the manifest of an export")
-    if data.get("format") != VERSION:
-        raise InputError(f"{path}: format {data.get('format')} is not {VERSION}, the one this version reads")
+    if not isinstance(data, dict) or data.get("kind") != kind:
+        raise InputError(f"{path}: does not describe a model")
+    if data.get("format") != version:
+        raise InputError(f"{path}: unsupported format {data.get('format')!r:.20}; this version reads {version}")
     if data.get("sha256") != digest(data):
-        raise InputError(f"{path}: was changed after the export (its sha256 does not fit): export it again")
-    own = {name: data[name] for name in (f.name for f in fields(Manifest)) if name in data}
-    with as_input_error(path, "lacks or misstates something"):
-        known = own["threshold"]
-        if known is not None:
-            known = Threshold(**(known | {"interval": tuple(known["interval"])}))
-        rows, columns = (int(size) for size in own["shape"])
-        manifest = Manifest(**(own | {"threshold": known, "shape": (rows, columns)}))
-    if manifest.backend not in BACKENDS:
-        raise InputError(f"{path}: backend must be one of {', '.join(BACKENDS)}, but is {manifest.backend!r}")
-    return manifest
+        raise InputError(f"{path}: was changed after it was written (its sha256 does not fit)")
+    return data
+
+
+def read_manifest(folder: str | Path) -> Manifest:
+    """``model.json`` of a folder, checked; of a folder that version 0.1 wrote, what it says in its own files.
+
+    Raises:
+        InputError: No model, a damaged or changed one, or one of another version's format.
+    """
+    path = Path(folder) / FILE
+    if not path.is_file():
+        from toothwise.exported.version_0_1 import read_old
+
+        return read_old(Path(folder))
+    return Manifest.from_json(read_signed(path, "toothwise model", VERSION), path)
 
 
 def verified(folder: str | Path, manifest: Manifest, name: str) -> bytes:
     """The content of a file that the manifest lists, read once and compared with its sha256.
 
     Raises:
-        InputError: not listed, missing, a link or a path out of the folder, or changed after the export.
+        InputError: Not listed, missing, a link or a path out of the folder, or changed after it was written.
     """
     path = Path(folder) / name
     if name not in manifest.files:
         raise InputError(f"{Path(folder) / FILE}: lists no file {name!r}")
     place = PurePosixPath(name)
     if place.is_absolute() or ".." in place.parts or path.is_symlink():
-        raise InputError(f"{path}: a file of an export lies in its folder and is no link")
+        raise InputError(f"{path}: a file of a model lies in its folder and is no link")
     expected = manifest.files[name]
     try:
         if path.stat().st_size != expected["bytes"]:
-            raise InputError(f"{path}: was changed after the export ({path.stat().st_size} bytes, not the same)")
+            raise InputError(f"{path}: was changed after it was written ({path.stat().st_size} bytes, not the same)")
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (KeyError, TypeError):
         raise InputError(f"{Path(folder) / FILE}: says nothing of the bytes of {name!r}") from None
     if hashlib.sha256(content).hexdigest() != expected.get("sha256"):
-        raise InputError(f"{path}: was changed after the export (its sha256 does not fit): export it again")
+        raise InputError(f"{path}: was changed after it was written (its sha256 does not fit)")
     return content
-
-
-def verify_all(folder: str | Path, manifest: Manifest) -> None:
-    """Compare every listed file with its sha256.
-
-    Raises:
-        InputError: as ``verified``.
-    """
-    for name in manifest.files:
-        verified(folder, manifest, name)

@@ -1,82 +1,78 @@
-"""RUN on the command line: a saved detector or an exported folder, opened by what it holds."""
+"""The detector in the folder of a model, fitted or exported, opened by what the folder says of itself."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from toothwise import detectors
-from toothwise.detectors.base import FILE as MODEL
-from toothwise.detectors.base import OLD_FILE as OLD_MODEL
-from toothwise.detectors.base import Detector, check_meta
-from toothwise.detectors.registry import load_as
+from toothwise.detectors.base import Detector
+from toothwise.detectors.registry import class_of
 from toothwise.errors import InputError
 from toothwise.exported.engines import onnx_engine, openvino_engine
-from toothwise.exported.manifest import FILE, PRECISIONS, Manifest, is_exported, read_manifest, verified, verify_all
+from toothwise.exported.manifest import FILE, PRECISIONS, STATE, Manifest, read_manifest, verified
 from toothwise.exported.runtime import ExportedDetector
-from toothwise.reading import parse_json
+from toothwise.reading import as_input_error
 
-__all__ = ["load_exported", "open_detector"]
+__all__ = ["ENCODER", "open_detector"]
 
 ENCODER = "encoder.safetensors"
-_COMPOSITES = {"fused": "fused.FusedDetector", "pooled": "pooling.LinePooled"}  # modules of detectors, read when needed
 
 
-def open_detector(run: str | Path, *, threads: int | None = None) -> Detector:
-    """The detector of a folder: one saved by ``toothwise fit``, or one written by ``toothwise export``.
+def open_detector(folder: str | Path, manifest: Manifest | None = None, *, threads: int | None = None) -> Detector:
+    """The detector of a model's folder. Every file is compared with its sha256; nothing is unpickled.
 
     Args:
-        run: the folder.
-        threads: of an exported network; None = OMP_NUM_THREADS, else as its engine thinks best.
+        folder: Folder of a model.
+        manifest: What ``read_manifest`` gave of it, where that was read already.
+        threads: Of an exported network; None = OMP_NUM_THREADS, else as its engine thinks best.
 
     Raises:
-        InputError: neither of the two, or an exported folder whose files were changed.
-        MissingDependencyError: what it needs is not installed.
-    """
-    folder = Path(run)
-    if not is_exported(folder):
-        if folder.is_dir() and not (folder / MODEL).is_file() and not (folder / OLD_MODEL).is_file():
-            raise InputError(f"{folder}: neither a saved detector ({MODEL}) nor an exported folder ({FILE})")
-        return detectors.load(folder)
-    return load_exported(folder, threads=threads)
-
-
-def load_exported(folder: str | Path, *, threads: int | None = None) -> Detector:
-    """The detector of an exported folder. Every file is compared with its sha256; nothing is unpickled.
-
-    Args, Raises: as ``open_detector``.
+        InputError: No model, or one whose files were changed.
+        MissingDependencyError: What it needs is not installed.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder)
-    verify_all(folder, manifest)
-    if manifest.backend == "parts":
-        return _with_parts(folder, manifest, threads)
-    if manifest.backend in ("numpy", "torch"):
-        return _saved(folder, manifest)
+    manifest = manifest or read_manifest(folder)
+    for name in manifest.files:
+        verified(folder, manifest, name)
+    if manifest.backend in ("onnx", "openvino"):
+        detector = _network(folder, manifest, threads)
+    elif manifest.backend == "parts":
+        detector = _with_parts(folder, manifest, threads)
+    else:
+        detector = _restored(folder, manifest)
+    detector.options, detector.shape, detector.info = manifest.options, manifest.shape, manifest.info
+    detector.threshold, detector.source_fingerprint = manifest.threshold, manifest.fingerprint
+    return detector
+
+
+def _network(folder: Path, manifest: Manifest, threads: int | None) -> Detector:
     outputs = manifest.graph["outputs"]
     if manifest.backend == "onnx":
         model = verified(folder, manifest, "model.onnx")
-        engine = onnx_engine(model, outputs, threads=threads, what=f"{folder / 'model.onnx'}")
-    else:
-        text, weights = (verified(folder, manifest, name) for name in ("model.xml", "model.bin"))
-        precision = manifest.graph.get("precision", "float32")
-        if precision not in PRECISIONS:
-            raise InputError(f"{folder / FILE}: precision must be one of {', '.join(PRECISIONS)}, but is {precision!r}")
-        what = f"{folder / 'model.xml'}"
-        engine = openvino_engine(text, weights, outputs, threads=threads, what=what, precision=precision)
+        return ExportedDetector(manifest, onnx_engine(model, outputs, threads=threads, what=f"{folder / 'model.onnx'}"))
+    text, weights = (verified(folder, manifest, name) for name in ("model.xml", "model.bin"))
+    precision = manifest.graph.get("precision", "float32")
+    if precision not in PRECISIONS:
+        raise InputError(f"{folder / FILE}: precision must be one of {', '.join(PRECISIONS)}, but is {precision!r}")
+    what = f"{folder / 'model.xml'}"
+    engine = openvino_engine(text, weights, outputs, threads=threads, what=what, precision=precision)
     return ExportedDetector(manifest, engine)
 
 
-def _saved(folder: Path, manifest: Manifest) -> Detector:
-    """The saved detector inside an export; its encoder's weights lie beside it."""
-    where = folder / MODEL
-    meta: dict[str, Any] = check_meta(parse_json(verified(folder, manifest, MODEL), where), where)
+def _restored(folder: Path, manifest: Manifest) -> Detector:
+    """The detector as it was fitted; an export to PyTorch has its encoder's weights beside it."""
+    from safetensors.numpy import load
+
+    cls = class_of(manifest.detector)
+    options = manifest.options
     if ENCODER in manifest.files:
-        meta["options"] = meta["options"] | {"weights": str(folder / ENCODER)}
-    detector = load_as(meta, folder)
-    detector.options, detector.threshold = manifest.options, manifest.threshold
-    detector.source_fingerprint = manifest.fingerprint
+        options = options | {"weights": str(folder / ENCODER)}
+    with as_input_error(folder / FILE, f"not the options of {manifest.detector}"):
+        detector = cls(**options)
+    detector.shape, detector.info = manifest.shape, manifest.info
+    path = folder / STATE
+    content = verified(folder, manifest, STATE)
+    with as_input_error(path, f"not the state of {manifest.detector}"):
+        detector._restore(load(content))
     return detector
 
 
@@ -84,21 +80,10 @@ def _with_parts(folder: Path, manifest: Manifest, threads: int | None) -> Detect
     """A detector that joins others: they are opened first and then put together."""
     from safetensors.numpy import load
 
-    parts = {name: load_exported(folder / "parts" / name, threads=threads) for name in manifest.graph["parts"]}
-    state = load(verified(folder, manifest, "state.safetensors"))
-    if manifest.detector not in _COMPOSITES:
-        raise InputError(f"{folder / FILE}: a detector of parts is one of {', '.join(_COMPOSITES)}")
-    module, _, name = _COMPOSITES[manifest.detector].partition(".")
-    cls = getattr(import_module(f"toothwise.detectors.{module}"), name)
+    parts = {name: open_detector(folder / "parts" / name, threads=threads) for name in manifest.graph["parts"]}
+    state = load(verified(folder, manifest, STATE))
+    cls = class_of(manifest.detector)
     try:
-        detector = cls.assemble(manifest.options, parts, state, manifest.shape)
-    except (KeyError, TypeError) as error:
+        return cls.assemble(manifest.options, parts, state, manifest.shape)  # type: ignore[attr-defined]
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder}: the state of {manifest.detector} lacks or misstates {error}") from None
-    detector.threshold, detector.info = manifest.threshold, manifest.info
-    detector.source_fingerprint = manifest.fingerprint
-    return detector
-
-
-def about(run: str | Path) -> Manifest | None:
-    """The manifest of an exported folder, None of a saved detector."""
-    return read_manifest(run) if is_exported(run) else None

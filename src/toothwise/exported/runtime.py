@@ -11,6 +11,7 @@ from toothwise.errors import InputError
 from toothwise.exported.engines import Engine
 from toothwise.exported.manifest import Manifest
 from toothwise.healthmap.logarithm import check_positive
+from toothwise.progress import Progress
 
 __all__ = ["ExportedDetector"]
 
@@ -38,19 +39,18 @@ class ExportedDetector(Detector):
         self._log = bool(manifest.normalisation.get("log", False))
         self._most = int(manifest.graph["max_batch"])
 
-    def _predict(self, values: np.ndarray) -> Prediction:
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         if self._log:
             check_positive(values, "log=true")
         parts = []
         for start in range(0, len(values), self._most):
             parts.append(self._engine(np.ascontiguousarray(values[start : start + self._most])))
-            if self.watch is not None:
-                self.watch(min(1.0, (start + self._most) / len(values)))
+            progress("scoring", min(1.0, (start + self._most) / len(values)))
         found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         known: dict[str, Any] = {name: found[name].astype(np.float64) for name in _DOUBLE if name in found}
         return Prediction(anomaly_map=found["anomaly_map"], **known)
 
-    def _fit(self, values: np.ndarray) -> None:
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
         del values
         raise InputError(f"an exported {self.name} cannot be fitted: fit a detector and export it")
 

@@ -33,11 +33,11 @@ class Job:
     """What all shards have in common; goes to every worker once.
 
     Attributes:
-        run: folder of the saved detector.
+        model: Folder of the model.
         source, output, reading: see there.
     """
 
-    run: str
+    model: str
     source: Location
     output: Output
     reading: Reading
@@ -65,13 +65,13 @@ class _Attempts:
 
 
 class _Scorer:
-    """An actor: loads the detector once."""
+    """An actor: opens the model once."""
 
     def __init__(self, job: Job, attempts: Any) -> None:
-        from toothwise import detectors
+        from toothwise.model import Model
 
         self.job, self.attempts = job, attempts
-        self.detector = detectors.load(job.run)
+        self.detector = Model.open(job.model).detector
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         found = [self._one(int(n), str(text)) for n, text in zip(batch["number"], batch["shard"], strict=True)]

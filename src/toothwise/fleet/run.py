@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toothwise import detectors
 from toothwise.errors import InputError
 from toothwise.fleet.output import Done, Output, finished, folder_of, remove_stale
 from toothwise.fleet.pool import NEED, Job, on_ray, score_one
@@ -17,8 +16,9 @@ from toothwise.fleet.reading import Reading
 from toothwise.fleet.scoring import row_schema, scorer_hash
 from toothwise.fleet.shards import Shard, plan_shards
 from toothwise.fleet.storage import Location, locate
+from toothwise.model import Model
+from toothwise.progress import Progress, silent
 from toothwise.ray_cluster import Need, ray_cluster
-from toothwise.reference.healthy_reference import fingerprint
 
 __all__ = ["ScoreOptions", "Scored", "score_fleet"]
 
@@ -36,7 +36,7 @@ class ScoreOptions:
         threshold: in place of the detector's own, or None.
         column: of Parquet files, that holds the values.
         keep: columns that go into the output as text.
-        anew: score finished shards again.
+        force: Rescore shards that are already finished.
     """
 
     workers: int | None = None
@@ -47,7 +47,7 @@ class ScoreOptions:
     threshold: float | None = None
     column: str = "values"
     keep: tuple[str, ...] = ()
-    anew: bool = False
+    force: bool = False
 
     def __post_init__(self) -> None:
         if self.workers is not None and self.workers < 0:
@@ -111,21 +111,21 @@ class Scored:
 
 
 def score_fleet(
-    run: str,
+    model: str,
     source: str,
     out: str,
     options: ScoreOptions | None = None,
     *,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress = silent,
 ) -> Scored:
     """Score every map of an input; one row of the output per map.
 
     Args:
-        run: folder of a saved detector, which every worker must see.
+        model: Folder of a model, fitted or exported, which every worker must see.
         source: file or folder of maps, or a URI of one.
         out: folder of the scores, or a URI of object storage.
         options: how.
-        tell: told how far it is.
+        progress: Called with how far it is.
 
     Raises:
         InputError: nothing to score, or places that exclude each other.
@@ -133,16 +133,15 @@ def score_fleet(
         MissingDependencyError: a package that the places or the workers need.
     """
     options = options or ScoreOptions()
-    detector = detectors.load(run)
-    if detector.shape is None:
-        raise InputError(f"{run}: a detector that has not been fitted")
+    opened = Model.open(model)
+    detector = opened.detector
     here, there = locate(source), locate(out, output=True)
     _check_places(here, there)
     threshold = options.threshold
     if threshold is None and detector.threshold is not None:
         threshold = detector.threshold.value
-    reading = Reading(detector.shape, options.column, options.keep, options.batch)
-    mark = fingerprint(detector)
+    reading = Reading(opened.about.shape, options.column, options.keep, options.batch)
+    mark = opened.fingerprint
     scorer = scorer_hash(detector, threshold, options.keep, options.column)
     output = Output(
         folder_of(there, f"{detector.name}-{mark[:16]}", here), scorer, mark, detector.name, threshold, source
@@ -151,8 +150,8 @@ def score_fleet(
     with there.alone():
         known = finished(output)
         removed = remove_stale(output, shards, known)
-        todo = [s for s in shards if options.anew or output.file_of(s) not in known]
-        job = Job(str(Path(run).resolve()), here, output, reading)
+        todo = [s for s in shards if options.force or output.file_of(s) not in known]
+        job = Job(str(Path(model).resolve()), here, output, reading)
         workers = _workers(options, len(todo), here, there)
         found = Scored(output.folder.uri, mark, len(shards), len(shards) - len(todo), removed, ignored, workers)
         if not todo:
@@ -162,8 +161,7 @@ def score_fleet(
             return found
         note = None if there.local is None else there.local / ".ray"
         need = Need(options.cpus, options.gpus, NEED.name, NEED.purpose, NEED.extra)
-        if progress:
-            progress("starting Ray", 0.0)
+        progress("starting Ray", 0.0)
         # or Ray tells of its own affairs on stderr; what goes wrong with a shard is told by its result
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         with ray_cluster(options.address, need, workers, note=note) as found.workers:
@@ -175,7 +173,7 @@ def _collect(
     found: Scored,
     outcomes: Iterator[tuple[Shard, Done | str]],
     count: int,
-    progress: Callable[[str, float], None] | None,
+    progress: Progress,
 ) -> None:
     begin = time.perf_counter()
     maps = 0
@@ -187,8 +185,7 @@ def _collect(
             found.done.append(outcome)
             maps += outcome.maps
         found.seconds = time.perf_counter() - begin
-        if progress:
-            progress(f"{maps:,} maps scored, {at + 1} of {count} shards", (at + 1) / count)
+        progress(f"{maps:,} maps scored, {at + 1} of {count} shards", (at + 1) / count)
 
 
 def _check_places(here: Location, there: Location) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import zipfile
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from toothwise.vibration.readers import mat5
 
 FORMAT = 1
 _BESIDE = ("count", "variance", "waveforms")  # arrays that belong to the pixels
+_SUFFIXES = (".npz", ".mat", ".tif", ".tiff", ".png")
 MAX_PIXELS = 2**31  # of one file: 8 GiB of float32
 
 
@@ -73,6 +75,24 @@ def _json_value(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} is not a JSON type")
+
+
+def holds_map(path: Path) -> bool:
+    """Whether a file or folder holds maps, not recordings, by its name and the arrays that it lists."""
+    if path.is_dir():
+        inside = sorted(p for p in path.iterdir() if p.is_dir() or p.is_file())
+        known = [p for p in inside if p.is_file() and p.suffix.lower() in _SUFFIXES]
+        return any(p.name in ("train", "test") for p in inside if p.is_dir()) or any(map(holds_map, known[:1]))
+    kind = path.suffix.lower()
+    try:
+        if kind == ".npz":
+            with zipfile.ZipFile(path) as archive:
+                return "values.npy" in archive.namelist()
+        if kind == ".mat":
+            return bool(mat5.find_array(path, "Xdata").size)
+    except (OSError, InputError, zipfile.BadZipFile):
+        return False
+    return kind in (".tif", ".tiff", ".png")
 
 
 def read_npz_arrays(path: Path) -> tuple[np.ndarray, dict[str, Any], dict[str, Any] | None]:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from toothwise.errors import InputError
-from toothwise.files import atomic_file
-from toothwise.reading import as_input_error, parse_json, read_arrays
+__all__ = ["HealthyMaps", "keep_healthy"]
 
-__all__ = ["FILE", "HealthyMaps", "keep_healthy", "load_healthy_maps"]
-
-FILE = "healthy_maps.npz"
-FORMAT = 1
 _MOST = 60  # maps
 _BYTES = 8 * 2**20  # of their values
 
@@ -58,14 +50,6 @@ class HealthyMaps:
         order = order[np.isfinite(away[order])]
         return order, away[order]
 
-    def save(self, folder: str | Path) -> Path:
-        """Write ``healthy_maps.npz`` into the folder of the saved detector, whole or not at all."""
-        path = Path(folder) / FILE
-        about = json.dumps({"format": FORMAT, "detector": self.detector, "of": self.of})
-        with atomic_file(path) as temporary:
-            np.savez_compressed(temporary, about=np.array(about), values=self.values, names=np.array(self.names))
-        return path
-
 
 def keep_healthy(detector: str, values: np.ndarray, names: np.ndarray) -> HealthyMaps:
     """Choose the maps to keep: at most 60, and at most 8 MiB of them.
@@ -78,23 +62,3 @@ def keep_healthy(detector: str, values: np.ndarray, names: np.ndarray) -> Health
     count = max(1, min(_MOST, len(values), _BYTES // max(values[0].size * 4, 1)))
     index = np.unique(np.linspace(0, len(values) - 1, count).round().astype(int))
     return HealthyMaps(detector, values[index].astype(np.float32), tuple(map(str, names[index])), len(values))
-
-
-def load_healthy_maps(folder: str | Path, detector: str) -> HealthyMaps | None:
-    """The healthy maps beside a saved detector, None where none are kept (fitted before there were any).
-
-    Raises:
-        InputError: a damaged file, or one that belongs to another detector.
-    """
-    path = Path(folder) / FILE
-    if not path.is_file():
-        return None
-    arrays = read_arrays(path, "healthy maps")
-    with as_input_error(path, "not readable as healthy maps"):
-        about, values, names = parse_json(str(arrays["about"]), path), arrays["values"], arrays["names"]
-        if values.ndim != 3 or values.dtype != np.float32 or names.shape != values.shape[:1]:
-            raise InputError(f"{path}: healthy maps must be float32 [n, rows, columns] with a name each")
-        found = HealthyMaps(str(about["detector"]), values, tuple(map(str, names.tolist())), int(about["of"]))
-    if found.detector != detector:
-        raise InputError(f"{path}: belongs to another detector than {Path(folder) / 'model.json'}: fit it again")
-    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,24 +16,18 @@ from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.pooling import line_contrast
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import effective_number
-from toothwise.files import atomic_file
 from toothwise.healthmap.runs import time_blocks
-from toothwise.reading import as_input_error, parse_json, read_arrays
 from toothwise.reference.map_statistics import Diagonals, line_levels, log_maps, map_level, one_cycle, without_places
 from toothwise.reference.records import CONDITIONS, record_ids
 
 __all__ = [
-    "FILE",
     "HealthyReference",
     "best_evidence",
     "evidence_of",
     "fingerprint",
     "learn_reference",
-    "load_reference",
 ]
 
-FILE = "healthy.npz"
-FORMAT = 1
 _MOST = 5000  # healthy maps that are kept, the last ones: more would fill the memory and tell little more
 _SPREAD_MAPS = 150  # maps that the scatter of segments is measured on
 _SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
@@ -45,10 +40,15 @@ def fingerprint(detector: Detector) -> str:
     """
     if detector.source_fingerprint is not None:
         return detector.source_fingerprint
+    return state_digest(detector.name, detector.options, detector.shape, detector._state())
+
+
+def state_digest(name: str, options: dict[str, Any], shape: Sequence[int] | None, state: dict[str, np.ndarray]) -> str:
+    """SHA-256 of what a detector was fitted as and what it learned."""
     digest = hashlib.sha256()
-    digest.update(json.dumps([detector.name, detector.options, detector.shape], sort_keys=True).encode())
-    for name, array in sorted(detector._state().items()):
-        digest.update(name.encode())
+    digest.update(json.dumps([name, options, shape], sort_keys=True).encode())
+    for key, array in sorted(state.items()):
+        digest.update(key.encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
@@ -112,28 +112,40 @@ class HealthyReference:
         table = self.scatter[axis - 1]
         return float(table[min(cells, len(table)) - 1])
 
-    def save(self, folder: str | Path) -> Path:
-        """Write ``healthy.npz`` into the folder of the saved detector, whole or not at all."""
-        arrays: dict[str, np.ndarray] = {
-            "about": np.array(json.dumps({"format": FORMAT, "detector": self.detector, "by_record": self.by_record})),
-            "score": self.score,
-            "level": self.level,
-            "diagonal": self.diagonal,
-            "diagonal_scale": self.diagonal_scale,
-            "block": self.block,
-            "record": self.record.astype(np.str_),
-            "sensor": self.sensor.astype(np.str_),
-        }
-        for name in ("row", "column"):
-            if getattr(self, name) is not None:
-                arrays[name] = getattr(self, name)
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What the file of a model keeps of it, by name."""
+        single = ("score", "level", "diagonal", "diagonal_scale", "block")
+        arrays = {name: getattr(self, name) for name in single}
+        arrays |= {name: getattr(self, name).astype(np.str_) for name in ("record", "sensor")}
+        arrays |= {name: lines for name in ("row", "column") if (lines := getattr(self, name)) is not None}
         for name in ("lines", "cycle", "scatter"):
             arrays |= {f"{name}{axis}": getattr(self, name)[axis - 1] for axis in (1, 2)}
-        arrays |= {f"condition.{name}": values for name, values in self.condition.items()}
-        path = Path(folder) / FILE
-        with atomic_file(path) as temporary:
-            np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
-        return path
+        return arrays | {f"condition.{name}": values for name, values in self.condition.items()}
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: dict[str, np.ndarray], *, detector: str, by_record: bool, shape: tuple[int, int], path: Path
+    ) -> HealthyReference:
+        """The inverse of ``arrays``.
+
+        Raises:
+            InputError: Arrays that do not fit each other or the maps' shape.
+            KeyError: One is missing.
+        """
+        single = ("score", "level", "diagonal", "diagonal_scale", "block", "record", "sensor")
+        known: dict[str, Any] = {name: arrays[name] for name in single}
+        known |= {name: (arrays[f"{name}1"], arrays[f"{name}2"]) for name in ("lines", "cycle", "scatter")}
+        condition = {k.partition(".")[2]: v for k, v in arrays.items() if k.startswith("condition.")}
+        found = cls(
+            detector=detector,
+            by_record=by_record,
+            row=arrays.get("row"),
+            column=arrays.get("column"),
+            condition=condition,
+            **known,
+        )
+        _check(found, path, shape)
+        return found
 
 
 def learn_reference(
@@ -222,37 +234,6 @@ def best_evidence(reference: HealthyReference) -> dict[int, np.ndarray]:
     """By axis (1 rows, 2 columns), the best line's evidence of every held-out healthy map ``[n]``."""
     known = {1: reference.row, 2: reference.column}
     return {axis: lines.max(axis=1) for axis, lines in known.items() if lines is not None}
-
-
-def load_reference(folder: str | Path, detector: Detector) -> HealthyReference | None:
-    """The reference beside a saved detector, None where there is none (fitted before there were any).
-
-    Raises:
-        InputError: a damaged file, or one that belongs to another detector.
-    """
-    path = Path(folder) / FILE
-    if not path.is_file():
-        return None
-    arrays = read_arrays(path, "a healthy reference")
-    with as_input_error(path, "not a readable healthy reference"):
-        about: dict[str, Any] = parse_json(str(arrays["about"]), path)
-        if about["format"] != FORMAT:
-            raise InputError(f"{path}: format {about['format']} is not {FORMAT}, the one this version reads")
-        single = ("score", "level", "diagonal", "diagonal_scale", "block", "record", "sensor")
-        known: dict[str, Any] = {name: arrays[name] for name in single}
-        known |= {name: (arrays[f"{name}1"], arrays[f"{name}2"]) for name in ("lines", "cycle", "scatter")}
-        found = HealthyReference(
-            detector=about["detector"],
-            by_record=bool(about["by_record"]),
-            row=arrays.get("row"),
-            column=arrays.get("column"),
-            condition={k.partition(".")[2]: v for k, v in arrays.items() if k.startswith("condition.")},
-            **known,
-        )
-        _check(found, path, detector.shape or (0, 0))
-    if found.detector != fingerprint(detector):
-        raise InputError(f"{path}: belongs to another detector than {Path(folder) / 'model.json'}: fit it again")
-    return found
 
 
 def _check(found: HealthyReference, path: Path, shape: tuple[int, int]) -> None:

@@ -16,12 +16,10 @@ from toothwise.diagnosis.findings import MapDiagnosis
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.errors import InputError, ToothwiseError
 from toothwise.exported.export import check_maps
-from toothwise.exported.manifest import is_exported, read_manifest
-from toothwise.exported.opening import open_detector
-from toothwise.healthmap.core import Axis, gear_from_json
+from toothwise.healthmap.core import Axis, gear_as_json
 from toothwise.healthmap.map_builder import MapBuilder
-from toothwise.reading import as_input_error
-from toothwise.reference.healthy_reference import HealthyReference, evidence_of, fingerprint, load_reference
+from toothwise.model import Model
+from toothwise.reference.healthy_reference import HealthyReference, evidence_of, fingerprint
 
 __all__ = ["Job", "Service", "open_service"]
 
@@ -227,31 +225,22 @@ def _numbers(values: np.ndarray) -> list[Any]:
 
 
 def open_service(run: str | Path, *, threads: int | None = None) -> Service:
-    """A service of a saved or exported detector.
+    """A service of a fitted or exported model.
 
     Raises:
-        InputError: as ``open_detector``, or a healthy reference of another detector.
-        MissingDependencyError: what the detector needs is not installed.
+        InputError, MissingDependencyError: As ``Model.open``.
     """
-    folder = Path(run)
-    detector = open_detector(folder, threads=threads)
-    if detector.shape is None:
-        raise InputError(f"{folder}: the detector has not been fitted")
-    reference = load_reference(folder, detector)
-    exported = read_manifest(folder) if is_exported(folder) else None
-    known = (exported.gear if exported is not None else detector.info.get("maps")) or {}
-    by_record = reference is not None and reference.by_record
-    names = known.get("rows") or "driving tooth", known.get("columns") or ("record" if by_record else "driven tooth")
-    if known.get("gear") is not None:
-        with as_input_error(folder, "misstates its gears"):
-            gear_from_json(known["gear"])
+    model = Model.open(run, threads=threads)
+    about, builder = model.about, model.builder
+    if builder is None and about.gear is not None:
+        builder = MapBuilder(about.gear)
     return Service(
-        run=folder.resolve().name,
-        detector=detector,
-        reference=reference,
-        rows=Axis.teeth(str(names[0]), detector.shape[0]),
-        columns=Axis.teeth(str(names[1]), detector.shape[1]),
-        gear=known.get("gear"),
-        builder=None if known.get("gear") is None else MapBuilder(gear_from_json(known["gear"])),
-        files={} if exported is None else {name: file["sha256"] for name, file in exported.files.items()},
+        run=Path(run).resolve().name,
+        detector=model.detector,
+        reference=model.reference,
+        rows=about.rows,
+        columns=about.columns,
+        gear=None if about.gear is None else gear_as_json(about.gear),
+        builder=builder,
+        files=model.files if model.exported else {},
     )

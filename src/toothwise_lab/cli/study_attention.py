@@ -46,15 +46,15 @@ def run(options: Options, progress: Progress) -> Result:
     check_writable(options.output)
     if options.maps < 1:
         raise InputError(f"--maps must be 1 or more, but got {options.maps}")
-    from toothwise import detectors
-    from toothwise.cli.maps import read_maps
     from toothwise.detectors.dinomaly.attention_view import view_attention
+    from toothwise.healthmap.several import read_maps
+    from toothwise.model import Model
     from toothwise_lab.pictures import draw_layers, draw_map
     from toothwise_lab.studies.attention_cost import attention_cost
 
     progress(f"loading {options.model}")
-    detector = detectors.load(options.model)
-    values = read_maps(options.files, progress, shape=detector.shape).values[: options.maps]
+    detector = Model.open(options.model).detector
+    values = read_maps(options.files, progress=progress, shape=detector.shape).values[: options.maps]
     view = view_attention(detector, values, cell=options.cell)
     data = {"detector": detector.name, **view.data, "cost": attention_cost(detector, view.grid)}
     pictures = {"layers.png": draw_layers(view)}

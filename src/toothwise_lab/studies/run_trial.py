@@ -17,6 +17,7 @@ from toothwise.errors import InputError
 from toothwise.healthmap.hums2023 import read_hums2023
 from toothwise.healthmap.runs import RunRecords
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
+from toothwise.progress import Progress
 from toothwise.simulate.maps import generate
 from toothwise.simulate.runs import simulate_run
 from toothwise_lab.corruptions import resize_maps
@@ -78,7 +79,7 @@ class _FittedElsewhere(Detector):
         self._inner, self._grid, self._level, self._gain = inner, grid, level, 1.0
         self.info = inner.info
 
-    def _fit(self, values: np.ndarray) -> None:
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
         if self._level is not None:
             self._gain = self._level / float(np.nanmedian(values))
 
@@ -86,7 +87,7 @@ class _FittedElsewhere(Detector):
         """Maps as the detector sees them: on its grid, at its level."""
         return (values if self._grid is None else resize_maps(values, self._grid)) * np.float32(self._gain)
 
-    def _predict(self, values: np.ndarray) -> Prediction:
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         rows, columns = values.shape[1:]
         found = self._inner.predict(self.shown(values))
         evidence = found.row_evidence

@@ -10,8 +10,9 @@ import pytest
 pytest.importorskip("anomalib")
 import torch
 
-from toothwise import detectors
+from toothwise import Model, detectors
 from toothwise.errors import InputError, TrainingError, WeightsError
+from toothwise.exported.manifest import digest
 
 SMALL = {"encoder_name": "test_vit", "weights": "random", "image_size": [32, 96], "batch_size": 4}
 
@@ -86,7 +87,7 @@ def test_half_precision_trains_about_the_same_and_leaves_the_encoder_alone(name)
 def test_saved_and_loaded_offline_in_a_fresh_process(name, tmp_path):
     maps = _maps(12, 4)
     detector = detectors.create(name, max_steps=2, **SMALL).fit(maps)
-    folder = detector.save(tmp_path / "saved")
+    folder = Model(detector).save(tmp_path / "saved")
     assert json.loads((folder / "model.json").read_text())["detector"] == name
     np.save(tmp_path / "maps.npy", maps)
     code = (
@@ -94,8 +95,8 @@ def test_saved_and_loaded_offline_in_a_fresh_process(name, tmp_path):
         "def refuse(*a, **k): raise OSError('no network')\n"
         "socket.socket.connect = refuse\n"
         "import torch; torch.set_num_threads(1)\n"
-        "from toothwise import detectors\n"
-        f"d = detectors.load({str(folder)!r}); p = d.predict(np.load({str(tmp_path / 'maps.npy')!r}))\n"
+        "from toothwise import Model\n"
+        f"d = Model.open({str(folder)!r}).detector; p = d.predict(np.load({str(tmp_path / 'maps.npy')!r}))\n"
         "print(json.dumps([d.name, p.score.tolist()]))"
     )
     out = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True)
@@ -105,7 +106,7 @@ def test_saved_and_loaded_offline_in_a_fresh_process(name, tmp_path):
 
 
 def test_the_encoder_is_not_saved_and_must_be_the_same(fitted, tmp_path):
-    folder = fitted.save(tmp_path / "saved")
+    folder = Model(fitted).save(tmp_path / "saved")
     meta = json.loads((folder / "model.json").read_text())
     assert meta["info"]["encoder"]["kind"] == "random"
     from safetensors import safe_open
@@ -113,9 +114,9 @@ def test_the_encoder_is_not_saved_and_must_be_the_same(fitted, tmp_path):
     with safe_open(folder / "state.safetensors", "np") as state:
         assert not any(key.startswith("encoder.") for key in state.keys())  # noqa: SIM118
     meta["info"]["encoder"]["sha256"] = "0" * 64
-    (folder / "model.json").write_text(json.dumps(meta))
+    (folder / "model.json").write_text(json.dumps(meta | {"sha256": digest(meta)}))
     with pytest.raises(InputError, match="fitted with encoder weights 000"):
-        detectors.load(folder)
+        Model.open(folder)
 
 
 def test_unmeshed_pairs_constant_single_and_few_maps(fitted):

@@ -9,7 +9,7 @@ from sklearn.isotonic import IsotonicRegression
 pytest.importorskip("anomalib")
 import torch
 
-from toothwise import detectors
+from toothwise import Model, detectors
 from toothwise.detectors.dinomaly.severity_head import SeverityHead, severity_loss
 from toothwise.detectors.dinomaly.severity_model import SeverityBatch
 from toothwise.detectors.graded_lines import GradedLines
@@ -254,7 +254,7 @@ def test_severity_rises_with_the_contrast_of_lines_never_seen(fitted):
 def test_saved_and_loaded_with_the_same_numbers(fitted, tmp_path):
     maps = _maps(9, 9)
     maps[5:, 3] *= 2
-    folder = fitted.save(tmp_path / "saved")
+    folder = Model(fitted).save(tmp_path / "saved")
     assert json.loads((folder / "model.json").read_text())["detector"] == "dinomaly_severity"
     from safetensors import safe_open
 
@@ -262,7 +262,7 @@ def test_saved_and_loaded_with_the_same_numbers(fitted, tmp_path):
         keys = list(state.keys())
     assert not any(key.startswith("encoder.") for key in keys)
     assert any(key.startswith("severity_head.") for key in keys)
-    loaded = detectors.load(folder)
+    loaded = Model.open(folder).detector
     assert loaded.options == fitted.options
     a, b = fitted.predict(maps), loaded.predict(maps)
     np.testing.assert_array_equal(a.severity, b.severity)

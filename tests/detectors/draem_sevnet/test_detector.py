@@ -11,11 +11,12 @@ import torch
 from safetensors.numpy import load_file
 from scipy.stats import spearmanr
 
-from toothwise import detectors
+from toothwise import Model, detectors
 from toothwise.detectors.draem_sevnet.images import MapImages
 from toothwise.detectors.draem_sevnet.torch_model import DraemSevNetModel
 from toothwise.errors import InputError, TrainingError
 from toothwise.evaluation import auroc
+from toothwise.exported.manifest import digest
 from toothwise_lab.studies.cell import Cell, run_cell
 
 SMALL = {"base_width": 2, "image_size": [32, 64], "batch_size": 4, "max_steps": 2, "device": "cpu"}
@@ -87,13 +88,13 @@ def test_what_stands_beside_a_map_does_not_matter(trained):
 
 @pytest.mark.parametrize("pooling", ["top", "rows", "columns", "lines"])
 def test_poolings_and_combinations_can_be_changed_in_a_saved_detector(trained, tmp_path, pooling):
-    folder = trained.save(tmp_path / "saved")
+    folder = Model(trained).save(tmp_path / "saved")
     meta = json.loads((folder / "model.json").read_text())
     maps = _maps(6, 4, contrast=1.6)
     for combination in ("mean", "weighted", "max"):
         meta["options"] |= {"pooling": pooling, "combination": combination, "mask_weight": 0.9}
-        (folder / "model.json").write_text(json.dumps(meta))
-        p = detectors.load(folder).predict(maps)
+        (folder / "model.json").write_text(json.dumps(meta | {"sha256": digest(meta)}))
+        p = Model.open(folder).detector.predict(maps)
         term = np.clip(p.severity, 0, 1)
         best = {"rows": [p.row_evidence], "columns": [p.column_evidence], "lines": [p.row_evidence, p.column_evidence]}
         if pooling == "top":
@@ -111,7 +112,7 @@ def test_poolings_and_combinations_can_be_changed_in_a_saved_detector(trained, t
 def test_saved_and_loaded(name, tmp_path):
     maps = _maps(10, 5)
     detector = detectors.create(name, **SMALL, features="multi", head_pooling="grid").fit(maps)
-    loaded = detectors.load(detector.save(tmp_path / "saved"))
+    loaded = Model.open(Model(detector).save(tmp_path / "saved")).detector
     assert loaded.name == name
     assert loaded.options == detector.options
     assert loaded.info == detector.info
@@ -179,12 +180,11 @@ def test_one_map_and_constant_maps(hardly):
             detectors.create("draem_sevnet", **SMALL).fit(wrong)
 
 
-def test_the_watcher_hears_of_both():
+def test_progress_is_told_of_both():
     detector, heard = detectors.create("draem_sevnet", **SMALL), []
-    detector.watch = heard.append
-    detector.fit(_maps(8))
+    detector.fit(_maps(8), lambda text, share: heard.append(share))
     assert heard == [0.5, 1.0]
-    detector.predict(_maps(8))
+    detector.predict(_maps(8), lambda text, share: heard.append(share))
     assert heard[2:] == [0.5, 1.0]
 
 

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("anomalib")
 import torch
 
-from toothwise import detectors
+from toothwise import Model, detectors
 from toothwise.detectors.curves import recorded_curves
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.dinomaly.attention_view import AttentionView, LayerView, view_attention
@@ -177,7 +177,7 @@ def test_a_run_has_pictures_too_also_of_a_detector_that_was_fitted_elsewhere(det
 def test_pictures_are_written(fitted, toothwise, tmp_path):
     from toothwise.healthmap import Axis, HealthMapBatch
 
-    fitted[0].save(tmp_path / "run")
+    Model(fitted[0]).save(tmp_path / "run")
     maps = generate("C", 5, True, seed=2)[0]
     rows, columns = Axis.teeth("driving tooth", 31), Axis.teeth("driven tooth", 95)
     path = write_map(HealthMapBatch(maps, rows, columns), tmp_path / "maps.npz")

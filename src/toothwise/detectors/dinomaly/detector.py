@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from toothwise.detectors.base import Prediction, given
+from toothwise.detectors.base import Abilities, Prediction, given
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.dinomaly.options import DinomalyOptions
 from toothwise.detectors.embedded import image_size_for
@@ -21,6 +21,7 @@ from toothwise.detectors.module_detector import ModuleDetector
 from toothwise.detectors.pooling import check_pooling, pool_lines
 from toothwise.detectors.training import Images, check_precision, fit_quietly
 from toothwise.errors import InputError
+from toothwise.progress import Progress
 
 __all__ = ["DinomalyDetector"]
 
@@ -48,6 +49,7 @@ class DinomalyDetector(ModuleDetector):
     """
 
     name = "dinomaly_directional"
+    can = Abilities(rows=True, columns=True, photographs=True, export="network")
     frozen = "encoder."
     module_class: ClassVar[type[DirectionalDinomaly]] = DirectionalDinomaly
 
@@ -98,13 +100,13 @@ class DinomalyDetector(ModuleDetector):
         """What a subclass's module takes besides."""
         return {}
 
-    def _fit(self, values: np.ndarray) -> None:
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
         module = self._make_module(None)  # first: missing weights must not cost a scaling
         self._images.fit(values)
         images = self._images(values)
         module.model.encoder.grid(images)
         with training_encodings() as module.model.cache:
-            loss = self._train(module, images)
+            loss = self._train(module, images, progress)
         module.model.cache = None
         self._module = module.eval()
         source = asdict(module.model.encoder.source)
@@ -115,7 +117,7 @@ class DinomalyDetector(ModuleDetector):
             "final_loss": loss,
         }
 
-    def _train(self, module: DirectionalDinomaly, images: torch.Tensor) -> float:
+    def _train(self, module: DirectionalDinomaly, images: torch.Tensor, progress: Progress) -> float:
         """Returns the last loss."""
         o = self.options
         return fit_quietly(
@@ -124,7 +126,7 @@ class DinomalyDetector(ModuleDetector):
             seed=o["seed"],
             device=o["device"],
             precision=o["precision"],
-            watch=self.watch,
+            progress=progress,
         )
 
     def _loader(self, images: torch.Tensor) -> DataLoader[Any]:
@@ -140,10 +142,10 @@ class DinomalyDetector(ModuleDetector):
             collate_fn=lambda batch: ImageBatch(image=torch.stack(batch)),
         )
 
-    def _predict(self, values: np.ndarray) -> Prediction:
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         module = self._fitted()
         size, device = self.options["batch_size"], pick_device(self.options["device"])
-        own, heat = score_images(module.to(device).model, self._images, values, size, device, self.watch)
+        own, heat = score_images(module.to(device).model, self._images, values, size, device, progress)
         return pool_lines(heat, self.options["pooling"], own)
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:

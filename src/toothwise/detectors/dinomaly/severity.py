@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from toothwise.detectors.base import Prediction
+from toothwise.detectors.base import Abilities, Prediction
 from toothwise.detectors.dinomaly.detector import DinomalyDetector
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.dinomaly.severity_head import SeverityOptions, severity_loss
@@ -20,6 +20,7 @@ from toothwise.detectors.severity_scale import ContrastScale, healthy_rank
 from toothwise.errors import InputError
 from toothwise.evaluation.severity import spearman
 from toothwise.healthmap.logarithm import check_positive
+from toothwise.progress import Progress, silent
 
 __all__ = ["SeverityDetector"]
 
@@ -68,6 +69,7 @@ class SeverityDetector(DinomalyDetector):
     """
 
     name = "dinomaly_severity"
+    can = Abilities(rows=True, columns=True, severity=True, positive=True, export="network")
     module_class = SeverityAwareDinomaly
 
     def __init__(
@@ -103,11 +105,11 @@ class SeverityDetector(DinomalyDetector):
     def _more_options(self) -> dict[str, Any]:
         return dict(self._own)
 
-    def _fit(self, values: np.ndarray) -> None:
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
         check_positive(values, "severity is a ratio and")
         self._maps = values
         try:
-            super()._fit(values)
+            super()._fit(values, progress)
         finally:
             self._maps = values[:0]
             self._pool = (self._maps, np.zeros(0))
@@ -135,8 +137,8 @@ class SeverityDetector(DinomalyDetector):
             collate_fn=_collate,
         )
 
-    def _train(self, module: DirectionalDinomaly, images: torch.Tensor) -> float:
-        loss = super()._train(module, images)
+    def _train(self, module: DirectionalDinomaly, images: torch.Tensor, progress: Progress) -> float:
+        loss = super()._train(module, images, progress)
         self._module = module.eval()
         if self.options["head_steps"]:
             self._train_head(images)
@@ -199,14 +201,14 @@ class SeverityDetector(DinomalyDetector):
             "output_lines": float(output.mean()),
         }
 
-    def _outputs(self, values: np.ndarray) -> tuple[Prediction, np.ndarray]:
+    def _outputs(self, values: np.ndarray, progress: Progress = silent) -> tuple[Prediction, np.ndarray]:
         """The prediction of DinomalyDetector and the head's output, float64 ``[n]``, 0 or more."""
         with self._severity_module.listening() as found:
-            prediction = super()._predict(values)
+            prediction = super()._predict(values, progress)
         return prediction, torch.cat(found).double().cpu().numpy()
 
-    def _predict(self, values: np.ndarray) -> Prediction:
-        prediction, output = self._outputs(values)
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
+        prediction, output = self._outputs(values, progress)
         if self._scale is None:
             raise InputError(f"{self.name} holds no calibration: fit it first")
         score = {"anomaly": prediction.score, "severity": output}.get(self.options["score"])

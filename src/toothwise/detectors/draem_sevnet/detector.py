@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, RandomSampler
 
-from toothwise.detectors.base import Maps, Prediction, as_array, given
+from toothwise.detectors.base import Abilities, Maps, Prediction, as_array, given
 from toothwise.detectors.draem_sevnet.images import MapImages
 from toothwise.detectors.draem_sevnet.lightning_model import DraemSevNet
 from toothwise.detectors.draem_sevnet.options import DraemOptions
@@ -18,6 +18,7 @@ from toothwise.detectors.module_detector import ModuleDetector
 from toothwise.detectors.pooling import check_pooling, pool_lines
 from toothwise.detectors.training import Images, fit_quietly
 from toothwise.errors import InputError
+from toothwise.progress import Progress
 
 __all__ = ["DraemSevNetDetector"]
 
@@ -46,6 +47,7 @@ class DraemSevNetDetector(ModuleDetector):
     """
 
     name = "draem_sevnet"
+    can = Abilities(rows=True, columns=True, severity=True, photographs=True, export="network")
 
     def __init__(
         self,
@@ -78,7 +80,7 @@ class DraemSevNetDetector(ModuleDetector):
         teeth = shape if own["faults"] == "lines" else None  # patches know of no teeth
         return DraemSevNet(**own, map_shape=teeth, pre_processor=False, evaluator=False, visualizer=False)
 
-    def _fit(self, values: np.ndarray) -> None:
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
         from anomalib.data import ImageBatch
 
         self._images.fit(values)
@@ -97,7 +99,7 @@ class DraemSevNetDetector(ModuleDetector):
             drop_last=True,
             collate_fn=lambda batch: ImageBatch(image=torch.stack(batch)),
         )
-        loss = fit_quietly(module, loader, seed=o["seed"], device=o["device"], watch=self.watch)
+        loss = fit_quietly(module, loader, seed=o["seed"], device=o["device"], progress=progress)
         self._module = module.eval()
         self.info = {
             "million_weights": round(sum(p.numel() for p in module.model.parameters()) / 1e6, 3),
@@ -106,7 +108,7 @@ class DraemSevNetDetector(ModuleDetector):
         }
 
     @torch.inference_mode()
-    def _predict(self, values: np.ndarray) -> Prediction:
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         module = self._fitted()
         device = pick_device(self.options["device"])
         model = module.to(device).model
@@ -117,8 +119,7 @@ class DraemSevNetDetector(ModuleDetector):
             maps.append(on_map(found, values.shape[1:]))
             tops.append(top.double().cpu())
             severities.append(severity.double().cpu())
-            if self.watch is not None:
-                self.watch((start + len(part)) / len(values))
+            progress("scoring", (start + len(part)) / len(values))
         anomaly_map, severity = np.concatenate(maps), torch.cat(severities)
         anomaly_map[np.isnan(values)] = np.nan
         line = pool_lines(anomaly_map, self.options["pooling"], torch.cat(tops).numpy())

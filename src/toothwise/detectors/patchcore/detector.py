@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from toothwise.detectors.base import given
+from toothwise.detectors.base import Abilities, given
 from toothwise.detectors.embedded import EMBEDDED, image_size_for
 from toothwise.detectors.features import make_features
 from toothwise.detectors.patch_detector import PatchDetector
@@ -33,6 +33,7 @@ class PatchcoreDetector(PatchDetector):
     """
 
     name = "patchcore"
+    can = Abilities(rows=True, columns=True, photographs=True, export="network")
     learned = ("memory_bank",)
 
     def __init__(

@@ -58,8 +58,8 @@ def test_it_runs_without_torch(network, tmp_path):
     maps = noise(20, 5, row=3)
     np.save(tmp_path / "maps.npy", maps)
     code = (
-        "from toothwise.exported import open_detector\n"
-        "found = open_detector(sys.argv[1]).predict(np.load(sys.argv[2]))\n"
+        "from toothwise import Model\n"
+        "found = Model.open(sys.argv[1]).detector.predict(np.load(sys.argv[2]))\n"
         "np.savez(sys.argv[3], score=found.score, rows=found.row_evidence)\n"
         "assert not TRAINING & set(sys.modules)\n"
     )
@@ -96,7 +96,8 @@ def test_the_command_line_says_the_same_of_both(scan, file, verb, capsys):
     for run in (scan.saved, scan.exported):
         assert main([verb, str(run), str(file), "--json"]) == 0
         said.append(json.loads(capsys.readouterr().out))
-    said[0].pop("run", None), said[1].pop("run", None)
+    for one in said:
+        one.pop("run", None), one.pop("model", None)
     assert said[0] == said[1]
     if verb == "diagnose":
         assert said[1]["each"][2]["lines"][0]["tooth"] == 4

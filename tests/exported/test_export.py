@@ -9,14 +9,13 @@ import shutil
 import numpy as np
 import pytest
 
-from toothwise import detectors
+from toothwise import Model, detectors
 from toothwise.cli import main
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.errors import InputError, MissingDependencyError, OutputError
 from toothwise.evaluation.thresholds import threshold_from_healthy
 from toothwise.exported.export import TOLERANCE, export
 from toothwise.exported.manifest import read_manifest
-from toothwise.exported.opening import load_exported, open_detector
 from toothwise.gears import GearPair, GearTrain, write_gears
 
 ROWS, COLUMNS = 9, 14
@@ -107,9 +106,9 @@ def test_an_export_says_what_the_detector_says(form, name, options, tmp_path, re
     known = {key: value for key, value in options.items() if value is not None}
     detector = detectors.create(name, **known).fit(maps(40, 0))
     detector.threshold = threshold_from_healthy(detector.predict(maps(40, 1)).score, 0.1)
-    detector.save(tmp_path / "saved")
+    Model(detector).save(tmp_path / "saved")
     manifest = export(tmp_path / "saved", tmp_path / "out", format=form)
-    exported = open_detector(tmp_path / "out")
+    exported = Model.open(tmp_path / "out").detector
     test = mixed(48, 3, complete=name == "scan_learned")
     expected, found = detector.predict(test), exported.predict(test)
     record_property("largest_relative_difference", manifest.parity["largest_relative_difference"])
@@ -140,7 +139,7 @@ def test_the_graph_holds_everything_and_takes_any_number_of_maps(network):
 
 
 def test_the_manifest_tells_what_a_user_of_the_graph_needs(network):
-    data = json.loads((network.exported / "export.json").read_text())
+    data = json.loads((network.exported / "model.json").read_text())
     images = network.detector._images
     assert data["normalisation"]["image_size"] == [64, 96]
     np.testing.assert_allclose(data["normalisation"]["centre"], images.centre)
@@ -151,11 +150,12 @@ def test_the_manifest_tells_what_a_user_of_the_graph_needs(network):
     for name, about in data["files"].items():
         content = (network.exported / name).read_bytes()
         assert about == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    assert {path.name for path in network.exported.iterdir()} == {"export.json", "model.onnx"}
+    assert {path.name for path in network.exported.iterdir()} == {"model.json", "model.onnx"}
 
 
 def test_maps_that_cannot_be_scored_are_refused_as_the_detector_does(network):
-    exported, bad = load_exported(network.exported), maps(2, 0)
+    opened, bad = Model.open(network.exported), maps(2, 0)
+    exported = opened.detector
     bad[1, 2, 2] = 0.0
     for detector in (network.detector, exported):
         with pytest.raises(InputError, match="needs positive maps, but the smallest value is 0"):
@@ -165,7 +165,7 @@ def test_maps_that_cannot_be_scored_are_refused_as_the_detector_does(network):
     with pytest.raises(InputError, match="cannot be fitted"):
         exported.fit(maps(20, 0))
     with pytest.raises(InputError, match="cannot be saved again"):
-        exported.save(network.exported.parent / "again")
+        opened.save(network.exported.parent / "again")
 
 
 @pytest.mark.parametrize(
@@ -188,10 +188,10 @@ def test_an_export_in_bfloat16_says_nearly_what_the_detector_says(name, more, tm
     options = FUSED if name == "fused" else {**DINOMALY, **more}
     detector = detectors.create(name, **options).fit(maps(40, 0))
     detector.threshold = threshold_from_healthy(detector.predict(maps(40, 1)).score, 0.1)
-    detector.save(tmp_path / "saved")
+    Model(detector).save(tmp_path / "saved")
     manifest = export(tmp_path / "saved", tmp_path / "out", format="openvino", precision="bfloat16")
     test = mixed(48, 3)
-    expected, found = detector.predict(test), open_detector(tmp_path / "out").predict(test)
+    expected, found = detector.predict(test), Model.open(tmp_path / "out").detector.predict(test)
     assert manifest.parity["allowed"] == 0.05
     assert manifest.graph.get("precision", "bfloat16") == "bfloat16"
     least = float(np.std(expected.score))
@@ -223,7 +223,7 @@ def test_what_stands_before_and_after_the_products_stays_in_float32(network):
 def test_a_changed_export_is_refused(network, which, tmp_path):
     folder = tmp_path / "changed"
     shutil.copytree(network.exported, folder)
-    model, manifest = folder / "model.onnx", folder / "export.json"
+    model, manifest = folder / "model.onnx", folder / "model.json"
     content = bytearray(model.read_bytes())
     if which == "byte":
         content[len(content) // 2] ^= 1
@@ -242,9 +242,9 @@ def test_a_changed_export_is_refused(network, which, tmp_path):
         else:
             data["files"]["../../secret"] = data["files"]["model.onnx"]
         manifest.write_text(json.dumps(data))
-    named = "export.json" if which in ("threshold", "list") else "model.onnx"
+    named = "model.json" if which in ("threshold", "list") else "model.onnx"
     with pytest.raises(InputError, match=named.replace(".", r"\.") + ".*(changed|cannot be read|no link)"):
-        open_detector(folder)
+        Model.open(folder)
 
 
 def test_a_manifest_cannot_name_a_file_outside(network, tmp_path):
@@ -252,12 +252,12 @@ def test_a_manifest_cannot_name_a_file_outside(network, tmp_path):
 
     folder = tmp_path / "folder"
     shutil.copytree(network.exported, folder)
-    data = json.loads((folder / "export.json").read_text())
+    data = json.loads((folder / "model.json").read_text())
     (tmp_path / "secret").write_bytes(b"x")
     data["files"]["../secret"] = {"bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}
-    (folder / "export.json").write_text(json.dumps(data | {"sha256": digest(data)}))
+    (folder / "model.json").write_text(json.dumps(data | {"sha256": digest(data)}))
     with pytest.raises(InputError, match="lies in its folder"):
-        open_detector(folder)
+        Model.open(folder)
 
 
 def test_what_is_no_network_is_told(tmp_path):
@@ -267,9 +267,9 @@ def test_what_is_no_network_is_told(tmp_path):
     class Mine(Detector):
         name = "mine"
 
-        def _fit(self, values): ...
+        def _fit(self, values, progress): ...
 
-        def _predict(self, values): ...
+        def _predict(self, values, progress): ...
 
         def _state(self): ...
 
@@ -282,7 +282,7 @@ def test_what_is_no_network_is_told(tmp_path):
 
 def test_bfloat16_is_refused_where_too_much_would_be_lost(tmp_path):
     pytest.importorskip("anomalib")
-    detectors.create("padim", **PADIM).fit(maps(40, 0)).save(tmp_path / "saved")
+    Model(detectors.create("padim", **PADIM).fit(maps(40, 0))).save(tmp_path / "saved")
     with pytest.raises(
         InputError, match="bfloat16' is for Dinomaly whose score is pooled along lines, but got 'padim'"
     ):
@@ -293,7 +293,7 @@ def test_bfloat16_is_refused_where_too_much_would_be_lost(tmp_path):
 def test_an_export_whose_scores_differ_is_not_written(scan, tmp_path, monkeypatch):
     from toothwise.exported import export as module
 
-    honest = module.load_exported
+    honest = module.open_detector
 
     def other(folder):
         detector = honest(folder)
@@ -301,7 +301,7 @@ def test_an_export_whose_scores_differ_is_not_written(scan, tmp_path, monkeypatc
         detector.predict = lambda values: Prediction(predict(values).score * 1.001, values)
         return detector
 
-    monkeypatch.setattr(module, "load_exported", other)
+    monkeypatch.setattr(module, "open_detector", other)
     with pytest.raises(InputError, match=r"differs from the detector by 0\.001 of the score"):
         export(scan.saved, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -310,7 +310,7 @@ def test_an_export_whose_scores_differ_is_not_written(scan, tmp_path, monkeypatc
 def test_places_that_cannot_be_exported_to_or_from(scan, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(OutputError, match="something other than an export"):
+    with pytest.raises(OutputError, match="something other than a model"):
         export(scan.saved, tmp_path / "mine")
     with pytest.raises(OutputError):
         export(scan.saved, scan.saved)
@@ -322,8 +322,8 @@ def test_places_that_cannot_be_exported_to_or_from(scan, tmp_path):
         export(scan.saved, tmp_path / "x", format="openvino", precision="int8")
     with pytest.raises(InputError, match="precision 'bfloat16' is for format 'openvino', but format is 'onnx'"):
         export(scan.saved, tmp_path / "x", precision="bfloat16")
-    with pytest.raises(InputError, match="neither a saved detector"):
-        open_detector(tmp_path / "mine")
+    with pytest.raises(InputError, match="not the folder of a model"):
+        Model.open(tmp_path / "mine")
     assert not (tmp_path / "x").exists()
     export(scan.saved, tmp_path / "x")
     assert read_manifest(tmp_path / "x").backend == "numpy"
@@ -333,16 +333,16 @@ def test_places_that_cannot_be_exported_to_or_from(scan, tmp_path):
 def test_a_missing_engine_is_named_with_its_extra(network, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "onnxruntime", None)
     with pytest.raises(MissingDependencyError, match=r"pip install '.\[runtime\]'"):
-        open_detector(network.exported)
+        Model.open(network.exported)
 
 
 def test_gears_come_from_the_maps_or_from_a_file(scan, tmp_path, capsys):
     gear = {"type": "GearPair", "driving": ROWS, "driven": COLUMNS}
-    known = read_manifest(scan.exported).gear
+    known = read_manifest(scan.exported).about
     assert known["gear"] | gear == known["gear"]
-    assert (known["rows"], known["columns"], known["unit"]) == ("driving tooth", "driven tooth", "g")
+    assert (known["rows"]["name"], known["columns"]["name"], known["unit"]) == ("driving tooth", "driven tooth", "g")
     write_gears(GearTrain.single(GearPair(driving=9, driven=28)), tmp_path / "gears.yaml")
     words = ["export", scan.saved, "--gears", tmp_path / "gears.yaml", "--output", tmp_path / "out", "--json"]
     assert main([str(word) for word in words]) == 0
-    assert json.loads(capsys.readouterr().out)["gear"]["gear"]["driven"] == 28
-    assert read_manifest(tmp_path / "out").gear["gear"]["driven"] == 28
+    assert json.loads(capsys.readouterr().out)["about"]["gear"]["driven"] == 28
+    assert read_manifest(tmp_path / "out").about["gear"]["driven"] == 28
