@@ -79,7 +79,7 @@ def test_a_file_that_is_no_map_is_named(fails, saved, tmp_path, verb, name):
 
 def test_no_maps_at_all(fails, saved, tmp_path):
     assert "MAPS" in fails("predict", saved)
-    assert "maps" in fails("fit", "--output", tmp_path / "x")
+    assert "MAPS" in fails("fit", "--output", tmp_path / "x")
 
 
 def test_one_map_that_is_nan_among_good_ones(fails, saved, write_maps, tmp_path):

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from toothwise.cli.parser import Result
-from toothwise.cli.terminal import Progress
+from toothwise.progress import Progress
 
 
 @dataclass(frozen=True)

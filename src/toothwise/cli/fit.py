@@ -21,9 +21,10 @@ from typing import Any
 
 from toothwise.cli.parser import Result, key_values
 from toothwise.cli.recordings import Building
-from toothwise.cli.terminal import EXIT_PARTLY, Progress
+from toothwise.cli.terminal import EXIT_PARTLY
 from toothwise.errors import InputError
 from toothwise.files import check_replaceable
+from toothwise.progress import Progress
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toothwise.cli.parser import Result
-from toothwise.cli.terminal import EXIT_PARTLY, Progress, table
+from toothwise.cli.terminal import EXIT_PARTLY, table
 from toothwise.errors import InputError
 from toothwise.files import atomic_file, write_json
+from toothwise.progress import Progress
 
 if TYPE_CHECKING:
     from toothwise.detectors.base import Prediction

@@ -16,7 +16,8 @@ from dataclasses import KW_ONLY, asdict, dataclass, field
 from typing import Any
 
 from toothwise.cli.parser import Result
-from toothwise.cli.terminal import EXIT_PARTLY, Progress
+from toothwise.cli.terminal import EXIT_PARTLY
+from toothwise.progress import Progress
 
 
 @dataclass(frozen=True)
