@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,10 +38,11 @@ def coerce(value: Any, hint: Any) -> tuple[bool, Any]:
     if origin is dict:
         return isinstance(value, dict), value
     if hint is float:
-        good = isinstance(value, int | float) and not isinstance(value, bool)
+        good = isinstance(value, Real) and not isinstance(value, bool)
         return good, float(value) if good else value
     if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool), value
+        good = isinstance(value, Integral) and not isinstance(value, bool)
+        return good, int(value) if good else value
     return isinstance(value, hint), value
 
 

@@ -10,16 +10,17 @@ import numpy as np
 
 from toothwise import __version__
 from toothwise.errors import InputError
+from toothwise.fields import from_mapping
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.healthmap.core import Axis, HealthMap
-from toothwise.healthmap.waveform import SURE, HealthyWaveform, Turn, turned
+from toothwise.healthmap.waveform import SURE, HealthyWaveform, turned
 from toothwise.vibration.angle import ShaftAngle
 from toothwise.vibration.components import Components
 from toothwise.vibration.periods import BANDWIDTH, Periods, cut_periods, warn_if_unheard
 from toothwise.vibration.records import VibrationRecord
 from toothwise.vibration.windows import EventWindow, event_statistic
 
-__all__ = ["MapConfig", "build_map", "learn_waveform", "map_of_periods", "tooth_by_revolution"]
+__all__ = ["MapConfig", "build_map", "learn_waveform", "tooth_by_revolution"]
 
 SIGNALS = ("average", "residual", "difference")
 _UNITS = {"rms": "{}", "peak": "{}", "energy": "{}^2", "kurtosis": "1"}
@@ -141,13 +142,17 @@ def build_map(
 
     Raises:
         InputError: see ``cut_periods``.
+
+    Examples:
+        >>> from toothwise import GearPair, build_map
+        >>> from toothwise.simulate.gearbox import GearboxConfig, simulate_record
+        >>> record, _ = simulate_record(GearboxConfig(gears=GearPair(9, 14), periods=2), seed=1)
+        >>> build_map(record, GearPair(9, 14), quantity="kurtosis").quantity
+        'kurtosis of difference'
     """
     if config is not None and options:
         raise InputError("give either a MapConfig or its fields by name, not both")
-    try:
-        c = config or MapConfig(**options)
-    except TypeError as error:
-        raise InputError(f"{error}; fields of MapConfig are {', '.join(MapConfig.__dataclass_fields__)}") from None
+    c = config or from_mapping(MapConfig, options)
     periods = cut_periods(
         record,
         gears,
@@ -157,83 +162,77 @@ def build_map(
         periods=c.periods,
         angle=angle,
     )
-    return map_of_periods(periods, c, record, channel=channel, waveform=waveform)
-
-
-def map_of_periods(
-    periods: Periods,
-    config: MapConfig,
-    record: VibrationRecord,
-    *,
-    channel: str | None = None,
-    waveform: HealthyWaveform | None = None,
-) -> HealthMap:
-    """As ``build_map``, from a record that was cut into hunting periods already."""
-    c, gears = config, periods.gears
-    mean = periods.mean()
+    pair, mean = periods.gears, periods.mean()
+    (row_name, rows), (column_name, columns) = pair.axes
     visible = warn_if_unheard(periods, mean)
     wanted = _wanted(periods, mean, c)
-    zeros = periods.tooth_zero
-    turn: Turn | None = None
+    zeros, found = periods.tooth_zero, {}
     if waveform is not None:
-        turn = waveform.turn(wanted, periods.event_step, (gears.axes[0][1], gears.axes[1][1]))
+        turn = waveform.turn(wanted, periods.event_step, (rows, columns))
         by = turn.events * periods.samples_per_tooth
         periods = replace(periods, values=turned(periods.values, by)) if by else periods
         mean, wanted = turned(mean, by), turned(wanted, by)
         wanted = waveform.deviation(wanted)
+        found = {"turned": asdict(turn)}
         zeros = {
             name: zero.found(sure, sure=sure >= SURE)
             for (name, zero), sure in zip(zeros.items(), turn.confidence_of, strict=True)
         }
     values, variance = _event_values(periods, mean - wanted, wanted, c)
-    (row_name, rows), (column_name, columns) = gears.axes
-    i, j = gears.pair_at(np.arange(gears.hunting_period))
+    i, j = pair.pair_at(np.arange(pair.hunting_period))
     heard = np.ones(len(i), dtype=bool)
-    if isinstance(gears, PlanetaryStage):
-        if c.planet >= gears.planets:
-            raise InputError(f"planet must be 0 to {gears.planets - 1}, but got {c.planet}")
+    if isinstance(pair, PlanetaryStage):
+        if c.planet >= pair.planets:
+            raise InputError(f"planet must be 0 to {pair.planets - 1}, but got {c.planet}")
         if c.sensor_reach is not None:
             heard = np.minimum(j, columns - j) <= c.sensor_reach
+    i, j = i[heard], j[heard]
     grid = np.full((rows, columns), np.nan, dtype=np.float32)
-    spread = np.full((rows, columns), np.nan, dtype=np.float32)
-    count = np.zeros((rows, columns), dtype=np.int32)
-    grid[i[heard], j[heard]] = values[heard]
-    count[i[heard], j[heard]] = len(periods.values)
+    spread, count = grid.copy(), np.zeros((rows, columns), dtype=np.int32)
+    grid[i, j] = values[heard]
+    count[i, j] = len(periods.values)
     if variance is not None:
-        spread[i[heard], j[heard]] = variance[heard]
-    provenance = {
-        **record.provenance,
-        "channel": channel or next(iter(record.channels)),
-        "software": f"toothwise {__version__}",
-        "config": asdict(c),
-        "samples_per_tooth": periods.samples_per_tooth,
+        spread[i, j] = variance[heard]
+    about = _about(record, channel, c, periods, visible, from_healthy=waveform is not None)
+    about["provenance"] |= {
         "hunting_periods": len(periods.values),
         "periods_left_out": periods.left_out,
-        "mesh_visibility": round(min(visible, 1e6), 3),
-        "mean_speed": float(np.mean(periods.angle.speed())),
         "tooth_zero": {name: zero.as_json() for name, zero in zeros.items()},
         "angle_quality": periods.angle.quality,
+        **found,
     }
-    if turn is not None:
-        provenance["turned"] = asdict(turn)
-    return HealthMap(
-        grid,
-        Axis.teeth(row_name, rows),
-        Axis.teeth(column_name, columns),
-        count,
-        f"{c.quantity} of {c.signal}" + (" from healthy" if waveform is not None else ""),
-        _UNITS[c.quantity].format(record.unit),
-        gears,
-        _condition(record, channel),
-        provenance,
-        spread,
-    )
+    axes = Axis.teeth(row_name, rows), Axis.teeth(column_name, columns)
+    return HealthMap(grid, *axes, count, variance=spread, **about)
 
 
-def _condition(record: VibrationRecord, channel: str | None) -> dict[str, Any]:
-    """What was recorded when and by which channel: maps are put in order and sensors told apart by it."""
-    place = {} if record.start_time is None else {"start_time": record.start_time}
-    return {**record.condition, **place, "channel": channel or next(iter(record.channels))}
+def _about(
+    record: VibrationRecord,
+    channel: str | None,
+    c: MapConfig,
+    periods: Periods,
+    visible: float,
+    *,
+    from_healthy: bool = False,
+) -> dict[str, Any]:
+    """What a map says of itself beside its values."""
+    channel = channel or next(iter(record.channels))
+    # maps are put in order by their start times, and sensors told apart by their channels
+    start = {} if record.start_time is None else {"start_time": record.start_time}
+    return {
+        "quantity": f"{c.quantity} of {c.signal}" + (" from healthy" if from_healthy else ""),
+        "unit": _UNITS[c.quantity].format(record.unit),
+        "gear": periods.gears,
+        "condition": {**record.condition, **start, "channel": channel},
+        "provenance": {
+            **record.provenance,
+            "channel": channel,
+            "software": f"toothwise {__version__}",
+            "config": asdict(c),
+            "samples_per_tooth": periods.samples_per_tooth,
+            "mesh_visibility": round(min(visible, 1e6), 3),
+            "mean_speed": float(np.mean(periods.angle.speed())),
+        },
+    }
 
 
 def _wanted(periods: Periods, mean: np.ndarray, c: MapConfig) -> np.ndarray:
@@ -322,22 +321,6 @@ def tooth_by_revolution(
     )
     teeth = names[gear]
     grid = values.reshape(-1, teeth).T
-    return HealthMap(
-        grid,
-        Axis.teeth(f"{gear} tooth", teeth),
-        Axis(f"{gear} revolution", tuple(range(grid.shape[1]))),
-        np.ones(grid.shape, dtype=np.int32),
-        f"{c.quantity} of {c.signal}",
-        _UNITS[c.quantity].format(record.unit),
-        periods.gears,
-        _condition(record, channel),
-        {
-            **record.provenance,
-            "channel": channel or next(iter(record.channels)),
-            "software": f"toothwise {__version__}",
-            "config": asdict(c),
-            "samples_per_tooth": periods.samples_per_tooth,
-            "mesh_visibility": round(min(visible, 1e6), 3),
-            "mean_speed": float(np.mean(periods.angle.speed())),
-        },
-    )
+    axes = Axis.teeth(f"{gear} tooth", teeth), Axis(f"{gear} revolution", tuple(range(grid.shape[1])))
+    about = _about(record, channel, c, periods, visible)
+    return HealthMap(grid, *axes, np.ones(grid.shape, dtype=np.int32), **about)

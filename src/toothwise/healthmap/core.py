@@ -17,6 +17,8 @@ __all__ = ["Axis", "HealthMap", "HealthMapBatch", "gear_as_json", "gear_from_jso
 
 Gears = GearPair | PlanetaryStage
 _KIND = ("rows", "columns", "quantity", "unit", "gear")  # what all maps of one batch share
+# of files without a description, which are read as driving and driven teeth, whatever they are
+_UNSAID = {None, "unknown", "driving tooth", "driven tooth"}
 _GEARS: dict[str, type[GearPair] | type[PlanetaryStage]] = {"GearPair": GearPair, "PlanetaryStage": PlanetaryStage}
 
 
@@ -184,7 +186,8 @@ class HealthMapBatch(Sequence[HealthMap]):
             table: One row per map.
 
         Raises:
-            InputError: No part, or one whose shape, quantity, unit, gears or axes differ from those before it.
+            InputError: No part, or one whose shape, quantity, unit, gears or axes differ from those before it; what a
+                file does not say is taken to be alike.
         """
         if not parts:
             raise InputError("expected one map or more, but got none")
@@ -193,13 +196,19 @@ class HealthMapBatch(Sequence[HealthMap]):
             here, before = part.values.shape[-2:], first.values.shape[-2:]
             if here != before:
                 raise InputError(
-                    f"{name}: this map is {here[0]} x {here[1]}, but those before it are {before[0]} x {before[1]}"
+                    f"{name}: maps must be {before[0]} x {before[1]} (rows x columns) like those before it, but are "
+                    f"{here[0]} x {here[1]}"
                 )
             for what in _KIND:
                 given, expected = getattr(part, what), getattr(first, what)
-                if given != expected:
-                    detail = "" if isinstance(given, Axis) else f" ({given!r}, but {expected!r} before it)"
-                    raise InputError(f"{name}: the {what} of this map differ from those before it{detail}")
+                if isinstance(given, Axis):
+                    given, expected = given.name, expected.name
+                if what == "unit" and ("unknown", "1") in ((part.quantity, given), (first.quantity, expected)):
+                    continue  # the unit of a file without a description
+                if given != expected and not {given, expected} & _UNSAID:
+                    raise InputError(
+                        f"{name}: the {what} of this map differ from those before it ({given!r}, but {expected!r})"
+                    )
         kept = [part.waveforms for _, part in parts]
         shapes = {None if one is None else one.shape[-1] for one in kept}
         waveforms = None
