@@ -14,6 +14,7 @@ from toothwise.vibration.angle import ShaftAngle
 __all__ = ["tacholess_angle"]
 
 _HARMONICS = 12  # looked at
+_ALIKE = 0.02  # share of a speed by which harmonics may differ on it
 _TRIED = 1 << 18  # samples that tell the best harmonic
 _HOLDS = 0.5  # quality below which a line cannot be told from noise
 _TURNS_PER_FRAME = 8.0  # mesh periods x teeth: frames of the ridge are this many revolutions long
@@ -100,31 +101,34 @@ def _best_harmonic(x: np.ndarray, sampling_rate: float, mesh_order: float, low: 
     """The harmonic whose line stands highest above the noise beside it, in the middle of the record."""
     middle = x[max(len(x) // 2 - _TRIED // 2, 0) :][:_TRIED]
     times = np.arange(len(middle)) / sampling_rate
-    found: list[tuple[float, int, float]] = []  # quality, harmonic, speed
+    held: list[tuple[float, int, float]] = []  # how loud and clean a line is, harmonic, speed
     for harmonic in range(1, _HARMONICS + 1):
         order = mesh_order * harmonic
         if order * high >= 0.5 * sampling_rate:
             break
         rough = _ridge(middle, sampling_rate, order, low, high, times)
         turned = np.concatenate([[0.0], np.cumsum(0.5 * (rough[1:] + rough[:-1]))]) / sampling_rate
-        quality = _quality(middle * np.exp(-2j * np.pi * order * turned), sampling_rate, float(np.mean(rough)))
-        found.append((quality, harmonic, float(np.mean(rough))))
-    if not found:
-        return 1
+        base, speed = middle * np.exp(-2j * np.pi * order * turned), float(np.mean(rough))
+        loud = float(np.linalg.norm(_lowpass(base, sampling_rate, 0.8 * speed)))
+        quality = _quality(base, sampling_rate, speed)
+        held += [(quality * loud, harmonic, speed)] if quality >= _HOLDS else []
     # the sixth harmonic at one speed is the seventh at another: what several lines agree on counts
-    held = [one for one in found if one[0] >= _HOLDS]
-    agreed = [(sum(q for q, _, v in held if abs(v - one[2]) < 0.01 * v), one) for one in held]
-    if not agreed:
-        return max(found)[1]
-    most, best = max(agreed)
-    rivals = [f"{one[2]:.4g}" for total, one in agreed if abs(one[2] - best[2]) > 0.01 * best[2] and total > 0.8 * most]
+    if not held:
+        return 1
+    agreed = [[one for one in held if abs(one[2] - seed[2]) < _ALIKE * seed[2]] for seed in held]
+    lines = max(agreed, key=lambda some: sum(one[0] for one in some))
+    best, most = max(lines), sum(one[0] for one in lines)
+    rivals = [
+        f"{max(some)[2]:.4g}"
+        for some in agreed
+        if abs(max(some)[2] - best[2]) > 2 * _ALIKE * best[2] and sum(one[0] for one in some) > 0.8 * most
+    ]
     if rivals:
         raise InputError(
             f"the vibration fits several speeds between {low:g} and {high:g} revolutions per second: {best[2]:.4g} as "
-            f"well as {', '.join(rivals)}; give a narrower range, or the harmonic"
+            f"well as {', '.join(sorted(set(rivals)))}; give a narrower range, or the harmonic"
         )
-    alike = [h for q, h, v in held if abs(v - best[2]) < 0.01 * v and q > 0.8 * best[0]]
-    return min(alike)  # of lines alike the lowest: a speed that changes smears it least
+    return best[1]
 
 
 def _quality(base: np.ndarray, sampling_rate: float, speed: float) -> float:
