@@ -46,6 +46,7 @@ def test_build_fit_diagnose_names_the_tooth_after_its_onset(toothwise, maps, tmp
     assert str(found["consistent"]["name"]) in text
 
 
+@pytest.mark.full
 def test_an_alarm_that_never_comes_is_null_and_exit_code_0(toothwise, maps, tmp_path):
     folder, _ = maps
     toothwise("fit", folder / "healthy_windows.npz", *SCAN, "--output", tmp_path / "scan")
@@ -56,6 +57,7 @@ def test_an_alarm_that_never_comes_is_null_and_exit_code_0(toothwise, maps, tmp_
     assert "never" in toothwise(*words).out
 
 
+@pytest.mark.full
 def test_the_demo_names_the_tooth_and_its_folder_holds_all_that_the_verbs_would_have_written(
     toothwise, tmp_path, truth
 ):
