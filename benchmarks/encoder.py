@@ -22,13 +22,13 @@ import numpy as np
 import torch
 
 from toothwise import detectors
-from toothwise.data import load_images
 from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.encoder import FrozenEncoder
 from toothwise.detectors.encoder_cache import shared_encodings
 from toothwise.evaluation import auroc, tpr_at_fpr
 from toothwise.results import write_result
 from toothwise_lab.comparison import DeLong, delong_test
+from toothwise_lab.images import load_images
 from toothwise_lab.studies.cell import Cell, draw_maps
 
 PATCH = {"vit_small_patch14_dinov2": 14, EMBEDDED: 16}

@@ -26,10 +26,10 @@ from scipy.interpolate import CubicSpline
 from scipy.special import logsumexp
 
 from toothwise.errors import InputError
-from toothwise.evaluation.whitening import ThermalState, spectrum, thermal_states, whiten
 from toothwise.simulate.lines import GEARS, LineShape
 from toothwise.simulate.textures import DOMAINS, Session
 from toothwise_lab.line_prior import gap_patterns
+from toothwise_lab.whitening import ThermalState, spectrum, thermal_states, whiten
 
 __all__ = ["LikelihoodRatio", "LimitConfig", "generalised_likelihood_ratio", "log_likelihood_ratio"]
 

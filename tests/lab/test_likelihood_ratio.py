@@ -6,7 +6,6 @@ import pytest
 from toothwise import Model, detectors
 from toothwise.errors import InputError
 from toothwise.evaluation.metrics import auroc, tpr_at_fpr
-from toothwise.evaluation.whitening import spectrum, thermal_states, whiten, whitened_square
 from toothwise.simulate.lines import LineShape, draw_lines, line_masks
 from toothwise.simulate.maps import generate
 from toothwise.simulate.textures import DOMAINS, Session, draw_levels, draw_textures
@@ -17,6 +16,7 @@ from toothwise_lab.likelihood_ratio import (
     log_likelihood_ratio,
 )
 from toothwise_lab.line_prior import gap_patterns
+from toothwise_lab.whitening import spectrum, thermal_states, whiten, whitened_square
 
 TINY = (4, 5)
 NO_GAPS = LineShape(gaps=(0, 0))

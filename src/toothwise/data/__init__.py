@@ -1,22 +1,15 @@
-"""Maps and image sets as anomalib datamodules."""
+"""Maps as an anomalib datamodule."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
-_LAZY = {
-    "HDMapDataModule": "toothwise.data.hdmap",
-    "FolderDataModule": "toothwise.data.folders",
-    "PRESETS": "toothwise.data.imagesets",
-    "ImageArrays": "toothwise.data.arrays",
-    "load_images": "toothwise.data.arrays",
-    "image_set": "toothwise.data.folders",
-}
-__all__ = ["PRESETS", "FolderDataModule", "HDMapDataModule", "ImageArrays", "image_set", "load_images"]
+__all__ = ["HDMapDataModule"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAZY:  # torch and anomalib load only when it is asked for
-        return getattr(import_module(_LAZY[name]), name)
+    if name == "HDMapDataModule":  # torch and anomalib load only when it is asked for
+        from toothwise.data.hdmap import HDMapDataModule
+
+        return HDMapDataModule
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from toothwise.data import PRESETS
 from toothwise.errors import InputError
 from toothwise.fields import coerce, describe_type, field_types
 from toothwise.simulate.textures import DOMAINS
+from toothwise_lab.images import PRESETS
 from toothwise_lab.studies.cell import MODES
 from toothwise_lab.studies.expand import Arm, arms_of, comparisons_of, setting_place
 from toothwise_lab.studies.located import Located, read_located

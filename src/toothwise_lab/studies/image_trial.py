@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from toothwise.data import PRESETS
 from toothwise.errors import InputError
+from toothwise_lab.images import PRESETS
 from toothwise_lab.studies import measures
 from toothwise_lab.studies.cell import Measured
 from toothwise_lab.studies.own_detectors import make_detector
@@ -39,7 +39,7 @@ class ImageTrial:
     """What is run.
 
     Attributes:
-        image_set: one of ``toothwise.data.PRESETS``.
+        image_set: one of ``toothwise_lab.images.PRESETS``.
         detector: its name.
         seed: of the split by recordings, of images left out, and of the detector.
         options: of the detector; images hold zeros, so ``log`` must be off where there is one.
@@ -70,8 +70,8 @@ def measure_images(trial: ImageTrial) -> Measured:
     Raises:
         InputError: TOOTHWISE_DATA is not set or does not hold the set.
     """
-    from toothwise.data import load_images
-    from toothwise.data.imagesets import SplitRule
+    from toothwise_lab.images import load_images
+    from toothwise_lab.images.sets import SplitRule
 
     images = load_images(trial.image_set, data_root(), size=trial.size, rule=SplitRule(seed=trial.seed))
     rng = np.random.default_rng(trial.seed)

@@ -10,8 +10,8 @@ from anomalib.data import AnomalibDataModule, AnomalibDataset
 from anomalib.data.utils import LabelName, Split, TestSplitMode, ValSplitMode
 from torchvision.transforms.v2 import Transform
 
-from toothwise.data.imagesets import PRESETS, ImageSet, SplitRule, split_images
 from toothwise.errors import InputError
+from toothwise_lab.images.sets import PRESETS, ImageSet, SplitRule, split_images
 
 __all__ = ["FolderDataModule", "image_set"]
 
@@ -54,12 +54,12 @@ class FolderDataModule(AnomalibDataModule):
     """Normal and abnormal images in folders, split once by a seed, with whole recordings on one side.
 
     There is no validation set: neither threshold nor checkpoint is chosen on test images. How the split is made is
-    said in ``toothwise.data.imagesets.split_images``; ``table()`` shows it.
+    said in ``toothwise_lab.images.sets.split_images``; ``table()`` shows it.
 
     Args:
         root: folder that holds ``normal`` and the abnormal folders.
         layout: which folders, masks and recordings.
-        train_share, alike, empty_masks, seed: as in ``toothwise.data.imagesets.SplitRule``.
+        train_share, alike, empty_masks, seed: as in ``toothwise_lab.images.sets.SplitRule``.
         train_batch_size, eval_batch_size, num_workers: of the loaders.
         augmentations: applied to training and test images alike.
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from toothwise.data.imagesets import PRESETS, SplitRule, split_images
 from toothwise.errors import InputError
+from toothwise_lab.images.sets import PRESETS, SplitRule, split_images
 
 __all__ = ["ImageArrays", "load_images"]
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from toothwise.data.recordings import (
+from toothwise.errors import InputError
+from toothwise_lab.images.recordings import (
     commutator_parts,
     join_alike,
     join_equal,
@@ -17,7 +18,6 @@ from toothwise.data.recordings import (
     same_pixels,
     thumbnails,
 )
-from toothwise.errors import InputError
 
 __all__ = ["PRESETS", "ImageSet", "SplitRule", "split_images"]
 

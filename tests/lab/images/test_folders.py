@@ -10,10 +10,10 @@ pytest.importorskip("anomalib")
 import torch
 from PIL import Image
 
-from toothwise.data import PRESETS, FolderDataModule, image_set
-from toothwise.data.imagesets import ImageSet
-from toothwise.data.recordings import magnetic_tiles
 from toothwise.errors import InputError
+from toothwise_lab.images import PRESETS, FolderDataModule, image_set
+from toothwise_lab.images.recordings import magnetic_tiles
+from toothwise_lab.images.sets import ImageSet
 
 LAYOUT = ImageSet(("crack", "fray"), True, magnetic_tiles, "made up")
 

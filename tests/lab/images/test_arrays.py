@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from toothwise.data import load_images
-from toothwise.data.imagesets import PRESETS, SplitRule, split_images
 from toothwise.errors import InputError
+from toothwise_lab.images import load_images
+from toothwise_lab.images.sets import PRESETS, SplitRule, split_images
 
 HEIGHT, WIDTH = 30, 20
 

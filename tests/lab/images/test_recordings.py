@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from toothwise.data.recordings import (
+from toothwise.errors import InputError
+from toothwise_lab.images.recordings import (
     commutator_parts,
     join_alike,
     join_equal,
@@ -14,7 +15,6 @@ from toothwise.data.recordings import (
     same_pixels,
     thumbnails,
 )
-from toothwise.errors import InputError
 
 
 def test_commutators_come_in_eights_but_for_the_four_that_are_unsure():
