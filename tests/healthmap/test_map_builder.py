@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from toothwise import GearPair, MapBuilder, PlanetaryStage, build_map, write_record
 from toothwise.errors import InputError
-from toothwise.healthmap.recordings import find_recordings
+from toothwise.healthmap.recordings import as_sources, find_recordings, record_names
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
+from toothwise.simulate.runs import simulate_run
 
 PAIR = GearPair(9, 14)
 CONFIG = GearboxConfig(gears=PAIR, periods=3, sampling_rate=12800.0, start=None)
@@ -40,6 +42,8 @@ def test_files_come_in_natural_order_and_what_fails_is_named(folder, tmp_path):
     maps, skipped = MapBuilder(PAIR).build_many([folder, broken])
     assert maps.values.shape == (3, 9, 14)
     assert [one.path for one in skipped] == [str(broken)]
+    assert list(maps.table["name"]) == ["r1", "r2", "r10"]
+    assert list(maps.table["file"]) == find_recordings([folder])
     assert str(broken) in skipped[0].reason
     with pytest.raises(InputError, match=r"broken\.mat"):
         MapBuilder(PAIR).build_many([broken])
@@ -66,3 +70,48 @@ def test_processes_and_json_change_nothing(folder):
 def test_an_option_that_cannot_be_is_refused_at_once(options, words):
     with pytest.raises(InputError, match=words):
         MapBuilder(PAIR, **options)
+
+
+def test_records_are_in_the_order_of_their_times_where_all_have_one():
+    records = [replace(simulate_record(CONFIG, seed=k)[0], start_time=f"2026-01-0{4 - k}T08:00:00") for k in (1, 2, 3)]
+    maps, skipped = MapBuilder(PAIR).build_many(records)
+    assert list(maps.table["start_time"]) == sorted(maps.table["start_time"])
+    assert (len(maps), skipped) == (3, ())
+    assert len(set(maps.table["name"])) == 3
+    maps, _ = MapBuilder(PAIR).build_many([*records, replace(records[0], start_time=None)])
+    assert maps.table["start_time"].iloc[0] == "2026-01-03T08:00:00"
+
+
+def test_recordings_of_one_name_are_told_apart_and_each_counts_once(folder):
+    paths = ["a/m.mat", "a/m.csv.gz", "b/m.mat", "b/other.mat"]
+    names = record_names(paths)
+    assert names[1:] == ["m_csv", "b_m_mat", "other"]
+    assert len(set(names)) == len(paths)
+    assert len(as_sources([folder, folder / "r1.mat", str(folder / "r1.mat")])) == 3
+
+
+def test_what_cannot_be_learned_from_is_left_out_or_named(folder, tmp_path):
+    broken = tmp_path / "broken.mat"
+    broken.write_bytes(b"nothing")
+    learned = MapBuilder.learn(PAIR, [folder, broken])
+    assert learned.waveform.records == 3
+    assert learned.options.samples_per_tooth == learned.waveform.samples_per_tooth
+    with pytest.raises(InputError, match=r"could be learned from: .*broken\.mat"):
+        MapBuilder.learn(PAIR, broken)
+
+
+def test_what_was_noticed_is_kept_with_the_map(folder):
+    record, _ = simulate_record(CONFIG, seed=5)
+    x = np.clip(record.channel(), -0.5, 0.5)
+    made = MapBuilder(PAIR).build(replace(record, channels={"x": x}))
+    assert "of its samples" in made.provenance["warnings"][0]
+    made = MapBuilder(PAIR, tacholess=(22, 28)).build(replace(record, tacho=None))
+    assert any("tooth zero is unknown" in line for line in made.provenance["warnings"])
+
+
+def test_a_run_needs_to_be_told_what_is_healthy():
+    run = simulate_run(seed=0)
+    maps = MapBuilder.build_run(run, healthy=sorted(set(run.day[run.healthy])), window=16)
+    assert maps.windows.values.shape[1:] == (run.teeth, 16)
+    with pytest.raises(InputError, match="healthy"):
+        MapBuilder.build_run(run, healthy=())

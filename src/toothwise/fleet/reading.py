@@ -76,7 +76,7 @@ def _contents(path: Path, suffix: str) -> tuple[np.ndarray, dict[str, list[Any]]
     if path.stat().st_size == 0:
         raise InputError("the file is empty")
     if suffix == ".npz":
-        values, _, meta = formats.read_npz_arrays(path)
+        values, _, meta = formats.read_npz_arrays(path, ())
         table: dict[str, list[Any]] = {}
         if isinstance(meta, dict) and isinstance(meta.get("table"), dict):
             names, rows = meta["table"].get("columns") or [], meta["table"].get("data") or []

@@ -6,6 +6,7 @@ import io
 import json
 import math
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -95,8 +96,14 @@ def holds_map(path: Path) -> bool:
     return kind in (".tif", ".tiff", ".png")
 
 
-def read_npz_arrays(path: Path) -> tuple[np.ndarray, dict[str, Any], dict[str, Any] | None]:
+def read_npz_arrays(
+    path: Path, beside: Sequence[str] = _BESIDE
+) -> tuple[np.ndarray, dict[str, Any], dict[str, Any] | None]:
     """Values as the file holds them, the other arrays of its pixels, and the metadata; nothing is judged.
+
+    Args:
+        path: The file.
+        beside: Which of the other arrays to read; waveforms are many times as large as the values.
 
     Raises:
         InputError: not an npz, no array ``values``, Python objects, or an array that claims more than the file holds.
@@ -107,7 +114,7 @@ def read_npz_arrays(path: Path) -> tuple[np.ndarray, dict[str, Any], dict[str, A
             if "values" not in data.files:
                 raise InputError(f"lacks the array 'values', found {', '.join(data.files)[:300] or 'nothing'}")
             values = np.asarray(data["values"])
-            extra = {name: np.asarray(data[name]) for name in _BESIDE if name in data.files}
+            extra = {name: np.asarray(data[name]) for name in beside if name in data.files}
             meta = parse_json(str(data["meta"]), "metadata") if "meta" in data.files else None
     return values, extra, meta
 

@@ -62,10 +62,14 @@ def _baseline(x: np.ndarray, low: float, high: float) -> _Wander | None:
         # pulses longer than half a turn make the median jump between the two levels: nothing wanders then
         if np.ptp(middle) < 0.15 * (high - low) and stretches == 64:
             return None
-        within = np.median(np.abs(np.diff(middle)))
+        steps = np.abs(np.diff(middle))
+        within = np.median(steps)
         reach = np.max(block, axis=1) - middle, middle - np.min(block, axis=1)
         up, down = float(np.median(reach[0])), float(np.median(reach[1]))
-        if max(up, down) > 3.0 * within and np.percentile(np.maximum(*reach), 10) > 0.5 * max(up, down):
+        # a baseline moves little from stretch to stretch; slow pulses, longer than a stretch, make its median jump
+        if max(up, down) > max(3.0 * within, float(np.max(steps))) and np.percentile(
+            np.maximum(*reach), 10
+        ) > 0.5 * max(up, down):
             places = (np.arange(stretches) + 0.5) * size
             return _Wander(places, middle, 0.0, up) if up > down else _Wander(places, middle, -down, 0.0)
     return None
