@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from scipy.io import wavfile
 
-from toothwise import GearPair, cli
+from toothwise import GearPair, MapBuilder, Model, cli
 from toothwise.healthmap import Axis, HealthMapBatch
 from toothwise.healthmap.io import write_map
 from toothwise.vibration.readers import write_record
@@ -58,8 +58,8 @@ def vibration(seed: int) -> np.ndarray:
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("docs")
-    write_map(maps(60, 0), folder / "healthy.npz")
-    assert cli.main(["fit", str(folder / "healthy.npz"), "--output", str(folder / "runs" / "scan")]) == 0
+    builder = MapBuilder(GearPair(driving=ROWS, driven=COLUMNS))
+    Model.fit(maps(60, 0), detector="scan", builder=builder).save(folder / "runs" / "scan")
     return folder / "runs"
 
 

@@ -190,7 +190,7 @@ def _settings(folder: Path) -> Iterator[Target]:
 
 def _saved(folder: Path) -> Iterator[Target]:
     from toothwise import Model
-    from toothwise.serving.service import Job, open_service
+    from toothwise.serving.service import Job, Service
 
     maps = np.exp(0.2 * np.random.default_rng(5).standard_normal((2, ROWS, COLUMNS))).astype(np.float32)
     kinds: dict[str, tuple[str, ...]] = {
@@ -200,7 +200,7 @@ def _saved(folder: Path) -> Iterator[Target]:
     }
 
     def use(place: Path) -> None:
-        service = open_service(place)
+        service = Service.open(place)
         for answer in service.answer([Job(maps, ("a", "b"))]):
             if isinstance(answer, Exception):
                 raise answer
@@ -292,16 +292,17 @@ class _judging:  # noqa: N801  it is used as a function
 def _service(folder: Path) -> Iterator[Target]:
     import json
 
+    from toothwise import GearPair, MapBuilder
     from toothwise.serving.decoding import Decoder, Upload
     from toothwise.serving.limits import Limits
-    from toothwise.serving.service import Job, open_service
+    from toothwise.serving.service import Job, Service
 
     @cache
     def service() -> Any:
-        return open_service(folder / "exported")
+        return Service.open(folder / "exported")
 
     def decoder() -> Any:
-        return Decoder(service().expected, Limits(max_values=2**21), service().builder)
+        return Decoder(service().expected, Limits(max_values=2**21), MapBuilder(GearPair(ROWS, COLUMNS)))
 
     def answer(found: Any) -> None:
         if len(found.values):

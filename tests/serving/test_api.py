@@ -19,13 +19,13 @@ pytest.importorskip("prometheus_client")
 pytest.importorskip("python_multipart")
 from starlette.testclient import TestClient
 
-from toothwise import Model
+from toothwise import GearPair, MapBuilder, Model
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.errors import InputError
 from toothwise.serving.access import check_token, is_loopback, read_token
 from toothwise.serving.app import Settings, create_app
 from toothwise.serving.limits import Limits
-from toothwise.serving.service import open_service
+from toothwise.serving.service import Service
 
 TOKEN = "0123456789abcdef-secret"
 ADDRESS = "http://127.0.0.1"
@@ -40,7 +40,9 @@ def noise(n, seed, row=None):
 
 @pytest.fixture(scope="module")
 def service(scan):
-    return open_service(scan.exported)
+    """Its model knows how recordings become maps."""
+    model = Service.open(scan.exported).model
+    return Service(dataclasses.replace(model, builder=MapBuilder(GearPair(9, 14), options={"signal": "residual"})))
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +120,6 @@ def test_files_of_maps_are_diagnosed(client):
 
 
 def test_a_recording_is_built_and_diagnosed(client, tmp_path):
-    from toothwise import GearPair
     from toothwise.healthmap.build import build_map
     from toothwise.vibration.readers import read_record
     from toothwise.vibration.readers.write import write_record
@@ -131,11 +132,12 @@ def test_a_recording_is_built_and_diagnosed(client, tmp_path):
     vibration = np.sin(2 * np.pi * 9 * speed * t) + 0.3 * rng.standard_normal(len(t))
     record = VibrationRecord(
         channels={"acc": vibration.astype(np.float32)},
+        unit="g",
         sampling_rate=rate,
         tacho=Tachometer(values=np.arange(0, seconds, 1 / speed), kind="times"),
     )
     path = write_record(record, tmp_path / "r.npz")
-    made = build_map(read_record(path), GearPair(driving=9, driven=14)).values
+    made = build_map(read_record(path), GearPair(driving=9, driven=14), signal="residual").values
     files = [("record", ("r.npz", path.read_bytes()))]
     answer = client.post("/v1/diagnose", files=files, data={"include": "map"})
     assert answer.status_code == 200, answer.text
@@ -144,6 +146,15 @@ def test_a_recording_is_built_and_diagnosed(client, tmp_path):
     error(client.post("/v1/diagnose", files=files, data=named), 422, "invalid", "r.npz")
     for read in ('{"tacho_ratio": 3000}', "[1]", '{"sampling_rate": -1}', '{"channels": []}'):
         error(client.post("/v1/diagnose", files=files, data={"read": read}), 422, "invalid", "read")
+
+
+def test_recordings_are_refused_where_maps_would_be_of_another_kind(service):
+    files = [("record", ("r.npz", npz(noise(1, 1))))]
+    for builder, words in ((None, "fitted on maps"), (MapBuilder(GearPair(9, 15)), "r.npz")):
+        other = Service(dataclasses.replace(service.model, builder=builder))
+        with TestClient(create_app(other), base_url=ADDRESS) as client:
+            error(client.post("/v1/diagnose", files=files), 422, "invalid", words)
+            assert bool(client.get("/v1/model").json()["record_files"]) == (builder is not None)
 
 
 @pytest.mark.parametrize(
@@ -233,9 +244,9 @@ def test_nothing_is_left_on_disk_and_nothing_outside_is_written(client, tmp_path
 def test_the_model_and_its_state(client, service, scan):
     told = client.get("/v1/model").json()
     assert (told["detector"], told["shape"], told["exported"]) == ("scan", [9, 14], True)
-    assert told["threshold"]["value"] == service.detector.threshold.value
+    assert told["threshold"]["value"] == service.model.detector.threshold.value
     assert told["gear"]["driven"] == 14
-    assert told["files"].keys() == {"model.json", "healthy.npz", "state.safetensors"}
+    assert told["files"].keys() >= {"healthy.npz", "state.safetensors"}
     assert str(scan.exported.parent) not in json.dumps(told)
     assert client.get("/healthz").json() == {"status": "alive"}
     assert client.get("/readyz").json() == {"status": "ready"}
@@ -287,9 +298,9 @@ def test_the_report_is_one_page_of_what_was_sent_and_looks_nothing_up(client, tm
 def test_the_report_needs_no_torch(scan):
     code = (
         "import sys\nimport numpy as np\n"
-        "from toothwise.serving.report import report_of\nfrom toothwise.serving.service import open_service\n"
+        "from toothwise.serving.report import report_of\nfrom toothwise.serving.service import Service\n"
         "print(report_of(np.ones((1, 9, 14), np.float32) + np.eye(9, 14, dtype=np.float32) / 9, ('a',),"
-        " open_service(sys.argv[1])))\nassert not {'torch', 'anomalib', 'timm'} & set(sys.modules)"
+        " Service.open(sys.argv[1])))\nassert not {'torch', 'anomalib', 'timm'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, scan.exported], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -297,7 +308,7 @@ def test_the_report_needs_no_torch(scan):
 
 
 def test_no_report_without_a_healthy_reference(service):
-    bare = dataclasses.replace(service, reference=None)
+    bare = Service(dataclasses.replace(service.model, reference=None))
     with TestClient(create_app(bare), base_url=ADDRESS) as client:
         values = noise(1, 5)[0].tolist()
         assert client.post("/v1/diagnose", json={"values": values}).status_code == 200

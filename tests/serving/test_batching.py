@@ -11,7 +11,7 @@ import pytest
 from toothwise.errors import InputError
 from toothwise.serving.batching import Batcher
 from toothwise.serving.limits import ApiError
-from toothwise.serving.service import Job, open_service
+from toothwise.serving.service import Job, Service
 
 
 def run(main):
@@ -110,7 +110,7 @@ def test_whoever_gave_up_is_left_out():
 
 
 def test_one_bad_job_spoils_no_other(scan):
-    service = open_service(scan.exported)
+    service = Service.open(scan.exported)
     maps = np.exp(0.2 * np.random.default_rng(3).standard_normal((2, 9, 14))).astype(np.float32)
     jobs = [Job(maps[:1], ("a",)), Job(-maps[1:], ("bad",)), Job(maps[1:], ("c",))]
     first, bad, last = service.answer(jobs)

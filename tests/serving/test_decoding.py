@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from toothwise.errors import InputError, LimitError
+from toothwise.model import MapsAbout
 from toothwise.serving.decoding import MAP_SUFFIXES, Decoded, Decoder, Upload, suffix_of
 from toothwise.serving.limits import ApiError, Limits
 from toothwise.serving.service import Expected
@@ -125,7 +126,7 @@ class Builder:
 
 @pytest.fixture(scope="module")
 def pool():
-    found = WorkerPool(Decoder(Expected((3, 4), positive=True), LIMITS, Builder()), 1, LIMITS.work)
+    found = WorkerPool(Decoder(Expected(MapsAbout.of_shape((3, 4)), positive=True), LIMITS, Builder()), 1, LIMITS.work)
     yield found
     found.close()
 

@@ -74,7 +74,7 @@ def create_app(service: Service, settings: Settings | None = None) -> FastAPI:
         return answers
 
     batcher: Batcher[Job, list[dict[str, Any]]] = Batcher(work, len, most=limits.batch, gather=limits.gather)
-    reader = RequestReader(Decoder(service.expected, limits, service.builder), metrics.inside.set)
+    reader = RequestReader(Decoder(service.expected, limits, service.model.builder), metrics.inside.set)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -121,7 +121,7 @@ def _add_state(
     about = service.about() | {
         "limits": asdict(reader.limits),
         "map_files": list(MAP_SUFFIXES),
-        "record_files": [] if service.builder is None else list(RECORD_SUFFIXES),
+        "record_files": [] if service.model.builder is None else list(RECORD_SUFFIXES),
     }
 
     @app.get("/healthz", summary="Whether the process lives", response_model=Health, responses=refusals(only=403))
@@ -176,7 +176,8 @@ def _add_diagnosis(
     async def diagnose(request: Request) -> JSONResponse:
         async with reader.place(request):
             found = await reader.decoded(request)
-            return JSONResponse({"results": await batcher.submit(Job(found.values, found.records, found.include))})
+            answers = await batcher.submit(Job(found.values, found.records, found.include))
+            return JSONResponse({"results": answers})
 
     @app.post(
         "/v1/diagnose/batch",
@@ -195,9 +196,8 @@ def _add_diagnosis(
                 part = jobs[at : at + reader.limits.batch]
                 answers += await asyncio.gather(*map(batcher.submit, part), return_exceptions=True)
             scored = dict(zip(good, answers, strict=True))
-            return JSONResponse(
-                {"results": [_placed(scored.get(k, error), found.records[k]) for k, error in enumerate(found.errors)]}
-            )
+            results = [_placed(scored.get(k, error), found.records[k]) for k, error in enumerate(found.errors)]
+            return JSONResponse({"results": results})
 
     @app.post(
         "/v1/report",

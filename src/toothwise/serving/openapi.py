@@ -72,7 +72,7 @@ def _values(service: Service) -> dict[str, Any]:
     number: dict[str, Any] = {"type": ["number", "null"], "maximum": _FLOAT32}
     number |= {"exclusiveMinimum": 1e-38} if service.expected.positive else {"minimum": -_FLOAT32}
     row = {"type": "array", "items": number, "minItems": columns, "maxItems": columns}
-    about = f"{rows} rows ({service.rows.name}) of {columns} numbers; null = pair not measured"
+    about = f"{rows} rows ({service.model.about.rows.name}) of {columns} numbers; null = pair not measured"
     return {"type": "array", "items": row, "minItems": rows, "maxItems": rows, "description": about}
 
 

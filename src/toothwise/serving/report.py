@@ -11,12 +11,11 @@ from toothwise.diagnosis.evidence import RunEvidence
 from toothwise.diagnosis.run_folder import about_run, explain
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.errors import InputError
-from toothwise.healthmap.core import gear_from_json
 from toothwise.messages import language
 from toothwise.reference.healthy_reference import best_evidence
 from toothwise.reporting.html_page import to_html
 from toothwise.reporting.report import report_of as report_of_diagnosis
-from toothwise.serving.service import RATE, Service
+from toothwise.serving.service import Service
 
 __all__ = ["report_of"]
 
@@ -32,28 +31,29 @@ def report_of(values: np.ndarray, records: Sequence[str], service: Service) -> s
     Raises:
         InputError: The detector has no healthy reference, so no tooth can be named.
     """
-    reference = service.reference
+    model, about = service.model, service.model.about
+    reference = model.reference
     if reference is None:
         raise InputError("no report can be made: the detector has no healthy reference (fit it again)")
     records = _different(records)
-    rows, columns = service.rows, service.columns
+    rows, columns = about.rows, about.columns
     with service.alone:
-        each = diagnose_maps(
-            values, service.detector, reference, rate=RATE, rows=rows, columns=columns, records=records
-        )
-        explained = explain(None, values, each, service.detector, reference, progress=lambda text: None)
-    about = about_run(
+        each = diagnose_maps(values, model.detector, reference, rows=rows, columns=columns, records=records)
+        explained = explain(None, values, each, model.detector, reference, progress=lambda text: None)
+    said = about_run(
         (),  # names that were sent are shown, and never looked up
-        service.detector,
+        model.detector,
         reference,
         maps=len(values),
         rows=rows,
         columns=columns,
         by_record=reference.by_record,
-        gear=None if service.gear is None else gear_from_json(service.gear),
+        quantity=about.quantity,
+        unit=about.unit,
+        gear=about.gear,
     )
-    about["files"] = [{"file": name, "sha256": None} for name in records]
-    evidence = RunEvidence(about, explained, healthy_best=best_evidence(reference))
+    said["files"] = [{"file": name, "sha256": None} for name in records]
+    evidence = RunEvidence(said, explained, healthy_best=best_evidence(reference))
     data = {"each": [one.as_json() for one in each]}
     return to_html(report_of_diagnosis(data, evidence, language("en")))
 

@@ -14,7 +14,7 @@ from typing import Any
 from toothwise.errors import InputError, OutputError, missing
 from toothwise.serving.access import is_loopback, read_token
 from toothwise.serving.limits import Limits
-from toothwise.serving.service import open_service
+from toothwise.serving.service import Service
 
 __all__ = ["serve"]
 
@@ -60,10 +60,10 @@ def serve(
             raise
         raise missing(error.name or "fastapi", "serving") from None
     if not 0 <= port <= 65535:
-        raise InputError(f"port must lie in 0..65535, but got {port}")
+        raise InputError(f"port must be in 0..65535, but got {port}")
     token = read_token(token_file, host)
     tls = _tls(certificate, key)
-    service = open_service(model, threads=threads)
+    service = Service.open(model, threads=threads)
     settings = Settings(limits=limits, host=host, token=token)
     app = create_app(service, settings)
     listening = _listen(host, port)
@@ -71,7 +71,8 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     if token is not None and not tls and not is_loopback(host):
         _say("warning: without --certificate and --key the token travels unencrypted")
-    _say(f"serving {service.run} ({service.detector.name}) on {'https' if tls else 'http'}://{shown}:{number}/")
+    address = f"{'https' if tls else 'http'}://{shown}:{number}/"
+    _say(f"serving {service.about()['run']} ({service.model.detector.name}) on {address}")
     server = GracefulServer(
         uvicorn.Config(
             app,
