@@ -138,7 +138,7 @@ def test_a_base_install_names_the_extra_that_is_missing(tmp_path):
             ("watch run . --to diagnoses.db", 2),
             ("serve run", 2),
             ("fit maps.npz --detector dinomaly --output deep", 2),
-            ("report diagnosis --format pdf", 2),
+            ("report diagnosis --pdf true", 2),
         ):
             print(words, file=sys.stderr)
             assert main(words.split()) == code, words
