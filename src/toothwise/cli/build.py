@@ -137,19 +137,11 @@ def _build_run(options: Options, progress: Progress) -> Result:
     deviation = DeviationConfig(smoothing=options.smoothing)
     maps = MapBuilder.build_run(records, healthy=days, window=options.window, deviation=deviation)
     files = [str(path) for path in write_run_maps(maps, options.output)]
-    data = {
-        "source": records.source,
-        "records": len(records),
-        "teeth": records.teeth,
-        "healthy": int(maps.healthy.sum()),
-        "unsure_alignments": int((maps.alignment.confidence[1:] < 0.05).sum()),
-        "files": files,
-    }
-
-    def text() -> str:
-        return (
-            f"{records.source}\n{len(records)} records of {records.teeth} teeth, {data['healthy']} taken as healthy, "
-            f"{data['unsure_alignments']} turned without confidence\n" + "".join(f"  {file}\n" for file in files)
-        )
-
-    return Result(data, text)
+    unsure = int((maps.alignment.confidence[1:] < 0.05).sum())
+    counts = {"records": len(records), "teeth": records.teeth, "healthy": int(maps.healthy.sum())}
+    data = {"source": records.source, **counts, "unsure_alignments": unsure, "files": files}
+    text = (
+        f"{records.source}\n{len(records)} records of {records.teeth} teeth, {counts['healthy']} taken as healthy, "
+        f"{unsure} turned without confidence\n" + "".join(f"  {file}\n" for file in files)
+    )
+    return Result(data, lambda: text)
