@@ -59,7 +59,8 @@ def gather(
         ), ()
     items = list(source) if isinstance(source, Sequence) and not isinstance(source, str) else [source]
     if items and all(isinstance(one, HealthMap) for one in items):
-        return _batch_of(items), ()
+        table = pd.DataFrame([one.condition for one in items], index=range(len(items)))
+        return HealthMapBatch.of([(f"map {k}", one) for k, one in enumerate(items)], table), ()
     paths = [one for one in items if isinstance(one, str | Path)]
     maps = [path for path in paths if builder is None or holds_map(Path(path))]
     if paths and len(maps) == len(items):
@@ -69,13 +70,3 @@ def gather(
     if builder is None:
         raise InputError("recordings need a builder, which says how they become maps (the model was fitted on maps)")
     return builder.build_many(items, jobs=jobs, progress=progress)
-
-
-def _batch_of(maps: Sequence[HealthMap]) -> HealthMapBatch:
-    """HealthMaps of one kind."""
-    about = MapsAbout.of(maps[0])
-    for k, one in enumerate(maps):
-        about.check(MapsAbout.of(one), what=f"map {k}", known="the first one is of")
-    table = pd.DataFrame([one.condition for one in maps], index=range(len(maps)))
-    values = np.stack([one.values for one in maps])
-    return HealthMapBatch(values, about.rows, about.columns, table, about.quantity, about.unit, about.gear)
