@@ -1,4 +1,4 @@
-"""Toothwise tells which gear tooth is going bad, how badly, and since when."""
+"""Toothwise finds the gear tooth that is going bad, how badly, and since when."""
 
 from __future__ import annotations
 
