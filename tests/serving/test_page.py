@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+from toothwise import GearPair, MapBuilder, Model
 
 pytestmark = pytest.mark.full
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -30,8 +33,10 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def address(serving, scan):
-    with serving(scan.exported) as (_, found):
+def address(serving, scan, tmp_path_factory):
+    """Of a service whose model knows how recordings become maps."""
+    model = replace(Model.open(scan.saved), builder=MapBuilder(GearPair(9, 14)))
+    with serving(model.save(tmp_path_factory.mktemp("page") / "model")) as (_, found):
         yield found
 
 
@@ -116,7 +121,7 @@ def test_a_wrong_file_is_told_and_no_old_result_stays(page, tmp_path):
     page.page.set_input_files("#file", tmp_path / "bad.npz")
     page.page.click("#go")
     page.page.wait_for_selector("#error:not([hidden])")
-    assert "bad.npz: bad.npz: " in page.page.inner_text("#error")
+    assert "bad.npz: cannot be read" in page.page.inner_text("#error")
     assert not page.page.is_visible("#found")
 
 

@@ -53,9 +53,6 @@ class Batcher(Generic[Item, Answer]):
         """Whether items are taken and worked on."""
         return self._task is not None and not self._task.done() and not self._closing
 
-    def __len__(self) -> int:
-        return len(self._waiting)
-
     async def submit(self, item: Item) -> Answer:
         """The answer to an item, or what the work raised for it.
 

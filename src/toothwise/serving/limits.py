@@ -83,16 +83,7 @@ class ApiError(Exception):
         return {"code": self.code, "message": self.message}
 
 
-CODES = {
-    "bad_request": "the body is not what its content type says",
-    "unauthorized": "the bearer token is missing or wrong",
-    "forbidden": "a page of another site asked",
-    "not_found": "no such address",
-    "method_not_allowed": "the address takes another method",
-    "timeout": "the body came too slowly",
-    "too_large": "the body, what it unpacks to, or the work that it asks for is larger than allowed",
-    "unsupported": "a content type or a kind of file that is not taken",
-    "invalid": "the body can be read, but not diagnosed",
-    "busy": "too many requests at once, or the answer would take too long",
-    "internal": "an internal error of the service",
-}
+CODES = (
+    *("bad_request", "unauthorized", "forbidden", "not_found", "method_not_allowed", "timeout"),
+    *("too_large", "unsupported", "invalid", "busy", "internal"),
+)

@@ -85,7 +85,7 @@ class _Answer(BaseModel):
 class Error(_Answer):
     """What went wrong: a word for programs and a sentence for people."""
 
-    code: str = Field(description="; ".join(f"{code}: {text}" for code, text in CODES.items()))
+    code: Literal[CODES]  # type: ignore[valid-type]
     message: str
 
 
@@ -131,18 +131,7 @@ class ModelInfo(BaseModel):
     """The model that is served, its threshold, its gears, the hashes of its files, and the limits of a request."""
 
     model_config = ConfigDict(extra="allow")
-    run: str
     detector: str
-    options: dict[str, Any]
     shape: list[int]
-    rows: str
-    columns: str
     gear: dict[str, Any] | None
-    threshold: dict[str, Any] | None
-    healthy_maps: int | None
-    fingerprint: str
-    files: dict[str, str]
-    toothwise: str
     limits: dict[str, float]
-    map_files: list[str]
-    record_files: list[str]
