@@ -12,12 +12,12 @@ from safetensors import safe_open
 
 from toothwise import GearPair, HealthMapBatch, MapBuilder, Model, detectors, write_map, write_record
 from toothwise.cli import main
+from toothwise.detectors.base import state_digest
 from toothwise.errors import InputError
 from toothwise.exported.export import export
 from toothwise.exported.manifest import digest, listed
 from toothwise.gears import GearTrain, write_gears
 from toothwise.healthmap.core import Axis
-from toothwise.reference.healthy_reference import state_digest
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 
 PAIR = GearPair(9, 14)

@@ -295,8 +295,10 @@ def test_an_export_whose_scores_differ_is_not_written(scan, tmp_path, monkeypatc
 
     honest = module.open_detector
 
-    def other(folder):
-        detector = honest(folder)
+    def other(folder, *more):
+        detector = honest(folder, *more)
+        if more:  # the fitted one
+            return detector
         predict = detector.predict
         detector.predict = lambda values: Prediction(predict(values).score * 1.001, values)
         return detector

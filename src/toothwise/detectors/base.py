@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from toothwise.evaluation.thresholds import Threshold
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
 from toothwise.progress import Progress, silent
 
-__all__ = ["Abilities", "Detector", "Maps", "Prediction", "as_array"]
+__all__ = ["Abilities", "Detector", "Maps", "Prediction", "as_array", "fingerprint", "state_digest"]
 
 Maps = np.ndarray | HealthMapBatch | Sequence[HealthMap]
 
@@ -204,3 +206,23 @@ class Detector(ABC):
 
     @abstractmethod
     def _restore(self, state: dict[str, np.ndarray]) -> None: ...
+
+
+def fingerprint(detector: Detector) -> str:
+    """SHA-256 of a fitted detector: name, options, shape and everything learned. Another fit, another fingerprint.
+
+    An exported detector has that of the detector it came from.
+    """
+    if detector.source_fingerprint is not None:
+        return detector.source_fingerprint
+    return state_digest(detector.name, detector.options, detector.shape, detector._state())
+
+
+def state_digest(name: str, options: dict[str, Any], shape: Sequence[int] | None, state: dict[str, np.ndarray]) -> str:
+    """SHA-256 of what a detector was fitted as and what it learned."""
+    digest = hashlib.sha256()
+    digest.update(json.dumps([name, options, shape], sort_keys=True).encode())
+    for key, array in sorted(state.items()):
+        digest.update(key.encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 
 from toothwise import __version__
-from toothwise.detectors.base import Detector
+from toothwise.detectors.base import Detector, fingerprint
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold, threshold_from_json
 from toothwise.files import write_json
 from toothwise.reading import as_input_error, read_json
-from toothwise.reference.healthy_reference import fingerprint
 
 __all__ = ["FILE", "FORMATS", "PRECISIONS", "STATE", "Manifest", "read_manifest", "verified", "write_manifest"]
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from toothwise.detectors.base import state_digest
 from toothwise.errors import InputError
 from toothwise.exported.manifest import STATE, Manifest, listed, read_signed
 from toothwise.reading import as_input_error, read_json
-from toothwise.reference.healthy_reference import state_digest
 
 __all__ = ["read_old"]
 

@@ -19,7 +19,6 @@ from toothwise.errors import InputError
 from toothwise.files import atomic_file
 from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch, gear_as_json, gear_from_json
 from toothwise.reading import as_input_error, check_arrays, parse_json
-from toothwise.vibration.readers import mat5
 
 FORMAT = 1
 _BESIDE = ("count", "variance", "waveforms")  # arrays that belong to the pixels
@@ -90,6 +89,8 @@ def holds_map(path: Path) -> bool:
             with zipfile.ZipFile(path) as archive:
                 return "values.npy" in archive.namelist()
         if kind == ".mat":
+            from toothwise.vibration.readers import mat5
+
             return bool(mat5.find_array(path, "Xdata").size)
     except (OSError, InputError, zipfile.BadZipFile):
         return False
@@ -238,6 +239,8 @@ def read_mat(path: Path) -> HealthMapBatch:
 
 def read_mat_values(path: Path) -> np.ndarray:
     """The maps of ``read_mat`` alone, float32 ``[n, rows, columns]``, read once and never held as float64."""
+    from toothwise.vibration.readers import mat5  # loads SciPy, which other formats do not need
+
     with as_input_error("", "not a readable MAT file"):
         leaf = mat5.find_array(path, "Xdata")
         shape = leaf.shape

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.base import Detector, Prediction, fingerprint
 from toothwise.detectors.registry import create
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold
@@ -22,18 +22,16 @@ from toothwise.model.about import MapsAbout
 from toothwise.model.maps import gather
 from toothwise.progress import Progress, silent
 from toothwise.reading import as_input_error
-from toothwise.reference.healthy_file import load_healthy, save_healthy
-from toothwise.reference.healthy_maps import HealthyMaps, keep_healthy
-from toothwise.reference.healthy_reference import HealthyReference, fingerprint, learn_reference
-from toothwise.reference.records import record_ids
 
 if TYPE_CHECKING:
     from toothwise.healthmap.map_builder import MapBuilder, Skipped
+    from toothwise.reference.healthy_maps import HealthyMaps
+    from toothwise.reference.healthy_reference import HealthyReference
 
 __all__ = ["AUTO", "Model"]
 
 AUTO = "scan"  # what detector "auto" is
-WAVEFORM = "waveform.npz"
+HEALTHY, WAVEFORM = "healthy.npz", "waveform.npz"
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +147,9 @@ class Model:
         maps, _ = gather(maps_or_recordings, builder, jobs=jobs, progress=progress)
         maps, _ = healthy_only(maps)
         from toothwise.detectors.calibration import fit_with_threshold
+        from toothwise.reference.healthy_maps import keep_healthy
+        from toothwise.reference.healthy_reference import learn_reference
+        from toothwise.reference.records import record_ids
 
         labels = _blocks_of(maps, blocks)
         fitted, _ = fit_with_threshold(
@@ -182,6 +183,8 @@ class Model:
         with atomic_folder(folder) as temporary:
             write_state(temporary, self.detector._state())
             if self.reference is not None:
+                from toothwise.reference.healthy_file import save_healthy
+
                 save_healthy(temporary, self.reference, self.healthy)
             if self.builder is not None and self.builder.waveform is not None:
                 self.builder.waveform.save(temporary / WAVEFORM)
@@ -205,7 +208,11 @@ class Model:
         detector = open_detector(folder, manifest, threads=threads)
         with as_input_error(folder / FILE, "misstates what its maps are"):
             about = MapsAbout.from_json(manifest.about) if manifest.about else None
-        reference, healthy = load_healthy(folder, manifest.fingerprint, manifest.shape)
+        reference = healthy = None
+        if HEALTHY in manifest.files:  # what it needs would double the time of a start
+            from toothwise.reference.healthy_file import load_healthy
+
+            reference, healthy = load_healthy(folder, manifest.fingerprint, manifest.shape)
         if about is None and reference is not None and reference.by_record:  # of version 0.1
             about = replace(MapsAbout.of_shape(manifest.shape), columns=Axis.teeth("record", manifest.shape[1]))
         builder = None

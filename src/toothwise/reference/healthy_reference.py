@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.base import Detector, Prediction, fingerprint
 from toothwise.detectors.pooling import line_contrast
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import effective_number
@@ -31,26 +28,6 @@ __all__ = [
 _MOST = 5000  # healthy maps that are kept, the last ones: more would fill the memory and tell little more
 _SPREAD_MAPS = 150  # maps that the scatter of segments is measured on
 _SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-
-
-def fingerprint(detector: Detector) -> str:
-    """SHA-256 of a fitted detector: name, options, shape and everything learned. Another fit, another fingerprint.
-
-    An exported detector has that of the detector it came from.
-    """
-    if detector.source_fingerprint is not None:
-        return detector.source_fingerprint
-    return state_digest(detector.name, detector.options, detector.shape, detector._state())
-
-
-def state_digest(name: str, options: dict[str, Any], shape: Sequence[int] | None, state: dict[str, np.ndarray]) -> str:
-    """SHA-256 of what a detector was fitted as and what it learned."""
-    digest = hashlib.sha256()
-    digest.update(json.dumps([name, options, shape], sort_keys=True).encode())
-    for key, array in sorted(state.items()):
-        digest.update(key.encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def evidence_of(found: Prediction) -> tuple[np.ndarray | None, np.ndarray | None]:
