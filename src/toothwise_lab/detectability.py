@@ -121,7 +121,7 @@ def minimum_detectable_contrast(
         InputError: options out of range, or scores that are not one number per map.
     """
     if told and healthy_scores is not None:
-        raise InputError("healthy_scores must be None for a score that is told the contrast: they differ for each")
+        raise InputError("healthy_scores must be None for a score that is given the contrast: they differ for each")
 
     def call(maps: np.ndarray, contrast: float) -> np.ndarray:
         given = np.asarray(score(maps, contrast) if told else score(maps), dtype=np.float64)

@@ -41,7 +41,7 @@ class Sweep:
     def __post_init__(self) -> None:
         k = len(self.contrast)
         if k < 1 or (np.diff(self.contrast) <= 0).any() or self.contrast[0] <= 1:
-            raise InputError(f"contrasts must rise and lie above 1, but got {np.asarray(self.contrast).tolist()}")
+            raise InputError(f"contrasts must increase and be above 1, but got {np.asarray(self.contrast).tolist()}")
         if self.faulty.shape[:1] != (k,) or self.faulty.ndim != 2 or self.healthy.shape[:-1] not in ((), (k,)):
             raise InputError(
                 f"scores must be [{k}, faulty maps] and [healthy maps] or [{k}, healthy maps], but are "

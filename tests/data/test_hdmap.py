@@ -144,7 +144,7 @@ def test_test_maps_of_one_session_alone(tmp_path):
     with pytest.raises(InputError, match="its manifest has the domain mapping '2024-01'"):
         HDMapDataModule(tmp_path, "C")
     manifest.unlink()
-    with pytest.raises(InputError, match="no manifest tells sessions"):
+    with pytest.raises(InputError, match="no manifest names sessions"):
         HDMapDataModule(tmp_path, "C", test_session="fault")
 
 

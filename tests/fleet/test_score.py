@@ -211,7 +211,7 @@ def test_places_that_cannot_be(maps, saved, tmp_path):
     def score(source, out):
         return score_fleet(str(saved), str(source), str(out), HERE)
 
-    with pytest.raises(InputError, match="lies inside the input"):
+    with pytest.raises(InputError, match="is inside the input"):
         score(maps, maps / "scores")
     with pytest.raises(InputError, match="no such file or folder"):
         score(tmp_path / "absent", tmp_path / "out")

@@ -67,7 +67,7 @@ def run(options: Options, progress: Progress) -> Result:
     """
     check_writable(options.output)
     if options.learn is not None and options.waveform is not None:
-        raise InputError("--learn and --waveform exclude each other: a waveform is learned, then taken off")
+        raise InputError("--learn and --waveform exclude each other: learn a waveform first, then subtract it")
     builder = options.builder()
     return _build_run(options, progress) if builder is None else _build(builder, options, progress)
 

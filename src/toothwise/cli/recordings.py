@@ -91,6 +91,6 @@ def add_building(parser: Any, what: str = "MAPS") -> None:
     add("--gears", type=str | None, metavar="FILE", help=f"YAML of the gears: {what} are recordings of them")
     add("--stage", type=str | None, metavar="NAME", help="of a gear train with several stages")
     add("--channel", type=str | None, metavar="NAME", help="of the recordings (default: the first one)")
-    add("--waveform", type=Path | None, metavar="FILE.npz", help="healthy waveform to take off before the maps")
+    add("--waveform", type=Path | None, metavar="FILE.npz", help="healthy waveform to subtract before the maps")
     add("--map", action="append", default=[], metavar="NAME=VALUE", help="a field of MapConfig; may be repeated")
     add("--read", action="append", default=[], metavar="NAME=VALUE", help="how recordings are read (repeatable)")

@@ -197,7 +197,7 @@ def verified(folder: str | Path, manifest: Manifest, name: str) -> bytes:
         raise InputError(f"{Path(folder) / FILE}: lists no file {name!r}")
     place = PurePosixPath(name)
     if place.is_absolute() or ".." in place.parts or path.is_symlink():
-        raise InputError(f"{path}: a file of a model lies in its folder and is no link")
+        raise InputError(f"{path}: a model's files must be in its folder and not links")
     expected = manifest.files[name]
     try:
         if path.stat().st_size != expected["bytes"]:

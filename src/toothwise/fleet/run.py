@@ -192,7 +192,7 @@ def _check_places(here: Location, there: Location) -> None:
     """Scores among the maps would be taken for maps the next time."""
     inside = there.path == here.path or there.path.startswith(here.path.rstrip("/") + "/")
     if here.protocol == there.protocol and inside:
-        raise InputError(f"{there.uri}: lies inside the input {here.uri}: scores go to a folder outside it")
+        raise InputError(f"{there.uri}: is inside the input {here.uri}: scores go to a folder outside it")
 
 
 def _workers(options: ScoreOptions, shards: int, *places: Location) -> int:

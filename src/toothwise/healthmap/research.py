@@ -112,7 +112,7 @@ def find_domain(
     if (root / "Normal").is_dir():
         if test_session is not None:
             raise InputError(
-                f"{root}: MAT files do not tell sessions, so test_session {test_session!r} cannot be taken"
+                f"{root}: MAT files do not name sessions, so test_session {test_session!r} cannot be taken"
             )
         return [_packed(root, domain, place) for place in _PLACES]
     folder = root / f"domain_{domain}"
@@ -143,7 +143,7 @@ def find_domain(
 def _of_session(folder: Path, manifest: Manifest | None, session: str) -> set[str]:
     """Names of the test maps of a session."""
     if manifest is None or "session" not in manifest.maps:
-        raise InputError(f"{folder}: no manifest tells sessions, so test_session {session!r} cannot be taken")
+        raise InputError(f"{folder}: no manifest names sessions, so test_session {session!r} cannot be taken")
     test = manifest.maps[manifest.maps["split"] == "test"]
     kept = set(test.loc[(test["session"] == session).fillna(False), "file"])
     if not kept:

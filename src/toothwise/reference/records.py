@@ -112,7 +112,7 @@ def order_records(table: pd.DataFrame, n: int, *, sensors: str | None = None) ->
         if maps[k, s] >= 0:
             of = f" by sensor {kinds[s]}" if sensors else ""
             more = "" if sensors else "; name the column of the sensors with --sensors where there are several"
-            raise InputError(f"record {name} is there twice{of}{more}")
+            raise InputError(f"duplicate record {name}{of}{more}")
         maps[k, s] = index
     missing = np.argwhere(maps < 0)
     if len(missing):
@@ -178,7 +178,7 @@ def bin_names(condition: Mapping[str, np.ndarray], bins: Mapping[str, Sequence[f
     for name, edges in bins.items():
         values = condition.get(name)
         if values is None or np.isnan(values).any():
-            raise InputError(f"--bins {name}: the maps' table does not tell the {name} of every map")
+            raise InputError(f"--bins {name}: the maps' table does not state the {name} of every map")
         words = [f"{name} below {edges[0]:g}"]
         words += [f"{name} {a:g} to {b:g}" for a, b in pairwise(edges)]
         words += [f"{name} {edges[-1]:g} or more"]

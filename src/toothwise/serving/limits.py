@@ -49,7 +49,7 @@ class Limits:
             if name != "gather" and not value > 0:
                 raise InputError(f"{name.replace('_', '-')} must be positive, but got {value!r}")
         if not 0 <= self.gather <= 1:
-            raise InputError(f"gather must lie in 0..1 seconds, but got {self.gather!r}")
+            raise InputError(f"gather must be in 0..1 seconds, but got {self.gather!r}")
 
     @property
     def work(self) -> WorkLimits:

@@ -59,7 +59,7 @@ def tsa(
     marks = marks[(marks >= 0) & (marks <= len(x) - 1)]
     if len(marks) < 2:
         raise InputError(
-            f"no piece of {num_rotations} rotations lies within the signal: {len(pulse_times)} pulses, "
+            f"no piece of {num_rotations} rotations is within the signal: {len(pulse_times)} pulses, "
             f"{len(x) / sampling_rate:g} s"
         )
     samples = int(np.ceil(resample_factor * np.diff(marks).max() - 1e-9))

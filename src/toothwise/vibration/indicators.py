@@ -130,9 +130,7 @@ def sideband_energy_ratio(
     at = np.rint((mesh_order + away) * revolutions).astype(int)
     centre = round(mesh_order * revolutions)
     if at.min() < 1 or at.max() >= spectrum.shape[-1]:
-        raise InputError(
-            f"{sidebands} sidebands around order {mesh_order:g} do not lie within what the signal can carry"
-        )
+        raise InputError(f"{sidebands} sidebands around order {mesh_order:g} are not within what the signal can carry")
     line = spectrum[..., centre]
     if (line == 0).any():
         raise InputError(f"there is no line at mesh order {mesh_order:g}: its sidebands have no ratio to it")

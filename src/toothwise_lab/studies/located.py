@@ -114,7 +114,7 @@ def _walk(node: yaml.Node, place: Place, lines: dict[Place, int], file: Path) ->
         for key, value in node.value:
             name = str(key.value)
             if name in seen:
-                raise InputError(f"{file}, line {key.start_mark.line + 1}: {name!r} stands here twice")
+                raise InputError(f"{file}, line {key.start_mark.line + 1}: duplicate key {name!r}")
             seen.add(name)
             lines[(*place, name)] = key.start_mark.line + 1
             _walk(value, (*place, name), lines, file)

@@ -127,7 +127,7 @@ def test_the_primary_hypothesis_and_resources_are_data(write_study):
         ("mean/many]]", "mean/mony]]", 21, "'mean/mony' is no arm; did you mean 'mean/many'?"),
         ("seeds: 3", "seeds: [1, 1]", 18, "seeds must be their number, or a list of different ones"),
         ("seeds: 3", "seeds: 0", 18, "seeds must be their number"),
-        ("few: {n_test: 32}", "few: {n_test: 32}\n  few: {}", 15, "'few' stands here twice"),
+        ("few: {n_test: 32}", "few: {n_test: 32}\n  few: {}", 15, "duplicate key 'few'"),
         ("few: {n_test: 32}", "few: {corruption: fog}", 14, "corruption must be one of None, 'gaussian'"),
         ("seeds: 3", "seeds: 3\nresources: {cpu: 1}", 19, "'cpu' is no resource; did you mean 'cpus'?"),
         ("seeds: 3", "seeds: 3\nresources: {cpus: -1}", 19, "cpus must be a number, but is -1"),

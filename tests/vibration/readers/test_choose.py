@@ -154,7 +154,7 @@ def test_whole_numbers_of_a_tachometer_become_floats(tmp_path):
 def test_pulse_times_count_from_the_start_as_the_time_column_does(tmp_path):
     record = read(tmp_path, {"quiet": True}, vib=ACC, time=TIME + 50, tacho=50 + np.arange(0.1, 1.9, 0.1))
     np.testing.assert_allclose(record.tacho.values, np.arange(0.1, 1.9, 0.1), atol=1e-12)
-    assert any("50 s were taken off" in sentence for sentence in record.provenance["guessed"])
+    assert any("50 s were subtracted" in sentence for sentence in record.provenance["guessed"])
 
 
 def test_the_sampling_rate_is_asked_for(tmp_path):

@@ -268,7 +268,7 @@ def _times(place: _Place, values: np.ndarray, *, said_so: bool) -> np.ndarray:
     if unit is not None:
         values = values * time_seconds(unit, f"the tachometer {name}")
     if place.origin and not said_so:
-        place.guessed.append(f"{name} counts from the same zero as the time column: {place.origin:g} s were taken off")
+        place.guessed.append(f"{name} counts from the same zero as the time column: {place.origin:g} s were subtracted")
         values = values - place.origin
     if len(values) and (values[-1] > 1.01 * duration or values[0] < -0.01 * duration):
         last = float(values[-1])  # near the end of the record as numbers of samples, and not as milliseconds
@@ -291,7 +291,7 @@ def _speed(place: _Place, values: np.ndarray) -> tuple[np.ndarray, float | None]
         factor = 1 / 60
         place.guessed.append(f"{place.name} is taken to be a speed in rpm")
     else:
-        place.guessed.append(f"{place.name} is taken to be a speed: it tells no tooth zero")
+        place.guessed.append(f"{place.name} is taken to be a speed: it says nothing about tooth zero")
     x = np.asarray(values[: _filled(values)], np.float64) * factor
     rate: Any = place.own_rate
     if rate is None and len(x) != place.samples:
