@@ -98,7 +98,7 @@ def register(name: str, place: str, line: str, options: dict[str, Any] | None = 
     Args:
         name: Its name.
         place: "module:Class", which is imported when the detector is first asked for.
-        line: What it is, in one line.
+        line: What it is, in one line; "" = it is not listed.
         options: Of the constructor, which make the variant.
 
     Raises:
@@ -116,12 +116,12 @@ def register(name: str, place: str, line: str, options: dict[str, Any] | None = 
 
 def names() -> list[str]:
     """Names that ``create`` takes."""
-    return list(_REGISTRY)
+    return list(describe())
 
 
 def describe() -> dict[str, str]:
     """One line per detector."""
-    return {name: line for name, (_, line, _) in _REGISTRY.items()}
+    return {name: line for name, (_, line, _) in _REGISTRY.items() if line}
 
 
 def class_of(name: str) -> type[Detector]:
