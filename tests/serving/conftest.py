@@ -6,9 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from toothwise import GearPair, MapBuilder, Model
 
 
 @contextmanager
@@ -38,3 +41,10 @@ def _serving(
 def serving() -> object:
     """``with serving(run, *words) as (process, address)``: a service in a process of its own."""
     return _serving
+
+
+@pytest.fixture(scope="session")
+def building(scan, tmp_path_factory):
+    """The folder of the scan's model that knows how recordings become maps."""
+    model = replace(Model.open(scan.saved), builder=MapBuilder(GearPair(9, 14), options={"signal": "residual"}))
+    return model.save(tmp_path_factory.mktemp("building") / "model")

@@ -69,8 +69,8 @@ KINDS = {
 
 
 @pytest.fixture(scope="module")
-def service(serving, scan):
-    with serving(scan.exported, *WORDS) as (process, address), httpx.Client(base_url=address, timeout=60) as client:
+def service(serving, building):
+    with serving(building, *WORDS) as (process, address), httpx.Client(base_url=address, timeout=60) as client:
         post(client, "a.wav", b"")
         client.post("/v1/diagnose", json={"values": GOOD.tolist()})  # whatever is loaded late is loaded now
         yield process, client
@@ -145,10 +145,10 @@ def test_a_correct_recording_is_answered_beside_one_that_hangs(service):
     thread.join()
 
 
-def test_ready_means_that_a_worker_answers_and_sigterm_ends_what_hangs(serving, scan):
+def test_ready_means_that_a_worker_answers_and_sigterm_ends_what_hangs(serving, building):
     words = ("--worker-cpu-seconds", 60, "--workers", 1, "--seconds", 8)
     name, make = KINDS["one endless line"]
-    with serving(scan.exported, *words) as (process, address), httpx.Client(base_url=address, timeout=90) as client:
+    with serving(building, *words) as (process, address), httpx.Client(base_url=address, timeout=90) as client:
         assert client.get("/readyz").json() == {"status": "ready"}
         thread = threading.Thread(target=lambda: pytest.raises(httpx.HTTPError, post, client, name, make()))  # noqa: RUF061
         thread.daemon = True

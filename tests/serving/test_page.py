@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-from toothwise import GearPair, MapBuilder, Model
 
 pytestmark = pytest.mark.full
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -33,10 +30,8 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def address(serving, scan, tmp_path_factory):
-    """Of a service whose model knows how recordings become maps."""
-    model = replace(Model.open(scan.saved), builder=MapBuilder(GearPair(9, 14)))
-    with serving(model.save(tmp_path_factory.mktemp("page") / "model")) as (_, found):
+def address(serving, building):
+    with serving(building) as (_, found):
         yield found
 
 
