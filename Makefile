@@ -82,7 +82,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV): about 6 GB on Linux with PyTorch; some 3 minutes on a fast line"
 	@if [ -f $@ ] && $(BIN)/python -c '' 2>/dev/null; then rm -f $@; else $(PYTHON) -m venv --clear $(VENV); fi
 	@rm -f $(DOCS_READY)
-	@$(call install,.[train$(comma)readers$(comma)studies$(comma)export$(comma)openvino$(comma)serve$(comma)fleet$(comma)dev])
+	@$(call install,.[train$(comma)readers$(comma)lab$(comma)export$(comma)openvino$(comma)serve$(comma)fleet$(comma)dev])
 	@touch $@
 
 $(DOCS_READY): $(READY)
