@@ -19,6 +19,7 @@ from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.dinomaly.attention_view import AttentionView, LayerView, view_attention
 from toothwise.errors import InputError
 from toothwise.healthmap.io import write_map
+from toothwise.model import Model
 from toothwise.simulate.maps import generate
 from toothwise_lab.studies.attention import attention_metrics
 from toothwise_lab.studies.attention_cost import attention_cost
@@ -152,6 +153,7 @@ def test_a_trial_without_directional_layers_has_no_entropy():
     assert not [name for name in found.facts["metrics"] if "entropy" in name]
 
 
+@pytest.mark.full
 def test_a_trial_without_pictures_looks_at_nothing():
     found = run_cell(cell())
     assert (found.pictures, found.examples) == ({}, {})
@@ -174,6 +176,7 @@ def test_a_run_has_pictures_too_also_of_a_detector_that_was_fitted_elsewhere(det
     assert ("attention_entropy_y" in found.facts["metrics"]) == attention
 
 
+@pytest.mark.full
 def test_pictures_are_written(fitted, toothwise, tmp_path):
     from toothwise.healthmap import Axis, HealthMapBatch
 

@@ -99,6 +99,7 @@ def test_better_is_said_only_where_the_corrected_test_supports_it(folder):
         assert ("better" in c.verdict) == (c.p_holm <= 0.05)
 
 
+@pytest.mark.full
 def test_a_pair_of_ones_own_joins_the_family(folder):
     opened = open_study(folder)
     (own,) = comparisons(opened, pair=("good", "same"), metrics=("auroc",))
