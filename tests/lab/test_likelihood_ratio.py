@@ -272,4 +272,3 @@ def test_the_limit_is_in_the_registry_where_the_laboratory_is_installed(tmp_path
     assert all(np.isfinite(score).all() for score in scores.values())
     Model(detectors.create("limit", kind="glr").fit(maps)).save(tmp_path / "glr")
     assert np.array_equal(Model.open(tmp_path / "glr").detector.predict(maps).score, scores["glr"])
-    assert "limit" not in detectors.names()  # it knows the generator: not one to use

@@ -22,10 +22,10 @@ class Quick(Detector):
     def __init__(self, *, power=1.0, sleep=0.0):
         super().__init__(power=power, sleep=sleep)
 
-    def _fit(self, values):
+    def _fit(self, values, progress):
         time.sleep(self.options["sleep"])
 
-    def _predict(self, values):
+    def _predict(self, values, progress):
         heat = (values**self.options["power"]).astype(np.float32)
         rows = heat.mean(axis=2)
         return Prediction(score=rows.max(axis=1).astype(float), anomaly_map=heat, row_evidence=rows)
@@ -40,17 +40,17 @@ class Quick(Detector):
 class Dies(Quick):
     """Takes its process with it."""
 
-    def _fit(self, values):
+    def _fit(self, values, progress):
         os._exit(7)
 
 
 class Fails(Quick):
-    def _fit(self, values):
+    def _fit(self, values, progress):
         raise ValueError("no luck\\ntoday")
 
 
 class Hungry(Quick):
-    def _fit(self, values):
+    def _fit(self, values, progress):
         self.hoard = [np.ones(2**22) for _ in range(200)]
 '''
 

@@ -19,7 +19,6 @@ from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.dinomaly.attention_view import AttentionView, LayerView, view_attention
 from toothwise.errors import InputError
 from toothwise.healthmap.io import write_map
-from toothwise.model import Model
 from toothwise.simulate.maps import generate
 from toothwise_lab.studies.attention import attention_metrics
 from toothwise_lab.studies.attention_cost import attention_cost

@@ -96,7 +96,7 @@ def test_a_fit_is_kept_for_trials_that_train_on_the_same(toys, monkeypatch):
     import study_toys
 
     fits = []
-    monkeypatch.setattr(study_toys.Quick, "_fit", lambda self, values: fits.append(len(values)))
+    monkeypatch.setattr(study_toys.Quick, "_fit", lambda self, values, progress: fits.append(len(values)))
     cell = replace(PLAIN, detector="study_toys:Quick")
     cells = [cell, replace(cell, corruption="gaussian", strength=0.1), replace(cell, contrast=(1.1, 1.2))]
     alone = [try_cell(c).row["auroc"] for c in cells]
