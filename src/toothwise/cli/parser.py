@@ -173,10 +173,8 @@ def _described(cls: type) -> dict[str, tuple[str | None, str]]:
 
 def _shown(kind: Any) -> str:
     """Placeholder of a value whose docstring names none."""
-    if typing.get_origin(kind) is Literal:
-        return "|".join(map(str, typing.get_args(kind)))
-    names = {int: "N", float: "NUMBER", bool: "true|false", Path: "PATH"}
-    return names.get(kind, "MAPPING" if typing.get_origin(kind) is dict else "TEXT")
+    choices = [str(choice) for choice in typing.get_args(kind)] if typing.get_origin(kind) is Literal else []
+    return "|".join(choices) or {int: "N", float: "NUMBER", bool: "true|false", Path: "PATH"}.get(kind, "TEXT")
 
 
 def _parser(verb: str, about: str, known: list[_Option]) -> ArgumentParser:
@@ -198,15 +196,11 @@ def _parser(verb: str, about: str, known: list[_Option]) -> ArgumentParser:
             add(option.called, action="store_true", **text)
             continue
         text["metavar"] = tuple(option.shown.split()) if isinstance(option.nargs, int) else option.shown
-        if option.nargs is not None:
-            text["nargs"] = option.nargs
-        if option.flag is None:
-            add(option.name, type=option.kind, **text)
-        elif option.default is MISSING:
-            add(option.flag, type=option.kind, required=True, **text)
-        else:
+        text |= {"nargs": option.nargs} if option.nargs is not None else {}
+        if option.flag is not None:
             default = list(option.default) if isinstance(option.default, tuple) else option.default
-            add(option.flag, type=option.kind, default=default, **text)
+            text |= {"required": True} if default is MISSING else {"default": default}
+        add(option.flag or option.name, type=option.kind, **text)
     return parser
 
 
