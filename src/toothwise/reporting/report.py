@@ -45,16 +45,10 @@ def write_report(
         MissingDependencyError: A PDF is asked for and fpdf2 is not installed.
 
     Examples:
-        >>> from pathlib import Path
-        >>> from tempfile import mkdtemp
-        >>> from toothwise.cli import main
-        >>> from toothwise.reporting.report import write_report
-        >>> folder = Path(mkdtemp()) / "demo"
-        >>> main(["demo", "--data", "simulated", "--output", str(folder)])  # doctest: +ELLIPSIS
-        ...
-        0
-        >>> [file.name for file in write_report(folder, "ko", pdf=False)]
-        ['report.ko.html']
+        Of the folder that ``toothwise demo`` or ``toothwise diagnose ... --output runs/today`` wrote:
+
+        >>> write_report(Path("runs/demo"), "ko", pdf=False)  # doctest: +SKIP
+        [PosixPath('runs/demo/report.ko.html')]
     """
     if pdf and not can_write_pdf():
         raise missing("fpdf", "a PDF")
