@@ -24,6 +24,7 @@ _SAME = 0.1  # odd intervals are alike that differ less than so far
 _AGAIN = 0.6  # share of revolutions in which an odd interval must come again to be geometry
 _CLEAN = 4  # revolutions that must repeat each other to show the marks
 _INDEX, _SECOND = 0.15, 3.0  # an interval marks the revolution that is so odd, and so much odder than the next one
+_AHEAD = 4  # pulses looked at beyond a gap
 _REPAIRED, _IRREGULAR = 0.2, 0.05  # shares of pulses beyond which a tachometer is not trusted
 
 
@@ -291,14 +292,20 @@ class _Follower:
             self.turn += (0.5 if marks < 8 else 0.2) * ((times[best] - times[i]) / share - self.turn)
             return best, (mark + 1) % marks
         j = best if best > 0 else j
-        if j < n and self._bridged(i, j, mark):
-            self.doubled.extend(times[i + 1 : j])
-            return j, (mark + self._steps) % marks
+        # a lost pulse beside a false one: what lies whole intervals ahead counts more than what comes next
+        tries = [(k, 0.5 * self.tolerance) for k in range(j, min(j + _AHEAD, n))] + (
+            [(j, self.tolerance)] if j < n else []
+        )
+        for k, tolerance in tries:
+            if self._bridged(i, k, mark, tolerance):
+                self.doubled.extend(times[i + 1 : k])
+                return k, (mark + self._steps) % marks
         if j >= n and j > i + 1:  # only pulses that come too early are left
             self.doubled.extend(times[i + 1 :])
             return n - 1, mark
         self.irregular += 1
-        self.turn = (times[i + 1] - times[i]) / share
+        # one interval that fits nothing says little of the speed: two in a row would
+        self.turn *= min(max((times[i + 1] - times[i]) / wanted, 1.0 - self.tolerance), 1.0 + self.tolerance)
         self.kept.append(times[i + 1])
         return i + 1, (mark + 1) % marks
 
@@ -309,11 +316,13 @@ class _Follower:
         two = share + self.shares[(mark + 1) % len(self.shares)]
         return off > 0.1 * share * self.turn and abs(gap - two * self.turn) < self.tolerance * off
 
-    def _bridged(self, i: int, j: int, mark: int) -> bool:
+    def _bridged(self, i: int, j: int, mark: int, tolerance: float) -> bool:
         """Put pulses into a gap that is some whole intervals long at the speeds before and after it."""
         marks, gap = len(self.shares), self.times[j] - self.times[i]
-        after = self._turn_after(j)
-        turn = 0.5 * (self.turn + after) if 0.6 < after / self.turn < 1.6 else self.turn
+        turn = self.turn
+        if gap > 4.0 * turn / marks:  # across a longer gap the speed may have changed
+            after = self._turn_after(j)
+            turn = 0.5 * (turn + after) if 0.6 < after / turn < 1.6 else turn
         whole = int(gap / turn)
         ahead, steps = gap / turn - whole, whole * marks
         reached, done = 0.0, 0.0
@@ -323,7 +332,7 @@ class _Follower:
                 steps += k + 1 if reached - ahead < ahead - done else k
                 reached = reached if reached - ahead < ahead - done else done
                 break
-        allowed = self.tolerance * min(1.0 / marks, max(self.shares[mark], reached / max(steps, 1))) * np.sqrt(steps)
+        allowed = tolerance * min(1.0 / marks, max(self.shares[mark], reached / max(steps, 1))) * np.sqrt(steps)
         if steps < 2 or abs(reached - ahead) > allowed:
             return False
         shares = [self.shares[(mark + k) % marks] for k in range(steps)]
