@@ -70,7 +70,9 @@ def begins(config: GearboxConfig, record: Any, truth: dict[str, Any]) -> float:
 def point(config: GearboxConfig, records: int, seed: int) -> dict[str, Any]:
     """Counts of one kind of tachometer and start, per gear."""
     learned = [simulate_record(config, seed=seed + k) for k in range(LEARN)]
-    waveform = learn_waveform([cut_periods(r, PAIR, samples_per_tooth=MAPS.samples_per_tooth) for r, _ in learned], MAPS)
+    waveform = learn_waveform(
+        [cut_periods(r, PAIR, samples_per_tooth=MAPS.samples_per_tooth) for r, _ in learned], MAPS
+    )
     frame = begins(config, *learned[0])
     shaft = config.tacho.shaft or "driving"
     found: dict[str, Any] = {"learned_from": waveform.records}

@@ -22,6 +22,7 @@ from toothwise.vibration.tooth_zero import Known, fraction_of
 __all__ = ["ShaftAngle", "angle_from_encoder", "angle_from_pulses", "angle_from_speed", "segment_shares"]
 
 _FEWEST = 64  # knots of an angle below which it is no angle
+_ROUNDED = 1e-6  # revolutions
 _NO_GEAR = 1.8  # ratio of neighbouring revolutions that no gear reaches
 
 
@@ -196,7 +197,10 @@ def angle_from_pulses(
         revolutions -= np.ceil(first / count)
     else:  # the even grid that fits uneven marks best is the same one whichever mark a record begins with
         revolutions -= first / count + float(np.mean(corners - np.arange(count) / count))
-    revolutions -= revolutions[0] if abs(revolutions[0]) < 1e-9 else 0.0  # a rounding must not hide revolution 0
+    if abs(revolutions[0]) < _ROUNDED:  # a rounding must not hide revolution 0
+        revolutions -= revolutions[0]
+    elif revolutions[0] > 0.0:  # the first pulse is behind its place on the grid: the place before it is the same
+        revolutions -= 1.0 / count
     _check_speed(times, count)
     if report is not None and report.missing:  # between known pulses the spline is smoother than pulses put in evenly
         real = ~np.isin(times, report.missing)

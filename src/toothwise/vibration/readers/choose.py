@@ -124,6 +124,10 @@ def _tacho(names: dict[str, Name], guessed: list[str]) -> str | None:
     if len(found) > 1:
         raise InputError(f"{_list(found)} may all be the tachometer: name one with tacho=, or none with tacho='none'")
     if not found:
+        speeds = [name for name, said in names.items() if said.last.endswith(("speed", "rpm"))]
+        if len(speeds) == 1:
+            guessed.append(f"{speeds[0]} is taken instead of a tachometer")
+            return speeds[0]
         return None
     others = [name for name, said in names.items() if said.role == "tacho" and name not in found]
     if others:

@@ -22,7 +22,8 @@ _PATTERNS: tuple[tuple[Role, int, str], ...] = (
     (
         "pulses",
         0,
-        r"(pulses|ppr|teeth)(_?per)?(_?rev(olution)?s?|_?rotation)?(_?tacho)?|pulses_?per_?(rev\w*|rot\w*)|ppr",
+        # "teeth" alone are those of a gear, as in the files of the wind-turbine pinion
+        r"(pulses|ppr)(_?per)?(_?rev(olution)?s?|_?rotation)?(_?tacho)?|(pulses|teeth)_?per_?(rev\w*|rot\w*)|ppr",
     ),
     ("rate", 0, r"f_?s(_?k?hz)?|f_?samp\w*|sr|s_?rate|(sample|sampling|samp|acquisition|wf)_?(rate|freq\w*)(_?k?hz)?"),
     ("rate", 1, r"rate|freq(uency)?"),
