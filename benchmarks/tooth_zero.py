@@ -4,9 +4,9 @@
     python benchmarks/tooth_zero.py --records 2 --output quick.json
 
 Kinds of tachometer x kinds of start x damage (driving gear, driven gear, none). Per kind and start a healthy waveform
-is learned from 8 records of the same kind; then every record becomes a map. The loudest line of the damaged gear is what
-the program names, if and only if it says that tooth 0 of that gear is known. A named tooth is wrong where it differs by
-more than one from the truth: the simulator's own numbers for a gear with an index, those of the first healthy record
+is learned from 8 records of the same kind; then every record becomes a map. The loudest line of the damaged gear is
+what the program names, if and only if it says that tooth 0 of that gear is known. A named tooth is wrong where it
+differs by more than one from the truth: the simulator's own numbers for a gear with an index, those of the first healthy record
 for a gear that the waveform numbers. No threshold of an alarm hides anything: what is named counts.
 """
 
@@ -113,6 +113,7 @@ def point(config: GearboxConfig, records: int, seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Run all points and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--records", type=int, default=20, help="records of each kind, start and damage")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "tooth_zero.json")
