@@ -6,8 +6,8 @@
 Kinds of tachometer x kinds of start x damage (driving gear, driven gear, none). Per kind and start a healthy waveform
 is learned from 8 records of the same kind; then every record becomes a map. The loudest line of the damaged gear is
 what the program names, if and only if it says that tooth 0 of that gear is known. A named tooth is wrong where it
-differs by more than one from the truth: the simulator's own numbers for a gear with an index, those of the first healthy record
-for a gear that the waveform numbers. No threshold of an alarm hides anything: what is named counts.
+differs by more than one from the truth: the simulator's own numbers for a gear with an index, those of the first
+healthy record for a gear that the waveform numbers. No threshold of an alarm hides anything: what is named counts.
 """
 
 from __future__ import annotations
