@@ -32,14 +32,16 @@ from diagnosis_runs import HEALTHY, KINDS, RIGHT, WATCHED, Run, simulate
 from toothwise import detectors
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.diagnosis.baseline import learn_baseline
-from toothwise.diagnosis.history import summarize_records
+from toothwise.diagnosis.control_limits import control_limits_for
+from toothwise.diagnosis.judging import judge
 from toothwise.diagnosis.rules import cusum, e_detector, e_process, in_a_row, line_episodes
-from toothwise.diagnosis.verdict import SequenceDiagnosis, WatchSettings
-from toothwise.diagnosis.watch import control_limits_for, judge
+from toothwise.diagnosis.settings import MonitorSettings
+from toothwise.diagnosis.summary import summarize_records
+from toothwise.diagnosis.verdict import Diagnosis
 from toothwise.reference.healthy_reference import learn_reference
 from toothwise.results import write_result
 
-SETTINGS = WatchSettings()
+SETTINGS = MonitorSettings()
 RULES = ("alarm", "warning", "row", "bound")
 
 
@@ -48,7 +50,7 @@ def near(tooth: int, actual: tuple[int, ...], teeth: int) -> bool:
     return any(min((tooth - a) % teeth, (a - tooth) % teeth) <= 1 for a in actual)
 
 
-def right_teeth(d: SequenceDiagnosis, run: Run) -> bool | None:
+def right_teeth(d: Diagnosis, run: Run) -> bool | None:
     """Whether the strongest tooth is a damaged one of the right gear; None where a run has no damaged tooth."""
     if not run.teeth:
         return None
@@ -72,10 +74,10 @@ def judge_run(run: Run) -> dict[str, Any]:
     begins = {
         "alarm": line_episodes(statistic, heights.cusum["alarm"].height),
         "warning": line_episodes(statistic, heights.cusum["warning"].height),
-        "row": in_a_row(z, heights.row["alarm"].height, SETTINGS.run),
+        "row": in_a_row(z, heights.row["alarm"].height, SETTINGS.in_a_row),
         "bound": e_process(z[:, baseline.teeth], bound, 1000.0 / SETTINGS.rate)[1],
     }
-    d = judge(seen, baseline, SETTINGS, heights=lambda learned: heights)
+    d = judge(seen, baseline, SETTINGS, limits=lambda learned: heights)
     out: dict[str, Any] = {"kind": run.kind, "gear": run.gear, "onset": run.onset, **run.about}
     # after a sensor has changed nothing is healthy any more, and nothing is damage either: not counted
     out["healthy_records"] = run.onset
@@ -90,14 +92,15 @@ def judge_run(run: Run) -> dict[str, Any]:
     out["transients"] = len(d.transients)
     first = begins["alarm"][begins["alarm"] >= run.onset]
     if len(first):
-        then = judge(seen[: int(first[0]) + 1], baseline, SETTINGS, heights=lambda learned: heights)
+        then = judge(seen[: int(first[0]) + 1], baseline, SETTINGS, limits=lambda learned: heights)
         out |= {"pattern_at_alarm": then.pattern, "tooth_right_at_alarm": right_teeth(then, run)}
         if run.teeth and right_teeth(then, run):
             out["log_contrast_at_alarm"] = float(run.log_contrast[int(first[0])])
-    if d.state == "alarm" and d.onset is not None and d.onset_interval is not None and run.onset < WATCHED:
-        out["onset_error"] = d.onset - run.onset
-        out["onset_inside"] = d.onset_interval[0] <= run.onset <= d.onset_interval[1]
-        out["onset_width"] = d.onset_interval[1] - d.onset_interval[0]
+    if d.state == "alarm" and d.since is not None and d.since_interval is not None and run.onset < WATCHED:
+        low, high = (place.number - 1 for place in d.since_interval)
+        out["onset_error"] = d.since.number - 1 - run.onset
+        out["onset_inside"] = low <= run.onset <= high
+        out["onset_width"] = high - low
     if d.contrast is not None and d.contrast_interval is not None and right_teeth(d, run):
         # along its whole line a contrast is thinned by the cells that the damage does not reach
         along = 1.0 if d.contrast_along != "its whole line" else float(run.about["share"])

@@ -27,9 +27,9 @@ from measuring.paired import paired
 from toothwise import GearPair, HealthMapBatch, Model, build_map, detectors, write_map
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
-from toothwise.diagnosis import WatchSettings, judge, learn_baseline, summarize_records
-from toothwise.diagnosis.memory import CompactedHistory, fold
-from toothwise.diagnosis.state import WatchState
+from toothwise.diagnosis import MonitorSettings, judge, learn_baseline, summarize_records
+from toothwise.diagnosis.history import CompactedHistory, compact
+from toothwise.diagnosis.store import JsonStore, State
 from toothwise.fleet.run import ScoreOptions, score_fleet
 from toothwise.healthmap.core import Axis
 from toothwise.progress import silent
@@ -117,25 +117,25 @@ def appended(folder: Path) -> Make:
     healthy = generate("C", 200, False, shape=SHAPE, seed=0)[0]
     detector, _ = fit_with_threshold(lambda: detectors.create("scan"), healthy, 0.01)
     reference = learn_reference(detector, healthy)
-    baseline, settings = learn_baseline(reference), WatchSettings()
+    baseline, settings = learn_baseline(reference), MonitorSettings()
     new = 10
 
     def sized(n: int) -> Callable[[], Any]:
         values = generate("C", n + new, False, shape=SHAPE, seed=1)[0]
         table = pd.DataFrame({"record": [f"{k:06d}" for k in range(n + new)]})
         seen, _ = summarize_records(values, table, detector, reference, baseline)
-        heights = {"healthy": judge(seen[:50], baseline, settings).heights}
-        begun = fold(seen[:n], baseline, settings, heights["healthy"], past=CompactedHistory())
+        known = judge(seen[:50], baseline, settings).limits
+        begun = compact(seen[:n], baseline, settings, known, past=CompactedHistory())
 
         def work() -> None:
-            state = WatchState(folder / f"state_{n}.json", reference.detector, settings)
-            state.path.unlink(missing_ok=True)
-            state.records, state.past = begun
+            (folder / f"state_{n}.json").unlink(missing_ok=True)
+            store = JsonStore(folder / f"state_{n}.json")
+            state = State(reference.detector, settings, begun[0].copy(), begun[1])
             for one in seen[n:]:
                 state.append([one])
-                judge(state.records, baseline, settings, past=state.past, heights=lambda learned: heights["healthy"])
-                state.records, state.past = fold(state.records, baseline, settings, heights["healthy"], past=state.past)
-                state.write()
+                found = judge(state.records, baseline, settings, past=state.past, limits=lambda learned: known)
+                state.records, state.past = compact(state.records, baseline, settings, known, past=state.past)
+                store.save(state, found)
 
         return work
 

@@ -18,9 +18,9 @@ import pytest
 from toothwise import detectors
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.diagnosis.baseline import learn_baseline
-from toothwise.diagnosis.history import summarize_records
+from toothwise.diagnosis.judging import judge
 from toothwise.diagnosis.single import diagnose_maps
-from toothwise.diagnosis.watch import judge
+from toothwise.diagnosis.summary import summarize_records
 from toothwise.gears import GearPair
 from toothwise.healthmap.build import build_map, learn_waveform
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
@@ -93,12 +93,12 @@ def of_diagnoses() -> dict[str, Any]:
         ],
         "sequence": {
             "state": found.state,
-            "alarm": found.alarm.first,
-            "warning": found.warning.first,
-            "onset": found.onset,
+            "alarm": found.rules["alarm"].first.number - 1,
+            "warning": found.rules["warning"].first.number - 1,
+            "onset": found.since.number - 1,
             "contrast": found.contrast,
             "teeth": [[t.axis, t.tooth, t.statistic] for t in found.teeth],
-            "cusum": [found.heights.cusum[tier].height for tier in ("alarm", "warning")],
+            "cusum": [found.limits.cusum[tier].height for tier in ("alarm", "warning")],
         },
     }
 

@@ -234,26 +234,27 @@ def _saved(folder: Path) -> Iterator[Target]:
 
 
 def _watched(folder: Path) -> Iterator[Target]:
-    from toothwise.diagnosis.run_folder import read_run
-    from toothwise.diagnosis.state import read_state
-    from toothwise.fleet.database import open_database
+    from toothwise import Model, Monitor
+    from toothwise.diagnosis.folder import read_run
+    from toothwise.diagnosis.store import JsonStore
+    from toothwise.fleet.database import DatabaseStore, open_database
 
     state = _contents(folder, ("state.json",))
-    judged = _judging(folder)
+    monitor = Monitor(Model.open(folder / "scan"))
+    healthy = monitor.model.healthy
 
     def read(place: Path) -> None:
-        found = read_state(place / "state.json", judged.detector)
-        if found is not None:
-            judged(found)
+        own = monitor.beside(JsonStore(place / "state.json"))
+        if own.records and healthy is not None:
+            own.add(healthy.values[:1])
 
     yield Target("state of diagnose", "state.json", state, read, ("json",))
 
     def database(place: Path) -> None:
         opened = open_database(str(place / "watch.db"))
         try:
-            opened.watch("m1")
             opened.known("m1", "r00")
-            opened.seen("m1")
+            DatabaseStore(opened, "m1").load()
         finally:
             opened.close()
 
@@ -261,29 +262,6 @@ def _watched(folder: Path) -> Iterator[Target]:
 
     kinds = {"diagnosis.json": ("json",), "evidence.npz": ("zip", "npz")}
     yield from _one_of_many("run, for its report", folder / "run", read_run, kinds, weight=0.5)
-
-
-class _judging:  # noqa: N801  it is used as a function
-    """What ``diagnose --state`` does with a state once it is read."""
-
-    def __init__(self, folder: Path) -> None:
-        from toothwise import Model
-
-        self.reference = Model.open(folder / "scan").reference
-        self.detector = self.reference.detector
-
-    def __call__(self, state: Any) -> None:
-        from toothwise.diagnosis.baseline import learn_baseline
-        from toothwise.diagnosis.watch import control_limits_for, judge
-
-        baseline = learn_baseline(self.reference, bins=state.bins)
-        known = state.heights
-
-        def heights(learned: int | None) -> Any:
-            name = "healthy" if learned is None else str(learned)
-            return known[name] if name in known else control_limits_for(baseline, state.settings, learned=learned)
-
-        judge(state.records, baseline, state.settings, resets=state.resets, past=state.past, heights=heights)
 
 
 # requests

@@ -14,6 +14,7 @@ _LAZY = {
     "HealthMap": "toothwise.healthmap.core",
     "HealthMapBatch": "toothwise.healthmap.core",
     "Model": "toothwise.model",
+    "Monitor": "toothwise.diagnosis.monitor",
     "MapBuilder": "toothwise.healthmap.map_builder",
     "build_map": "toothwise.healthmap.build",
     "read_map": "toothwise.healthmap.io",

@@ -38,23 +38,10 @@ def test_build_fit_diagnose_names_the_tooth_after_its_onset(toothwise, maps, tmp
     words = ("diagnose", tmp_path / "scan", folder / "windows.npz", "--output", tmp_path / "d.json")
     found = json.loads(toothwise(*words, "--json").out)
     assert json.loads((tmp_path / "d.json").read_text()) == found
-    for key in ("first_sustained", "consistent"):
-        assert near(found[key]["row"], truth["tooth"])
-        assert found[key]["number"] > truth["onset_number"]
-    assert found["fitted_on"] > 0
-    text = toothwise(*words).out
-    assert str(found["consistent"]["name"]) in text
-
-
-@pytest.mark.full
-def test_an_alarm_that_never_comes_is_null_and_exit_code_0(toothwise, maps, tmp_path):
-    folder, _ = maps
-    toothwise("fit", folder / "healthy_windows.npz", *SCAN, "--output", tmp_path / "scan")
-    words = ("diagnose", tmp_path / "scan", folder / "windows.npz", "--threshold", 1e9)
-    run = toothwise(*words, "--json")
-    found = json.loads(run.out)
-    assert (run.code, found["first_sustained"], found["consistent"]) == (0, None, None)
-    assert "never" in toothwise(*words).out
+    assert near(found["tooth"], truth["tooth"])
+    assert (found["colour"], found["records"]) == ("RED", len(found["each"]))
+    assert found["records"] < built["records"] - built["healthy"] + 1
+    assert found["sentence"] in toothwise(*words).out
 
 
 @pytest.mark.full
@@ -65,8 +52,8 @@ def test_the_demo_names_the_tooth_and_its_folder_holds_all_that_the_verbs_would_
     run = toothwise("demo", "--data", "simulated", "--seed", SEED, "--output", folder, "--json")
     assert run.code == 0, run.err
     found = json.loads(run.out)
-    assert json.loads((folder / "diagnosis.json").read_text()) == found
-    assert near(found["diagnosis"]["teeth"][0]["tooth"], truth["tooth"])
+    assert json.loads((folder / "diagnosis.json").read_text()).items() <= found.items()
+    assert near(found["tooth"], truth["tooth"])
     report = (folder / "report.html").read_text()
     assert "<img" in report
     assert "http" not in report.replace("http-equiv", "")

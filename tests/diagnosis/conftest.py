@@ -13,8 +13,12 @@ from toothwise import detectors
 from toothwise.detectors.base import Detector
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.diagnosis.baseline import Baseline, learn_baseline
-from toothwise.diagnosis.history import summarize_records
-from toothwise.diagnosis.watch import control_limits_for, judge
+from toothwise.diagnosis.control_limits import control_limits_for
+from toothwise.diagnosis.judging import judge
+from toothwise.diagnosis.monitor import Monitor
+from toothwise.diagnosis.summary import summarize_records
+from toothwise.healthmap import Axis, HealthMapBatch
+from toothwise.model import Model
 from toothwise.reference.healthy_reference import HealthyReference, learn_reference
 
 ROWS, COLUMNS = 12, 17
@@ -54,6 +58,21 @@ class Fitted:
         """Log contrast that grows evenly from onset to the last record."""
         return end * np.clip((np.arange(n) - onset + 1.0) / (n - onset), 0.0, 1.0)
 
+    def model(
+        self,
+        healthy: int = HEALTHY,
+        *,
+        values: np.ndarray | None = None,
+        table: pd.DataFrame | None = None,
+        sensors: str | None = None,
+    ) -> Model:
+        """A model of the first healthy maps, or of those given."""
+        values = as_maps(log_maps(HEALTHY, 0))[:healthy] if values is None else values
+        if table is None:
+            return Model.fit(values)
+        rows, columns = Axis.teeth("driving tooth", ROWS), Axis.teeth("driven tooth", COLUMNS)
+        return Model.fit(HealthMapBatch(values, rows, columns, table), sensors=sensors)
+
     def judge(self, x: np.ndarray, **options: Any):
         """The diagnosis of log maps in time order."""
         table = pd.DataFrame({"record": np.arange(len(x))})
@@ -70,15 +89,28 @@ def fitted() -> Fitted:
 
 
 @pytest.fixture(scope="session")
-def heights(fitted):
-    """Heights of the default settings, computed once."""
-    from toothwise.diagnosis.verdict import WatchSettings
+def limits(fitted):
+    """Control limits of the default settings, computed once."""
+    from toothwise.diagnosis.settings import MonitorSettings
 
     known: dict[int | None, Any] = {}
 
     def get(learned: int | None) -> Any:
         if learned not in known:
-            known[learned] = control_limits_for(fitted.baseline, WatchSettings(), learned=learned)
+            known[learned] = control_limits_for(fitted.baseline, MonitorSettings(), learned=learned)
         return known[learned]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def shared(fitted):
+    """Makes monitors of one model; those with the default settings share their control limits."""
+    first = Monitor(Model(fitted.detector, fitted.reference))
+
+    def make(settings: Any = None, *, store: Any = None) -> Monitor:
+        monitor = Monitor(first.model, settings, store=store)
+        monitor._baselines, monitor._limits = first._baselines, first._limits
+        return monitor
+
+    return make

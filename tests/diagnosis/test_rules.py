@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toothwise.diagnosis.calibration import FewRecords, calibrate
+from toothwise.diagnosis.control_limits import FewRecords, calibrate
 from toothwise.diagnosis.rules import CLIP, DRIFT, cusum, e_detector, e_process, in_a_row, line_episodes
 from toothwise.errors import InputError
 

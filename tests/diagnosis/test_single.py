@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import binom
 
 from toothwise.diagnosis.decompose import SHARES
-from toothwise.diagnosis.findings import PATTERNS
 from toothwise.diagnosis.single import clusters, diagnose_maps, gear_of
+from toothwise.diagnosis.verdict import PATTERNS
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_file import load_healthy, save_healthy
@@ -94,12 +94,12 @@ def test_words_say_tooth_chance_what_it_rests_on_and_what_next(fitted):
     x = fitted.log_maps(2, 14)
     x[0, 3] += 0.8
     bad, good = diagnose(fitted, x, records=["a", "b"])
-    assert bad.verdict.startswith("Driving tooth 3 stands out: ")
+    assert bad.sentence.startswith("Driving tooth 3 stands out: ")
     assert "200 healthy maps" in bad.confidence
     assert "extrapolated" in bad.confidence
     assert "driving tooth 3" in bad.next_look
     assert (good.record, good.pattern) == ("b", "nothing")
-    assert good.verdict.startswith("Nothing stands out")
+    assert good.sentence.startswith("Nothing stands out")
     assert bad.as_json()["lines"][0]["tooth"] == 3
 
 

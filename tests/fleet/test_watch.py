@@ -15,15 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from toothwise import Model
 from toothwise.errors import InputError
-from toothwise.fleet.database import Row, open_database
-from toothwise.fleet.decoding import Decoder, IncomingRecord, clean
+from toothwise.fleet.database import open_database
+from toothwise.fleet.decoding import IncomingRecord, clean
 from toothwise.fleet.live import follow
 from toothwise.fleet.machine_monitor import MachineMonitor
 from toothwise.fleet.sources import Folder, open_source
 from toothwise.healthmap import HealthMap
 from toothwise.healthmap.io import write_map
+from toothwise.model import Model
 
 pytest.importorskip("sqlalchemy")
 
@@ -43,23 +43,22 @@ def put(folder, make, k, *, damage=1.0, name=None, **condition):
     return write_map(HealthMap(values, one.rows, one.columns, condition={"time": float(k), **condition}), path)
 
 
-def make_keeper(saved, where, **options):
-    model = Model.open(saved)
-    return MachineMonitor(model.detector, model.reference, open_database(str(where)), Decoder(), **options)
+def make_keeper(saved, where, settings=None):
+    return MachineMonitor(Model.open(saved), open_database(str(where)), settings)
 
 
 @pytest.fixture(scope="session")
 def keeper_of(saved):
-    """Keepers that share the heights of the alarm, which take a while to choose."""
+    """Keepers that share their control limits, which take a while to choose."""
     first = []
 
-    def make(where, **options):
-        keeper = make_keeper(saved, where, **options)
-        if first and not options:
-            keeper._heights = first[0]._heights
-        elif not options:
+    def make(where, settings=None):
+        keeper = make_keeper(saved, where, settings)
+        if first:
+            keeper._first._baselines, keeper._first._limits = first[0]._baselines, first[0]._limits
+        else:
             keeper.prepare()
-            first.append(keeper)
+            first.append(keeper._first)
         return keeper
 
     return make
@@ -77,18 +76,19 @@ def test_a_folder_of_machines_becomes_rows_that_say_what_diagnose_says(saved, tm
     assert run.code == 0, run.err
     told = json.loads(run.out)
     assert (told["new"], told["known"], told["bad"]) == (30, 0, 1)
-    assert told["alarms"] == ask(tmp_path / "d.db", "select count(*) from diagnoses where state = 'alarm'")[0][0]
+    assert told["alarms"] == ask(tmp_path / "d.db", "select count(*) from diagnoses where colour = 'RED'")[0][0]
     last = ask(
-        tmp_path / "d.db", "select state, gear, tooth, verdict, diagnosis from diagnoses where record='r0024.npz'"
+        tmp_path / "d.db", "select colour, gear, tooth, sentence, diagnosis from diagnoses where record='r0024.npz'"
     )
-    (state, gear, tooth, verdict, diagnosis) = last[0]
-    assert (state, gear, tooth) == ("alarm", "driving", 4)
+    (colour, gear, tooth, sentence, diagnosis) = last[0]
+    assert (colour, gear, tooth) == ("RED", "driving", 4)
     # the same as `diagnose` of all records at once
     files = sorted((tmp_path / "in" / "mill-1").iterdir())
-    whole = json.loads(toothwise("diagnose", saved, *files, "--sequence", "true", "--json").out)["diagnosis"]
-    assert whole["verdict"].replace("map 24", "") == verdict.replace("map 24", "")
-    assert whole["onset"] == json.loads(diagnosis)["onset"]
-    assert whole["contrast"] == pytest.approx(json.loads(diagnosis)["contrast"])
+    whole = json.loads(toothwise("diagnose", saved, *files, "--sequence", "true", "--json").out)
+    alone = json.loads(diagnosis)
+    assert whole["sentence"] == sentence
+    for name in ("since", "contrast", "rules", "teeth", "growth"):
+        assert whole[name] == alone[name], name
     ((machine, record, reason),) = ask(tmp_path / "d.db", "select machine, record, reason from errors")
     assert (machine, record) == ("mill-2", "broken.npz")
     assert "not a readable npz file" in reason
@@ -159,7 +159,7 @@ def test_what_cannot_be_used_is_noted_with_its_reason_and_may_come_again_mended(
     assert keeper.take(IncomingRecord("m", "late", "s", good[0])) == "bad"
     assert keeper.take(IncomingRecord("m", "bytes", "s", good[2])) == "new"
     reasons = dict(ask(tmp_path / "d.db", "select record, reason from errors"))
-    assert "other teeth or another window" in reasons["shape"]
+    assert "3 x 4" in reasons["shape"]
     assert "positive maps" in reasons["negative"]
     assert "holds 3 maps, but a record is one" in reasons["many"]
     assert "a message must hold a file of" in reasons["bytes"]
@@ -184,14 +184,60 @@ def test_two_processes_that_follow_one_machine_write_each_record_once(keeper_of,
 
 
 def test_a_watch_keeps_its_detector_and_its_settings(keeper_of, saved, tmp_path, make):
-    from toothwise.diagnosis.verdict import WatchSettings
-
     path = put(tmp_path / "m", make, 0)
     keeper_of(tmp_path / "d.db").take(IncomingRecord("m", "a", "s", path))
-    other = keeper_of(tmp_path / "d.db", settings=WatchSettings(rate=2.0, warning=20.0))
-    with pytest.raises(InputError, match="the watch of m was begun with settings"):
+    other = keeper_of(tmp_path / "d.db", {"rate": 2.0, "warning": 20.0})
+    with pytest.raises(InputError, match="the watch of m was begun with rate 1"):
         other.take(IncomingRecord("m", "b", "s", path))
     assert ask(tmp_path / "d.db", "select count(*) from errors") == [(0,)]  # it is no fault of the record
+
+
+def test_maintenance_several_sensors_and_old_records_that_go(saved, tmp_path, make, monkeypatch):
+    monkeypatch.setattr("toothwise.diagnosis.history.MOST", 20)
+    monkeypatch.setattr("toothwise.diagnosis.history.KEPT", 5)
+    keeper, files = (
+        make_keeper(saved, tmp_path / "d.db", {"learn": 10}),
+        [put(tmp_path / "m", make, k) for k in range(45)],
+    )
+    for k, path in enumerate(files):
+        if k == 10:
+            keeper.rebaseline("m", "bearing replaced")
+        if k % 10 == 0:  # another process goes on
+            limits = keeper._first._limits
+            keeper = make_keeper(saved, tmp_path / "d.db", {"learn": 10})
+            keeper._first._limits = limits
+            keeper.rebaseline("m", "bearing replaced") if k == 40 else None
+        assert keeper.take(IncomingRecord("m", path.name, "s", path)) == "new"
+    state, version = keeper.database.state("m")
+    assert [reset["at"] for reset in state["resets"]] == [10]
+    assert len(state["past"]["names"]) + len(state["records"]) == 45
+    assert len(state["records"]) < 25
+    assert version < 12  # the state is not written with every record
+    assert keeper.take(IncomingRecord("m", files[0].name, "s", files[0])) == "known"
+    values = np.concatenate([make.noise(80, seed=s) for s in (0, 9)])
+    table = {"record": [*range(80)] * 2, "sensor": ["left"] * 80 + ["right"] * 80}
+    fused = MachineMonitor(
+        Model.fit(make.batch(values, **table), sensors="sensor"),
+        open_database(str(tmp_path / "f.db")),
+        {"sensors": "sensor"},
+    )
+    write_map(make.batch(make.noise(2, seed=5), sensor=["left", "right"]), tmp_path / "two.npz")
+    write_map(make.batch(make.noise(1, seed=6), sensor=["left"]), tmp_path / "one.npz")
+    assert fused.take(IncomingRecord("m", "two", "s", tmp_path / "two.npz")) == "new"
+    assert fused.take(IncomingRecord("m", "one", "s", tmp_path / "one.npz")) == "bad"
+    assert "knows sensors left, right" in fused.reason
+
+
+def test_where_nothing_can_be_used_the_exit_code_and_one_line_say_so(saved, tmp_path, toothwise):
+    (tmp_path / "in").mkdir()
+    for name in ("a.npz", "b.npz"):
+        (tmp_path / "in" / name).write_bytes(b"PK not a map")
+    run = toothwise("watch", saved, tmp_path / "in", "--to", tmp_path / "d.db", "--poll", 0.05, "--idle", 0.3)
+    assert (run.code, run.err) == (3, "")
+    (line,) = [line for line in run.out.splitlines() if line.startswith("the first that could not be used: ")]
+    assert "a.npz" in line
+    wrong = toothwise("watch", saved, tmp_path / "in", "--to", tmp_path / "d.db", "--rebaseline", "bearing")
+    assert (wrong.code, "MACHINE=REASON" in wrong.err) == (2, True)
 
 
 def test_a_file_is_taken_once_it_has_stopped_growing(tmp_path):
@@ -224,11 +270,11 @@ def test_while_the_database_is_away_a_record_waits(keeper_of, tmp_path, make, mo
     put(tmp_path / "in", make, 0)
     real, away = keeper.database.append, [3]
 
-    def append(row, begun):
+    def append(*given):
         if away[0]:
             away[0] -= 1
             raise OperationalError("insert", {}, RuntimeError("connection refused"))
-        return real(row, begun)
+        return real(*given)
 
     monkeypatch.setattr(keeper.database, "append", append)
     told = []
@@ -268,14 +314,14 @@ def test_sources_and_databases_that_cannot_be(tmp_path):
 def test_a_database_that_is_damaged_is_told(tmp_path):
     path = tmp_path / "d.db"
     opened = open_database(str(path))
-    row = Row("m", "r", 0, {"name": "r"}, {})
-    assert opened.append(row, {"detector": "x"})
+    row = {"record": "r", "position": 0, "seen": {"name": "r"}}
+    opened.append("m", [row], 0, {"past": {"names": []}})
     opened.close()
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE diagnoses SET seen = '{'")
     again = open_database(str(path))
     with pytest.raises(InputError, match=r"d\.db: damaged"):
-        again.seen("m")
+        again.state("m")
     again.close()
 
 

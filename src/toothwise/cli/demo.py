@@ -12,7 +12,7 @@ examples:
 from __future__ import annotations
 
 import time
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -47,11 +47,10 @@ class Options:
 def run(options: Options, progress: Progress) -> Result:
     """Records -> maps -> model -> diagnosis -> report."""
     check_replaceable(options.output, "diagnosis.json", "a diagnosis")
-    from toothwise import detectors
     from toothwise.cli.runs import find_run, write_run_maps
-    from toothwise.detectors.calibration import fit_with_threshold
-    from toothwise.diagnosis.run_folder import write_run
-    from toothwise.diagnosis.run_watch import watch_records
+    from toothwise.diagnosis.folder import write_run
+    from toothwise.diagnosis.monitor import Monitor
+    from toothwise.files import finite
     from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
     from toothwise.model import Model
     from toothwise.reporting.report import write_report
@@ -62,19 +61,14 @@ def run(options: Options, progress: Progress) -> Result:
     progress(f"aligning {len(records)} records")
     days = sorted({int(day) for day in records.day[records.healthy]})
     maps = build_run_maps(records, RunMapConfig(healthy_days=tuple(days)))
-    windows = maps.healthy_windows
-    detector, _ = fit_with_threshold(
-        lambda: detectors.create("scan", **SCAN), windows, 0.01, blocks=windows.table["day"].to_numpy()
-    )
-    progress("judging")
-    data, evidence = watch_records(maps, detector).for_report()
-    data |= {"source": records.source, "truth": records.truth or None}
-    write_run(options.output, data, evidence)
+    model = Model.fit(maps.healthy_windows, detector="scan", options=SCAN, progress=progress)
+    monitor = Monitor(model)
+    found = monitor.add(replace(maps.windows, table=maps.windows.table.assign(file=records.source)), progress=progress)
+    write_run(options.output, found, monitor.evidence(progress=progress))
     write_run_maps(maps, options.output / "maps")
-    Model(detector).save(options.output / "model")
+    model.save(options.output / "model")
     progress("writing the report")
     (report, *_) = write_report(options.output, options.language)
-    found = data["diagnosis"]
-    lines = [records.source, found["verdict"], found["confidence"], found["next_look"], f"Report: {report}"]
+    lines = [records.source, found.sentence, found.confidence, found.next_look, f"Report: {report}"]
     text = "\n".join(lines) + f" ({time.perf_counter() - begin:.0f} s)\n"
-    return Result(data, lambda: text)
+    return Result(finite(found.as_json()) | {"source": records.source, "truth": records.truth or None}, lambda: text)

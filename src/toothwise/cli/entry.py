@@ -160,12 +160,7 @@ def read_options(verb: str, words: list[str]) -> tuple[Any, Any, Shared] | None:
     from toothwise.cli.parser import parse
 
     command = import_module((VERBS if verb in VERBS else _all_verbs())[verb][0])
-    if hasattr(command, "add_arguments"):
-        from toothwise.cli.old_parser import parse_old
-
-        found = parse_old(verb, command, words)
-    else:
-        found = parse(verb, command.__doc__ or "", command.Options, words)
+    found = parse(verb, command.__doc__ or "", command.Options, words)
     return None if found is None else (command, *found)
 
 

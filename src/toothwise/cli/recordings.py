@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from toothwise.cli.parser import key_values
 from toothwise.errors import InputError
@@ -12,9 +12,10 @@ from toothwise.fields import from_mapping
 
 if TYPE_CHECKING:
     from toothwise.healthmap.map_builder import MapBuilder
+    from toothwise.model import Model
     from toothwise.vibration.readers import RecordMapping
 
-__all__ = ["Building", "Reading", "add_building"]
+__all__ = ["Building", "Reading", "with_builder"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,12 +86,15 @@ class Building(Reading):
         )
 
 
-def add_building(parser: Any, what: str = "MAPS") -> None:
-    """The same options for verbs that still have ``add_arguments``; goes when none is left."""
-    add = parser.add_argument
-    add("--gears", type=str | None, metavar="FILE", help=f"YAML of the gears: {what} are recordings of them")
-    add("--stage", type=str | None, metavar="NAME", help="of a gear train with several stages")
-    add("--channel", type=str | None, metavar="NAME", help="of the recordings (default: the first one)")
-    add("--waveform", type=Path | None, metavar="FILE.npz", help="healthy waveform to subtract before the maps")
-    add("--map", action="append", default=[], metavar="NAME=VALUE", help="a field of MapConfig; may be repeated")
-    add("--read", action="append", default=[], metavar="NAME=VALUE", help="how recordings are read (repeatable)")
+def with_builder(model: Model, options: Building) -> Model:
+    """The model, which builds maps of recordings as these options say where it does not keep how it was done.
+
+    Raises:
+        InputError: Gears are given, and the model keeps how its maps are built; or as ``Building.builder``.
+    """
+    builder = options.builder()
+    if builder is None:
+        return model
+    if model.builder is not None:
+        raise InputError("the model keeps how its maps are built: leave out --gears and what belongs to it")
+    return replace(model, builder=builder)

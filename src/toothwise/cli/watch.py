@@ -1,27 +1,25 @@
 """Diagnose records as they come, and write what they say to a database, each record once.
 
-RUN is the folder of a saved detector. SOURCE is a folder that records are put into (a folder below it for
-each machine), or a topic of an MQTT broker (a topic for each machine). With --gears records are recordings, without
-they are maps. It runs until it is stopped (SIGTERM or Ctrl-C), finishes the record in hand, and goes on where it was
-when it is started again.
+MODEL is the folder of a fitted or exported model. SOURCE is a folder that records are put into (a folder below it for
+each machine), or a topic of an MQTT broker (a topic for each machine). Records are maps, or recordings where the model
+was fitted on recordings (or --gears is given). It runs until it is stopped (SIGTERM or Ctrl-C), finishes the record in
+hand, and goes on where it was when it is started again. Where no record could be used, the exit code is 3.
 
 examples:
-  toothwise watch runs/scan incoming/ --to diagnoses.db --gears gears.yaml
-  toothwise watch runs/scan incoming/ --to diagnoses.db --idle 5
-  toothwise watch runs/scan mqtt://broker/plant/+/records --to postgresql://toothwise@db/plant --gears gears.yaml
+  toothwise watch runs/scan incoming/ --to diagnoses.db
+  toothwise watch runs/scan incoming/ --to diagnoses.db --idle 5 --rebaseline 'mill-1=bearing replaced'
+  toothwise watch runs/scan mqtt://broker/plant/+/records --to postgresql://toothwise@db/plant
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
-from jsonargparse import ArgumentParser
-
 from toothwise.cli.parser import Result
-from toothwise.cli.recordings import Building, add_building
-from toothwise.cli.terminal import Progress
+from toothwise.cli.recordings import Building, with_builder
+from toothwise.cli.terminal import EXIT_PARTLY, Progress
 from toothwise.errors import InputError
 
 
@@ -30,86 +28,70 @@ class Options(Building):
     """What to watch with what.
 
     Attributes:
-        run: folder of a saved detector.
-        source: folder, or mqtt://host/topic.
-        to: database.
-        rate, warning_rate, bins: as of ``toothwise diagnose``.
-        poll: seconds between two looks at a folder.
-        idle: stop where nothing has come for so many seconds; None = never.
-        client: name under which an MQTT broker keeps messages; None = one made of source and database.
+        model (MODEL): Folder of a fitted or exported model.
+        source (SOURCE): Folder of records as they come, or mqtt://host/topic.
+        to (DB): File of SQLite (.db), or postgresql://user@host/name.
+        rate (N): False alarms per 1,000 records of the alarm; 1 without this option.
+        warning_rate (N): The same of the warning; ten times the alarm's without this option.
+        bins (NAME=EDGES): A healthy baseline per bin of a condition, as in load=0.5,0.8.
+        sensors (COLUMN): Column of a record's maps that names the sensor; a record is then a file with a map by each.
+        rebaseline (MACHINE=REASON): Learn a new baseline of a machine from its next record on.
+        poll (SECONDS): Time between two looks at a folder.
+        idle (SECONDS): Stop where nothing has come for so long; never without this option.
+        client (NAME): Name under which an MQTT broker keeps messages meanwhile.
     """
 
-    run: str
+    model: str
     source: str
+    _: KW_ONLY
     to: str
     rate: float | None = None
     warning_rate: float | None = None
     bins: list[str] = field(default_factory=list)
+    sensors: str | None = None
+    rebaseline: list[str] = field(default_factory=list)
     poll: float = 1.0
     idle: float | None = None
     client: str | None = None
 
 
-def add_arguments(parser: ArgumentParser) -> None:
-    """RUN, SOURCE and the options above."""
-    add = parser.add_argument
-    add("run", type=str, metavar="RUN", help="folder of a saved detector")
-    add("source", type=str, metavar="SOURCE", help="folder of records as they come, or mqtt://host/topic")
-    add("--to", type=str, required=True, metavar="DB", help="file of SQLite (.db), or postgresql://user@host/name")
-    add_building(parser, "records")
-    add("--rate", type=float | None, metavar="N", help="false alarms per 1,000 records of the alarm (default: 1)")
-    add("--warning-rate", type=float | None, metavar="N", help="the same of the warning (default: 10)")
-    add("--bins", nargs="+", type=str, default=[], metavar="NAME=EDGES", help="baselines per bin, as in load=0.5,0.8")
-    add("--poll", type=float, default=1.0, metavar="SECONDS", help="between two looks at a folder")
-    add("--idle", type=float | None, metavar="SECONDS", help="stop where nothing has come for so long (default: never)")
-    add("--client", type=str | None, metavar="NAME", help="under which an MQTT broker keeps messages meanwhile")
-
-
 def run(options: Options, progress: Progress) -> Result:
-    """Load, open, follow."""
+    """Open, follow."""
+    from toothwise.diagnosis.settings import chosen_settings
     from toothwise.fleet.database import open_database
-    from toothwise.fleet.decoding import Decoder
     from toothwise.fleet.live import follow, stopped_by_signals
     from toothwise.fleet.machine_monitor import MachineMonitor
     from toothwise.fleet.sources import open_source
     from toothwise.model import Model
-    from toothwise.reference.records import parse_bins
 
-    decoder = Decoder(options.builder())
-    client = options.client or f"toothwise-{hashlib.sha256(f'{options.source} {options.to}'.encode()).hexdigest()[:12]}"
-    source = open_source(options.source, suffixes=decoder.suffixes, poll=options.poll, client=client)
-    progress(f"loading {options.run}")
-    model = Model.open(options.run)
-    detector, reference = model.detector, model.reference
-    if reference is None:
-        raise InputError(f"{options.run}: holds no healthy.npz, what healthy maps look like: fit it again")
+    new = [word.partition("=") for word in options.rebaseline]
+    if any(not (machine and reason) for machine, _, reason in new):
+        raise InputError(f"--rebaseline takes MACHINE=REASON, but got {' '.join(options.rebaseline)!r}")
+    given = {"rate": options.rate, "warning": options.warning_rate, "sensors": options.sensors}
+    settings = chosen_settings(bins=options.bins, **given)
+    progress(f"opening {options.model}")
+    model = with_builder(Model.open(options.model), options)
     database = open_database(options.to)
     try:
-        keeper = MachineMonitor(detector, reference, database, decoder, _settings(options), parse_bins(options.bins))
-        progress("choosing the heights of the alarm")
-        keeper.prepare()
+        monitors = MachineMonitor(model, database, settings)
+        digest = hashlib.sha256(f"{options.source} {options.to}".encode()).hexdigest()[:12]
+        client = options.client or f"toothwise-{digest}"
+        source = open_source(options.source, suffixes=monitors.suffixes, poll=options.poll, client=client)
+        progress("choosing the control limits")
+        monitors.prepare()
+        for machine, _, reason in new:
+            monitors.rebaseline(machine, reason)
         with stopped_by_signals() as stop:
             progress(f"waiting for records of {options.source}")
-            follow(keeper, source, stop, idle=options.idle, progress=progress)
+            follow(monitors, source, stop, idle=options.idle, progress=progress)
     finally:
         database.close()
-    data = {"source": options.source, "to": options.to} | {
-        k: keeper.count[k] for k in ("new", "known", "bad", "alarms")
-    }
-    return Result(data, lambda: _text(data))
-
-
-def _settings(options: Options) -> Any:
-    from toothwise.diagnosis.verdict import WatchSettings
-
-    chosen = WatchSettings()
-    rate = chosen.rate if options.rate is None else options.rate
-    warning = min(10.0 * rate, 200.0) if options.warning_rate is None else options.warning_rate
-    return replace(chosen, rate=rate, warning=warning)
-
-
-def _text(data: dict[str, Any]) -> str:
-    return (
-        f"{data['new']} records diagnosed, {data['alarms']} of them in alarm; {data['known']} were there already, "
-        f"{data['bad']} could not be used (table errors)\nwritten to {data['to']}\n"
-    )
+    count = monitors.count
+    data: dict[str, Any] = {"source": options.source, "to": options.to, "first_reason": monitors.reason}
+    data |= {name: count[name] for name in ("new", "known", "bad", "alarms")}
+    text = (
+        f"{count['new']} records diagnosed, {count['alarms']} of them RED; {count['known']} were known already, "
+        f"{count['bad']} could not be used (table errors)\nwritten to {options.to}\n"
+    ) + (f"the first that could not be used: {monitors.reason}\n" if monitors.reason else "")
+    nothing = count["bad"] and not count["new"] + count["known"]
+    return Result(data, lambda: text, EXIT_PARTLY if nothing else 0)

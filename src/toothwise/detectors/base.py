@@ -116,7 +116,6 @@ class Abilities:
         photographs: Takes images of any kind through anomalib as well.
         export: How it is exported: "numpy" (as it is, it needs no network), "network" (as an engine's graph), "parts"
             (detectors exported each for itself), or "" (not at all).
-        waveforms: Looks at the maps' mesh waveforms, which only maps from recordings have.
     """
 
     rows: bool = False
@@ -125,7 +124,6 @@ class Abilities:
     positive: bool = False
     photographs: bool = False
     export: str = ""
-    waveforms: bool = False
 
 
 class Detector(ABC):
@@ -152,7 +150,7 @@ class Detector(ABC):
 
     def fit(self, maps: Maps, progress: Progress = silent) -> Detector:
         """Learn from healthy maps. Returns self."""
-        values = self.input_of(maps)
+        values = as_array(maps)
         self._fit(values, progress)
         self.shape = (values.shape[1], values.shape[2])
         return self
@@ -161,29 +159,7 @@ class Detector(ABC):
         """Score maps of the shape that was fitted."""
         if self.shape is None:
             raise InputError(f"{self.name} has not been fitted: call fit(maps), or open a fitted model")
-        return self._predict(self.input_of(maps, shape=self.shape), progress)
-
-    def input_of(self, maps: Maps, *, shape: tuple[int, int] | None = None) -> np.ndarray:
-        """What this detector looks at: the maps' values, or float32 ``[n, rows, columns, samples]`` of their waveforms.
-
-        Raises:
-            InputError: As ``as_array``; or maps that have no waveforms, where the detector needs them.
-        """
-        if not self.can.waveforms:
-            return as_array(maps, shape=shape)
-        if isinstance(maps, np.ndarray):
-            waveforms = maps if maps.ndim == 4 else None
-        else:
-            as_array(maps, shape=shape)
-            each = [maps.waveforms] if isinstance(maps, HealthMapBatch) else [one.waveforms for one in maps]
-            known = [one for one in each if one is not None]
-            waveforms = None if len(known) < len(each) else known[0] if known[0].ndim == 4 else np.stack(known)
-        if waveforms is None:
-            raise InputError(
-                f"{self.name} needs the mesh waveforms of maps, which are built from recordings less a healthy "
-                "waveform (MapBuilder.learn); these maps have none"
-            )
-        return np.asarray(waveforms, dtype=np.float32)
+        return self._predict(as_array(maps, shape=self.shape), progress)
 
     def rebuild(self, maps: Maps) -> np.ndarray | None:
         """Maps as this detector thinks they would look healthy, float32 ``[n, rows, columns]``.

@@ -7,16 +7,19 @@ from typing import Any
 
 # name: module; loaded when asked for
 _NAMES = {
-    "Reset": "verdict",
-    "SequenceDiagnosis": "verdict",
-    "WatchSettings": "verdict",
-    "WatchState": "state",
-    "diagnose": "sequence",
+    "Diagnosis": "verdict",
+    "JsonStore": "store",
+    "MapDiagnosis": "verdict",
+    "MemoryStore": "store",
+    "Monitor": "monitor",
+    "MonitorSettings": "settings",
+    "Reset": "settings",
+    "State": "store",
+    "Store": "store",
     "diagnose_maps": "single",
-    "judge": "watch",
+    "judge": "judging",
     "learn_baseline": "baseline",
-    "summarize_records": "history",
-    "read_state": "state",
+    "summarize_records": "summary",
 }
 __all__ = sorted(_NAMES)
 

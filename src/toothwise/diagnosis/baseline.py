@@ -163,25 +163,17 @@ def _both_ways(z: np.ndarray, level: int) -> np.ndarray:
     return np.concatenate([z[:, : level + 1], -z[:, level : level + 1], z[:, level + 1 :]], axis=1)
 
 
-def learn_baseline(
-    reference: HealthyReference, *, bins: Mapping[str, Sequence[float]] | None = None, sensors: Sequence[str] = ("-",)
-) -> Baseline:
-    """Baselines from the healthy maps of a reference.
+def learn_baseline(reference: HealthyReference, *, bins: Mapping[str, Sequence[float]] | None = None) -> Baseline:
+    """Baselines from the healthy maps of a reference, for the sensors that these have.
 
     Args:
-        reference: of the detector.
-        bins: edges by condition.
-        sensors: names of the sensors that records will have; those of the reference must be the same.
+        reference: Of the detector.
+        bins: Edges by condition.
 
     Raises:
-        InputError: other sensors than the reference has, unknown conditions, or no bin with 20 healthy records.
+        InputError: Unknown conditions, or fewer than 20 healthy records in every bin.
     """
     known = tuple(sorted(set(reference.sensor.tolist())))
-    if tuple(sorted(sensors)) != known:
-        raise InputError(
-            f"the detector's healthy maps have sensors {', '.join(known)}, but the maps have "
-            f"{', '.join(sorted(sensors))}: fit with --sensors too"
-        )
     watched = watch_healthy(reference)
     place = bin_names(reference.condition, bins or {}, len(reference))
     groups = {
@@ -190,9 +182,8 @@ def learn_baseline(
     }
     groups = {key: own for key, own in groups.items() if own.sum() >= _FEWEST}
     if not groups:
-        raise InputError(
-            f"no condition bin has {_FEWEST} healthy maps or more, of {len(reference)} in all: take wider bins"
-        )
+        where = "no condition bin has them: take wider bins" if bins else f"the model has {len(reference)}"
+        raise InputError(f"records in time order need {_FEWEST} healthy maps or more, but {where}")
     widths = [0 if e is None else e.shape[1] for e in (reference.row, reference.column)]
     sizes = [part.shape[1] for part in reference.lines]
     level = sum(widths)

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline, Channel
-from toothwise.diagnosis.calibration import ControlLimits
-from toothwise.diagnosis.course import TrackedRecords
+from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.explain import Attention, MapExplanation
-from toothwise.diagnosis.history import RecordSummary
+from toothwise.diagnosis.history import TrackedRecords
+from toothwise.diagnosis.summary import RecordSummary
 from toothwise.errors import InputError
 from toothwise.files import atomic_file
 from toothwise.reading import as_input_error, parse_json, read_arrays
@@ -64,9 +64,9 @@ class SequenceEvidence:
         found: np.ndarray = self.contrast[:, np.flatnonzero(self.line_axis == axis)[tooth]]
         return found
 
-    def position(self, index: int | None) -> int | None:
-        """Where a record, by its place among all, stands among those kept; None = not among them."""
-        found = np.flatnonzero(self.index == index) if index is not None else np.zeros(0, dtype=int)
+    def position(self, place: Mapping[str, Any] | None) -> int | None:
+        """Where a record, by its place in the diagnosis, stands among those kept; None = not among them."""
+        found = np.flatnonzero(self.index == place["number"] - 1) if place is not None else np.zeros(0, dtype=int)
         return int(found[0]) if len(found) else None
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from toothwise.diagnosis.verdict import SequenceDiagnosis, WatchSettings
+from toothwise.diagnosis.settings import MonitorSettings
+from toothwise.diagnosis.verdict import Diagnosis, Place
 from toothwise.diagnosis.words import tooth_of
 from toothwise.messages import Message, both, listed, say
 
@@ -28,20 +29,24 @@ def record_word(name: str | None) -> Message | str:
     return str(name) if str(name).startswith("record") else say("record {name}", name=str(name))
 
 
-def _since(d: SequenceDiagnosis) -> Message | str:
-    if d.onset_record is None or d.onset_interval_records is None:
+def _first(place: Place | None) -> Message | str:
+    return record_word(None if place is None else place.record)
+
+
+def _since(d: Diagnosis) -> Message | str:
+    if d.since is None or d.since_interval is None:
         return ""
-    low, high = d.onset_interval_records
-    return say(" since about {record} (95 %: {low} to {high})", record=record_word(d.onset_record), low=low, high=high)
+    low, high = (place.record for place in d.since_interval)
+    return say(" since about {record} (95 %: {low} to {high})", record=_first(d.since), low=low, high=high)
 
 
-def _began_with_tooth(d: SequenceDiagnosis) -> Message | None:
+def _began_with_tooth(d: Diagnosis) -> Message | None:
     """The tooth that alarmed first where none is named now, else nothing."""
     known = d.state == "alarm" and not d.teeth and d.began_with is not None and "tooth" in d.began_with
     return d.messages["began_with"][0] if known else None
 
 
-def _growth(d: SequenceDiagnosis) -> Message:
+def _growth(d: Diagnosis) -> Message:
     g = d.growth
     if g is None:
         return say("too few records since onset to tell how it grows")
@@ -56,21 +61,21 @@ def _growth(d: SequenceDiagnosis) -> Message:
     )
 
 
-def _quiet(d: SequenceDiagnosis) -> list[Message]:
+def _quiet(d: Diagnosis) -> list[Message]:
     told = [
         say(
             "No alarm: no tooth and no gear has left its healthy level in {records} records.",
             records=d.judged,
         )
     ]
-    if d.alarm.episodes:
+    if d.rules["alarm"].episodes:
         told.append(
-            say("There was an alarm at {record}, which has passed.", record=record_word(d.alarm.first_record)),
+            say("There was an alarm at {record}, which has passed.", record=_first(d.rules["alarm"].first)),
         )
     return told
 
 
-def _teeth(d: SequenceDiagnosis) -> Message:
+def _teeth(d: Diagnosis) -> Message:
     """The verdict about one tooth or several."""
     about = {"since": _since(d), "growth": _growth(d)}
     if d.pattern == "several teeth":
@@ -87,7 +92,7 @@ def _teeth(d: SequenceDiagnosis) -> Message:
     return say("{tooth} may be going bad (warning){since}: now {now}; {growth}.", **about)
 
 
-def _whole_gear(d: SequenceDiagnosis) -> Message:
+def _whole_gear(d: Diagnosis) -> Message:
     change = say("its level is now {level:.2f} times healthy; {growth}", level=d.level_change, growth=_growth(d))
     about = {"since": _since(d), "change": change}
     first = _began_with_tooth(d)
@@ -96,7 +101,7 @@ def _whole_gear(d: SequenceDiagnosis) -> Message:
             "{first} alarmed first, at {record}; by now the whole gear has left its healthy level{since} and rises "
             "more than any single tooth: {change}.",
             first=first,
-            record=record_word(d.alarm.first_record),
+            record=_first(d.rules["alarm"].first),
             **about,
         )
     if d.state == "alarm":
@@ -106,7 +111,7 @@ def _whole_gear(d: SequenceDiagnosis) -> Message:
     )
 
 
-def _verdict(d: SequenceDiagnosis) -> list[Message]:
+def _verdict(d: Diagnosis) -> list[Message]:
     if d.state == "learning":
         return [
             say(
@@ -130,9 +135,10 @@ def _verdict(d: SequenceDiagnosis) -> list[Message]:
     ]
 
 
-def _confidence(d: SequenceDiagnosis, settings: WatchSettings) -> list[Message]:
-    low, high = d.alarm.interval or (0.0, 0.0)
-    about = {"rate": settings.rate, "healthy": d.healthy, "blocks": d.heights.blocks, "low": low, "high": high}
+def _confidence(d: Diagnosis, settings: MonitorSettings) -> list[Message]:
+    low, high = d.rules["alarm"].interval or (0.0, 0.0)
+    blocks = 0 if d.limits is None else d.limits.blocks
+    about = {"rate": settings.rate, "healthy": d.healthy, "blocks": blocks, "low": low, "high": high}
     if settings.rate == 1:
         rate = say(
             "The alarm is set so that a healthy gearbox gives {rate:g} false alarm per 1,000 records; judged by the "
@@ -148,7 +154,7 @@ def _confidence(d: SequenceDiagnosis, settings: WatchSettings) -> list[Message]:
             **about,
         )
     told = [rate]
-    if d.heights.blocks < 10:
+    if blocks < 10:
         told.append(
             say("So few cannot confirm that number: it holds only if days to come differ no more than these did.")
         )
@@ -159,15 +165,22 @@ def _confidence(d: SequenceDiagnosis, settings: WatchSettings) -> list[Message]:
             "Low: a warning only; it is set so that a healthy gearbox gives {warning:g} per 1,000 records.",
             warning=settings.warning,
         )
-    elif d.row.episodes and d.bound.episodes:
+    elif d.teeth and d.limits is not None and d.teeth[0].statistic < d.limits.cusum["warning"].height:
+        strength = say(
+            "Good: single maps show the tooth beyond doubt; the rules that sum evidence over records have not "
+            "alarmed yet."
+        )
+    elif d.rules["in_a_row"].episodes and d.rules["bound"].episodes:
         strength = say(
             "High: both cross-checks alarm too ({run} records in a row far off; the slower rule whose false alarms are "
             "bounded by proof).",
-            run=settings.run,
+            run=settings.in_a_row,
         )
-    elif d.row.episodes:
-        strength = say("Good: one of two cross-checks alarms too ({run} records in a row far off).", run=settings.run)
-    elif d.bound.episodes:
+    elif d.rules["in_a_row"].episodes:
+        strength = say(
+            "Good: one of two cross-checks alarms too ({run} records in a row far off).", run=settings.in_a_row
+        )
+    elif d.rules["bound"].episodes:
         strength = say(
             "Good: one of two cross-checks alarms too (the slower rule whose false alarms are bounded by proof)."
         )
@@ -176,7 +189,7 @@ def _confidence(d: SequenceDiagnosis, settings: WatchSettings) -> list[Message]:
     return [strength, *told]
 
 
-def _next(d: SequenceDiagnosis) -> list[Message]:
+def _next(d: Diagnosis) -> list[Message]:
     if d.state == "learning":
         return [say("Go on recording under usual conditions.")]
     if d.state == "quiet":
@@ -223,7 +236,7 @@ def _next(d: SequenceDiagnosis) -> list[Message]:
     return [say("{what}; look at {teeth} and the teeth beside.", what=sooner, teeth=teeth)]
 
 
-def _opposite(d: SequenceDiagnosis, teeth_of: dict[int, int]) -> Message | None:
+def _opposite(d: Diagnosis, teeth_of: dict[int, int]) -> Message | None:
     """A hint where two teeth of a gear that may be a planet stand half a revolution apart."""
     for a in d.teeth:
         for b in d.teeth:
@@ -240,7 +253,7 @@ def _opposite(d: SequenceDiagnosis, teeth_of: dict[int, int]) -> Message | None:
 
 
 def words_of_sequence(
-    d: SequenceDiagnosis, settings: WatchSettings, *, teeth_of: dict[int, int] | None = None
+    d: Diagnosis, settings: MonitorSettings, *, teeth_of: dict[int, int] | None = None
 ) -> dict[str, tuple[Message, ...]]:
     """Sentences of the ``verdict`` (the first is the verdict), ``confidence``, and ``next_look``."""
     verdict = _verdict(d)
@@ -252,7 +265,7 @@ def words_of_sequence(
         verdict.append(
             say(
                 "The first alarm, at {record}, was about {first}.",
-                record=record_word(d.alarm.first_record),
+                record=_first(d.rules["alarm"].first),
                 first=first,
             )
         )

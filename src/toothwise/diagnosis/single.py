@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from math import erfc, sqrt
 
 import numpy as np
 
 from toothwise.detectors.base import Detector, Maps, Prediction, as_array
 from toothwise.diagnosis.decompose import SHARES, Findings, FoundLine, decompose
-from toothwise.diagnosis.findings import LineFinding, MapDiagnosis, Neighbour
-from toothwise.diagnosis.words import words_of_map
+from toothwise.diagnosis.settings import MonitorSettings
+from toothwise.diagnosis.verdict import COLOURS, Diagnosis, LineFinding, MapDiagnosis, Neighbour, Tooth
+from toothwise.diagnosis.words import in_english, words_of_map, words_of_maps
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import healthy_tail
 from toothwise.healthmap.core import Axis
-from toothwise.messages import language
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.map_statistics import log_maps, map_level, without_places
 
-__all__ = ["clusters", "diagnose_maps", "gear_of"]
+__all__ = ["clusters", "diagnose_maps", "diagnosis_of_maps", "gear_of", "summarize"]
 
 _Z95 = 1.959963984540054
-_ENGLISH = language("en")
+_SHOWN = 3  # maps that are explained
 
 
 def gear_of(axis: Axis | None, fallback: str) -> str:
@@ -130,10 +130,52 @@ def summarize(
             score=float(found.first.score[k]),
             also=also,
         )
-        told = words_of_map(one)
-        verdict, confidence, next_look = (_ENGLISH.sentences(told[k]) for k in ("verdict", "confidence", "next_look"))
-        out.append(replace(one, messages=told, verdict=verdict, confidence=confidence, next_look=next_look))
+        out.append(in_english(one, words_of_map(one)))
     return out
+
+
+def diagnosis_of_maps(each: Sequence[MapDiagnosis], settings: MonitorSettings, effective: float) -> Diagnosis:
+    """What maps that were judged each on its own say together: what the strangest of them says.
+
+    Args:
+        each: Their diagnoses, one or more.
+        settings: A finding that healthy maps show more rarely than its alarm rate is RED, another one AMBER.
+        effective: Independent maps that the healthy ones are worth.
+    """
+    order = sorted(range(len(each)), key=lambda k: _strangeness(each[k]))
+    calls = [k for k in order if each[k].pattern != "nothing"]
+    first = each[order[0]]
+    rare = min(p / SHARES[test] for test, p in first.p_values.items()) <= settings.rate / 1000.0
+    state = "quiet" if not calls else "alarm" if rare else "warning"
+    line = first.lines[0] if first.lines and first.pattern.endswith(("tooth", "teeth")) else None
+    teeth = tuple(
+        Tooth(one.gear, one.axis, one.tooth, 0.0, -float(np.log10(one.p_value)), ())
+        for one in (first.lines if line is not None else ())
+    )
+    found = Diagnosis(
+        colour=COLOURS[state],
+        state=state,
+        pattern=first.pattern,
+        also=first.also,
+        sequence=False,
+        records=len(each),
+        judged=len(each),
+        healthy=first.healthy,
+        effective=effective,
+        settings=settings,
+        gear=None if line is None else line.gear,
+        tooth=None if line is None else line.tooth,
+        teeth=teeth,
+        contrast=None if line is None else line.contrast,
+        contrast_interval=None if line is None else line.interval,
+        each=tuple(each),
+        explained=tuple(calls[:_SHOWN] or order[:1]),
+    )
+    return in_english(found, words_of_maps(each, first))
+
+
+def _strangeness(one: MapDiagnosis) -> tuple[bool, float, float]:
+    return one.pattern == "nothing", min(one.p_values.values()), -one.score
 
 
 def _groups(lines: list[FoundLine], size: dict[int, int]) -> list[list[FoundLine]]:
@@ -183,7 +225,7 @@ def _finding(
         if not np.isfinite(flat[tooth, part]).any():
             continue
         value = float(np.nanmean(flat[tooth, part])) - float(usual[tooth])
-        p = 0.5 * _erfc(value / scatter / np.sqrt(2.0))
+        p = 0.5 * erfc(value / scatter / sqrt(2.0))
         beside.append(Neighbour(tooth, float(np.exp(value)), p, p < 0.01))
     return LineFinding(
         gear=gear,
@@ -198,9 +240,3 @@ def _finding(
         share=line.segment.cells / flat.shape[1],
         neighbours=tuple(beside),
     )
-
-
-def _erfc(x: float) -> float:
-    from math import erfc
-
-    return float(erfc(x))

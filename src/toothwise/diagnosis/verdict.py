@@ -1,4 +1,4 @@
-"""What a diagnosis of a sequence holds."""
+"""What a diagnosis holds: of one map, and of everything that was given."""
 
 from __future__ import annotations
 
@@ -6,60 +6,131 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from toothwise.diagnosis.calibration import ControlLimits
-from toothwise.diagnosis.trend import Growth
-from toothwise.errors import InputError
+from toothwise.diagnosis.control_limits import ControlLimits
+from toothwise.diagnosis.onset_growth import Growth
+from toothwise.diagnosis.settings import MonitorSettings, Reset
 from toothwise.messages import Message
 
-__all__ = ["Reset", "RuleFound", "SequenceDiagnosis", "Tooth", "WatchSettings"]
+__all__ = [
+    "COLOURS",
+    "PATTERNS",
+    "Diagnosis",
+    "LineFinding",
+    "MapDiagnosis",
+    "Neighbour",
+    "Place",
+    "RuleFound",
+    "Tooth",
+]
+
+PATTERNS = {
+    "nothing": "nothing stands out",
+    "one tooth": "one damaged tooth",
+    "several teeth": "several damaged teeth",
+    "whole gear": "a whole gear: wear or eccentricity",
+    "transient": "a transient in time, no tooth",
+    "sensor or condition changed": "the sensor or the operating condition changed, no tooth",
+}
+COLOURS = {"quiet": "GREEN", "warning": "AMBER", "alarm": "RED", "learning": "UNKNOWN"}
 
 
 @dataclass(frozen=True)
-class WatchSettings:
-    """How a sequence is watched; a state keeps its own from its first record on.
+class Neighbour:
+    """A tooth beside the damaged one, over the same extent.
 
     Attributes:
-        rate: false alarms per 1,000 records of the alarm tier, episodes of the final rule.
-        warning: of the warning tier.
-        run: records in a row of the simple rule.
-        learn: records that a baseline is learned from after re-baselining.
-        level: contrast that the trend is extrapolated to.
-        seed: of the bootstrap that the heights rest on.
-
-    Raises:
-        InputError: a value out of range.
+        tooth: its number.
+        contrast: over background.
+        p_value: chance of as much on a healthy map at this place.
+        raised: the chance is below 1 %.
     """
 
-    rate: float = 1.0
-    warning: float = 10.0
-    run: int = 5
-    learn: int = 30
-    level: float = 2.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, good, allowed in (
-            ("rate", 0 < self.rate <= 200, "in (0, 200] false alarms per 1,000 records"),
-            (
-                "warning",
-                self.rate <= self.warning <= 200,
-                f"from the alarm rate {self.rate:g} to 200 per 1,000 records",
-            ),
-            ("run", self.run >= 1, "1 record or more"),
-            ("learn", self.learn >= 10, "10 records or more"),
-            ("level", self.level > 1, "a contrast above 1"),
-        ):
-            if not good:
-                raise InputError(f"{name} must be {allowed}, but got {getattr(self, name):g}")
+    tooth: int
+    contrast: float
+    p_value: float
+    raised: bool
 
 
 @dataclass(frozen=True)
-class Reset:
-    """A re-baselining: records from this one on (index) are judged against a baseline that they begin."""
+class LineFinding:
+    """One damaged tooth of one map.
 
-    at: int
-    reason: str
-    after: str | None
+    Attributes:
+        gear: "driving", "driven", "planet", ...; "gear" where the map is of one gear.
+        tooth: its number, from 0.
+        axis: 1 = it is a row, 2 = a column.
+        p_value: chance that the best of all lines of a healthy map has so much evidence.
+        contrast: mean over the extent, against the other teeth and against what this tooth shows in healthy maps; 1 =
+            as the background, below 1 = quieter than it.
+        interval: 95 %, from the scatter of healthy segments of the same length.
+        first, last: label of the first and last cell of the extent (tooth of the mate, or record).
+        cells: along the extent.
+        share: of the line that the extent covers.
+        neighbours: the teeth at -1 and +1.
+    """
+
+    gear: str
+    tooth: int
+    axis: int
+    p_value: float
+    contrast: float
+    interval: tuple[float, float]
+    first: int | str
+    last: int | str
+    cells: int
+    share: float
+    neighbours: tuple[Neighbour, ...] = ()
+
+
+@dataclass(frozen=True)
+class MapDiagnosis:
+    """Everything about one map.
+
+    Attributes:
+        record: its name; ``sensor``: of those of a record, where there are several.
+        pattern: one of ``PATTERNS``.
+        lines: damaged teeth, strongest first; leaks into neighbours are not counted as teeth of their own.
+        p_values: of the tests "lines", "diagonal", "one cycle" and "level", each on its own, before shares.
+        rate: chance that a healthy map is called anything but "nothing"; the tests share it.
+        level: log level over the healthy median, in healthy standard deviations.
+        cycle_gear: gear that swings once per revolution, or None.
+        diagonal: first (driving, driven) pair, events and contrast of a transient, or None.
+        healthy: healthy maps that this rests on; ``effective``: independent maps that they are worth.
+        score: of the detector.
+        sentence, confidence, next_look: the verdict in words, how sure it is, and what to do; ``messages``: the same,
+            sentence by sentence, for other languages.
+    """
+
+    record: str
+    pattern: str
+    lines: tuple[LineFinding, ...]
+    p_values: dict[str, float]
+    rate: float
+    level: float
+    cycle_gear: str | None
+    diagonal: dict[str, Any] | None
+    healthy: int
+    effective: float
+    score: float
+    sentence: str = ""
+    confidence: str = ""
+    next_look: str = ""
+    also: tuple[str, ...] = ()
+    sensor: str = ""
+    messages: dict[str, tuple[Message, ...]] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON types."""
+        return _as_json(self)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A record: its name, its number from 1 among all records of the machine, and its time where that is known."""
+
+    record: str
+    number: int
+    time: float | str | None
 
 
 @dataclass(frozen=True)
@@ -67,15 +138,14 @@ class RuleFound:
     """What one rule says.
 
     Attributes:
-        first: index and name of the record of its first alarm, None = none.
-        episodes: alarms in all.
-        stated: false alarms per 1,000 records that it was set for.
-        interval: 95 % of the actual number as far as the healthy records tell; None for a bound.
-        rests_on: in words; ``messages`` holds them for other languages.
+        first: The record of its first alarm; None = none.
+        episodes: How many alarms there were.
+        stated: False alarms per 1,000 records that the rule was set for.
+        interval: 95 % interval of the actual number as far as the healthy records show it; None for a bound.
+        rests_on: What that rests on, in words; ``messages`` holds it for other languages.
     """
 
-    first: int | None
-    first_record: str | None
+    first: Place | None
     episodes: int
     stated: float
     interval: tuple[float, float] | None
@@ -85,67 +155,98 @@ class RuleFound:
 
 @dataclass(frozen=True)
 class Tooth:
-    """A tooth that alarms now; ``leak``: neighbours that alarm with it."""
+    """A tooth that alarms now.
+
+    Attributes:
+        gear, axis, tooth: Which one; axis 1 = a row, 2 = a column.
+        statistic: Its CUSUM, in which a single record counts with 3 at most.
+        evidence: The sum of the same over the last 20 records with nothing cut off: what teeth are ranked by.
+        leak: Neighbours that alarm with it.
+    """
 
     gear: str
     axis: int
     tooth: int
     statistic: float
+    evidence: float
     leak: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class SequenceDiagnosis:
-    """Everything about a sequence of records. Indices count the records given, from 0.
+class Diagnosis:
+    """Everything that is said of the maps given to a ``Monitor``; its JSON is this dataclass.
 
     Attributes:
-        state: "quiet", "warning", "alarm", or "learning" right after re-baselining.
-        pattern: one of ``findings.PATTERNS``.
-        teeth: that alarm (or warn) now, strongest first.
-        began_with: what the first alarm was about: a tooth, the level, or one cycle of a gear; None = no alarm.
-        alarm, warning: the CUSUM at both tiers; ``row``: k records in a row at the alarm's rate; ``bound``: e-detector.
-        onset: index of the change-point; ``onset_record`` its name; ``onset_interval`` 95 %, indices.
-        contrast: of the strongest tooth now, over its extent where single maps show it, else along the whole line.
-        growth: of the mean contrast along the whole line (of the level, for a whole gear), None = too few records.
-        level_change: factor of the level now against healthy.
-        transients: names of records with a transient.
-        unjudged: records whose condition bin has no baseline.
-        healthy: healthy records that all this rests on, ``blocks`` of them that are worth counting.
-        verdict, confidence, next_look: in words; ``messages``: these, began_with and
-            contrast_along for other languages.
+        colour: "GREEN", "AMBER", "RED", or "UNKNOWN" while a new baseline is learned.
+        sentence: The verdict in words; ``confidence`` and ``next_look``: how sure it is, and what to do.
+        state: "quiet", "warning", "alarm" or "learning".
+        pattern: One of ``PATTERNS``; ``also``: what was found besides.
+        sequence: Whether the maps were judged as records in time order; otherwise each was judged on its own.
+        records: How many there are, with those given before; ``judged`` and ``unjudged`` (their condition bin has no
+            baseline) count from the last re-baselining.
+        healthy: Healthy maps or records that the judgement rests on; ``effective``: independent ones that they are
+            worth.
+        gear, tooth: The tooth with the most evidence; None = no tooth is named.
+        tooth_zero: How tooth 0 of that gear is known: "index", "waveform", "given" or "unknown".
+        teeth: All teeth that alarm now, the one with the most evidence first.
+        since: The record at which the change began, with its 95 % interval (first and last record).
+        contrast: Of the tooth now, with its 95 % interval, and along what it was measured.
+        growth: Of the mean contrast along the whole line (of the level, for a whole gear); None = too few records.
+        level_change: Factor of the level now against healthy.
+        began_with: What the first alarm was about: a tooth, the level, or one cycle of a gear; None = no alarm.
+        rules: What each channel says: "alarm" and "warning" (CUSUM), "in_a_row", "bound" (e-detector), "single" (lines
+            in single maps that are beyond doubt).
+        transients: Names of records with a transient.
+        resets: Re-baselinings.
+        limits: The control limits; None of maps that were judged each on its own.
+        settings: Of the monitor.
+        added: How many of the records given were new.
+        each: The diagnosis of every map given, on its own; ``explained``: indices of those that matter most.
+        skipped: A line for every recording that could not be used.
+        messages: What is said, sentence by sentence, for other languages.
     """
 
-    records: int
-    judged: int
+    colour: str
     state: str
     pattern: str
-    teeth: tuple[Tooth, ...]
-    began_with: str | None
-    alarm: RuleFound
-    warning: RuleFound
-    row: RuleFound
-    bound: RuleFound
-    onset: int | None
-    onset_record: str | None
-    onset_interval: tuple[int, int] | None
-    onset_interval_records: tuple[str, str] | None
-    contrast: float | None
-    contrast_interval: tuple[float, float] | None
-    contrast_along: str | None
-    growth: Growth | None
-    level_change: float
-    transients: tuple[str, ...]
-    unjudged: int
-    resets: tuple[Reset, ...]
+    sequence: bool
+    records: int
+    judged: int
     healthy: int
-    heights: ControlLimits
-    also: tuple[str, ...] = ()
-    verdict: str = ""
+    settings: MonitorSettings
+    sentence: str = ""
     confidence: str = ""
     next_look: str = ""
+    unjudged: int = 0
+    effective: float | None = None
+    gear: str | None = None
+    tooth: int | None = None
+    tooth_zero: str = "unknown"
+    teeth: tuple[Tooth, ...] = ()
+    also: tuple[str, ...] = ()
+    since: Place | None = None
+    since_interval: tuple[Place, Place] | None = None
+    contrast: float | None = None
+    contrast_interval: tuple[float, float] | None = None
+    contrast_along: str | None = None
+    growth: Growth | None = None
+    level_change: float = 1.0
+    began_with: str | None = None
+    rules: dict[str, RuleFound] = field(default_factory=dict)
+    transients: tuple[str, ...] = ()
+    resets: tuple[Reset, ...] = ()
+    limits: ControlLimits | None = None
+    added: int = 0
+    each: tuple[MapDiagnosis, ...] = ()
+    explained: tuple[int, ...] = ()
+    skipped: tuple[str, ...] = ()
     messages: dict[str, tuple[Message, ...]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """JSON types."""
-        data: dict[str, Any] = json.loads(json.dumps(asdict(self)))  # tuples become lists
-        return data
+        return _as_json(self)
+
+
+def _as_json(found: Any) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(json.dumps(asdict(found)))  # tuples become lists
+    return data

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from toothwise.diagnosis.findings import LineFinding, MapDiagnosis
-from toothwise.messages import Message, both, listed, say
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
-__all__ = ["chance", "gear_word", "named", "tooth_of", "words_of_map"]
+from toothwise.diagnosis.verdict import Diagnosis, LineFinding, MapDiagnosis
+from toothwise.messages import Message, both, language, listed, say
+
+__all__ = ["chance", "gear_word", "in_english", "named", "tooth_of", "words_of_map", "words_of_maps"]
 
 _GEARS = {
     "driving": say("driving"),
@@ -195,3 +199,27 @@ def words_of_map(d: MapDiagnosis) -> dict[str, tuple[Message, ...]]:
     if d.also:
         verdict.append(say("Besides, {what}.", what=both([_ALSO[a] for a in d.also])))
     return {"verdict": tuple(verdict), "confidence": (_confidence(d),), "next_look": (_next(d),)}
+
+
+def words_of_maps(each: Sequence[MapDiagnosis], strongest: MapDiagnosis) -> dict[str, tuple[Message, ...]]:
+    """The same of several maps that were judged each on its own, by the strongest finding among them."""
+    words = dict(strongest.messages)
+    if len(each) > 1:
+        count = sum(one.pattern != "nothing" for one in each)
+        told = say("{count} of {maps} maps show something; each was judged on its own.", count=count, maps=len(each))
+        if count:
+            told = say("{told} The clearest is {record}:", told=told, record=strongest.record)
+        words["verdict"] = (told, *(words["verdict"] if count else ()))
+    return words
+
+
+Said = TypeVar("Said", Diagnosis, MapDiagnosis)
+
+
+def in_english(found: Said, words: Mapping[str, tuple[Message, ...]]) -> Said:
+    """The diagnosis with what is said of it: as messages, and in English."""
+    sentence, confidence, next_look = (
+        language("en").sentences(words[key]) for key in ("verdict", "confidence", "next_look")
+    )
+    messages = found.messages | dict(words)
+    return replace(found, messages=messages, sentence=sentence, confidence=confidence, next_look=next_look)

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toothwise.diagnosis.store import State
+from toothwise.diagnosis.verdict import Diagnosis
 from toothwise.errors import InputError, missing
+from toothwise.files import finite
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData, Table
 
-__all__ = ["Conflict", "Database", "Row", "open_database"]
+__all__ = ["Conflict", "Database", "DatabaseStore", "open_database"]
 
-SCHEMA = 1
+SCHEMA = 2
 _SUFFIXES = (".db", ".sqlite", ".sqlite3")
 _PATIENCE = 30  # seconds that SQLite waits for another writer
 _LOOKS = 10  # at tables that others make
@@ -30,24 +33,6 @@ _LOOKS = 10  # at tables that others make
 
 class Conflict(Exception):  # noqa: N818  # no error: the caller looks again
     """Another process has written this machine's next record meanwhile."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is kept of a record.
-
-    Attributes:
-        machine, record: that it is known by.
-        position: how many records of the machine came before it.
-        seen: for later judgements, see ``toothwise.diagnosis.history.RecordSummary``.
-        about: further columns by name.
-    """
-
-    machine: str
-    record: str
-    position: int
-    seen: dict[str, Any]
-    about: dict[str, Any]
 
 
 class Database:
@@ -75,7 +60,9 @@ class Database:
             if found is None:
                 connection.execute(insert(about).values(key="schema", value=str(SCHEMA)))
             elif found != str(SCHEMA):
-                raise InputError(f"{self.where}: tables of version {found}, but this toothwise writes {SCHEMA}")
+                raise InputError(
+                    f"{self.where}: tables of version {found}, but this toothwise writes {SCHEMA}: name a new database"
+                )
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -103,51 +90,54 @@ class Database:
         with self._reading() as connection:
             return connection.execute(select(table.c.position).where(here)).first() is not None
 
-    def watch(self, machine: str) -> dict[str, Any] | None:
-        """What a machine's watch was begun with, None where there is none."""
+    def state(self, machine: str) -> tuple[dict[str, Any], int] | None:
+        """The state of a machine as JSON types, with its records, and its version; None where there is none."""
         from sqlalchemy import select
 
-        table = self._table("watches")
+        watches, diagnoses = self._table("watches"), self._table("diagnoses")
         with self._reading() as connection:
-            return connection.execute(select(table.c.begun).where(table.c.machine == machine)).scalar()
+            wanted = select(watches.c.state, watches.c.version).where(watches.c.machine == machine)
+            found = connection.execute(wanted).first()
+            if found is None:
+                return None
+            state, version = found
+            kept = (diagnoses.c.machine == machine) & (diagnoses.c.position >= len(state["past"]["names"]))
+            rows = connection.execute(select(diagnoses.c.seen).where(kept).order_by(diagnoses.c.position))
+            return state | {"records": list(rows.scalars())}, version
 
-    def seen(self, machine: str) -> list[dict[str, Any]]:
-        """What is kept of all records of a machine, in their order."""
-        from sqlalchemy import select
+    def append(
+        self, machine: str, rows: Sequence[dict[str, Any]], version: int, state: dict[str, Any] | None = None
+    ) -> None:
+        """Write records of a machine, and its state where that has changed, in one transaction.
 
-        table = self._table("diagnoses")
-        wanted = select(table.c.seen).where(table.c.machine == machine).order_by(table.c.position)
-        with self._reading() as connection:
-            return list(connection.execute(wanted).scalars())
-
-    def append(self, row: Row, begun: dict[str, Any]) -> bool:
-        """Write a record; False where it is there already.
+        Args:
+            rows: Columns of the table ``diagnoses`` by name.
+            version: Of the state that they were judged with.
+            state: The new one, without its records.
 
         Raises:
-            Conflict: the machine has got another record in this place meanwhile.
+            Conflict: Another process has written a record or a state of this machine meanwhile.
         """
-        from sqlalchemy import insert
+        from sqlalchemy import insert, select, update
         from sqlalchemy.exc import IntegrityError
 
-        values = {
-            "machine": row.machine,
-            "record": row.record,
-            "position": row.position,
-            "seen": row.seen,
-            "at": _now(),
-        }
+        watches = self._table("watches")
+        here = watches.c.machine == machine
         try:
             with self.engine.begin() as connection:
-                if row.position == 0:
-                    connection.execute(
-                        insert(self._table("watches")).values(machine=row.machine, begun=begun, at=_now())
-                    )
-                connection.execute(insert(self._table("diagnoses")).values(**values, **row.about))
+                for row in rows:
+                    connection.execute(insert(self._table("diagnoses")).values(machine=machine, at=_now(), **row))
+                if version == 0:
+                    values = {"machine": machine, "version": 1, "state": state, "at": _now()}
+                    connection.execute(insert(watches).values(**values))
+                elif state is not None:
+                    written = update(watches).where(here & (watches.c.version == version))
+                    if connection.execute(written.values(state=state, version=version + 1)).rowcount != 1:
+                        raise Conflict(machine)
+                elif connection.execute(select(watches.c.version).where(here)).scalar() != version:
+                    raise Conflict(machine)
         except IntegrityError:
-            if self.known(row.machine, row.record):
-                return False
-            raise Conflict(f"{row.machine}: record {row.position} was written by another process") from None
-        return True
+            raise Conflict(f"{machine}: its next record was written by another process") from None
 
     def refuse(self, machine: str, record: str, sha256: str, source: str, reason: str) -> bool:
         """Note a record that cannot be used, once for each content; False where that is there already."""
@@ -174,6 +164,86 @@ class Database:
         self.engine.dispose()
 
 
+@dataclass(eq=False)
+class DatabaseStore:
+    """Keeps the state of one machine, as ``toothwise.diagnosis.store.Store``: each record with what is said at it.
+
+    Attributes:
+        database, machine: Where, and of what.
+        about: Further columns of the records to come, by name.
+    """
+
+    database: Database
+    machine: str
+    about: dict[str, Any] = field(default_factory=dict)
+    _version: int = 0
+    _count: int = 0
+    _mark: tuple[int, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """What it is called in messages."""
+        return f"{self.database.where}: the watch of {self.machine}"
+
+    def load(self) -> State | None:
+        """See ``Store``."""
+        found = self.database.state(self.machine)
+        if found is None:
+            self._version, self._count, self._mark = 0, 0, ()
+            return None
+        state = State.from_json(found[0], self.where)
+        self._version, self._count, self._mark = found[1], len(state), _mark(state)
+        return state
+
+    def save(self, state: State, diagnosis: Diagnosis | None) -> None:
+        """See ``Store``.
+
+        Raises:
+            Conflict: Another process has written meanwhile.
+        """
+        rows = []
+        new = len(state) - self._count
+        for k, record in enumerate(state.records[len(state.records) - new :] if new else ()):
+            last = k == new - 1 and diagnosis is not None
+            said = _columns(diagnosis) if last and diagnosis is not None else {}
+            rows.append(
+                {
+                    "record": record.name,
+                    "position": self._count + k,
+                    "time": None if record.time is None else str(record.time),
+                    "score": record.score,
+                    "above": record.above,
+                    "model": state.model,
+                    "seen": record.as_json(),
+                }
+                | said
+                | self.about
+            )
+        data = state.as_json()
+        del data["records"]
+        changed = _mark(state) != self._mark
+        self.database.append(self.machine, rows, self._version, data if changed else None)
+        self._version += changed
+        self._count, self._mark = len(state), _mark(state)
+
+
+def _mark(state: State) -> tuple[int, ...]:
+    """Changes where more changes than records are added."""
+    return 1, len(state.past), len(state.resets), len(state.limits)
+
+
+def _columns(found: Diagnosis) -> dict[str, Any]:
+    return {
+        "colour": found.colour,
+        "pattern": found.pattern,
+        "sentence": found.sentence,
+        "gear": found.gear,
+        "tooth": found.tooth,
+        "contrast": found.contrast,
+        "diagnosis": finite(found.as_json()),  # PostgreSQL's JSON has no word for NaN
+    }
+
+
 def _now() -> datetime.datetime:
     return datetime.datetime.now(tz=datetime.UTC)
 
@@ -188,10 +258,11 @@ def _tables() -> MetaData:
         "watches",
         found,
         Column("machine", String, primary_key=True),
-        Column("begun", JSON, nullable=False),
+        Column("version", Integer, nullable=False),
+        Column("state", JSON, nullable=False),
         Column("at", at, nullable=False),
     )
-    text = [Column(name, String) for name in ("time", "source", "sha256", "detector", "state", "pattern", "verdict")]
+    text = [Column(name, String) for name in ("time", "source", "sha256", "model", "colour", "pattern", "sentence")]
     Table(
         "diagnoses",
         found,

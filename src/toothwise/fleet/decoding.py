@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toothwise.errors import InputError, ToothwiseWarning
-from toothwise.healthmap.core import HealthMap
+from toothwise.healthmap.core import HealthMap, HealthMapBatch
 
 if TYPE_CHECKING:
     from toothwise.healthmap.map_builder import MapBuilder
@@ -67,9 +67,11 @@ class Decoder:
 
     Attributes:
         builder: Builds maps of recordings; None = records are maps already.
+        several: A record may hold several maps, one by each sensor.
     """
 
     builder: MapBuilder | None = None
+    several: bool = False
 
     @property
     def suffixes(self) -> tuple[str, ...]:
@@ -78,7 +80,7 @@ class Decoder:
 
         return SUFFIXES if self.builder is not None else (".npz", ".tif", ".tiff", ".mat")
 
-    def __call__(self, arrived: IncomingRecord) -> HealthMap:
+    def __call__(self, arrived: IncomingRecord) -> HealthMap | HealthMapBatch:
         """The map of a record.
 
         Raises:
@@ -100,7 +102,7 @@ class Decoder:
             except InputError as error:
                 raise InputError(str(error).replace(str(path), arrived.source)) from None
 
-    def _of_file(self, path: Path) -> HealthMap:
+    def _of_file(self, path: Path) -> HealthMap | HealthMapBatch:
         if self.builder is not None:
             return self.builder.build(path)
         from toothwise.healthmap.io import read_map
@@ -108,8 +110,9 @@ class Decoder:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ToothwiseWarning)
             found = read_map(path)
-        if isinstance(found, HealthMap):
+        if isinstance(found, HealthMap) or self.several:
             return found
         if len(found) != 1:
             raise InputError(f"{path}: holds {len(found)} maps, but a record is one")
-        return found[0]
+        one: HealthMap = found[0]
+        return one

@@ -18,7 +18,7 @@ _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between tries while the databas
 
 
 def follow(
-    keeper: MachineMonitor,
+    monitors: MachineMonitor,
     source: Source,
     stop: threading.Event,
     *,
@@ -29,7 +29,7 @@ def follow(
 
     Args:
         idle: end where nothing has come for so many seconds; None = never.
-        tell: told the counts after each record.
+        progress: Called with the counts after each record.
     """
     last = time.monotonic()
     for found in source.records(stop):
@@ -38,16 +38,16 @@ def follow(
                 return
             continue
         arrived, written = found
-        if not _take(keeper, arrived, stop, progress):
+        if not _take(monitors, arrived, stop, progress):
             return
         written()
         last = time.monotonic()
         if progress:
-            progress(f"{keeper.count['new']} records diagnosed, {keeper.count['bad']} could not be used")
+            progress(f"{monitors.count['new']} records diagnosed, {monitors.count['bad']} could not be used")
 
 
 def _take(
-    keeper: MachineMonitor, arrived: IncomingRecord, stop: threading.Event, progress: Callable[[str], None] | None
+    monitors: MachineMonitor, arrived: IncomingRecord, stop: threading.Event, progress: Callable[[str], None] | None
 ) -> bool:
     """Take a record; while the database is away try again and again. False where it was not written."""
     from sqlalchemy.exc import InterfaceError, OperationalError
@@ -55,7 +55,7 @@ def _take(
     tries = 0
     while True:
         try:
-            keeper.take(arrived)
+            monitors.take(arrived)
         except (OperationalError, InterfaceError) as error:
             if progress:
                 progress(f"the database cannot be reached: {' '.join(str(error.orig).split())[:200]}")

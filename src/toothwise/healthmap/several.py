@@ -40,8 +40,8 @@ def read_maps(
         progress(f"reading {path}")
         part = read_map(path, shape=shape)
         parts.append((str(path), part))
-        one = pd.DataFrame(index=range(1))
-        tables.append(_table(Path(path), part.table if isinstance(part, HealthMapBatch) else one))
+        known = part.table if isinstance(part, HealthMapBatch) else pd.DataFrame([part.condition])
+        tables.append(_table(Path(path), known))
     return HealthMapBatch.of(parts, pd.concat(tables, ignore_index=True))
 
 

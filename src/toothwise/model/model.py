@@ -153,7 +153,7 @@ class Model:
 
         labels = _blocks_of(maps, blocks)
         fitted, _ = fit_with_threshold(
-            lambda: create(name, **chosen), maps, false_alarm_rate, blocks=labels, progress=progress
+            lambda: create(name, **chosen), maps.values, false_alarm_rate, blocks=labels, progress=progress
         )
         about = MapsAbout.of(maps)
         reference = healthy = None
@@ -267,7 +267,7 @@ class Model:
         maps, skipped = self.maps_of(maps_or_recordings, progress=progress)
         if skipped:
             raise InputError(skipped[0].reason)
-        return self.detector.predict(maps)
+        return self.detector.predict(maps.values)
 
 
 def _blocks_of(maps: HealthMapBatch, blocks: str | Sequence[Any] | np.ndarray | None) -> np.ndarray | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from toothwise.messages import Language
 from toothwise.reporting.document import Block, Bullets, Heading, Paragraph, Table
+from toothwise.reporting.names import sensors_of
 
 __all__ = ["data_and_versions", "limits", "method"]
 
@@ -48,7 +49,7 @@ def method(data: Data, about: Data, language: Language) -> list[Block]:
             "interval comes from the scatter of healthy maps."
         ),
     ]
-    if "diagnosis" in data:
+    if data["sequence"]:
         settings = data["settings"]
         items += [
             language.say(
@@ -96,20 +97,20 @@ def limits(data: Data, about: Data, language: Language) -> list[Block]:
                 "contact it hears, so the damaged tooth may be the one half a revolution away."
             )
         )
-    if "diagnosis" in data:
-        d = data["diagnosis"]
+    if data["sequence"]:
+        d = data
         items.append(
             language.say(
                 "The stated rate of false alarms holds as far as healthy records to come are like the known ones; "
                 "{blocks} independent stretches of them are known.",
-                blocks=d["heights"]["blocks"],
+                blocks=d["limits"]["blocks"],
             )
         )
         if d["growth"] is not None and d["growth"]["reached"] is not None:
             items.append(
                 language.say("The outlook assumes that growth continues as it does now; it is not a remaining life.")
             )
-        if data.get("state"):
+        if data["records"] > len(data["each"]):
             items.append(language.say("Of earlier records only the numbers are kept, not the maps."))
     return [Heading(language.say("Limits")), Bullets(tuple(items))]
 
@@ -125,8 +126,8 @@ def data_and_versions(data: Data, about: Data, language: Language) -> list[Block
         rows.append((language.say("Maps"), language.say("{more} more files", more=len(about["files"]) - 12)))
     if about["gear"]:
         rows.append((language.say("Gears"), str(about["gear"])))
-    if "sensors" in data:
-        rows.append((language.say("Sensors"), ", ".join(data["sensors"]["fused"])))
+    if sensors_of(data):
+        rows.append((language.say("Sensors"), ", ".join(sensors_of(data))))
     options = ", ".join(f"{name}={value}" for name, value in detector["options"].items())
     rows += [
         (language.say("Detector"), f"{detector['name']} ({options})" if options else str(detector["name"])),

@@ -95,3 +95,14 @@ def pattern_name(pattern: str, language: Language) -> str:
 def state_name(state: str, language: Language) -> str:
     """The state of a sequence."""
     return language.text(_STATES[state])
+
+
+def explained_map(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The diagnosis of the map that is explained first, on its own."""
+    found: Mapping[str, Any] = data["each"][data["explained"][0]]
+    return found
+
+
+def sensors_of(data: Mapping[str, Any]) -> list[str]:
+    """Names of the sensors whose maps are averaged; none where there is one."""
+    return sorted({one["sensor"] for one in data["each"]} - {""})

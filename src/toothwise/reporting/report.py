@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from toothwise.diagnosis.evidence import RunEvidence
-from toothwise.diagnosis.run_folder import read_run
+from toothwise.diagnosis.folder import read_run
 from toothwise.errors import missing
 from toothwise.files import atomic_file, check_writable
 from toothwise.messages import Language, messages_from
@@ -18,6 +18,7 @@ from toothwise.reporting.explanation_part import explanation_of
 from toothwise.reporting.html_page import to_html
 from toothwise.reporting.map_part import map_evidence, map_first
 from toothwise.reporting.method_part import data_and_versions, limits, method
+from toothwise.reporting.names import explained_map, sensors_of
 from toothwise.reporting.pdf_pages import can_write_pdf, to_pdf
 from toothwise.reporting.sequence_part import sequence_evidence_blocks, sequence_first
 from toothwise.reporting.short_names import names_table, with_short_names
@@ -92,16 +93,14 @@ def report_of(data: Mapping[str, Any], evidence: RunEvidence, language: Language
     data = messages_from(data)
     data, evidence, renamed = with_short_names(data, evidence)
     about = evidence.about
-    sequence = "diagnosis" in data
+    sequence = data["sequence"]
+    explained = [data["each"][k] for k in data["explained"]]
     if sequence:
         first = sequence_first(data, evidence, language, numbered=bool(renamed))
         rest: list[Block] = sequence_evidence_blocks(data, evidence, language)
-        explained = [data["explained_map"]]
     else:
         first = map_first(data, evidence, language)
         rest = map_evidence(data, evidence, language)
-        by_record = {one["record"]: one for one in data["each"]}
-        explained = [by_record[one.record] for one in evidence.explained]
     several, note = len(explained) > 1, _sensor_note(data, language)
     for one, why in zip(explained, evidence.explained, strict=True):
         rest += explanation_of(one, why, about, language, several=several, in_sequence=sequence, note=note)
@@ -120,14 +119,14 @@ def report_of(data: Mapping[str, Any], evidence: RunEvidence, language: Language
 
 def _sensor_note(data: Mapping[str, Any], language: Language) -> list[Block]:
     """Which sensor an explained map is of, where the verdict fuses several."""
-    if "sensors" not in data:
+    fused = sensors_of(data)
+    if not fused:
         return []
-    fused = data["sensors"]
     note = language.say(
         "The verdict fuses {count} sensors: {names}. This map and its explanation below are of sensor {sensor} alone.",
-        count=len(fused["fused"]),
-        names=", ".join(fused["fused"]),
-        sensor=fused["explained"],
+        count=len(fused),
+        names=", ".join(fused),
+        sensor=explained_map(data)["sensor"],
     )
     return [Paragraph(note)]
 
@@ -145,14 +144,6 @@ def _subtitle(data: Mapping[str, Any], about: Mapping[str, Any], language: Langu
     if about["maps"] == 1:
         return language.say(
             "Map of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}", **place
-        )
-    if "diagnosis" in data and data.get("fitted_on"):
-        return language.say(
-            "{maps} maps of {rows} x {columns} from {files}, the first {known} of them known as healthy and not "
-            "judged; diagnosed on {date} with detector {detector}",
-            maps=about["maps"],
-            known=data["fitted_on"],
-            **place,
         )
     return language.say(
         "{maps} maps of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}",

@@ -15,7 +15,7 @@ from toothwise.reporting.document import Block, Facts, Heading, Paragraph, Pictu
 from toothwise.reporting.drawing import draw
 from toothwise.reporting.map_figures import map_figure
 from toothwise.reporting.map_part import map_caption
-from toothwise.reporting.names import pattern_name, record_name, state_name
+from toothwise.reporting.names import explained_map, pattern_name, record_name, sensors_of, state_name
 
 __all__ = ["sequence_evidence_blocks", "sequence_first"]
 
@@ -32,14 +32,14 @@ def gears_of(about: Data) -> tuple[str, str]:
 
 def sequence_first(data: Data, evidence: RunEvidence, language: Language, *, numbered: bool = False) -> list[Block]:
     """Verdict, what to do, facts, the map, and the alarm timeline; ``numbered``: records are told by numbers."""
-    d = data["diagnosis"]
+    d = data
     verdict, *more = d["messages"]["verdict"]
     label = state_name(d["state"], language)
     if d["state"] in ("alarm", "warning"):
         label = f"{label} · {_pattern(d, language)}"
     pictures: list[Picture] = []
     for why in evidence.explained[:1]:
-        one = data["explained_map"]
+        one = explained_map(data)
         pictures.append(
             draw(
                 map_caption(one, record_name(one["record"], language), evidence.about, language)
@@ -56,7 +56,7 @@ def sequence_first(data: Data, evidence: RunEvidence, language: Language, *, num
             "Alarm timeline: evidence summed over the records (CUSUM), in standard deviations of healthy records. A "
             "warning or an alarm begins where the curve reaches the line of that name."
         )
-        if d["onset"] is not None:
+        if d["since"] is not None:
             caption += " " + language.say("Shaded: when the change began.")
         if numbered:
             caption += " " + language.say("Records are numbered from 1; their names are listed at the end.")
@@ -73,11 +73,11 @@ def sequence_first(data: Data, evidence: RunEvidence, language: Language, *, num
 
 def _of_one_sensor(data: Data, language: Language) -> str:
     """What a map's caption says of its sensor; "" where there is one."""
-    if "sensors" not in data:
+    fused = sensors_of(data)
+    if not fused:
         return ""
-    fused = data["sensors"]
     return " " + language.say(
-        "Sensor {sensor}, one of {count} fused.", sensor=fused["explained"], count=len(fused["fused"])
+        "Sensor {sensor}, one of {count} fused.", sensor=explained_map(data)["sensor"], count=len(fused)
     )
 
 
@@ -98,12 +98,13 @@ def _facts(d: Data, language: Language) -> tuple[tuple[str, str], ...]:
         facts.append((language.say("Level of the tooth now (95 %)"), now))
     elif d["state"] in ("alarm", "warning"):
         facts.append((language.say("Level now"), language.say("{value:.2f} x healthy", value=d["level_change"])))
-    if d["onset_record"] is not None:
-        low, high = d["onset_interval_records"]
-        since = language.say("{record} ({low} to {high})", record=d["onset_record"], low=low, high=high)
+    if d["since"] is not None:
+        low, high = (place["record"] for place in d["since_interval"])
+        since = language.say("{record} ({low} to {high})", record=d["since"]["record"], low=low, high=high)
         facts.append((language.say("Began at record (95 %)"), since))
-    if d["alarm"]["first_record"] is not None:
-        first = record_name(d["alarm"]["first_record"], language)
+    alarm = d["rules"]["alarm"]["first"]
+    if alarm is not None:
+        first = record_name(alarm["record"], language)
         told = language.say("{record}: {what}", record=first, what=d["messages"]["began_with"][0])
         facts.append((language.say("First alarm"), told))
     g = d["growth"]
@@ -136,7 +137,7 @@ def outlook(g: Data, language: Language) -> str:
 
 def sequence_evidence_blocks(data: Data, evidence: RunEvidence, language: Language) -> list[Block]:
     """Tooth by record, the trend, the rules, and what happened on the way."""
-    d, s = data["diagnosis"], evidence.sequence
+    d, s = data, evidence.sequence
     blocks: list[Block] = [Heading(language.say("Evidence"))]
     if s is not None:
         caption = language.say(
@@ -173,20 +174,29 @@ def _trend_caption(d: Data, language: Language) -> str:
 
 
 def _rules(data: Data, language: Language) -> Table:
-    d = data["diagnosis"]
+    d = data
     names = {
         "warning": language.say("warning (CUSUM)"),
         "alarm": language.say("alarm (CUSUM)"),
-        "row": language.say("cross-check: {run} in a row", run=data["settings"]["run"]),
+        "in_a_row": language.say("cross-check: {run} in a row", run=data["settings"]["in_a_row"]),
         "bound": language.say("cross-check: proven bound (e-detector)"),
+        "single": language.say("lines beyond doubt in single maps"),
     }
     rows = []
     for key, name in names.items():
-        rule = d[key]
-        between = language.say("a bound")
+        rule = d["rules"][key]
+        between = language.say("a bound") if key == "bound" else "-"
         if rule["interval"] is not None:
             between = language.say("{low:.2g} to {high:.2g}", low=rule["interval"][0], high=rule["interval"][1])
-        rows.append((name, str(rule["first_record"] or "-"), str(rule["episodes"]), f"{rule['stated']:g}", between))
+        rows.append(
+            (
+                name,
+                "-" if rule["first"] is None else str(rule["first"]["record"]),
+                str(rule["episodes"]),
+                f"{rule['stated']:g}",
+                between,
+            )
+        )
     head = (
         language.say("Rule"),
         language.say("first at record"),

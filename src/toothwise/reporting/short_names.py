@@ -14,8 +14,6 @@ __all__ = ["names_table", "renamed", "with_short_names"]
 
 _LONGEST = 16  # characters of a name that a sentence bears
 
-_OF_RECORDS = ("diagnosis", "explained_map")
-
 Data = Mapping[str, Any]
 
 
@@ -56,7 +54,9 @@ def with_short_names(data: Data, evidence: RunEvidence) -> tuple[Data, RunEviden
     number = {name: str(int(k) + 1) for name, k in zip(s.names, s.index, strict=True)}
     used: dict[str, str] = {}
 
-    told = {key: renamed(part, number, used) if key in _OF_RECORDS else part for key, part in data.items()}
+    shown = {*data["explained"]}
+    each = [renamed(one, number, used) if k in shown else one for k, one in enumerate(data["each"])]
+    told = renamed({key: part for key, part in data.items() if key != "each"}, number, used) | {"each": each}
     explained = tuple(replace(one, record=number.get(one.record, one.record)) for one in evidence.explained)
     short = replace(s, names=tuple(number[name] for name in s.names))
     return told, replace(evidence, explained=explained, sequence=short), used

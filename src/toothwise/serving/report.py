@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
-from toothwise.diagnosis.evidence import RunEvidence
-from toothwise.diagnosis.run_folder import about_run, explain
-from toothwise.diagnosis.single import diagnose_maps
+from toothwise.diagnosis.monitor import Monitor
 from toothwise.errors import InputError
+from toothwise.healthmap.core import HealthMapBatch
 from toothwise.messages import language
-from toothwise.reference.healthy_reference import best_evidence
 from toothwise.reporting.html_page import to_html
 from toothwise.reporting.report import report_of as report_of_diagnosis
 from toothwise.serving.service import Service
@@ -32,30 +32,18 @@ def report_of(values: np.ndarray, records: Sequence[str], service: Service) -> s
         InputError: The detector has no healthy reference, so no tooth can be named.
     """
     model, about = service.model, service.model.about
-    reference = model.reference
-    if reference is None:
+    if model.reference is None:
         raise InputError("no report can be made: the detector has no healthy reference (fit it again)")
     records = _different(records)
-    rows, columns = about.rows, about.columns
+    table = pd.DataFrame({"name": records})
+    batch = HealthMapBatch(values, about.rows, about.columns, table, about.quantity, about.unit, about.gear)
     with service.alone:
-        each = diagnose_maps(values, model.detector, reference, rows=rows, columns=columns, records=records)
-        explained = explain(None, values, each, model.detector, reference, progress=lambda text: None)
-    said = about_run(
-        (),  # names that were sent are shown, and never looked up
-        model.detector,
-        reference,
-        maps=len(values),
-        rows=rows,
-        columns=columns,
-        by_record=reference.by_record,
-        quantity=about.quantity,
-        unit=about.unit,
-        gear=about.gear,
-    )
-    said["files"] = [{"file": name, "sha256": None} for name in records]
-    evidence = RunEvidence(said, explained, healthy_best=best_evidence(reference))
-    data = {"each": [one.as_json() for one in each]}
-    return to_html(report_of_diagnosis(data, evidence, language("en")))
+        monitor = Monitor(model, {"sequence": False})
+        found = monitor.add(batch)
+        evidence = monitor.evidence()
+    # names that were sent are shown, and never looked up
+    said = dict(evidence.about) | {"files": [{"file": name, "sha256": None} for name in records]}
+    return to_html(report_of_diagnosis(found.as_json(), replace(evidence, about=said), language("en")))
 
 
 def _different(names: Sequence[str]) -> list[str]:

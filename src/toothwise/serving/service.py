@@ -12,8 +12,8 @@ import numpy as np
 
 from toothwise import __version__
 from toothwise.detectors.base import Prediction, as_array
-from toothwise.diagnosis.findings import MapDiagnosis
 from toothwise.diagnosis.single import diagnose_maps
+from toothwise.diagnosis.verdict import MapDiagnosis
 from toothwise.errors import InputError, ToothwiseError
 from toothwise.exported.export import check_maps
 from toothwise.files import finite
@@ -163,7 +163,7 @@ class Service:
             "severity": None if found.severity is None else float(found.severity[k]),
             "p_value": None if found.p_value is None else float(found.p_value[k]),
             "diagnosis": None if said is None else said.as_json(),
-            "verdict": bare if said is None else said.verdict,
+            "verdict": bare if said is None else said.sentence,
         }
         if "evidence" in include:
             answer["row_evidence"] = None if rows is None else rows[k].tolist()

@@ -21,10 +21,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toothwise.diagnosis.baseline import Baseline
 from toothwise.diagnosis.rules import CLIP, DRIFT
+from toothwise.diagnosis.settings import MonitorSettings
 from toothwise.errors import InputError
 
-__all__ = ["ControlLimits", "FewRecords", "RuleHeight", "calibrate"]
+__all__ = ["ControlLimits", "FewRecords", "RuleHeight", "calibrate", "control_limits_for"]
 
 _RECORDS = 1000
 _TAIL = 0.8  # values of teeth above this quantile are the tail of the model
@@ -158,6 +160,30 @@ def calibrate(
             for k, (tier, height) in enumerate(heights.items())
         }
     return ControlLimits(out["cusum"], out["row"], length, independent, learned)
+
+
+def control_limits_for(baseline: Baseline, settings: MonitorSettings, *, learned: int | None = None) -> ControlLimits:
+    """Control limits for the settings' rates.
+
+    Args:
+        learned: records that the baseline rests on; None = the healthy ones.
+    """
+    few = None
+    if baseline.pooled:
+        teeth, together = baseline.teeth, baseline.correlation[0]
+        days = max(len(np.unique(baseline.block)) - 1, 1)  # days seen against each other: one difference less
+        count = min(len(baseline.healthy) / together, float(days)) * int(teeth.sum())
+        few = FewRecords(teeth, together, count)
+    return calibrate(
+        baseline.healthy,
+        baseline.block,
+        {"warning": settings.warning, "alarm": settings.rate},
+        run=settings.in_a_row,
+        learned=baseline.learned if learned is None else learned,
+        correlation=baseline.correlation[1],
+        few=few,
+        rng=np.random.default_rng(settings.seed),
+    )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ import numpy as np
 from toothwise.detectors.base import Detector
 from toothwise.diagnosis.evidence import RunEvidence, load_evidence
 from toothwise.diagnosis.explain import MapExplanation, explain_map
-from toothwise.diagnosis.findings import MapDiagnosis
-from toothwise.diagnosis.verdict import SequenceDiagnosis
+from toothwise.diagnosis.verdict import Diagnosis, MapDiagnosis
 from toothwise.errors import InputError
-from toothwise.files import atomic_folder, check_replaceable, check_writable, write_json
+from toothwise.files import atomic_folder, check_replaceable, check_writable, finite, write_json
 from toothwise.healthmap.core import Axis, Gears
+from toothwise.progress import Progress, silent
 from toothwise.reading import read_json
 from toothwise.reference.healthy_maps import HealthyMaps
 from toothwise.reference.healthy_reference import HealthyReference
@@ -28,7 +28,6 @@ __all__ = ["RESULT", "about_run", "check_output", "explain", "read_run", "tellin
 
 RESULT = "diagnosis.json"
 _RECENT = 50  # maps of a sequence among which one is looked for
-_SHOWN = 3  # single maps that are explained
 _HASHED = 256 * 2**20  # bytes; larger files are not hashed
 
 
@@ -104,33 +103,30 @@ def about_run(
 def explain(
     healthy: HealthyMaps | None,
     maps: np.ndarray,
-    diagnoses: Sequence[MapDiagnosis],
+    found: Diagnosis,
     detector: Detector,
     reference: HealthyReference,
     *,
-    progress: Callable[[str], None],
-    which: Sequence[int] | None = None,
+    progress: Progress = silent,
 ) -> tuple[MapExplanation, ...]:
-    """Explanations of the maps that matter most.
+    """Explanations of the maps that a diagnosis names as those that matter most.
 
     Args:
-        healthy: maps kept beside the detector, or None.
-        maps: ``[n, rows, columns]``; diagnoses: one per map.
-        tell: told what goes on.
-        which: indices; None = the three strangest of those with a finding, else the strangest one.
+        healthy: Maps kept beside the detector, or None.
+        maps: The maps of the diagnosis, ``[n, rows, columns]``.
+        found: Their diagnosis.
+        detector, reference: That belong together.
+        progress: Called with what is being done.
     """
-    if which is None:
-        order = sorted(range(len(diagnoses)), key=lambda k: _strangeness(diagnoses[k]))
-        which = [k for k in order if diagnoses[k].pattern != "nothing"][:_SHOWN] or order[:1]
     out = []
-    for k in which:
-        progress(f"explaining {diagnoses[k].record}")
-        one = diagnoses[k]
+    for k in found.explained:
+        one = found.each[k]
+        progress(f"explaining {one.record}")
         out.append(explain_map(maps[k], one.record, detector, reference, healthy, rate=one.rate))
     return tuple(out)
 
 
-def telling_map(found: SequenceDiagnosis, each: Sequence[MapDiagnosis]) -> int:
+def telling_map(found: Diagnosis, each: Sequence[MapDiagnosis]) -> int:
     """The latest of the last 50 maps that shows the tooth in question by itself, else the last one."""
     last = range(len(each) - 1, max(len(each) - 1 - _RECENT, -1), -1)
     for tooth in found.teeth[:1]:
@@ -141,14 +137,10 @@ def telling_map(found: SequenceDiagnosis, each: Sequence[MapDiagnosis]) -> int:
     return len(each) - 1
 
 
-def _strangeness(one: MapDiagnosis) -> tuple[bool, float, float]:
-    return one.pattern == "nothing", min(one.p_values.values()), -one.score
-
-
-def write_run(folder: Path, data: dict[str, Any], evidence: RunEvidence) -> None:
-    """Write ``diagnosis.json`` and ``evidence.npz``, the folder whole or not at all; an older run is replaced."""
+def write_run(folder: Path, found: Diagnosis, evidence: RunEvidence) -> None:
+    """Write ``diagnosis.json`` and ``evidence.npz``, the folder whole or not at all; an older one is replaced."""
     with atomic_folder(folder) as temporary:
-        write_json(temporary / RESULT, data)
+        write_json(temporary / RESULT, finite(found.as_json()))
         evidence.save(temporary)
 
 
@@ -163,6 +155,6 @@ def read_run(folder: Path) -> tuple[dict[str, Any], RunEvidence]:
     evidence = load_evidence(folder)
     path = folder / RESULT
     data = read_json(path)
-    if not isinstance(data, dict) or not ({"each", "diagnosis"} & set(data)):
-        raise InputError(f"{path}: holds neither 'each' (single maps) nor 'diagnosis' (a sequence)")
+    if not isinstance(data, dict) or not {"colour", "each", "messages"} <= set(data):
+        raise InputError(f"{path}: not a diagnosis of this version of toothwise: diagnose the maps again")
     return data, evidence

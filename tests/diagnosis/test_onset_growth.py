@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from toothwise.diagnosis.onset import find_onset, sudden
-from toothwise.diagnosis.trend import fit_growth
+from toothwise.diagnosis.onset_growth import find_onset, fit_growth, sudden
 
 
 def series(n, onset, end, power, seed):

@@ -1,0 +1,347 @@
+"""Monitor: maps in, one diagnosis out, however they come: all at once, one by one, by several sensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from toothwise.diagnosis.baseline import Baseline, learn_baseline
+from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
+from toothwise.diagnosis.decompose import decompose
+from toothwise.diagnosis.evidence import RunEvidence, sequence_evidence
+from toothwise.diagnosis.folder import about_run, explain, telling_map
+from toothwise.diagnosis.history import CompactedHistory, compact, track_records
+from toothwise.diagnosis.judging import judge
+from toothwise.diagnosis.settings import MonitorSettings, Reset
+from toothwise.diagnosis.single import diagnosis_of_maps, gear_of, summarize
+from toothwise.diagnosis.store import MemoryStore, State, Store
+from toothwise.diagnosis.summary import RATE, RecordSummary, summarize_records
+from toothwise.diagnosis.verdict import Diagnosis
+from toothwise.errors import InputError
+from toothwise.fields import from_mapping
+from toothwise.healthmap.core import HealthMapBatch
+from toothwise.progress import Progress, silent
+from toothwise.reference.healthy_reference import HealthyReference, best_evidence
+from toothwise.reference.records import record_ids, time_column
+
+if TYPE_CHECKING:
+    from toothwise.model import Model
+
+__all__ = ["Monitor"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """The maps of the last ``add`` and what they were judged with, which ``evidence`` rests on."""
+
+    found: Diagnosis
+    batch: HealthMapBatch
+    records: Sequence[RecordSummary] = ()
+    resets: Sequence[Reset] = ()
+    past: CompactedHistory | None = None
+
+
+class Monitor:
+    """Diagnoses what comes from one machine.
+
+    Args:
+        model: What was fitted on healthy maps or recordings of the machine.
+        settings: How records are monitored, or some of the settings by name. A state that is there already keeps its
+            own; what is given here must agree with it.
+        store: Keeps the state: ``JsonStore(path)``, or any ``Store``; None keeps it in memory, for this Monitor alone.
+
+    Raises:
+        InputError: A model without a healthy reference, or unknown settings.
+
+    Examples:
+        >>> import toothwise
+        >>> from toothwise.simulate.maps import generate
+        >>> healthy, _ = generate(domain="C", n=60, faulty=False, seed=1, shape=(12, 17))
+        >>> monitor = toothwise.Monitor(toothwise.Model.fit(healthy))
+        >>> monitor.add(generate(domain="C", n=5, faulty=False, seed=2, shape=(12, 17))[0]).colour
+        'GREEN'
+        >>> damaged = generate(domain="C", n=3, faulty=False, seed=3, shape=(12, 17))[0]
+        >>> damaged[:, 4] *= 3
+        >>> found = monitor.add(damaged)
+        >>> found.colour, found.gear, found.tooth, found.records
+        ('RED', 'driving', 4, 8)
+    """
+
+    def __init__(
+        self, model: Model, settings: MonitorSettings | Mapping[str, Any] | None = None, *, store: Store | None = None
+    ) -> None:
+        if model.reference is None:
+            raise InputError(
+                "the model holds no healthy reference (fitted by an older version, or on values that are not "
+                "positive), so nothing can be diagnosed: fit it again"
+            )
+        self.model = model
+        self._reference: HealthyReference = model.reference
+        chosen = asdict(settings) if isinstance(settings, MonitorSettings) else dict(settings or {})
+        self.settings = settings if isinstance(settings, MonitorSettings) else from_mapping(MonitorSettings, chosen)
+        self._chosen = {name: getattr(self.settings, name) for name in chosen if name not in ("sequence", "seed")}
+        self._stored = store is not None
+        self.store: Store = MemoryStore() if store is None else store
+        self._state: State | None = None
+        self._baselines: dict[str, Baseline] = {}
+        self._limits: dict[str, ControlLimits] = {}
+        self._judged: _Judged | None = None
+
+    def beside(self, store: Store) -> Monitor:
+        """A monitor of another machine with the same model and settings; healthy baseline and limits are shared."""
+        other = Monitor(self.model, self.settings, store=store)
+        other._baselines, other._limits = self._baselines, self._limits
+        return other
+
+    def prepare(self) -> None:
+        """Learn the healthy baseline and choose the control limits now, which takes seconds, not at the first record.
+
+        Raises:
+            InputError: Too few healthy maps.
+        """
+        self._limits_for(self._baseline(self.settings), self.settings, None)
+
+    @property
+    def records(self) -> int:
+        """How many records are known, with those that are no longer kept."""
+        return len(self._loaded())
+
+    @property
+    def names(self) -> set[str]:
+        """Names of all records that are known."""
+        return self._loaded().names
+
+    def add(self, maps: Any, *, rebaseline: str | None = None, progress: Progress = silent) -> Diagnosis:
+        """Judge maps together with those that came before; a record that is known already changes nothing.
+
+        Args:
+            maps: An array ``[n, rows, columns]`` in time order, a HealthMap or several, a batch, records, or paths of
+                files and folders of maps or recordings. Maps that their table marks as ``healthy``, and those before
+                them, are left out, because the model was fitted on them.
+            rebaseline: Reason for a new baseline from the first new record on. Given again with the same records, it
+                changes nothing.
+            progress: Called with what is being done.
+
+        Raises:
+            InputError: Maps of another kind than the model's, records out of order or twice, a sensor that is missing,
+                a state of another model or with other settings, or no new record to begin a new baseline.
+            OutputError: The state cannot be kept. Nothing has changed then.
+        """
+        batch, skipped = self.model.maps_of(maps, progress=progress)
+        batch = _watched(batch)
+        state = self._loaded().copy()
+        settings = state.settings
+        ordered = self._in_order(settings, maps, batch.table)
+        if ordered is not False:
+            batch = replace(batch, table=_numbered(batch.table, len(state), maps))
+        progress(f"scoring {len(batch)} maps")
+        first = self.model.detector.predict(batch.values)
+        progress("judging")
+        baseline = self._baseline(settings, needed=settings.sequence or self._stored) if ordered else None
+        if baseline is None:
+            found = self._each(batch, first)
+            self._judged = _Judged(found, batch)
+        else:
+            found = self._together(state, batch, baseline, first, rebaseline)
+        found = replace(found, skipped=tuple(map(str, skipped)), tooth_zero=_tooth_zero(batch, found.gear))
+        if baseline is not None:
+            self._keep(state, found)
+        self._judged = replace(self._judged, found=found) if self._judged else None
+        return found
+
+    def rebaseline(self, reason: str) -> None:
+        """Learn a new baseline from the next record on, as after maintenance; this is kept at once.
+
+        Raises:
+            InputError: No reason.
+            OutputError: The state cannot be kept.
+        """
+        state = self._loaded().copy()
+        state.rebaseline(reason)
+        self._keep(state, None)
+
+    def evidence(self, *, progress: Progress = silent) -> RunEvidence:
+        """What a report draws of the last maps that were added: the maps that matter most, explained, and the course.
+
+        Raises:
+            InputError: Nothing has been added yet.
+        """
+        last = self._judged
+        if last is None:
+            raise InputError("there is nothing to show yet: add maps first")
+        found, batch, model = last.found, last.batch, self.model
+        files = dict.fromkeys(batch.table["file"].astype(str)) if "file" in batch.table else ()
+        about = about_run(
+            tuple(files),
+            model.detector,
+            self._reference,
+            maps=len(batch),
+            rows=batch.rows,
+            columns=batch.columns,
+            by_record=self._reference.by_record,
+            quantity=batch.quantity,
+            unit=batch.unit,
+            gear=batch.gear,
+        )
+        why = explain(model.healthy, batch.values, found, model.detector, self._reference, progress=progress)
+        course = None
+        baseline = self._baseline(found.settings) if found.sequence else None
+        if baseline is not None and found.limits is not None:
+            tracked = track_records(
+                last.records, baseline, resets=last.resets, learn=found.settings.learn, past=last.past
+            )
+            before = 0 if last.past is None else len(last.past)
+            course = sequence_evidence(last.records, tracked, baseline, found.limits, before=before)
+        return RunEvidence(about, why, course, best_evidence(self._reference))
+
+    def _loaded(self) -> State:
+        """The state, from memory or from the store; checked against the model and what was chosen."""
+        if self._state is None:
+            state = self.store.load() or State(self._reference.detector, self.settings)
+            if state.model != self._reference.detector:
+                raise InputError(
+                    f"{_where(self.store)}belongs to detector {state.model[:12]}, but the one in use is "
+                    f"{self._reference.detector[:12]}: a monitor keeps its model; begin a new state"
+                )
+            for name, here in self._chosen.items():
+                there = getattr(state.settings, name)
+                if here != there:
+                    raise InputError(
+                        f"{_where(self.store)}was begun with {name} {there}, but got {here}: begin a new state for that"
+                    )
+            self._state = state
+        return self._state
+
+    def _keep(self, state: State, found: Diagnosis | None) -> None:
+        self._state = None  # whatever happens now, the store knows
+        self.store.save(state, found)
+        self._state = state
+
+    def _in_order(self, settings: MonitorSettings, maps: Any, table: pd.DataFrame) -> bool:
+        """Whether maps are records in time order."""
+        if settings.sequence is not None:
+            return settings.sequence
+        timed = len(table) > 1 and time_column(table) is not None
+        return self._stored or timed or not _of_files(maps)
+
+    def _baseline(self, settings: MonitorSettings, *, needed: bool | None = True) -> Baseline | None:
+        """The healthy baseline; None where it is not needed and there are too few healthy maps for one."""
+        key = repr(sorted(settings.bins.items()))
+        if key not in self._baselines:
+            try:
+                self._baselines[key] = learn_baseline(self._reference, bins=settings.bins)
+            except InputError:
+                if needed or settings.bins or settings.sensors:
+                    raise
+                return None
+        return self._baselines[key]
+
+    def _limits_for(self, baseline: Baseline | None, settings: MonitorSettings, learned: int | None) -> ControlLimits:
+        key = f"{settings.rate} {settings.warning} {settings.in_a_row} {settings.seed} {settings.bins} {learned}"
+        if key not in self._limits and baseline is not None:
+            self._limits[key] = control_limits_for(baseline, settings, learned=learned)
+        return self._limits[key]
+
+    def _each(self, batch: HealthMapBatch, first: Any) -> Diagnosis:
+        """Of maps that are judged each on its own."""
+        names = record_ids(batch.table, len(batch)).tolist()
+        found = decompose(batch.values, self.model.detector, self._reference, rate=RATE, first=first)
+        each = summarize(
+            found, batch.values, self._reference, rate=RATE, rows=batch.rows, columns=batch.columns, records=names
+        )
+        return diagnosis_of_maps(each, self.settings, self._reference.effective)
+
+    def _together(
+        self, state: State, batch: HealthMapBatch, baseline: Baseline, first: Any, rebaseline: str | None
+    ) -> Diagnosis:
+        """Of records in time order, with those in the state, which has them then."""
+        settings = state.settings
+        seen, each = summarize_records(
+            batch.values,
+            batch.table,
+            self.model.detector,
+            self._reference,
+            baseline,
+            bins=settings.bins,
+            sensors=settings.sensors,
+            rows=batch.rows,
+            columns=batch.columns,
+            first=first,
+        )
+        names = state.names
+        fresh = any(record.name not in names for record in seen)
+        if rebaseline is not None and not fresh and (not state.resets or state.resets[-1].reason != rebaseline.strip()):
+            raise InputError("a new baseline begins with the first new record, but all records given are there already")
+        if rebaseline is not None and fresh:
+            state.rebaseline(rebaseline)
+        try:
+            added = state.append(seen)
+        except InputError as error:
+            raise InputError(f"{_where(self.store)}{error}") from None
+
+        def limits(learned: int | None) -> ControlLimits:
+            name = "healthy" if learned is None else str(learned)
+            if name not in state.limits:
+                state.limits[name] = self._limits_for(baseline, settings, learned)
+            return state.limits[name]
+
+        gears = gear_of(batch.rows, "driving"), gear_of(batch.columns, "driven")
+        found = judge(
+            state.records, baseline, settings, resets=state.resets, past=state.past, gears=gears, limits=limits
+        )
+        self._judged = _Judged(found, batch, tuple(state.records), tuple(state.resets), state.past)
+        if found.limits is not None:
+            state.records, state.past = compact(
+                state.records, baseline, settings, found.limits, resets=state.resets, past=state.past
+            )
+        if settings.sensors is not None:
+            sensor = batch.table[settings.sensors].astype(str)
+            each = [replace(one, sensor=name) for one, name in zip(each, sensor, strict=True)]
+        return replace(found, each=tuple(each), added=added, explained=(telling_map(found, each),))
+
+
+def _where(store: Store) -> str:
+    """What keeps the state, at the beginning of a message."""
+    return f"{getattr(store, 'where', 'the state')} "
+
+
+def _of_files(maps: Any) -> bool:
+    """Whether maps were named, not handed over."""
+    return isinstance(maps, str | Path) or (
+        isinstance(maps, Sequence) and len(maps) > 0 and isinstance(maps[0], str | Path)
+    )
+
+
+def _watched(batch: HealthMapBatch) -> HealthMapBatch:
+    """The maps after the last one that the table marks as healthy.
+
+    Raises:
+        InputError: None is left.
+    """
+    if "healthy" not in batch.table:
+        return batch
+    healthy = np.flatnonzero(batch.table["healthy"].fillna(False).to_numpy(dtype=bool))
+    start = int(healthy[-1]) + 1 if len(healthy) else 0
+    if start == len(batch):
+        raise InputError("all maps are marked as healthy, so the model was fitted on them: there is nothing to judge")
+    watched: HealthMapBatch = batch[np.arange(start, len(batch))] if start else batch
+    return watched
+
+
+def _numbered(table: pd.DataFrame, before: int, maps: Any) -> pd.DataFrame:
+    """The table with a name for every record; those without one are numbered from those that came before."""
+    if _of_files(maps) or any(column in table and table[column].notna().all() for column in ("name", "record")):
+        return table
+    return table.assign(name=[f"map {before + k}" for k in range(len(table))])
+
+
+def _tooth_zero(batch: HealthMapBatch, gear: str | None) -> str:
+    """How tooth 0 of a gear is known, as the provenance of the maps says it."""
+    known = batch.provenance.get("tooth_zero")
+    zero = known.get(gear) if isinstance(known, dict) else None
+    return str(zero.get("known", "unknown")) if isinstance(zero, dict) else "unknown"

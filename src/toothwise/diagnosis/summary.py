@@ -1,0 +1,176 @@
+"""Records that have been seen, each as the few numbers that every later judgement needs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from toothwise.detectors.base import Detector, Prediction
+from toothwise.diagnosis.baseline import Baseline, watch_maps
+from toothwise.diagnosis.decompose import decompose
+from toothwise.diagnosis.single import summarize
+from toothwise.diagnosis.verdict import MapDiagnosis
+from toothwise.errors import InputError
+from toothwise.healthmap.core import Axis
+from toothwise.reference.healthy_reference import HealthyReference
+from toothwise.reference.records import CONDITIONS, bin_names, order_records
+
+__all__ = ["BEYOND", "RATE", "RecordSummary", "summarize_records"]
+
+RATE = 0.01  # of the single-map diagnosis of each record: the chance that a healthy one is called anything
+BEYOND = 1e-6  # p-value of a line below which one map is evidence by itself
+
+
+@dataclass(frozen=True)
+class RecordSummary:
+    """One record.
+
+    Attributes:
+        name: of the record; one name is judged once.
+        time: as the maps' table says it, or None.
+        place: condition bin.
+        digest: of the values, tells whether a record of this name is the same.
+        channels: standardised, empty where the bin has no baseline.
+        contrast: log contrast of every line against its healthy mean.
+        level: log level against the healthy mean.
+        score: of the detector (the largest over sensors).
+        above: the score is above the detector's threshold.
+        pattern: of the record's map on its own (of the strangest sensor).
+        line: axis, tooth, log contrast and p-value of the strongest line of that map, or None.
+    """
+
+    name: str
+    time: float | str | None
+    place: str
+    digest: str
+    channels: tuple[float, ...]
+    contrast: tuple[float, ...]
+    level: float
+    score: float
+    above: bool
+    pattern: str
+    line: tuple[int, int, float, float] | None
+
+    @property
+    def beyond_doubt(self) -> bool:
+        """Whether the map on its own shows a line that healthy maps show less often than once in a million."""
+        return self.line is not None and self.line[3] < BEYOND
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON types, short keys: a state holds many."""
+        return {
+            "name": self.name,
+            "time": self.time,
+            "bin": self.place,
+            "sha256": self.digest,
+            "channels": list(self.channels),
+            "contrast": list(self.contrast),
+            "level": self.level,
+            "score": self.score,
+            "above": self.above,
+            "pattern": self.pattern,
+            "line": None if self.line is None else list(self.line),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> RecordSummary:
+        """The inverse."""
+        line = data["line"]
+        return cls(
+            name=str(data["name"]),
+            time=data["time"],
+            place=str(data["bin"]),
+            digest=str(data["sha256"]),
+            channels=tuple(float(v) for v in data["channels"]),
+            contrast=tuple(float(v) for v in data["contrast"]),
+            level=float(data["level"]),
+            score=float(data["score"]),
+            above=bool(data["above"]),
+            pattern=str(data["pattern"]),
+            line=None if line is None else (int(line[0]), int(line[1]), float(line[2]), float([*line, 1.0][3])),
+        )
+
+
+def _short(x: np.ndarray) -> tuple[float, ...]:
+    """Five significant digits: enough, and the same whether a record comes alone or among others."""
+    return tuple(float(f"{v:.5g}") for v in x)
+
+
+def summarize_records(
+    values: np.ndarray,
+    table: pd.DataFrame,
+    detector: Detector,
+    reference: HealthyReference,
+    baseline: Baseline,
+    *,
+    bins: Mapping[str, Sequence[float]] | None = None,
+    sensors: str | None = None,
+    rows: Axis | None = None,
+    columns: Axis | None = None,
+    first: Prediction | None = None,
+) -> tuple[list[RecordSummary], list[MapDiagnosis]]:
+    """Score maps and reduce them to what is kept of each record.
+
+    Args:
+        values: ``[n, rows, columns]`` in time order; ``table`` has a row per map.
+        detector, reference, baseline: that belong together.
+        bins: edges by condition, as the baseline was learned with.
+        sensors: column of the table that names the sensor.
+        rows, columns: axes of the maps.
+        first: the detector's prediction of the maps, where it is there already.
+
+    Returns:
+        The records, and the diagnosis of each map on its own.
+
+    Raises:
+        InputError: records out of order, twice, or with sensors missing; conditions that are not known.
+    """
+    order = order_records(table, len(values), sensors=sensors)
+    if tuple(sorted(order.sensors)) != baseline.sensors:
+        raise InputError(
+            f"the baseline knows sensors {', '.join(baseline.sensors)}, but the maps have {', '.join(order.sensors)}"
+        )
+    threshold = float("inf") if detector.threshold is None else detector.threshold.value
+    found = decompose(values, detector, reference, rate=RATE, first=first)
+    records = np.empty(len(values), dtype=object)
+    for name, maps in zip(order.names, order.maps, strict=True):
+        records[maps] = name
+    each = summarize(found, values, reference, rate=RATE, rows=rows, columns=columns, records=records.tolist())
+    watched = watch_maps(values, found, reference)
+    condition = {name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table}
+    place = bin_names(condition, bins or {}, len(values))
+    out = []
+    for k, name in enumerate(order.names):
+        maps = order.maps[k]
+        where = place[maps[0]]
+        if (place[maps] != where).any():
+            raise InputError(f"record {name}: its sensors do not agree on load, speed or temperature")
+        made = baseline.standard(watched.raw[maps], watched.contrast[maps], order.sensors, where)
+        strangest = maps[int(np.argmax(found.first.score[maps]))]
+        one = each[strangest]
+        line = one.lines[0] if one.lines else None
+        digest = hashlib.sha256(b"".join(np.ascontiguousarray(values[m]).tobytes() for m in maps)).hexdigest()[:16]
+        score = float(found.first.score[strangest])
+        out.append(
+            RecordSummary(
+                name=name,
+                time=None if order.time is None else order.time[k],
+                place=str(where),
+                digest=digest,
+                channels=() if made is None else _short(made[0]),
+                contrast=() if made is None else _short(made[1]),
+                level=0.0 if made is None else float(f"{made[2]:.5g}"),
+                score=score,
+                above=score > threshold,
+                pattern=one.pattern,
+                line=None
+                if line is None
+                else (line.axis, line.tooth, *_short(np.array([np.log(line.contrast), line.p_value]))),
+            )
+        )
+    return out, each

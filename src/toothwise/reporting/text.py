@@ -1,0 +1,95 @@
+"""A diagnosis as text for a terminal: the verdict first, then evidence, confidence, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from toothwise.diagnosis.verdict import Diagnosis, LineFinding, MapDiagnosis, Tooth
+
+__all__ = ["text_of"]
+
+_SHOWN = 20  # maps that are described in full
+_RULES = {
+    "warning": "warning (CUSUM)",
+    "alarm": "alarm (CUSUM)",
+    "in_a_row": "{in_a_row} in a row",
+    "bound": "bounded e-detector",
+    "single": "single maps",
+}
+
+
+def text_of(found: Diagnosis) -> str:
+    """The diagnosis in words, with a line break at its end."""
+    lines = _sequence(found) if found.sequence else _each(found)
+    lines += [f"skipped: {line}" for line in found.skipped]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows with columns of one width, the first row being the head."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
+
+
+def _gear(one: LineFinding | Tooth) -> str:
+    return f"tooth {one.tooth}" if one.gear == "gear" else f"{one.gear} tooth {one.tooth}"
+
+
+def _each(found: Diagnosis) -> list[str]:
+    if len(found.each) == 1:
+        return [f"{found.colour}: {found.sentence}", *_one(found.each[0])]
+    calls = [one for one in found.each if one.pattern != "nothing"]
+    lines = [f"{found.colour}: {found.sentence}"]
+    for one in calls[:_SHOWN]:
+        lines += ["", f"{one.record}: {one.sentence}", *_one(one)]
+    if len(calls) > _SHOWN:
+        lines += ["", f"... {len(calls) - _SHOWN} more; --output FILE.json or --json gives all"]
+    return lines if calls else [*lines, f"Confidence: {found.confidence}", f"Next: {found.next_look}"]
+
+
+def _one(one: MapDiagnosis) -> list[str]:
+    rows = [("evidence", "p-value", "contrast (95 %)", "extent", "neighbours")]
+    for line in one.lines:
+        low, high = line.interval
+        beside = ", ".join(f"{n.tooth}: {n.contrast:.2f}{' raised' if n.raised else ''}" for n in line.neighbours)
+        contrast = f"{line.contrast:.2f} ({low:.2f} to {high:.2f})"
+        extent = f"{line.first} to {line.last}, {line.cells} cells"
+        rows.append((_gear(line), f"{line.p_value:.2g}", contrast, extent, beside or "-"))
+    tests = ", ".join(f"{name} {p:.2g}" for name, p in one.p_values.items())
+    return [
+        *(_table(rows) if one.lines else ()),
+        f"p-values of the tests: {tests}; level {one.level:+.1f} healthy sd",
+        f"Confidence: {one.confidence}",
+        f"Next: {one.next_look}",
+    ]
+
+
+def _sequence(d: Diagnosis) -> list[str]:
+    rows = [("rule", "first at record", "episodes", "stated per 1,000", "95 %")]
+    for name, rule in d.rules.items():
+        between = "-" if rule.interval is None else f"{rule.interval[0]:.2g} to {rule.interval[1]:.2g}"
+        first = "-" if rule.first is None else f"{rule.first.record} (number {rule.first.number})"
+        shown = _RULES[name].format(in_a_row=d.settings.in_a_row)
+        rows.append((shown, first, str(rule.episodes), f"{rule.stated:g}", between))
+    lines = [f"{d.colour}: {d.sentence}", *_table(rows)]
+    for tooth in d.teeth:
+        leak = f", with its neighbours {', '.join(map(str, tooth.leak))}" if tooth.leak else ""
+        lines.append(f"{_gear(tooth).capitalize()}: CUSUM {tooth.statistic:.1f}{leak}")
+    if d.began_with is not None:
+        lines.append(f"The first alarm was about {d.began_with}")
+    if d.contrast is not None and d.contrast_interval is not None:
+        low, high = d.contrast_interval
+        lines.append(f"Contrast now: {d.contrast:.2f} ({low:.2f} to {high:.2f}) along {d.contrast_along}")
+    if d.growth is not None and (d.growth.reached is None or d.growth.reached_interval is None):
+        lines.append(f"Trend: {d.growth.why}")
+    elif d.growth is not None and d.growth.reached_interval is not None:
+        low, high = d.growth.reached_interval
+        reached = f"contrast {d.growth.level:g} along the line in {d.growth.reached:.0f} records"
+        lines.append(f"Trend: {reached} (95 %: {low:.0f} to {high:.0f}), {d.growth.why}")
+    if d.transients:
+        shown = ", ".join(d.transients[:5]) + (" ..." if len(d.transients) > 5 else "")
+        lines.append(f"Transients, no alarm: {len(d.transients)} records ({shown})")
+    lines += [f"Re-baselined after record {reset.after}: {reset.reason}" for reset in d.resets]
+    lines += [f"Confidence: {d.confidence}", f"Next: {d.next_look}"]
+    return [*lines, f"{d.added} records added, {d.records} in all"]
