@@ -236,7 +236,7 @@ def test_runs_that_cannot_be_used_are_one_line(runs, tmp_path, capsys):
     run = tmp_path / "run"
     shutil.copytree(runs / "single", run)
     (run / "diagnosis.json").write_text("{}")
-    assert "neither 'each' (single maps) nor 'diagnosis'" in complaint(run)
+    assert "not a diagnosis of this version" in complaint(run)
     data = json.loads((runs / "single" / "diagnosis.json").read_text())
     del data["each"][0]["p_values"]
     (run / "diagnosis.json").write_text(json.dumps(data))

@@ -206,7 +206,7 @@ def words_of_maps(each: Sequence[MapDiagnosis], strongest: MapDiagnosis) -> dict
     words = dict(strongest.messages)
     if len(each) > 1:
         count = sum(one.pattern != "nothing" for one in each)
-        told = say("{count} of {maps} maps show something; each was judged on its own.", count=count, maps=len(each))
+        told = say("{calls} of {maps} maps show something; each was judged on its own.", calls=count, maps=len(each))
         if count:
             told = say("{told} The clearest is {record}:", told=told, record=strongest.record)
         words["verdict"] = (told, *(words["verdict"] if count else ()))

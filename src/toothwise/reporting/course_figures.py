@@ -102,7 +102,7 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
             va="bottom" if tier == "alarm" else "top",
             annotation_clip=False,
         )
-        at = s.position(d[tier]["first"])
+        at = s.position(d["rules"][tier]["first"])
         if at is not None:
             height = float(s.statistic[at].max())
             axes.plot(at, height, "v" if tier == "alarm" else "^", color=colour, ms=7, mec="black", mew=0.6, zorder=5)

@@ -154,8 +154,6 @@ def data_and_versions(data: Data, about: Data, language: Language) -> list[Block
                 ),
             )
         )
-    if data.get("state"):
-        rows.append((language.say("State file"), f"{data['state']['file']}: {data['state']['records']}"))
     rows.append((language.say("Versions"), ", ".join(f"{name} {v}" for name, v in about["versions"].items())))
     note = language.say("The same numbers are in diagnosis.json and evidence.npz, from which this report was written.")
     return [
