@@ -142,7 +142,7 @@ def test_sensors_are_averaged_and_bins_kept_apart(fitted):
     assert found.colour in ("AMBER", "RED")
     assert found.tooth == 4
     assert found.each[0].sensor == "left"
-    with pytest.raises(InputError, match="lacks sensor right"):
+    with pytest.raises(InputError, match="the maps have left"):
         monitor.add(batch(new[:1], 20, sensor=["left"], load=[1.0]))
 
 
@@ -282,7 +282,7 @@ def test_records_get_their_names_from_table_or_file():
         ({"time": [0, 1, 1]}, "duplicate time: b and c both have time 1"),
         ({"start_time": ["2024-01-02", "2024-01-01", "2024-01-03"]}, "out of order: b (start_time 2024-01-01)"),
         ({"start_time": ["then", "now", "soon"]}, "start_time must be numbers or times"),
-        ({"name": ["a", "b", "a"]}, "record a is there twice"),
+        ({"name": ["a", "b", "a"]}, "duplicate record a"),
     ],
 )
 def test_records_in_disorder(columns, says):
