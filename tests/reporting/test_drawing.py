@@ -31,7 +31,7 @@ def figure(*, heat: bool):
 
 
 def page_of(picture: Picture):
-    first = [Verdict("x", "ALARM", "alarm"), picture]  # leaves orange as the colour of the page
+    first = [Verdict("x", "RED", "red"), picture]  # leaves orange as the colour of the page
     (page,) = pypdf.PdfReader(io.BytesIO(to_pdf(Document("t", "s", "en", first, [])))).pages
     return page
 

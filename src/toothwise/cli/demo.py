@@ -47,10 +47,10 @@ class Options:
 def run(options: Options, progress: Progress) -> Result:
     """Records -> maps -> model -> diagnosis -> report."""
     check_replaceable(options.output, "diagnosis.json", "a diagnosis")
+    from toothwise.cli.diagnose_text import text_of
     from toothwise.cli.runs import find_run, write_run_maps
     from toothwise.diagnosis.folder import write_run
     from toothwise.diagnosis.monitor import Monitor
-    from toothwise.files import finite
     from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
     from toothwise.model import Model
     from toothwise.reporting.report import write_report
@@ -63,12 +63,13 @@ def run(options: Options, progress: Progress) -> Result:
     maps = build_run_maps(records, RunMapConfig(healthy_days=tuple(days)))
     model = Model.fit(maps.healthy_windows, detector="scan", options=SCAN, progress=progress)
     monitor = Monitor(model)
-    found = monitor.add(replace(maps.windows, table=maps.windows.table.assign(file=records.source)), progress=progress)
+    windows = replace(maps.windows, table=maps.windows.table.assign(file=records.source))
+    found = monitor.add(windows, progress=progress)
     write_run(options.output, found, monitor.evidence(progress=progress))
     write_run_maps(maps, options.output / "maps")
     model.save(options.output / "model")
     progress("writing the report")
-    (report, *_) = write_report(options.output, options.language)
-    lines = [records.source, found.sentence, found.confidence, found.next_look, f"Report: {report}"]
-    text = "\n".join(lines) + f" ({time.perf_counter() - begin:.0f} s)\n"
-    return Result(finite(found.as_json()) | {"source": records.source, "truth": records.truth or None}, lambda: text)
+    report, *_ = write_report(options.output, options.language)
+    data = found.as_json()
+    seconds = time.perf_counter() - begin
+    return Result(data, lambda: f"{records.source}\n{text_of(data)}Report: {report} ({seconds:.0f} s)\n")

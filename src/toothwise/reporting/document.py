@@ -28,7 +28,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The one sentence. Tone: "alarm", "warning" or "quiet", which is told by ``label`` too and not by colour alone."""
+    """The one sentence. Tone: "red", "amber", "green" or "unknown"; ``label`` says the same in words."""
 
     text: str
     label: str

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from toothwise.diagnosis.explain import MapExplanation
 from toothwise.messages import Language
 from toothwise.reporting.attention_figure import attention_figure
-from toothwise.reporting.document import Block, Heading, Paragraph, Table
+from toothwise.reporting.document import Block, Heading, Paragraph, Pictures, Table
 from toothwise.reporting.drawing import draw
+from toothwise.reporting.evidence_part import teeth_table, tests_table
 from toothwise.reporting.map_figures import (
     anomaly_map_figure,
     evidence_figure,
@@ -17,61 +18,53 @@ from toothwise.reporting.map_figures import (
     map_figure,
     nearest_figure,
 )
-from toothwise.reporting.map_part import teeth_table, tests_table
-from toothwise.reporting.names import record_name
+from toothwise.reporting.shown import Data, Shown
 
-__all__ = ["explanation_of"]
+__all__ = ["explanation_part"]
 
 
-def explanation_of(
-    one: Mapping[str, Any],
-    why: MapExplanation,
-    about: Mapping[str, Any],
-    language: Language,
-    *,
-    several: bool,
-    in_sequence: bool,
-    note: Sequence[Block] = (),
-) -> list[Block]:
-    """The explanation of one map.
+def explanation_part(report: Shown) -> list[Block]:
+    """The explanations of all maps that are explained."""
+    return [block for one, why in report.explained for block in _explanation(report, one, why)]
 
-    Args:
-        one: its diagnosis, as in ``diagnosis.json``, with messages.
-        why: its evidence.
-        about: the maps.
-        tell: the language.
-        in_sequence: the map is that of a record.
-        several: more than one map is explained, so that each shows the map itself and its tables too.
-        note: to stand below the verdict.
-    """
+
+def _explanation(report: Shown, one: Data, why: MapExplanation) -> list[Block]:
+    about, language, several = report.about, report.language, len(report.explained) > 1
     lines = one["lines"]
-    named = record_name(one["record"], language) if in_sequence else str(one["record"])
+    named = report.record(one["record"])
     blocks: list[Block] = [
         Heading(language.say("Why: the map of {record}", record=named)),
         Paragraph(language.sentences(one["messages"]["verdict"])),
-        *note,
     ]
+    if len(report.sensors) > 1:
+        note = language.say(
+            "The verdict fuses {count} sensors: {names}. This map and its explanation below are of sensor {sensor} "
+            "alone.",
+            count=len(report.sensors),
+            names=", ".join(report.sensors),
+            sensor=one["sensor"],
+        )
+        blocks.append(Paragraph(note))
     if several:
         caption = language.say("The map of {record}; framed: what stands out in it by itself.", record=named)
         blocks.append(draw(caption, map_figure, why, lines, about, language))
         blocks += [teeth_table(one, language)] if lines else []
-    blocks += [
-        draw(
-            language.say(
-                "Anomaly map: where the detector sees what healthy maps do not show; bright = more anomalous, "
-                "framed: what was found."
-            ),
-            anomaly_map_figure,
-            why,
-            lines,
-            about,
-            language,
-        ),
+    anomaly = language.say(
+        "Anomaly map: where the detector sees what healthy maps do not show; bright = more anomalous, framed: what was "
+        "found."
+    )
+    pictures = [
+        draw(anomaly, anomaly_map_figure, why, lines, about, language),
         draw(_evidence_caption(why, language), evidence_figure, why, lines, about, language),
     ]
     if why.healthy is not None:
-        blocks.append(draw(_healthy_caption(why, about, language), healthy_figure, why, about, language))
-    blocks += _nearest(why, lines, about, language)
+        pictures.append(draw(_healthy_caption(why, about, language), healthy_figure, why, about, language))
+    if len(why.nearest):
+        pictures.append(draw(_nearest_caption(why, language), nearest_figure, why, lines, about, language))
+    blocks.append(Pictures(tuple(pictures)))
+    if not len(why.nearest):
+        none = language.say("Nearest healthy maps: this model keeps none; fit it again to see them.")
+        blocks.append(Paragraph(none, small=True))
     if why.attention:
         blocks += _attention(why, about, language)
     if several:
@@ -80,16 +73,16 @@ def explanation_of(
 
 
 def _evidence_caption(why: MapExplanation, language: Language) -> str:
-    told = language.say(
+    caption = language.say(
         "Evidence of every tooth (bars; orange: reported), the threshold above which a tooth is reported, and the "
         "range of held-out healthy maps (shaded)."
     )
     if any((lines > why.height.get(axis, float("inf"))).any() for axis, lines in why.evidence.items()):
-        told += " " + language.say(
+        caption += " " + language.say(
             "What is found is removed before the rest is examined: the bars of the other teeth show what remains "
             "then. Teeth beside a named tooth count as part of it."
         )
-    return told
+    return caption
 
 
 def _healthy_caption(why: MapExplanation, about: Mapping[str, Any], language: Language) -> str:
@@ -109,24 +102,15 @@ def _healthy_caption(why: MapExplanation, about: Mapping[str, Any], language: La
     )
 
 
-def _nearest(why: MapExplanation, lines: Any, about: Mapping[str, Any], language: Language) -> list[Block]:
-    kept, of = why.kept
-    if not len(why.nearest):
-        return [
-            Paragraph(
-                language.say("Nearest healthy maps: this model keeps none; fit it again to see them."),
-                small=True,
-            )
-        ]
-    caption = language.say(
+def _nearest_caption(why: MapExplanation, language: Language) -> str:
+    return language.say(
         "This map and the {count} healthy maps most like it, out of {kept} kept of the {of} that the detector was "
         "fitted on. They are compared outside of what was found, each relative to its own level; the distance is the "
         "typical difference of a cell.",
         count=len(why.nearest),
-        kept=kept,
-        of=of,
+        kept=why.kept[0],
+        of=why.kept[1],
     )
-    return [draw(caption, nearest_figure, why, lines, about, language)]
 
 
 def _attention(why: MapExplanation, about: Mapping[str, Any], language: Language) -> list[Block]:

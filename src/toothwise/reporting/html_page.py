@@ -31,9 +31,10 @@ h1 { font-size: 1.25rem; margin: 0; } h2 { font-size: 1.3rem; margin: 2.4rem 0 .
   padding-top: 1.2rem; } h3 { font-size: 1.05rem; margin: 1.6rem 0 .3rem; }
 p { margin: .5rem 0; max-width: 75rem; } .small, figcaption { color: #555; font-size: .88rem; }
 header p { margin: 0 0 .5rem; }
-.verdict { padding: .6rem 1rem; border-left: 8px solid #D55E00; background: #fff1e8; margin: .4rem 0; }
-.verdict.quiet { border-color: #009E73; background: #ebf7f3; }
-.verdict.warning { border-color: #E69F00; background: #fff8e6; }
+.verdict { padding: .6rem 1rem; border-left: 8px solid #8A8A8A; background: #f3f3f3; margin: .4rem 0; }
+.verdict.red { border-color: #D55E00; background: #fff1e8; }
+.verdict.amber { border-color: #E69F00; background: #fff8e6; }
+.verdict.green { border-color: #009E73; background: #ebf7f3; }
 .verdict p { margin: .1rem 0; } .verdict .label { font-weight: 700; letter-spacing: .02em; }
 .verdict .text { font-size: 1.22rem; line-height: 1.4; }
 .facts { display: grid; grid-template-columns: repeat(var(--columns), auto); justify-content: start;

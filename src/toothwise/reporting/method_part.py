@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from toothwise.messages import Language
+from toothwise.messages import say
 from toothwise.reporting.document import Block, Bullets, Heading, Paragraph, Table
-from toothwise.reporting.names import sensors_of
+from toothwise.reporting.shown import Shown
 
 __all__ = ["data_and_versions", "limits", "method"]
 
-Data = Mapping[str, Any]
+# how tooth 0 of a gear is known, and so what its number means on the metal
+_TOOTH_ZERO = {
+    "index": say("Teeth count from 0 in the direction of rotation; tooth 0 is at the index pulse of the gear."),
+    "waveform": say(
+        "Teeth count from 0; tooth 0 was found by comparison with the healthy waveform, so numbers are those of the "
+        "healthy recordings."
+    ),
+    "given": say("Teeth count from 0; tooth 0 is where it was said to be."),
+    "unknown": say(
+        "Teeth count from 0. Without an index pulse they are known up to a turn of the gear: mark the tooth by the "
+        "phase of the recording before taking the gear out."
+    ),
+}
 
 
-def method(data: Data, about: Data, language: Language) -> list[Block]:
+def method(report: Shown) -> list[Block]:
     """The way from maps to the verdict."""
+    d, about, language = report.d, report.about, report.language
     detector = about["detector"]
     items = []
     if about["by_record"]:
@@ -49,8 +59,8 @@ def method(data: Data, about: Data, language: Language) -> list[Block]:
             "interval comes from the scatter of healthy maps."
         ),
     ]
-    if data["sequence"]:
-        settings = data["settings"]
+    if d["sequence"]:
+        settings = d["settings"]
         items += [
             language.say(
                 "Over the records, the evidence of every tooth, the level and one cycle per revolution are summed in "
@@ -68,14 +78,12 @@ def method(data: Data, about: Data, language: Language) -> list[Block]:
     return [Heading(language.say("Method")), Bullets(tuple(items))]
 
 
-def limits(data: Data, about: Data, language: Language) -> list[Block]:
+def limits(report: Shown) -> list[Block]:
     """What the reader must know before acting on it."""
+    d, about, language = report.d, report.about, report.language
     healthy = about["healthy"]
     items = [
-        language.say(
-            "Teeth count from 0. Without an index pulse they are known up to a turn of the gear: mark the tooth by the "
-            "phase of the recording before taking the gear out."
-        ),
+        language.text(_TOOTH_ZERO.get(d["tooth_zero"], _TOOTH_ZERO["unknown"])),
         language.say(
             "All probabilities rest on {maps} healthy maps, worth {effective:.0f} independent ones, and hold for the "
             "same gearbox, sensor and operating condition. Probabilities below 1 in {maps} are extrapolated.",
@@ -97,26 +105,27 @@ def limits(data: Data, about: Data, language: Language) -> list[Block]:
                 "contact it hears, so the damaged tooth may be the one half a revolution away."
             )
         )
-    if data["sequence"]:
-        d = data
-        items.append(
-            language.say(
-                "The stated rate of false alarms holds as far as healthy records to come are like the known ones; "
-                "{blocks} independent stretches of them are known.",
-                blocks=d["limits"]["blocks"],
+    if d["sequence"]:
+        if d["limits"] is not None:
+            items.append(
+                language.say(
+                    "The stated rate of false alarms holds as far as healthy records to come are like the known ones; "
+                    "{blocks} independent stretches of them are known.",
+                    blocks=d["limits"]["blocks"],
+                )
             )
-        )
         if d["growth"] is not None and d["growth"]["reached"] is not None:
             items.append(
                 language.say("The outlook assumes that growth continues as it does now; it is not a remaining life.")
             )
-        if data["records"] > len(data["each"]):
+        if d["records"] > d["added"]:
             items.append(language.say("Of earlier records only the numbers are kept, not the maps."))
     return [Heading(language.say("Limits")), Bullets(tuple(items))]
 
 
-def data_and_versions(data: Data, about: Data, language: Language) -> list[Block]:
-    """Files with their hashes, detector with its options, versions."""
+def data_and_versions(report: Shown) -> list[Block]:
+    """Files with their hashes, detector with its options, versions; and which record is which number."""
+    about, language = report.about, report.language
     detector, threshold = about["detector"], about["detector"]["threshold"]
     rows = [(language.say("Diagnosed"), str(about["made"]))]
     for entry in about["files"][:12]:
@@ -126,8 +135,8 @@ def data_and_versions(data: Data, about: Data, language: Language) -> list[Block
         rows.append((language.say("Maps"), language.say("{more} more files", more=len(about["files"]) - 12)))
     if about["gear"]:
         rows.append((language.say("Gears"), str(about["gear"])))
-    if sensors_of(data):
-        rows.append((language.say("Sensors"), ", ".join(sensors_of(data))))
+    if len(report.sensors) > 1:
+        rows.append((language.say("Sensors"), ", ".join(report.sensors)))
     options = ", ".join(f"{name}={value}" for name, value in detector["options"].items())
     rows += [
         (language.say("Detector"), f"{detector['name']} ({options})" if options else str(detector["name"])),
@@ -156,8 +165,14 @@ def data_and_versions(data: Data, about: Data, language: Language) -> list[Block
         )
     rows.append((language.say("Versions"), ", ".join(f"{name} {v}" for name, v in about["versions"].items())))
     note = language.say("The same numbers are in diagnosis.json and evidence.npz, from which this report was written.")
-    return [
+    blocks: list[Block] = [
         Heading(language.say("Data and versions")),
         Table(("", ""), tuple(rows)),
         Paragraph(note, small=True),
     ]
+    if report.names:
+        numbered = language.say("Records are numbered in time order, from 1. Those named in this report:")
+        head = (language.say("Record"), language.say("Name in the data"))
+        names = tuple(sorted(report.names.items(), key=lambda item: int(item[0])))
+        blocks += [Paragraph(numbered), Table(head, names, frozenset({0}))]
+    return blocks

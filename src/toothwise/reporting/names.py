@@ -7,7 +7,7 @@ from typing import Any
 
 from toothwise.messages import Language, say
 
-__all__ = ["axis_name", "map_scale", "pattern_name", "record_name", "state_name", "test_name"]
+__all__ = ["axis_name", "colour_name", "map_scale", "pattern_name", "rule_name", "test_name"]
 
 _AXES = {
     "driving tooth": say("driving tooth"),
@@ -45,11 +45,11 @@ _PATTERNS = {
     "transient": say("Transient in time, no tooth"),
     "sensor or condition changed": say("Sensor or operating condition changed, no tooth"),
 }
-_STATES = {
-    "alarm": say("ALARM"),
-    "warning": say("WARNING"),
-    "quiet": say("NO ALARM"),
-    "learning": say("LEARNING A NEW BASELINE"),
+_COLOURS = {
+    "RED": say("RED: alarm"),
+    "AMBER": say("AMBER: warning"),
+    "GREEN": say("GREEN: no alarm"),
+    "UNKNOWN": say("UNKNOWN: a new baseline is being learned"),
 }
 
 
@@ -65,8 +65,8 @@ def test_name(name: str, language: Language) -> str:
 
 def map_scale(about: Mapping[str, Any], language: Language) -> str:
     """What the colours of a map mean, with the unit."""
-    told = _quantity(str(about["quantity"]), language)
-    return told if about["unit"] in ("1", "", None) else f"{told} ({about['unit']})"
+    name = _quantity(str(about["quantity"]), language)
+    return name if about["unit"] in ("1", "", None) else f"{name} ({about['unit']})"
 
 
 def _quantity(name: str, language: Language) -> str:
@@ -78,13 +78,8 @@ def _quantity(name: str, language: Language) -> str:
     what, _, signal = name.removesuffix(" from healthy").partition(" of ")
     if what not in _QUANTITIES or signal not in _SIGNALS:
         return name
-    told = language.say("{quantity} of the {signal}", quantity=_QUANTITIES[what], signal=_SIGNALS[signal])
-    return language.say("{what}, healthy waveform removed", what=told) if name.endswith(" from healthy") else told
-
-
-def record_name(name: object, language: Language) -> str:
-    """A record by its name, which often says what it is already."""
-    return str(name) if str(name).startswith("record") else language.say("record {name}", name=str(name))
+    full = language.say("{quantity} of the {signal}", quantity=_QUANTITIES[what], signal=_SIGNALS[signal])
+    return language.say("{what}, healthy waveform removed", what=full) if name.endswith(" from healthy") else full
 
 
 def pattern_name(pattern: str, language: Language) -> str:
@@ -92,17 +87,18 @@ def pattern_name(pattern: str, language: Language) -> str:
     return language.text(_PATTERNS[pattern])
 
 
-def state_name(state: str, language: Language) -> str:
-    """The state of a sequence."""
-    return language.text(_STATES[state])
+def colour_name(colour: str, language: Language) -> str:
+    """A colour with what it stands for, so that it is understood in black and white."""
+    return language.text(_COLOURS[colour])
 
 
-def explained_map(data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The diagnosis of the map that is explained first, on its own."""
-    found: Mapping[str, Any] = data["each"][data["explained"][0]]
-    return found
-
-
-def sensors_of(data: Mapping[str, Any]) -> list[str]:
-    """Names of the sensors whose maps are averaged; none where there is one."""
-    return sorted({one["sensor"] for one in data["each"]} - {""})
+def rule_name(rule: str, in_a_row: int, language: Language) -> str:
+    """A rule of a sequence; ``in_a_row``: how many records the simple one asks for."""
+    names = {
+        "warning": say("warning (CUSUM)"),
+        "alarm": say("alarm (CUSUM)"),
+        "in_a_row": say("cross-check: {run} in a row", run=in_a_row),
+        "bound": say("cross-check: proven bound (e-detector)"),
+        "single": say("single maps that are beyond doubt"),
+    }
+    return language.text(names.get(rule, rule))

@@ -32,9 +32,10 @@ __all__ = ["can_write_pdf", "needs", "to_pdf"]
 _MARGIN, _WIDTH, _BOTTOM = 15.0, 180.0, 282.0  # mm: A4 is 210 x 297
 _INK, _FAINT = (27, 27, 27), (90, 90, 90)
 _TONES = {
-    "alarm": ((213, 94, 0), (255, 241, 232)),
-    "warning": ((230, 159, 0), (255, 248, 230)),
-    "quiet": ((0, 158, 115), (235, 247, 243)),
+    "red": ((213, 94, 0), (255, 241, 232)),
+    "amber": ((230, 159, 0), (255, 248, 230)),
+    "green": ((0, 158, 115), (235, 247, 243)),
+    "unknown": ((138, 138, 138), (243, 243, 243)),
 }
 _CAPTION = 8.0  # points
 _LEAST = 0.55  # pictures of the first page are made smaller down to this, so that they stay on it
@@ -47,7 +48,7 @@ def can_write_pdf() -> bool:
 
 def needs() -> str:
     """What to do where it is not installed."""
-    return f"{missing('fpdf', 'a PDF')}, or use --format html"
+    return str(missing("fpdf", "a PDF"))
 
 
 def to_pdf(document: Document) -> bytes:

@@ -10,18 +10,17 @@ from toothwise.diagnosis.evidence import RunEvidence
 from toothwise.diagnosis.folder import read_run
 from toothwise.errors import missing
 from toothwise.files import atomic_file, check_writable
-from toothwise.messages import Language, messages_from
+from toothwise.messages import Language
 from toothwise.messages import language as language_of
 from toothwise.reading import as_input_error
-from toothwise.reporting.document import Block, Document, Paragraph
-from toothwise.reporting.explanation_part import explanation_of
+from toothwise.reporting.document import Document
+from toothwise.reporting.evidence_part import evidence_part
+from toothwise.reporting.explanation_part import explanation_part
+from toothwise.reporting.first_part import first_part
 from toothwise.reporting.html_page import to_html
-from toothwise.reporting.map_part import map_evidence, map_first
 from toothwise.reporting.method_part import data_and_versions, limits, method
-from toothwise.reporting.names import explained_map, sensors_of
 from toothwise.reporting.pdf_pages import can_write_pdf, to_pdf
-from toothwise.reporting.sequence_part import sequence_evidence_blocks, sequence_first
-from toothwise.reporting.short_names import names_table, with_short_names
+from toothwise.reporting.shown import Shown, shown
 
 __all__ = ["report_of", "report_of_folder", "write_report"]
 
@@ -90,48 +89,26 @@ def report_of(data: Mapping[str, Any], evidence: RunEvidence, language: Language
         evidence: The evidence that belongs to it.
         language: The language of the report.
     """
-    data = messages_from(data)
-    data, evidence, renamed = with_short_names(data, evidence)
-    about = evidence.about
-    sequence = data["sequence"]
-    explained = [data["each"][k] for k in data["explained"]]
-    if sequence:
-        first = sequence_first(data, evidence, language, numbered=bool(renamed))
-        rest: list[Block] = sequence_evidence_blocks(data, evidence, language)
-    else:
-        first = map_first(data, evidence, language)
-        rest = map_evidence(data, evidence, language)
-    several, note = len(explained) > 1, _sensor_note(data, language)
-    for one, why in zip(explained, evidence.explained, strict=True):
-        rest += explanation_of(one, why, about, language, several=several, in_sequence=sequence, note=note)
-    rest += [*method(data, about, language), *limits(data, about, language), *data_and_versions(data, about, language)]
-    rest += names_table(renamed, language)
+    report = shown(data, evidence, language)
     return Document(
         title=language.say("Gear tooth diagnosis"),
-        subtitle=_subtitle(data, about, language),
+        subtitle=_subtitle(report),
         language=language.code,
-        first=first,
-        rest=rest,
-        made=str(about["made"]),
+        first=first_part(report),
+        rest=[
+            *evidence_part(report),
+            *explanation_part(report),
+            *method(report),
+            *limits(report),
+            *data_and_versions(report),
+        ],
+        made=str(report.about["made"]),
         page=language.say("page {page} of {pages}", page="{page}", pages="{pages}"),
     )
 
 
-def _sensor_note(data: Mapping[str, Any], language: Language) -> list[Block]:
-    """Which sensor an explained map is of, where the verdict fuses several."""
-    fused = sensors_of(data)
-    if not fused:
-        return []
-    note = language.say(
-        "The verdict fuses {count} sensors: {names}. This map and its explanation below are of sensor {sensor} alone.",
-        count=len(fused),
-        names=", ".join(fused),
-        sensor=explained_map(data)["sensor"],
-    )
-    return [Paragraph(note)]
-
-
-def _subtitle(data: Mapping[str, Any], about: Mapping[str, Any], language: Language) -> str:
+def _subtitle(report: Shown) -> str:
+    about, language = report.about, report.language
     rows, columns = (len(axis["labels"]) for axis in about["axes"])
     files = ", ".join(Path(entry["file"]).name or str(entry["file"]) for entry in about["files"][:3])
     place: dict[str, Any] = {
@@ -141,6 +118,14 @@ def _subtitle(data: Mapping[str, Any], about: Mapping[str, Any], language: Langu
         "date": str(about["made"])[:10],
         "detector": about["detector"]["name"],
     }
+    if report.d["sequence"]:
+        return language.say(
+            "{records} records from {files}, judged by {healthy} healthy ones; diagnosed on {date} with detector "
+            "{detector}",
+            records=report.d["judged"],
+            healthy=report.d["healthy"],
+            **place,
+        )
     if about["maps"] == 1:
         return language.say(
             "Map of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}", **place

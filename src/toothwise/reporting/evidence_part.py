@@ -1,0 +1,177 @@
+"""Evidence: every tooth over the records and what the rules say; of single maps what was found and tested."""
+
+from __future__ import annotations
+
+from toothwise.diagnosis.decompose import SHARES
+from toothwise.diagnosis.words import tooth_of
+from toothwise.messages import Language
+from toothwise.reporting.course_figures import teeth_figure, trend_figure
+from toothwise.reporting.document import Block, Heading, Paragraph, Pictures, Table
+from toothwise.reporting.drawing import draw
+from toothwise.reporting.names import pattern_name, rule_name, test_name
+from toothwise.reporting.shown import Data, Shown
+
+__all__ = ["evidence_part", "teeth_table", "tests_table"]
+
+_LISTED = 40  # maps of a table
+
+
+def evidence_part(report: Shown) -> list[Block]:
+    """Of a sequence its course and its rules, of several maps a table of them, of one map its teeth and tests."""
+    language = report.language
+    heading = Heading(language.say("Evidence"))
+    if report.d["sequence"]:
+        return [heading, *_course(report), *_rules(report), *_happened(report)]
+    if len(report.each) > 1:
+        found = [one for one in report.each if one["pattern"] != "nothing"] or list(report.each)
+        more = language.say("{more} more in diagnosis.json.", more=len(found) - _LISTED)
+        rest = [Paragraph(more, small=True)] if len(found) > _LISTED else []
+        return [heading, _maps_table(found[:_LISTED], language), *rest]
+    one = report.each[0]
+    teeth: list[Block] = [teeth_table(one, language)] if one["lines"] else []
+    return [heading, *teeth, tests_table(one, language)]
+
+
+def _course(report: Shown) -> list[Block]:
+    d, course, language = report.d, report.course, report.language
+    if course is None:
+        return []
+    caption = language.say(
+        "Every tooth over the records: a damaged tooth is a line that begins at its onset (dotted). Where all teeth "
+        "change together, it is wear, or another load, speed or sensor."
+    )
+    pictures = [draw(caption, teeth_figure, d, course, report.about, language)]
+    if d["teeth"] or d["growth"] is not None:
+        g = d["growth"]
+        trend = language.say("The trend of this tooth.")
+        if g is not None:
+            trend = language.sentences([language.say("The trend: {why}.", why=g["messages"]["why"][0])])
+        pictures.append(draw(trend, trend_figure, d, course, language))
+    return [Pictures(tuple(pictures))]
+
+
+def _rules(report: Shown) -> list[Block]:
+    d, language = report.d, report.language
+    rows = []
+    for key, rule in d["rules"].items():
+        between = language.say("a bound") if key == "bound" else "-"
+        if rule["interval"] is not None:
+            between = language.say("{low:.2g} to {high:.2g}", low=rule["interval"][0], high=rule["interval"][1])
+        first = "-" if rule["first"] is None else str(rule["first"]["record"])
+        name = rule_name(key, d["settings"]["in_a_row"], language)
+        rows.append((name, first, str(rule["episodes"]), f"{rule['stated']:g}", between))
+    head = (
+        language.say("Rule"),
+        language.say("first at record"),
+        language.say("episodes"),
+        language.say("false alarms stated per 1,000"),
+        language.say("confirmed by healthy records (95 %)"),
+    )
+    about = language.say(
+        "Warning and alarm sum evidence over the records (CUSUM). Two other rules check them: one requires several "
+        "records in a row above a limit; the e-detector is slower, but its false alarms have a proven bound. An "
+        "episode is one signal of a rule from beginning to end. The stated rate is what a rule is set for; the last "
+        "column is what the known healthy records confirm of it."
+    )
+    return [
+        Heading(language.say("What the rules say"), 3),
+        Table(head, tuple(rows), frozenset({2, 3})),
+        Paragraph(about, small=True),
+    ]
+
+
+def _happened(report: Shown) -> list[Block]:
+    d, language = report.d, report.language
+    texts = []
+    if d["began_with"] is not None:
+        began = language.say("The first alarm was about {what}.", what=d["messages"]["began_with"][0])
+        texts.append(language.sentences([began]))
+    if d["contrast_along"] is not None:
+        along = language.text(d["messages"]["contrast_along"][0])
+        texts.append(
+            language.say("The level of the tooth now is the mean of the last ten records along {along}.", along=along)
+        )
+    if d["transients"]:
+        named = ", ".join(map(str, d["transients"][:8])) + (" ..." if len(d["transients"]) > 8 else "")
+        texts.append(
+            language.say(
+                "Transients in time, no alarm, in {count} records: {records}.",
+                count=len(d["transients"]),
+                records=named,
+            )
+        )
+    for reset in d["resets"]:
+        after = report.record(reset["after"]) if reset["after"] is not None else language.say("the beginning")
+        texts.append(language.say("New baseline after {record}: {reason}.", record=after, reason=reset["reason"]))
+    if d["unjudged"]:
+        texts.append(
+            language.say("{count} records could not be judged: their condition has no baseline.", count=d["unjudged"])
+        )
+    return [Paragraph(text) for text in texts]
+
+
+def _maps_table(maps: list[Data], language: Language) -> Table:
+    rows = []
+    for one in maps:
+        line = one["lines"][0] if one["lines"] else None
+        tooth = "-" if line is None else language.text(tooth_of(line["gear"], line["tooth"]))
+        contrast = "-" if line is None else f"{line['contrast']:.2f}"
+        pattern = pattern_name(one["pattern"], language)
+        rows.append((str(one["record"]), pattern, tooth, contrast, f"{min(one['p_values'].values()):.1e}"))
+    head = (
+        language.say("Map"),
+        language.say("Finding"),
+        language.say("Strongest tooth"),
+        language.say("x background"),
+        language.say("p-value"),
+    )
+    return Table(head, tuple(rows), frozenset({3, 4}))
+
+
+def teeth_table(one: Data, language: Language) -> Table:
+    """Of each tooth found: p-value, contrast, extent, neighbours."""
+    rows = []
+    for line in one["lines"]:
+        low, high = line["interval"]
+        beside = [
+            language.say("{tooth}: {contrast:.2f} (raised)", tooth=n["tooth"], contrast=n["contrast"])
+            if n["raised"]
+            else f"{n['tooth']}: {n['contrast']:.2f}"
+            for n in line["neighbours"]
+        ]
+        extent = language.say(
+            "{first} to {last} ({share:.0%})", first=line["first"], last=line["last"], share=line["share"]
+        )
+        rows.append(
+            (
+                language.text(tooth_of(line["gear"], line["tooth"])),
+                f"{line['p_value']:.1e}",
+                language.say("{value:.2f} ({low:.2f} to {high:.2f})", value=line["contrast"], low=low, high=high),
+                extent,
+                ", ".join(beside) or "-",
+            )
+        )
+    head = (
+        language.say("Tooth"),
+        language.say("p-value"),
+        language.say("x background (95 %)"),
+        language.say("Extent along the line"),
+        language.say("Teeth beside, same extent"),
+    )
+    return Table(head, tuple(rows), frozenset({1}))
+
+
+def tests_table(one: Data, language: Language) -> Table:
+    """The tests of a map, each with its p-value and the largest one that is reported."""
+    rows = []
+    for name, p in one["p_values"].items():
+        allowed = one["rate"] * SHARES[name]
+        result = language.say("stands out") if p <= allowed else language.say("as healthy maps")
+        rows.append((test_name(name, language), f"{p:.2g}", f"{allowed:.2g}", result))
+    head = (
+        language.say("Test"),
+        language.say("p-value"),
+        language.say("reported at or below"),
+        language.say("Result"),
+    )
+    return Table(head, tuple(rows), frozenset({1, 2}))
