@@ -183,6 +183,8 @@ def _marked(d: Data, s: SequenceEvidence, axis: int) -> list[int]:
 
 def trend_figure(d: Data, s: SequenceEvidence, language: Language) -> Figure:
     """Contrast along the whole line (or the level, where a whole gear is named), the growth, and where it leads."""
+    from matplotlib.ticker import LogLocator
+
     figure, (axes,) = panels(2.5)
     by_tooth = bool(d["teeth"])
     series = s.line(d["teeth"][0]["axis"], d["teeth"][0]["tooth"]) if by_tooth else s.level
@@ -212,9 +214,7 @@ def trend_figure(d: Data, s: SequenceEvidence, language: Language) -> Figure:
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")
-        axes.set_yticks(
-            [v for v in (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100) if np.exp(series.min()) <= v <= np.exp(series.max())]
-        )
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     _records(axes, s, language)
     right = n - 0.5 if g is None or g["reached"] is None else n + 1.05 * g["reached_interval"][1]
     axes.set_xlim(-0.5, right)

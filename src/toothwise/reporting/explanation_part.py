@@ -8,7 +8,7 @@ from typing import Any
 from toothwise.diagnosis.explain import MapExplanation
 from toothwise.messages import Language
 from toothwise.reporting.attention_figure import attention_figure
-from toothwise.reporting.document import Block, Heading, Paragraph, Pictures, Table
+from toothwise.reporting.document import Block, Heading, Paragraph, Pictures
 from toothwise.reporting.drawing import draw
 from toothwise.reporting.evidence_part import teeth_table, tests_table
 from toothwise.reporting.map_figures import (
@@ -113,29 +113,11 @@ def _nearest_caption(why: MapExplanation, language: Language) -> str:
     )
 
 
-def _attention(why: MapExplanation, about: Mapping[str, Any], language: Language) -> list[Block]:
-    rows = []
-    for layer in why.attention:
-        alpha = ", ".join(f"{a:.3f}" for a in layer.alpha)
-        along = [f"{layer.entropy[axis]:.3f}" if axis in layer.entropy else "-" for axis in ("y", "x")]
-        rows.append((str(layer.layer), alpha, *along))
-    head = (
-        language.say("Layer"),
-        language.say("alpha (1 = columns only, 0 = rows only)"),
-        language.say("entropy along columns"),
-        language.say("entropy along rows"),
-    )
+def _attention(why: MapExplanation, about: Data, language: Language) -> list[Block]:
     caption = language.say(
         "Attention along the line: what the cell at the middle of the finding takes from its own column and its own "
-        "row in every directional layer, relative to an equal share, and the learned weight alpha of columns."
+        "row in every directional layer, relative to an equal share, and the learned weight alpha of columns (1 = "
+        "columns only, 0 = rows only). It shows what the network uses to reconstruct the cell, not what is damaged."
     )
-    note = language.say(
-        "Entropy relative to that of equal weights: 1 = a cell attends to its whole line equally. Attention shows "
-        "what the network uses to reconstruct the cell, not what is damaged."
-    )
-    return [
-        Heading(language.say("Attention along the line"), 3),
-        draw(caption, attention_figure, why, about, language),
-        Table(head, tuple(rows), frozenset({0, 1, 2, 3})),
-        Paragraph(note, small=True),
-    ]
+    picture = draw(caption, attention_figure, why, about, language)
+    return [Heading(language.say("Attention along the line"), 3), picture]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import html
+import io
+import logging
+import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from toothwise.reporting.document import (
     Block,
@@ -18,42 +22,11 @@ from toothwise.reporting.document import (
     Table,
     Verdict,
 )
+from toothwise.reporting.fonts import REGULAR
 
 __all__ = ["to_html"]
 
-_STYLE = """
-:root { color-scheme: light; }
-* { box-sizing: border-box; }
-body { font: 16px/1.5 system-ui, "Noto Sans KR", "Apple SD Gothic Neo", "Malgun Gothic", sans-serif; color: #1b1b1b;
-  background: #fff; max-width: 1240px; margin: 0 auto; padding: .9rem 1.4rem 3rem; word-break: keep-all;
-  overflow-wrap: anywhere; }
-h1 { font-size: 1.25rem; margin: 0; } h2 { font-size: 1.3rem; margin: 2.4rem 0 .5rem; border-top: 1px solid #ddd;
-  padding-top: 1.2rem; } h3 { font-size: 1.05rem; margin: 1.6rem 0 .3rem; }
-p { margin: .5rem 0; max-width: 75rem; } .small, figcaption { color: #555; font-size: .88rem; }
-header p { margin: 0 0 .5rem; }
-.verdict { padding: .6rem 1rem; border-left: 8px solid #8A8A8A; background: #f3f3f3; margin: .4rem 0; }
-.verdict.red { border-color: #D55E00; background: #fff1e8; }
-.verdict.amber { border-color: #E69F00; background: #fff8e6; }
-.verdict.green { border-color: #009E73; background: #ebf7f3; }
-.verdict p { margin: .1rem 0; } .verdict .label { font-weight: 700; letter-spacing: .02em; }
-.verdict .text { font-size: 1.22rem; line-height: 1.4; }
-.facts { display: grid; grid-template-columns: repeat(var(--columns), auto); justify-content: start;
-  gap: .4rem 3rem; margin: .6rem 0; padding: 0; }
-.facts dt { color: #555; font-size: .82rem; } .facts dd { margin: 0; font-weight: 600; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(30rem, 100%), 1fr)); gap: .2rem 1.2rem; }
-figure { margin: .4rem 0; min-width: 0; }
-table { overflow-wrap: normal; } .scroll { overflow-x: auto; }
-img { width: 100%; height: auto; display: block; } figure.wide img { max-width: 48rem; }
-table { border-collapse: collapse; font-size: .92rem; margin: .4rem 0; min-width: 60%; }
-th, td { text-align: left; padding: .3rem .7rem; border-bottom: 1px solid #ddd; vertical-align: top; }
-th { background: #f5f5f5; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-.pairs td:last-child { overflow-wrap: anywhere; } .pairs td:first-child { white-space: nowrap; color: #555; }
-li { margin: .25rem 0; max-width: 72rem; }
-@media (max-width: 640px) { body { padding: .6rem .8rem 2rem; } .verdict .text { font-size: 1.08rem; }
-  .facts { grid-template-columns: 1fr 1fr; gap: .4rem 1rem; } table { font-size: .8rem; }
-  th, td { padding: .25rem .3rem; } }
-@media print { h2 { break-after: avoid; } figure, table { break-inside: avoid; } }
-"""
+_STYLE = Path(__file__).parent / "report.css"
 
 
 def escape(text: str) -> str:
@@ -62,19 +35,43 @@ def escape(text: str) -> str:
 
 
 def to_html(document: Document) -> str:
-    """The page, complete."""
+    """The page, complete; one that is not in English brings the letters that it uses as a font."""
+    blocks = [*_blocks(document.first), *_blocks(document.rest)]
+    style = _STYLE.read_text()
+    if document.language != "en":
+        style += _own_font("".join([document.title, document.subtitle, *map(_without_pixels, blocks)]))
     return "\n".join(
         [
             f'<!doctype html>\n<html lang="{escape(document.language)}">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(document.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
+            f"<title>{escape(document.title)}</title>\n<style>{style}</style>\n</head>\n<body>",
             f'<header><h1>{escape(document.title)}</h1><p class="small">{escape(document.subtitle)}</p></header>',
             "<main>",
-            *_blocks(document.first),
-            *_blocks(document.rest),
+            *blocks,
             "</main>\n</body>\n</html>\n",
         ]
     )
+
+
+def _without_pixels(markup: str) -> str:
+    return re.sub(r"base64,[^\"]*", "", markup)
+
+
+def _own_font(text: str) -> str:
+    """The report's font as a style, cut down to the letters of a text."""
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+
+    font = TTFont(REGULAR)
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it logs every table that it drops
+    cut = Subsetter(Options(layout_features=[]))
+    cut.populate(text=text)
+    cut.subset(font)
+    buffer = io.BytesIO()
+    font.save(buffer)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    face = f'font-family: "own"; font-display: block; src: url(data:font/ttf;base64,{data});'
+    return f'@font-face {{ {face} }}\nbody {{ font-family: "own", sans-serif; }}\n'
 
 
 def _blocks(blocks: Iterable[Block]) -> list[str]:

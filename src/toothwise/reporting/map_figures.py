@@ -133,19 +133,16 @@ def evidence_figure(one: MapExplanation, lines: Lines, about: About, language: L
 
 def healthy_figure(one: MapExplanation, about: About, language: Language) -> Figure:
     """The map as it is and as it might look healthy, on one scale, and their ratio."""
-    if one.healthy is None:
-        from toothwise.errors import InputError
-
-        raise InputError(f"{one.record}: there is no healthy likeness of this map")
     figure, axes = panels(4.0, 3)
-    limits = _limits(one.values, one.healthy)
+    healthy = one.values if one.healthy is None else one.healthy
+    limits = _limits(one.values, healthy)
     titles = (language.say("as measured"), language.say("as it might look healthy"), language.say("ratio of the two"))
-    for ax, values in zip(axes[:2], (one.values, one.healthy), strict=True):
+    for ax, values in zip(axes[:2], (one.values, healthy), strict=True):
         image = ax.imshow(values, **_LOOK, **limits)
         _coordinates(ax, about, language, x=False, most=4)
     _bar(figure, image, list(axes[:2]), map_scale(about, language))
     with np.errstate(all="ignore"):
-        ratio = np.log2(one.values.astype(float) / one.healthy)
+        ratio = np.log2(one.values.astype(float) / healthy)
     reach = max(float(np.nanquantile(np.abs(ratio), 0.995)), 0.1)
     shown = axes[2].imshow(ratio, **_LOOK | {"cmap": "PuOr_r"}, vmin=-reach, vmax=reach)
     bar = figure.colorbar(shown, ax=axes[2], pad=0.015, aspect=9)

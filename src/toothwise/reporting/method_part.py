@@ -126,7 +126,7 @@ def limits(report: Shown) -> list[Block]:
 def data_and_versions(report: Shown) -> list[Block]:
     """Files with their hashes, detector with its options, versions; and which record is which number."""
     about, language = report.about, report.language
-    detector, threshold = about["detector"], about["detector"]["threshold"]
+    detector = about["detector"]
     rows = [(language.say("Diagnosed"), str(about["made"]))]
     for entry in about["files"][:12]:
         digest = f" (SHA-256 {entry['sha256'][:16]}...)" if entry["sha256"] else ""
@@ -150,19 +150,6 @@ def data_and_versions(report: Shown) -> list[Block]:
             ),
         ),
     ]
-    if threshold is not None:
-        rows.append(
-            (
-                language.say("Threshold of the detector's score"),
-                language.say(
-                    "{value:.4g}, for {rate:.3g} false alarms per map (95 %: {low:.2g} to {high:.2g})",
-                    value=threshold["value"],
-                    rate=threshold["false_alarm_rate"],
-                    low=threshold["interval"][0],
-                    high=threshold["interval"][1],
-                ),
-            )
-        )
     rows.append((language.say("Versions"), ", ".join(f"{name} {v}" for name, v in about["versions"].items())))
     note = language.say("The same numbers are in diagnosis.json and evidence.npz, from which this report was written.")
     blocks: list[Block] = [

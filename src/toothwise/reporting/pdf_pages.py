@@ -197,34 +197,20 @@ class _Writer:
                 self.write([block])
 
     def _verdict(self, block: Verdict) -> None:
-        pages, (line, fill) = self.pages, _TONES[block.tone]
-        parts = [(block.label, 9.0, True), (block.text, 12.5, False)]
-        if block.more:
-            parts.append((block.more, 9.5, False))
-
-        def put(dry: bool) -> float:
-            height = 0.0
-            for text, size, bold in parts:
-                pages.set_font("text", "B" if bold else "", size)
-                pages.set_text_color(*_INK)
-                pages.set_x(_MARGIN + 5)
-                more: dict[str, Any] = {"dry_run": True, "output": "HEIGHT"} if dry else {}
-                found = pages.multi_cell(
-                    _WIDTH - 8, size * 0.52, text, align="L", new_x="LMARGIN", new_y="NEXT", **more
-                )
-                height += float(found) if dry else 0.0
-            return height
-
-        height = put(True) + 4.0
-        self._need(height)
+        """On a tint, with a bar of the colour at its left."""
+        pages, (bar, tint) = self.pages, _TONES[block.tone]
+        self._need(30)
         top = pages.get_y()
-        pages.set_fill_color(*fill)
-        pages.rect(_MARGIN, top, _WIDTH, height, style="F")
-        pages.set_fill_color(*line)
-        pages.rect(_MARGIN, top, 2.0, height, style="F")
-        pages.set_y(top + 2.0)
-        put(False)
-        pages.set_y(top + height + 2.0)
+        pages.set_fill_color(*tint)
+        pages.set_text_color(*_INK)
+        for text, size, bold in ((block.label, 9.0, True), (block.text, 12.5, False), (block.more, 9.5, False)):
+            if text:
+                pages.set_font("text", "B" if bold else "", size)
+                look: Any = {"align": "L", "fill": True, "padding": (1, 3, 1, 5), "new_x": "LMARGIN", "new_y": "NEXT"}
+                pages.multi_cell(_WIDTH, size * 0.52, text, **look)
+        pages.set_fill_color(*bar)
+        pages.rect(_MARGIN, top, 2.0, pages.get_y() - top, style="F")
+        pages.ln(2)
 
     def _facts(self, items: Sequence[tuple[str, str]]) -> None:
         columns = 2 if len(items) == 4 else 3
