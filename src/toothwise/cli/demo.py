@@ -47,13 +47,14 @@ class Options:
 def run(options: Options, progress: Progress) -> Result:
     """Records -> maps -> model -> diagnosis -> report."""
     check_replaceable(options.output, "diagnosis.json", "a diagnosis")
-    from toothwise.cli.diagnose_text import text_of
     from toothwise.cli.runs import find_run, write_run_maps
     from toothwise.diagnosis.folder import write_run
     from toothwise.diagnosis.monitor import Monitor
+    from toothwise.files import finite
     from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
     from toothwise.model import Model
     from toothwise.reporting.report import write_report
+    from toothwise.reporting.text import text_of
 
     begin = time.perf_counter()
     progress("reading")
@@ -70,6 +71,6 @@ def run(options: Options, progress: Progress) -> Result:
     model.save(options.output / "model")
     progress("writing the report")
     report, *_ = write_report(options.output, options.language)
-    data = found.as_json()
     seconds = time.perf_counter() - begin
-    return Result(data, lambda: f"{records.source}\n{text_of(data)}Report: {report} ({seconds:.0f} s)\n")
+    text = f"{records.source}\n{text_of(found)}Report: {report} ({seconds:.0f} s)\n"
+    return Result(finite(found.as_json()), lambda: text)

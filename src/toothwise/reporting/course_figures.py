@@ -37,21 +37,16 @@ def _records(axes: Axes, s: SequenceEvidence, language: Language) -> None:
     axes.set_xlabel(language.say("record"))
 
 
-def _at(s: SequenceEvidence, place: Data | None) -> int | None:
-    """Where a record is among those kept; None = it is not, or there is none."""
-    return None if place is None else s.position(int(place["number"]) - 1)
-
-
 def _sides(n: int) -> list[Any]:
     return ["left", *["center"] * (n - 2), "right"] if n > 1 else ["center"]
 
 
 def _onset(axes: Axes, d: Data, s: SequenceEvidence, language: Language) -> None:
     """Onset with its interval, where it lies among the records kept."""
-    at = _at(s, d["since"])
+    at = s.position(d["since"])
     if at is None:
         return
-    ends = [_at(s, place) for place in d["since_interval"]]
+    ends = [s.position(place) for place in d["since_interval"]]
     low, high = (at if v is None else v for v in ends)
     axes.axvspan(low - 0.5, high + 0.5, color="#F3D9C6", lw=0, zorder=0.4, label=language.say("onset, 95 %"))
     axes.axvline(at, color=RED, lw=0.9, ls=":", zorder=0.6)
@@ -85,7 +80,7 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
     """The CUSUM of what the verdict is about against the heights of warning and alarm; of all others in grey."""
     figure, (axes,) = panels(2.5)
     k = _watched(d, s)
-    began = _at(s, d["rules"]["alarm"]["first"])
+    began = s.position(d["rules"]["alarm"]["first"])
     first = k if began is None else int(s.statistic[began].argmax())  # what the first alarm was about
     others = np.delete(s.statistic, [k, first], axis=1)
     records = np.arange(len(s.names))
@@ -107,7 +102,7 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
             va="bottom" if tier == "alarm" else "top",
             annotation_clip=False,
         )
-        at = _at(s, d["rules"][tier]["first"])
+        at = s.position(d["rules"][tier]["first"])
         if at is not None:
             height = float(s.statistic[at].max())
             axes.plot(at, height, "v" if tier == "alarm" else "^", color=colour, ms=7, mec="black", mew=0.6, zorder=5)
@@ -147,7 +142,7 @@ def teeth_figure(d: Data, s: SequenceEvidence, about: Data, language: Language) 
         ax.set_ylabel(axis_name(about["axes"][axis - 1]["name"], language))
         ax.locator_params(axis="y", integer=True)
         _records(ax, s, language)
-        at = _at(s, d["since"])
+        at = s.position(d["since"])
         if at is not None:
             ax.axvline(at, color="black", lw=0.9, ls=":")
         for tooth in _marked(d, s, axis):
@@ -174,7 +169,7 @@ def _marked(d: Data, s: SequenceEvidence, axis: int) -> list[int]:
     """Teeth of a gear that are named, else the one that alarmed first."""
     if d["teeth"]:
         return [t["tooth"] for t in d["teeth"][:3] if t["axis"] == axis]
-    began = _at(s, d["rules"]["alarm"]["first"]) if d["state"] == "alarm" else None
+    began = s.position(d["rules"]["alarm"]["first"]) if d["state"] == "alarm" else None
     if began is None:
         return []
     c = s.channels[int(s.statistic[began].argmax())]

@@ -71,7 +71,8 @@ def shown(data: Data, evidence: RunEvidence, language: Language) -> Shown:
     d = messages_from({key: value for key, value in data.items() if key != "each"})
     each = messages_from(each if not data["sequence"] else ())
     explained = messages_from(explained)
-    course, why, used = evidence.sequence, evidence.explained, {}
+    course, why = evidence.sequence, evidence.explained
+    used: dict[str, str] = {}
     if course is not None and max(len(name) for name in course.names) > _LONGEST:
         number = {name: str(int(k) + 1) for name, k in zip(course.names, course.index, strict=True)}
         d, explained = _renamed(d, number, used), _renamed(explained, number, used)
