@@ -45,10 +45,20 @@ def write_report(
         MissingDependencyError: A PDF is asked for and fpdf2 is not installed.
 
     Examples:
-        Of the folder that ``toothwise demo`` or ``toothwise diagnose ... --output runs/today`` wrote:
-
-        >>> write_report(Path("runs/demo"), "ko", pdf=False)  # doctest: +SKIP
-        [PosixPath('runs/demo/report.ko.html')]
+        >>> from pathlib import Path
+        >>> from tempfile import mkdtemp
+        >>> from toothwise.diagnosis.folder import write_run
+        >>> from toothwise.diagnosis.monitor import Monitor
+        >>> from toothwise.model import Model
+        >>> from toothwise.reporting.report import write_report
+        >>> from toothwise.simulate.maps import generate
+        >>> healthy, _ = generate(domain="C", n=60, faulty=False, seed=1, shape=(12, 17))
+        >>> monitor = Monitor(Model.fit(healthy), {"sequence": False})
+        >>> found = monitor.add(generate(domain="C", n=1, faulty=True, seed=2, shape=(12, 17))[0])
+        >>> folder = Path(mkdtemp()) / "today"
+        >>> write_run(folder, found, monitor.evidence())
+        >>> [file.name for file in write_report(folder, pdf=False)]
+        ['report.html']
     """
     if pdf and not can_write_pdf():
         raise missing("fpdf", "a PDF")
