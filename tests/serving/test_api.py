@@ -19,7 +19,7 @@ pytest.importorskip("prometheus_client")
 pytest.importorskip("python_multipart")
 from starlette.testclient import TestClient
 
-from toothwise import GearPair, MapBuilder, Model
+from toothwise import GearPair, MapBuilder, Model, Monitor
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.errors import InputError
 from toothwise.serving.access import check_token, is_loopback, read_token
@@ -83,7 +83,8 @@ def test_a_map_as_json_is_diagnosed_as_by_the_library(client, scan):
     assert one["map"][0][0] is None
     assert "anomaly_map" not in one
     (said,) = diagnose_maps(values, detector, model.reference, records=["monday"])
-    assert one["diagnosis"] | said.as_json() == one["diagnosis"]
+    assert one["diagnosis"]["each"] == [said.as_json()]
+    assert (one["diagnosis"]["gear"], one["diagnosis"]["tooth"]) == ("driving", 4)
     assert one["verdict"].startswith("Driving tooth 4 stands out")
 
 
@@ -103,6 +104,23 @@ def test_a_batch_answers_every_map_and_says_which_are_bad(client):
     assert [results[k]["row"] for k in (0, 2, 4)] == [2, 2, 2]
     (alone,) = client.post("/v1/diagnose/batch", json={"maps": [{"values": [[1.0]]}]}).json()["results"]
     assert alone["error"]["code"] == "invalid"
+
+
+def test_maps_in_order_have_one_diagnosis_more_which_is_that_of_the_monitor(client, scan):
+    values = np.concatenate([noise(4, 11), noise(6, 12, row=4)])
+    maps = [{"values": one} for one in values.tolist()]
+    body = {"maps": [*maps[:4], {"values": [[1.0]]}, *maps[4:]], "include": ["sequence"]}
+    answer = client.post("/v1/diagnose/batch", json=body)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()["diagnosis"]
+    said = Monitor(Model.open(scan.saved), {"sequence": True}).add(values)
+    assert found["sequence"] is True
+    assert (found["colour"], found["tooth"], found["records"]) == (said.colour, said.tooth, 10) == ("RED", 4, 10)
+    assert found["since"]["number"] == said.since.number
+    form = client.post("/v1/diagnose", files={"file": ("a.npz", npz(values))}, data={"include": "sequence"}).json()
+    assert (form["diagnosis"]["tooth"], form["diagnosis"]["records"]) == (4, 10)
+    bad = client.post("/v1/diagnose/batch", json={"maps": [{"values": [[1.0]]}], "include": ["sequence"]}).json()
+    assert bad["results"][0]["error"]["code"] == "invalid"
 
 
 def test_a_large_body_is_decoded_in_a_worker(client):
@@ -253,7 +271,7 @@ def test_the_model_and_its_state(client, service, scan):
     values = client.get("/v1/example").json()["values"]
     (one,) = client.post("/v1/diagnose", json={"values": values}).json()["results"]
     assert one["diagnosis"]["pattern"] == "one tooth"
-    assert one["diagnosis"]["lines"][0]["tooth"] == 3
+    assert one["diagnosis"]["tooth"] == 3
 
 
 def test_metrics_count(client):
@@ -298,8 +316,8 @@ def test_the_report_is_one_page_of_what_was_sent_and_looks_nothing_up(client, tm
 def test_the_report_needs_no_torch(scan):
     code = (
         "import sys\nimport numpy as np\n"
-        "from toothwise.serving.report import report_of\nfrom toothwise.serving.service import Service\n"
-        "print(report_of(np.ones((1, 9, 14), np.float32) + np.eye(9, 14, dtype=np.float32) / 9, ('a',),"
+        "from toothwise.serving.report import report_page\nfrom toothwise.serving.service import Service\n"
+        "print(report_page(np.ones((1, 9, 14), np.float32) + np.eye(9, 14, dtype=np.float32) / 9, ('a',),"
         " Service.open(sys.argv[1])))\nassert not {'torch', 'anomalib', 'timm'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, scan.exported], capture_output=True, text=True)

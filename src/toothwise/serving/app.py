@@ -18,13 +18,14 @@ from starlette.exceptions import HTTPException
 
 from toothwise import __version__
 from toothwise.errors import ToothwiseError
+from toothwise.files import finite
 from toothwise.serving.access import allowed_hosts
 from toothwise.serving.batching import Batcher
-from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES, Decoder
+from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES, Decoded, Decoder
 from toothwise.serving.limits import ApiError, Limits
 from toothwise.serving.metrics import Metrics
 from toothwise.serving.openapi import batch_body, diagnose_body, refusals
-from toothwise.serving.report import report_of
+from toothwise.serving.report import report_page
 from toothwise.serving.request_reader import RequestReader
 from toothwise.serving.schemas import Answers, Health, ModelInfo
 from toothwise.serving.security import SecurityMiddleware, refusal_body
@@ -166,6 +167,14 @@ def _add_diagnosis(
     refused = refusals(400, 408, 413, 415, 422, 429, 503)
     described = diagnose_body(service)
 
+    async def together(found: Decoded) -> dict[str, Any]:
+        """The diagnosis of all maps as records in time order, where it was asked for."""
+        if "sequence" not in found.include or not len(found.values):
+            return {}
+        names = [record for record, error in zip(found.records, found.errors, strict=True) if error is None]
+        _, said = await reader.aside(partial(service.monitor, found.values, names, in_order=True))
+        return {"diagnosis": finite(said.as_json())}
+
     @app.post(
         "/v1/diagnose",
         summary="Diagnose a map, files of maps, or recordings",
@@ -177,7 +186,7 @@ def _add_diagnosis(
         async with reader.place(request):
             found = await reader.decoded(request)
             answers = await batcher.submit(Job(found.values, found.records, found.include))
-            return JSONResponse({"results": answers})
+            return JSONResponse({"results": answers, **await together(found)})
 
     @app.post(
         "/v1/diagnose/batch",
@@ -197,7 +206,7 @@ def _add_diagnosis(
                 answers += await asyncio.gather(*map(batcher.submit, part), return_exceptions=True)
             scored = dict(zip(good, answers, strict=True))
             results = [_placed(scored.get(k, error), found.records[k]) for k, error in enumerate(found.errors)]
-            return JSONResponse({"results": results})
+            return JSONResponse({"results": results, **await together(found)})
 
     @app.post(
         "/v1/report",
@@ -209,7 +218,7 @@ def _add_diagnosis(
     async def report(request: Request) -> Response:
         async with reader.place(request):
             found = await reader.decoded(request)
-            page = await reader.aside(partial(report_of, found.values, found.records, service))
+            page = await reader.aside(partial(report_page, found.values, found.records, service))
             name = {"content-disposition": 'attachment; filename="toothwise-report.html"'}
             return Response(page, media_type="text/html", headers=name)
 

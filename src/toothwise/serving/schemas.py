@@ -12,7 +12,7 @@ from toothwise.serving.limits import CODES
 
 __all__ = ["Answer", "Answers", "BatchBody", "DiagnoseBody", "Failure", "FormFields", "Health", "ModelInfo", "Reading"]
 
-Include = Literal["evidence", "anomaly_map", "map"]
+Include = Literal["evidence", "anomaly_map", "map", "sequence"]
 
 
 class _Body(BaseModel):
@@ -26,7 +26,10 @@ class MapBody(_Body):
     record: str = Field(default="", max_length=200, description="a name that comes back with the answer")
 
 
-_INCLUDE: Any = Field(default=[], description="what the answer holds besides the verdict")
+_INCLUDE: Any = Field(
+    default=[],
+    description="what the answer holds besides the verdict; sequence: a diagnosis of all maps as records in time order",
+)
 
 
 class DiagnoseBody(MapBody):
@@ -107,7 +110,7 @@ class Answer(_Answer):
     column: int | None = Field(default=None, description="most suspicious column, from 0")
     severity: float | None = Field(default=None, description="contrast over background, of detectors that estimate it")
     p_value: float | None = None
-    diagnosis: dict[str, Any] | None = Field(default=None, description="gear, tooth, pattern, and how sure")
+    diagnosis: dict[str, Any] | None = Field(default=None, description="what the Monitor says of the map alone")
     row_evidence: list[float | None] | None = None
     column_evidence: list[float | None] | None = None
     anomaly_map: list[list[float | None]] | None = None
@@ -119,6 +122,7 @@ class Answers(_Answer):
     """One answer per map, in the order of the request."""
 
     results: list[Answer]
+    diagnosis: dict[str, Any] | None = Field(default=None, description="of all maps as records in time order")
 
 
 class Health(_Answer):

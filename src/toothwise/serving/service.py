@@ -9,19 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from toothwise import __version__
 from toothwise.detectors.base import Prediction, as_array
-from toothwise.diagnosis.single import diagnose_maps
-from toothwise.diagnosis.verdict import MapDiagnosis
+from toothwise.diagnosis.monitor import Monitor
+from toothwise.diagnosis.settings import MonitorSettings
+from toothwise.diagnosis.single import diagnose_maps, diagnosis_of_maps
+from toothwise.diagnosis.store import MemoryStore
+from toothwise.diagnosis.verdict import Diagnosis
 from toothwise.errors import InputError, ToothwiseError
 from toothwise.exported.export import check_maps
 from toothwise.files import finite
-from toothwise.healthmap.core import gear_as_json
+from toothwise.healthmap.core import HealthMapBatch, gear_as_json
 from toothwise.model import MapsAbout, Model
 from toothwise.reference.healthy_reference import evidence_of
 
 __all__ = ["Expected", "Job", "Service"]
+
+_EACH = MonitorSettings(sequence=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +37,7 @@ class Job:
     Attributes:
         values: float32 ``[k, rows, columns]``, NaN where no pair meshes, checked.
         records: A name per map.
-        include: What the answers hold besides the verdict: "evidence", "anomaly_map", "map".
+        include: What the answers hold besides the verdict: "evidence", "anomaly_map", "map", "sequence".
     """
 
     values: np.ndarray
@@ -89,6 +95,8 @@ class Service:
 
     model: Model
     alone: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _preparing: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _monitors: dict[bool, Monitor] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def open(cls, folder: str | Path, *, threads: int | None = None) -> Service:
@@ -117,21 +125,20 @@ class Service:
         model, about = self.model, self.model.about
         values = np.concatenate([job.values for job in jobs])
         records = [record for job in jobs for record in job.records]
-        said: list[MapDiagnosis | None] = [None] * len(values)
+        said: list[Diagnosis | None] = [None] * len(values)
         with self.alone:
             found = model.detector.predict(values)
             if model.reference is not None:
-                said = list(
-                    diagnose_maps(
-                        values,
-                        model.detector,
-                        model.reference,
-                        rows=about.rows,
-                        columns=about.columns,
-                        records=records,
-                        first=found,
-                    )
+                each = diagnose_maps(
+                    values,
+                    model.detector,
+                    model.reference,
+                    rows=about.rows,
+                    columns=about.columns,
+                    records=records,
+                    first=found,
                 )
+                said = [diagnosis_of_maps([one], _EACH, model.reference.effective) for one in each]
         answers, at = [], 0
         for job in jobs:
             part = range(at, at + len(job))
@@ -145,7 +152,7 @@ class Service:
         record: str,
         values: np.ndarray,
         found: Prediction,
-        said: MapDiagnosis | None,
+        said: Diagnosis | None,
         include: frozenset[str],
     ) -> dict[str, Any]:
         known = self.model.detector.threshold
@@ -173,6 +180,30 @@ class Service:
         if "map" in include:
             answer["map"] = values[k].tolist()
         return dict(finite(answer))
+
+    def monitor(self, values: np.ndarray, records: Sequence[str], *, in_order: bool) -> tuple[Monitor, Diagnosis]:
+        """What the Monitor says of maps together, and the Monitor, which has the evidence.
+
+        Args:
+            values: Maps ``[k, rows, columns]``, one or more.
+            records: A name per map; names that come again are numbered.
+            in_order: Whether they are records in time order; otherwise each is judged on its own.
+
+        Raises:
+            InputError: The model has no healthy reference, or too few healthy maps for a sequence.
+        """
+        about, names = self.model.about, pd.Series(list(records), dtype=str)
+        again = names.groupby(names).cumcount()
+        names = names.where(again == 0, names + " (" + (again + 1).astype(str) + ")")
+        table = pd.DataFrame({"name": names})
+        batch = HealthMapBatch(values, about.rows, about.columns, table, about.quantity, about.unit, about.gear)
+        with self._preparing:  # seconds for the control limits, once, in which others are answered
+            first = self._monitors.setdefault(in_order, Monitor(self.model, {"sequence": in_order}))
+            if in_order:
+                first.prepare()
+        monitor = first.beside(MemoryStore())
+        with self.alone:
+            return monitor, monitor.add(batch)
 
     def about(self) -> dict[str, Any]:
         """What ``GET /v1/model`` says."""

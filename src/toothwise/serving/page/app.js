@@ -118,7 +118,7 @@ function lineRow(line) {
 }
 
 function show(k) {
-  const one = state.results[k], found = one.diagnosis, lines = found ? found.lines : [];
+  const one = state.results[k], found = one.diagnosis, lines = found ? found.each[0].lines : [];
   at("record").textContent = one.record;
   at("verdict").textContent = one.verdict;
   at("verdict").className = (found ? found.pattern === "nothing" : !one.alarm) ? "ok" : "";
