@@ -29,6 +29,7 @@ def near(found: int, true: int, teeth: int = 35) -> bool:
     return min((found - true) % teeth, (true - found) % teeth) <= 1
 
 
+@pytest.mark.full
 def test_build_fit_diagnose_names_the_tooth_after_its_onset(toothwise, maps, tmp_path, truth):
     folder, built = maps
     assert [read_map(file).values.shape[-2] for file in built["files"]] == [35] * 4

@@ -137,6 +137,7 @@ def test_the_packages_own_encoder_needs_no_file_and_no_hub():
     assert torch.isfinite(tokens[-1]).all()
 
 
+@pytest.mark.full
 def test_what_it_was_taught_is_worth_something_and_it_is_the_default():
     line = LineShape(length=(40, 94))
     train = generate("C", 48, False, seed=0)[0]

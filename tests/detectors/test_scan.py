@@ -45,6 +45,7 @@ def test_a_column_is_found_and_named(scan):
     assert np.mean(faulty.column_evidence.max(axis=1) > faulty.row_evidence.max(axis=1)) > 0.9
 
 
+@pytest.mark.full
 def test_p_values_are_uniform_on_healthy_maps(scan):
     p = scan.predict(_healthy(2000, 4)).p_value
     for level in (0.01, 0.05, 0.2, 0.5):

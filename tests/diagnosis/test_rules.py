@@ -51,6 +51,7 @@ def _measured(rule, heights, futures=150, n=500, phi=0.0, run=3):
     return 1000.0 * np.mean(counts) / n, 1000.0 * np.std(counts) / np.sqrt(futures) / n
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("rule", ["cusum", "row"])
 def test_the_stated_rate_is_that_of_the_final_rule_with_the_maximum_over_channels(rule):
     measured = []

@@ -200,6 +200,7 @@ def test_an_export_in_bfloat16_says_nearly_what_the_detector_says(name, more, tm
     assert found.anomaly_map.shape == test.shape
 
 
+@pytest.mark.full
 def test_what_stands_before_and_after_the_products_stays_in_float32(network):
     """Logarithms of maps far from 1: in bfloat16 next to nothing of them would be left once the median is taken off."""
     openvino = pytest.importorskip("openvino")
@@ -243,7 +244,7 @@ def test_a_changed_export_is_refused(network, which, tmp_path):
             data["files"]["../../secret"] = data["files"]["model.onnx"]
         manifest.write_text(json.dumps(data))
     named = "model.json" if which in ("threshold", "list") else "model.onnx"
-    with pytest.raises(InputError, match=named.replace(".", r"\.") + ".*(changed|cannot be read|no link)"):
+    with pytest.raises(InputError, match=named.replace(".", r"\.") + ".*(changed|cannot be read|not links)"):
         Model.open(folder)
 
 
@@ -256,7 +257,7 @@ def test_a_manifest_cannot_name_a_file_outside(network, tmp_path):
     (tmp_path / "secret").write_bytes(b"x")
     data["files"]["../secret"] = {"bytes": 1, "sha256": hashlib.sha256(b"x").hexdigest()}
     (folder / "model.json").write_text(json.dumps(data | {"sha256": digest(data)}))
-    with pytest.raises(InputError, match="lies in its folder"):
+    with pytest.raises(InputError, match="must be in its folder"):
         Model.open(folder)
 
 

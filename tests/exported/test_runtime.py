@@ -116,4 +116,4 @@ def test_a_state_file_goes_on_with_the_exported_detector(scan, tmp_path, capsys)
         write_map(HealthMapBatch(noise(3, 20 + k), *teeth, table), tmp_path / f"{k}.npz")
         words = ["diagnose", run, tmp_path / f"{k}.npz", "--state", tmp_path / "state.json", "--json"]
         assert main([str(word) for word in words]) == 0, capsys.readouterr().err
-        assert json.loads(capsys.readouterr().out)["state"]["records"] == 3 * (k + 1)
+        assert json.loads(capsys.readouterr().out)["records"] == 3 * (k + 1)

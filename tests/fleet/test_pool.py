@@ -55,6 +55,7 @@ def children(pid: int) -> Iterator[tuple[int, str]]:
                 continue
 
 
+@pytest.mark.full
 def test_two_workers_write_what_one_process_writes(saved, tmp_path, make):
     for k in range(6):
         make.parquet(tmp_path / "in" / f"{k}.parquet", make.noise(10, seed=k))

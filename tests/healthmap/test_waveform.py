@@ -71,7 +71,7 @@ def test_other_gears_are_refused():
     [
         (GearPair(18, 35), 4, ("driving", "driven")),
         (GearPair(32, 96), 40, ("driving", "driven")),
-        (PlanetaryStage(15, 15, 46, 3), 12, ("planet",)),
+        pytest.param(PlanetaryStage(15, 15, 46, 3), 12, ("planet",), marks=pytest.mark.full),
     ],
     ids=["18/35", "32/96", "planetary"],
 )

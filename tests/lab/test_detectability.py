@@ -164,7 +164,7 @@ def test_the_likelihood_ratio_needs_less_than_the_row_mean():
 
 
 def test_bad_input():
-    with pytest.raises(InputError, match="must rise"):
+    with pytest.raises(InputError, match="must increase"):
         Sweep(np.array([1.2, 1.1]), np.zeros(3), np.zeros((2, 3)))
     with pytest.raises(InputError, match="scores must be"):
         Sweep(np.array([1.1, 1.2]), np.zeros(3), np.zeros((3, 3)))

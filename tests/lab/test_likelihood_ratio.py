@@ -172,6 +172,7 @@ def test_the_mean_ratio_of_faulty_maps_is_the_mean_square_of_healthy_ones():
     assert mean.mean() > 1 + 4 * mean.std() / np.sqrt(8000)
 
 
+@pytest.mark.full
 def test_no_other_statistic_beats_the_ratio():
     line = LineShape(length=(12, 12))
     config = LimitConfig("C", line=line, contrast=(1.35,))
@@ -217,6 +218,7 @@ def test_patterns_begin_and_end_bright(length):
     assert len(patterns.cells) <= 1 + 3 * 16
 
 
+@pytest.mark.full
 def test_more_gap_patterns_do_not_move_the_result():
     line = LineShape(length=(28, 28))
     healthy, _ = generate("C", 400, False, seed=10)

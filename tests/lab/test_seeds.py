@@ -14,6 +14,7 @@ def drawn(rng, shift, noise=1.0):
     return noise * rng.standard_normal(80) + shift * LABELS
 
 
+@pytest.mark.full
 def test_an_interval_over_seeds_holds_what_is_true_and_grows_with_what_seeds_do():
     rng = np.random.default_rng(0)
     alike = [(drawn(rng, 1.0), LABELS) for _ in range(5)]

@@ -241,5 +241,6 @@ def test_folders_that_cannot_be_used_are_refused(runs, tmp_path):
     assert [p.name for p in folder.iterdir()] == ["diagnosis.json"]
 
 
+@pytest.mark.full
 def test_the_same_diagnosis_gives_the_same_page(runs, document):
     assert to_html(report_of_folder(runs / "sound", "en")) == to_html(document("sound"))

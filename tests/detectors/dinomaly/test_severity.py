@@ -237,6 +237,7 @@ def test_rank_among_healthy_scores():
     assert np.isfinite(healthy_rank(np.array([1.0, 2.0]), np.array([1.0]))).all()
 
 
+@pytest.mark.full
 def test_severity_rises_with_the_contrast_of_lines_never_seen(fitted):
     """Random encoder, 60 steps: measured 0.80, and 0.60 with targets shuffled in the pool (damaged or not, no more)."""
     severity = np.linspace(0.1, 10, 80)

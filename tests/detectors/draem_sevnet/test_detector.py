@@ -65,6 +65,7 @@ def test_a_row_is_found_and_named_and_severity_rises_with_contrast(trained):
     assert 0.4 < strong.mean() < 1.8  # units: contrast - 1
 
 
+@pytest.mark.full
 def test_prediction(trained):
     maps = _maps(5, 1, contrast=1.5)
     p = trained.predict(maps)

@@ -118,6 +118,7 @@ def cell(**options) -> Cell:
     return Cell("C", "matched", "dinomaly_directional", 0, {**OPTIONS, **options}, n_train=16, n_test=32)
 
 
+@pytest.mark.full
 def test_a_trial_with_pictures_tells_what_its_layers_attend_to():
     found = run_cell(cell(), pictures=True)
     assert set(found.pictures) == {"examples.png", "attention_layers.png", "attention_map_0.png"}

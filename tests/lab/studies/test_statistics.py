@@ -122,6 +122,7 @@ def test_pairs_beside_the_study_are_a_family_of_their_own(folder):
     assert np.allclose([c.p_holm for c in found], holm([c.p_value for c in found]))
 
 
+@pytest.mark.full
 def test_the_words_on_the_command_line(folder, toothwise, tmp_path):
     text = toothwise("study", "table", folder, "--resamples", "100").out
     assert "* primary, written down before the runs: Good is better" in text
