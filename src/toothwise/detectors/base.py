@@ -116,6 +116,7 @@ class Abilities:
         photographs: Takes images of any kind through anomalib as well.
         export: How it is exported: "numpy" (as it is, it needs no network), "network" (as an engine's graph), "parts"
             (detectors exported each for itself), or "" (not at all).
+        waveforms: Looks at the maps' mesh waveforms, which only maps from recordings have.
     """
 
     rows: bool = False
@@ -124,6 +125,7 @@ class Abilities:
     positive: bool = False
     photographs: bool = False
     export: str = ""
+    waveforms: bool = False
 
 
 class Detector(ABC):
@@ -150,7 +152,7 @@ class Detector(ABC):
 
     def fit(self, maps: Maps, progress: Progress = silent) -> Detector:
         """Learn from healthy maps. Returns self."""
-        values = as_array(maps)
+        values = self.input_of(maps)
         self._fit(values, progress)
         self.shape = (values.shape[1], values.shape[2])
         return self
@@ -159,7 +161,26 @@ class Detector(ABC):
         """Score maps of the shape that was fitted."""
         if self.shape is None:
             raise InputError(f"{self.name} has not been fitted: call fit(maps), or open a fitted model")
-        return self._predict(as_array(maps, shape=self.shape), progress)
+        return self._predict(self.input_of(maps, shape=self.shape), progress)
+
+    def input_of(self, maps: Maps, *, shape: tuple[int, int] | None = None) -> np.ndarray:
+        """What this detector looks at: the maps' values, or float32 ``[n, rows, columns, samples]`` of their waveforms.
+
+        Raises:
+            InputError: As ``as_array``; or maps that have no waveforms, where the detector needs them.
+        """
+        if not self.can.waveforms or (isinstance(maps, np.ndarray) and maps.ndim == 4):
+            return np.asarray(maps, dtype=np.float32) if self.can.waveforms else as_array(maps, shape=shape)
+        as_array(maps, shape=shape)
+        each = (
+            [maps.waveforms] if isinstance(maps, HealthMapBatch) else [getattr(one, "waveforms", None) for one in maps]
+        )
+        if any(one is None for one in each):
+            raise InputError(
+                f"{self.name} needs the mesh waveforms of maps, which are built from recordings less a healthy waveform "
+                "(MapBuilder.learn); these maps have none"
+            )
+        return np.asarray(each[0] if isinstance(maps, HealthMapBatch) else np.stack(each), dtype=np.float32)  # type: ignore[arg-type]
 
     def rebuild(self, maps: Maps) -> np.ndarray | None:
         """Maps as this detector thinks they would look healthy, float32 ``[n, rows, columns]``.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from toothwise.detectors.base import Detector, Maps, Prediction, as_array
+from toothwise.detectors.base import Detector, Maps, Prediction
 from toothwise.detectors.pooling import line_contrast
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold, threshold_from_healthy, threshold_from_lines
@@ -41,7 +41,7 @@ def fit_with_threshold(
     Raises:
         InputError: too few maps.
     """
-    values = as_array(maps)
+    values = make().input_of(maps)
     if len(values) < 16:
         raise InputError(f"a threshold needs 16 healthy maps or more, but got {len(values)}")
     folds = time_blocks(len(values), blocks)
@@ -58,7 +58,7 @@ def fit_with_threshold(
     scores = np.empty(len(values))
     for index, prediction in held_out:
         scores[index] = prediction.score
-    detector.threshold = _threshold(held_out, scores, rate, folds, confidence)
+    detector.threshold = _threshold(held_out, scores, rate, folds, confidence, detector.can.waveforms)
     detector.held_out = _joined(held_out, scores)
     return detector, scores
 
@@ -90,10 +90,12 @@ def _threshold(
     rate: float,
     folds: np.ndarray,
     confidence: float | None,
+    both: bool,
 ) -> Threshold:
-    """From the evidence of all lines where the score is its maximum, else from the scores."""
-    lines = [p.row_evidence for _, p in held_out if p.row_evidence is not None and p.column_evidence is None]
-    if len(lines) == len(held_out):
+    """From the evidence of all lines (of one gear, or of ``both``) where the score is its maximum, else from the scores."""
+    by_gear = [[e for e in (p.row_evidence, p.column_evidence) if e is not None] for _, p in held_out]
+    if by_gear[0] and (len(by_gear[0]) == 1 or both):
+        lines = [np.concatenate(each, axis=1) for each in by_gear]
         evidence = np.empty((len(scores), lines[0].shape[1]))
         for (index, _), rows in zip(held_out, lines, strict=True):
             evidence[index] = rows

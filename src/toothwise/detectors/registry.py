@@ -25,6 +25,11 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
         "deviation from the same gearbox's healthy maps, by rows and columns",
         {},
     ),
+    "coherent": (
+        "toothwise.detectors.coherent:Coherent",
+        "waveform of each tooth over its mates, on the scale of healthy scatter; for maps from recordings",
+        {},
+    ),
     "pca": ("toothwise.detectors.subspace:PrincipalComponents", "what principal components leave over", {}),
     "mahalanobis": ("toothwise.detectors.subspace:Mahalanobis", "distance from healthy maps, shrunk covariance", {}),
     "statistics": ("toothwise.detectors.statistics:MapStatistic", "a statistic of the map, by option statistic=", {}),

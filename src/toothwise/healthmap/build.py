@@ -167,9 +167,11 @@ def build_map(
     visible = warn_if_unheard(periods, mean)
     wanted = _wanted(periods, mean, c)
     zeros, found = periods.tooth_zero, {}
+    residual: np.ndarray | None = None
     if waveform is not None:
         turn = waveform.turn(wanted, periods.event_step, (rows, columns))
         by = turn.events * periods.samples_per_tooth
+        residual = waveform.residual(turned(_wanted(periods, periods.whole_mean(), c), by))
         periods = replace(periods, values=turned(periods.values, by)) if by else periods
         mean, wanted = turned(mean, by), turned(wanted, by)
         wanted = waveform.deviation(wanted)
@@ -186,6 +188,10 @@ def build_map(
             raise InputError(f"planet must be 0 to {pair.planets - 1}, but got {c.planet}")
         if c.sensor_reach is not None:
             heard = np.minimum(j, columns - j) <= c.sensor_reach
+    waveforms: np.ndarray | None = None
+    if residual is not None:
+        waveforms = np.full((rows, columns, periods.samples_per_tooth), np.nan, dtype=np.float32)
+        waveforms[i[heard], j[heard]] = turned(residual, _planet_shift(periods, c)).reshape(len(i), -1)[heard]
     i, j = i[heard], j[heard]
     grid = np.full((rows, columns), np.nan, dtype=np.float32)
     spread, count = grid.copy(), np.zeros((rows, columns), dtype=np.int32)
@@ -202,7 +208,7 @@ def build_map(
         **found,
     }
     axes = Axis.teeth(row_name, rows), Axis.teeth(column_name, columns)
-    return HealthMap(grid, *axes, count, variance=spread, **about)
+    return HealthMap(grid, *axes, count, variance=spread, waveforms=waveforms, **about)
 
 
 def _about(
@@ -256,9 +262,7 @@ def _event_values(
 
     What is regular is the same in every period: it was found on their average and is taken from each of them.
     """
-    shift = 0.0
-    if isinstance(periods.gears, PlanetaryStage) and c.planet < periods.gears.planets:
-        shift = float(periods.gears.spacing[c.planet]) * periods.gears.ring * periods.samples_per_tooth
+    shift = _planet_shift(periods, c)
     window, spt = c.event_window, periods.samples_per_tooth
 
     def values_of(x: np.ndarray) -> np.ndarray:
@@ -278,6 +282,13 @@ def _event_values(
     if c.average == "incoherent" and first is not None:
         return first + total / n, variance
     return values_of(wanted), variance
+
+
+def _planet_shift(periods: Periods, c: MapConfig) -> float:
+    """Samples by which the wanted planet's meshes lie behind planet 0's."""
+    if isinstance(periods.gears, PlanetaryStage) and c.planet < periods.gears.planets:
+        return float(periods.gears.spacing[c.planet]) * periods.gears.ring * periods.samples_per_tooth
+    return 0.0
 
 
 def tooth_by_revolution(

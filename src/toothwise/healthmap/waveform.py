@@ -224,6 +224,21 @@ class HealthyWaveform:
         rest = signal - self.matched(signal)
         return np.fft.irfft(np.fft.rfft(rest) * self.gain, len(rest))
 
+    def residual(self, signal: np.ndarray) -> np.ndarray:
+        """What a turned signal ``[n]`` holds beyond the healthy waveform at its best gain and small turn.
+
+        A louder record is no damage, and neither is a pulse edge that comes a little earlier: both are taken off by
+        least squares, the turn by the waveform's derivative.
+
+        Raises:
+            InputError: A signal of another length.
+        """
+        self._check(signal)
+        slope = np.fft.irfft(1j * np.arange(len(signal) // 2 + 1) * np.fft.rfft(self.values), len(signal))
+        known = np.stack([self.values, slope], axis=1)
+        known /= np.maximum(np.linalg.norm(known, axis=0), 1e-300)
+        return signal - known @ np.linalg.lstsq(known, signal, rcond=None)[0]
+
     def save(self, path: str | Path) -> None:
         """Write to an .npz file, whole or not at all."""
         path = Path(path)

@@ -153,7 +153,7 @@ class Model:
 
         labels = _blocks_of(maps, blocks)
         fitted, _ = fit_with_threshold(
-            lambda: create(name, **chosen), maps.values, false_alarm_rate, blocks=labels, progress=progress
+            lambda: create(name, **chosen), maps, false_alarm_rate, blocks=labels, progress=progress
         )
         about = MapsAbout.of(maps)
         reference = healthy = None

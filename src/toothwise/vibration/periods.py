@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 import numpy as np
@@ -103,6 +103,8 @@ class Periods:
         angle: of its reference shaft: driving, or the carrier.
         left_out: periods that hold NaN and were left out.
         offset: mesh events between the record's revolution 0 and the first period.
+        rest: float32 ``[samples]``, the whole revolutions of the reference shaft after the last whole period; empty
+            where there are none, or where they hold NaN.
     """
 
     values: np.ndarray
@@ -111,6 +113,7 @@ class Periods:
     angle: ShaftAngle
     left_out: int = 0
     offset: int = 0
+    rest: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.float32))
 
     @property
     def revolutions(self) -> int:
@@ -151,6 +154,15 @@ class Periods:
     def mean(self) -> np.ndarray:
         """Coherent average of the periods, float64 ``[events * samples_per_tooth]``."""
         return average_periods(self.values.reshape(-1), self.values.shape[1])[0]
+
+    def whole_mean(self) -> np.ndarray:
+        """Coherent average of all that the record holds, float64 ``[events * samples_per_tooth]``.
+
+        Mesh events that the revolutions after the last whole period hold too are averaged over one more pass.
+        """
+        mean, n = self.mean(), len(self.values)
+        mean[: len(self.rest)] += (self.rest - mean[: len(self.rest)]) / (n + 1)
+        return mean
 
     def components(
         self,
@@ -238,16 +250,19 @@ def cut_periods(
             )
         whole = periods
     per_revolution = round(mesh) * samples_per_tooth
-    if (samples := whole * pair.hunting_revolutions * per_revolution) > max_samples:
-        raise LimitError(f"the record asks for {samples:.3g} samples of angle, more than {max_samples} (max_samples)")
-    values = resample(
+    turns = whole * pair.hunting_revolutions
+    more = 0 if periods is not None else int(np.floor((have - whole) * pair.hunting_revolutions + 1e-9))
+    if (size := (turns + more) * per_revolution) > max_samples:
+        raise LimitError(f"the record asks for {size:.3g} samples of angle, more than {max_samples} (max_samples)")
+    samples = resample(
         x,
         record.sampling_rate,
         angle,
         per_revolution,
         start=float(offset * pair.hunting_revolutions),
-        revolutions=whole * pair.hunting_revolutions,
-    ).reshape(whole, -1)
+        revolutions=turns + more,
+    )
+    values, rest = samples[: turns * per_revolution].reshape(whole, -1), samples[turns * per_revolution :]
     good = np.isfinite(values.sum(axis=1))
     if not good.any():
         raise InputError("NaN or infinite samples lie in every hunting period of the record")
@@ -266,7 +281,15 @@ def cut_periods(
         if name != part.name
     ]
     _check_mesh(values, per_revolution, mesh, pair, others)
-    return Periods(values, samples_per_tooth, pair, angle, int((~good).sum()), offset * pair.hunting_period)
+    return Periods(
+        values,
+        samples_per_tooth,
+        pair,
+        angle,
+        int((~good).sum()),
+        offset * pair.hunting_period,
+        rest if np.isfinite(rest).all() else rest[:0],
+    )
 
 
 def _check_mesh(

@@ -1,0 +1,233 @@
+"""Coherent deviation: add a tooth's waveform over its mates before squaring, on the scale of healthy scatter.
+
+A map of RMS values has thrown the phase away: summing its row adds squares, while the waveform that a damaged tooth
+adds is the same with every mate and can be summed first. So this detector looks at the mesh waveforms of a map
+(``HealthMap.waveforms``: what each mesh holds beyond the healthy waveform). Every order of the residual is divided by
+the scatter that healthy records show at that order, so that an order counts by how surely it is known, not by how loud
+it is. Whitened waveforms are then averaged along each line of either gear, over all mates and over stretches of them,
+and squared. The logarithm of that energy less the median over the gear's teeth is a contrast that neither a change of
+load nor one of sensor gain can raise, because both act on all teeth alike.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import ClassVar
+
+import numpy as np
+
+from toothwise.detectors.base import Abilities, Detector, Prediction
+from toothwise.errors import InputError
+from toothwise.progress import Progress
+
+__all__ = ["Coherent"]
+
+_DEAD = 1e-10  # of the strongest order's power: weaker ones were removed from the signal and hold rounding only
+_PRIOR = 4.0  # records that the neighbouring orders count as, where an order's own scatter rests on few records
+_NEIGHBOURS = 31  # orders that the neighbourhood spans
+_BEHIND = 2.0  # healthy standard deviations by which the rarer kinds of evidence stand back behind whole lines
+_NORMAL = 4.0  # records that the spread of a normal maximum counts as, beside the maxima of healthy records
+
+
+class Coherent(Detector):
+    """Whitened coherent deviation of every tooth of both gears, from mesh waveforms.
+
+    The score is the largest evidence of all teeth. The evidence of a tooth is its log energy less the median over its
+    gear, on the scale of the largest such value of a healthy record (0 = as usual, 1 = one standard deviation more): that of the waveform averaged over all mates, or, where that says more, of
+    the best stretch of mates (pitting meets some mates only) or of what differs from mate to mate (impacts jitter).
+
+    Args:
+        segments: Shares of the mates that damage may cover, besides all of them.
+        contacts: The axis ("rows" or "columns") whose teeth touch two mates half a revolution apart, as the teeth of
+            a planet touch sun and ring; half the energy found there is added. None for a pair.
+
+    Raises:
+        InputError: An option that is not allowed, maps without waveforms, or fewer than 2 healthy maps.
+    """
+
+    name: ClassVar[str] = "coherent"
+    can: ClassVar[Abilities] = Abilities(rows=True, columns=True, export="numpy", waveforms=True)
+
+    def __init__(self, *, segments: tuple[float, ...] = (0.5, 0.25), contacts: str | None = None) -> None:
+        if not all(isinstance(s, int | float) and 0 < s < 1 for s in segments):
+            raise InputError(f"segments must be shares between 0 and 1, but got {list(segments)}")
+        if contacts not in (None, "rows", "columns"):
+            raise InputError(f"contacts must be 'rows', 'columns' or none, but got {contacts!r}")
+        super().__init__(segments=list(segments), contacts=contacts)
+        self._learned: dict[str, np.ndarray] = {}
+
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
+        del progress
+        if values.ndim != 4:
+            raise InputError(f"{self.name} needs mesh waveforms [n, rows, columns, samples], but got {values.shape}")
+        x = self._periods(values)
+        n = len(x)
+        if n < 2:
+            raise InputError(f"the scatter of healthy records needs 2 maps with waveforms or more, but got {n}")
+        total = x.sum(axis=0)
+        # each record against the mean of the others: its own share in the mean would hide its scatter. A new record
+        # scatters by 1 + 1 / n around the mean of all, one left out by 1 + 1 / (n - 1)
+        rest = (x - (total - x) / (n - 1)) * np.sqrt((1.0 + 1.0 / n) / (1.0 + 1.0 / (n - 1)))
+        self._learned = {"mean": total / n}
+        power = np.abs(np.fft.rfft(rest)) ** 2
+        self._learned["scatter"] = _scatter(power, values.shape[1:3])
+        # a record whose own power is in the scatter that it is divided by looks more even than a new one will
+        others = [_scatter(np.delete(power, k, axis=0), values.shape[1:3]) for k in range(n)] if n > 2 else None
+        white = np.concatenate(
+            [_whitened(rest[k : k + 1], self._learned["scatter"] if others is None else others[k]) for k in range(n)]
+        )
+        kinds = self._kinds(white, values.shape)
+        self._learned["scale"] = np.array([[_scale_of_maxima(e) for e in gear] for gear in kinds])
+
+    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
+        del progress
+        white = _whitened(self._periods(values) - self._learned["mean"], self._learned["scatter"])
+        kinds = self._kinds(white, values.shape)
+        evidence = []
+        for gear, scale in zip(kinds, self._learned["scale"], strict=True):
+            z = [(e - m) / s for e, (m, s) in zip(gear, scale, strict=True)]
+            evidence.append(np.max([z[0], *(part - _BEHIND for part in z[1:])], axis=0))
+        energy = np.log(np.maximum((self._folded(white, values.shape) ** 2).mean(axis=3), 1e-300))
+        pixels = energy - np.nanmedian(energy, axis=(1, 2), keepdims=True)
+        return Prediction(
+            score=np.maximum(evidence[0].max(axis=1), evidence[1].max(axis=1)),
+            anomaly_map=pixels.astype(np.float32),
+            row_evidence=evidence[0],
+            column_evidence=evidence[1],
+        )
+
+    def _periods(self, waveforms: np.ndarray) -> np.ndarray:
+        """The meshes one after the other in time, float64 ``[n, events * samples]``: one hunting period."""
+        i, j = _events(waveforms.shape[1], waveforms.shape[2])
+        x = waveforms[:, i, j].reshape(len(waveforms), -1).astype(np.float64)
+        if not np.isfinite(x).all():
+            raise InputError("waveforms must be finite wherever two teeth meet")
+        return x
+
+    def _folded(self, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Periods ``[n, events * samples]`` as mesh waveforms ``[n, rows, columns, samples]``, NaN where none meet."""
+        i, j = _events(shape[1], shape[2])
+        out = np.full((len(x), *shape[1:]), np.nan)
+        out[:, i, j] = x.reshape(len(x), len(i), -1)
+        return out
+
+    def _kinds(self, white: np.ndarray, shape: tuple[int, ...]) -> list[list[np.ndarray]]:
+        """By gear (rows, columns) and kind (whole lines, each segment, from mate to mate): log contrast ``[n, teeth]``.
+
+        Mates are taken in the order in which the tooth meets them, which is the order in which a stretch of damaged
+        mates passes it.
+        """
+        out = []
+        for axis, name in ((1, "rows"), (2, "columns")):
+            teeth, mates = shape[axis], shape[3 - axis]
+            lines = _lines(white, teeth, shape[3])  # [n, teeth, turns, samples], one turn per mate that is met
+            turns = lines.shape[2]
+            mean = lines.mean(axis=2)
+            whole = (mean**2).sum(axis=2)
+            if self.options["contacts"] == name:
+                whole = whole + 0.5 * _half_a_turn(whole)
+            energies = [whole]
+            for share in self.options["segments"]:
+                length = max(2, round(share * turns))
+                energies.append(_best_segment(lines, length, mates) if length < turns else whole)
+            if turns > 1:
+                energies.append(((lines - mean[:, :, None]) ** 2).sum(axis=(2, 3)))
+            logs = [np.log(np.maximum(e, 1e-300)) for e in energies]
+            out.append([e - np.median(e, axis=1, keepdims=True) for e in logs])
+        return out
+
+    def _state(self) -> dict[str, np.ndarray]:
+        return self._learned
+
+    def _restore(self, state: dict[str, np.ndarray]) -> None:
+        shapes = {name: state[name].ndim for name in ("mean", "scatter", "scale")}
+        if shapes != {"mean": 1, "scatter": 1, "scale": 3}:
+            raise InputError(f"the state of {self.name} has arrays of other dimensions: {shapes}")
+        self._learned = {name: state[name].astype(np.float64) for name in shapes}
+
+
+def _scatter(power: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Healthy power of each bin of the hunting period's spectrum, from records' ``[n, bins]``; 0 = nothing is there.
+
+    A bin's own power rests on as many records as there are, so it is drawn towards that of its neighbours of the
+    same kind: orders of the rows' gear, orders of the columns' gear, and everything between them.
+    """
+    from scipy.ndimage import uniform_filter1d
+    from scipy.special import digamma
+
+    records = len(power)  # of which one is spent on the mean
+    power = power.mean(axis=0)
+    rows, columns = shape
+    bins = np.arange(len(power))
+    events = _events(rows, columns)[0].size
+    of_rows, of_columns = bins % (events // rows) == 0, bins % (events // columns) == 0
+    out, live = np.zeros_like(power), power > _DEAD * power.max()
+    free = max(records - 1.0, 1.0)
+    low = np.exp(digamma(free)) / free  # the mean log of a power from few records lies below its log mean
+    for kind, width in ((of_rows, 1), (of_columns & ~of_rows, 1), (~(of_rows | of_columns), min(rows, columns))):
+        at = np.flatnonzero(kind & live)
+        if at.size:
+            near = np.exp(uniform_filter1d(np.log(power[at]), _NEIGHBOURS * width, mode="nearest")) / low
+            own = max(records - 2.0, 0.0)
+            out[at] = (own * power[at] + _PRIOR * near) / (own + _PRIOR)
+    return out
+
+
+def _whitened(rest: np.ndarray, scatter: np.ndarray) -> np.ndarray:
+    """Every bin divided by its healthy scatter."""
+    weight = np.where(scatter > 0, 1.0 / np.sqrt(np.where(scatter > 0, scatter, 1.0)), 0.0)
+    return np.fft.irfft(np.fft.rfft(rest) * weight, rest.shape[1])
+
+
+def _events(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """The row and column of each mesh event of a hunting period, in time."""
+    events = np.arange(rows * columns // gcd(rows, columns))
+    return events % rows, events % columns
+
+
+def _lines(white: np.ndarray, teeth: int, samples: int) -> np.ndarray:
+    """The waveform of each tooth at each of its meshes, ``[n, teeth, turns, samples]``, turns in time."""
+    return white.reshape(len(white), -1, teeth, samples).transpose(0, 2, 1, 3)
+
+
+def _best_segment(lines: np.ndarray, length: int, mates: int) -> np.ndarray:
+    """Energy of the sum over the best stretch of neighbouring mates ``[n, teeth]``, per mesh of the stretch."""
+    turns = lines.shape[2]
+    # a tooth meets its mates in steps of its own tooth number: sorted by mate, neighbours on the mate are neighbours
+    order = np.argsort((np.arange(turns) * lines.shape[1]) % mates, kind="stable")
+    ordered = lines[:, :, order]
+    closed = np.concatenate([ordered, ordered[:, :, :length]], axis=2)
+    total = np.cumsum(closed, axis=2)
+    sums = total[:, :, length:] - total[:, :, :-length]
+    return np.asarray((sums**2).sum(axis=3).max(axis=2) / length)
+
+
+def _half_a_turn(energy: np.ndarray) -> np.ndarray:
+    """The energy half a revolution away; of an odd number of teeth the mean of the two teeth beside it."""
+    teeth = energy.shape[1]
+    near = np.roll(energy, -(teeth // 2), axis=1)
+    return near if teeth % 2 == 0 else 0.5 * (near + np.roll(energy, -(teeth // 2) - 1, axis=1))
+
+
+def _scale_of_maxima(contrast: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of the largest log contrast of a healthy record, from ``[n, teeth]``.
+
+    A kind of evidence with rare large values (a passing transient lifts a stretch) must not be judged by its usual
+    spread. Where records are few their maxima say little, and those of a normal spread over all teeth stand beside.
+    """
+    n, teeth = contrast.shape
+    # the largest of m normal values, by its quantiles at one standard deviation of a Gumbel variable around its mean
+    low, middle, high = _normal_maximum(teeth)
+    spread = float(contrast.std())
+    maxima = contrast.max(axis=1)
+    mean = (float(maxima.sum()) + _NORMAL * spread * middle) / (n + _NORMAL)
+    variance = float(((maxima - mean) ** 2).sum()) + _NORMAL * (0.5 * spread * (high - low)) ** 2
+    return mean, max(float(np.sqrt(variance / (n + _NORMAL))), 1e-9)
+
+
+def _normal_maximum(m: int) -> tuple[float, float, float]:
+    """Quantiles 16 %, 50 % and 84 % of the largest of m standard normal values."""
+    from scipy.stats import norm
+
+    low, middle, high = norm.ppf(np.array([0.16, 0.5, 0.84]) ** (1.0 / m))
+    return float(low), float(middle), float(high)
