@@ -39,16 +39,16 @@ def fitted() -> Coherent:
 @pytest.mark.parametrize(("axis", "tooth"), [(1, 4), (2, 11)])
 def test_a_faint_tooth_is_named_exactly(fitted, axis, tooth):
     healthy = fitted.predict(waveforms(60, 2)).score
-    found = fitted.predict(damaged(waveforms(30, 3), axis, tooth, 0.02))
+    found = fitted.predict(damaged(waveforms(30, 3), axis, tooth, 0.08))
     assert np.mean(healthy[:, None] < found.score) > 0.99
     assert ((found.row if axis == 1 else found.column) == tooth).all()
     # in the energy of a pixel there is nothing to be seen of it
-    pixel = np.log((damaged(waveforms(30, 3), axis, tooth, 0.02) ** 2).mean(axis=3)).mean(axis=3 - axis)
+    pixel = np.log((damaged(waveforms(30, 3), axis, tooth, 0.08) ** 2).mean(axis=3)).mean(axis=3 - axis)
     assert np.mean(pixel.argmax(axis=1) == tooth) < 0.5
 
 
 def test_a_stretch_of_mates_is_enough(fitted):
-    found = fitted.predict(damaged(waveforms(30, 4), 2, 6, 0.08, slice(2, 5)))
+    found = fitted.predict(damaged(waveforms(30, 4), 2, 6, 0.15, slice(2, 5)))
     assert np.mean(found.column == 6) > 0.9
 
 
@@ -67,7 +67,7 @@ def test_few_healthy_records_still_find_what_is_plain(n):
 
 def test_gears_with_a_common_factor_have_pairs_that_never_meet():
     detector = Coherent().fit(waveforms(20, 9, rows=6, columns=9))
-    found = detector.predict(damaged(waveforms(10, 10, rows=6, columns=9), 1, 3, 0.2))
+    found = detector.predict(damaged(waveforms(10, 10, rows=6, columns=9), 1, 3, 0.5))
     assert (found.row == 3).all()
     assert np.isnan(found.anomaly_map).sum() == 10 * (6 * 9 - 18)
 

@@ -169,18 +169,21 @@ class Detector(ABC):
         Raises:
             InputError: As ``as_array``; or maps that have no waveforms, where the detector needs them.
         """
-        if not self.can.waveforms or (isinstance(maps, np.ndarray) and maps.ndim == 4):
-            return np.asarray(maps, dtype=np.float32) if self.can.waveforms else as_array(maps, shape=shape)
-        as_array(maps, shape=shape)
-        each = (
-            [maps.waveforms] if isinstance(maps, HealthMapBatch) else [getattr(one, "waveforms", None) for one in maps]
-        )
-        if any(one is None for one in each):
+        if not self.can.waveforms:
+            return as_array(maps, shape=shape)
+        if isinstance(maps, np.ndarray):
+            waveforms = maps if maps.ndim == 4 else None
+        else:
+            as_array(maps, shape=shape)
+            each = [maps.waveforms] if isinstance(maps, HealthMapBatch) else [one.waveforms for one in maps]
+            known = [one for one in each if one is not None]
+            waveforms = None if len(known) < len(each) else known[0] if known[0].ndim == 4 else np.stack(known)
+        if waveforms is None:
             raise InputError(
-                f"{self.name} needs the mesh waveforms of maps, which are built from recordings less a healthy waveform "
-                "(MapBuilder.learn); these maps have none"
+                f"{self.name} needs the mesh waveforms of maps, which are built from recordings less a healthy "
+                "waveform (MapBuilder.learn); these maps have none"
             )
-        return np.asarray(each[0] if isinstance(maps, HealthMapBatch) else np.stack(each), dtype=np.float32)  # type: ignore[arg-type]
+        return np.asarray(waveforms, dtype=np.float32)
 
     def rebuild(self, maps: Maps) -> np.ndarray | None:
         """Maps as this detector thinks they would look healthy, float32 ``[n, rows, columns]``.

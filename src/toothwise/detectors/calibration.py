@@ -92,7 +92,7 @@ def _threshold(
     confidence: float | None,
     both: bool,
 ) -> Threshold:
-    """From the evidence of all lines (of one gear, or of ``both``) where the score is its maximum, else from the scores."""
+    """From the evidence of all lines (of one gear or of both) where the score is its maximum, else from the scores."""
     by_gear = [[e for e in (p.row_evidence, p.column_evidence) if e is not None] for _, p in held_out]
     if by_gear[0] and (len(by_gear[0]) == 1 or both):
         lines = [np.concatenate(each, axis=1) for each in by_gear]

@@ -33,8 +33,9 @@ class Coherent(Detector):
     """Whitened coherent deviation of every tooth of both gears, from mesh waveforms.
 
     The score is the largest evidence of all teeth. The evidence of a tooth is its log energy less the median over its
-    gear, on the scale of the largest such value of a healthy record (0 = as usual, 1 = one standard deviation more): that of the waveform averaged over all mates, or, where that says more, of
-    the best stretch of mates (pitting meets some mates only) or of what differs from mate to mate (impacts jitter).
+    gear, on the scale of the largest such value of a healthy record (0 = as usual, 1 = one standard deviation more):
+    that of the waveform averaged over all mates, or, where that says more, of the best stretch of mates (pitting meets
+    some mates only) or of what differs from mate to mate (impacts jitter).
 
     Args:
         segments: Shares of the mates that damage may cover, besides all of them.

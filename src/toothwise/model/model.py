@@ -267,7 +267,7 @@ class Model:
         maps, skipped = self.maps_of(maps_or_recordings, progress=progress)
         if skipped:
             raise InputError(skipped[0].reason)
-        return self.detector.predict(maps.values)
+        return self.detector.predict(maps)
 
 
 def _blocks_of(maps: HealthMapBatch, blocks: str | Sequence[Any] | np.ndarray | None) -> np.ndarray | None:
