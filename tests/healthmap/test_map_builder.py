@@ -115,3 +115,22 @@ def test_a_run_needs_to_be_told_what_is_healthy():
     assert maps.windows.values.shape[1:] == (run.teeth, 16)
     with pytest.raises(InputError, match="healthy"):
         MapBuilder.build_run(run, healthy=())
+
+
+def test_records_behind_the_waveform_look_as_new_ones_do(tmp_path):
+    """Each is seen against the waveform of the others: beside its own mean it would look healthier than healthy."""
+    config = GearboxConfig(gears=PAIR, periods=2, sampling_rate=12800.0, start=None)
+    records = [simulate_record(config, seed=k)[0] for k in range(14)]
+    builder = MapBuilder.learn(PAIR, records[:5], options={"samples_per_tooth": 16})
+    again = MapBuilder.from_json(json.loads(json.dumps(builder.as_json())), builder.waveform)
+    unaware = MapBuilder.from_json(builder.as_json() | {"learned": []}, builder.waveform)
+    level = {
+        name: np.mean([np.nanmean(one.build(r).values) for r in chosen])
+        for name, one, chosen in (
+            ("learned from", again, records[:5]),
+            ("new", again, records[5:]),
+            ("as if new", unaware, records[:5]),
+        )
+    }
+    assert level["learned from"] == pytest.approx(level["new"], rel=0.04)
+    assert level["as if new"] < 0.93 * level["new"]

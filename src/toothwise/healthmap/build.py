@@ -118,6 +118,7 @@ def build_map(
     stage: str | None = None,
     angle: ShaftAngle | None = None,
     waveform: HealthyWaveform | None = None,
+    learned_from: bool = False,
     **options: Any,
 ) -> HealthMap:
     """The health map of one record: row = driving (planet) tooth, column = driven (ring) tooth.
@@ -131,6 +132,7 @@ def build_map(
         angle: of the driving shaft (of the carrier); None = from the tachometer.
         waveform: the same gearbox's healthy waveform, which is taken off before the windows; a damaged tooth then
             stands alone, whether it grew louder or quieter. ``config`` must be the one that it was learned with.
+        learned_from: the waveform was learned from this record among others: it is seen against the others alone.
         options: fields of MapConfig by name, instead of ``config``.
 
     Returns:
@@ -171,6 +173,8 @@ def build_map(
     if waveform is not None:
         turn = waveform.turn(wanted, periods.event_step, (rows, columns))
         by = turn.events * periods.samples_per_tooth
+        if learned_from:
+            waveform = waveform.without(turned(wanted, by))
         residual = waveform.residual(turned(_wanted(periods, periods.whole_mean(), c), by))
         periods = replace(periods, values=turned(periods.values, by)) if by else periods
         mean, wanted = turned(mean, by), turned(wanted, by)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -11,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from toothwise.errors import InputError, ToothwiseError, ToothwiseWarning
@@ -67,6 +69,8 @@ class MapBuilder:
         channel: Channel of the recordings; None = the first one.
         tacholess: Lowest and highest speed (revolutions per second of the driving shaft or the carrier) between which
             the angle is found from the mesh itself; None = recordings have a tachometer.
+        learned: Digests of the records behind the waveform. Their own maps are made with the waveform of the others,
+            because a record would look healthier than a new one beside a mean that it is part of.
 
     Raises:
         InputError: An unknown option, a value that is not allowed, or a stage that the gears do not have.
@@ -86,6 +90,7 @@ class MapBuilder:
     stage: str | None
     channel: str | None
     tacholess: tuple[float, float] | None
+    learned: tuple[str, ...]
 
     def __init__(
         self,
@@ -97,6 +102,7 @@ class MapBuilder:
         stage: str | None = None,
         channel: str | None = None,
         tacholess: tuple[float, float] | None = None,
+        learned: Sequence[str] = (),
     ) -> None:
         train = read_gears(gears) if isinstance(gears, str | Path) else as_train(gears)
         train.stage(stage)
@@ -109,6 +115,7 @@ class MapBuilder:
             ("stage", stage),
             ("channel", channel),
             ("tacholess", None if tacholess is None else (float(tacholess[0]), float(tacholess[1]))),
+            ("learned", tuple(learned)),
         ):
             object.__setattr__(self, name, value)
 
@@ -148,22 +155,25 @@ class MapBuilder:
             InputError: No recording could be used; the message gives the reason of the first one.
         """
         sources = as_sources(recordings)
-        options, cut, first = self.options, [], None
+        options, cut, digests, first = self.options, [], [], None
         for k, source in enumerate(sources):
             progress(f"learning from {source_name(source)}", k / len(sources))
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", ToothwiseWarning)  # said where its map is built
-                    periods = replace(self, options=options)._cut(self._read(source))
+                    record = self._read(source)
+                    periods = replace(self, options=options)._cut(record)
             except ToothwiseError as error:
                 first = first or error_line(source, error)
                 continue
             # all records are cut alike from here on
             options = replace(options, samples_per_tooth=periods.samples_per_tooth)
+            digests.append(self._digest(record))
             cut.append(replace(periods, values=periods.mean()[None].astype("float32")))  # all that is needed of it
         if not cut:
             raise InputError(f"no recording could be learned from: {first}")
-        return replace(self, options=options, waveform=learn_waveform(cut, options))
+        waveform = learn_waveform(cut, options)
+        return replace(self, options=options, waveform=waveform, learned=tuple(digests[k] for k in waveform.used))
 
     def build(self, source: Source) -> HealthMap:
         """The health map of one recording.
@@ -195,6 +205,7 @@ class MapBuilder:
                     channel=self.channel,
                     stage=self.stage,
                     waveform=self.waveform,
+                    learned_from=bool(self.learned) and self._digest(record) in self.learned,
                     angle=angle,
                 )
         except ToothwiseError as error:
@@ -305,6 +316,7 @@ class MapBuilder:
             "stage": self.stage,
             "channel": self.channel,
             "tacholess": None if self.tacholess is None else list(self.tacholess),
+            "learned": list(self.learned),
         }
 
     @classmethod
@@ -323,10 +335,15 @@ class MapBuilder:
             stage=data.get("stage"),
             channel=data.get("channel"),
             tacholess=None if tacholess is None else (tacholess[0], tacholess[1]),
+            learned=data.get("learned", ()),
         )
 
     def _read(self, source: Source) -> VibrationRecord:
         return source if isinstance(source, VibrationRecord) else read_record(source, mapping=self.reading)
+
+    def _digest(self, record: VibrationRecord) -> str:
+        """What a record is known by again, whatever its file is called."""
+        return hashlib.sha256(np.ascontiguousarray(record.channel(self.channel), dtype="<f4").tobytes()).hexdigest()
 
     def _angle(self, record: VibrationRecord) -> ShaftAngle | None:
         """The angle of the reference shaft from the mesh itself, where that was asked for."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,12 +62,16 @@ class HealthyWaveform:
         records: number of records behind it.
         gain: float64 ``[bins]`` of the spectrum, 0 to 1: where the gearbox is heard above what differs from record to
             record (Wiener's ratio of power, smoothed over a mesh order); 1 where one record was all there was.
+        level: The RMS that every record was brought to before the mean; 0 = unknown (written by version 0.1).
+        used: Which of the signals given to ``learn`` are behind it.
     """
 
     values: np.ndarray
     samples_per_tooth: int
     records: int
     gain: np.ndarray
+    level: float = 0.0
+    used: tuple[int, ...] = ()
 
     @classmethod
     def learn(
@@ -102,7 +106,7 @@ class HealthyWaveform:
         everything = np.ones(len(signals[0]) // 2 + 1)
         found = cls(np.asarray(signals[0], dtype=np.float64) / levels[0], samples_per_tooth, 1, everything)
         power = np.abs(np.fft.rfft(found.values)) ** 2
-        waiting = list(range(1, len(signals)))
+        waiting, used = list(range(1, len(signals))), [0]
         for last in (False, True):
             unsure = []
             for k in waiting:
@@ -110,6 +114,7 @@ class HealthyWaveform:
                 if not turn.sure:
                     unsure.append(k)
                     continue
+                used.append(k)
                 begun = turned(signals[k], turn.events * samples_per_tooth) / levels[k]
                 power += np.abs(np.fft.rfft(begun)) ** 2
                 n = found.records
@@ -129,7 +134,19 @@ class HealthyWaveform:
             total = _smooth(power / n, events)
             own = _smooth(np.abs(np.fft.rfft(found.values)) ** 2, events)  # holds 1 / n of what differs
             gain = np.clip((own - total / n) / (1.0 - 1.0 / n) / np.maximum(total, 1e-300), 0.0, 1.0)
-        return cls(found.values * float(np.median(levels)), samples_per_tooth, n, gain)
+        level = float(np.median(levels))
+        return cls(found.values * level, samples_per_tooth, n, gain, level, tuple(used))
+
+    def without(self, signal: np.ndarray) -> HealthyWaveform:
+        """The waveform of the other records, without that of a turned signal ``[n]`` that it was learned from.
+
+        A record lies nearer to a mean that it is part of than a new record does, and would look healthier than healthy.
+        """
+        own = float(np.sqrt(np.mean(np.square(signal))))
+        if self.records < 2 or self.level <= 0 or own <= 0:
+            return self
+        others = (self.values * self.records - signal * (self.level / own)) / (self.records - 1)
+        return replace(self, values=others, records=self.records - 1, used=())
 
     def _check(self, signal: np.ndarray) -> None:
         if signal.shape != self.values.shape:
@@ -251,6 +268,7 @@ class HealthyWaveform:
                 samples_per_tooth=self.samples_per_tooth,
                 records=self.records,
                 gain=self.gain,
+                level=self.level,
             )
 
     @classmethod
@@ -265,9 +283,10 @@ class HealthyWaveform:
             numbers = [int(data[name]) for name in ("samples_per_tooth", "records")]
             values = np.asarray(data["healthy_waveform"], dtype=np.float64)
             gain = np.asarray(data["gain"], dtype=np.float64)
+            level = float(data.get("level", 0.0))
         if values.ndim != 1 or min(numbers) < 1 or len(values) % numbers[0] or gain.shape != (len(values) // 2 + 1,):
             raise InputError(f"{path}: not a healthy waveform (its numbers do not fit each other)")
-        return cls(values, numbers[0], numbers[1], gain)
+        return cls(values, numbers[0], numbers[1], gain, level)
 
 
 def turned(x: np.ndarray, samples: float) -> np.ndarray:
