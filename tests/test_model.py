@@ -118,6 +118,37 @@ def test_a_fitted_folder_of_version_0_1_is_opened(model, healthy, tmp_path):
     assert again.fingerprint == opened.fingerprint
 
 
+def test_a_state_of_version_0_1_without_its_sha256_is_refused(model, tmp_path):
+    folder = model.save(tmp_path / "old")
+    old_fitted(folder)
+    data = json.loads((folder / "detector.json").read_text())
+    del data["state_sha256"]
+    (folder / "detector.json").write_text(json.dumps(data))
+    with pytest.raises(InputError, match="state_sha256"):
+        Model.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data["files"].pop("state.safetensors"), "lists no file 'state.safetensors'"),
+        (lambda data: data["files"].pop("healthy.npz"), "lists no file 'healthy.npz'"),
+        (lambda data: data["files"]["state.safetensors"].pop("sha256"), "sha256"),
+        (lambda data: data.update(threshold="high"), "model.json"),
+        (lambda data: data["threshold"].update(value="high"), "value of the threshold must be a number"),
+        (lambda data: data["options"].update(lengths=[1, 2, 3, 4, 5, 6, 7]), "lengths ask for"),
+    ],
+)
+def test_a_folder_that_misstates_itself_is_refused_in_one_line(model, tmp_path, change, words):
+    folder = model.save(tmp_path / "model")
+    data = json.loads((folder / "model.json").read_text())
+    change(data)
+    (folder / "model.json").write_text(json.dumps(data | {"sha256": digest(data)}))
+    with pytest.raises(InputError, match=words) as error:
+        Model.open(folder)
+    assert "\n" not in str(error.value)
+
+
 def test_an_exported_folder_of_version_0_1_is_opened(model, healthy, tmp_path):
     export(model.save(tmp_path / "saved"), tmp_path / "out")
     folder = tmp_path / "out"

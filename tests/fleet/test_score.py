@@ -139,6 +139,26 @@ def test_a_bad_map_carries_its_error_and_the_others_are_scored(saved, tmp_path, 
     np.testing.assert_allclose(rows[rows["error"].isna()]["score"], expected)
 
 
+def test_links_pipes_devices_and_what_unpacks_to_too_much_are_error_rows(saved, tmp_path, make):
+    inside = tmp_path / "in"
+    make.parquet(inside / "a.parquet", make.noise(4, seed=3))
+    for suffix in ("npz", "parquet", "mat", "tif"):
+        os.mkfifo(inside / f"pipe.{suffix}")
+        (inside / f"endless.{suffix}").symlink_to("/dev/zero")
+        (inside / f"dangling.{suffix}").symlink_to(inside / "nothing")
+        (inside / f"circle.{suffix}").symlink_to(inside / f"circle.{suffix}")
+    (inside / "up").symlink_to(inside)
+    np.savez_compressed(inside / "bomb.npz", values=np.zeros((9000, 9, 14)))
+    found = score_fleet(str(saved), str(inside), str(tmp_path / "out"), ScoreOptions(workers=0, max_bytes=2**20))
+    assert (found.as_json()["maps"], found.as_json()["errors"], found.failed) == (4 + 17, 17, [])
+    rows = rows_of(tmp_path / "out")
+    reasons = dict(zip(rows["file"], rows["error"], strict=True))
+    assert "more than 1048576" in reasons["bomb.npz"]
+    assert {reasons[f"{kind}.{s}"] for kind in ("pipe", "endless") for s in ("npz", "parquet", "mat", "tif")} == {
+        "is not a regular file"
+    }
+
+
 def test_folders_of_small_files_and_domains(saved, tmp_path, make, toothwise):
     values = make.noise(30, seed=4)
     table = {"split": ["train"] * 10 + ["test"] * 20, "label": [0] * 20 + [1] * 10}

@@ -36,6 +36,7 @@ class Options:
         threshold (SCORE): Alarm above this score, not above the model's own threshold.
         column (NAME): Column of Parquet files that holds the values.
         keep (COLUMN): Columns that go into the output, as text.
+        max_bytes (N): Bytes of a file once it is unpacked, other than Parquet.
         force: Rescore shards that are already finished.
     """
 
@@ -51,6 +52,7 @@ class Options:
     threshold: float | None = None
     column: str = "values"
     keep: list[str] = field(default_factory=list)
+    max_bytes: int = 2**32
     force: bool = False
 
 

@@ -3,7 +3,9 @@
 MODEL is the folder of a fitted or exported model. SOURCE is a folder that records are put into (a folder below it for
 each machine), or a topic of an MQTT broker (a topic for each machine). Records are maps, or recordings where the model
 was fitted on recordings (or --gears is given). It runs until it is stopped (SIGTERM or Ctrl-C), finishes the record in
-hand, and goes on where it was when it is started again. Where no record could be used, the exit code is 3.
+hand, and goes on where it was when it is started again. What cannot be used is a row of the table errors, whatever it
+is: a pipe, a link that leads nowhere or out of the folder, a record that asks for more time or memory than it may.
+Where no record could be used, the exit code is 3.
 
 examples:
   toothwise watch runs/scan incoming/ --to diagnoses.db
@@ -39,6 +41,9 @@ class Options(Building):
         poll (SECONDS): Time between two looks at a folder.
         idle (SECONDS): Stop where nothing has come for so long; never without this option.
         client (NAME): Name under which an MQTT broker keeps messages meanwhile.
+        max_bytes (N): Bytes of a record.
+        worker_cpu_seconds (SECONDS): Processor time that reading a record and building its map may take.
+        worker_megabytes (N): Memory that it may take.
     """
 
     model: str
@@ -53,6 +58,9 @@ class Options(Building):
     poll: float = 1.0
     idle: float | None = None
     client: str | None = None
+    max_bytes: int = 2**32
+    worker_cpu_seconds: float = 60.0
+    worker_megabytes: int = 4096
 
 
 def run(options: Options, progress: Progress) -> Result:
@@ -63,17 +71,21 @@ def run(options: Options, progress: Progress) -> Result:
     from toothwise.fleet.machine_monitor import MachineMonitor
     from toothwise.fleet.sources import open_source
     from toothwise.model import Model
+    from toothwise.workers import WorkLimits
 
     new = [word.partition("=") for word in options.rebaseline]
     if any(not (machine and reason) for machine, _, reason in new):
         raise InputError(f"--rebaseline takes MACHINE=REASON, but got {' '.join(options.rebaseline)!r}")
     given = {"rate": options.rate, "warning": options.warning_rate, "sensors": options.sensors}
     settings = chosen_settings(bins=options.bins, **given)
+    # on the clock it may take three times as long, because others share the processors
+    cpu_seconds = options.worker_cpu_seconds
+    limits = WorkLimits(cpu_seconds, 3 * cpu_seconds, options.worker_megabytes * 2**20)
     progress(f"opening {options.model}")
     model = with_builder(Model.open(options.model), options)
     database = open_database(options.to)
+    monitors = MachineMonitor(model, database, settings, limits=limits, max_bytes=options.max_bytes)
     try:
-        monitors = MachineMonitor(model, database, settings)
         digest = hashlib.sha256(f"{options.source} {options.to}".encode()).hexdigest()[:12]
         client = options.client or f"toothwise-{digest}"
         source = open_source(options.source, suffixes=monitors.suffixes, poll=options.poll, client=client)
@@ -85,6 +97,7 @@ def run(options: Options, progress: Progress) -> Result:
             progress(f"waiting for records of {options.source}")
             follow(monitors, source, stop, idle=options.idle, progress=progress)
     finally:
+        monitors.close()
         database.close()
     count = monitors.count
     data: dict[str, Any] = {"source": options.source, "to": options.to, "first_reason": monitors.reason}

@@ -207,6 +207,13 @@ class DirectionalScan(Detector):
             needed = {"healthy", "precision"}
         self._likelihood = None
         self._learned = {key: state[key] for key in needed}
+        for axis in _AXES[self.options["lines"]] if self.options["noise"] == "independent" else ():
+            rows, columns = self.shape or (0, 0)
+            lines, along = (rows, columns) if axis == 1 else (columns, rows)
+            sizes = {"centre": lines, "scale": lines} | dict.fromkeys(("mean", "sd"), len(self._lengths(along)))
+            for name, size in sizes.items():
+                if (found := self._learned[f"{name}{axis}"].shape) != (size,):
+                    raise ValueError(f"{name}{axis} has the shape {found}, but shape and lengths ask for ({size},)")
 
 
 def _nanmedian(x: np.ndarray, axis: int) -> np.ndarray:

@@ -42,7 +42,13 @@ def threshold_from_json(data: dict[str, Any]) -> Threshold:
         KeyError, TypeError: Not what ``dataclasses.asdict`` gives of one.
     """
     low, high = data["interval"]
-    return Threshold(**{**data, "interval": (float(low), float(high))})
+    found = Threshold(**{**data, "interval": (float(low), float(high))})
+    for name in ("value", "false_alarm_rate", "n", "n_effective"):
+        if isinstance(given := getattr(found, name), bool) or not isinstance(given, int | float):
+            raise TypeError(f"{name} of the threshold must be a number, but is {given!r:.40}")
+    if not isinstance(found.method, str):
+        raise TypeError(f"method of the threshold must be a text, but is {found.method!r:.40}")
+    return found
 
 
 def threshold_from_healthy(scores: np.ndarray, rate: float, *, blocks: np.ndarray | None = None) -> Threshold:

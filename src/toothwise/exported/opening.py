@@ -15,6 +15,7 @@ from toothwise.reading import as_input_error
 __all__ = ["ENCODER", "open_detector"]
 
 ENCODER = "encoder.safetensors"
+_KNOWN = (STATE, ENCODER, "healthy.npz", "waveform.npz")
 
 
 def open_detector(folder: str | Path, manifest: Manifest | None = None, *, threads: int | None = None) -> Detector:
@@ -31,7 +32,9 @@ def open_detector(folder: str | Path, manifest: Manifest | None = None, *, threa
     """
     folder = Path(folder)
     manifest = manifest or read_manifest(folder)
-    for name in manifest.files:
+    # a file of the model that is there is always checked, or refused where no sha256 of it is told
+    there = [name for name in _KNOWN if (folder / name).exists()]
+    for name in dict.fromkeys((*manifest.files, *there)):
         verified(folder, manifest, name)
     if manifest.backend in ("onnx", "openvino"):
         detector = _network(folder, manifest, threads)

@@ -38,8 +38,7 @@ def read_old(folder: Path) -> Manifest:
             raise InputError(f"{path}: unsupported format {data['format']!r:.20}; this version reads 1")
         files = listed(folder)
         content = (folder / STATE).read_bytes()
-        files[STATE] = {"bytes": len(content), "sha256": data.get("state_sha256", files[STATE]["sha256"])}
-        if files[STATE]["sha256"] != hashlib.sha256(content).hexdigest():
+        if data["state_sha256"] != hashlib.sha256(content).hexdigest():
             raise InputError(f"{folder / STATE}: was changed after it was written (its sha256 does not fit)")
         known = data["info"].pop("maps", None)
         data |= {"files": files, "about": _about(known, data["shape"]), "backend": "fitted", "fingerprint": ""}

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from toothwise.errors import InputError, ToothwiseWarning
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
+from toothwise.workers import WorkerPool, WorkLimits
 
 if TYPE_CHECKING:
     from toothwise.healthmap.map_builder import MapBuilder
 
-__all__ = ["Decoder", "IncomingRecord", "clean"]
+__all__ = ["BoundedDecoder", "Decoder", "IncomingRecord", "clean"]
 
 _LONGEST = 300  # characters of a name
 
@@ -40,6 +41,7 @@ class IncomingRecord:
         source: file or topic.
         content: bytes of the message, or the path of a file.
         time: number or ISO 8601, None = as the record itself says.
+        problem: why it cannot be used, where its source knows that already.
     """
 
     machine: str
@@ -47,6 +49,7 @@ class IncomingRecord:
     source: str
     content: bytes | Path
     time: float | str | None = None
+    problem: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("machine", "record", "source"):
@@ -116,3 +119,44 @@ class Decoder:
             raise InputError(f"{path}: holds {len(found)} maps, but a record is one")
         one: HealthMap = found[0]
         return one
+
+    def written(self, job: tuple[IncomingRecord, Path]) -> bytes:
+        """Write the map of a record to a file, which is how it comes out of a worker: no pickle."""
+        from toothwise.healthmap.formats import write_npz
+
+        write_npz(self(job[0]), job[1])
+        return b""
+
+
+class BoundedDecoder:
+    """A decoder in a process of its own, which is ended when a record takes more than it may.
+
+    Args:
+        decoder: Turns records into maps.
+        limits: Of one record.
+    """
+
+    def __init__(self, decoder: Decoder, limits: WorkLimits) -> None:
+        preload = ("toothwise.healthmap.io", "toothwise.healthmap.map_builder", "toothwise.vibration.readers")
+        self._pool = WorkerPool(decoder.written, 1, limits, preload=preload)
+
+    def __call__(self, arrived: IncomingRecord) -> HealthMap | HealthMapBatch:
+        """The map of a record.
+
+        Raises:
+            InputError: As of ``Decoder``.
+            LimitError: It takes more time or memory than it may.
+        """
+        from toothwise.healthmap.formats import read_npz
+
+        with tempfile.TemporaryDirectory(prefix="toothwise-") as folder:
+            path = Path(folder) / "map.npz"
+            try:
+                self._pool.run((arrived, path))
+            except RuntimeError as error:  # a defect, with its trace
+                raise RuntimeError(str(error).strip().splitlines()[-1]) from None
+            return read_npz(path)
+
+    def close(self) -> None:
+        """End the process."""
+        self._pool.close()

@@ -18,14 +18,17 @@ from toothwise.diagnosis.monitor import Monitor
 from toothwise.diagnosis.settings import MonitorSettings
 from toothwise.errors import InputError, ToothwiseError
 from toothwise.fleet.database import Conflict, Database, DatabaseStore
-from toothwise.fleet.decoding import Decoder, IncomingRecord, clean
+from toothwise.fleet.decoding import BoundedDecoder, Decoder, IncomingRecord, clean
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
+from toothwise.workers import WorkLimits
 
 if TYPE_CHECKING:
     from toothwise.model import Model
 
-__all__ = ["MachineMonitor"]
+__all__ = ["LIMITS", "MAX_BYTES", "MachineMonitor"]
 
+LIMITS = WorkLimits(cpu_seconds=60.0, seconds=180.0, memory=2**32)  # of one record: read and built
+MAX_BYTES = 2**32
 _MACHINES = 64  # whose records stay in memory
 _TRIES = 10  # against another process that follows the same machine
 
@@ -37,26 +40,37 @@ class MachineMonitor:
         model: What was fitted on healthy maps or recordings of such machines.
         database: Where to write.
         settings: How records are monitored, or some of the settings by name; as of ``Monitor``.
+        limits: Of reading a record and building its map, which happens in a process of its own.
+        max_bytes: Of a record.
 
     Attributes:
         count: "new", "known" and "bad" records, and "alarms" (RED) among the new ones.
+        suffixes: Of files that can be records.
         reason: Why the first bad record could not be used; None = there was none.
     """
 
     def __init__(
-        self, model: Model, database: Database, settings: MonitorSettings | Mapping[str, Any] | None = None
+        self,
+        model: Model,
+        database: Database,
+        settings: MonitorSettings | Mapping[str, Any] | None = None,
+        *,
+        limits: WorkLimits = LIMITS,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
+        self.max_bytes = max_bytes
         self.database = database
         self.count: Counter[str] = Counter()
         self.reason: str | None = None
         self._first = Monitor(model, settings)
-        self._decode = Decoder(model.builder, several=self._first.settings.sensors is not None)
+        decoder = Decoder(model.builder, several=self._first.settings.sensors is not None)
+        self.suffixes = decoder.suffixes
+        self._decode = BoundedDecoder(decoder, limits)
         self._monitors: OrderedDict[str, tuple[Monitor, DatabaseStore]] = OrderedDict()
 
-    @property
-    def suffixes(self) -> tuple[str, ...]:
-        """Suffixes of files that can be records."""
-        return self._decode.suffixes
+    def close(self) -> None:
+        """End the process that reads records."""
+        self._decode.close()
 
     def prepare(self) -> None:
         """Choose the control limits, which takes seconds, before the first record comes."""
@@ -89,7 +103,12 @@ class MachineMonitor:
         if self.database.known(arrived.machine, arrived.record):
             return "known"
         self._of(arrived.machine)[0].records  # noqa: B018  # a state that cannot be used is no fault of the record
+        if arrived.problem is not None:
+            return self._refuse(arrived, "", arrived.problem)
         try:
+            size = len(arrived.content) if isinstance(arrived.content, bytes) else arrived.content.stat().st_size
+            if size > self.max_bytes:
+                return self._refuse(arrived, "", f"has {size} bytes, more than {self.max_bytes} (--max-bytes)")
             digest = _digest(arrived.content)
         except OSError as error:
             return self._refuse(arrived, "", f"cannot be read ({error.strerror or error})")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import stat
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -27,12 +29,14 @@ class Reading:
         column: of Parquet files, that holds the values.
         keep: columns that go into the output as text.
         batch: maps at a time at most.
+        max_bytes: of a file once it is unpacked; Parquet, which is read piece by piece, has no such bound.
     """
 
     shape: tuple[int, int]
     column: str = "values"
     keep: tuple[str, ...] = ()
     batch: int = 1024
+    max_bytes: int = 2**32
 
 
 @dataclass(eq=False)
@@ -61,20 +65,27 @@ def read_blocks(place: Location, file: StoredFile, reading: Reading) -> Iterator
     """All maps of a file, each exactly once; of a file that cannot be read one row with the reason."""
     suffix = PurePosixPath(file.name).suffix.lower()
     try:
+        if place.local is not None and not stat.S_ISREG(Path(file.path).stat().st_mode):
+            raise InputError("is not a regular file")
         if suffix == ".parquet":
             yield from _parquet(place, file, reading)
             return
         with place.fetched(file.path) as path:
-            values, table = _contents(path, suffix)
+            values, table = _contents(path, suffix, reading.max_bytes)
         yield from _of_array(file.name, values, table, reading)
     except Exception as error:  # each store has errors of its own
         yield _failed(file.name, [0], error, reading)
 
 
-def _contents(path: Path, suffix: str) -> tuple[np.ndarray, dict[str, list[Any]]]:
+def _contents(path: Path, suffix: str, most: int) -> tuple[np.ndarray, dict[str, list[Any]]]:
     """Values ``[n, rows, columns]`` and the table's columns."""
-    if path.stat().st_size == 0:
+    if (size := path.stat().st_size) == 0:
         raise InputError("the file is empty")
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    if size > most:
+        raise InputError(f"holds {size} bytes, more than {most} (--max-bytes)")
     if suffix == ".npz":
         values, _, meta = formats.read_npz_arrays(path, ())
         table: dict[str, list[Any]] = {}

@@ -36,6 +36,7 @@ class ScoreOptions:
         threshold: in place of the detector's own, or None.
         column: of Parquet files, that holds the values.
         keep: columns that go into the output as text.
+        max_bytes: of a file once it is unpacked, other than Parquet.
         force: Rescore shards that are already finished.
     """
 
@@ -47,6 +48,7 @@ class ScoreOptions:
     threshold: float | None = None
     column: str = "values"
     keep: tuple[str, ...] = ()
+    max_bytes: int = 2**32
     force: bool = False
 
     def __post_init__(self) -> None:
@@ -140,7 +142,7 @@ def score_fleet(
     threshold = options.threshold
     if threshold is None and detector.threshold is not None:
         threshold = detector.threshold.value
-    reading = Reading(opened.about.shape, options.column, options.keep, options.batch)
+    reading = Reading(opened.about.shape, options.column, options.keep, options.batch, options.max_bytes)
     mark = opened.fingerprint
     scorer = scorer_hash(detector, threshold, options.keep, options.column)
     output = Output(

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import queue
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ class Folder:
     """Files of a folder and of those below it: the folder that a file lies in is its machine, its name the record.
 
     A file is taken once its size and time have stayed the same from one look to the next, in the order of the names.
+    Only regular files count: what cannot be looked at, is something else (a pipe, a device), or is a link out of the
+    folder comes as a record with a problem, and hides no other.
 
     Attributes:
         path: of the folder.
@@ -47,11 +50,11 @@ class Folder:
     path: Path
     suffixes: tuple[str, ...]
     poll: float = 1.0
-    _taken: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    _taken: dict[Path, tuple[Any, ...]] = field(default_factory=dict)
 
     def records(self, stop: threading.Event) -> Iterator[tuple[IncomingRecord, Callable[[], None]] | None]:
         """See ``Source``."""
-        before: dict[Path, tuple[int, int]] = {}
+        before: dict[Path, tuple[Any, ...]] = {}
         while not stop.is_set():
             now = self._look()
             for path in sorted(p for p, mark in now.items() if before.get(p) == mark and self._taken.get(p) != mark):
@@ -59,25 +62,45 @@ class Folder:
                     return
                 mark = now[path]
                 machine = path.parent.relative_to(self.path).as_posix()
-                arrived = IncomingRecord(self.path.name if machine == "." else machine, path.name, str(path), path)
+                machine = self.path.name if machine == "." else machine
+                arrived = IncomingRecord(machine, path.name, str(path), path, problem=mark[2])
                 yield arrived, lambda path=path, mark=mark: self._taken.__setitem__(path, mark)  # type: ignore[misc]
             before = now
             yield None
             stop.wait(self.poll)
 
-    def _look(self) -> dict[Path, tuple[int, int]]:
-        found = {}
-        try:
-            for folder, inside, files in os.walk(self.path):
-                inside[:] = [name for name in inside if not name.startswith(".")]
-                for name in files:
-                    path = Path(folder) / name
-                    if not name.startswith(".") and name.lower().endswith(self.suffixes):
-                        about = path.stat()
-                        found[path] = (about.st_size, about.st_mtime_ns)
-        except OSError:
-            return found  # a file that has just gone; the next look tells
+    def _look(self) -> dict[Path, tuple[Any, ...]]:
+        """Every record with size, time, and what is wrong with it."""
+        found: dict[Path, tuple[Any, ...]] = {}
+
+        def unlisted(error: OSError) -> None:
+            if (path := Path(error.filename)) != self.path and not isinstance(error, FileNotFoundError):
+                found[path] = (0, 0, f"cannot be listed ({error.strerror or error})")
+
+        root = os.path.realpath(self.path)
+        for folder, inside, files in os.walk(self.path, onerror=unlisted):
+            inside[:] = [name for name in inside if not name.startswith(".")]
+            for name in files:
+                if not name.startswith(".") and name.lower().endswith(self.suffixes):
+                    with contextlib.suppress(FileNotFoundError):  # it has just gone; the next look tells
+                        found[Path(folder) / name] = _mark(Path(folder) / name, root)
         return found
+
+
+def _mark(path: Path, root: str) -> tuple[int, int, str | None]:
+    """Size, time, and what is wrong with a file."""
+    own = path.lstat()
+    if not stat.S_ISLNK(own.st_mode):
+        about = own
+    else:
+        try:
+            about = path.stat()
+        except OSError as error:
+            return 0, own.st_mtime_ns, f"is a link that cannot be followed ({error.strerror or error})"
+        if not Path(os.path.realpath(path)).is_relative_to(root):
+            return 0, own.st_mtime_ns, "is a link out of the watched folder"
+    wrong = None if stat.S_ISREG(about.st_mode) else "is not a regular file"
+    return about.st_size, about.st_mtime_ns, wrong
 
 
 @dataclass(eq=False)

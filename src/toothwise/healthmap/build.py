@@ -16,7 +16,7 @@ from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.waveform import SURE, HealthyWaveform, turned
 from toothwise.vibration.angle import ShaftAngle
 from toothwise.vibration.components import Components
-from toothwise.vibration.periods import BANDWIDTH, Periods, cut_periods, warn_if_unheard
+from toothwise.vibration.periods import BANDWIDTH, MAX_SAMPLES, Periods, cut_periods, warn_if_unheard
 from toothwise.vibration.records import VibrationRecord
 from toothwise.vibration.windows import EventWindow, event_statistic
 
@@ -48,6 +48,7 @@ class MapConfig:
         planet: of a planetary stage: which planet, from 0.
         sensor_reach: of a planetary stage: ring teeth to either side of the sensor (ring tooth 0) within which the
             planet is heard; beyond it pixels are NaN. None = everywhere.
+        max_samples: of a record at equal steps of angle; a record that asks for more is refused.
 
     Raises:
         InputError: a value that is not allowed.
@@ -66,6 +67,7 @@ class MapConfig:
     bandwidth: float = BANDWIDTH
     planet: int = 0
     sensor_reach: int | None = None
+    max_samples: int = MAX_SAMPLES
 
     def __post_init__(self) -> None:
         for name, allowed in (
@@ -162,6 +164,7 @@ def build_map(
         stage=stage,
         samples_per_tooth=c.samples_per_tooth if waveform is None else waveform.samples_per_tooth,
         periods=c.periods,
+        max_samples=c.max_samples,
         angle=angle,
     )
     pair, mean = periods.gears, periods.mean()
@@ -322,6 +325,7 @@ def tooth_by_revolution(
         stage=stage,
         samples_per_tooth=c.samples_per_tooth,
         periods=c.periods,
+        max_samples=c.max_samples,
         angle=angle,
     )
     names = {name.split()[0]: teeth for name, teeth in periods.gears.axes}

@@ -363,6 +363,7 @@ class MapBuilder:
             stage=self.stage,
             samples_per_tooth=self.options.samples_per_tooth,
             periods=self.options.periods,
+            max_samples=self.options.max_samples,
             angle=self._angle(record),
         )
 

@@ -24,6 +24,7 @@ __all__ = ["Periods", "as_train", "cut_periods", "mesh_visibility", "record_angl
 Gears = GearPair | PlanetaryStage | GearTrain
 _FEWEST, _MOST = 8, 64  # samples per tooth
 _PASSES = 3  # multiples of the planet passing order that a path reaches
+MAX_SAMPLES = 2**28  # of a record at equal steps of angle
 BANDWIDTH = 0.3  # orders of the reference shaft, full width
 _BLOCK, _BLOCKS = 32, 64  # revolutions per spectrum in which the mesh is looked for, and how many of them at most
 _VISIBLE = 4.0  # a mesh line stands this many times above the spectrum around it
@@ -200,7 +201,7 @@ def cut_periods(
     samples_per_tooth: int | None = None,
     periods: int | None = None,
     angle: ShaftAngle | None = None,
-    max_samples: int = 2**28,
+    max_samples: int = MAX_SAMPLES,
 ) -> Periods:
     """Cut a record into whole hunting periods at equal steps of angle.
 
@@ -213,7 +214,7 @@ def cut_periods(
         periods: how many; None = all.
         angle: of the reference shaft (driving, or carrier); None = from the tachometer.
         max_samples: Samples after resampling at most. An hour at 50 kHz has 180 million; what asks for more than
-            2**28 has another ratio or pulse count than its tachometer.
+            2**28 usually has another ratio or pulse count than its tachometer.
 
     Raises:
         LimitError: More samples than that.
