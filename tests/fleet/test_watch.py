@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -25,7 +24,6 @@ from toothwise.fleet.sources import Folder, open_source
 from toothwise.healthmap import HealthMap
 from toothwise.healthmap.io import write_map
 from toothwise.model import Model
-from toothwise.workers import WorkLimits
 
 pytest.importorskip("sqlalchemy")
 
@@ -168,49 +166,6 @@ def test_what_cannot_be_used_is_noted_with_its_reason_and_may_come_again_mended(
     assert "out of order" in reasons["late"]
     assert not any("defect" in reason for reason in reasons.values())
     assert keeper.count == Counter(bad=7, new=2, alarms=0)
-
-
-def test_links_pipes_and_devices_are_error_rows_and_hide_nothing(saved, tmp_path, make, toothwise):
-    inside, out = tmp_path / "in" / "mill", tmp_path / "outside.npz"
-    for k in range(3):
-        put(inside, make, k)
-    put(tmp_path, make, 9, name=out.name)
-    (inside / "a-dangling.npz").symlink_to(inside / "nothing.npz")
-    (inside / "b-circle.npz").symlink_to(inside / "b-circle.npz")
-    (inside / "c-endless.npz").symlink_to("/dev/zero")
-    os.mkfifo(inside / "d-pipe.npz")
-    (inside / "e-out.npz").symlink_to(out)
-    (inside / "f-up").symlink_to(tmp_path)
-    words = ("--to", tmp_path / "d.db", "--poll", 0.05, "--idle", 0.3, "--json")
-    run = toothwise("watch", saved, tmp_path / "in", *words)
-    told = json.loads(run.out)
-    assert (run.code, told["new"], told["bad"]) == (0, 3, 5), run.err
-    reasons = dict(ask(tmp_path / "d.db", "select record, reason from errors"))
-    assert [reasons[name] for name in sorted(reasons)] == [
-        "is a link that cannot be followed (No such file or directory)",
-        "is a link that cannot be followed (Too many levels of symbolic links)",
-        "is a link out of the watched folder",
-        "is not a regular file",
-        "is a link out of the watched folder",
-    ]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the system bounds processes there")
-def test_a_record_that_asks_for_too_much_is_an_error_row(saved, tmp_path, make):
-    limits = WorkLimits(cpu_seconds=60, seconds=60, memory=2**27)
-    keeper = MachineMonitor(
-        Model.open(saved), open_database(str(tmp_path / "d.db")), limits=limits, max_bytes=50_000_000
-    )
-    np.savez_compressed(tmp_path / "bomb.npz", values=np.zeros((200_000, 9, 14)))
-    (tmp_path / "large.npz").write_bytes(bytes(50_000_001))
-    good = put(tmp_path / "m", make, 1)
-    for name in ("bomb.npz", "large.npz"):
-        assert keeper.take(IncomingRecord("m", name, name, tmp_path / name)) == "bad"
-    assert keeper.take(IncomingRecord("m", "r1", "s", good)) == "new"
-    keeper.close()
-    reasons = dict(ask(tmp_path / "d.db", "select record, reason from errors"))
-    assert "MemoryError" in reasons["bomb.npz"]
-    assert "more than 50000000" in reasons["large.npz"]
 
 
 def test_two_processes_that_follow_one_machine_write_each_record_once(keeper_of, tmp_path, make):

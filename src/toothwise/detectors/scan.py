@@ -213,7 +213,7 @@ class DirectionalScan(Detector):
             sizes = {"centre": lines, "scale": lines} | dict.fromkeys(("mean", "sd"), len(self._lengths(along)))
             for name, size in sizes.items():
                 if (found := self._learned[f"{name}{axis}"].shape) != (size,):
-                    raise ValueError(f"{name}{axis} has the shape {found}, but shape and lengths ask for ({size},)")
+                    raise InputError(f"{name}{axis} has the shape {found}, but shape and lengths ask for ({size},)")
 
 
 def _nanmedian(x: np.ndarray, axis: int) -> np.ndarray:

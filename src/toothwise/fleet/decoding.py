@@ -151,10 +151,7 @@ class BoundedDecoder:
 
         with tempfile.TemporaryDirectory(prefix="toothwise-") as folder:
             path = Path(folder) / "map.npz"
-            try:
-                self._pool.run((arrived, path))
-            except RuntimeError as error:  # a defect, with its trace
-                raise RuntimeError(str(error).strip().splitlines()[-1]) from None
+            self._pool.run((arrived, path))
             return read_npz(path)
 
     def close(self) -> None:

@@ -174,7 +174,7 @@ def _digest(content: bytes | Path) -> str:
 
 
 def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())[:500]
-    return (
-        text if isinstance(error, ToothwiseError) else f"internal error (please report): {type(error).__name__}: {text}"
-    )
+    text = " ".join(str(error).split())
+    if isinstance(error, ToothwiseError):
+        return text[:500]
+    return f"internal error (please report): {type(error).__name__}: {text[-500:]}"  # the end of a trace tells most
