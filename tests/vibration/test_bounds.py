@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from toothwise import GearPair
+from toothwise import GearPair, MapBuilder
 from toothwise.errors import InputError, LimitError
 from toothwise.vibration.periods import cut_periods
 from toothwise.vibration.records import Tachometer, VibrationRecord
@@ -17,6 +17,8 @@ def test_a_record_that_asks_for_too_many_samples_is_refused():
     record = VibrationRecord(channels={"acc": vibration}, sampling_rate=1000.0, tacho=tacho)
     with pytest.raises(LimitError, match="max_samples"):
         cut_periods(record, GearPair(31, 95), max_samples=10**7)
+    with pytest.raises(LimitError, match=r"more than 10000000 \(max_samples\)"):
+        MapBuilder(GearPair(31, 95), options={"max_samples": 10**7}).build(record)
 
 
 @pytest.mark.parametrize("more", [{"ratio": 1e5}, {"pulses_per_revolution": 1e9}])
