@@ -35,7 +35,7 @@ def test_a_healthy_sequence_is_quiet_and_says_so(fitted, limits):
     d = fitted.judge(fitted.log_maps(N, 22), limits=limits)
     assert (d.state, d.pattern, d.teeth, d.since) == ("quiet", "nothing", (), None)
     assert d.sentence.startswith("No alarm")
-    assert "1 false alarm per 1,000 records" in d.confidence
+    assert "false alarm rate of 1 per 1,000 records" in d.confidence
 
 
 def test_a_step_of_all_teeth_is_the_sensor_or_the_condition_and_no_tooth(fitted, limits):
@@ -171,7 +171,7 @@ def test_what_began_with_a_tooth_and_spread_is_told_in_that_order(fitted, limits
     x[100:] += fitted.growing(100, 0, 2.0)[:, None, None]
     d = fitted.judge(x, limits=limits)
     assert (d.pattern, d.began_with) == ("whole gear", "driving tooth 5")
-    first = f"Driving tooth 5 alarmed first, at record {d.rules['alarm'].first.record}; by now the whole gear"
+    first = f"Driving tooth 5 alarmed first, at record {d.rules['alarm'].first.record}; the whole gear has been off"
     assert d.sentence.startswith(first)
     assert "driving tooth 5 first" in d.next_look
 

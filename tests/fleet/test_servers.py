@@ -179,10 +179,10 @@ def test_a_topic_of_records_survives_kills_and_repetition(broker, saved, tmp_pat
     ((machine, record, reason),) = ask(database, "select machine, record, reason from errors")
     assert (machine, record) == ("plant/mill/records", "broken")
     assert "a message must hold a file" in reason
-    states = dict(ask(database, "select machine, state from diagnoses where position = 59"))
-    assert states["plant/press/records"] == "alarm"
+    colours = dict(ask(database, "select machine, colour from diagnoses where position = 59"))
+    assert colours["plant/press/records"] == "RED"
     teeth = ask(
-        database, "select distinct tooth from diagnoses where machine = 'plant/press/records' and state = 'alarm'"
+        database, "select distinct tooth from diagnoses where machine = 'plant/press/records' and colour = 'RED'"
     )
     assert teeth == [(4,)]
 
@@ -216,7 +216,7 @@ def test_postgresql_holds_what_sqlite_holds_and_two_watches_share_it(postgres, s
     assert sum(each["new"] for each in told) == 40
     finish(start(saved, folder, tmp_path / "d.db", "--idle", "1", "--poll", "0.1"))
     assert ask(postgres, ALL) == [("in", f"r{k:03d}.npz", k) for k in range(40)]
-    words = "select record, state, tooth, verdict, score, contrast, above from diagnoses order by position"
+    words = "select record, colour, tooth, sentence, score, contrast, above from diagnoses order by position"
     for here, there in zip(ask(postgres, words), ask(tmp_path / "d.db", words), strict=True):
         assert here[:4] == there[:4]
         assert here[4:] == pytest.approx(there[4:])

@@ -98,7 +98,7 @@ def _whole_gear(d: Diagnosis) -> Message:
     first = _began_with_tooth(d)
     if first is not None:
         return say(
-            "{first} alarmed first, at {record}; by now the whole gear has left its healthy level{since} and rises "
+            "{first} alarmed first, at {record}; the whole gear has been off its healthy level{since} and by now rises "
             "more than any single tooth: {change}.",
             first=first,
             record=_first(d.rules["alarm"].first),
@@ -138,22 +138,17 @@ def _verdict(d: Diagnosis) -> list[Message]:
 def _confidence(d: Diagnosis, settings: MonitorSettings) -> list[Message]:
     low, high = d.rules["alarm"].interval or (0.0, 0.0)
     blocks = 0 if d.limits is None else d.limits.blocks
-    about = {"rate": settings.rate, "healthy": d.healthy, "blocks": blocks, "low": low, "high": high}
-    if settings.rate == 1:
-        rate = say(
-            "The alarm is set so that a healthy gearbox gives {rate:g} false alarm per 1,000 records; judged by the "
-            "{healthy} healthy records that are known ({blocks} independent stretches), it may give {low:.2g} to "
-            "{high:.2g} (95 %).",
-            **about,
+    told = [
+        say(
+            "The alarm is set for a false alarm rate of {rate:g} per 1,000 records; judged by the {healthy} healthy "
+            "records that are known ({blocks} independent stretches), the rate may be {low:.2g} to {high:.2g} (95 %).",
+            rate=settings.rate,
+            healthy=d.healthy,
+            blocks=blocks,
+            low=low,
+            high=high,
         )
-    else:
-        rate = say(
-            "The alarm is set so that a healthy gearbox gives {rate:g} false alarms per 1,000 records; judged by the "
-            "{healthy} healthy records that are known ({blocks} independent stretches), it may give {low:.2g} to "
-            "{high:.2g} (95 %).",
-            **about,
-        )
-    told = [rate]
+    ]
     if blocks < 10:
         told.append(
             say("So few cannot confirm that number: it holds only if days to come differ no more than these did.")

@@ -46,7 +46,7 @@ def method(report: Shown) -> list[Block]:
     items += [
         language.say(
             "Detector {detector} was fitted on healthy maps alone and gives every tooth a value of evidence, which "
-            "is judged by comparison with {healthy} healthy maps that were held out.",
+            "is judged by comparison with {healthy} healthy maps, each scored by a detector fitted without it.",
             detector=detector["name"],
             healthy=about["healthy"]["maps"],
         ),
@@ -64,8 +64,8 @@ def method(report: Shown) -> list[Block]:
         items += [
             language.say(
                 "Over the records, the evidence of every tooth, the level and one cycle per revolution are summed in "
-                "a CUSUM, in healthy standard deviations. The limit of the alarm is set for {rate:g} false alarms "
-                "per 1,000 healthy records, that of the warning for {warning:g}; the maximum over all teeth and the "
+                "a CUSUM, in healthy standard deviations. The limit of the alarm is set for a false alarm rate of "
+                "{rate:g} per 1,000 healthy records, that of the warning for {warning:g}; the maximum over all teeth and the "
                 "dependence of records in time are taken into account.",
                 rate=settings["rate"],
                 warning=settings["warning"],
