@@ -65,8 +65,8 @@ def method(report: Shown) -> list[Block]:
             language.say(
                 "Over the records, the evidence of every tooth, the level and one cycle per revolution are summed in "
                 "a CUSUM, in healthy standard deviations. The limit of the alarm is set for a false alarm rate of "
-                "{rate:g} per 1,000 healthy records, that of the warning for {warning:g}; the maximum over all teeth and the "
-                "dependence of records in time are taken into account.",
+                "{rate:g} per 1,000 healthy records, that of the warning for {warning:g}; the maximum over all teeth "
+                "and the dependence of records in time are taken into account.",
                 rate=settings["rate"],
                 warning=settings["warning"],
             ),
