@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -29,7 +30,7 @@ PAGES = {
 }
 LONG = {"docs/vibration.md", "docs/diagnosis.md", "docs/report.md", "docs/explain-attention.md"}
 # synopses, and pages whose servers and clusters have tests of their own
-ELSEWHERE = {"docs/command-line.md", "docs/deploy.md", "docs/fleet.md", "docs/studies.md"}
+ELSEWHERE = {f"docs/{page}.md" for page in ("command-line", "deploy", "fleet", "howto-tachometer", "studies")}
 STEPS = re.compile(r"```python\n(.*?)```|^    toothwise ([^\n]*)$", flags=re.DOTALL | re.MULTILINE)
 
 
@@ -150,3 +151,9 @@ def test_pages_of_results_say_what_the_results_say():
         [sys.executable, str(ROOT / "benchmarks" / "pages"), "--check"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_name_of_the_reference_is_there():
+    for page in (ROOT / "docs" / "reference").glob("*.md"):
+        for name in re.findall(r"^::: ([\w.]+)$", page.read_text(), flags=re.MULTILINE):
+            assert pkgutil.resolve_name(name), (page.name, name)
