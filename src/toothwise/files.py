@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from toothwise.errors import OutputError
 
-__all__ = ["atomic_file", "atomic_folder", "check_replaceable", "check_writable", "finite", "write_json"]
+__all__ = ["atomic_file", "atomic_folder", "check_replaceable", "check_writable", "finite", "write_csv", "write_json"]
 
 
 @contextmanager
@@ -125,6 +126,19 @@ def finite(data: Any) -> Any:
     if isinstance(data, float) and data - data != 0.0:
         return None
     return data
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write a table whose columns are all names of its rows, in the order in which they first come.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def write_json(path: Path, data: Any) -> None:

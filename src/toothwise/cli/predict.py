@@ -12,21 +12,15 @@ examples:
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toothwise.cli.parser import Result
 from toothwise.cli.terminal import EXIT_PARTLY, table
 from toothwise.errors import InputError
-from toothwise.files import atomic_file, write_json
+from toothwise.files import write_csv, write_json
 from toothwise.progress import Progress
-
-if TYPE_CHECKING:
-    from toothwise.detectors.base import Prediction
-    from toothwise.healthmap.core import HealthMapBatch
 
 _SUFFIXES = (".csv", ".json")
 _SHOWN = 200  # rows of the printed table; a file and --json hold all
@@ -59,6 +53,7 @@ def run(options: Options, progress: Progress) -> Result:
             f"{options.output}: the suffix must be {' or '.join(_SUFFIXES)}, but is {options.output.suffix!r}"
         )
     from toothwise.model import Model
+    from toothwise.model.scores import score_rows
 
     progress(f"loading {options.model}")
     model = Model.open(options.model)
@@ -68,77 +63,33 @@ def run(options: Options, progress: Progress) -> Result:
     threshold = options.threshold
     if threshold is None and model.detector.threshold is not None:
         threshold = model.detector.threshold.value
-    records = _records(maps, prediction, threshold)
+    records = score_rows(maps, prediction, threshold)
     alarms = None if threshold is None else sum(record["alarm"] for record in records)
     data = {"detector": model.detector.name, "model": options.model, "threshold": threshold, "alarms": alarms}
     data |= {"maps": records, "skipped": [one.reason for one in skipped]}
-    if options.output is not None:
-        _write(options.output, data)
+    if options.output is not None and options.output.suffix.lower() == ".json":
+        write_json(options.output, data)
+    elif options.output is not None:
+        write_csv(options.output, records)
     return Result(data, lambda: _text(data, options.output), EXIT_PARTLY if skipped else 0)
 
 
-def _records(maps: HealthMapBatch, prediction: Prediction, threshold: float | None) -> list[dict[str, Any]]:
-    """One dictionary per map, plain Python values."""
-    columns = prediction.column
-    table = maps.table.convert_dtypes()  # whole numbers stay so beside files that lack the column
-    known = table.astype(object).where(table.notna(), None).to_dict(orient="records")
-    records = []
-    for i, about in enumerate(known):
-        score = float(prediction.score[i])
-        record: dict[str, Any] = {
-            "file": about.pop("file"),
-            "index": int(about.pop("index", 0)),
-            "score": score,
-            "threshold": threshold,
-            "alarm": None if threshold is None else score > threshold,
-            "row": int(prediction.row[i]),
-            "column": int(columns[i]),
-        }
-        for name in ("p_value", "severity"):
-            values = getattr(prediction, name)
-            if values is not None:
-                record[name] = float(values[i])
-        records.append(record | {str(k): v for k, v in about.items() if str(k) not in record})
-    return records
-
-
-def _write(path: Path, data: dict[str, Any]) -> None:
-    if path.suffix.lower() == ".json":
-        write_json(path, data)
-        return
-    text = io.StringIO()
-    names = list(dict.fromkeys(name for record in data["maps"] for name in record))
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(data["maps"])
-    with atomic_file(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
-
-
 def _text(data: dict[str, Any], output: Path | None) -> str:
-    records, threshold, alarms = data["maps"], data["threshold"], data["alarms"]
+    records, alarms = data["maps"], data["alarms"]
     many = {record["file"] for record in records if record["index"] > 0}
-    rows = [
-        (
-            f"{r['file']}[{r['index']}]" if r["file"] in many else r["file"],
-            f"{r['score']:.4g}",
-            "-" if threshold is None else f"{threshold:.4g}",
-            "-" if r["alarm"] is None else "yes" if r["alarm"] else "no",
-            str(r["row"]),
-            str(r["column"]),
-            *((f"{r['severity']:.3g}",) if "severity" in r else ()),
-        )
-        for r in records[:_SHOWN]
-    ]
-    names = (
+    names = [
         "file",
         "score",
         "threshold",
         "alarm",
         "row",
         "column",
-        *(("severity",) if "severity" in records[0] else ()),
-    )
+        *(["severity"] if "severity" in records[0] else []),
+    ]
+    rows = [
+        [f"{r['file']}[{r['index']}]" if r["file"] in many else r["file"], *(_cell(r[name]) for name in names[1:])]
+        for r in records[:_SHOWN]
+    ]
     text = table(names, rows, right=("score", "threshold", "row", "column", "severity"))
     if len(records) > _SHOWN:
         text += f"... {len(records) - _SHOWN} more; --output FILE.csv or --json gives all\n"
@@ -148,3 +99,11 @@ def _text(data: dict[str, Any], output: Path | None) -> str:
         text += f"{len(records)} maps, {alarms} above the threshold\n"
     text += "".join(f"skipped: {reason}\n" for reason in data["skipped"])
     return text if output is None else f"{text}written to {output}\n"
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
