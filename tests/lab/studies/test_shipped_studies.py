@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from toothwise import detectors
+from toothwise.detectors.registry import class_of
 from toothwise_lab.studies.check import check_detectors
 from toothwise_lab.studies.config import read_study
 
@@ -58,7 +59,9 @@ def test_the_primary_hypothesis_is_the_one_that_was_written_down():
 
 def test_the_baselines_are_everything_in_the_registry():
     (part,) = read_study(FOLDER / "baselines.yaml").parts
-    assert {arm.settings["detector"] for arm in part.arms} == {*detectors.names(), "limit", "glr"}
+    # other tests enter detectors of their own, and coherent looks at waveforms, which simulated maps do not have
+    own = {name for name in detectors.names() if class_of(name).__module__.startswith("toothwise.")} - {"coherent"}
+    assert {arm.settings["detector"] for arm in part.arms} == {*own, "limit", "glr"}
 
 
 @pytest.mark.full
