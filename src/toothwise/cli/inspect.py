@@ -91,6 +91,7 @@ def run(options: Options, progress: Progress) -> Result:
         "speed": speed,
         "tacho": found.tacho,
         "mesh": found.mesh,
+        "tooth_zero": found.tooth_zero,
         "problems": problems,
         "picture": None if options.output is None else str(options.output),
     }
@@ -121,8 +122,20 @@ def _text(data: dict[str, Any]) -> str:
     for stage, entry in data["mesh"].items():
         heard = "heard" if entry["heard"] else "NOT heard"
         lines.append(f"mesh        {stage}: order {entry['order']:g} {heard}, {entry['above']:.1f} x its surroundings")
+    for stage, gears in data["tooth_zero"].items():
+        lines += [f"tooth zero  {stage}: {gear} gear {_zero(zero)}" for gear, zero in gears.items()]
     lines += [f"guessed     {sentence}" for sentence in data["guessed"]]
     lines += [f"problem     {sentence}" for sentence in data["problems"]] or ["problems    none found"]
     if data["picture"]:
         lines.append(f"picture     {data['picture']}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _zero(zero: dict[str, Any]) -> str:
+    if zero["known"] == "index":
+        return "known by the index pulse of its shaft"
+    if zero["known"] == "given":
+        return "as you said (tacho_zero=given)"
+    if zero["positions"] is None:
+        return "unknown, at any angle"
+    return f"unknown, one of {zero['positions']} positions ({zero['step']:g} teeth apart)"

@@ -132,7 +132,7 @@ def telling_map(found: Diagnosis, each: Sequence[MapDiagnosis]) -> int:
     for tooth in found.teeth[:1]:
         for near in ({tooth.tooth}, {tooth.tooth, *tooth.leak}):  # the tooth itself, else one that it leaks into
             for k in last:
-                if any(line.axis == tooth.axis and line.tooth in near for line in each[k].lines):
+                if any(line.axis == tooth.axis and near & {line.tooth, None} for line in each[k].lines):
                     return k
     return len(each) - 1
 

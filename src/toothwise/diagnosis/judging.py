@@ -108,9 +108,13 @@ class _Judged:
         if self.resets and not len(tracked.judged):
             state = "learning"
         pattern, also, teeth = self._pattern(active)
-        alone = self._alone() if state == "quiet" else None
-        if alone is not None:  # no rule over records has had time to speak, but single maps are beyond doubt
+        alone = self._alone() if state != "learning" and not teeth else None
+        if alone is not None and state == "quiet":
+            # no rule over records has had time to speak, but single maps are beyond doubt
             state, pattern, teeth = alone[0], "one tooth", (alone[1],)
+        elif alone is not None and alone[1].tooth is None:
+            # rules over records do not see a tooth without a number: what else has alarmed goes with it
+            pattern, also, teeth = "one tooth", (pattern, *also), (alone[1],)
         began = self._began_with()
         recent = self.seen[tracked.begin :]
         base = Diagnosis(
@@ -126,6 +130,7 @@ class _Judged:
             settings=self.settings,
             gear=teeth[0].gear if teeth else None,
             tooth=teeth[0].tooth if teeth else None,
+            tooth_zero=self._tooth_zero(teeth[0]) if teeth else "unknown",
             teeth=teeth,
             also=also,
             level_change=float(np.exp(np.median(tracked.level[-_RECENT:]))) if len(tracked.level) else 1.0,
@@ -141,11 +146,12 @@ class _Judged:
 
     def _alone(self) -> tuple[str, Tooth] | None:
         """State and tooth by lines beyond doubt in single ones of the last records: one warns, two of a tooth alarm."""
-        shown: dict[tuple[int, int], list[float]] = {}
+        shown: dict[tuple[int, int | None], list[float]] = {}
         for k, beyond in zip(self.tracked.judged[-_RECENT:], self.tracked.beyond[-_RECENT:], strict=True):
             line = self.seen[int(k)].line
             if beyond and line is not None:
-                shown.setdefault((line[0], line[1]), []).append(-float(np.log10(line[3])))
+                numbered = self.seen[int(k)].tooth_zero[line[0] - 1] != "unknown"
+                shown.setdefault((line[0], line[1] if numbered else None), []).append(-float(np.log10(line[3])))
         if not shown:
             return None
         (axis, tooth), most = max(shown.items(), key=lambda item: sum(item[1]))
@@ -155,6 +161,13 @@ class _Judged:
         )
         named = Tooth(self.gears[axis - 1], axis, tooth, statistic, evidence, ())
         return ("alarm" if len(most) > 1 else "warning"), named
+
+    def _tooth_zero(self, tooth: Tooth) -> str:
+        """How tooth 0 of its gear is known, by the weakest of the records that have a number for it."""
+        ways = {one.tooth_zero[tooth.axis - 1] for one in self.seen}
+        if tooth.tooth is None:
+            return "unknown"
+        return next((way for way in ("waveform", "given", "index") if way in ways), "given")
 
     def _evidence(self) -> np.ndarray:
         """What each channel has shown over the last 20 records, unclipped: clipped sums tie where damage is large."""
@@ -258,6 +271,9 @@ class _Judged:
 
     def _along(self, tooth: Tooth) -> np.ndarray:
         """Log contrast of a tooth along its whole line, per judged record."""
+        if tooth.tooth is None:  # each record's own strongest line
+            lines = [self.seen[int(k)].line for k in self.tracked.judged]
+            return np.array([0.0 if line is None or line[0] != tooth.axis else line[2] for line in lines])
         own = np.flatnonzero(self.baseline.line_axis == tooth.axis)
         return self.tracked.contrast[:, own[tooth.tooth]]
 
@@ -286,8 +302,8 @@ class _Judged:
     def _series(self, d: Diagnosis) -> tuple[np.ndarray, float, float]:
         """What onset and growth are read from, its healthy standard deviation, and records that count as one."""
         if d.teeth:
-            own = np.flatnonzero(self.baseline.line_axis == d.teeth[0].axis)
-            sd = float(self.baseline.contrast_sd[own[d.teeth[0].tooth]])
+            own = self.baseline.contrast_sd[self.baseline.line_axis == d.teeth[0].axis]
+            sd = float(own.mean() if d.teeth[0].tooth is None else own[d.teeth[0].tooth])
             return self._along(d.teeth[0]), sd, self.baseline.correlation[0]
         if d.pattern == "whole gear" and not self._by_level(d):
             cycles = [k for k, c in enumerate(self.baseline.channels) if c.kind == "cycle"]
@@ -318,7 +334,7 @@ class _Judged:
         near = {tooth.tooth, *tooth.leak}
         last = slice(max(onset, len(self.tracked.judged) - _RECENT), None)
         recent = [self.seen[int(k)].line for k in self.tracked.judged[last]]
-        shown = [line[2] for line in recent if line is not None and line[0] == tooth.axis and line[1] in near]
+        shown = [line[2] for line in recent if line is not None and line[0] == tooth.axis and near & {line[1], None}]
         values, along, chosen = np.array(shown), say("its extent in single maps"), 2.0
         if len(shown) < max(min(3, len(recent)), len(recent) // 2):
             values, along, chosen = self._along(tooth)[last], say("its whole line"), 1.0

@@ -148,7 +148,7 @@ class Monitor:
             self._judged = _Judged(found, batch)
         else:
             found = self._together(state, batch, baseline, first, rebaseline)
-        found = replace(found, skipped=tuple(map(str, skipped)), tooth_zero=_tooth_zero(batch, found.gear))
+        found = replace(found, skipped=tuple(map(str, skipped)))
         if baseline is not None:
             self._keep(state, found)
         self._judged = replace(self._judged, found=found) if self._judged else None
@@ -252,7 +252,14 @@ class Monitor:
         names = record_ids(batch.table, len(batch)).tolist()
         found = decompose(batch.values, self.model.detector, self._reference, rate=RATE, first=first)
         each = summarize(
-            found, batch.values, self._reference, rate=RATE, rows=batch.rows, columns=batch.columns, records=names
+            found,
+            batch.values,
+            self._reference,
+            rate=RATE,
+            rows=batch.rows,
+            columns=batch.columns,
+            records=names,
+            table=batch.table,
         )
         return diagnosis_of_maps(each, self.settings, self._reference.effective)
 
@@ -338,10 +345,3 @@ def _numbered(table: pd.DataFrame, before: int, maps: Any) -> pd.DataFrame:
     if _of_files(maps) or any(column in table and table[column].notna().all() for column in ("name", "record")):
         return table
     return table.assign(name=[f"map {before + k}" for k in range(len(table))])
-
-
-def _tooth_zero(batch: HealthMapBatch, gear: str | None) -> str:
-    """How tooth 0 of a gear is known, as the provenance of the maps says it."""
-    known = batch.provenance.get("tooth_zero")
-    zero = known.get(gear) if isinstance(known, dict) else None
-    return str(zero.get("known", "unknown")) if isinstance(zero, dict) else "unknown"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toothwise.diagnosis.settings import MonitorSettings
 from toothwise.diagnosis.verdict import Diagnosis, Place
-from toothwise.diagnosis.words import tooth_of
+from toothwise.diagnosis.words import tooth_of, tooth_zero_word
 from toothwise.messages import Message, both, listed, say
 
 __all__ = ["pattern_word", "record_word", "words_of_sequence"]
@@ -122,7 +122,8 @@ def _verdict(d: Diagnosis) -> list[Message]:
     if d.state == "quiet":
         return _quiet(d)
     if d.pattern in ("one tooth", "several teeth"):
-        return [_teeth(d)]
+        told = [] if d.gear is None or d.tooth_zero == "given" else [tooth_zero_word(d.gear, d.tooth_zero)]
+        return [_teeth(d), *told]
     if d.pattern == "whole gear":
         return [_whole_gear(d)]
     return [
@@ -237,6 +238,8 @@ def _opposite(d: Diagnosis, teeth_of: dict[int, int]) -> Message | None:
         for b in d.teeth:
             n = teeth_of.get(a.axis, 0)
             of_planet = a.axis == b.axis and a.gear in ("gear", "planet")
+            if a.tooth is None or b.tooth is None:
+                continue
             if of_planet and a.tooth < b.tooth and n and abs((b.tooth - a.tooth) - n / 2) <= 1.0:
                 return say(
                     "{tooth} and {other} lie half a revolution apart: of a planet, one tooth seen through both of its "

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import erfc, sqrt
 
 import numpy as np
+import pandas as pd
 
 from toothwise.detectors.base import Detector, Maps, Prediction, as_array
 from toothwise.diagnosis.decompose import SHARES, Findings, FoundLine, decompose
 from toothwise.diagnosis.settings import MonitorSettings
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, LineFinding, MapDiagnosis, Neighbour, Tooth
-from toothwise.diagnosis.words import in_english, words_of_map, words_of_maps
+from toothwise.diagnosis.words import in_english, number_of, words_of_map, words_of_maps
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import healthy_tail
 from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.map_statistics import log_maps, map_level, without_places
+from toothwise.reference.records import tooth_zero_of
 
 __all__ = ["clusters", "diagnose_maps", "diagnosis_of_maps", "gear_of", "summarize"]
 
@@ -90,12 +93,14 @@ def summarize(
     rows: Axis | None = None,
     columns: Axis | None = None,
     records: Sequence[str] | None = None,
+    table: pd.DataFrame | None = None,
 ) -> list[MapDiagnosis]:
-    """Diagnoses from what came off the maps."""
+    """Diagnoses from what came off the maps; their table tells how tooth 0 is known."""
     x = log_maps(values)
     names = [f"map {k}" for k in range(len(x))] if records is None else list(records)
     axes = {1: (gear_of(rows, "driving"), columns), 2: (gear_of(columns, "driven"), rows)}
     middle, spread = float(np.median(reference.level)), max(float(np.std(reference.level)), 1e-9)
+    zero = {axis: tooth_zero_of(table, gear, len(x)) for axis, (gear, _) in axes.items()}
     level = (map_level(x, newest=reference.by_record) - middle) / spread
     away = np.abs(reference.level - middle)
     p_level = healthy_tail(np.abs(level) * spread, away)
@@ -103,7 +108,10 @@ def summarize(
     out = []
     for k, name in enumerate(names):
         groups = _groups(found.lines[k], {a: f.shape[1] for a, f in flat.items()})
-        lines = [_finding(g[0], flat[g[0].axis][k], reference, axes[g[0].axis]) for g in groups]
+        lines = [
+            replace(_finding(g[0], flat[g[0].axis][k], reference, axes[g[0].axis]), tooth_zero=zero[g[0].axis][k])
+            for g in groups
+        ]
         pattern, also = _pattern(len(lines), found, k, p_level[k], level[k], rate)
         diagonal = found.diagonal[k]
         swinging = [axes[a][0] for a in found.cycle[k]]
@@ -149,7 +157,7 @@ def diagnosis_of_maps(each: Sequence[MapDiagnosis], settings: MonitorSettings, e
     state = "quiet" if not calls else "alarm" if rare else "warning"
     line = first.lines[0] if first.lines and first.pattern.endswith(("tooth", "teeth")) else None
     teeth = tuple(
-        Tooth(one.gear, one.axis, one.tooth, 0.0, -float(np.log10(one.p_value)), ())
+        Tooth(one.gear, one.axis, number_of(one), 0.0, -float(np.log10(one.p_value)), ())
         for one in (first.lines if line is not None else ())
     )
     found = Diagnosis(
@@ -164,7 +172,8 @@ def diagnosis_of_maps(each: Sequence[MapDiagnosis], settings: MonitorSettings, e
         effective=effective,
         settings=settings,
         gear=None if line is None else line.gear,
-        tooth=None if line is None else line.tooth,
+        tooth=None if line is None else number_of(line),
+        tooth_zero="unknown" if line is None else line.tooth_zero,
         teeth=teeth,
         contrast=None if line is None else line.contrast,
         contrast_interval=None if line is None else line.interval,

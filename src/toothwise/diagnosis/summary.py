@@ -13,12 +13,12 @@ import pandas as pd
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.diagnosis.baseline import Baseline, watch_maps
 from toothwise.diagnosis.decompose import decompose
-from toothwise.diagnosis.single import summarize
+from toothwise.diagnosis.single import gear_of, summarize
 from toothwise.diagnosis.verdict import MapDiagnosis
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
-from toothwise.reference.records import CONDITIONS, bin_names, order_records
+from toothwise.reference.records import CONDITIONS, bin_names, order_records, tooth_zero_of
 
 __all__ = ["BEYOND", "RATE", "RecordSummary", "summarize_records"]
 
@@ -42,6 +42,8 @@ class RecordSummary:
         above: the score is above the detector's threshold.
         pattern: of the record's map on its own (of the strangest sensor).
         line: axis, tooth, log contrast and p-value of the strongest line of that map, or None.
+        tooth_zero: how tooth 0 of the gear of rows and of columns is known; where it is "unknown", ``channels`` and
+            ``contrast`` of that gear's teeth are 0, and only ``line`` speaks of them, whose number holds nowhere else.
     """
 
     name: str
@@ -55,6 +57,7 @@ class RecordSummary:
     above: bool
     pattern: str
     line: tuple[int, int, float, float] | None
+    tooth_zero: tuple[str, ...] = ("given", "given")
 
     @property
     def beyond_doubt(self) -> bool:
@@ -75,6 +78,7 @@ class RecordSummary:
             "above": self.above,
             "pattern": self.pattern,
             "line": None if self.line is None else list(self.line),
+            "tooth_zero": list(self.tooth_zero),
         }
 
     @classmethod
@@ -93,6 +97,7 @@ class RecordSummary:
             above=bool(data["above"]),
             pattern=str(data["pattern"]),
             line=None if line is None else (int(line[0]), int(line[1]), float(line[2]), float([*line, 1.0][3])),
+            tooth_zero=tuple(map(str, data.get("tooth_zero", ("given", "given")))),
         )
 
 
@@ -140,10 +145,14 @@ def summarize_records(
     records = np.empty(len(values), dtype=object)
     for name, maps in zip(order.names, order.maps, strict=True):
         records[maps] = name
-    each = summarize(found, values, reference, rate=RATE, rows=rows, columns=columns, records=records.tolist())
+    each = summarize(
+        found, values, reference, rate=RATE, rows=rows, columns=columns, records=records.tolist(), table=table
+    )
     watched = watch_maps(values, found, reference)
     condition = {name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table}
     place = bin_names(condition, bins or {}, len(values))
+    gears = gear_of(rows, "driving"), gear_of(columns, "driven")
+    zeros = list(zip(*(tooth_zero_of(table, gear, len(values)) for gear in gears), strict=True))
     out = []
     for k, name in enumerate(order.names):
         maps = order.maps[k]
@@ -151,6 +160,18 @@ def summarize_records(
         if (place[maps] != where).any():
             raise InputError(f"record {name}: its sensors do not agree on load, speed or temperature")
         made = baseline.standard(watched.raw[maps], watched.contrast[maps], order.sensors, where)
+        zero = tuple(
+            "unknown" if "unknown" in known else known[0] for known in zip(*(zeros[m] for m in maps), strict=True)
+        )
+        # without a tooth zero a line has no number: it never adds to the same line of another record
+        loose = [axis for axis, known in enumerate(zero, 1) if known == "unknown"]
+        if made is not None and loose:
+            of_teeth = [c.kind == "tooth" and c.axis in loose for c in baseline.channels]
+            made = (
+                np.where(of_teeth, 0.0, made[0]),
+                np.where(np.isin(baseline.line_axis, loose), 0.0, made[1]),
+                made[2],
+            )
         strangest = maps[int(np.argmax(found.first.score[maps]))]
         one = each[strangest]
         line = one.lines[0] if one.lines else None
@@ -171,6 +192,7 @@ def summarize_records(
                 line=None
                 if line is None
                 else (line.axis, line.tooth, *_short(np.array([np.log(line.contrast), line.p_value]))),
+                tooth_zero=zero,
             )
         )
     return out, each

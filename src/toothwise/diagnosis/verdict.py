@@ -67,6 +67,7 @@ class LineFinding:
         cells: along the extent.
         share: of the line that the extent covers.
         neighbours: the teeth at -1 and +1.
+        tooth_zero: how tooth 0 of the gear is known; where it is "unknown", numbers hold within this map alone.
     """
 
     gear: str
@@ -80,6 +81,7 @@ class LineFinding:
     cells: int
     share: float
     neighbours: tuple[Neighbour, ...] = ()
+    tooth_zero: str = "given"
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ class Tooth:
     """A tooth that alarms now.
 
     Attributes:
-        gear, axis, tooth: Which one; axis 1 = a row, 2 = a column.
+        gear, axis, tooth: Which one; axis 1 = a row, 2 = a column. None = its number is unknown, as tooth zero is.
         statistic: Its CUSUM, in which a single record counts with 3 at most.
         evidence: The sum of the same over the last 20 records with nothing cut off: what teeth are ranked by.
         leak: Neighbours that alarm with it.
@@ -166,7 +168,7 @@ class Tooth:
 
     gear: str
     axis: int
-    tooth: int
+    tooth: int | None
     statistic: float
     evidence: float
     leak: tuple[int, ...]
@@ -187,7 +189,8 @@ class Diagnosis:
         healthy: Healthy maps or records that the judgement rests on; ``effective``: independent ones that they are
             worth.
         gear, tooth: The tooth with the most evidence; None = no tooth is named.
-        tooth_zero: How tooth 0 of that gear is known: "index", "waveform", "given" or "unknown".
+        tooth_zero: How tooth 0 of that gear is known: "index", "waveform", "given" (or numbered by the maps
+            themselves) or "unknown", and ``tooth`` is None then.
         teeth: All teeth that alarm now, the one with the most evidence first.
         since: The record at which the change began, with its 95 % interval (first and last record).
         contrast: Of the tooth now, with its 95 % interval, and along what it was measured.

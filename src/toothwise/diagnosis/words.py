@@ -9,7 +9,17 @@ from typing import TypeVar
 from toothwise.diagnosis.verdict import Diagnosis, LineFinding, MapDiagnosis
 from toothwise.messages import Message, both, language, listed, say
 
-__all__ = ["chance", "gear_word", "in_english", "named", "tooth_of", "words_of_map", "words_of_maps"]
+__all__ = [
+    "chance",
+    "gear_word",
+    "in_english",
+    "named",
+    "number_of",
+    "tooth_of",
+    "tooth_zero_word",
+    "words_of_map",
+    "words_of_maps",
+]
 
 _GEARS = {
     "driving": say("driving"),
@@ -25,8 +35,10 @@ def gear_word(gear: str) -> Message | str:
     return _GEARS.get(gear, gear)
 
 
-def tooth_of(gear: str, tooth: int) -> Message:
-    """A tooth with its gear: "driving tooth 7"; "tooth 7" where the map is of one gear."""
+def tooth_of(gear: str, tooth: int | None) -> Message:
+    """A tooth with its gear: "driving tooth 7"; "tooth 7" where the map is of one gear; None = number unknown."""
+    if tooth is None:
+        return say("a {gear} tooth, number unknown", gear=gear_word(gear))
     if gear == "gear":
         return say("tooth {tooth}", tooth=tooth)
     return say("{gear} tooth {tooth}", gear=gear_word(gear), tooth=tooth)
@@ -34,7 +46,25 @@ def tooth_of(gear: str, tooth: int) -> Message:
 
 def named(line: LineFinding) -> Message:
     """The tooth of a finding."""
-    return tooth_of(line.gear, line.tooth)
+    return tooth_of(line.gear, number_of(line))
+
+
+def number_of(line: LineFinding) -> int | None:
+    """The number of a finding's tooth; None where tooth zero is unknown."""
+    return None if line.tooth_zero == "unknown" else line.tooth
+
+
+def tooth_zero_word(gear: str, known: str) -> Message:
+    """How the number of a tooth is known, or what gives it one."""
+    if known == "index":
+        return say("Tooth 0 of the {gear} gear is at the index pulse of its shaft.", gear=gear_word(gear))
+    if known == "waveform":
+        return say("Tooth 0 of the {gear} gear was found from the healthy waveform.", gear=gear_word(gear))
+    return say(
+        "Tooth zero of the {gear} gear is unknown: put one pulse per revolution on its shaft, or fit on recordings "
+        "(toothwise fit RECORDINGS --gears FILE, MapBuilder.learn), which learns the healthy waveform.",
+        gear=gear_word(gear),
+    )
 
 
 def chance(p: float, healthy: int) -> Message:
@@ -154,7 +184,7 @@ def _next(d: MapDiagnosis) -> Message:
         return say("Take another record soon; if the same teeth stand out again, look at all of them.")
     if d.lines:
         line = d.lines[0]
-        raised = [n.tooth for n in line.neighbours if n.raised]
+        raised = [n.tooth for n in line.neighbours if n.raised and line.tooth_zero != "unknown"]
         if len(raised) > 1:
             return say(
                 "Take another record soon; if {tooth} stands out again, look at it and at its neighbours {teeth}.",
@@ -198,6 +228,9 @@ def words_of_map(d: MapDiagnosis) -> dict[str, tuple[Message, ...]]:
     verdict = [_verdict(d)]
     if d.also:
         verdict.append(say("Besides, {what}.", what=both([_ALSO[a] for a in d.also])))
+    if d.lines and d.pattern.endswith(("tooth", "teeth")):
+        known = {line.gear: line.tooth_zero for line in d.lines}
+        verdict += [tooth_zero_word(gear, how) for gear, how in known.items() if how != "given"]
     return {"verdict": tuple(verdict), "confidence": (_confidence(d),), "next_look": (_next(d),)}
 
 

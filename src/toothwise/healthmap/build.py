@@ -214,6 +214,8 @@ def build_map(
         "angle_quality": periods.angle.quality,
         **found,
     }
+    # each recording's own: as columns of a table they stay with their map wherever it goes
+    about["condition"] |= {f"tooth_zero_{name}": zero.known for name, zero in zeros.items()}
     axes = Axis.teeth(row_name, rows), Axis.teeth(column_name, columns)
     return HealthMap(grid, *axes, count, variance=spread, waveforms=waveforms, **about)
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from toothwise.errors import InputError
 
-__all__ = ["CONDITIONS", "RecordOrder", "bin_names", "order_records", "parse_bins", "record_ids"]
+__all__ = ["CONDITIONS", "RecordOrder", "bin_names", "order_records", "parse_bins", "record_ids", "tooth_zero_of"]
 
 CONDITIONS = ("load", "speed", "temperature")
 _NAMES = ("name", "record")
@@ -22,17 +22,33 @@ _TIMES = ("start_time", "time", "hours", "record", "number")
 def record_ids(table: pd.DataFrame, n: int, *, sensors: bool = False) -> np.ndarray:
     """A name per map, str ``[n]``: the table's ``name`` or ``record``, else the file's name with its place in it.
 
-    Maps of several sensors lie in several files: without a name their ``start_time`` tells which belong together.
+    Maps of several sensors often lie in several files, each with a name of its own: where no name stands twice,
+    ``start_time`` tells which of them belong together.
     """
-    for column in (*_NAMES, "start_time") if sensors else _NAMES:
-        if column in table and table[column].notna().all():
-            return table[column].astype(str).to_numpy()
+    known = [c for c in (*_NAMES, "start_time") if c in table and table[c].notna().all()]
+    if sensors:
+        known.sort(key=lambda column: table[column].is_unique)  # stable: a shared name before a shared time
+    elif "start_time" in known:
+        known.remove("start_time")
+    if known:
+        return table[known[0]].astype(str).to_numpy()
     if "file" not in table:
         return np.array([f"map {k}" for k in range(n)])
     index = table["index"].to_numpy() if "index" in table else np.zeros(n, dtype=int)
     files = [Path(str(f)).name for f in table["file"]]
     many = {f for f, k in zip(files, index, strict=True) if int(k) > 0}
     return np.array([f"{f}[{int(k)}]" if f in many else f for f, k in zip(files, index, strict=True)])
+
+
+def tooth_zero_of(table: pd.DataFrame | None, gear: str, n: int) -> list[str]:
+    """How tooth 0 of a gear is known in each map: "index", "waveform", "given" or "unknown".
+
+    Maps that say nothing of it number their teeth themselves, by rows and columns: "given".
+    """
+    column = f"tooth_zero_{gear}"
+    if table is None or column not in table:
+        return ["given"] * n
+    return [str(word) for word in table[column].fillna("given")]
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,7 +54,7 @@ def _onset(axes: Axes, d: Data, s: SequenceEvidence, language: Language) -> None
 
 def _watched(d: Data, s: SequenceEvidence) -> int:
     """The channel that the verdict is about; of a quiet sequence the one that came highest."""
-    if d["teeth"]:
+    if d["teeth"] and d["teeth"][0]["tooth"] is not None:
         found = s.channel(d["teeth"][0]["axis"], d["teeth"][0]["tooth"])
         if found is not None:
             return found
@@ -168,7 +168,7 @@ def teeth_figure(d: Data, s: SequenceEvidence, about: Data, language: Language) 
 def _marked(d: Data, s: SequenceEvidence, axis: int) -> list[int]:
     """Teeth of a gear that are named, else the one that alarmed first."""
     if d["teeth"]:
-        return [t["tooth"] for t in d["teeth"][:3] if t["axis"] == axis]
+        return [t["tooth"] for t in d["teeth"][:3] if t["axis"] == axis and t["tooth"] is not None]
     began = s.position(d["rules"]["alarm"]["first"]) if d["state"] == "alarm" else None
     if began is None:
         return []
@@ -181,7 +181,7 @@ def trend_figure(d: Data, s: SequenceEvidence, language: Language) -> Figure:
     from matplotlib.ticker import LogLocator
 
     figure, (axes,) = panels(2.5)
-    by_tooth = bool(d["teeth"])
+    by_tooth = bool(d["teeth"]) and d["teeth"][0]["tooth"] is not None
     series = s.line(d["teeth"][0]["axis"], d["teeth"][0]["tooth"]) if by_tooth else s.level
     n = len(series)
     axes.plot(np.arange(n), np.exp(series), ".", ms=3.0, color=BLUE, label=language.say("each record"))

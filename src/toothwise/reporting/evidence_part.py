@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from toothwise.diagnosis.decompose import SHARES
-from toothwise.diagnosis.words import tooth_of
 from toothwise.messages import Language
 from toothwise.reporting.course_figures import teeth_figure, trend_figure
 from toothwise.reporting.document import Block, Heading, Paragraph, Pictures, Table
 from toothwise.reporting.drawing import draw
-from toothwise.reporting.names import pattern_name, rule_name, test_name
+from toothwise.reporting.names import line_tooth, pattern_name, rule_name, test_name
 from toothwise.reporting.shown import Data, Shown
 
 __all__ = ["evidence_part", "teeth_table", "tests_table"]
@@ -114,7 +113,7 @@ def _maps_table(maps: list[Data], language: Language) -> Table:
     rows = []
     for one in maps:
         line = one["lines"][0] if one["lines"] else None
-        tooth = "-" if line is None else language.text(tooth_of(line["gear"], line["tooth"]))
+        tooth = "-" if line is None else line_tooth(line, language)
         contrast = "-" if line is None else f"{line['contrast']:.2f}"
         pattern = pattern_name(one["pattern"], language)
         rows.append((str(one["record"]), pattern, tooth, contrast, f"{min(one['p_values'].values()):.1e}"))
@@ -144,7 +143,7 @@ def teeth_table(one: Data, language: Language) -> Table:
         )
         rows.append(
             (
-                language.text(tooth_of(line["gear"], line["tooth"])),
+                line_tooth(line, language),
                 f"{line['p_value']:.1e}",
                 language.say("{value:.2f} ({low:.2f} to {high:.2f})", value=line["contrast"], low=low, high=high),
                 extent,

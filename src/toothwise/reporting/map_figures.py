@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toothwise.diagnosis.explain import MapExplanation
-from toothwise.diagnosis.words import tooth_of
 from toothwise.messages import Language
 from toothwise.reporting.drawing import BLUE, RED, panels
-from toothwise.reporting.names import axis_name, map_scale
+from toothwise.reporting.names import axis_name, line_tooth, map_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +57,7 @@ def _outline(axes: Axes, lines: Lines, about: About, language: Language, *, name
             middle = corner[0] + wide / 2 + (0.0, -0.24, 0.24)[k] * columns  # names of near teeth do not overlap
             at = (min(max(middle, 0.12 * columns), 0.88 * columns), corner[1] + (high if up else 0))
             axes.annotate(
-                language.text(tooth_of(line["gear"], line["tooth"])),
+                line_tooth(line, language),
                 at,
                 (0, 7 if up else -7),
                 textcoords="offset points",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from toothwise.diagnosis.words import tooth_of
 from toothwise.messages import Language, say
 
-__all__ = ["axis_name", "colour_name", "map_scale", "pattern_name", "rule_name", "test_name"]
+__all__ = ["axis_name", "colour_name", "line_tooth", "map_scale", "pattern_name", "rule_name", "test_name"]
 
 _AXES = {
     "driving tooth": say("driving tooth"),
@@ -102,3 +103,9 @@ def rule_name(rule: str, in_a_row: int, language: Language) -> str:
         "single": say("single maps that are beyond doubt"),
     }
     return language.text(names.get(rule, rule))
+
+
+def line_tooth(line: Mapping[str, Any], language: Language) -> str:
+    """The tooth of a map's finding; without its number where tooth zero is unknown."""
+    unknown = line.get("tooth_zero") == "unknown"
+    return language.text(tooth_of(line["gear"], None if unknown else line["tooth"]))

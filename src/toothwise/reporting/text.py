@@ -33,6 +33,8 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _gear(one: LineFinding | Tooth) -> str:
+    if one.tooth is None or (isinstance(one, LineFinding) and one.tooth_zero == "unknown"):
+        return f"{one.gear}, number unknown"
     return f"tooth {one.tooth}" if one.gear == "gear" else f"{one.gear} tooth {one.tooth}"
 
 

@@ -20,6 +20,7 @@ __all__ = ["Inspection", "inspect_record"]
 
 _BLOCK = 32  # revolutions per spectrum
 _BLOCKS = 64  # of them at most: enough for a picture
+_COVERED = 0.95  # share of the record that the tachometer covers, or it is said
 _PER_REVOLUTION = 4096  # samples at most
 
 
@@ -131,6 +132,13 @@ def _angle(
         problems.append(str(error))
         return None, "", {}
     tacho: dict[str, Any] = {"kind": record.tacho.kind}
+    first, last = float(angle.times[0]), float(angle.times[-1])
+    if last - first < _COVERED * record.duration - 2.0 / float(np.median(angle.speed())):
+        threshold = "; --read tacho_threshold=LEVEL finds weaker ones" if record.tacho.kind == "waveform" else ""
+        problems.append(
+            f"the tachometer covers only {first:.4g} to {last:.4g} s of the record's {record.duration:.4g} s; the rest "
+            f"is not used{threshold}"
+        )
     report = angle.report
     if report is not None:
         tacho |= {

@@ -109,7 +109,7 @@ function cell(text) {
 function lineRow(line) {
   const row = document.createElement("tr");
   row.append(
-    cell(`${line.gear} tooth ${line.tooth}`),
+    cell(`${line.gear} tooth${line.tooth_zero === "unknown" ? ", number unknown" : ` ${line.tooth}`}`),
     cell(`${line.contrast.toFixed(2)} (${line.interval[0].toFixed(2)} to ${line.interval[1].toFixed(2)})`),
     cell(`${line.first} to ${line.last}, ${plural(line.cells, "cell")}`),
     cell(line.p_value.toPrecision(2)),
