@@ -69,7 +69,7 @@ class Decoder:
     """How records become maps.
 
     Attributes:
-        builder: Builds maps of recordings; None = records are maps already.
+        builder: Builds maps of recordings; None = records are maps already, which some may be with it too.
         several: A record may hold several maps, one by each sensor.
     """
 
@@ -106,10 +106,11 @@ class Decoder:
                 raise InputError(str(error).replace(str(path), arrived.source)) from None
 
     def _of_file(self, path: Path) -> HealthMap | HealthMapBatch:
-        if self.builder is not None:
-            return self.builder.build(path)
+        from toothwise.healthmap.formats import holds_map
         from toothwise.healthmap.io import read_map
 
+        if self.builder is not None and not holds_map(path):
+            return self.builder.build(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ToothwiseWarning)
             found = read_map(path)

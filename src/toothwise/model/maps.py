@@ -69,7 +69,7 @@ def gather(
         raise InputError(f"{maps[0]}: holds maps, but others of those named are recordings: name one kind at a time")
     if builder is None:
         raise InputError(
-            "recordings were given, but nothing says how they become maps: fit the model on recordings, "
-            "Model.fit(recordings, builder=MapBuilder(gears))"
+            "recordings need a builder, which says how they become maps (the model was fitted on maps): "
+            "fit on recordings, Model.fit(recordings, builder=MapBuilder(gears))"
         )
     return builder.build_many(items, jobs=jobs, progress=progress)

@@ -28,8 +28,9 @@ def score_rows(maps: HealthMapBatch, prediction: Prediction, threshold: float | 
         >>> maps = np.random.default_rng(0).lognormal(size=(32, 9, 14))
         >>> model = toothwise.Model.fit(maps)
         >>> batch, _ = model.maps_of(maps[:2])
-        >>> [row["alarm"] for row in score_rows(batch, model.predict(batch), model.threshold.value)]
-        [False, False]
+        >>> rows = score_rows(batch, model.predict(batch), model.threshold.value)
+        >>> [(row["file"], row["alarm"] == (row["score"] > row["threshold"])) for row in rows]
+        [('map 0', True), ('map 1', True)]
     """
     table = maps.table.convert_dtypes()  # whole numbers stay so beside files that lack the column
     known = table.astype(object).where(table.notna(), None).to_dict(orient="records")
