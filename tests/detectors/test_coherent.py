@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
-from toothwise import detectors
+from toothwise import GearPair, MapBuilder, Model, Monitor, detectors, write_map, write_record
 from toothwise.detectors.coherent import Coherent
 from toothwise.errors import InputError
+from toothwise.exported.export import export
+from toothwise.serving.service import Service
+from toothwise.simulate.faults import Fault
+from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 
 SAMPLES = 8
 
@@ -78,3 +84,49 @@ def test_maps_without_waveforms_and_options_that_cannot_be_are_refused():
     for wrong in ({"segments": (1.5,)}, {"contacts": "both"}):
         with pytest.raises(InputError, match="must be"):
             detectors.create("coherent", **wrong)
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A model of recordings in a folder, and recordings of the same gearbox with a crack in driven tooth 5."""
+    pair = GearPair(9, 14)
+    config = GearboxConfig(gears=pair, periods=3, sampling_rate=12800.0, start=None)
+    healthy = [simulate_record(config, seed=k)[0] for k in range(20)]
+    builder = MapBuilder.learn(pair, healthy, options={"samples_per_tooth": 16})
+    model = Model.fit(healthy, detector="coherent", builder=builder)
+    faulty = [simulate_record(config, [Fault("crack", "driven", 5, 0.6)], seed=50 + k)[0] for k in range(3)]
+    return model, model.save(tmp_path_factory.mktemp("coherent") / "model"), builder, faulty
+
+
+def test_recordings_go_through_a_saved_and_an_exported_model_alike(recorded, tmp_path):
+    model, folder, _, faulty = recorded
+    found = Model.open(folder).predict(faulty)
+    np.testing.assert_array_equal(found.score, model.predict(faulty).score)
+    assert (found.score > model.threshold.value).all()
+    assert len(set(found.column.tolist())) == 1  # one tooth in all, whatever number the first healthy record gives it
+    export(folder, tmp_path / "exported")
+    np.testing.assert_allclose(Model.open(tmp_path / "exported").predict(faulty).score, found.score, rtol=1e-6)
+
+
+def test_predict_on_the_command_line_scores_recordings(recorded, toothwise, tmp_path):
+    _, folder, _, faulty = recorded
+    write_record(faulty[0], tmp_path / "today.mat")
+    done = toothwise("predict", folder, tmp_path / "today.mat", "--json")
+    assert json.loads(done.out)["alarms"] == 1, done.err
+
+
+def test_whoever_judges_values_refuses_it_in_one_line(recorded, toothwise, tmp_path):
+    model, folder, builder, faulty = recorded
+    with pytest.raises(InputError, match="looks at their waveforms"):
+        Monitor(model)
+    with pytest.raises(InputError, match="looks at their waveforms"):
+        Service.open(folder)
+    write_map(builder.build(faulty[0]), tmp_path / "maps" / "a.npz")
+    done = toothwise("score", folder, tmp_path / "maps", "--output", tmp_path / "out")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "looks at their waveforms" in done.err
+
+
+def test_waveforms_of_other_samples_are_refused(fitted):
+    with pytest.raises(InputError, match="fitted on waveforms of 8 samples"):
+        fitted.predict(waveforms(2, 1)[..., :6])

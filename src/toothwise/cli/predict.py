@@ -59,7 +59,7 @@ def run(options: Options, progress: Progress) -> Result:
     model = Model.open(options.model)
     maps, skipped = model.maps_of(options.maps, jobs=options.jobs, progress=progress)
     progress(f"scoring {len(maps)} maps")
-    prediction = model.detector.predict(maps.values, progress)
+    prediction = model.detector.predict(maps, progress)
     threshold = options.threshold
     if threshold is None and model.detector.threshold is not None:
         threshold = model.detector.threshold.value

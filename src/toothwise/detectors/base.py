@@ -185,6 +185,11 @@ class Detector(ABC):
             )
         return np.asarray(waveforms, dtype=np.float32)
 
+    @property
+    def samples(self) -> int:
+        """Samples of each mesh's waveform, 0 of a detector that does not look at waveforms."""
+        return 0
+
     def rebuild(self, maps: Maps) -> np.ndarray | None:
         """Maps as this detector thinks they would look healthy, float32 ``[n, rows, columns]``.
 

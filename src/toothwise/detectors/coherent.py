@@ -82,6 +82,11 @@ class Coherent(Detector):
 
     def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         del progress
+        if values.shape[3] != self.samples:
+            raise InputError(
+                f"{self.name} was fitted on waveforms of {self.samples} samples per mesh, but got {values.shape[3]}: "
+                "build the maps with the model's own MapBuilder"
+            )
         white = _whitened(self._periods(values) - self._learned["mean"], self._learned["scatter"])
         kinds = self._kinds(white, values.shape)
         evidence = []
@@ -96,6 +101,11 @@ class Coherent(Detector):
             row_evidence=evidence[0],
             column_evidence=evidence[1],
         )
+
+    @property
+    def samples(self) -> int:
+        """Samples of each mesh's waveform."""
+        return len(self._learned["mean"]) // _events(*(self.shape or (1, 1)))[0].size
 
     def _periods(self, waveforms: np.ndarray) -> np.ndarray:
         """The meshes one after the other in time, float64 ``[n, events * samples]``: one hunting period."""
@@ -141,9 +151,13 @@ class Coherent(Detector):
         return self._learned
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:
-        shapes = {name: state[name].ndim for name in ("mean", "scatter", "scale")}
-        if shapes != {"mean": 1, "scatter": 1, "scale": 3}:
-            raise InputError(f"the state of {self.name} has arrays of other dimensions: {shapes}")
+        shapes = {name: state[name].shape for name in ("mean", "scatter", "scale")}
+        (n,), events = shapes["mean"], _events(*(self.shape or (1, 1)))[0].size
+        kinds = len(self.options["segments"]) + 2
+        if n % events or shapes["scatter"] != (n // 2 + 1,) or shapes["scale"][0::2] != (2, 2):
+            raise InputError(f"the state of {self.name} has arrays that do not fit each other: {shapes}")
+        if not kinds - 1 <= shapes["scale"][1] <= kinds:
+            raise InputError(f"the state of {self.name} holds {shapes['scale'][1]} kinds of evidence, not {kinds}")
         self._learned = {name: state[name].astype(np.float64) for name in shapes}
 
 

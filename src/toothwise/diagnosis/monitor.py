@@ -75,6 +75,7 @@ class Monitor:
     def __init__(
         self, model: Model, settings: MonitorSettings | Mapping[str, Any] | None = None, *, store: Store | None = None
     ) -> None:
+        model.require_values("the diagnosis")
         if model.reference is None:
             raise InputError(
                 "the model holds no healthy reference (fitted by an older version, or on values that are not "

@@ -237,9 +237,14 @@ def _encoder_of(detector: Detector) -> tuple[Any, bool]:
 
 
 def check_maps(detector: Detector, count: int = _CHECKED) -> np.ndarray:
-    """Random maps of a detector's shape on the scale that it knows, every third with a bright row, seeded."""
+    """Random maps of a detector's shape on the scale that it knows, every third with a bright row, seeded.
+
+    Of a detector that looks at waveforms: random waveforms ``[count, rows, columns, samples]``.
+    """
     rng = np.random.default_rng(_SEED)
     rows, columns = detector.shape or (1, 1)
+    if detector.can.waveforms:
+        return rng.standard_normal((count, rows, columns, detector.samples)).astype(np.float32)
     centre, spread = _scale_of(detector)
     values = centre + spread * rng.standard_normal((count, rows, columns))
     values[::3, rows // 2] += 3.0 * spread

@@ -136,6 +136,7 @@ def score_fleet(
     """
     options = options or ScoreOptions()
     opened = Model.open(model)
+    opened.require_values("score")
     detector = opened.detector
     here, there = locate(source), locate(out, output=True)
     _check_places(here, there)

@@ -105,7 +105,9 @@ class Service:
         Raises:
             InputError, MissingDependencyError: As ``Model.open``.
         """
-        return cls(Model.open(folder, threads=threads))
+        model = Model.open(folder, threads=threads)
+        model.require_values("the service")
+        return cls(model)
 
     @property
     def expected(self) -> Expected:
