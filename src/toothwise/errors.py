@@ -6,6 +6,7 @@ line prints the message on one line and exits with code 2.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import import_module
 from types import ModuleType
 
@@ -22,6 +23,7 @@ __all__ = [
     "ToothwiseWarning",
     "TrainingError",
     "WeightsError",
+    "did_you_mean",
     "is_optional",
     "missing",
     "need",
@@ -127,3 +129,16 @@ class SignalWarning(ToothwiseWarning):
 
 class TrainingError(ToothwiseError):
     """Training that cannot go on; the message names step, layer and remedy."""
+
+
+def did_you_mean(given: object, allowed: Iterable[str]) -> str:
+    """The nearest allowed name as the end of a message, "" where none is near.
+
+    Examples:
+        >>> did_you_mean("lins", ["lines", "lengths"])
+        "; did you mean 'lines'?"
+    """
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(given), list(allowed), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

@@ -71,7 +71,7 @@ def test_the_word_of_a_group_lists_its_verbs(toothwise):
         2,
         "",
         "toothwise: error: the verb must be one of study run, study status, study table, study compare, study export, "
-        "study attention, but got 'study tabel' (did you mean 'study table'?)\n",
+        "study attention, but got 'study tabel'; did you mean 'study table'?\n",
     )
 
 

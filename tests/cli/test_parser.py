@@ -111,7 +111,7 @@ def test_a_missing_configuration_file_is_named(tmp_path):
         (["x", "--false-rate", "high"], "--false-rate must be a number, but got 'high'; see toothwise judge --help"),
         (["x", "--span", "1", "b"], "--span must be a number, but got 'b'"),
         (["x", "--format", "doc"], "--format must be one of html, pdf, but got 'doc'"),
-        (["x", "--false-rat", "1"], "there is no option --false-rat (did you mean --false-rate?)"),
+        (["x", "--false-rat", "1"], "there is no option --false-rat; did you mean '--false-rate'?"),
         (["--fast"], "THINGS is required"),
     ],
 )

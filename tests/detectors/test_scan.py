@@ -148,7 +148,7 @@ def test_bad_options_and_maps():
         DirectionalScan().fit(np.full((3, 4, 4), np.nan))
     with pytest.raises(InputError, match="one of scan"):
         detectors.create("nonsense")
-    with pytest.raises(InputError, match="unexpected keyword"):
+    with pytest.raises(InputError, match="is no option of detector"):
         detectors.create("scan", speed=9)
 
 

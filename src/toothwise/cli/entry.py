@@ -10,14 +10,14 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from toothwise import __version__
 from toothwise.cli.terminal import EXIT_PARTLY
-from toothwise.errors import InputError, ToothwiseError, is_optional, missing
+from toothwise.errors import InputError, ToothwiseError, did_you_mean, is_optional, missing
 from toothwise.files import finite
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _dispatch(words: list[str]) -> int:
     if group and verb not in verbs:  # a first word that is no verb of its own
         return _of_group(verb, rest, group)
     if verb not in verbs:
-        raise InputError(f"the verb must be one of {', '.join(verbs)}, but got {verb!r}{_guess(verb, verbs)}")
+        raise InputError(f"the verb must be one of {', '.join(verbs)}, but got {verb!r}{did_you_mean(verb, verbs)}")
     return _run(verb, rest)
 
 
@@ -148,7 +148,7 @@ def _of_group(first: str, words: list[str], group: dict[str, str]) -> int:
         sys.stderr.write(text)
         return EXIT_BAD_INPUT
     given = f"{first} {words[0]}"
-    raise InputError(f"the verb must be one of {', '.join(group)}, but got {given!r}{_guess(given, group)}")
+    raise InputError(f"the verb must be one of {', '.join(group)}, but got {given!r}{did_you_mean(given, group)}")
 
 
 def read_options(verb: str, words: list[str]) -> tuple[Any, Any, Shared] | None:
@@ -197,13 +197,6 @@ def _one_line_warnings(debug: bool) -> Iterator[None]:
             warnings.simplefilter("always", ToothwiseWarning)
             warnings.showwarning = show
         yield
-
-
-def _guess(verb: str, verbs: Iterable[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(verb, list(verbs), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def _lines(verbs: dict[str, str]) -> str:

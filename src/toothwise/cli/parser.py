@@ -28,7 +28,6 @@ import types
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -36,7 +35,7 @@ import docstring_parser
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from toothwise.errors import InputError
+from toothwise.errors import InputError, did_you_mean
 from toothwise.fields import describe_type, field_types
 from toothwise.reading import read_yaml, shipped
 
@@ -246,12 +245,7 @@ def _arranged(known: list[_Option], words: Sequence[str], see: str) -> tuple[lis
 def _check_known(name: str, flags: dict[str, _Option], see: str) -> None:
     allowed = [*flags, "-h", "--help", "--config", "--print-config"]
     if name not in allowed and name.partition(".")[0] not in flags:
-        raise InputError(f"there is no option {name}{_nearest(name, allowed)}{see}")
-
-
-def _nearest(name: str, allowed: Sequence[str]) -> str:
-    near = get_close_matches(name, allowed, n=1)
-    return f" (did you mean {near[0]}?)" if near else ""
+        raise InputError(f"there is no option {name}{did_you_mean(name, allowed)}{see}")
 
 
 def _check_config(file: str, known: list[_Option]) -> None:
@@ -261,7 +255,7 @@ def _check_config(file: str, known: list[_Option]) -> None:
     allowed = sorted(option.name for option in known)
     unknown = sorted(str(key) for key in content if key not in allowed)
     if unknown:
-        given = f"{', '.join(unknown):.300}{_nearest(unknown[0], allowed)}"
+        given = f"{', '.join(unknown):.300}{did_you_mean(unknown[0], allowed)}"
         raise InputError(f"{file}: options must be among {', '.join(allowed)}, but got {given}")
 
 

@@ -8,7 +8,7 @@ from inspect import signature
 from typing import Any
 
 from toothwise.detectors.base import Detector
-from toothwise.errors import InputError, missing
+from toothwise.errors import InputError, did_you_mean, missing
 
 __all__ = ["class_of", "create", "describe", "names", "register"]
 
@@ -165,6 +165,12 @@ def create(name: str, **options: Any) -> Detector:
         del options["pooling"]
         return LinePooled(detector=name, pooling=pooling, options=options)
     merged = {**_REGISTRY[name][2], **options}
+    for option in merged:
+        if not takes(name, option):
+            own = [one for parent in cls.__mro__[:-1] for one in signature(parent).parameters]
+            allowed = sorted({one for one in own if one not in ("self", "args", "kwargs", "options")})
+            guess = did_you_mean(option, allowed)
+            raise InputError(f"{option!r} is no option of detector {name!r}{guess} (allowed: {', '.join(allowed)})")
     try:
         return cls(**merged)
     except TypeError as error:

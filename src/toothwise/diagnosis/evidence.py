@@ -198,7 +198,9 @@ def load_evidence(folder: Path) -> RunEvidence:
     """
     path = folder / FILE
     if not path.is_file():
-        raise InputError(f"{folder}: holds no {FILE}; a run is the folder of 'toothwise diagnose ... --output FOLDER'")
+        raise InputError(
+            f"{folder}: holds no {FILE}; a diagnosis is the folder of 'toothwise diagnose ... --output FOLDER'"
+        )
     arrays = read_arrays(path, "evidence")
     with as_input_error(path, "not readable as evidence"):
         data = parse_json(str(arrays.pop("about")), path)

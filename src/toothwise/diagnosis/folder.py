@@ -151,7 +151,9 @@ def read_run(folder: Path) -> tuple[dict[str, Any], RunEvidence]:
         InputError: a folder without them, or a damaged file.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; a run is the folder of 'toothwise diagnose ... --output FOLDER'")
+        raise InputError(
+            f"{folder}: no such folder; a diagnosis is the folder of 'toothwise diagnose ... --output FOLDER'"
+        )
     evidence = load_evidence(folder)
     path = folder / RESULT
     data = read_json(path)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from toothwise.errors import InputError
+from toothwise.errors import InputError, did_you_mean
 from toothwise.reading import check_yaml, read_text
 
 __all__ = ["Located", "read_located"]
@@ -59,8 +58,7 @@ class Located:
     def unknown(self, place: Place, given: str, what: str, allowed: Iterable[str]) -> InputError:
         """An error about a name that is none, with the nearest one that is."""
         names = list(allowed)
-        near = get_close_matches(str(given), names, n=1, cutoff=0.5)
-        guess = f"; did you mean {near[0]!r}?" if near else ""
+        guess = did_you_mean(given, names)
         return self.error(place, f"{given!r} is no {what}{guess} (allowed: {', '.join(map(str, names))})")
 
     def check_keys(self, place: Place, mapping: Any, what: str, allowed: Iterable[str]) -> None:

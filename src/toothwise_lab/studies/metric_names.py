@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
-from toothwise.errors import InputError
+from toothwise.errors import InputError, did_you_mean
 from toothwise_lab.studies.attention import ATTENTION_METRICS
 from toothwise_lab.studies.scores import CONDITIONS, POOLED, SCORE_METRICS, ScoreMetric
 
@@ -76,6 +75,4 @@ def check_metrics(names: Iterable[str]) -> None:
     known = metric_names()
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=0.5)
-            guess = f"; did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"{name!r} is no metric{guess} (allowed: {', '.join(known)})")
+            raise InputError(f"{name!r} is no metric{did_you_mean(name, known)} (allowed: {', '.join(known)})")
