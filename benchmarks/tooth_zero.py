@@ -73,7 +73,7 @@ def point(config: GearboxConfig, records: int, seed: int) -> dict[str, Any]:
     waveform = learn_waveform(
         [cut_periods(r, PAIR, samples_per_tooth=MAPS.samples_per_tooth) for r, _ in learned], MAPS
     )
-    frame = begins(config, *learned[0])
+    frame = begins(config, *learned[0]) + waveform.begin
     shaft = config.tacho.shaft or "driving"
     found: dict[str, Any] = {"learned_from": waveform.records}
     for damaged in ("driving", "driven", "none"):

@@ -13,6 +13,7 @@ from toothwise.healthmap.build import MapConfig, learn_waveform
 from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
+from toothwise.simulate.tacho import TachoConfig
 from toothwise.vibration.periods import cut_periods
 from toothwise_lab.named_teeth import name_teeth
 
@@ -96,6 +97,25 @@ def test_a_crack_of_60_percent_is_named_and_healthy_records_are_not(gears, perio
         )
         assert (found.score > detector.threshold.value).all()
         assert name_teeth(found, gears).right(gear, tooth, teeth).all()
+
+
+@pytest.mark.parametrize(
+    ("tacho", "known"),
+    [(TachoConfig(pulses=4), "waveform"), (TachoConfig(shaft="driven"), "waveform"), (TachoConfig(), "index")],
+    ids=["four pulses", "on the mate", "index"],
+)
+def test_the_same_tooth_in_every_record_whatever_the_tachometer(tacho, known):
+    config = GearboxConfig(GearPair(11, 18), periods=4, sampling_rate=11_000.0, start=None, lead=None, tacho=tacho)
+    records = [simulate_record(config, seed=k)[0] for k in range(6)]
+    waveform = learn_waveform([cut_periods(r, config.gears, samples_per_tooth=16) for r in records], SIXTEEN)
+    assert waveform.records == 6
+    rows = []
+    for seed in range(50, 56):
+        record, _ = simulate_record(config, [Fault("crack", "driving", 7, 0.7)], seed=seed)
+        made = build_map(record, config.gears, SIXTEEN, waveform=waveform)
+        assert made.provenance["tooth_zero"]["driving"]["known"] == known
+        rows.append(int(np.nanmedian(made.values, axis=1).argmax()))
+    assert len(set(rows)) == 1
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ import numpy as np
 from toothwise.errors import InputError, SignalWarning
 from toothwise.files import atomic_file
 from toothwise.reading import as_input_error, read_arrays
+from toothwise.vibration.windows import EventWindow, event_powers
 
 __all__ = ["SURE", "HealthyWaveform", "Turn", "turned"]
 
@@ -26,6 +27,8 @@ SURE = 0.999  # confidence from which a turn counts as known
 _RIVALS = 5  # places that fit next best and are tested against the best one
 _APART = 0.75  # teeth by which a rival place must differ to number teeth differently
 _LOUD = 2.0  # events louder than so many medians are brought down to it: a damaged tooth must not steer the turn
+_TRIMMED = 0.25  # share of a gear's lines that may be damage, with what rings on behind it
+_TRIED = 24  # places that correlate best and are looked at closely
 _FINER = 4  # the correlation is looked up at this share of a sample where places do not fall on samples
 
 
@@ -36,7 +39,7 @@ class Turn:
     Attributes:
         events: Mesh events by which it begins later than the healthy waveform; whole where pulses mark whole teeth.
         correlation: With the healthy waveform there.
-        confidence: Correlation less the next best one.
+        confidence: By how much less of the record is left over there than at the next best place, as a share of that.
         confidence_of: For the rows' gear and the columns': 1 less the chance that a place which numbers this gear's
             teeth differently fits as well. Below ``SURE`` the numbers are a guess.
     """
@@ -64,6 +67,8 @@ class HealthyWaveform:
             record (Wiener's ratio of power, smoothed over a mesh order); 1 where one record was all there was.
         level: The RMS that every record was brought to before the mean; 0 = unknown (written by version 0.1).
         used: Which of the signals given to ``learn`` are behind it.
+        begin: Mesh events by which it begins later than the first record's revolution 0, below 1: where no pulse says
+            where a tooth begins, events are cut where neighbouring teeth share least.
     """
 
     values: np.ndarray
@@ -72,6 +77,7 @@ class HealthyWaveform:
     gain: np.ndarray
     level: float = 0.0
     used: tuple[int, ...] = ()
+    begin: float = 0.0
 
     @classmethod
     def learn(
@@ -135,7 +141,11 @@ class HealthyWaveform:
             own = _smooth(np.abs(np.fft.rfft(found.values)) ** 2, events)  # holds 1 / n of what differs
             gain = np.clip((own - total / n) / (1.0 - 1.0 / n) / np.maximum(total, 1e-300), 0.0, 1.0)
         level = float(np.median(levels))
-        return cls(found.values * level, samples_per_tooth, n, gain, level, tuple(used))
+        begin = 0.0
+        if not any(step is not None and step / teeth_of == step // teeth_of for step in steps for teeth_of in teeth):
+            begin = _cut_between(found.values, samples_per_tooth) / samples_per_tooth
+        values = turned(found.values, begin * samples_per_tooth) * level
+        return cls(values, samples_per_tooth, n, gain, level, tuple(used), begin)
 
     def without(self, signal: np.ndarray) -> HealthyWaveform:
         """The waveform of the other records, without that of a turned signal ``[n]`` that it was learned from.
@@ -176,35 +186,57 @@ class HealthyWaveform:
         events = size // spt
         even = _levelled(signal, spt)
         step = 1.0 / spt if step is None else step
-        places = np.arange(max(round(events / step), 1)) * step
+        places = np.arange(max(round(events / step), 1)) * step + self.begin
         whole = np.allclose(places * spt, np.rint(places * spt), atol=1e-6)
         cross = _cross(even, self.values, 1 if whole else _FINER)
         starts = cross[np.rint(places * (spt if whole else spt * _FINER)).astype(np.int64) % len(cross)]
-        best = int(np.argmax(starts))
-        order = np.argsort(-starts)
-        apart = np.abs((places - places[best] + events / 2) % events - events / 2)
-        others = starts[apart > _APART]
-        confidence = float(starts[best] - (others.max() if len(others) else 0.0))
+        tried = _peaks(starts, places, events)
+        # a damaged tooth pulls the correlation: what is left over without the loudest lines decides
+        left = {k: self._left_over(even, places[k], teeth) for k in tried}
+        order = sorted(tried, key=lambda k: left[k][0])
+        best = order[0]
+        confidence = 1.0 - left[best][0] / max(left[order[1]][0], 1e-300) if len(order) > 1 else 1.0
         sure = []
         for n in teeth:
-            away = np.abs((places - places[best] + n / 2) % n - n / 2) > _APART
-            rivals = order[away[order]][:_RIVALS]
+            rivals = [k for k in order[1:] if abs((places[k] - places[best] + n / 2) % n - n / 2) > _APART][:_RIVALS]
             sure.append(
-                min((self._sure(even, places[best], places[r], teeth, len(places)) for r in rivals), default=1.0)
+                min(
+                    (self._sure(even, places[best], places[r], left[best][1], teeth, len(places)) for r in rivals),
+                    default=1.0,
+                )
             )
         at = places[best]
         return Turn(
             int(at) if float(at).is_integer() else float(at), float(starts[best]), confidence, (sure[0], sure[1])
         )
 
-    def _sure(self, signal: np.ndarray, best: float, rival: float, teeth: tuple[int, int], tries: int) -> float:
+    def _left_over(self, signal: np.ndarray, place: float, teeth: tuple[int, int]) -> tuple[float, float]:
+        """Energy that the waveform does not explain at a place, without the loudest lines of a gear, and its gain."""
+        here = turned(self.values, -place * self.samples_per_tooth)
+        own = np.square(here).reshape(-1, self.samples_per_tooth).sum(axis=1)
+        shared = (signal * here).reshape(-1, self.samples_per_tooth).sum(axis=1)
+        whole = np.square(signal).reshape(-1, self.samples_per_tooth).sum(axis=1)
+        event = np.arange(len(own))
+        found = np.inf, 0.0
+        for n in teeth:
+            keep = np.ones(n, dtype=bool)
+            for _ in range(2):  # least trimmed squares: the gain once with all lines, then with those kept
+                kept = keep[event % n]
+                gain = max(float(shared[kept].sum()) / max(float(own[kept].sum()), 1e-300), 0.0)
+                rest = np.bincount(event % n, whole - 2.0 * gain * shared + gain**2 * own, n)
+                keep = rest <= np.sort(rest)[n - 1 - int(_TRIMMED * n)]
+            found = min(found, (float(rest[keep].sum()), gain))
+        return found
+
+    def _sure(
+        self, signal: np.ndarray, best: float, rival: float, gain: float, teeth: tuple[int, int], tries: int
+    ) -> float:
         """1 less the chance that the rival fits better but for noise."""
         from scipy.stats import t as student
 
         spt = self.samples_per_tooth
         here = turned(self.values, -best * spt)
         less = here - turned(self.values, -rival * spt)
-        gain = float(signal @ here) / max(float(here @ here), 1e-300)
         # were the rival right, the difference would lie as far below 0 as it should lie above if the best one is
         rest = signal - gain * here
         loud = np.square(rest).reshape(-1, spt).sum(axis=1)
@@ -269,6 +301,7 @@ class HealthyWaveform:
                 records=self.records,
                 gain=self.gain,
                 level=self.level,
+                begin=self.begin,
             )
 
     @classmethod
@@ -283,10 +316,10 @@ class HealthyWaveform:
             numbers = [int(data[name]) for name in ("samples_per_tooth", "records")]
             values = np.asarray(data["healthy_waveform"], dtype=np.float64)
             gain = np.asarray(data["gain"], dtype=np.float64)
-            level = float(data.get("level", 0.0))
+            level, begin = float(data.get("level", 0.0)), float(data.get("begin", 0.0))
         if values.ndim != 1 or min(numbers) < 1 or len(values) % numbers[0] or gain.shape != (len(values) // 2 + 1,):
             raise InputError(f"{path}: not a healthy waveform (its numbers do not fit each other)")
-        return cls(values, numbers[0], numbers[1], gain, level)
+        return cls(values, numbers[0], numbers[1], gain, level, begin=begin)
 
 
 def turned(x: np.ndarray, samples: float) -> np.ndarray:
@@ -311,6 +344,30 @@ def _levelled(signal: np.ndarray, samples_per_tooth: int) -> np.ndarray:
     level = np.sqrt(np.mean(np.square(by_event), axis=1))
     most = _LOUD * float(np.median(level))
     return (by_event * np.minimum(1.0, most / np.maximum(level, 1e-300))[:, None]).reshape(-1)
+
+
+def _cut_between(values: np.ndarray, samples_per_tooth: int) -> int:
+    """Samples, fewer than a tooth's, by which a period begins later if events are to differ from each other most.
+
+    Where a cut goes through the middle of teeth, every event holds two halves, and neighbours are alike.
+    """
+    window = EventWindow("hann")
+    differ = [
+        float(np.var(event_powers(np.roll(values, -k), samples_per_tooth, window))) for k in range(samples_per_tooth)
+    ]
+    return int(np.argmax(differ))
+
+
+def _peaks(starts: np.ndarray, places: np.ndarray, events: int) -> list[int]:
+    """The places that correlate best, each of them ``_APART`` teeth or more from the others."""
+    found: list[int] = []
+    for k in np.argsort(-starts):
+        away = np.abs((places[found] - places[k] + events / 2) % events - events / 2)
+        if (away > _APART).all():
+            found.append(int(k))
+            if len(found) == _TRIED:
+                break
+    return found
 
 
 def _cross(signal: np.ndarray, values: np.ndarray, finer: int) -> np.ndarray:
