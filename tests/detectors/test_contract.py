@@ -71,6 +71,10 @@ def saved(tmp_path_factory):
     return folder, said
 
 
+def test_options_are_taken_back(fitted):
+    assert detectors.create(fitted.name, **fitted.options).options == fitted.options
+
+
 def test_shapes_and_types(fitted):
     maps = _maps(5, 1)
     found = fitted.predict(maps)

@@ -148,7 +148,14 @@ def class_of(name: str) -> type[Detector]:
 
 def takes(name: str, option: str) -> bool:
     """Whether a detector's class has this option itself."""
-    return any(option in signature(parent).parameters for parent in class_of(name).__mro__[:-1])
+    return option in _options_of(class_of(name))
+
+
+def _options_of(cls: type[Detector]) -> list[str]:
+    """Names of all options, in the alphabet's order: of the class, its parents, and dataclasses that they share."""
+    holders = [one for parent in cls.__mro__[:-1] for one in (parent, vars(parent).get("shared_options")) if one]
+    own = [one for holder in holders for one in signature(holder).parameters.values()]
+    return sorted({one.name for one in own if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)})
 
 
 def create(name: str, **options: Any) -> Detector:
@@ -167,8 +174,7 @@ def create(name: str, **options: Any) -> Detector:
     merged = {**_REGISTRY[name][2], **options}
     for option in merged:
         if not takes(name, option):
-            own = [one for parent in cls.__mro__[:-1] for one in signature(parent).parameters]
-            allowed = sorted({one for one in own if one not in ("self", "args", "kwargs", "options")})
+            allowed = _options_of(cls)
             guess = did_you_mean(option, allowed)
             raise InputError(f"{option!r} is no option of detector {name!r}{guess} (allowed: {', '.join(allowed)})")
     try:

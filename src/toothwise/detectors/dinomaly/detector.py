@@ -49,6 +49,7 @@ class DinomalyDetector(ModuleDetector):
     """
 
     name = "dinomaly_directional"
+    shared_options: ClassVar[type] = DinomalyOptions
     can = Abilities(rows=True, columns=True, photographs=True, export="network")
     frozen = "encoder."
     module_class: ClassVar[type[DirectionalDinomaly]] = DirectionalDinomaly

@@ -69,6 +69,7 @@ class SeverityDetector(DinomalyDetector):
     """
 
     name = "dinomaly_severity"
+    shared_options = SeverityOptions
     can = Abilities(rows=True, columns=True, severity=True, positive=True, export="network")
     module_class = SeverityAwareDinomaly
 

@@ -47,6 +47,7 @@ class DraemSevNetDetector(ModuleDetector):
     """
 
     name = "draem_sevnet"
+    shared_options = DraemOptions
     can = Abilities(rows=True, columns=True, severity=True, photographs=True, export="network")
 
     def __init__(
