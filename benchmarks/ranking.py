@@ -25,9 +25,10 @@ from scipy.stats import kendalltau
 from toothwise import detectors
 from toothwise.detectors.encoder_cache import shared_encodings
 from toothwise.detectors.pooling import pool_lines
-from toothwise.evaluation import auroc, bootstrap_interval, f1_max, tpr_at_fpr
+from toothwise.evaluation import auroc, f1_max, tpr_at_fpr
 from toothwise.files import write_json
 from toothwise.results import write_result
+from toothwise_lab.bootstrap import bootstrap_interval
 from toothwise_lab.studies.cell import Cell, CellMaps, draw_maps
 
 HERE = Path(__file__).parent

@@ -29,11 +29,11 @@ from toothwise import detectors
 from toothwise.detectors.base import Detector
 from toothwise.detectors.fused import line_contrast_of
 from toothwise.evaluation import auroc
-from toothwise.evaluation.severity import kendall, mae, mse, spearman
 from toothwise.healthmap.hums2023 import read_hums2023
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate
+from toothwise_lab.severity import kendall, mae, mse, spearman
 
 NAME = "dinomaly_severity"
 CONTRAST = (1.02, 1.8)

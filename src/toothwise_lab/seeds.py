@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from toothwise.errors import InputError
-from toothwise.evaluation.bootstrap import Interval, Metric, bootstrap_difference
 from toothwise.evaluation.metrics import auroc
+from toothwise_lab.bootstrap import Interval, Metric, bootstrap_difference
 from toothwise_lab.comparison import delong_test
 
 __all__ = ["SeedDifference", "bootstrap_over_seeds", "compare_over_seeds", "compare_values"]

@@ -14,7 +14,7 @@ from scipy.optimize import isotonic_regression
 from scipy.special import ndtri
 
 from toothwise.errors import InputError
-from toothwise.evaluation.bootstrap import Interval
+from toothwise_lab.bootstrap import Interval
 
 __all__ = ["MinimumContrast", "Sweep", "added_energy", "log_contrast_ratio", "minimum_from_sweep", "threshold_at"]
 

@@ -7,9 +7,9 @@ from toothwise import detectors
 from toothwise.detectors.fused import line_contrast_of
 from toothwise.errors import InputError
 from toothwise.evaluation import auroc
-from toothwise.evaluation.severity import spearman
 from toothwise.simulate.maps import LineShape, generate
 from toothwise_lab.named_teeth import name_teeth
+from toothwise_lab.severity import spearman
 
 PARTS = {"parts": ["scan", "pca"]}
 

@@ -11,7 +11,6 @@ from toothwise.detectors.base import Abilities, Detector, Prediction
 from toothwise.detectors.graded_lines import GradedLines
 from toothwise.detectors.severity_scale import ContrastScale
 from toothwise.errors import InputError
-from toothwise.evaluation.severity import spearman
 from toothwise.evaluation.tail import tail_evidence
 from toothwise.healthmap.logarithm import check_positive
 from toothwise.progress import Progress, share_of
@@ -142,6 +141,8 @@ class FusedDetector(Detector):
 
     def _calibrate(self, kept: np.ndarray) -> None:
         """From the measured contrast of the named tooth to the true one, by lines on held-out maps."""
+        from scipy.stats import spearmanr
+
         lines = GradedLines(grow=False, max_lines=1)
         rng = np.random.default_rng(self.options["seed"])
         count = self.options["calibration_lines"]
@@ -157,7 +158,7 @@ class FusedDetector(Detector):
         if right.sum() < 5:
             return
         measured, contrast = line_contrast_of(maps, rows, columns)[right], np.exp(lines.log_step * severity[right])
-        self._spearman = spearman(measured, contrast)
+        self._spearman = float(spearmanr(measured, contrast).statistic)
         self._scale = ContrastScale.fit(measured, contrast, 1.0)
 
     def _evidence(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

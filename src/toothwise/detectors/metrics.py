@@ -1,12 +1,12 @@
-"""Our metrics for anomalib's Evaluator: raw scores, float64, one class only is an error.
+"""AUROC for anomalib's Evaluator: raw scores, float64, one class only is an error.
 
-torchmetrics' own squash scores that leave 0..1 through a sigmoid, which saturates and ties what was ranked.
+torchmetrics' own squashes scores that leave 0..1 through a sigmoid, which saturates and ties what was ranked. Further
+metrics of the same kind are in ``toothwise_lab.anomalib_metrics``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import torch
@@ -14,22 +14,13 @@ from anomalib.metrics import AnomalibMetric
 from torch import Tensor
 from torchmetrics import Metric
 
-from toothwise.evaluation import aupr, aupro, auroc, f1_max, pixel_auroc, precision_at_recall, tpr_at_fpr
+from toothwise.evaluation import auroc
 
-__all__ = [
-    "RawAUPR",
-    "RawAUPRO",
-    "RawAUROC",
-    "RawF1Max",
-    "RawPixelAUROC",
-    "RawPrecisionAt90Recall",
-    "RawTPRAt1FPR",
-    "RawTPRAt5FPR",
-]
+__all__ = ["CollectedMetric", "RawAUROC"]
 
 
-class _Collected(Metric):
-    """Scores and labels are kept as they come; ``metric`` sees all of them at once."""
+class CollectedMetric(Metric):
+    """Scores and labels of images are kept as they come; ``metric`` sees all of them at once."""
 
     full_state_update = False
     metric: Callable[[np.ndarray, np.ndarray], float]
@@ -42,9 +33,9 @@ class _Collected(Metric):
         self.add_state("labels", default=[], dist_reduce_fx="cat")
 
     def update(self, scores: Tensor, labels: Tensor) -> None:
-        """Scores ``[n, ...]`` and labels ``[n, ...]``, 1 = faulty."""
-        self.scores.append(scores.detach().double().cpu())
-        self.labels.append(labels.detach().int().cpu())
+        """Scores ``[n]`` or ``[n, 1]`` and labels ``[n]``, 1 = faulty."""
+        self.scores.append(scores.detach().double().cpu().flatten())
+        self.labels.append(labels.detach().int().cpu().flatten())
 
     def compute(self) -> Tensor:
         """The metric, float64."""
@@ -52,72 +43,8 @@ class _Collected(Metric):
         return torch.tensor(type(self).metric(scores, labels), dtype=torch.float64)
 
 
-class _OfImages(_Collected):
-    def update(self, scores: Tensor, labels: Tensor) -> None:
-        """Scores ``[n]`` or ``[n, 1]`` and labels ``[n]``, 1 = faulty."""
-        super().update(scores.flatten(), labels.flatten())
-
-
-class _OfPixels(_Collected):
-    def update(self, scores: Tensor, labels: Tensor) -> None:
-        """Anomaly maps and masks, ``[n, rows, columns]`` or ``[n, 1, rows, columns]``."""
-        super().update(scores.reshape(-1, *scores.shape[-2:]), labels.reshape(-1, *labels.shape[-2:]))
-
-
-_IMAGE, _PIXEL = ("pred_score", "gt_label"), ("anomaly_map", "gt_mask")
-
-
-class RawAUROC(AnomalibMetric, _OfImages):
+class RawAUROC(AnomalibMetric, CollectedMetric):
     """Area under the ROC curve; ties count half."""
 
-    default_fields = _IMAGE
+    default_fields = ("pred_score", "gt_label")
     metric = staticmethod(auroc)
-
-
-class RawAUPR(AnomalibMetric, _OfImages):
-    """Average precision."""
-
-    default_fields = _IMAGE
-    metric = staticmethod(aupr)
-
-
-class RawF1Max(AnomalibMetric, _OfImages):
-    """Best F1 over all thresholds."""
-
-    default_fields = _IMAGE
-    metric = staticmethod(f1_max)
-
-
-class RawPrecisionAt90Recall(AnomalibMetric, _OfImages):
-    """Precision where 90 % of the faulty are found."""
-
-    default_fields = _IMAGE
-    metric = staticmethod(partial(precision_at_recall, recall=0.9))
-
-
-class RawTPRAt1FPR(AnomalibMetric, _OfImages):
-    """Share of the faulty that is found with 1 % of the healthy flagged."""
-
-    default_fields = _IMAGE
-    metric = staticmethod(partial(tpr_at_fpr, fpr=0.01))
-
-
-class RawTPRAt5FPR(AnomalibMetric, _OfImages):
-    """Share of the faulty that is found with 5 % of the healthy flagged."""
-
-    default_fields = _IMAGE
-    metric = staticmethod(partial(tpr_at_fpr, fpr=0.05))
-
-
-class RawPixelAUROC(AnomalibMetric, _OfPixels):
-    """AUROC over all pixels."""
-
-    default_fields = _PIXEL
-    metric = staticmethod(pixel_auroc)
-
-
-class RawAUPRO(AnomalibMetric, _OfPixels):
-    """Area under the per-region overlap up to 30 % false positives."""
-
-    default_fields = _PIXEL
-    metric = staticmethod(aupro)

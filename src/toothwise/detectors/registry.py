@@ -13,82 +13,65 @@ from toothwise.errors import InputError, did_you_mean, missing
 __all__ = ["class_of", "create", "describe", "names", "register"]
 
 # name: (module:class, one line, constructor options that make the variant)
+_SCAN, _STATISTIC, _DINOMALY = (
+    ".scan:DirectionalScan",
+    ".statistics:MapStatistic",
+    ".dinomaly.detector:DinomalyDetector",
+)
+_DRAEM, _PATCHCORE = ".draem_sevnet.detector:DraemSevNetDetector", ".patchcore.detector:PatchcoreDetector"
+_ROWS = {"faults": "lines", "severity_max": 1.0, "pooling": "lines"}
 _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "scan": ("toothwise.detectors.scan:DirectionalScan", "best row or column segment, calibrated; no network", {}),
+    "scan": (_SCAN, "best row or column segment, calibrated; no network", {}),
     "scan_learned": (
-        "toothwise.detectors.scan:DirectionalScan",
+        _SCAN,
         "scan with the noise's covariance learned from healthy maps, lines of two teeth and with gaps",
         {"noise": "learned", "teeth": 2, "gaps": 3.0},
     ),
     "healthy_distance": (
-        "toothwise.detectors.healthy_distance:HealthyDistance",
+        ".healthy_distance:HealthyDistance",
         "deviation from the same gearbox's healthy maps, by rows and columns",
         {},
     ),
     "coherent": (
-        "toothwise.detectors.coherent:Coherent",
+        ".coherent:Coherent",
         "waveform of each tooth over its mates, on the scale of healthy scatter; for maps from recordings",
         {},
     ),
-    "pca": ("toothwise.detectors.subspace:PrincipalComponents", "what principal components leave over", {}),
-    "mahalanobis": ("toothwise.detectors.subspace:Mahalanobis", "distance from healthy maps, shrunk covariance", {}),
-    "statistics": ("toothwise.detectors.statistics:MapStatistic", "a statistic of the map, by option statistic=", {}),
-    **{
-        name: ("toothwise.detectors.statistics:MapStatistic", line, {"statistic": name})
-        for name, line in (
-            ("mean", "mean of the map"),
-            ("max", "largest pixel"),
-            ("peak_to_sd", "(largest pixel - mean) / standard deviation"),
-            ("row_mean", "best row mean"),
-            ("column_mean", "best column mean"),
-            ("fisher", "Fisher ratio of the best row or column against the rest"),
-            ("row_rms", "RMS of the best row"),
-            ("row_kurtosis", "kurtosis along the best row (as FM4)"),
-            ("row_m6a", "sixth moment along the best row (as M6A)"),
-            ("row_crest", "crest factor of the best row"),
-        )
-    },
-    "patchcore": (
-        "toothwise.detectors.patchcore.detector:PatchcoreDetector",
-        "PatchCore: distance of every patch from a bank of healthy patches",
-        {},
-    ),
+    "pca": (".subspace:PrincipalComponents", "what principal components leave over", {}),
+    "mahalanobis": (".subspace:Mahalanobis", "distance from healthy maps, shrunk covariance", {}),
+    "statistics": (_STATISTIC, "a statistic of the map, by option statistic=", {}),
+    "mean": (_STATISTIC, "mean of the map", {"statistic": "mean"}),
+    "max": (_STATISTIC, "largest pixel", {"statistic": "max"}),
+    "peak_to_sd": (_STATISTIC, "(largest pixel - mean) / standard deviation", {"statistic": "peak_to_sd"}),
+    "row_mean": (_STATISTIC, "best row mean", {"statistic": "row_mean"}),
+    "column_mean": (_STATISTIC, "best column mean", {"statistic": "column_mean"}),
+    "fisher": (_STATISTIC, "Fisher ratio of the best row or column against the rest", {"statistic": "fisher"}),
+    "row_rms": (_STATISTIC, "RMS of the best row", {"statistic": "row_rms"}),
+    "row_kurtosis": (_STATISTIC, "kurtosis along the best row (as FM4)", {"statistic": "row_kurtosis"}),
+    "row_m6a": (_STATISTIC, "sixth moment along the best row (as M6A)", {"statistic": "row_m6a"}),
+    "row_crest": (_STATISTIC, "crest factor of the best row", {"statistic": "row_crest"}),
+    "patchcore": (_PATCHCORE, "PatchCore: distance of every patch from a bank of healthy patches", {}),
     "patchcore_context": (
-        "toothwise.detectors.patchcore.detector:PatchcoreDetector",
+        _PATCHCORE,
         "PatchCore whose patches are joined with their neighbours in the row",
         {"context": "row"},
     ),
-    "padim": ("toothwise.detectors.padim:PadimDetector", "PaDiM: a Gaussian for every place of the map", {}),
-    "draem_sevnet": (
-        "toothwise.detectors.draem_sevnet.detector:DraemSevNetDetector",
-        "DRAEM with a severity head, trained on bright patches",
-        {},
-    ),
-    "draem_sevnet_rows": (
-        "toothwise.detectors.draem_sevnet.detector:DraemSevNetDetector",
-        "DRAEM with a severity head, trained on rows with gaps",
-        {"faults": "lines", "severity_max": 1.0, "pooling": "lines"},
-    ),
+    "padim": (".padim:PadimDetector", "PaDiM: a Gaussian for every place of the map", {}),
+    "draem_sevnet": (_DRAEM, "DRAEM with a severity head, trained on bright patches", {}),
+    "draem_sevnet_rows": (_DRAEM, "DRAEM with a severity head, trained on rows with gaps", _ROWS),
     "fused": (
-        "toothwise.detectors.fused:FusedDetector",
+        ".fused:FusedDetector",
         "evidence of the scan and a deep detector added up; names tooth and contrast",
         {},
     ),
-    "dinomaly": (
-        "toothwise.detectors.dinomaly.detector:DinomalyDetector",
-        "plain Dinomaly, no directional layer",
-        {"directional_layers": []},
-    ),
-    "dinomaly_directional": (
-        "toothwise.detectors.dinomaly.detector:DinomalyDetector",
-        "Dinomaly with directional attention",
-        {},
-    ),
+    "dinomaly": (_DINOMALY, "plain Dinomaly, no directional layer", {"directional_layers": []}),
+    "dinomaly_directional": (_DINOMALY, "Dinomaly with directional attention", {}),
     "dinomaly_severity": (
-        "toothwise.detectors.dinomaly.severity:SeverityDetector",
+        ".dinomaly.severity:SeverityDetector",
         "Dinomaly with directional attention that also estimates the contrast of damage",
         {},
     ),
+    "pooled": (".pooling:LinePooled", "", {}),
 }
 
 
@@ -131,15 +114,14 @@ def class_of(name: str) -> type[Detector]:
         InputError: No such detector.
         MissingDependencyError: A package that it needs is not installed.
     """
-    if name not in (*_REGISTRY, "pooled"):
+    if name not in _REGISTRY:
         for point in entry_points(group="toothwise.detectors", name=name):  # of another package
             register(name, point.value, "")
-    if name not in (*_REGISTRY, "pooled"):
+    if name not in _REGISTRY:
         raise InputError(f"detector must be one of {', '.join(names())}, but got {name!r}")
-    place = "toothwise.detectors.pooling:LinePooled" if name == "pooled" else _REGISTRY[name][0]
-    module, _, attribute = place.partition(":")
+    module, _, attribute = _REGISTRY[name][0].partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        return getattr(import_module(module, "toothwise.detectors"), attribute)
     except ImportError as error:
         if error.name and error.name.partition(".")[0] == "toothwise":
             raise

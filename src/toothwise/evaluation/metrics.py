@@ -5,13 +5,11 @@ labels: 1 = faulty, 0 = healthy; larger score = more anomalous.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["aupr", "auroc", "f1_max", "gear_accuracy", "precision_at_recall", "tooth_accuracy", "tpr_at_fpr"]
+__all__ = ["aupr", "auroc", "f1_max", "precision_at_recall", "tpr_at_fpr"]
 
 
 def _check(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -82,56 +80,3 @@ def tpr_at_fpr(scores: np.ndarray, labels: np.ndarray, *, fpr: float = 0.01) -> 
     true, false = _counts(scores, labels)
     allowed = false / false[-1] <= fpr
     return float(np.max(true[allowed] / true[-1], initial=0.0))
-
-
-def tooth_accuracy(predicted: Any, actual: Any, *, teeth: int | None = None, tolerance: int = 1) -> float:
-    """Share of maps whose tooth is named within a tolerance.
-
-    Args:
-        predicted, actual: whole numbers ``[n]``.
-        teeth: teeth of the gear, for the distance around it; None = no wrapping.
-        tolerance: teeth by which the name may be off (contact leaks to neighbours).
-
-    Raises:
-        InputError: no maps, different lengths, a missing or broken number, or a tooth that the gear does not have.
-    """
-    found, true = (_teeth(x, name, teeth) for x, name in ((predicted, "predicted"), (actual, "actual")))
-    if found.shape != true.shape or len(found) == 0:
-        raise InputError(f"predicted and actual must be of one length above 0, but are {len(found)}, {len(true)}")
-    if tolerance < 0:
-        raise InputError(f"tolerance must be 0 teeth or more, but got {tolerance}")
-    gap = np.abs(found - true)
-    if teeth is not None:
-        gap = np.minimum(gap, teeth - gap)
-    return float(np.mean(gap <= tolerance))
-
-
-def _teeth(given: Any, name: str, teeth: int | None) -> np.ndarray:
-    try:
-        x = np.asarray(given, dtype=np.float64).ravel()
-    except (TypeError, ValueError):
-        raise InputError(f"{name} must be whole tooth numbers, but some are missing or no numbers") from None
-    if not np.array_equal(x, np.floor(x)):
-        raise InputError(f"{name} must be whole tooth numbers, but got {x[~(x == np.floor(x))][:3].tolist()}")
-    if teeth is not None and ((x < 0) | (x >= teeth)).any():
-        raise InputError(f"{name} must be teeth 0..{teeth - 1}, but got {x[(x < 0) | (x >= teeth)][:3].tolist()}")
-    return x
-
-
-def gear_accuracy(predicted: Any, actual: Any) -> float:
-    """Share of maps whose damaged gear is named.
-
-    Args:
-        predicted, actual: gear names ``[n]`` ("driving", "driven").
-
-    Raises:
-        InputError: no maps, different lengths, or a missing name.
-    """
-    found, true = np.asarray(predicted, dtype=object).ravel(), np.asarray(actual, dtype=object).ravel()
-    if found.shape != true.shape or len(found) == 0:
-        raise InputError(f"predicted and actual must be of one length above 0, but are {len(found)}, {len(true)}")
-    for name, names in (("predicted", found), ("actual", true)):
-        other = [x for x in names if not isinstance(x, str)]
-        if other:
-            raise InputError(f"{name} must be names of gears, but got {other[0]!r}")
-    return float(np.mean(found == true))

@@ -16,8 +16,11 @@ import pandas as pd
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.encoder_cache import unshared_encodings
 from toothwise.detectors.pooling import pool_lines, segment_scan
-from toothwise.evaluation import aupro, auroc, bootstrap_interval, kendall, pixel_auroc, spearman
+from toothwise.evaluation import auroc
+from toothwise_lab.bootstrap import bootstrap_interval
 from toothwise_lab.named_teeth import name_teeth
+from toothwise_lab.pixels import aupro, pixel_auroc
+from toothwise_lab.severity import kendall, spearman
 
 __all__ = [
     "alarms",

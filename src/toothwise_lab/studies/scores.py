@@ -16,7 +16,7 @@ import numpy as np
 
 from toothwise.errors import InputError
 from toothwise.evaluation import aupr, auroc, f1_max, precision_at_recall, tpr_at_fpr
-from toothwise.evaluation.bootstrap import Metric
+from toothwise_lab.bootstrap import Metric
 
 __all__ = ["CONDITIONS", "POOLED", "SCORE_METRICS", "ScoreMetric", "parse_metric"]
 

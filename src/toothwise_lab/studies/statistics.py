@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from toothwise.errors import InputError
-from toothwise.evaluation.bootstrap import Interval
 from toothwise.progress import Progress, silent
+from toothwise_lab.bootstrap import Interval
 from toothwise_lab.comparison import cohens_d, holm
 from toothwise_lab.seeds import SeedDifference, bootstrap_over_seeds, compare_over_seeds, compare_values
 from toothwise_lab.studies.config import Part

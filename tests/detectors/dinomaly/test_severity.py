@@ -15,7 +15,7 @@ from toothwise.detectors.dinomaly.severity_model import SeverityBatch
 from toothwise.detectors.graded_lines import GradedLines
 from toothwise.detectors.severity_scale import ContrastScale, healthy_rank
 from toothwise.errors import InputError, TrainingError
-from toothwise.evaluation.severity import spearman
+from toothwise_lab.severity import spearman
 
 ENCODER = {"encoder_name": "test_vit", "weights": "random"}
 SMALL = {**ENCODER, "image_size": [32, 96], "batch_size": 4, "calibration_lines": 20}

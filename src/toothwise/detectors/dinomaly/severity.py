@@ -18,7 +18,6 @@ from toothwise.detectors.dinomaly.severity_model import SeverityAwareDinomaly, S
 from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.severity_scale import ContrastScale, healthy_rank
 from toothwise.errors import InputError
-from toothwise.evaluation.severity import spearman
 from toothwise.healthmap.logarithm import check_positive
 from toothwise.progress import Progress, silent
 
@@ -179,6 +178,8 @@ class SeverityDetector(DinomalyDetector):
 
     def _calibrate(self) -> None:
         """The scale of contrast, from new lines on held-out maps; the ranks, from the healthy maps of the fit."""
+        from scipy.stats import spearmanr
+
         lines, held = self._settings.lines, self._parts[1]
         rng = np.random.default_rng([self.options["seed"], 1])  # not the lines of the pool
         count = self.options["calibration_lines"]
@@ -197,7 +198,7 @@ class SeverityDetector(DinomalyDetector):
         self._found = {
             "lines": len(maps),
             "healthy_maps": len(held),
-            "spearman": spearman(output, contrast) if len(set(output)) > 1 else None,
+            "spearman": float(spearmanr(output, contrast).statistic) if len(set(output)) > 1 else None,
             "output_healthy": float(healthy.mean()),
             "output_lines": float(output.mean()),
         }

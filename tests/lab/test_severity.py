@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from toothwise.errors import InputError
-from toothwise.evaluation import kendall, mae, mse, spearman
+from toothwise_lab.severity import kendall, mae, mse, spearman
 
 pairs = st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=2, max_size=40)
 

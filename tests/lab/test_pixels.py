@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import label
 
 from toothwise.errors import InputError
-from toothwise.evaluation import aupro, pixel_auroc
+from toothwise_lab.pixels import aupro, pixel_auroc
 
 
 @st.composite

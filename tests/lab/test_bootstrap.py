@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from toothwise.errors import InputError
-from toothwise.evaluation import auroc, bootstrap_difference, bootstrap_interval, tpr_at_fpr
+from toothwise.evaluation import auroc, tpr_at_fpr
+from toothwise_lab.bootstrap import bootstrap_difference, bootstrap_interval
 from toothwise_lab.comparison import delong_test
 
 
