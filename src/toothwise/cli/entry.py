@@ -44,6 +44,7 @@ _TASKS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "from recordings to a diagnosis": {
         "inspect": ("toothwise.cli.inspect", "look at a recording: speed, tachometer, mesh, spectrum"),
+        "plot": ("toothwise.cli.plot", "draw recordings: spectrum, averages, residual per tooth, map, trend"),
         "build": ("toothwise.cli.build", "turn recordings, or the records of a run, into health maps"),
         "fit": ("toothwise.cli.fit", "fit a model on healthy maps or recordings and choose its threshold"),
         "diagnose": ("toothwise.cli.diagnose", "say which tooth is bad, how badly, in what pattern, since when"),
