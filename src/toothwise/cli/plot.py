@@ -12,12 +12,16 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from toothwise.cli.parser import Result
 from toothwise.cli.recordings import Building
 from toothwise.errors import InputError
 from toothwise.files import atomic_file, check_writable
 from toothwise.progress import Progress
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _KINDS = (".png", ".pdf", ".svg")
 
@@ -76,7 +80,7 @@ def run(options: Options, progress: Progress) -> Result:
     return Result(data, lambda: "" if options.output is None else f"picture     {options.output}\n")
 
 
-def _show(figure: object) -> None:
+def _show(figure: Figure) -> None:
     """Open a window of Matplotlib's.
 
     Raises:
@@ -89,5 +93,5 @@ def _show(figure: object) -> None:
     if manager is None or mpl.get_backend().lower() == "agg":
         raise InputError("there is no screen for a window: give --output FILE.png")
     manager.canvas.figure = figure
-    figure.set_canvas(manager.canvas)  # type: ignore[attr-defined]
+    figure.set_canvas(manager.canvas)
     plt.show()
