@@ -10,24 +10,12 @@ from typing import Any, TypeVar
 
 from toothwise.errors import InputError
 
-__all__ = ["coerce", "describe_type", "described", "field_types", "from_mapping"]
+__all__ = ["coerce", "describe_type", "field_types", "from_mapping"]
 
 
 def field_types(cls: type) -> dict[str, Any]:
     """Types of a dataclass's fields by name."""
     return typing.get_type_hints(cls)
-
-
-def described(cls: type) -> dict[str, tuple[str | None, str]]:
-    """What the docstrings of a class and of those that it extends say of each argument: placeholder and meaning."""
-    import docstring_parser
-
-    found: dict[str, tuple[str | None, str]] = {}
-    for base in reversed(cls.__mro__[:-1]):
-        for entry in docstring_parser.parse(base.__doc__ or "", docstring_parser.DocstringStyle.GOOGLE).params:
-            meaning = entry.type_name, " ".join((entry.description or "").split())
-            found |= dict.fromkeys(entry.arg_name.split(", "), meaning)
-    return found
 
 
 def coerce(value: Any, hint: Any) -> tuple[bool, Any]:
@@ -71,26 +59,26 @@ def _fitted_tuple(value: Any, inside: tuple[Any, ...]) -> tuple[bool, Any]:
 Made = TypeVar("Made")
 
 
-def from_mapping(cls: type[Made], data: Any) -> Made:
-    """A dataclass from a mapping of its fields.
+def from_mapping(cls: type[Made], data: Any, where: str = "") -> Made:
+    """A dataclass from a mapping of its fields; messages begin with ``where``, if anything is given.
 
     Raises:
         InputError: no mapping, an unknown field, a missing one, or a value of another type.
     """
-    types_of = field_types(cls)
+    types_of, where = field_types(cls), where and f"{where}: "
     if not isinstance(data, dict):
-        raise InputError(f"{cls.__name__} must have {', '.join(types_of)}, but is {data!r:.100}")
+        raise InputError(f"{where}{cls.__name__} must have {', '.join(types_of)}, but is {data!r:.100}")
     if unknown := [name for name in data if name not in types_of]:
-        raise InputError(f"{cls.__name__} has no {unknown[0]!r:.60}; allowed are {', '.join(types_of)}")
+        raise InputError(f"{where}{cls.__name__} has no {unknown[0]!r:.60}; allowed are {', '.join(types_of)}")
     values = {}
     for name, value in data.items():
         good, values[name] = coerce(value, types_of[name])
         if not good:
-            raise InputError(f"{name} must be {describe_type(types_of[name])}, but is {value!r:.60}")
+            raise InputError(f"{where}{name} must be {describe_type(types_of[name])}, but is {value!r:.60}")
     try:
         return cls(**values)
     except TypeError as error:
-        raise InputError(f"{cls.__name__}: {error}") from None
+        raise InputError(f"{where}{cls.__name__}: {error}") from None
 
 
 def describe_type(hint: Any) -> str:

@@ -56,7 +56,7 @@ def test_words_win_over_the_plan_and_the_gearbox_stays(toothwise, plan, tmp_path
         (PLAN + "snr: loud\n", (), "plan.yaml: snr must be a number, but got 'loud'"),
         (PLAN + "modes: 7\n", (), "plan.yaml: modes must be a list, but got 7"),
         (PLAN + "runout: [1]\n", (), "plan.yaml: runout must be a list of 2, but got [1]"),
-        (PLAN + "seed: -1\n", (), "plan.yaml: seed of a gearbox cannot be -1"),
+        (PLAN + "seed: -1\n", (), "plan.yaml: seed must be a whole number, 0 or more, but got -1"),
         (PLAN.replace("records: 4", "records: 2.5"), (), "series: records must be a whole number, but got 2.5"),
         (PLAN.replace("tooth: 6", "tooth: 3.5"), (), "fault 0: tooth must be a whole number, but got 3.5"),
         (PLAN.replace("tooth: 6", "tooth: 14"), (), "plan.yaml: tooth of a fault must be 0 to 13 (driven), but got 14"),

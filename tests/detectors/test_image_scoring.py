@@ -18,5 +18,5 @@ def test_devices():
     with mock.patch.object(torch.cuda, "is_available", return_value=True):
         assert image_scoring.pick_device("auto") == image_scoring.pick_device("cuda") == torch.device("cuda")
         assert image_scoring.pick_device("cpu") == torch.device("cpu")
-    with pytest.raises(InputError, match="device must be 'auto', 'cpu' or 'cuda', but got 'tpu'"):
+    with pytest.raises(InputError, match="device must be one of 'auto', 'cpu', 'cuda', but got 'tpu'"):
         image_scoring.pick_device("tpu")

@@ -73,8 +73,8 @@ def test_dependent_scores_have_a_wider_interval():
     [
         (np.arange(5.0), 0.01, "8 healthy scores"),
         (np.r_[np.arange(20.0), np.nan], 0.01, "finite"),
-        (np.arange(20.0), 0.0, "between 0 and 1"),
-        (np.arange(20.0), 1.0, "between 0 and 1"),
+        (np.arange(20.0), 0.0, "false_alarm_rate must be"),
+        (np.arange(20.0), 1.0, "false_alarm_rate must be"),
     ],
 )
 def test_bad_input(scores, rate, message):

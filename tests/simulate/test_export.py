@@ -102,10 +102,10 @@ def test_transients_are_as_bright_on_healthy_maps_as_on_faulty_ones(tmp_path):
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"n_train": 0}, "n_train must be 1 or more, but got 0"),
-        ({"file_format": "bmp"}, "format must be one of tiff, png16"),
+        ({"n_train": 0}, "n_train must be a whole number, 1 or more, but got 0"),
+        ({"file_format": "bmp"}, "format must be one of 'tiff', 'png16'"),
         ({"scale": 2.0}, "scale 2.0 is for png16 only"),
-        ({"seed": -1}, "seed must be 0 or more"),
+        ({"seed": -1}, "seed must be a whole number, 0 or more"),
         ({"mode": "wild"}, "mode must be one of"),
         ({"gear": "sun"}, "gear must be one of"),
     ],
@@ -119,5 +119,5 @@ def test_a_folder_that_is_not_ours_is_told(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="exists and is not a folder"):
         write_domain("C", MapSetConfig(n_train=1, n_test=2), tmp_path / "file", _quiet)
-    with pytest.raises(InputError, match="domain must be one of A, B, C, D"):
+    with pytest.raises(InputError, match="domain must be one of 'A', 'B', 'C', 'D'"):
         write_domain("E", MapSetConfig(n_train=1, n_test=2), tmp_path / "x", _quiet)

@@ -144,7 +144,7 @@ def test_a_tachometer_may_sit_on_another_shaft(shaft, ratio):
 
 
 def test_a_tachometer_on_a_shaft_that_is_not_there():
-    with pytest.raises(InputError, match="shaft of a tachometer must be one of 'driving', 'driven', but got 'sun'"):
+    with pytest.raises(InputError, match="tacho_shaft must be one of '', 'driving', 'driven', but got 'sun'"):
         replace(PAIR, tacho=TachoConfig(shaft="sun"))
 
 

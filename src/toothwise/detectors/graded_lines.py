@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import check_positive
 from toothwise.simulate.lines import GEARS, LineShape, draw_lines, line_masks
@@ -43,14 +44,9 @@ class GradedLines:
     grow: bool = True
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.max_contrast) and self.max_contrast > 1):
-            raise InputError(f"max_contrast must be a finite number above 1, but got {self.max_contrast!r}")
-        if self.gear not in GEARS:
-            raise InputError(f"line_gear must be one of {', '.join(map(repr, GEARS))}, but got {self.gear!r}")
-        for name in ("max_teeth", "max_lines"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{name} must be a whole number, 1 or more, but got {value!r}")
+        check_range("(1, inf)", max_contrast=self.max_contrast)
+        check_choice(GEARS, line_gear=self.gear)
+        check_whole(1, max_teeth=self.max_teeth, max_lines=self.max_lines)
 
     @property
     def log_step(self) -> float:

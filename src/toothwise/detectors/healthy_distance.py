@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from toothwise.checks import check_whole
 from toothwise.detectors.base import Abilities, Detector, Prediction
 from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import log_positive
@@ -38,8 +39,7 @@ class HealthyDistance(Detector):
     can = Abilities(rows=True, columns=True, positive=True, export="numpy")
 
     def __init__(self, *, log: bool = True, gain: bool = True, teeth: int = 1) -> None:
-        if isinstance(teeth, bool) or not isinstance(teeth, int) or teeth < 1:
-            raise InputError(f"teeth must be a whole number, 1 or more, but got {teeth!r}")
+        check_whole(1, teeth=teeth)
         super().__init__(log=log, gain=gain, teeth=teeth)
         self._learned: dict[str, np.ndarray] = {}
 

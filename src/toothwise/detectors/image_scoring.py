@@ -7,13 +7,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from toothwise.checks import check_choice
 from toothwise.detectors.images import ImageMaker
 from toothwise.errors import InputError
 from toothwise.progress import Progress, silent
 
 __all__ = ["check_device", "on_map", "pick_device", "score_images"]
-
-_DEVICES = ("auto", "cpu", "cuda")
 
 
 def check_device(device: str) -> None:
@@ -22,8 +21,7 @@ def check_device(device: str) -> None:
     Raises:
         InputError: it is not one of "auto", "cpu", "cuda".
     """
-    if device not in _DEVICES:
-        raise InputError(f"device must be 'auto', 'cpu' or 'cuda', but got {device!r}")
+    check_choice(("auto", "cpu", "cuda"), device=device)
 
 
 def pick_device(device: str) -> torch.device:

@@ -8,10 +8,24 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from toothwise.checks import check_choice, check_whole
 from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import log_positive
 
-__all__ = ["ImageMaker"]
+__all__ = ["ImageMaker", "check_size"]
+
+
+def check_size(size: tuple[int, ...], multiple: int = 1) -> None:
+    """Refuse a size that is not (height, width) in multiples of so many pixels.
+
+    Raises:
+        InputError: It is another one.
+    """
+    if len(size) != 2:
+        raise InputError(f"image_size must be (height, width) in pixels, but got {size!r}")
+    check_whole(1, image_size=size)
+    if any(side % multiple for side in size):
+        raise InputError(f"image_size must be (height, width) in multiples of {multiple} pixels, but got {size!r}")
 
 
 class ImageMaker:
@@ -29,10 +43,8 @@ class ImageMaker:
     """
 
     def __init__(self, size: tuple[int, int], *, channels: str = "physical", log: bool = True) -> None:
-        if channels not in ("grey", "physical"):
-            raise InputError(f"channels must be 'grey' or 'physical', but got {channels!r}")
-        if len(size) != 2 or any(isinstance(s, bool) or not isinstance(s, int) or s < 1 for s in size):
-            raise InputError(f"image_size must be (height, width) in pixels, but got {size!r}")
+        check_choice(("grey", "physical"), channels=channels)
+        check_size(size)
         self.size, self.channels, self.log = size, channels, log
         self.centre = np.zeros(3)
         self.scale = np.ones(3)

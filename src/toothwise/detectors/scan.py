@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.detectors.base import Abilities, Detector, Prediction, given
 from toothwise.detectors.line_likelihood import LineLikelihood, healthy_precision
 from toothwise.errors import InputError
@@ -63,20 +64,12 @@ class DirectionalScan(Detector):
         teeth: int = 1,
         gaps: float = 0.0,
     ) -> None:
-        if lines not in _AXES:
-            raise InputError(f"lines must be 'rows', 'columns' or 'both', but got {lines!r}")
-        if reference not in ("none", "line"):
-            raise InputError(f"reference must be 'none' or 'line', but got {reference!r}")
-        if not lengths or any(isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in lengths):
-            raise InputError(f"lengths must be whole numbers of pixels, 1 or more, but got {lengths!r}")
-        if clip is not None and not clip > 0:
-            raise InputError(f"clip must be positive or null, but got {clip!r}")
-        if noise not in ("independent", "learned"):
-            raise InputError(f"noise must be 'independent' or 'learned', but got {noise!r}")
-        if isinstance(teeth, bool) or not isinstance(teeth, int) or teeth < 1:
-            raise InputError(f"teeth must be a whole number, 1 or more, but got {teeth!r}")
-        if not 0 <= gaps < float("inf"):
-            raise InputError(f"gaps must be a number of cells, 0 or more, but got {gaps!r}")
+        check_choice(tuple(_AXES), lines=lines)
+        check_choice(("none", "line"), reference=reference)
+        check_choice(("independent", "learned"), noise=noise)
+        check_range("(0, inf)", clip=1.0 if clip is None else clip)
+        check_whole(1, teeth=teeth, lengths=lengths or 0)
+        check_range("[0, inf)", gaps=gaps)
         if noise == "independent" and (teeth, gaps) != (1, 0):
             raise InputError(f"teeth and gaps need noise 'learned', but got teeth {teeth!r}, gaps {gaps!r} without it")
         if noise == "learned" and reference != "none":

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from toothwise.checks import check_choice
 from toothwise.detectors.base import Abilities, Detector, Prediction
-from toothwise.errors import InputError
 from toothwise.progress import Progress
 
 __all__ = ["STATISTICS", "MapStatistic"]
@@ -113,8 +113,7 @@ class MapStatistic(Detector):
     can = Abilities(rows=True, columns=True, export="numpy")
 
     def __init__(self, *, statistic: str = "mean") -> None:
-        if statistic not in STATISTICS:
-            raise InputError(f"statistic must be one of {', '.join(map(repr, STATISTICS))}, but got {statistic!r}")
+        check_choice(STATISTICS, statistic=statistic)
         super().__init__(statistic=statistic)
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from toothwise.checks import check_range
 from toothwise.detectors.base import Abilities, Detector, Maps, Prediction, as_array
 from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import log_positive
@@ -102,8 +103,7 @@ class PrincipalComponents(_Subspace):
     _needed = ("mean", "vectors", "scale")
 
     def __init__(self, *, components: float = 0.5, log: bool = True) -> None:
-        if not components > 0:
-            raise InputError(f"components must be positive, but got {components!r}")
+        check_range("(0, inf)", components=components)
         super().__init__(components=components, log=log)
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:

@@ -15,10 +15,11 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from toothwise.checks import check_choice
 from toothwise.detectors.anomalib_module import RawScoreModule
 from toothwise.detectors.curves import Curves, recorder
 from toothwise.detectors.image_scoring import pick_device
-from toothwise.errors import InputError, TrainingError
+from toothwise.errors import TrainingError
 from toothwise.progress import Progress, silent
 
 __all__ = ["PRECISIONS", "Images", "StepTrained", "check_gradients", "check_precision", "fit_quietly"]
@@ -72,8 +73,7 @@ def check_precision(precision: str) -> None:
     Raises:
         InputError: it is not one of PRECISIONS.
     """
-    if precision not in PRECISIONS:
-        raise InputError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}, but got {precision!r}")
+    check_choice(PRECISIONS, precision=precision)
 
 
 def check_gradients(named: Iterable[tuple[str, nn.Parameter]], step: int, remedy: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from toothwise.checks import check_range
 from toothwise.errors import InputError
 
 __all__ = ["aupr", "auroc", "f1_max", "precision_at_recall", "tpr_at_fpr"]
@@ -66,8 +67,7 @@ def f1_max(scores: np.ndarray, labels: np.ndarray) -> float:
 
 def precision_at_recall(scores: np.ndarray, labels: np.ndarray, *, recall: float = 0.9) -> float:
     """Best precision among the thresholds that reach a recall."""
-    if not 0 < recall <= 1:
-        raise InputError(f"recall must be in (0, 1], but got {recall}")
+    check_range("(0, 1]", recall=recall)
     true, false = _counts(scores, labels)
     reached = true / true[-1] >= recall
     return float(np.max((true / (true + false))[reached]))
@@ -75,8 +75,7 @@ def precision_at_recall(scores: np.ndarray, labels: np.ndarray, *, recall: float
 
 def tpr_at_fpr(scores: np.ndarray, labels: np.ndarray, *, fpr: float = 0.01) -> float:
     """Largest true positive rate among the thresholds whose false positive rate is at most ``fpr``."""
-    if not 0 <= fpr <= 1:
-        raise InputError(f"fpr must be in 0..1, but got {fpr}")
+    check_range("[0, 1]", fpr=fpr)
     true, false = _counts(scores, labels)
     allowed = false / false[-1] <= fpr
     return float(np.max(true[allowed] / true[-1], initial=0.0))

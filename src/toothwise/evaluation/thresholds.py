@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from toothwise.checks import check_range
 from toothwise.errors import InputError
 
 __all__ = ["Threshold", "effective_number", "rate_interval", "threshold_from_healthy", "threshold_from_lines"]
@@ -35,22 +35,6 @@ class Threshold:
     method: str
 
 
-def threshold_from_json(data: dict[str, Any]) -> Threshold:
-    """The threshold that JSON made a mapping of.
-
-    Raises:
-        KeyError, TypeError: Not what ``dataclasses.asdict`` gives of one.
-    """
-    low, high = data["interval"]
-    found = Threshold(**{**data, "interval": (float(low), float(high))})
-    for name in ("value", "false_alarm_rate", "n", "n_effective"):
-        if isinstance(given := getattr(found, name), bool) or not isinstance(given, int | float):
-            raise TypeError(f"{name} of the threshold must be a number, but is {given!r:.40}")
-    if not isinstance(found.method, str):
-        raise TypeError(f"method of the threshold must be a text, but is {found.method!r:.40}")
-    return found
-
-
 def threshold_from_healthy(scores: np.ndarray, rate: float, *, blocks: np.ndarray | None = None) -> Threshold:
     """The score that healthy maps exceed at a stated rate.
 
@@ -67,8 +51,7 @@ def threshold_from_healthy(scores: np.ndarray, rate: float, *, blocks: np.ndarra
         InputError: too few or non-finite scores, or a rate outside (0, 1).
     """
     x = np.asarray(scores, dtype=np.float64).ravel()
-    if not 0 < rate < 1:
-        raise InputError(f"false alarm rate must be between 0 and 1, but got {rate}")
+    check_range("(0, 1)", false_alarm_rate=rate)
     if len(x) < 8:
         raise InputError(f"a threshold needs 8 healthy scores or more, but got {len(x)}")
     if not np.isfinite(x).all():
@@ -81,14 +64,8 @@ def threshold_from_healthy(scores: np.ndarray, rate: float, *, blocks: np.ndarra
         value = edge + float(over.mean()) * float(np.log(len(over) / len(x) / rate))
         method = "exponential tail above the 80 % quantile"
     n_effective = float(len(x)) if blocks is None else effective_number(x, blocks)
-    return Threshold(
-        value=value,
-        false_alarm_rate=float(rate),
-        interval=rate_interval(float(np.mean(x > value)), n_effective),
-        n=len(x),
-        n_effective=n_effective,
-        method=method,
-    )
+    interval = rate_interval(float(np.mean(x > value)), n_effective)
+    return Threshold(value, float(rate), interval, len(x), n_effective, method)
 
 
 def threshold_from_lines(
@@ -113,8 +90,7 @@ def threshold_from_lines(
     x = np.asarray(evidence, dtype=np.float64)
     if x.ndim != 2:
         raise InputError(f"evidence must be [maps, lines], but the shape is {x.shape}")
-    if confidence is not None and not 0 < confidence < 1:
-        raise InputError(f"confidence must be between 0 and 1, but got {confidence}")
+    check_range("(0, 1)", confidence=0.5 if confidence is None else confidence)
     by_maximum = threshold_from_healthy(x.max(axis=1), rate, blocks=blocks)
     quantile = float(norm.isf(-np.expm1(np.log1p(-rate) / x.shape[1])))
     # two blocks seen against each other show one and the same difference: a block less than there are
@@ -127,14 +103,9 @@ def threshold_from_lines(
     by_line = float(x.mean() + x.std() * factor)
     if by_line <= by_maximum.value:
         return by_maximum
-    return Threshold(
-        value=by_line,
-        false_alarm_rate=float(rate),
-        interval=rate_interval(float(np.mean(x.max(axis=1) > by_line)), by_maximum.n_effective),
-        n=by_maximum.n,
-        n_effective=by_maximum.n_effective,
-        method=f"{limit}, normal tail of the evidence of {x.shape[1]} lines",
-    )
+    interval = rate_interval(float(np.mean(x.max(axis=1) > by_line)), by_maximum.n_effective)
+    method = f"{limit}, normal tail of the evidence of {x.shape[1]} lines"
+    return replace(by_maximum, value=by_line, interval=interval, method=method)
 
 
 def effective_number(scores: np.ndarray, blocks: np.ndarray) -> float:

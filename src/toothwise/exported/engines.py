@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from toothwise.checks import check_whole
 from toothwise.errors import InputError, need
 
 __all__ = ["Engine", "onnx_engine", "openvino_engine"]
@@ -25,8 +26,7 @@ def threads_of(threads: int | None) -> int:
     if threads is None:
         word = os.environ.get("OMP_NUM_THREADS", "")
         return int(word) if word.isdigit() else 0
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise InputError(f"threads must be a whole number, 1 or more, but got {threads!r}")
+    check_whole(1, threads=threads)
     return threads
 
 

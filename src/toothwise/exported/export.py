@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from toothwise.checks import check_choice
 from toothwise.detectors.base import Detector
 from toothwise.errors import InputError, OutputError, need
 from toothwise.exported.manifest import (
@@ -67,10 +68,8 @@ def export(
         MissingDependencyError: What the format needs is not installed.
     """
     model, output = Path(model), Path(output)
-    if format not in FORMATS:
-        raise InputError(f"format must be one of {', '.join(map(repr, FORMATS))}, but got {format!r}")
-    if precision not in PRECISIONS:
-        raise InputError(f"precision must be one of {', '.join(map(repr, PRECISIONS))}, but got {precision!r}")
+    check_choice(FORMATS, format=format)
+    check_choice(PRECISIONS, precision=precision)
     if precision != "float32" and format != "openvino":
         raise InputError(f"precision {precision!r} is for format 'openvino', but format is {format!r}")
     known = read_manifest(model)

@@ -13,7 +13,8 @@ import numpy as np
 from toothwise import __version__
 from toothwise.detectors.base import Detector, fingerprint
 from toothwise.errors import InputError
-from toothwise.evaluation.thresholds import Threshold, threshold_from_json
+from toothwise.evaluation.thresholds import Threshold
+from toothwise.fields import from_mapping
 from toothwise.files import write_json
 from toothwise.reading import as_input_error, read_json
 
@@ -108,7 +109,7 @@ class Manifest:
             if wrong := [name for name in _DICTS if name in own and not isinstance(own[name], dict)]:
                 raise InputError(f"{path}: misstates {', '.join(wrong)}")
             known = own["threshold"]
-            known = None if known is None else threshold_from_json(known)
+            known = None if known is None else from_mapping(Threshold, known, str(path))
             if not isinstance(own["detector"], str):
                 raise InputError(f"{path}: misstates detector")
             rows, columns = own["shape"]

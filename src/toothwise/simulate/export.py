@@ -17,17 +17,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from toothwise.checks import check_choice, check_whole
 from toothwise.errors import InputError, OutputError
 from toothwise.files import atomic_folder
 from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.io import write_map
 from toothwise.healthmap.manifest import MANIFEST, Manifest, read_manifest, sha256_of, write_manifest
 from toothwise.healthmap.research import DOMAIN_MAPPING
+from toothwise.progress import Progress
 from toothwise.results import versions
 from toothwise.simulate.maps import generate
 from toothwise.simulate.textures import DOMAINS
@@ -36,17 +38,10 @@ __all__ = ["FORMATS", "PNG_SCALE", "MapSetConfig", "write_domain"]
 
 # Value of the brightest PNG pixel: fixed per domain, so that it says nothing about the maps drawn. Default maps reach
 # about 3.3 (the bright segment of C) and 2.2 elsewhere; one step of 65535 is 0.00006, a thousandth of the noise.
-PNG_SCALE = {"A": 4.0, "B": 4.0, "C": 4.0, "D": 4.0}
+PNG_SCALE = dict.fromkeys(DOMAINS, 4.0)
 FORMATS = {"tiff": ".tiff", "png16": ".png"}
 _CHUNK = 1000  # maps held at a time; even, because cold and warm maps come in turn. Part of what a seed means
 UNIT = "fixed maximum of the domain"
-
-
-class Told(Protocol):
-    """Told what is being done and the share of it that is done, 0 to 1."""
-
-    def __call__(self, text: str, share: float | None = None) -> None:
-        """Take note."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +72,10 @@ class MapSetConfig:
     scale: float | None = None
 
     def __post_init__(self) -> None:
-        if self.file_format not in FORMATS:
-            raise InputError(f"format must be one of {', '.join(FORMATS)}, but got {self.file_format!r}")
-        for name, least in (("n_train", 1), ("n_test", 2)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} must be {least} or more, but got {getattr(self, name)}")
-        if self.seed < 0:
-            raise InputError(f"seed must be 0 or more, but got {self.seed}")
+        check_choice(FORMATS, format=self.file_format)
+        check_whole(1, n_train=self.n_train)
+        check_whole(2, n_test=self.n_test)
+        check_whole(0, seed=self.seed)
         if self.scale is not None and self.file_format == "tiff":
             raise InputError(f"scale {self.scale} is for png16 only: a TIFF holds the values as they are")
         generate("C", 1, True, self.mode, "test", gear=self.gear, contrast=self.contrast, diagonals=self.diagonals)
@@ -109,7 +101,9 @@ def _parts(config: MapSetConfig) -> list[_Part]:
     return [*parts, _Part("test/good", 3, False, "fault", more)] if realistic else parts
 
 
-def write_domain(domain: str, config: MapSetConfig, folder: Path, progress: Told, *, overwrite: bool = False) -> bool:
+def write_domain(
+    domain: str, config: MapSetConfig, folder: Path, progress: Progress, *, overwrite: bool = False
+) -> bool:
     """Write the maps of one domain, all or none.
 
     Args:
@@ -117,7 +111,7 @@ def write_domain(domain: str, config: MapSetConfig, folder: Path, progress: Told
         config: what to write.
         folder: of the domain. One that holds these very maps already (same options, same versions, same hashes) is
             left as it is.
-        tell: called with how far it is.
+        progress: called with how far it is.
         overwrite: replace a folder of simulated maps that is different. Anything else is never replaced.
 
     Returns:
@@ -127,8 +121,7 @@ def write_domain(domain: str, config: MapSetConfig, folder: Path, progress: Told
         InputError: an unknown domain, or a value that the PNG scale cannot hold.
         OutputError: the folder holds something else, or cannot be written.
     """
-    if domain not in DOMAINS:
-        raise InputError(f"domain must be one of {', '.join(DOMAINS)}, but got {domain!r}")
+    check_choice(DOMAINS, domain=domain)
     scale = (config.scale or PNG_SCALE[domain]) if config.file_format == "png16" else None
     options = {"domain": domain, **asdict(config), "contrast": list(config.contrast)}
     manifest = Manifest(domain, DOMAIN_MAPPING, options, versions(), scale, UNIT)
@@ -140,7 +133,7 @@ def write_domain(domain: str, config: MapSetConfig, folder: Path, progress: Told
     return True
 
 
-def _is_there(folder: Path, manifest: Manifest, *, overwrite: bool, progress: Told) -> bool:
+def _is_there(folder: Path, manifest: Manifest, *, overwrite: bool, progress: Progress) -> bool:
     """Whether the folder holds these maps already.
 
     Raises:
@@ -164,14 +157,14 @@ def _is_there(folder: Path, manifest: Manifest, *, overwrite: bool, progress: To
     return same
 
 
-def _intact(folder: Path, manifest: Manifest, progress: Told) -> bool:
+def _intact(folder: Path, manifest: Manifest, progress: Progress) -> bool:
     progress(f"checking {folder}")
     hashes = zip(manifest.maps["file"], manifest.maps["sha256"], strict=True)
     return all((folder / name).is_file() and sha256_of(folder / name) == digest for name, digest in hashes)
 
 
 def _write_maps(
-    domain: str, config: MapSetConfig, temporary: Path, folder: Path, scale: float | None, progress: Told
+    domain: str, config: MapSetConfig, temporary: Path, folder: Path, scale: float | None, progress: Progress
 ) -> pd.DataFrame:
     """Write every map and mask below ``temporary``; the rows of the manifest."""
     parts = _parts(config)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from toothwise.errors import InputError
+from toothwise.checks import check_choice, check_range, check_whole
 
 __all__ = ["KINDS", "Fault", "stiffness_drop"]
 
@@ -26,8 +26,7 @@ def stiffness_drop(depth: float) -> float:
     Raises:
         InputError: a depth beyond 0 to 0.8, for which there are figures.
     """
-    if not _DEPTH[0] <= depth <= _DEPTH[-1]:
-        raise InputError(f"depth of a crack must be {_DEPTH[0]:g} to {_DEPTH[-1]:g} of the root, but got {depth!r}")
+    check_range("[0, 0.8]", depth_of_crack=depth)
     return float(np.interp(depth, _DEPTH, _DROP))
 
 
@@ -53,13 +52,10 @@ class Fault:
     severity: float = 0.5
 
     def __post_init__(self) -> None:
-        for name, given, allowed in (("kind", self.kind, KINDS), ("gear", self.gear, GEARS)):
-            if given not in allowed:
-                raise InputError(f"{name} of a fault must be one of {', '.join(map(repr, allowed))}, but got {given!r}")
-        if not 0.0 <= self.severity <= 1.0:
-            raise InputError(f"severity of a fault must be 0 to 1, but got {self.severity!r}")
-        if self.tooth < 0:
-            raise InputError(f"tooth of a fault must be 0 or more, but got {self.tooth!r}")
+        check_choice(KINDS, kind=self.kind)
+        check_choice(GEARS, gear=self.gear)
+        check_range("[0, 1]", severity=self.severity)
+        check_whole(0, tooth=self.tooth)
         if self.kind == "crack":
             stiffness_drop(self.severity)
 

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.errors import InputError
 from toothwise.gears import GearPair, PlanetaryStage
 from toothwise.simulate.faults import Fault
-from toothwise.simulate.mesh import check_grade
+from toothwise.simulate.mesh import GRADES
 from toothwise.simulate.speed import SpeedProfile, draw_revolutions
 from toothwise.simulate.stages import transmission_error
 from toothwise.simulate.tacho import TachoConfig, make_tacho
@@ -91,21 +92,15 @@ class GearboxConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, good in (
-            ("load", self.load > 0),
-            ("periods", self.periods >= 1),
-            ("sampling_rate", self.sampling_rate > 0),
-            ("temperature", -60 <= self.temperature <= 200),
-            ("modes", all(f > 0 and 0 < z < 1 for f, z, _ in self.modes) and len(self.modes) > 0),
-            ("runout", min(self.runout) >= 0),
-            ("path", 0 <= self.path[0] <= 1 and self.path[1] >= 0),
-            ("start", self.start is None or self.start >= 0),
-            ("lead", self.lead is None or 0 <= self.lead <= 1),
-            ("seed", self.seed >= 0),
-        ):
-            if not good:
-                raise InputError(f"{name} of a gearbox cannot be {getattr(self, name)!r}")
-        check_grade(self.grade)
+        check_range("(0, inf)", load=self.load, sampling_rate=self.sampling_rate)
+        check_range("[-60, 200]", temperature=self.temperature)
+        check_range("[0, inf)", runout=min(self.runout), path_sharpness=self.path[1])
+        check_range("[0, 1]", path_floor=self.path[0], lead=self.lead or 0)
+        check_whole(1, periods=self.periods)
+        check_whole(0, start=self.start or 0, seed=self.seed)
+        if not self.modes or not all(f > 0 and 0 < z < 1 for f, z, _ in self.modes):
+            raise InputError(f"modes of a gearbox cannot be {self.modes!r}")
+        check_choice(GRADES, grade=self.grade)
         names = [sensor.name for sensor in self.sensors]
         if not names or len(set(names)) < len(names) or {"", "tacho", "fs"} & set(names):
             raise InputError(f"sensors need different names other than 'tacho' and 'fs', one or more, but got {names}")
@@ -115,11 +110,7 @@ class GearboxConfig:
                     f"weights of sensor {sensor.name!r} must be one for each of the {len(self.modes)} modes, but got "
                     f"{list(sensor.weights)}"
                 )
-        if self.tacho.shaft and self.tacho.shaft not in self._tacho_shafts:
-            raise InputError(
-                f"shaft of a tachometer must be one of {', '.join(map(repr, self._tacho_shafts))}, but got "
-                f"{self.tacho.shaft!r}"
-            )
+        check_choice(("", *self._tacho_shafts), tacho_shaft=self.tacho.shaft)
         mesh = self.gears.events_per_revolution(self._shaft) * self.shaft_speed
         if 4.0 * mesh > self.sampling_rate:
             raise InputError(
@@ -220,8 +211,7 @@ def check_faults(gears: GearPair | PlanetaryStage, faults: Sequence[Fault]) -> N
     """
     names = ("driving", "driven") if isinstance(gears, GearPair) else ("planet", "ring", "sun")
     for fault in faults:
-        if fault.gear not in names:
-            raise InputError(f"gear of a fault must be one of {', '.join(map(repr, names))}, but got {fault.gear!r}")
+        check_choice(names, gear_of_fault=fault.gear)
         teeth = getattr(gears, fault.gear)
         if fault.local and fault.tooth >= teeth:
             raise InputError(f"tooth of a fault must be 0 to {teeth - 1} ({fault.gear}), but got {fault.tooth}")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from toothwise.checks import check_choice
 from toothwise.errors import InputError
 
 __all__ = ["LineShape", "Lines", "diagonal_masks", "draw_lines", "line_masks"]
@@ -93,8 +94,7 @@ def draw_lines(
     Raises:
         InputError: unknown gear, or a line that does not fit the shape.
     """
-    if gear not in GEARS:
-        raise InputError(f"gear must be one of {', '.join(map(repr, GEARS))}, but got {gear!r}")
+    check_choice(GEARS, gear=gear)
     u = rng.random((n, 6 + 2 * _SLOTS))
     driving = np.full(n, gear == "driving") if gear != "both" else u[:, 0] < 0.5
     along = np.where(driving, shape[1], shape[0])

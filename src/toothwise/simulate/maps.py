@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.errors import InputError
 from toothwise.simulate.lines import LineShape, diagonal_masks, draw_lines, line_masks
 from toothwise.simulate.textures import DOMAINS, Session, draw_levels, draw_textures
@@ -151,16 +152,11 @@ def _known(whole: np.ndarray, where: np.ndarray) -> Any:
 
 
 def _check_names(domain: str, mode: str, split: str, condition: str, session: str | None) -> None:
-    allowed = {
-        "domain": (domain, tuple(DOMAINS)),
-        "mode": (mode, ("matched", "realistic")),
-        "split": (split, ("train", "test")),
-        "condition": (condition, ("cold", "warm", "mixed")),
-        "session": (session, (None, "healthy", "fault")),
-    }
-    for name, (given, names) in allowed.items():
-        if given not in names:
-            raise InputError(f"{name} must be one of {', '.join(map(repr, names))}, but got {given!r}")
+    check_choice(DOMAINS, domain=domain)
+    check_choice(("matched", "realistic"), mode=mode)
+    check_choice(("train", "test"), split=split)
+    check_choice(("cold", "warm", "mixed"), condition=condition)
+    check_choice((None, "healthy", "fault"), session=session)
     if split == "train" and condition != "mixed":
         raise InputError(
             f"training maps are one pool without thermal states: condition must be 'mixed' with split 'train', but got "
@@ -171,12 +167,10 @@ def _check_names(domain: str, mode: str, split: str, condition: str, session: st
 
 
 def _check_numbers(n: int, shape: tuple[int, int], contrast: Range, diagonals: float) -> tuple[float, float]:
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise InputError(f"n must be a whole number of maps, 1 or more, but got {n!r}")
+    check_whole(1, n=n)
     if len(shape) != 2 or not all(isinstance(s, int | np.integer) and s >= 3 for s in shape):
         raise InputError(f"shape must be (rows, columns) with 3 teeth or more each, but got {shape!r}")
-    if not 0 <= diagonals <= 1:
-        raise InputError(f"diagonals must be a share in 0..1, but got {diagonals!r}")
+    check_range("[0, 1]", diagonals=diagonals)
     ends = np.atleast_1d(np.asarray(contrast, dtype=np.float64))
     if ends.size not in (1, 2) or not np.isfinite(ends).all() or ends[0] <= 0 or ends[-1] < ends[0]:
         raise InputError(f"contrast must be a positive number or (lowest, highest) of them, but got {contrast!r}")

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toothwise.errors import InputError
+from toothwise.checks import check_choice
 from toothwise.gears import GearPair
 from toothwise.simulate.faults import Fault
 
-__all__ = ["GRADES", "Flanks", "check_grade", "draw_flanks", "loaded_error"]
+__all__ = ["GRADES", "Flanks", "draw_flanks", "loaded_error"]
 
 # DIN 3962 grade: tolerance of profile slope and of profile form, micrometres
 GRADES = {6: (6.0, 8.0), 7: (9.0, 11.0), 8: (12.0, 16.0), 9: (18.0, 22.0)}
@@ -46,23 +46,13 @@ class Flanks:
         return self.offset[tooth] + self.slope[tooth] * 0.5 * position + wave
 
 
-def check_grade(grade: int) -> None:
-    """Refuse a grade without figures.
-
-    Raises:
-        InputError: it is not one of ``GRADES``.
-    """
-    if grade not in GRADES:
-        raise InputError(f"grade must be one of {', '.join(map(str, GRADES))} (DIN 3962), but got {grade!r}")
-
-
 def draw_flanks(teeth: int, grade: int, rng: np.random.Generator) -> Flanks:
     """Flanks of one gear of a DIN 3962 grade: tolerances are three standard deviations, phases are random.
 
     Raises:
         InputError: a grade without figures.
     """
-    check_grade(grade)
+    check_choice(GRADES, grade=grade)
     slope, form = GRADES[grade]
     return Flanks(
         rng.normal(0.0, slope / 6.0, teeth),

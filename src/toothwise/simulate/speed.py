@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from toothwise.errors import InputError
+from toothwise.checks import check_choice, check_range
 
 __all__ = ["SpeedProfile", "draw_revolutions"]
 
@@ -30,12 +30,9 @@ class SpeedProfile:
     cycles: tuple[float, float] = (0.05, 0.5)
 
     def __post_init__(self) -> None:
-        if not self.mean > 0:
-            raise InputError(f"mean speed must be positive (revolutions per second), but got {self.mean!r}")
-        if self.kind not in ("constant", "ramp", "fluctuation"):
-            raise InputError(f"speed must be 'constant', 'ramp' or 'fluctuation', but got {self.kind!r}")
-        if not 0 <= self.variation < 0.5:
-            raise InputError(f"variation of the speed must be 0 to 0.5 of the mean, but got {self.variation!r}")
+        check_range("(0, inf)", mean_speed=self.mean)
+        check_choice(("constant", "ramp", "fluctuation"), kind=self.kind)
+        check_range("[0, 0.5)", variation=self.variation)
 
 
 def draw_revolutions(profile: SpeedProfile, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -29,7 +29,7 @@ def test_the_mean_of_the_worst_tokens_and_gradients_to_them_alone():
     whole = TopTailLoss(1.0)([encoder], [decoder], 0)
     expected = (1 - functional.cosine_similarity(encoder, decoder)).mean()
     torch.testing.assert_close(whole, expected)
-    with pytest.raises(InputError, match=r"tail must be in \(0, 1\], but got 0"):
+    with pytest.raises(InputError, match=r"tail must be a number in \(0, 1\], but got 0"):
         TopTailLoss(0)
 
 

@@ -123,8 +123,8 @@ def test_encoders_share_within_a_block_and_only_with_their_like():
     [
         ({"context": "diagonal"}, "context must be one of 'none', 'row', 'column', 'both'"),
         ({"reach": 0}, "reach must be a whole number, 1 or more, but got 0"),
-        ({"position": -1.0}, "position must be a weight, 0 or more"),
-        ({"coreset_ratio": 0.0}, "coreset_ratio must be in 0..1"),
+        ({"position": -1.0}, "position must be a number, 0 or more"),
+        ({"coreset_ratio": 0.0}, r"coreset_ratio must be a number in \(0, 1\]"),
         ({"encoder_name": "resnet19"}, "encoder_name must be a network of timm, but got 'resnet19'"),
         ({"encoder_name": "resnet18", "layers": ["layer9"]}, "layers of 'resnet18' must be among"),
         ({"layers": ["layer2"]}, "leave them out"),

@@ -13,12 +13,13 @@ from anomalib.pre_processing import PreProcessor
 from anomalib.visualization import Visualizer
 from torch import Tensor, nn
 
+from toothwise.checks import check_whole
 from toothwise.detectors.anomalib_module import EncoderApart
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
 from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.training import StepTrained, check_gradients
-from toothwise.errors import InputError, TrainingError
+from toothwise.errors import TrainingError
 
 __all__ = ["DirectionalDinomaly"]
 
@@ -58,8 +59,7 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
         visualizer: Visualizer | bool = True,
         **options: Any,
     ) -> None:
-        if max_steps < 1:
-            raise InputError(f"max_steps must be 1 or more, but got {max_steps}")
+        check_whole(1, max_steps=max_steps)
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toothwise.errors import InputError
+from toothwise.checks import check_range
 
 __all__ = ["TopTailLoss"]
 
@@ -23,8 +23,7 @@ class TopTailLoss(nn.Module):
 
     def __init__(self, tail: float = 0.05) -> None:
         super().__init__()
-        if not 0 < tail <= 1:
-            raise InputError(f"tail must be in (0, 1], but got {tail!r}")
+        check_range("(0, 1]", tail=tail)
         self.tail = tail
 
     def forward(self, encoder_features: list[Tensor], decoder_features: list[Tensor], global_step: int) -> Tensor:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from toothwise.checks import check_choice, check_whole
 from toothwise.detectors.embedded import EMBEDDED
 from toothwise.errors import InputError
 
 __all__ = ["DinomalyOptions", "NetworkOptions"]
-
-_ALLOWED = {"loss": ("hard", "tail"), "recentre": ("none", "class", "mean")}
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,8 @@ class DinomalyOptions:
     recentre: str = "none"
 
     def __post_init__(self) -> None:
-        for name, allowed in _ALLOWED.items():
-            if getattr(self, name) not in allowed:
-                raise InputError(
-                    f"{name} must be one of {', '.join(map(repr, allowed))}, but got {getattr(self, name)!r}"
-                )
+        check_choice(("hard", "tail"), loss=self.loss)
+        check_choice(("none", "class", "mean"), recentre=self.recentre)
 
 
 @dataclass(frozen=True)
@@ -78,8 +74,7 @@ class NetworkOptions(DinomalyOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.decoder_depth < 2:
-            raise InputError(f"decoder_depth must be 2 or more, but got {self.decoder_depth}")
+        check_whole(2, decoder_depth=self.decoder_depth)
         wrong = [i for i in self.directional_layers if not 0 <= i < self.decoder_depth]
         if wrong:
             raise InputError(f"directional_layers must be between 0 and {self.decoder_depth - 1}, but got {wrong}")

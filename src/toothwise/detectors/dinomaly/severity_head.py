@@ -11,13 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.detectors.graded_lines import MAX_SEVERITY, GradedLines
-from toothwise.errors import InputError
 
 __all__ = ["SeverityHead", "SeverityOptions", "severity_loss"]
 
-POOLINGS = ("mean", "max", "attention", "lines")
-LOSSES = ("mse", "smooth_l1")
 _SHARP = 4.0  # of the smooth maximum over lines
 _START = -2.0  # softplus of it is 0.13: the first outputs lie near the mean of a batch, most of which is healthy
 
@@ -60,22 +58,13 @@ class SeverityOptions:
 
     def __post_init__(self) -> None:
         _ = self.lines  # refuses what is not allowed
-        for name, allowed in (("head_pooling", POOLINGS), ("severity_loss", LOSSES)):
-            if getattr(self, name) not in allowed:
-                raise InputError(
-                    f"{name} must be one of {', '.join(map(repr, allowed))}, but got {getattr(self, name)!r}"
-                )
+        check_choice(("mean", "max", "attention", "lines"), head_pooling=self.head_pooling)
+        check_choice(("mse", "smooth_l1"), severity_loss=self.severity_loss)
         object.__setattr__(self, "hidden", tuple(self.hidden))
-        if not all(isinstance(h, int) and not isinstance(h, bool) and h >= 1 for h in self.hidden):
-            raise InputError(f"hidden must be widths of layers, whole numbers of 1 or more, but got {self.hidden!r}")
-        if not 0 <= self.head_dropout < 1:
-            raise InputError(f"head_dropout must be in 0..1, 1 not included, but got {self.head_dropout!r}")
-        if not (math.isfinite(self.severity_weight) and self.severity_weight >= 0):
-            raise InputError(f"severity_weight must be a finite number, 0 or more, but got {self.severity_weight!r}")
-        if not 0 < self.augment_share < 1:
-            raise InputError(
-                f"augment_share must be between 0 and 1, both not included, but got {self.augment_share!r}"
-            )
+        check_whole(1, hidden=self.hidden)
+        check_range("[0, 1)", head_dropout=self.head_dropout)
+        check_range("[0, inf)", severity_weight=self.severity_weight)
+        check_range("(0, 1)", augment_share=self.augment_share)
 
     def split(self, size: int, healthy: int) -> tuple[int, int]:
         """Healthy maps and maps with lines in a batch of ``size`` (less where few are healthy), 1 of each at least."""

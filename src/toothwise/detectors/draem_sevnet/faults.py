@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,13 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from toothwise.checks import check_choice, check_range
 from toothwise.errors import InputError
 from toothwise.simulate.lines import LineShape, draw_lines, line_masks
 
 __all__ = ["SyntheticFaults"]
 
-KINDS = ("patch", "lines")
-RANGES = ("keep", "clip", "rescale")
 _GEAR = {"rows": "driving", "columns": "driven", "both": "both"}
 _WIDTH = (20.0, 60.0)  # pixels of a patch in an image of 224 x 224
 _RATIO = (0.3, 0.7)  # height over width: landscape
@@ -57,17 +55,11 @@ class SyntheticFaults:
     map_shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name, given, allowed in (
-            ("faults", self.kind, KINDS),
-            ("range_handling", self.range_handling, RANGES),
-            ("lines", self.lines, tuple(_GEAR)),
-        ):
-            if given not in allowed:
-                raise InputError(f"{name} must be one of {', '.join(map(repr, allowed))}, but got {given!r}")
-        if not (math.isfinite(self.severity_max) and self.severity_max > 0):
-            raise InputError(f"severity_max must be a positive number, but got {self.severity_max!r}")
-        if not 0 <= self.probability <= 1:
-            raise InputError(f"fault_probability must be in 0..1, but got {self.probability!r}")
+        check_choice(("patch", "lines"), faults=self.kind)
+        check_choice(("keep", "clip", "rescale"), range_handling=self.range_handling)
+        check_choice(_GEAR, lines=self.lines)
+        check_range("(0, inf)", severity_max=self.severity_max)
+        check_range("[0, 1]", fault_probability=self.probability)
         shape = self.map_shape
         if shape is not None and not (len(shape) == 2 and all(isinstance(s, int) and s >= 3 for s in shape)):
             raise InputError(f"map_shape must be (rows, columns) with 3 teeth or more each, but got {shape!r}")

@@ -6,23 +6,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from toothwise.detectors.images import check_size
 from toothwise.errors import InputError
 
-__all__ = ["MapImages", "check_size"]
+__all__ = ["STRIDE", "MapImages"]
 
 STRIDE = 32  # the discriminator halves its input five times and joins both sides of each halving
 _QUANTILE = 0.999
-
-
-def check_size(size: tuple[int, ...]) -> None:
-    """Refuse a size that the networks cannot take.
-
-    Raises:
-        InputError: it is not (height, width) in multiples of 32.
-    """
-    good = len(size) == 2 and all(isinstance(s, int) and not isinstance(s, bool) and s > 0 for s in size)
-    if not good or any(s % STRIDE for s in size):
-        raise InputError(f"image_size must be (height, width) in multiples of {STRIDE} pixels, but got {tuple(size)!r}")
 
 
 class MapImages:
@@ -37,7 +27,7 @@ class MapImages:
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
-        check_size(size)
+        check_size(size, STRIDE)
         self.size = size
         self.scale, self.fill = 1.0, 0.0
 

@@ -16,6 +16,7 @@ from anomalib.visualization import Visualizer
 from torch import Tensor
 from torchvision.transforms.v2 import Compose, Normalize, Resize
 
+from toothwise.checks import check_range, check_whole
 from toothwise.detectors.draem_sevnet.faults import SyntheticFaults
 from toothwise.detectors.draem_sevnet.options import DraemOptions
 from toothwise.detectors.draem_sevnet.torch_model import DraemSevNetLoss, DraemSevNetModel, ScoreRule
@@ -58,12 +59,9 @@ class DraemSevNet(StepTrained):
         **options: Any,
     ) -> None:
         o = DraemOptions(**options)
-        if max_steps < 1:
-            raise InputError(f"max_steps must be 1 or more, but got {max_steps}")
-        if not learning_rate > 0:
-            raise InputError(f"learning_rate must be positive, but got {learning_rate}")
-        if not gradient_clip >= 0:
-            raise InputError(f"gradient_clip must be 0 or more, but got {gradient_clip}")
+        check_whole(1, max_steps=max_steps)
+        check_range("(0, inf)", learning_rate=learning_rate)
+        check_range("[0, inf)", gradient_clip=gradient_clip)
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
         self.faults = SyntheticFaults(
             kind=o.faults,
@@ -121,12 +119,6 @@ class DraemSevNet(StepTrained):
         """Stop with the layer's name before a gradient that is not finite spoils the weights."""
         del optimizer
         check_gradients(self.model.named_parameters(), self.global_step, _REMEDY)
-
-    def validation_step(self, batch: Batch, *args: Any, **kwargs: Any) -> Batch:
-        """Anomaly map and raw score of a batch."""
-        del args, kwargs
-        found = self.model(batch.image)
-        return batch.update(pred_score=found.pred_score, anomaly_map=found.anomaly_map)
 
     def configure_optimizers(self) -> dict[str, Any]:
         """Adam, with the learning rate followed by step."""

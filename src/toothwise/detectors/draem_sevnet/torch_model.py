@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -12,15 +11,13 @@ from anomalib.models.image.draem.torch_model import DiscriminativeSubNetwork, Re
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toothwise.detectors.draem_sevnet.images import check_size
+from toothwise.checks import check_choice, check_range, check_whole
+from toothwise.detectors.draem_sevnet.images import STRIDE
+from toothwise.detectors.images import check_size
 from toothwise.errors import InputError
 
 __all__ = ["DraemSevNetLoss", "DraemSevNetModel", "ModelOutput", "ScoreRule", "SeverityHead", "focal_loss"]
 
-FEATURES = ("single", "multi")
-HEAD_POOLINGS = ("gap", "grid")
-COMBINATIONS = ("mean", "weighted", "max")
-SEVERITY_LOSSES = ("mse", "smooth_l1")
 _GRID = 4
 _HIDDEN = (128, 64)
 _SCALES = 5
@@ -61,11 +58,9 @@ class ScoreRule(NamedTuple):
         Raises:
             InputError: a value that is not allowed.
         """
-        _one_of("combination", self.combination, COMBINATIONS)
-        if not (math.isfinite(self.severity_max) and self.severity_max > 0):
-            raise InputError(f"severity_max must be a positive number, but got {self.severity_max!r}")
-        if not 0 <= self.mask_weight <= 1:
-            raise InputError(f"mask_weight must be in 0..1, but got {self.mask_weight!r}")
+        check_choice(("mean", "weighted", "max"), combination=self.combination)
+        check_range("(0, inf)", severity_max=self.severity_max)
+        check_range("[0, 1]", mask_weight=self.mask_weight)
         return self
 
     def __call__(self, mask: Tensor, severity: Tensor) -> Tensor:
@@ -93,8 +88,8 @@ class SeverityHead(nn.Module):
 
     def __init__(self, base_width: int, *, features: str = "single", pooling: str = "gap") -> None:
         super().__init__()
-        _one_of("features", features, FEATURES)
-        _one_of("head_pooling", pooling, HEAD_POOLINGS)
+        check_choice(("single", "multi"), features=features)
+        check_choice(("gap", "grid"), head_pooling=pooling)
         self.count = _SCALES if features == "multi" else 1
         self.pool = nn.AdaptiveAvgPool2d(_GRID if pooling == "grid" else 1)
         width = base_width * sum(_WIDTHS[-self.count :]) * (_GRID**2 if pooling == "grid" else 1)
@@ -131,8 +126,7 @@ class DraemSevNetModel(nn.Module):
         rule: ScoreRule | None = None,
     ) -> None:
         super().__init__()
-        if isinstance(base_width, bool) or not isinstance(base_width, int) or base_width < 1:
-            raise InputError(f"base_width must be a whole number of channels, 1 or more, but got {base_width!r}")
+        check_whole(1, base_width=base_width)
         self.rule = (rule or ScoreRule()).check()
         self.reconstructive_subnetwork = ReconstructiveSubNetwork(base_width=2 * base_width)
         self.discriminative_subnetwork = DiscriminativeSubNetwork(in_channels=6, out_channels=2, base_width=base_width)
@@ -145,7 +139,7 @@ class DraemSevNetModel(nn.Module):
             InputError: height or width is no multiple of 32, or one image of 32 x 32 in training, on which batch
                 normalisation has nothing to average.
         """
-        check_size(tuple(images.shape[2:]))
+        check_size(tuple(images.shape[2:]), STRIDE)
         if self.training and len(images) == 1 and max(images.shape[2:]) == 32:
             raise InputError("training on 32 x 32 pixels needs 2 images or more in a batch, but got 1")
         reconstruction = self.reconstructive_subnetwork(images)
@@ -198,9 +192,8 @@ class DraemSevNetLoss(nn.Module):
 
     def __init__(self, *, severity_loss: str = "mse", severity_weight: float = 0.5, severity_max: float = 10.0) -> None:
         super().__init__()
-        _one_of("severity_loss", severity_loss, SEVERITY_LOSSES)
-        if not (math.isfinite(severity_weight) and severity_weight >= 0):
-            raise InputError(f"severity_weight must be a finite number, 0 or more, but got {severity_weight!r}")
+        check_choice(("mse", "smooth_l1"), severity_loss=severity_loss)
+        check_range("[0, inf)", severity_weight=severity_weight)
         self.severity_weight, self.severity_max = severity_weight, severity_max
         self.compare = functional.mse_loss if severity_loss == "mse" else functional.smooth_l1_loss
         draem = DraemLoss()
@@ -222,8 +215,3 @@ class DraemSevNetLoss(nn.Module):
             "focal": focal_loss(found.logits, mask),
             "severity": self.severity_weight * self.compare(given, wanted),
         }
-
-
-def _one_of(name: str, given: str, allowed: tuple[str, ...]) -> None:
-    if given not in allowed:
-        raise InputError(f"{name} must be one of {', '.join(map(repr, allowed))}, but got {given!r}")

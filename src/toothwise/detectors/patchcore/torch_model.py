@@ -8,12 +8,10 @@ from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 from torch import Tensor, nn
 from torch.nn import functional
 
+from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.detectors.features import CnnFeatures, VitFeatures
-from toothwise.errors import InputError
 
-__all__ = ["CONTEXTS", "ContextPatchcoreModel"]
-
-CONTEXTS = ("none", "row", "column", "both")
+__all__ = ["ContextPatchcoreModel"]
 
 
 class ContextPatchcoreModel(PatchcoreModel):
@@ -44,17 +42,10 @@ class ContextPatchcoreModel(PatchcoreModel):
         seed: int = 0,
     ) -> None:
         nn.Module.__init__(self)  # PatchcoreModel's own would build, and download, an encoder
-        if context not in CONTEXTS:
-            raise InputError(f"context must be one of {', '.join(map(repr, CONTEXTS))}, but got {context!r}")
-        for name, value, least in (
-            ("num_neighbors", num_neighbors, 1),
-            ("reach", reach, 1),
-            ("max_patches", max_patches, 10),
-        ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(f"{name} must be a whole number, {least} or more, but got {value!r}")
-        if not 0 <= position < float("inf"):
-            raise InputError(f"position must be a weight, 0 or more, but got {position!r}")
+        check_choice(("none", "row", "column", "both"), context=context)
+        check_whole(1, num_neighbors=num_neighbors, reach=reach)
+        check_whole(10, max_patches=max_patches)
+        check_range("[0, inf)", position=position)
         self.tiler = None
         self.layers = features.layers
         self.num_neighbors = num_neighbors
@@ -105,8 +96,7 @@ class ContextPatchcoreModel(PatchcoreModel):
 
     def choose(self, ratio: float) -> None:
         """Fill the bank with the share ``ratio`` of the collected patches that covers them best (k-center greedy)."""
-        if not 0 < ratio <= 1:
-            raise InputError(f"coreset_ratio must be in 0..1, 0 excluded, but got {ratio!r}")
+        check_range("(0, 1]", coreset_ratio=ratio)
         patches = torch.vstack(self.embedding_store)
         self.embedding_store.clear()
         if ratio < 1:
