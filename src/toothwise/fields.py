@@ -10,12 +10,24 @@ from typing import Any, TypeVar
 
 from toothwise.errors import InputError
 
-__all__ = ["coerce", "describe_type", "field_types", "from_mapping"]
+__all__ = ["coerce", "describe_type", "described", "field_types", "from_mapping"]
 
 
 def field_types(cls: type) -> dict[str, Any]:
     """Types of a dataclass's fields by name."""
     return typing.get_type_hints(cls)
+
+
+def described(cls: type) -> dict[str, tuple[str | None, str]]:
+    """What the docstrings of a class and of those that it extends say of each argument: placeholder and meaning."""
+    import docstring_parser
+
+    found: dict[str, tuple[str | None, str]] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        for entry in docstring_parser.parse(base.__doc__ or "", docstring_parser.DocstringStyle.GOOGLE).params:
+            meaning = entry.type_name, " ".join((entry.description or "").split())
+            found |= dict.fromkeys(entry.arg_name.split(", "), meaning)
+    return found
 
 
 def coerce(value: Any, hint: Any) -> tuple[bool, Any]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toothwise.errors import InputError, ToothwiseError
+from toothwise.errors import InputError, ToothwiseError, did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,7 @@ __all__ = [
     "as_input_error",
     "check_arrays",
     "check_yaml",
+    "configurations",
     "parse_json",
     "parse_yaml",
     "read_arrays",
@@ -144,10 +145,34 @@ def read_yaml(path: Path) -> Any:
     return parse_yaml(read_text(shipped(path)), path)
 
 
+def configurations() -> dict[str, Path]:
+    """The configurations that come with the package, by name.
+
+    Examples:
+        >>> configurations()["gearbox_crack"].name
+        'gearbox_crack.yaml'
+    """
+    package = Path(__file__).parent
+    folder = next((one for one in (package / "configs", package.parents[1] / "configs") if one.is_dir()), package)
+    return {path.stem: path for path in sorted(folder.glob("*.yaml")) + sorted(folder.glob("studies/*.yaml"))}
+
+
 def shipped(path: Path) -> Path:
-    """The file itself, or the one of the installed package where ``path`` begins with "configs" and is not there."""
-    inside = Path(__file__).parent / path
-    return inside if path.parts[:1] == ("configs",) and not path.exists() and inside.is_file() else path
+    """The file itself, or the configuration of this name, as ``gearbox_crack`` or ``configs/gearbox_crack.yaml``.
+
+    Raises:
+        InputError: A name without suffix that is neither a file nor a configuration.
+    """
+    if path.exists() or path.suffix not in ("", ".yaml"):
+        return path
+    known = configurations()
+    if path.suffix == "" and path.stem not in known:
+        guess = did_you_mean(path.name, known)
+        raise InputError(
+            f"{path}: no such file, and no configuration of this name{guess} ('toothwise config' lists them)"
+        )
+    named = path.suffix == "" or path.parts[:1] == ("configs",)
+    return known[path.stem] if named and path.stem in known else path
 
 
 def check_arrays(path: Path) -> None:

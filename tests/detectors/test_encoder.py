@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from toothwise import detectors
 from toothwise.detectors.embedded import EMBEDDED, SIZE, packaged_weights
 from toothwise.detectors.encoder import FrozenEncoder, find_weights
+from toothwise.detectors.features import make_features
 from toothwise.errors import WeightsError
 from toothwise.evaluation import auroc
 from toothwise.simulate.maps import LineShape, generate
@@ -42,7 +43,9 @@ def test_order_of_the_places(tmp_path, monkeypatch, state):
     assert next(found.parameters()).dtype == torch.float32
     assert len(found.source.sha256) == 64
     assert found.source.sha256 != FrozenEncoder(TINY, weights=explicit).source.sha256
-    assert find_weights("vit_small_patch14_dinov2", None) is None
+    assert find_weights("vit_small_patch14_dinov2", "hub") is None
+    with pytest.raises(WeightsError, match="no weights for the encoder"):
+        find_weights("vit_small_patch14_dinov2", None)
 
 
 def test_random_weights_by_seed():
@@ -86,19 +89,40 @@ def test_pickled_weights_are_refused(tmp_path, state):
         FrozenEncoder(TINY, weights=path)
 
 
-def test_no_weights_anywhere_says_what_to_do(monkeypatch):
+@pytest.fixture
+def asked(monkeypatch):
+    """What the hub was asked for; it never answers."""
     import timm
+    from huggingface_hub import HfApi
 
+    asked = []
     real = timm.create_model
 
     def offline(name, pretrained=False, **options):
         if pretrained:
+            asked.append("files")
             raise OSError("no route to the hub")
         return real(name, pretrained=False, **options)
 
+    def info(*args, **options):
+        asked.append("info")
+        raise OSError("no route to the hub")
+
     monkeypatch.setattr(timm, "create_model", offline)
-    with pytest.raises(WeightsError, match=r"set TOOTHWISE_WEIGHTS.*no route"):
+    monkeypatch.setattr(HfApi, "model_info", info)
+    return asked
+
+
+def test_the_hub_is_asked_only_where_it_is_named_and_once(asked):
+    with pytest.raises(WeightsError, match=r"set TOOTHWISE_WEIGHTS.*or weights=hub"):
         FrozenEncoder(TINY)
+    with pytest.raises(WeightsError, match=r"or weights=hub"):
+        make_features("resnet18", None)
+    assert asked == []
+    with pytest.raises(WeightsError, match="the hub was tried and failed") as caught:
+        FrozenEncoder(TINY, weights="hub")
+    assert "\n" not in str(caught.value)
+    assert asked == ["info", "files"]  # the second with the hub's client offline: only what it holds already
 
 
 @pytest.mark.skipif(

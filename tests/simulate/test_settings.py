@@ -8,8 +8,8 @@ from toothwise import GearPair, PlanetaryStage
 from toothwise.errors import InputError
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig
-from toothwise.simulate.series import SeriesConfig
-from toothwise.simulate.settings import from_mapping, read_yaml
+from toothwise.simulate.series import SeriesConfig, read_simulation
+from toothwise.simulate.settings import from_mapping
 from toothwise.simulate.speed import SpeedProfile
 
 
@@ -91,10 +91,10 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
     for content, says in ((b"a: [1\n", "is not YAML"), (b"\xff\xfe\x00", "cannot be read")):
         file.write_bytes(content)
         with pytest.raises(InputError, match=says) as caught:
-            read_yaml(file)
+            read_simulation(file)
         assert str(caught.value).startswith(str(file))
-    with pytest.raises(InputError, match=r"none\.yaml: cannot be read \(No such file"):
-        read_yaml(tmp_path / "none.yaml")
+    with pytest.raises(InputError, match=r"none\.yaml: no such file"):
+        read_simulation(tmp_path / "none.yaml")
 
 
 def test_a_missing_value_and_a_class_that_holds_no_settings():

@@ -1,7 +1,8 @@
-"""List the detectors that 'toothwise fit --detector NAME' takes."""
+"""List the detectors that 'toothwise fit --detector NAME' takes, or the options of one of them."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from toothwise.cli.parser import Result
@@ -11,12 +12,26 @@ from toothwise.progress import Progress
 
 @dataclass(frozen=True)
 class Options:
-    """No options of its own."""
+    """Which detector.
+
+    Attributes:
+        name (NAME): Name of a detector, whose options are listed; without it the detectors are.
+    """
+
+    name: str | None = None
 
 
 def run(options: Options, progress: Progress) -> Result:
-    """The names of all detectors and one line on each."""
-    from toothwise import detectors
+    """The names of all detectors and one line on each, or every option of one with its default."""
+    from toothwise.detectors import registry
 
-    lines = detectors.describe()
-    return Result({"detectors": lines}, lambda: table(("detector", "what it is"), list(lines.items())))
+    if options.name is None:
+        lines = registry.describe()
+        return Result({"detectors": lines}, lambda: table(("detector", "what it is"), list(lines.items())))
+    found = registry.options_of(options.name)
+    rows = [(option, json.dumps(default), meaning) for option, (default, meaning) in found.items()]
+    data = {option: {"default": default, "meaning": meaning} for option, (default, meaning) in found.items()}
+    return Result(
+        {"detector": options.name, "options": data},
+        lambda: table(("option (--set NAME=VALUE)", "default", "meaning"), rows),
+    )

@@ -35,23 +35,34 @@ __all__ = [
     "read_options",
 ]
 
-# verb: (module with Options and run, one line)
-VERBS: dict[str, tuple[str, str]] = {
-    "demo": ("toothwise.cli.demo", "follow a run to failure end to end and name the bad tooth"),
-    "simulate": ("toothwise.cli.simulate", "simulate recordings of a gearbox, with damaged teeth if wanted"),
-    "simulate maps": ("toothwise.cli.simulate_maps", "simulate health maps in the research data's folder layout"),
-    "inspect": ("toothwise.cli.inspect", "look at a recording: speed, tachometer, mesh, spectrum"),
-    "build": ("toothwise.cli.build", "turn recordings, or the records of a run, into health maps"),
-    "fit": ("toothwise.cli.fit", "fit a model on healthy maps or recordings and choose its threshold"),
-    "predict": ("toothwise.cli.predict", "score maps with a model"),
-    "score": ("toothwise.cli.score", "score maps by the million: one row per map, on Ray, resumed after a kill"),
-    "diagnose": ("toothwise.cli.diagnose", "say which tooth is bad, how badly, in what pattern, since when"),
-    "report": ("toothwise.cli.report", "write the report of a diagnosis as HTML and PDF, in English or Korean"),
-    "export": ("toothwise.cli.export", "export a model as a folder that runs without PyTorch"),
-    "serve": ("toothwise.cli.serve", "serve a model over HTTP, with a web page"),
-    "watch": ("toothwise.cli.watch", "diagnose records as they arrive and store each once in a database"),
-    "detectors": ("toothwise.cli.detectors", "list the detectors"),
+# task: verb: (module with Options and run, one line)
+_TASKS: dict[str, dict[str, tuple[str, str]]] = {
+    "start here": {
+        "demo": ("toothwise.cli.demo", "follow a run to failure end to end and name the bad tooth"),
+        "simulate": ("toothwise.cli.simulate", "simulate recordings of a gearbox, with damaged teeth if wanted"),
+        "simulate maps": ("toothwise.cli.simulate_maps", "simulate health maps in the research data's folder layout"),
+    },
+    "from recordings to a diagnosis": {
+        "inspect": ("toothwise.cli.inspect", "look at a recording: speed, tachometer, mesh, spectrum"),
+        "plot": ("toothwise.cli.plot", "draw recordings: spectrum, averages, residual per tooth, map, trend"),
+        "build": ("toothwise.cli.build", "turn recordings, or the records of a run, into health maps"),
+        "fit": ("toothwise.cli.fit", "fit a model on healthy maps or recordings and choose its threshold"),
+        "diagnose": ("toothwise.cli.diagnose", "say which tooth is bad, how badly, in what pattern, since when"),
+        "report": ("toothwise.cli.report", "write the report of a diagnosis as HTML and PDF, in English or Korean"),
+    },
+    "in operation": {
+        "watch": ("toothwise.cli.watch", "diagnose records as they arrive and store each once in a database"),
+        "serve": ("toothwise.cli.serve", "serve a model over HTTP, with a web page"),
+        "score": ("toothwise.cli.score", "score maps by the million: one row per map, on Ray, resumed after a kill"),
+        "export": ("toothwise.cli.export", "export a model as a folder that runs without PyTorch"),
+    },
+    "research": {
+        "predict": ("toothwise.cli.predict", "score maps with a model"),
+        "detectors": ("toothwise.cli.detectors", "list the detectors, or the options of one"),
+        "config": ("toothwise.cli.config", "list the configurations that come with toothwise, or say where one is"),
+    },
 }
+VERBS = {verb: place for task in _TASKS.values() for verb, place in task.items()}
 
 EXIT_OK = 0  # the work was done, whether or not it found anything
 EXIT_BUG = 1
@@ -204,14 +215,17 @@ def _lines(verbs: dict[str, str]) -> str:
 
 
 def _help() -> str:
-    verbs = _lines({verb: line for verb, (_, line) in _all_verbs().items()})
+    tasks = dict(_TASKS)
+    more = {verb: place for verb, place in _all_verbs().items() if verb not in VERBS}
+    tasks["research"] = tasks["research"] | more
+    verbs = "\n".join(
+        f"{task}:\n{_lines({verb: line for verb, (_, line) in of.items()})}\n" for task, of in tasks.items()
+    )
     return f"""usage: toothwise VERB [options]
 
 Finds the gear tooth that is going bad, how badly, and since when.
 
-verbs:
 {verbs}
-
 options:
   --help     this text; 'toothwise VERB --help' lists the options of a verb
   --version  the version

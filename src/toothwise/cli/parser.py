@@ -31,12 +31,11 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import docstring_parser
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from toothwise.errors import InputError, did_you_mean
-from toothwise.fields import describe_type, field_types
+from toothwise.fields import describe_type, described, field_types
 from toothwise.reading import read_yaml, shipped
 
 __all__ = ["Result", "Shared", "key_values", "parse"]
@@ -80,7 +79,8 @@ class _Option:
         name: Of the field.
         flag: What is typed ("--false-alarm-rate"), or None for a word without a flag (MAPS).
         kind: Type of one value.
-        nargs: None for one value, "+" for one or more, "*" for any number of words, 0 for a switch, or how many.
+        nargs: None for one value, "?" for one or none, "+" for one or more, "*" for any number of words, 0 for a
+            switch, or how many.
         shown: Placeholder of the value in the help.
         help: What it means.
         default: Its value where nothing is given, or ``MISSING``.
@@ -130,7 +130,7 @@ def parse(verb: str, about: str, options: type[Chosen], words: Sequence[str]) ->
     values: dict[str, Any] = {}
     for option in known:
         value = found[option.name]
-        if option.nargs == "*" and value is None:  # jsonargparse gives words no default
+        if option.nargs in ("*", "?") and value is None:  # jsonargparse gives words no default
             value = option.default
         value = value.as_dict() if isinstance(value, Namespace) else value
         values[option.name] = tuple(value) if isinstance(option.nargs, int) and isinstance(value, list) else value
@@ -152,22 +152,15 @@ def _option(cls: type, field: dataclasses.Field[Any]) -> _Option:
         nargs, hint = len(inside), inside[0]
     elif hint is bool:
         nargs = 0
-    shown, text = _described(cls).get(field.name, (None, ""))
+    elif not field.kw_only and default is not MISSING:
+        nargs = "?"
+    shown, text = described(cls).get(field.name, (None, ""))
     if default not in (MISSING, None, False, [], {}):
         text += f" (default: {' '.join(map(str, default)) if isinstance(default, list | tuple) else default})"
     if default is MISSING and field.kw_only:
         text += " (required)"
     flag = "--" + field.name.replace("_", "-") if field.kw_only else None
     return _Option(field.name, flag, hint, nargs, shown or _shown(plain), text, default)
-
-
-def _described(cls: type) -> dict[str, tuple[str | None, str]]:
-    """What the docstrings of a dataclass and of those that it extends say of each field: placeholder and help."""
-    found: dict[str, tuple[str | None, str]] = {}
-    for base in reversed(cls.__mro__[:-1]):
-        for entry in docstring_parser.parse(base.__doc__ or "", docstring_parser.DocstringStyle.GOOGLE).params:
-            found[entry.arg_name] = (entry.type_name, " ".join((entry.description or "").split()))
-    return found
 
 
 def _shown(kind: Any) -> str:

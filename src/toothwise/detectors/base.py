@@ -138,6 +138,7 @@ class Detector(ABC):
 
     name: ClassVar[str]
     can: ClassVar[Abilities] = Abilities()
+    option_groups: ClassVar[tuple[type, ...]] = ()  # dataclasses whose fields are options too
 
     def __init__(self, **options: Any) -> None:
         self.options = options

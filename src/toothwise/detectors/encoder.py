@@ -24,12 +24,14 @@ __all__ = [
     "average",
     "encode_groups",
     "find_weights",
+    "from_hub",
     "hash_state",
     "read_weights",
     "timm_as_it_is",
 ]
 
 RANDOM = "random"
+HUB = "hub"
 VARIABLE = "TOOTHWISE_WEIGHTS"
 _FORMAT = 2  # of cached encodings; to be raised where this file gives other numbers for the same image and weights
 _UNUSED = ("head.", "fc_norm.", "mask_token")  # of pre-training and classification: no part of an encoder
@@ -56,23 +58,63 @@ def find_weights(encoder_name: str, weights: str | Path | None) -> Path | None:
     """The weights file: the explicit path, else the file in TOOTHWISE_WEIGHTS whose name starts with the timm name.
 
     Returns:
-        None where neither exists (the hub is next).
+        None where weights are "hub", which asks timm's hub.
 
     Raises:
-        WeightsError: the explicit path, or the folder of TOOTHWISE_WEIGHTS, does not exist.
+        WeightsError: There is no such file, or no folder of the name in TOOTHWISE_WEIGHTS.
     """
+    if weights == HUB:
+        return None
     if weights is not None:
         path = Path(weights)
         if not path.is_file():
             raise WeightsError(f"{path}: no such weights file for the encoder {encoder_name!r}")
         return path
     folder = os.environ.get(VARIABLE)
-    if not folder:
-        return None
-    if not Path(folder).is_dir():
+    if folder and not Path(folder).is_dir():
         raise WeightsError(f"{folder}: {VARIABLE} must name a folder with encoder weights, but there is not")
-    found = sorted(p for p in Path(folder).iterdir() if p.name.startswith(encoder_name) and p.suffix == ".safetensors")
-    return found[0] if found else None
+    found = sorted(Path(folder).glob(f"{encoder_name}*.safetensors")) if folder else []
+    packaged = packaged_weights() if encoder_name == EMBEDDED else None
+    if not found and packaged is None:
+        raise WeightsError(f"no weights for the encoder {encoder_name!r}: {_where_from(encoder_name)}, or weights=hub")
+    return found[0] if found else packaged
+
+
+def _where_from(encoder_name: str) -> str:
+    return (
+        f"give weights=FILE.safetensors, or set {VARIABLE} to a folder with a file whose name starts with "
+        f"{encoder_name!r}"
+    )
+
+
+@contextmanager
+def from_hub(encoder_name: str) -> Iterator[None]:
+    """Asks the hub with one short request; where it does not answer, only files that it gave before count.
+
+    Raises:
+        WeightsError: What is done within fails.
+    """
+    import timm
+    from huggingface_hub import HfApi, constants
+
+    offline = constants.HF_HUB_OFFLINE
+    try:
+        if not offline:  # each file would be asked for six times otherwise, with pauses
+            try:
+                HfApi().model_info(timm.get_pretrained_cfg(encoder_name).hf_hub_id, timeout=10)
+            except Exception:  # the hub's client raises many kinds when it is offline
+                constants.HF_HUB_OFFLINE = True
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+        raise WeightsError(
+            f"no weights for the encoder {encoder_name!r}: the hub was tried and failed ({reason}); "
+            f"{_where_from(encoder_name)}"
+        ) from None
+    finally:
+        constants.HF_HUB_OFFLINE = offline
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -95,7 +137,8 @@ class FrozenEncoder(nn.Module):
         encoder_name: timm's name; any ViT with ``forward_intermediates``; or "toothwise_vit_tiny", the package's own.
         target_layers: blocks whose tokens are given; None = those of Dinomaly for 12 and 24 blocks, else eight
             evenly spaced ones between a sixth and five sixths of the depth.
-        weights: a .safetensors file; None = TOOTHWISE_WEIGHTS, then timm's hub; "random" = seeded random weights.
+        weights: a .safetensors file; None = the package's own or a file in TOOTHWISE_WEIGHTS; "hub" = timm's hub;
+            "random" = seeded random weights.
         seed: of random weights.
 
     Attributes:
@@ -256,10 +299,6 @@ def _create(encoder_name: str, weights: str | Path | None, seed: int) -> tuple[A
             vit = build(False)
         return vit, WeightsSource(RANDOM, f"seed {seed}", hash_state(vit))
     path = find_weights(encoder_name, weights)
-    if encoder_name == EMBEDDED and path is None:
-        path = packaged_weights()
-        if path is None:
-            raise WeightsError(f"no weights for the encoder {EMBEDDED!r}: this package was built without its file")
     if path is not None:
         state = {k: v.float() for k, v in read_weights(path).items() if not k.startswith(_UNUSED)}
         vit = build(False)
@@ -269,16 +308,8 @@ def _create(encoder_name: str, weights: str | Path | None, seed: int) -> tuple[A
             detail = " ".join(str(error).split())[:200]
             raise WeightsError(f"{path}: these weights are not those of {encoder_name!r} ({detail})") from None
         return vit, WeightsSource("file", path.name, hashlib.sha256(path.read_bytes()).hexdigest())
-    try:
+    with from_hub(encoder_name):
         vit = build(True)
-    except InputError:
-        raise
-    except Exception as error:  # the hub's client raises many kinds when it is offline
-        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-        raise WeightsError(
-            f"no weights for the encoder {encoder_name!r}: give a .safetensors file, or set {VARIABLE} to a "
-            f"folder with one whose name starts with {encoder_name!r}; the hub was tried and failed ({reason})"
-        ) from None
     return vit, WeightsSource("hub", str(vit.pretrained_cfg.get("hf_hub_id") or encoder_name), hash_state(vit))
 
 

@@ -18,6 +18,7 @@ from toothwise.detectors.encoder import (
     WeightsSource,
     encode_groups,
     find_weights,
+    from_hub,
     hash_state,
     read_weights,
 )
@@ -63,7 +64,7 @@ class CnnFeatures(nn.Module):
     Args:
         encoder_name: timm's name of a CNN, for example "resnet18".
         layers: names of its stages.
-        weights: a .safetensors file; None = the file in TOOTHWISE_WEIGHTS, then timm's hub; "random" = seeded.
+        weights: a .safetensors file; None = the file in TOOTHWISE_WEIGHTS; "hub" = timm's hub; "random" = seeded.
         seed: of random weights.
 
     Attributes:
@@ -143,13 +144,5 @@ def _extractor(encoder_name: str, layers: tuple[str, ...], *, pre_trained: bool)
     strange = [layer for layer in layers if layer not in stages]
     if strange or not layers:
         raise InputError(f"layers of {encoder_name!r} must be among {', '.join(stages)}, but got {list(layers)}")
-    try:
+    with from_hub(encoder_name) if pre_trained else contextlib.nullcontext():
         return TimmFeatureExtractor(encoder_name, list(layers), pre_trained=pre_trained)
-    except Exception as error:  # the hub's client raises many kinds when it is offline
-        if not pre_trained:
-            raise
-        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-        raise WeightsError(
-            f"no weights for the encoder {encoder_name!r}: give a .safetensors file, or set TOOTHWISE_WEIGHTS to a "
-            f"folder with one whose name starts with {encoder_name!r}; the hub was tried and failed ({reason})"
-        ) from None

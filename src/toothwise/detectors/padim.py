@@ -12,6 +12,7 @@ from anomalib.models.image.padim.torch_model import PadimModel
 from torch import Tensor, nn
 
 from toothwise.detectors.base import Abilities, given
+from toothwise.detectors.embedded import EMBEDDED, image_size_for
 from toothwise.detectors.features import CnnFeatures, VitFeatures, make_features
 from toothwise.detectors.patch_detector import PatchDetector
 from toothwise.errors import InputError
@@ -41,13 +42,19 @@ class PadimDetector(PatchDetector):
     """PaDiM (Defard et al., 2021) on maps, with anomalib's Gaussians and anomaly map. Score = its largest value.
 
     Args:
-        encoder_name: a CNN or a vision transformer of timm.
+        encoder_name: the package's own, or a CNN or a vision transformer of timm by its name.
         layers: stages of a CNN; None = "layer1", "layer2" and "layer3".
-        weights: of the encoder: a .safetensors file; None = TOOTHWISE_WEIGHTS, then the hub; "random".
+        weights: of the encoder: a .safetensors file; None = the package's own or a file in the folder
+            TOOTHWISE_WEIGHTS; "hub" = timm's hub is asked; "random" = for tests.
         n_features: channels that are kept, drawn at random; the stored covariances grow with its square.
-        image_size: (height, width) that a map is resized to; None = 128 x 128: the covariances grow with its area.
-        channels, log: of ImageMaker.
-        batch_size, seed, device: as usual.
+        image_size: (height, width) that a map is resized to; None = that of the encoder, 128 x 128 for a CNN: the
+            covariances grow with its area.
+        channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what
+            its rows share).
+        log: take the logarithm first (positive maps).
+        batch_size: images at a time.
+        seed: of what is drawn.
+        device: "auto", "cpu" or "cuda".
 
     ``info`` after fit: encoder source and hash.
     """
@@ -59,7 +66,7 @@ class PadimDetector(PatchDetector):
     def __init__(
         self,
         *,
-        encoder_name: str = "resnet18",
+        encoder_name: str = EMBEDDED,
         layers: Sequence[str] | None = None,
         weights: str | None = None,
         n_features: int = 100,
@@ -71,7 +78,8 @@ class PadimDetector(PatchDetector):
         device: str = "auto",
     ) -> None:
         own = given(locals())
-        fixed = {"layers": None if layers is None else list(layers), "image_size": image_size or (128, 128)}
+        size = image_size or (image_size_for(encoder_name) if "vit" in encoder_name else (128, 128))
+        fixed = {"layers": None if layers is None else list(layers), "image_size": size}
         super().__init__(**own | fixed)
 
     def _make(self) -> _Model:

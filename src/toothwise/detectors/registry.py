@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import MISSING, Field, fields
 from importlib import import_module
 from importlib.metadata import entry_points
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
 from toothwise.detectors.base import Detector
 from toothwise.errors import InputError, did_you_mean, missing
+from toothwise.fields import described
 
-__all__ = ["class_of", "create", "describe", "names", "register"]
+__all__ = ["class_of", "create", "describe", "names", "options_of", "register"]
 
 # name: (module:class, one line, constructor options that make the variant)
 _SCAN, _STATISTIC, _DINOMALY = (
@@ -128,16 +130,43 @@ def class_of(name: str) -> type[Detector]:
         raise missing(error.name or "torch", f"detector {name!r}") from None
 
 
+def options_of(name: str) -> dict[str, tuple[Any, str]]:
+    """Options of a detector: default and meaning of each, by name.
+
+    Raises:
+        InputError: No such detector.
+        MissingDependencyError: A package that it needs is not installed.
+
+    Examples:
+        >>> options_of("scan")["lines"]
+        ('both', '"rows", "columns" or "both": where damage may show.')
+    """
+    cls = class_of(name)
+    defaults: dict[str, Any] = {}
+    for parent in cls.__mro__:
+        if "__init__" in vars(parent):
+            own = list(signature(parent).parameters.values())
+            named = {one.name: one.default for one in own if one.kind is Parameter.KEYWORD_ONLY}
+            defaults = named | defaults
+            if all(one.kind is not Parameter.VAR_KEYWORD for one in own):
+                break
+    meanings: dict[str, tuple[str | None, str]] = {}
+    for group in cls.option_groups:
+        meanings = described(group) | meanings
+        defaults = {f.name: _default(f) for f in fields(group)} | defaults
+    meanings |= described(cls)
+    if name in _REGISTRY:
+        defaults |= _REGISTRY[name][2]
+    return {option: (value, meanings.get(option, (None, ""))[1]) for option, value in defaults.items()}
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
 def takes(name: str, option: str) -> bool:
-    """Whether a detector's class has this option itself."""
-    return option in _options_of(class_of(name))
-
-
-def _options_of(cls: type[Detector]) -> list[str]:
-    """Names of all options, in the alphabet's order: of the class, its parents, and dataclasses that they share."""
-    holders = [one for parent in cls.__mro__[:-1] for one in (parent, vars(parent).get("shared_options")) if one]
-    own = [one for holder in holders for one in signature(holder).parameters.values()]
-    return sorted({one.name for one in own if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)})
+    """Whether a detector has this option itself."""
+    return option in options_of(name)
 
 
 def create(name: str, **options: Any) -> Detector:
@@ -154,11 +183,11 @@ def create(name: str, **options: Any) -> Detector:
         del options["pooling"]
         return LinePooled(detector=name, pooling=pooling, options=options)
     merged = {**_REGISTRY[name][2], **options}
+    known = options_of(name)
     for option in merged:
-        if not takes(name, option):
-            allowed = _options_of(cls)
-            guess = did_you_mean(option, allowed)
-            raise InputError(f"{option!r} is no option of detector {name!r}{guess} (allowed: {', '.join(allowed)})")
+        if option not in known:
+            allowed = f"{did_you_mean(option, known)} (allowed: {', '.join(sorted(known))})"
+            raise InputError(f"{option!r} is no option of detector {name!r}{allowed}")
     try:
         return cls(**merged)
     except TypeError as error:

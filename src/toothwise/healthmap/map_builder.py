@@ -213,6 +213,17 @@ class MapBuilder:
         noticed += [" ".join(str(warning.message).split()) for warning in caught]
         return replace(made, provenance=made.provenance | {"warnings": list(dict.fromkeys(noticed))})
 
+    def periods(self, source: Source) -> Periods:
+        """The hunting periods of one recording at equal steps of angle, before anything is taken from them.
+
+        Raises:
+            InputError: As of ``build``.
+        """
+        try:
+            return self._cut(self._read(source))
+        except ToothwiseError as error:
+            raise type(error)(error_line(source, error)) from None
+
     def build_each(
         self, sources: Sequence[Source] | Source, *, jobs: int = 1, progress: Progress = silent
     ) -> Iterator[tuple[Source, HealthMap | Skipped]]:

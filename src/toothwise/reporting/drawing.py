@@ -13,7 +13,7 @@ from toothwise.reporting.fonts import plot_style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "RED", "WIDTH", "draw", "panels", "png"]
+__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "RED", "WIDTH", "draw", "panels", "png", "save"]
 
 # Okabe and Ito's colours, told apart by people with any common colour vision
 ORANGE, BLUE, GREEN, RED, GREY = "#E69F00", "#0072B2", "#009E73", "#D55E00", "#8A8A8A"
@@ -37,6 +37,12 @@ def png(figure: Figure, *, dpi: int = 110) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def save(figure: Figure, path: Any, kind: str) -> None:
+    """Write the figure as a file of its own, "png", "pdf" or "svg"; the same figure gives the same bytes."""
+    metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+    figure.savefig(path, format=kind, dpi=110, metadata=metadata[kind])
 
 
 def _svg(figure: Figure) -> bytes:

@@ -26,9 +26,10 @@ from typing import Any, Literal
 import numpy as np
 
 from toothwise.errors import InputError
+from toothwise.reading import read_yaml
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, check_faults, simulate_record
-from toothwise.simulate.settings import from_mapping, read_yaml
+from toothwise.simulate.settings import from_mapping
 from toothwise.vibration.records import VibrationRecord
 
 __all__ = ["SeriesConfig", "Simulation", "grown", "read_simulation", "simulate_series", "under"]
@@ -196,7 +197,7 @@ def read_simulation(path: str | Path) -> Simulation:
     Raises:
         InputError: no such file, no YAML, an unknown field or an unsuitable value; the message names the file.
     """
-    data = read_yaml(path)
+    data = read_yaml(Path(path))
     if not isinstance(data, dict) or "gears" not in data:
         raise InputError(f"{path}: must be a mapping with 'gears', but got {data!r:.60}")
     data = dict(data)

@@ -6,34 +6,17 @@ import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
-
-import yaml
 
 from toothwise.errors import InputError
 from toothwise.gears import GearPair, PlanetaryStage
 from toothwise.gears.train import make_gears
 
-__all__ = ["from_mapping", "read_yaml"]
+__all__ = ["from_mapping"]
 
 T = TypeVar("T")
 _WORDS = {float: "a number", int: "a whole number", str: "text", bool: "true or false"}
-
-
-def read_yaml(path: str | Path) -> Any:
-    """What a YAML file holds.
-
-    Raises:
-        InputError: no such file, or no YAML; the message names the file.
-    """
-    try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())})") from None
 
 
 def from_mapping(cls: type[T], data: Any, where: str, *, beside: Sequence[str] = ()) -> T:

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from toothwise.errors import InputError, did_you_mean
-from toothwise.reading import check_yaml, read_text
+from toothwise.reading import check_yaml, read_text, shipped
 
 __all__ = ["Located", "read_located"]
 
@@ -85,6 +85,7 @@ def read_located(file: Path) -> Located:
     Raises:
         InputError: it is missing, no YAML, holds no names and values, or holds one key twice in one place.
     """
+    file = shipped(file)
     text = read_text(file)
     lines: dict[Place, int] = {}
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from toothwise import detectors
+from toothwise.detectors import registry
 from toothwise.detectors.base import Detector
 from toothwise.errors import InputError, MissingDependencyError, WeightsError
 from toothwise_lab.studies.cell_maps import LIMITS
@@ -41,7 +42,8 @@ def make_detector(name: str, options: dict[str, Any], seed: int | None = None) -
 
 def known_options(name: str) -> list[str]:
     """Names of the options that a detector takes."""
-    return sorted({*make_detector(name, {}).options, "pooling"})
+    known = make_detector(name, {}).options if ":" in name else registry.options_of(name)
+    return sorted({*known, "pooling"})
 
 
 def encoder_files(name: str, options: dict[str, Any]) -> list[tuple[str, Path | str]]:
@@ -62,18 +64,14 @@ def encoder_files(name: str, options: dict[str, Any]) -> list[tuple[str, Path | 
 
 
 def _weights_of(encoder: str, weights: str | None) -> Path | str:
-    from toothwise.detectors.embedded import EMBEDDED, packaged_weights
-    from toothwise.detectors.encoder import RANDOM, find_weights
+    from toothwise.detectors.encoder import HUB, RANDOM, find_weights
 
     if weights == RANDOM:
         return RANDOM
     try:
-        path = find_weights(encoder, weights)
+        return find_weights(encoder, weights) or HUB
     except WeightsError:
         return "missing"
-    if path is None and encoder == EMBEDDED:
-        path = packaged_weights()
-    return path or "hub"
 
 
 def _own_class(name: str) -> type[Detector]:

@@ -62,7 +62,8 @@ def test_weights_belong_to_the_data(tmp_path, monkeypatch):
     def of(detector: str, options: dict) -> str:
         return data_version(Cell("C", "matched", detector, 0, options))
 
-    assert of("dinomaly", options) == "simulated, vit_tiny_patch16_224 hub"
+    assert of("dinomaly", options) == "simulated, vit_tiny_patch16_224 missing"
+    assert of("dinomaly", {**options, "weights": "hub"}) == "simulated, vit_tiny_patch16_224 hub"
     assert of("dinomaly", {**options, "weights": "random"}) == "simulated, vit_tiny_patch16_224 random"
     (tmp_path / "vit_tiny_patch16_224.safetensors").write_bytes(b"weights")
     found = of("dinomaly", options)

@@ -38,7 +38,8 @@ class DinomalyDetector(ModuleDetector):
         pooling: score = "top" (top 1 % of the anomaly map), or the best line: mean of the anomaly map along a row or a
             column, less the median of all of them, so that what moves the whole map does not count; "rows", "columns"
             or "lines" (either).
-        max_steps, batch_size, learning_rate: of the training; ``mining_steps`` None = a fifth of 5000 in proportion.
+        max_steps, batch_size, learning_rate: of the training.
+        mining_steps: steps over which the hard-mining share rises; None = a fifth of ``max_steps``.
         seed: of weights, order and dropout.
         precision: of the training's matrix products, "float32" or "bfloat16" (faster where the processor has
             it). Scores are computed in float32 with either.
@@ -49,8 +50,8 @@ class DinomalyDetector(ModuleDetector):
     """
 
     name = "dinomaly_directional"
-    shared_options: ClassVar[type] = DinomalyOptions
     can = Abilities(rows=True, columns=True, photographs=True, export="network")
+    option_groups: ClassVar[tuple[type, ...]] = (DinomalyOptions,)
     frozen = "encoder."
     module_class: ClassVar[type[DirectionalDinomaly]] = DirectionalDinomaly
 

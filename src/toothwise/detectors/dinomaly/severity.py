@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from toothwise.detectors.base import Abilities, Prediction
 from toothwise.detectors.dinomaly.detector import DinomalyDetector
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
+from toothwise.detectors.dinomaly.options import DinomalyOptions
 from toothwise.detectors.dinomaly.severity_head import SeverityOptions, severity_loss
 from toothwise.detectors.dinomaly.severity_model import SeverityAwareDinomaly, SeverityBatch
 from toothwise.detectors.images import ImageMaker
@@ -68,8 +69,8 @@ class SeverityDetector(DinomalyDetector):
     """
 
     name = "dinomaly_severity"
-    shared_options = SeverityOptions
     can = Abilities(rows=True, columns=True, severity=True, positive=True, export="network")
+    option_groups = (DinomalyOptions, SeverityOptions)
     module_class = SeverityAwareDinomaly
 
     def __init__(

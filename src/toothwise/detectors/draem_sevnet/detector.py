@@ -47,8 +47,8 @@ class DraemSevNetDetector(ModuleDetector):
     """
 
     name = "draem_sevnet"
-    shared_options = DraemOptions
     can = Abilities(rows=True, columns=True, severity=True, photographs=True, export="network")
+    option_groups = (DraemOptions,)
 
     def __init__(
         self,

@@ -30,7 +30,11 @@ class PatchcoreContext(MemoryBankMixin, EncoderApart, RawScoreModule):
 
     Args:
         encoder_name, layers, weights: of ``make_features``.
-        context, reach, position, num_neighbors, max_patches: of ContextPatchcoreModel.
+        context: "none"; "row", "column" or "both" = each patch is joined with its neighbours in that direction.
+        reach: neighbours on each side.
+        position: weight of the patch's place in the distance, 0 = none.
+        num_neighbors: healthy patches that weigh the image's score, 1 = the farthest patch's distance as it is.
+        max_patches: healthy patches, drawn at random, of which the coreset is chosen; bounds memory and time.
         coreset_ratio: share of those patches that the bank keeps.
         seed: of the choice of patches, and of a random encoder.
         pre_processor, post_processor, evaluator, visualizer: as in anomalib.
