@@ -7,11 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from toothwise import GearPair, MapBuilder, Model, Monitor, detectors, write_map, write_record
+from toothwise import GearPair, MapBuilder, Model, detectors, write_map, write_record
 from toothwise.detectors.coherent import Coherent
 from toothwise.errors import InputError
 from toothwise.exported.export import export
-from toothwise.serving.service import Service
+from toothwise.serving.decoding import Decoded, Decoder, Upload
+from toothwise.serving.limits import Limits
+from toothwise.serving.service import Job, Service
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 
@@ -115,16 +117,62 @@ def test_predict_on_the_command_line_scores_recordings(recorded, toothwise, tmp_
     assert json.loads(done.out)["alarms"] == 1, done.err
 
 
-def test_whoever_judges_values_refuses_it_in_one_line(recorded, toothwise, tmp_path):
+def test_every_verb_takes_recordings_and_names_one_tooth(recorded, toothwise, tmp_path):
     model, folder, builder, faulty = recorded
-    with pytest.raises(InputError, match="looks at their waveforms"):
-        Monitor(model)
-    with pytest.raises(InputError, match="looks at their waveforms"):
-        Service.open(folder)
-    write_map(builder.build(faulty[0]), tmp_path / "maps" / "a.npz")
-    done = toothwise("score", folder, tmp_path / "maps", "--output", tmp_path / "out")
-    assert (done.code, done.err.count("\n")) == (2, 1)
-    assert "looks at their waveforms" in done.err
+    for k, record in enumerate(faulty):
+        write_record(record, tmp_path / "new" / "mill" / f"{k}.mat")
+    done = toothwise("diagnose", folder, tmp_path / "new" / "mill", "--json", "--output", tmp_path / "diagnosis")
+    said = json.loads(done.out)
+    assert (said["colour"], said["gear"], said["pattern"]) == ("RED", "driven", "one tooth"), done.err
+    assert {line["tooth"] for one in said["each"] for line in one["lines"]} == {said["tooth"]}
+    assert toothwise("report", tmp_path / "diagnosis").code == 0
+    done = toothwise(
+        "watch", folder, tmp_path / "new", "--to", tmp_path / "w.db", "--idle", 0.5, "--poll", 0.1, "--json"
+    )
+    assert json.loads(done.out)["new"] == 3, done.err
+    write_map(builder.build(faulty[0]), tmp_path / "new" / "mill" / "map.npz")
+    np.savez(tmp_path / "new" / "mill" / "bare.npz", values=np.ones((1, *model.about.shape)))
+    done = toothwise("score", folder, tmp_path / "new", "--output", tmp_path / "scores", "--workers", 0, "--json")
+    counted = json.loads(done.out)
+    assert (counted["maps"], counted["alarms"], counted["errors"]) == (5, 4, 1), done.err
+    assert "waveforms of 16 samples" in counted["first_error"]
+
+
+def test_a_service_takes_recordings_and_refuses_what_has_no_waveforms(recorded, tmp_path):
+    model, folder, builder, faulty = recorded
+    service = Service.open(folder)
+    service.answer([service.warm_up()])
+    write_record(faulty[0], tmp_path / "today.mat")
+    decoder = Decoder(service.expected, Limits(), service.model.builder)
+    found = Decoded.unpack(decoder.files([Upload(tmp_path / "today.mat", "today", True)], {}, frozenset()).pack())
+    ((answer,),) = service.answer([Job(found.values, found.records)])
+    assert (answer["diagnosis"]["pattern"], answer["diagnosis"]["gear"]) == ("one tooth", "driven")
+    assert service.monitor(found.values, found.records, in_order=True)[1].records == 1
+    with pytest.raises(InputError, match="looks at waveforms of 16 samples"):
+        service.expected.check(np.ones(model.about.shape, dtype=np.float32))
+
+
+def test_what_a_tooth_adds_is_taken_off_with_what_removed_orders_left_at_others():
+    healthy = without_orders(waveforms(40, 1))
+    detector = Coherent().fit(healthy)
+    one = without_orders(damaged(waveforms(1, 3), 2, 5, 4.0))
+    before = detector.predict(one)
+    assert np.sum(before.column_evidence[0] > 4.0) > 3  # one tooth, and what the removed orders made of it
+    rest = detector.without_line(one[0], 2, 5, slice(None))
+    assert detector.predict(rest[None]).score[0] < detector.predict(healthy).score.max()
+    like = detector.along_line(damaged(waveforms(1, 3), 2, 5, 0.3, slice(2, 6))[0], 2, 5)
+    assert like[2:6].min() > np.delete(like, range(2, 6)).max()
+
+
+def without_orders(x: np.ndarray) -> np.ndarray:
+    """Without mesh lines and first sidebands of the columns' gear, as a difference signal is."""
+    rows, columns = x.shape[1:3]
+    events = np.arange(rows * columns)
+    flat = np.fft.rfft(x[:, events % rows, events % columns].reshape(len(x), -1))
+    order = np.arange(flat.shape[1]) / rows
+    flat[:, np.abs((order + columns / 2) % columns - columns / 2) <= 1] = 0
+    x[:, events % rows, events % columns] = np.fft.irfft(flat).reshape(len(x), events.size, -1)
+    return x
 
 
 def test_waveforms_of_other_samples_are_refused(fitted):

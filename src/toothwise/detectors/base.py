@@ -186,6 +186,10 @@ class Detector(ABC):
             )
         return np.asarray(waveforms, dtype=np.float32)
 
+    def waveforms_of(self, maps: Maps) -> np.ndarray | None:
+        """The waveforms of maps where this detector looks at them, else None; errors as of ``input_of``."""
+        return self.input_of(maps) if self.can.waveforms else None
+
     @property
     def samples(self) -> int:
         """Samples of each mesh's waveform, 0 of a detector that does not look at waveforms."""
@@ -198,6 +202,22 @@ class Detector(ABC):
         """
         del maps
         return None
+
+    def along_line(self, waveforms: np.ndarray, axis: int, tooth: int) -> np.ndarray:
+        """How surely a tooth's waveform is there at each of its meshes, float64 ``[places]`` with a healthy spread of 1.
+
+        Only of detectors that look at waveforms.
+
+        Args:
+            waveforms: Of one map, ``[rows, columns, samples]``.
+            axis: 1 = the tooth is a row, 2 = a column.
+            tooth: Which one.
+        """
+        raise NotImplementedError
+
+    def without_line(self, waveforms: np.ndarray, axis: int, tooth: int, places: slice) -> np.ndarray:
+        """Waveforms of one map less what a tooth adds at some of its places; arguments as of ``along_line``."""
+        raise NotImplementedError
 
     @abstractmethod
     def _fit(self, values: np.ndarray, progress: Progress) -> None:

@@ -72,6 +72,7 @@ def decompose(
     reference: HealthyReference,
     *,
     rate: float,
+    waveforms: np.ndarray | None = None,
     first: Prediction | None = None,
 ) -> Findings:
     """Find and take off lines, diagonals and one-cycle bands.
@@ -80,19 +81,25 @@ def decompose(
         values: maps ``[n, rows, columns]``, positive.
         detector, reference: that belong together.
         rate: chance that a healthy map loses anything here, ``SHARES`` of it per test.
+        waveforms: of the maps, ``[n, rows, columns, samples]``, where the detector looks at them. A line is then taken
+            off as what its waveform adds, and its contrast is that of the map where the waveform lies.
         first: the detector's prediction of the maps, where it is there already.
     """
     x = log_maps(values)
     n = len(x)
-    first = detector.predict(values) if first is None else first
+    seen = waveforms if waveforms is not None and detector.can.waveforms else None
+    first = detector.predict(values if seen is None else seen) if first is None else first
+    left: dict[int, np.ndarray] = {}  # waveforms of maps that lost a line
     search = reference.diagonals((x.shape[1], x.shape[2]))
     evidence = _evidence(first, reference)
     out = Findings(first, evidence, [[] for _ in range(n)], [[] for _ in range(n)], [None] * n, {}, x)
     active, now = np.arange(n), evidence
     for step in range(_ROUNDS):
         if step:
-            again = detector.predict(np.exp(x[active]).astype(np.float32))
-            now = _evidence(again, reference)
+            rest = np.exp(x[active]).astype(np.float32)
+            if seen is not None:
+                rest = np.stack([left.get(int(k), seen[k]) for k in active])
+            now = _evidence(detector.predict(rest), reference)
             for axis, lines in now.items():
                 own = [[p.tooth for p in out.lines[k] if p.axis == axis] for k in active]
                 kept = np.array([_near(lines.shape[1], teeth) for teeth in own])
@@ -109,7 +116,15 @@ def decompose(
         for k in np.flatnonzero(found):
             name = ("lines", "diagonal", "one cycle")[int(table[:, k].argmin())]
             axis = int(tests[name][1][k])
-            _take(out, x, int(active[k]), name, axis, now[axis][k], tests[name][0][k], search)
+            which, evidence_of_lines = int(active[k]), now[axis][k]
+            segment = None
+            if name == "lines" and seen is not None:
+                # what lies in the waveforms is taken off there; of the log map only its place and contrast are read
+                tooth, one = int(evidence_of_lines.argmax()), left.get(which, seen[which])
+                segment = best_segment(np.clip(detector.along_line(one, axis, tooth), -5.0, 5.0))
+                places = slice(segment.first, segment.last + 1)
+                left[which] = detector.without_line(one, axis, tooth, places)
+            _take(out, x, which, name, axis, evidence_of_lines, tests[name][0][k], search, segment)
         active = active[found]
         if not len(active):
             break
@@ -167,6 +182,7 @@ def _take(
     evidence: np.ndarray,
     p_value: float,
     search: Diagonals | None,
+    segment: Segment | None,
 ) -> None:
     """Take one finding off map k of ``x``, in place."""
     if name == "diagonal" and search is not None:
@@ -183,7 +199,7 @@ def _take(
     tooth = int(evidence.argmax())
     flat = without_places(x[k : k + 1], axis)[0]
     spread = 1.4826 * float(np.nanmedian(np.abs(flat - np.nanmedian(flat))))
-    segment = best_segment(np.clip(flat[tooth] / max(spread, 1e-9), -5.0, 5.0))
+    segment = segment or best_segment(np.clip(flat[tooth] / max(spread, 1e-9), -5.0, 5.0))
     part = slice(segment.first, segment.last + 1)
     height = float(np.nanmean(flat[tooth, part]))
     out.lines[k].append(FoundLine(axis, tooth, float(p_value), segment, height))

@@ -132,6 +132,7 @@ def explain_map(
     healthy: HealthyMaps | None,
     *,
     rate: float,
+    waveforms: np.ndarray | None = None,
 ) -> MapExplanation:
     """Explain the judgement of one map.
 
@@ -140,8 +141,11 @@ def explain_map(
         record: its name.
         detector, reference: that belong together; ``healthy``: maps kept beside them, or None.
         rate: chance that a healthy map is called anything, as in its diagnosis.
+        waveforms: of the map, where the detector looks at them.
     """
-    found = decompose(values[None], detector, reference, rate=rate)
+    found = decompose(
+        values[None], detector, reference, rate=rate, waveforms=None if waveforms is None else waveforms[None]
+    )
     x = np.log(values.astype(np.float64))
     repaired, cells = repair(x, found, 0)
     by = ""

@@ -107,6 +107,7 @@ def explain(
     detector: Detector,
     reference: HealthyReference,
     *,
+    waveforms: np.ndarray | None = None,
     progress: Progress = silent,
 ) -> tuple[MapExplanation, ...]:
     """Explanations of the maps that a diagnosis names as those that matter most.
@@ -116,13 +117,15 @@ def explain(
         maps: The maps of the diagnosis, ``[n, rows, columns]``.
         found: Their diagnosis.
         detector, reference: That belong together.
+        waveforms: Of the maps, where the detector looks at them.
         progress: Called with what is being done.
     """
     out = []
     for k in found.explained:
         one = found.each[k]
         progress(f"explaining {one.record}")
-        out.append(explain_map(maps[k], one.record, detector, reference, healthy, rate=one.rate))
+        own = None if waveforms is None else waveforms[k]
+        out.append(explain_map(maps[k], one.record, detector, reference, healthy, rate=one.rate, waveforms=own))
     return tuple(out)
 
 

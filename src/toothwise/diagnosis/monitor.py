@@ -75,7 +75,6 @@ class Monitor:
     def __init__(
         self, model: Model, settings: MonitorSettings | Mapping[str, Any] | None = None, *, store: Store | None = None
     ) -> None:
-        model.require_values("the diagnosis")
         if model.reference is None:
             raise InputError(
                 "the model holds no healthy reference (fitted by an older version, or on values that are not "
@@ -141,7 +140,7 @@ class Monitor:
         if ordered is not False:
             batch = replace(batch, table=_numbered(batch.table, len(state), maps))
         progress(f"scoring {len(batch)} maps")
-        first = self.model.detector.predict(batch.values)
+        first = self.model.detector.predict(batch)
         progress("judging")
         baseline = self._baseline(settings, needed=settings.sequence or self._stored) if ordered else None
         if baseline is None:
@@ -189,7 +188,15 @@ class Monitor:
             unit=batch.unit,
             gear=batch.gear,
         )
-        why = explain(model.healthy, batch.values, found, model.detector, self._reference, progress=progress)
+        why = explain(
+            model.healthy,
+            batch.values,
+            found,
+            model.detector,
+            self._reference,
+            waveforms=model.detector.waveforms_of(batch),
+            progress=progress,
+        )
         course = None
         baseline = self._baseline(found.settings) if found.sequence else None
         if baseline is not None and found.limits is not None:
@@ -251,7 +258,10 @@ class Monitor:
     def _each(self, batch: HealthMapBatch, first: Any) -> Diagnosis:
         """Of maps that are judged each on its own."""
         names = record_ids(batch.table, len(batch)).tolist()
-        found = decompose(batch.values, self.model.detector, self._reference, rate=RATE, first=first)
+        detector = self.model.detector
+        found = decompose(
+            batch.values, detector, self._reference, rate=RATE, waveforms=detector.waveforms_of(batch), first=first
+        )
         each = summarize(
             found,
             batch.values,
@@ -279,6 +289,7 @@ class Monitor:
             sensors=settings.sensors,
             rows=batch.rows,
             columns=batch.columns,
+            waveforms=self.model.detector.waveforms_of(batch),
             first=first,
         )
         names = state.names

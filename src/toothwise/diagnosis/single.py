@@ -72,9 +72,9 @@ def diagnose_maps(
     """
     if not 0 < rate < 1:
         raise InputError(f"rate must lie between 0 and 1, but got {rate}")
-    values = as_array(maps, shape=detector.shape)
+    values, waveforms = as_array(maps, shape=detector.shape), detector.waveforms_of(maps)
     return summarize(
-        decompose(values, detector, reference, rate=rate, first=first),
+        decompose(values, detector, reference, rate=rate, waveforms=waveforms, first=first),
         values,
         reference,
         rate=rate,

@@ -117,6 +117,7 @@ def summarize_records(
     sensors: str | None = None,
     rows: Axis | None = None,
     columns: Axis | None = None,
+    waveforms: np.ndarray | None = None,
     first: Prediction | None = None,
 ) -> tuple[list[RecordSummary], list[MapDiagnosis]]:
     """Score maps and reduce them to what is kept of each record.
@@ -127,6 +128,7 @@ def summarize_records(
         bins: edges by condition, as the baseline was learned with.
         sensors: column of the table that names the sensor.
         rows, columns: axes of the maps.
+        waveforms: of the maps, where the detector looks at them.
         first: the detector's prediction of the maps, where it is there already.
 
     Returns:
@@ -141,7 +143,7 @@ def summarize_records(
             f"the baseline knows sensors {', '.join(baseline.sensors)}, but the maps have {', '.join(order.sensors)}"
         )
     threshold = float("inf") if detector.threshold is None else detector.threshold.value
-    found = decompose(values, detector, reference, rate=RATE, first=first)
+    found = decompose(values, detector, reference, rate=RATE, waveforms=waveforms, first=first)
     records = np.empty(len(values), dtype=object)
     for name, maps in zip(order.names, order.maps, strict=True):
         records[maps] = name

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,16 +155,13 @@ class MachineMonitor:
 
 def _named(made: HealthMap | HealthMapBatch, arrived: IncomingRecord) -> HealthMapBatch:
     """Maps of a record under its name, and the time that it came with."""
+    batch = made
     if isinstance(made, HealthMap):
-        table, values, provenance = pd.DataFrame([made.condition]), made.values[None], made.provenance
-    else:
-        table, values, provenance = made.table, made.values, made.provenance
-    table = table.assign(name=arrived.record)
+        batch = HealthMapBatch.of([(arrived.record, made)], pd.DataFrame([made.condition], index=[0]))
+    table = batch.table.assign(name=arrived.record)
     if arrived.time is not None:
         table = table.drop(columns="start_time", errors="ignore").assign(time=arrived.time)
-    return HealthMapBatch(
-        values, made.rows, made.columns, table, made.quantity, made.unit, made.gear, provenance=provenance
-    )
+    return replace(batch, table=table)
 
 
 def _digest(content: bytes | Path) -> str:

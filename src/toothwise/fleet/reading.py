@@ -7,13 +7,16 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toothwise.errors import InputError
 from toothwise.fleet.storage import Location, StoredFile
 from toothwise.healthmap import formats
+
+if TYPE_CHECKING:
+    from toothwise.healthmap.map_builder import MapBuilder
 
 __all__ = ["Block", "Reading", "read_blocks"]
 
@@ -30,6 +33,8 @@ class Reading:
         keep: columns that go into the output as text.
         batch: maps at a time at most.
         max_bytes: of a file once it is unpacked; Parquet, which is read piece by piece, has no such bound.
+        builder: builds maps of recordings; None = files are maps.
+        samples: of each mesh's waveform, where the detector looks at waveforms; else 0.
     """
 
     shape: tuple[int, int]
@@ -37,6 +42,8 @@ class Reading:
     keep: tuple[str, ...] = ()
     batch: int = 1024
     max_bytes: int = 2**32
+    builder: MapBuilder | None = None
+    samples: int = 0
 
 
 @dataclass(eq=False)
@@ -46,7 +53,8 @@ class Block:
     Attributes:
         file: its name.
         index: int ``[n]``, place of each map in the file.
-        values: float32 ``[n, rows, columns]``; of a map with an error whatever.
+        values: float32 ``[n, rows, columns]``, of maps or of their waveforms (with samples as a last axis); of a map
+            with an error whatever.
         error: reason why a map cannot be used, or None.
         known: columns of text ``[n]``: ``id`` and those that are kept.
     """
@@ -67,18 +75,21 @@ def read_blocks(place: Location, file: StoredFile, reading: Reading) -> Iterator
     try:
         if place.local is not None and not stat.S_ISREG(Path(file.path).stat().st_mode):
             raise InputError("is not a regular file")
+        if suffix == ".parquet" and reading.samples:
+            raise InputError("Parquet files hold the values of maps, but the model looks at waveforms")
         if suffix == ".parquet":
             yield from _parquet(place, file, reading)
             return
         with place.fetched(file.path) as path:
-            values, table = _contents(path, suffix, reading.max_bytes)
+            values, table = _contents(path, suffix, reading)
         yield from _of_array(file.name, values, table, reading)
     except Exception as error:  # each store has errors of its own
         yield _failed(file.name, [0], error, reading)
 
 
-def _contents(path: Path, suffix: str, most: int) -> tuple[np.ndarray, dict[str, list[Any]]]:
-    """Values ``[n, rows, columns]`` and the table's columns."""
+def _contents(path: Path, suffix: str, reading: Reading) -> tuple[np.ndarray, dict[str, list[Any]]]:
+    """What the detector looks at, ``[n, rows, columns]`` or with samples as a last axis, and the table's columns."""
+    most = reading.max_bytes
     if (size := path.stat().st_size) == 0:
         raise InputError("the file is empty")
     if zipfile.is_zipfile(path):
@@ -86,20 +97,29 @@ def _contents(path: Path, suffix: str, most: int) -> tuple[np.ndarray, dict[str,
             size = sum(entry.file_size for entry in archive.infolist())
     if size > most:
         raise InputError(f"holds {size} bytes, more than {most} (--max-bytes)")
-    if suffix == ".npz":
-        values, _, meta = formats.read_npz_arrays(path, ())
-        table: dict[str, list[Any]] = {}
+    if reading.builder is not None and not formats.holds_map(path):
+        made = reading.builder.build(path)
+        values, table = made.values, {name: [value] for name, value in made.condition.items()}
+        if reading.samples and made.waveforms is not None:
+            values = made.waveforms[None]
+    elif suffix == ".npz":
+        values, beside, meta = formats.read_npz_arrays(path, ("waveforms",) if reading.samples else ())
+        table = {}
         if isinstance(meta, dict) and isinstance(meta.get("table"), dict):
             names, rows = meta["table"].get("columns") or [], meta["table"].get("data") or []
             table = {str(name): [row[k] for row in rows] for k, name in enumerate(names)}
         elif isinstance(meta, dict) and isinstance(meta.get("condition"), dict):
             table = {str(name): [value] for name, value in meta["condition"].items()}
+        if "waveforms" in beside:
+            values = beside["waveforms"].reshape(-1, *beside["waveforms"].shape[-3:])
     elif suffix == ".mat":
         values, table = formats.read_mat_values(path), {}
     else:
         values, table = formats.read_tiff(path).values, {}
     values = values[None] if values.ndim == 2 else values
-    if values.ndim != 3 or values.dtype.kind not in "fiu" or 0 in values.shape:
+    if reading.samples and (values.ndim != 4 or values.shape[3] != reading.samples):
+        raise InputError(f"holds no waveforms of {reading.samples} samples per mesh, which the model looks at")
+    if values.ndim != 3 + (reading.samples > 0) or values.dtype.kind not in "fiu" or 0 in values.shape:
         raise InputError(f"values must be numbers [n, rows, columns], but are {values.dtype} {values.shape}")
     return values, {name: column for name, column in table.items() if len(column) == len(values)}
 
@@ -110,7 +130,7 @@ def _of_array(file: str, values: np.ndarray, table: dict[str, list[Any]], readin
         rows = slice(start, start + len(part))
         index = np.arange(start, start + len(part))
         known = _known({name: column[rows] for name, column in table.items()}, len(part), reading)
-        if part.shape[1:] != reading.shape:
+        if part.shape[1:3] != reading.shape:
             words = _other_shape(part.shape[1], part.shape[2], reading)
             blank = np.ones((len(part), *reading.shape), dtype=np.float32)
             yield Block(file, index, blank, [words] * len(part), known)

@@ -19,6 +19,7 @@ from toothwise.fleet.storage import Location, locate
 from toothwise.model import Model
 from toothwise.progress import Progress, silent
 from toothwise.ray_cluster import Need, ray_cluster
+from toothwise.vibration.readers import SUFFIXES as RECORDINGS
 
 __all__ = ["ScoreOptions", "Scored", "score_fleet"]
 
@@ -120,11 +121,11 @@ def score_fleet(
     *,
     progress: Progress = silent,
 ) -> Scored:
-    """Score every map of an input; one row of the output per map.
+    """Score every map of an input; one row of the output per map. A recording is built into its map first.
 
     Args:
         model: Folder of a model, fitted or exported, which every worker must see.
-        source: file or folder of maps, or a URI of one.
+        source: file or folder of maps, or a URI of one; of recordings too where the model was fitted on recordings.
         out: folder of the scores, or a URI of object storage.
         options: how.
         progress: Called with how far it is.
@@ -136,20 +137,22 @@ def score_fleet(
     """
     options = options or ScoreOptions()
     opened = Model.open(model)
-    opened.require_values("score")
     detector = opened.detector
     here, there = locate(source), locate(out, output=True)
     _check_places(here, there)
     threshold = options.threshold
     if threshold is None and detector.threshold is not None:
         threshold = detector.threshold.value
-    reading = Reading(opened.about.shape, options.column, options.keep, options.batch, options.max_bytes)
+    builder, samples = opened.builder, detector.samples
+    reading = Reading(
+        opened.about.shape, options.column, options.keep, options.batch, options.max_bytes, builder, samples
+    )
     mark = opened.fingerprint
     scorer = scorer_hash(detector, threshold, options.keep, options.column)
     output = Output(
         folder_of(there, f"{detector.name}-{mark[:16]}", here), scorer, mark, detector.name, threshold, source
     )
-    shards, ignored = plan_shards(here)
+    shards, ignored = plan_shards(here, () if builder is None else RECORDINGS)
     with there.alone():
         known = finished(output)
         removed = remove_stale(output, shards, known)

@@ -55,8 +55,12 @@ class Shard:
         return f"{digest[:24]}.parquet"
 
 
-def plan_shards(place: Location) -> tuple[list[Shard], int]:
+def plan_shards(place: Location, more: tuple[str, ...] = ()) -> tuple[list[Shard], int]:
     """All shards of an input, and how many files were left out because their suffix is not one of maps.
+
+    Args:
+        place: The input.
+        more: Suffixes that are used beside those of maps, such as those of recordings.
 
     Of a domain folder (``train/good``, ``test/good``, ``test/fault``) the maps are taken and its masks are not.
 
@@ -64,10 +68,13 @@ def plan_shards(place: Location) -> tuple[list[Shard], int]:
         InputError: nothing there, or no file of maps.
     """
     found = place.files()
-    usable = [f for f in found if PurePosixPath(f.name).suffix.lower() in SUFFIXES]
+    suffixes = (*SUFFIXES, *more)
+    usable = [f for f in found if f.name.lower().endswith(suffixes)]
     maps = list(_without_masks(usable))
     if not maps:
-        raise InputError(f"{place.uri}: holds no files of maps ({', '.join(SUFFIXES)}) among {len(found)} files")
+        raise InputError(
+            f"{place.uri}: holds no files of maps ({', '.join(dict.fromkeys(suffixes))}) among {len(found)} files"
+        )
     return list(_groups(maps)), len(found) - len(usable)
 
 

@@ -99,18 +99,6 @@ class Model:
         """What references and state files know the detector by; an export has that of the model that it came from."""
         return fingerprint(self.detector)
 
-    def require_values(self, what: str) -> None:
-        """Refuse a detector that looks at the waveforms of maps, where only their values are judged.
-
-        Raises:
-            InputError: Such a detector; ``what`` says who judges.
-        """
-        if self.detector.can.waveforms:
-            raise InputError(
-                f"{what} judges the values of maps, but {self.detector.name} looks at their waveforms: score with "
-                "'toothwise predict', or fit another detector, such as scan"
-            )
-
     @property
     def exported(self) -> bool:
         """Whether its folder is an export."""

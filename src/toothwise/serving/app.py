@@ -82,7 +82,7 @@ def create_app(service: Service, settings: Settings | None = None) -> FastAPI:
         del app
         await reader.start()
         # the first run of an engine is slow; a detector that cannot run says so now and not to the first client
-        await reader.aside(lambda: service.answer([Job(service.example()[None], ("example",))]))
+        await reader.aside(lambda: service.answer([service.warm_up()]))
         batcher.start()
         try:
             yield

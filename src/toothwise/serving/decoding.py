@@ -45,7 +45,7 @@ class Decoded:
     """Maps of a request, or what is wrong with each.
 
     Attributes:
-        values: float32 ``[k, rows, columns]`` of the maps that can be used.
+        values: float32 ``[k, ...]`` of the maps that can be used, as ``expected.check`` gives them.
         records: A name per map of the request, usable or not.
         errors: One per map of the request; None = it can be used.
         include: What the answers hold besides the verdict.

@@ -19,7 +19,7 @@ def report_page(values: np.ndarray, records: Sequence[str], service: Service) ->
     """The page.
 
     Args:
-        values: Maps ``[k, rows, columns]``, one or more.
+        values: Maps, one or more, as of a ``Job``.
         records: A name per map.
         service: Diagnoses them.
 

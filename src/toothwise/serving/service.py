@@ -35,7 +35,7 @@ class Job:
     """Maps of one request.
 
     Attributes:
-        values: float32 ``[k, rows, columns]``, NaN where no pair meshes, checked.
+        values: What ``Expected.check`` made of them.
         records: A name per map.
         include: What the answers hold besides the verdict: "evidence", "anomaly_map", "map", "sequence".
     """
@@ -55,10 +55,12 @@ class Expected:
     Attributes:
         about: Shape, axes, quantity, unit and gear.
         positive: Whether the diagnosis takes their logarithm.
+        samples: Of each mesh's waveform, which the detector looks at; 0 = it looks at values alone.
     """
 
     about: MapsAbout
     positive: bool
+    samples: int = 0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -66,14 +68,16 @@ class Expected:
         return self.about.shape
 
     def check(self, found: Any) -> np.ndarray:
-        """Maps as the detector takes them, float32 ``[k, rows, columns]``.
+        """Maps as the service takes them, float32 ``[k, rows, columns]``, NaN where no pair meshes.
+
+        Where the detector looks at waveforms, ``[k, rows, columns, 1 + samples]``: the value and then the waveform.
 
         Args:
             found: A HealthMap, a HealthMapBatch, or an array ``[k, rows, columns]``.
 
         Raises:
             InputError: Another kind of maps or shape, infinite values, a map without any value, values that are not
-                positive.
+                positive, or no waveforms where they are needed.
         """
         values = np.asarray(getattr(found, "values", found))
         if not isinstance(found, np.ndarray):
@@ -81,7 +85,15 @@ class Expected:
         maps = as_array(values[None] if values.ndim == 2 else values, shape=self.shape)
         if self.positive and np.nanmin(maps) <= 0:
             raise InputError(f"maps must be positive, but the smallest value is {float(np.nanmin(maps)):.4g}")
-        return maps
+        if not self.samples:
+            return maps
+        waveforms = getattr(found, "waveforms", None)
+        if waveforms is None or waveforms.shape[-1] != self.samples:
+            raise InputError(
+                f"the model looks at waveforms of {self.samples} samples per mesh, which this map does not hold: send "
+                "recordings, or .npz maps that the model's own MapBuilder built"
+            )
+        return np.concatenate([maps[..., None], waveforms.reshape(*maps.shape, self.samples)], axis=3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,13 +118,12 @@ class Service:
             InputError, MissingDependencyError: As ``Model.open``.
         """
         model = Model.open(folder, threads=threads)
-        model.require_values("the service")
         return cls(model)
 
     @property
     def expected(self) -> Expected:
         """What its maps are like."""
-        return Expected(self.model.about, positive=self.model.reference is not None)
+        return Expected(self.model.about, self.model.reference is not None, self.model.detector.samples)
 
     def answer(self, jobs: Sequence[Job]) -> list[list[dict[str, Any]] | Exception]:
         """Answers of all jobs, scored together; where that fails, each alone, so that one spoils no other."""
@@ -125,14 +136,15 @@ class Service:
 
     def _together(self, jobs: Sequence[Job]) -> list[list[dict[str, Any]]]:
         model, about = self.model, self.model.about
-        values = np.concatenate([job.values for job in jobs])
         records = [record for job in jobs for record in job.records]
+        maps = self._batch(np.concatenate([job.values for job in jobs]), records)
+        values = maps.values
         said: list[Diagnosis | None] = [None] * len(values)
         with self.alone:
-            found = model.detector.predict(values)
+            found = model.detector.predict(maps)
             if model.reference is not None:
                 each = diagnose_maps(
-                    values,
+                    maps,
                     model.detector,
                     model.reference,
                     rows=about.rows,
@@ -187,18 +199,17 @@ class Service:
         """What the Monitor says of maps together, and the Monitor, which has the evidence.
 
         Args:
-            values: Maps ``[k, rows, columns]``, one or more.
+            values: Maps, one or more, as of ``Job``.
             records: A name per map; names that come again are numbered.
             in_order: Whether they are records in time order; otherwise each is judged on its own.
 
         Raises:
             InputError: The model has no healthy reference, or too few healthy maps for a sequence.
         """
-        about, names = self.model.about, pd.Series(list(records), dtype=str)
+        names = pd.Series(list(records), dtype=str)
         again = names.groupby(names).cumcount()
         names = names.where(again == 0, names + " (" + (again + 1).astype(str) + ")")
-        table = pd.DataFrame({"name": names})
-        batch = HealthMapBatch(values, about.rows, about.columns, table, about.quantity, about.unit, about.gear)
+        batch = self._batch(values, names)
         with self._preparing:  # seconds for the control limits, once, in which others are answered
             first = self._monitors.setdefault(in_order, Monitor(self.model, {"sequence": in_order}))
             if in_order:
@@ -206,6 +217,15 @@ class Service:
         monitor = first.beside(MemoryStore())
         with self.alone:
             return monitor, monitor.add(batch)
+
+    def _batch(self, values: np.ndarray, records: Sequence[str]) -> HealthMapBatch:
+        """Maps of a job as one batch."""
+        about, waveforms = self.model.about, None
+        if values.ndim == 4:
+            values, waveforms = values[..., 0], values[..., 1:]
+        table = pd.DataFrame({"name": list(records)})
+        kind = (about.rows, about.columns, table, about.quantity, about.unit, about.gear)
+        return HealthMapBatch(values, *kind, waveforms=waveforms)
 
     def about(self) -> dict[str, Any]:
         """What ``GET /v1/model`` says."""
@@ -229,6 +249,15 @@ class Service:
             "files": model.files,
             "toothwise": __version__,
         }
+
+    def warm_up(self) -> Job:
+        """A map for the first run, which is slow."""
+        values, samples = self.example()[None], self.model.detector.samples
+        if samples:
+            rng = np.random.default_rng(0)
+            noise = rng.standard_normal((*values.shape, samples)).astype(np.float32)
+            values = np.concatenate([values[..., None], noise], axis=3)
+        return Job(values, ("example",))
 
     def example(self) -> np.ndarray:
         """A simulated map ``[rows, columns]`` with a bright row, on the level of the healthy maps; always the same."""

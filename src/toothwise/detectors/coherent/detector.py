@@ -11,20 +11,19 @@ load nor one of sensor gain can raise, because both act on all teeth alike.
 
 from __future__ import annotations
 
-from math import gcd
 from typing import ClassVar
 
 import numpy as np
 
 from toothwise.detectors.base import Abilities, Detector, Prediction
+from toothwise.detectors.coherent.line_removal import along_line, without_line
+from toothwise.detectors.coherent.meshes import best_segment, events, half_a_turn, lines
+from toothwise.detectors.coherent.whitening import scatter, whitened
 from toothwise.errors import InputError
 from toothwise.progress import Progress
 
 __all__ = ["Coherent"]
 
-_DEAD = 1e-10  # of the strongest order's power: weaker ones were removed from the signal and hold rounding only
-_PRIOR = 4.0  # records that the neighbouring orders count as, where an order's own scatter rests on few records
-_NEIGHBOURS = 31  # orders that the neighbourhood spans
 _BEHIND = 2.0  # healthy standard deviations by which the rarer kinds of evidence stand back behind whole lines
 _NORMAL = 4.0  # records that the spread of a normal maximum counts as, beside the maxima of healthy records
 
@@ -71,14 +70,14 @@ class Coherent(Detector):
         rest = (x - (total - x) / (n - 1)) * np.sqrt((1.0 + 1.0 / n) / (1.0 + 1.0 / (n - 1)))
         self._learned = {"mean": total / n}
         power = np.abs(np.fft.rfft(rest)) ** 2
-        self._learned["scatter"] = _scatter(power, values.shape[1:3])
+        self._learned["scatter"] = scatter(power, values.shape[1:3])
         # a record whose own power is in the scatter that it is divided by looks more even than a new one will
-        others = [_scatter(np.delete(power, k, axis=0), values.shape[1:3]) for k in range(n)] if n > 2 else None
+        others = [scatter(np.delete(power, k, axis=0), values.shape[1:3]) for k in range(n)] if n > 2 else None
         white = np.concatenate(
-            [_whitened(rest[k : k + 1], self._learned["scatter"] if others is None else others[k]) for k in range(n)]
+            [whitened(rest[k : k + 1], self._learned["scatter"] if others is None else others[k]) for k in range(n)]
         )
         kinds = self._kinds(white, values.shape)
-        self._learned["scale"] = np.array([[_scale_of_maxima(e) for e in gear] for gear in kinds])
+        self._learned["scale"] = np.array([[scale_of_maxima(e) for e in gear] for gear in kinds])
 
     def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         del progress
@@ -87,7 +86,7 @@ class Coherent(Detector):
                 f"{self.name} was fitted on waveforms of {self.samples} samples per mesh, but got {values.shape[3]}: "
                 "build the maps with the model's own MapBuilder"
             )
-        white = _whitened(self._periods(values) - self._learned["mean"], self._learned["scatter"])
+        white = whitened(self._periods(values) - self._learned["mean"], self._learned["scatter"])
         kinds = self._kinds(white, values.shape)
         evidence = []
         for gear, scale in zip(kinds, self._learned["scale"], strict=True):
@@ -105,11 +104,26 @@ class Coherent(Detector):
     @property
     def samples(self) -> int:
         """Samples of each mesh's waveform."""
-        return len(self._learned["mean"]) // _events(*(self.shape or (1, 1)))[0].size
+        return len(self._learned["mean"]) // events(*(self.shape or (1, 1)))[0].size
+
+    def along_line(self, waveforms: np.ndarray, axis: int, tooth: int) -> np.ndarray:
+        """See ``Detector``: how far each mesh's whitened waveform is like that of the tooth's other meshes."""
+        x = self._periods(waveforms[None]) - self._learned["mean"]
+        white = whitened(x, self._learned["scatter"])
+        return along_line(white, waveforms.shape, axis, tooth)
+
+    def without_line(self, waveforms: np.ndarray, axis: int, tooth: int, places: slice) -> np.ndarray:
+        """See ``Detector``: less the waveform that a tooth adds, with what removed orders leave of it elsewhere."""
+        x = self._periods(waveforms[None])[0]
+        contacts = self.options["contacts"] == ("rows", "columns")[axis - 1]
+        rest = without_line(
+            x - self._learned["mean"], self._learned["scatter"], waveforms.shape, axis, tooth, places, contacts=contacts
+        )
+        return self._folded((rest + self._learned["mean"])[None], (1, *waveforms.shape))[0].astype(np.float32)
 
     def _periods(self, waveforms: np.ndarray) -> np.ndarray:
         """The meshes one after the other in time, float64 ``[n, events * samples]``: one hunting period."""
-        i, j = _events(waveforms.shape[1], waveforms.shape[2])
+        i, j = events(waveforms.shape[1], waveforms.shape[2])
         x = waveforms[:, i, j].reshape(len(waveforms), -1).astype(np.float64)
         if not np.isfinite(x).all():
             raise InputError("waveforms must be finite wherever two teeth meet")
@@ -117,7 +131,7 @@ class Coherent(Detector):
 
     def _folded(self, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Periods ``[n, events * samples]`` as mesh waveforms ``[n, rows, columns, samples]``, NaN where none meet."""
-        i, j = _events(shape[1], shape[2])
+        i, j = events(shape[1], shape[2])
         out = np.full((len(x), *shape[1:]), np.nan)
         out[:, i, j] = x.reshape(len(x), len(i), -1)
         return out
@@ -131,18 +145,18 @@ class Coherent(Detector):
         out = []
         for axis, name in ((1, "rows"), (2, "columns")):
             teeth, mates = shape[axis], shape[3 - axis]
-            lines = _lines(white, teeth, shape[3])  # [n, teeth, turns, samples], one turn per mate that is met
-            turns = lines.shape[2]
-            mean = lines.mean(axis=2)
+            meshes = lines(white, teeth, shape[3])  # [n, teeth, turns, samples], one turn per mate that is met
+            turns = meshes.shape[2]
+            mean = meshes.mean(axis=2)
             whole = (mean**2).sum(axis=2)
             if self.options["contacts"] == name:
-                whole = whole + 0.5 * _half_a_turn(whole)
+                whole = whole + 0.5 * half_a_turn(whole)
             energies = [whole]
             for share in self.options["segments"]:
                 length = max(2, round(share * turns))
-                energies.append(_best_segment(lines, length, mates) if length < turns else whole)
+                energies.append(best_segment(meshes, length, mates) if length < turns else whole)
             if turns > 1:
-                energies.append(((lines - mean[:, :, None]) ** 2).sum(axis=(2, 3)))
+                energies.append(((meshes - mean[:, :, None]) ** 2).sum(axis=(2, 3)))
             logs = [np.log(np.maximum(e, 1e-300)) for e in energies]
             out.append([e - np.median(e, axis=1, keepdims=True) for e in logs])
         return out
@@ -152,79 +166,16 @@ class Coherent(Detector):
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:
         shapes = {name: state[name].shape for name in ("mean", "scatter", "scale")}
-        (n,), events = shapes["mean"], _events(*(self.shape or (1, 1)))[0].size
+        (n,), count = shapes["mean"], events(*(self.shape or (1, 1)))[0].size
         kinds = len(self.options["segments"]) + 2
-        if n % events or shapes["scatter"] != (n // 2 + 1,) or shapes["scale"][0::2] != (2, 2):
+        if n % count or shapes["scatter"] != (n // 2 + 1,) or shapes["scale"][0::2] != (2, 2):
             raise InputError(f"the state of {self.name} has arrays that do not fit each other: {shapes}")
         if not kinds - 1 <= shapes["scale"][1] <= kinds:
             raise InputError(f"the state of {self.name} holds {shapes['scale'][1]} kinds of evidence, not {kinds}")
         self._learned = {name: state[name].astype(np.float64) for name in shapes}
 
 
-def _scatter(power: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Healthy power of each bin of the hunting period's spectrum, from records' ``[n, bins]``; 0 = nothing is there.
-
-    A bin's own power rests on as many records as there are, so it is drawn towards that of its neighbours of the
-    same kind: orders of the rows' gear, orders of the columns' gear, and everything between them.
-    """
-    from scipy.ndimage import uniform_filter1d
-    from scipy.special import digamma
-
-    records = len(power)  # of which one is spent on the mean
-    power = power.mean(axis=0)
-    rows, columns = shape
-    bins = np.arange(len(power))
-    events = _events(rows, columns)[0].size
-    of_rows, of_columns = bins % (events // rows) == 0, bins % (events // columns) == 0
-    out, live = np.zeros_like(power), power > _DEAD * power.max()
-    free = max(records - 1.0, 1.0)
-    low = np.exp(digamma(free)) / free  # the mean log of a power from few records lies below its log mean
-    for kind, width in ((of_rows, 1), (of_columns & ~of_rows, 1), (~(of_rows | of_columns), min(rows, columns))):
-        at = np.flatnonzero(kind & live)
-        if at.size:
-            near = np.exp(uniform_filter1d(np.log(power[at]), _NEIGHBOURS * width, mode="nearest")) / low
-            own = max(records - 2.0, 0.0)
-            out[at] = (own * power[at] + _PRIOR * near) / (own + _PRIOR)
-    return out
-
-
-def _whitened(rest: np.ndarray, scatter: np.ndarray) -> np.ndarray:
-    """Every bin divided by its healthy scatter."""
-    weight = np.where(scatter > 0, 1.0 / np.sqrt(np.where(scatter > 0, scatter, 1.0)), 0.0)
-    return np.fft.irfft(np.fft.rfft(rest) * weight, rest.shape[1])
-
-
-def _events(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """The row and column of each mesh event of a hunting period, in time."""
-    events = np.arange(rows * columns // gcd(rows, columns))
-    return events % rows, events % columns
-
-
-def _lines(white: np.ndarray, teeth: int, samples: int) -> np.ndarray:
-    """The waveform of each tooth at each of its meshes, ``[n, teeth, turns, samples]``, turns in time."""
-    return white.reshape(len(white), -1, teeth, samples).transpose(0, 2, 1, 3)
-
-
-def _best_segment(lines: np.ndarray, length: int, mates: int) -> np.ndarray:
-    """Energy of the sum over the best stretch of neighbouring mates ``[n, teeth]``, per mesh of the stretch."""
-    turns = lines.shape[2]
-    # a tooth meets its mates in steps of its own tooth number: sorted by mate, neighbours on the mate are neighbours
-    order = np.argsort((np.arange(turns) * lines.shape[1]) % mates, kind="stable")
-    ordered = lines[:, :, order]
-    closed = np.concatenate([ordered, ordered[:, :, :length]], axis=2)
-    total = np.cumsum(closed, axis=2)
-    sums = total[:, :, length:] - total[:, :, :-length]
-    return np.asarray((sums**2).sum(axis=3).max(axis=2) / length)
-
-
-def _half_a_turn(energy: np.ndarray) -> np.ndarray:
-    """The energy half a revolution away; of an odd number of teeth the mean of the two teeth beside it."""
-    teeth = energy.shape[1]
-    near = np.roll(energy, -(teeth // 2), axis=1)
-    return near if teeth % 2 == 0 else 0.5 * (near + np.roll(energy, -(teeth // 2) - 1, axis=1))
-
-
-def _scale_of_maxima(contrast: np.ndarray) -> tuple[float, float]:
+def scale_of_maxima(contrast: np.ndarray) -> tuple[float, float]:
     """Mean and standard deviation of the largest log contrast of a healthy record, from ``[n, teeth]``.
 
     A kind of evidence with rare large values (a passing transient lifts a stretch) must not be judged by its usual
@@ -232,7 +183,7 @@ def _scale_of_maxima(contrast: np.ndarray) -> tuple[float, float]:
     """
     n, teeth = contrast.shape
     # the largest of m normal values, by its quantiles at one standard deviation of a Gumbel variable around its mean
-    low, middle, high = _normal_maximum(teeth)
+    low, middle, high = normal_maximum(teeth)
     spread = float(contrast.std())
     maxima = contrast.max(axis=1)
     mean = (float(maxima.sum()) + _NORMAL * spread * middle) / (n + _NORMAL)
@@ -240,7 +191,7 @@ def _scale_of_maxima(contrast: np.ndarray) -> tuple[float, float]:
     return mean, max(float(np.sqrt(variance / (n + _NORMAL))), 1e-9)
 
 
-def _normal_maximum(m: int) -> tuple[float, float, float]:
+def normal_maximum(m: int) -> tuple[float, float, float]:
     """Quantiles 16 %, 50 % and 84 % of the largest of m standard normal values."""
     from scipy.stats import norm
 
