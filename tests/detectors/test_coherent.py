@@ -139,7 +139,7 @@ def test_every_verb_takes_recordings_and_names_one_tooth(recorded, toothwise, tm
 
 
 def test_a_service_takes_recordings_and_refuses_what_has_no_waveforms(recorded, tmp_path):
-    model, folder, builder, faulty = recorded
+    model, folder, _, faulty = recorded
     service = Service.open(folder)
     service.answer([service.warm_up()])
     write_record(faulty[0], tmp_path / "today.mat")

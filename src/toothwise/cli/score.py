@@ -1,8 +1,8 @@
 """Score very many maps with a model: one row per map, in Parquet.
 
 INPUT is a file or folder of maps (Parquet with a column of values, npz, TIFF, MAT), or a URI of object storage; where
-the model was fitted on recordings, its files may be recordings too. What cannot be used gets a row with the reason. What was finished when a run ended or was killed is not scored again; a
-file that has changed is.
+the model was fitted on recordings, its files may be recordings too. What cannot be used gets a row with the reason.
+What was finished when a run ended or was killed is not scored again; a file that has changed is.
 
 examples:
   toothwise score runs/scan maps/ --output scores/

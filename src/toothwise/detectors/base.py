@@ -204,9 +204,9 @@ class Detector(ABC):
         return None
 
     def along_line(self, waveforms: np.ndarray, axis: int, tooth: int) -> np.ndarray:
-        """How surely a tooth's waveform is there at each of its meshes, float64 ``[places]`` with a healthy spread of 1.
+        """How surely a tooth's waveform is there at each of its meshes, of detectors that look at waveforms.
 
-        Only of detectors that look at waveforms.
+        float64 ``[places]``; its healthy spread is 1.
 
         Args:
             waveforms: Of one map, ``[rows, columns, samples]``.
