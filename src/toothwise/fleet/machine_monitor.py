@@ -155,9 +155,10 @@ class MachineMonitor:
 
 def _named(made: HealthMap | HealthMapBatch, arrived: IncomingRecord) -> HealthMapBatch:
     """Maps of a record under its name, and the time that it came with."""
-    batch = made
     if isinstance(made, HealthMap):
         batch = HealthMapBatch.of([(arrived.record, made)], pd.DataFrame([made.condition], index=[0]))
+    else:
+        batch = made
     table = batch.table.assign(name=arrived.record)
     if arrived.time is not None:
         table = table.drop(columns="start_time", errors="ignore").assign(time=arrived.time)

@@ -209,7 +209,7 @@ class Service:
         names = pd.Series(list(records), dtype=str)
         again = names.groupby(names).cumcount()
         names = names.where(again == 0, names + " (" + (again + 1).astype(str) + ")")
-        batch = self._batch(values, names)
+        batch = self._batch(values, names.tolist())
         with self._preparing:  # seconds for the control limits, once, in which others are answered
             first = self._monitors.setdefault(in_order, Monitor(self.model, {"sequence": in_order}))
             if in_order:
