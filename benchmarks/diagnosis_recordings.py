@@ -12,7 +12,7 @@ from toothwise.diagnosis.settings import MonitorSettings
 from toothwise.diagnosis.verdict import Diagnosis, Place
 from toothwise.healthmap.hums2023 import read_hums2023
 from toothwise.healthmap.tooth_by_record import RunMapConfig, RunMaps, build_run_maps
-from toothwise.simulate.runs import RunConfig, simulate_run
+from toothwise.simulate.runs import DRIFTS, RunConfig, simulate_run
 from toothwise_lab.run_protocol import RUN_DETECTORS, tooth_at_failure
 
 RUNS = 6  # faulty ones and as many healthy ones
@@ -23,13 +23,21 @@ def _watched(maps: RunMaps, settings: MonitorSettings) -> Diagnosis:
     return Monitor(model, settings).add(maps.windows)
 
 
+def near(tooth: int, truth: dict[str, Any], teeth: int = 35) -> bool:
+    """Within one tooth of the cracked one, at either of its contacts."""
+    places = (0.0, teeth / 2) if truth["second_contact"] else (0.0,)
+    return any(abs((tooth - truth["tooth"] - place + teeth / 2) % teeth - teeth / 2) <= 1 for place in places)
+
+
 def vibration_runs(seed: int, settings: MonitorSettings) -> dict[str, Any]:
-    """Simulated runs to failure of one gear, 133 healthy records, 675 watched."""
+    """Simulated runs to failure of one gear, the kinds of drift in turn."""
     rows = []
     for faulty in (True, False):
         for k in range(RUNS):
-            records = simulate_run(RunConfig(faulty=faulty), seed=900 + 50 * seed + k + 20 * faulty)
-            maps = build_run_maps(records, RunMapConfig(healthy_days=(17, 18)))
+            config = RunConfig(faulty=faulty, drift=DRIFTS[k % len(DRIFTS)])
+            records = simulate_run(config, seed=900 + 50 * seed + k + 20 * faulty)
+            days = tuple(sorted({int(day) for day in records.day[records.healthy]}))
+            maps = build_run_maps(records, RunMapConfig(healthy_days=days))
             d = _watched(maps, settings)
             start = int(maps.healthy.sum())
             row: dict[str, Any] = {"faulty": faulty, "state": d.state, "pattern": d.pattern, "records": d.records}
@@ -40,15 +48,14 @@ def vibration_runs(seed: int, settings: MonitorSettings) -> dict[str, Any]:
             if faulty:
                 onset = int(records.truth["onset"]) - start
                 row |= {"onset": onset, "tooth": records.truth["tooth"]}
-                gap = [abs(t - int(records.truth["tooth"])) % 35 for t in row["teeth"][:1]]
-                row["tooth_right"] = bool(gap) and min(gap[0], 35 - gap[0]) <= 1
+                row["tooth_right"] = any(near(t, records.truth) for t in row["teeth"][:1])
             rows.append(row)
     return {"runs": rows, "blocks": d.limits.blocks, "block": d.limits.block}
 
 
 def recordings(folder: Path, settings: MonitorSettings) -> dict[str, Any]:
     """HUMS2023 with the same settings."""
-    maps = build_run_maps(read_hums2023(folder), RunMapConfig(healthy_days=(17, 18)))
+    maps = build_run_maps(read_hums2023(folder), RunMapConfig(healthy_days=(17, 18, 19, 20)))
     d = _watched(maps, settings)
     names = {
         str(n): (int(day), int(k))

@@ -116,7 +116,7 @@ def simulated(args: argparse.Namespace) -> dict[str, Any]:
 def run_to_failure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     """Whether severity rises with time over the last days."""
     records = read_hums2023(folder)
-    maps = build_run_maps(records, RunMapConfig(healthy_days=HEALTHY_DAYS))
+    maps = build_run_maps(records, RunMapConfig(healthy_days=HEALTHY_DAYS, window=32))
     options = RUN | {"max_steps": min(args.steps, RUN["max_steps"]), "seed": args.seed}
     detector, found = fit(options, maps.healthy_windows)
     watched = np.flatnonzero(np.isin(maps.windows.table["day"], WATCHED_DAYS))[:: args.every]

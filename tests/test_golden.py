@@ -115,7 +115,7 @@ def of_recordings() -> dict[str, Any]:
 
 
 def of_runs() -> dict[str, Any]:
-    run = build_run_maps(simulate_run(seed=0), RunMapConfig(healthy_days=(17, 18)))
+    run = build_run_maps(simulate_run(seed=0), RunMapConfig(healthy_days=(1, 2)))
     last = run.windows.values[-1]
     return {"rms": float(np.nanmean(run.rms.values)), "last": numbers(last[:, -1]), "windows": len(run.windows)}
 

@@ -20,7 +20,7 @@ from toothwise.diagnosis.rules import in_a_row
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold, threshold_from_healthy
 from toothwise.healthmap.deviation import trailing_mean
-from toothwise.healthmap.tooth_by_record import RunMapConfig, RunMaps
+from toothwise.healthmap.tooth_by_record import RUN_SCAN, RunMapConfig, RunMaps
 from toothwise.vibration.components import split_revolutions
 from toothwise.vibration.indicators import fm4, kurtosis, na4, rms
 from toothwise.vibration.spectrum import order_spectrum
@@ -36,10 +36,9 @@ __all__ = [
     "tooth_at_failure",
 ]
 
-# The scan's options were chosen on simulated runs (benchmarks/run_parameters.py) before it saw a recording. Those of
-# the deep detector rest on a single simulated run. benchmarks/hums2023.py tells what was decided after which result.
+# The deep detector's options rest on a single simulated run.
 RUN_DETECTORS: dict[str, dict[str, Any]] = {
-    "scan": {"lines": "rows", "lengths": [8, 16, 32]},
+    "scan": RUN_SCAN,
     "dinomaly_directional": {"image_size": [560, 64], "pooling": "rows", "max_steps": 60},
 }
 
@@ -225,7 +224,7 @@ def run_indicators(maps: RunMaps, protocol: RunProtocol) -> list[JudgedRun]:
     runs = []
     for name, values in series.items():
         begin = time.perf_counter()
-        level = trailing_mean(np.log(np.maximum(values, 1e-12)), protocol.maps.deviation.smoothing)
+        level = trailing_mean(np.log(np.maximum(values, 1e-12)), protocol.maps.deviation.records)
         centre = np.median(level[maps.healthy])
         score = (level - centre) / max(1.4826 * float(np.median(np.abs(level[maps.healthy] - centre))), 1e-12)
         threshold = threshold_from_healthy(score[healthy], protocol.false_alarm_rate, blocks=blocks)

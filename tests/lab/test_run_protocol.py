@@ -20,7 +20,8 @@ from toothwise_lab.run_protocol import (
     tooth_at_failure,
 )
 
-PROTOCOL = RunProtocol()
+DAYS = {"days": (60, 70, 60, 80, 90, 80, 70), "healthy_days": 2, "second_contact": 0.0, "day": 0.01}
+PROTOCOL = RunProtocol(maps=RunMapConfig(healthy_days=(1, 2)), doubtful_days=(3, 4))
 flags = st.lists(st.booleans(), min_size=1, max_size=60).map(lambda x: np.array(x, dtype=bool))
 
 
@@ -31,7 +32,7 @@ def judged(config, seed):
 
 @pytest.fixture(scope="module")
 def faulty():
-    return judged(RunConfig(tooth=8, onset=250), 3)
+    return judged(RunConfig(tooth=8, onset=250, growth=2.0, **DAYS), 3)
 
 
 def near(tooth, actual, teeth=35):
@@ -66,7 +67,7 @@ def test_the_cracked_tooth_is_named_and_the_alarm_lasts(faulty):
 
 
 def test_a_loud_failure_is_found_without_a_detector():
-    maps = build_run_maps(simulate_run(RunConfig(tooth=30, onset=250, growth=4.0), seed=3), PROTOCOL.maps)
+    maps = build_run_maps(simulate_run(RunConfig(tooth=30, onset=250, growth=4.0, **DAYS), seed=3), PROTOCOL.maps)
     assert near(tooth_at_failure(maps), 30)
 
 
@@ -74,17 +75,17 @@ def test_the_summary_counts_as_the_run_does(faulty):
     maps, run = faulty
     found = run.summary(maps, PROTOCOL)
     assert found["first_sustained"] == maps.records.number[run.record[run.first_sustained]]
-    doubtful = np.isin(maps.records.day[run.record], (19, 20))
+    doubtful = np.isin(maps.records.day[run.record], (3, 4))
     assert found["flagged_days_19_20"] == pytest.approx(run.above[doubtful].mean())
-    fitted = RunProtocol(maps=RunMapConfig(healthy_days=(17, 18, 19)))
+    fitted = RunProtocol(maps=RunMapConfig(healthy_days=(1, 2, 3)), doubtful_days=(3, 4))
     assert run.summary(maps, fitted)["flagged_days_19_20"] is None
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("seed", [200, 201, 202])
 def test_a_step_of_the_whole_gain_raises_no_alarm(seed):
-    _, plain = judged(RunConfig(faulty=False), seed)
-    _, stepped = judged(RunConfig(faulty=False, gain_steps=(300, 500), gain_step=1.6), seed)
+    _, plain = judged(RunConfig(faulty=False, **DAYS), seed)
+    _, stepped = judged(RunConfig(faulty=False, gain_steps=(250, 400), gain_step=1.6, **DAYS), seed)
     assert stepped.first_sustained is None
     np.testing.assert_allclose(stepped.score, plain.score, atol=0.05)
 

@@ -53,8 +53,8 @@ class Options(Building):
     learn: Path | None = None
     jobs: int = 1
     healthy_days: list[int] = field(default_factory=list)
-    window: int = 32
-    smoothing: float = 16.0
+    window: int = 8
+    smoothing: int = 32
     seed: int = 0
 
 
@@ -134,14 +134,15 @@ def _build_run(options: Options, progress: Progress) -> Result:
     records = find_run(options.records[0], seed=options.seed)
     days = options.healthy_days or ([] if records.healthy is None else sorted(set(records.day[records.healthy])))
     progress(f"aligning {len(records)} records")
-    deviation = DeviationConfig(smoothing=options.smoothing)
+    deviation = DeviationConfig(records=options.smoothing)
     maps = MapBuilder.build_run(records, healthy=days, window=options.window, deviation=deviation)
     files = [str(path) for path in write_run_maps(maps, options.output)]
     unsure = int((maps.alignment.confidence[1:] < 0.05).sum())
     counts = {"records": len(records), "teeth": records.teeth, "healthy": int(maps.healthy.sum())}
-    data = {"source": records.source, **counts, "unsure_alignments": unsure, "files": files}
+    data = {"source": records.source, **counts, "drift": maps.drift, "unsure_alignments": unsure, "files": files}
     text = (
         f"{records.source}\n{len(records)} records of {records.teeth} teeth, {counts['healthy']} taken as healthy, "
-        f"{unsure} turned without confidence\n" + "".join(f"  {file}\n" for file in files)
+        f"{unsure} turned without confidence; drift was learned {maps.drift}\n"
+        + "".join(f"  {file}\n" for file in files)
     )
     return Result(data, lambda: text)

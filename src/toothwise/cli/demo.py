@@ -20,10 +20,6 @@ from toothwise.cli.parser import Result
 from toothwise.cli.terminal import Progress
 from toothwise.files import check_replaceable
 
-# Chosen on simulated runs (benchmarks/run_parameters.py) before the scan saw a recording: damage is a row of the map,
-# and lasts 8 records or more.
-SCAN = {"lines": "rows", "lengths": [8, 16, 32]}
-
 
 @dataclass(frozen=True)
 class Options:
@@ -51,7 +47,7 @@ def run(options: Options, progress: Progress) -> Result:
     from toothwise.diagnosis.folder import write_run
     from toothwise.diagnosis.monitor import Monitor
     from toothwise.files import finite
-    from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
+    from toothwise.healthmap.tooth_by_record import RUN_SCAN, RunMapConfig, build_run_maps
     from toothwise.model import Model
     from toothwise.reporting.report import write_report
     from toothwise.reporting.text import text_of
@@ -62,7 +58,7 @@ def run(options: Options, progress: Progress) -> Result:
     progress(f"aligning {len(records)} records")
     days = sorted({int(day) for day in records.day[records.healthy]})
     maps = build_run_maps(records, RunMapConfig(healthy_days=tuple(days)))
-    model = Model.fit(maps.healthy_windows, detector="scan", options=SCAN, progress=progress)
+    model = Model.fit(maps.healthy_windows, detector="scan", options=RUN_SCAN, progress=progress)
     monitor = Monitor(model)
     windows = replace(maps.windows, table=maps.windows.table.assign(file=records.source))
     found = monitor.add(windows, progress=progress)
@@ -72,5 +68,5 @@ def run(options: Options, progress: Progress) -> Result:
     progress("writing the report")
     report, *_ = write_report(options.output, options.language)
     seconds = time.perf_counter() - begin
-    text = f"{records.source}\n{text_of(found)}Report: {report} ({seconds:.0f} s)\n"
+    text = f"{records.source}\nDrift was learned {maps.drift}.\n{text_of(found)}Report: {report} ({seconds:.0f} s)\n"
     return Result(finite(found.as_json()), lambda: text)

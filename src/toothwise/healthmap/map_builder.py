@@ -309,7 +309,7 @@ class MapBuilder:
             >>> from toothwise import MapBuilder
             >>> from toothwise.simulate.runs import simulate_run
             >>> run = simulate_run(seed=0)
-            >>> MapBuilder.build_run(run, healthy=(17, 18)).deviation.shape == (run.teeth, len(run))
+            >>> MapBuilder.build_run(run, healthy=(1, 2)).deviation.shape == (run.teeth, len(run))
             True
         """
         from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps

@@ -11,14 +11,19 @@ import pandas as pd
 from toothwise import __version__
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch
-from toothwise.healthmap.deviation import DeviationConfig, HealthyBaseline
+from toothwise.healthmap.deviation import DeviationConfig, HealthyBaseline, trailing_mean
 from toothwise.healthmap.runs import RunRecords, time_blocks
 from toothwise.vibration.alignment import Alignment, align_spectra
 from toothwise.vibration.components import split_revolutions
 from toothwise.vibration.spectrum import order_spectrum, to_samples
 from toothwise.vibration.windows import EventWindow, event_statistic
 
-__all__ = ["RunMapConfig", "RunMaps", "build_run_maps"]
+__all__ = ["RUN_SCAN", "RunMapConfig", "RunMaps", "build_run_maps"]
+
+# A detector's options for such windows: damage is a row, and averaged columns hold no spikes that a limit must cut.
+RUN_SCAN: dict[str, Any] = {"lines": "rows", "lengths": [8], "clip": None}
+
+_DRAWS = 2000  # drawn days that drift without damage
 
 
 @dataclass(frozen=True)
@@ -26,15 +31,15 @@ class RunMapConfig:
     """How a run is turned into maps.
 
     Attributes:
-        healthy_days: days whose records are taken as healthy.
-        orders: orders kept, in mesh orders (4 = up to four times the tooth number).
-        window: records of a trailing window.
-        deviation: parameters of the deviation map.
+        healthy_days: Days whose records are taken as healthy.
+        orders: Orders kept, in mesh orders (4 = up to four times the tooth number).
+        window: Records of a trailing window.
+        deviation: Parameters of the deviation map.
     """
 
     healthy_days: tuple[int, ...]
     orders: float = 4.0
-    window: int = 32
+    window: int = 8
     deviation: DeviationConfig = field(default_factory=DeviationConfig)
 
     def __post_init__(self) -> None:
@@ -49,15 +54,21 @@ class RunMaps:
     """The maps of one run.
 
     Attributes:
-        records: what they were made from.
-        alignment: turn of each record and its confidence.
-        rms: residual RMS per tooth and record, tooth x record, in the records' unit.
-        deviation: deviation from the healthy waveform per tooth and record, in parts of its chance size.
-        healthy: bool ``[n]``, the records that the baseline was learned on.
-        windows: trailing windows of ``deviation``, ``[n - window + 1, teeth, window]``; the table's ``record`` is the
+        records: What they were made from.
+        alignment: Turn of each record and its confidence.
+        rms: Residual RMS per tooth and record, tooth x record, in the records' unit.
+        deviation: How far each tooth's waveform is from its healthy one over what the median tooth is, times the
+            record's residual RMS over that of the healthy records: a row tells a tooth, the level of a column the
+            vibration of the whole gear. 1 = the median tooth of a healthy record.
+        healthy: Bool ``[n]``, the records that the baseline was learned on.
+        drift: Between what drift was learned, in words: days, or parts of the only healthy day.
+        drift_chance: Float64 ``[n]``, the chance that drift alone gives a tooth that stands out as far as the record's
+            largest does; never below 1 / 2001, the number of drawn days.
+        windows: Trailing windows of ``deviation``, ``[n - window + 1, teeth, window]``; the table's ``record`` is the
             index of a window's last record; ``name``, ``day``, ``number``, ``healthy`` are that record's.
-        healthy_windows: windows of healthy records only, cross-fitted: each day is seen against a baseline of the
-            other healthy days (of other parts of the day where there is one), so that chance looks as it will later.
+        healthy_windows: Windows of healthy records only, held out: each day is seen against a baseline of the other
+            healthy days (of other parts of the day where there is one) and averaged by itself, so that chance looks
+            as it will later. The first records of each day, whose averages are short, are left out.
     """
 
     records: RunRecords
@@ -65,6 +76,8 @@ class RunMaps:
     rms: HealthMap
     deviation: HealthMap
     healthy: np.ndarray
+    drift: str
+    drift_chance: np.ndarray
     windows: HealthMapBatch
     healthy_windows: HealthMapBatch
 
@@ -90,16 +103,25 @@ def build_run_maps(records: RunRecords, config: RunMapConfig) -> RunMaps:
     spectra = order_spectrum(residual)[:, : int(c.orders * teeth)]
     aligned, alignment = align_spectra(spectra, teeth)
     level = event_statistic(to_samples(aligned, samples), samples // teeth, EventWindow("rectangular"), "rms").T
+    loud = 0.5 * np.log(np.mean(np.square(level), axis=0))  # of each record
 
-    baseline = HealthyBaseline(aligned[healthy], teeth, c.deviation)
-    deviation = baseline.tooth_deviation(aligned)
     n_healthy = int(healthy.sum())
-    crossed = np.empty((teeth, n_healthy))
+    known = aligned[:n_healthy]
     blocks = time_blocks(n_healthy, records.day[healthy])
-    for block in np.unique(blocks):
-        out = blocks == block
-        other = HealthyBaseline(aligned[:n_healthy][~out], teeth, c.deviation)
-        crossed[:, out] = other.tooth_deviation(aligned[:n_healthy])[:, out]
+    planet = "planet" in records.gear
+    baseline = HealthyBaseline(known, teeth, blocks, c.deviation, planet=planet)
+    contrast = baseline.contrast(aligned)
+    drawn = np.sort(baseline.drift_contrast(_DRAWS, np.random.default_rng(0)).max(axis=0))
+    over = _DRAWS - np.searchsorted(drawn, contrast.max(axis=0), side="left")
+    deviation = np.exp(contrast + trailing_mean(loud, c.deviation.records) - np.median(loud[:n_healthy]))
+    crossed, index = _held_out(known, loud[:n_healthy], teeth, blocks, c.deviation, planet=planet)
+    if len(index) < c.window:
+        raise InputError(
+            f"a window of {c.window} records needs as many healthy ones beside those that begin a day, but there are "
+            f"{len(index)} of {n_healthy}"
+        )
+    days = len(c.healthy_days)
+    drift = f"between {days} healthy days" if days > 1 else "within the only healthy day: other days may drift further"
 
     gear = records.gear | {"teeth": teeth}
     provenance: dict[str, Any] = {
@@ -107,6 +129,7 @@ def build_run_maps(records: RunRecords, config: RunMapConfig) -> RunMaps:
         "software": f"toothwise {__version__}",
         "signal": "residual: mean and mesh harmonics removed",
         "tooth_zero": "first sample of the first record; sun and ring contact of one tooth lie half a revolution apart",
+        "drift": f"learned {drift}",
         "config": asdict(c),
     }
     rows = Axis.teeth("tooth", teeth)
@@ -133,12 +156,32 @@ def build_run_maps(records: RunRecords, config: RunMapConfig) -> RunMaps:
         )
 
     every = np.arange(len(records))
+    note = "trailing windows of healthy records, each day held out"
     return RunMaps(
         records,
         alignment,
         as_map(level, "rms of residual", records.unit),
         as_map(deviation, "deviation from healthy", "1"),
         healthy,
+        drift,
+        (over + 1.0) / (_DRAWS + 1.0),
         as_windows(deviation, every, "trailing windows"),
-        as_windows(crossed, every[healthy], "trailing windows of healthy records, cross-fitted"),
+        as_windows(crossed, index, note),
     )
+
+
+def _held_out(
+    aligned: np.ndarray, loud: np.ndarray, teeth: int, blocks: np.ndarray, config: DeviationConfig, *, planet: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Deviation of healthy records, each block against a baseline of the others; and the indices of the records."""
+    parts, places = [], []
+    for block in np.unique(blocks):
+        out = blocks == block
+        rest = int((~out).sum())
+        other = HealthyBaseline(aligned[~out], teeth, time_blocks(rest, blocks[~out]), config, planet=planet)
+        # a mean of few records is mostly noise, which later records do not show
+        begin = min(config.records // 2 - 1, int(out.sum()) // 2)
+        level = trailing_mean(loud[out], config.records) - np.median(loud[~out])
+        parts.append(np.exp(other.contrast(aligned[out]) + level)[:, max(begin, 0) :])
+        places.append(np.flatnonzero(out)[max(begin, 0) :])
+    return np.concatenate(parts, axis=1), np.concatenate(places)

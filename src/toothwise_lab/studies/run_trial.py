@@ -31,6 +31,7 @@ __all__ = ["RunTrial", "measure_run"]
 _DATA = ("hums2023", "simulated")
 _FIT_ON = ("own", "simulated_run", "simulated_maps")
 _EXAMPLES = 3  # windows before the failure
+_WINDOW = 32  # records of a window: detectors made for pictures need some
 
 
 @dataclass(frozen=True)
@@ -109,22 +110,31 @@ def _records(trial: RunTrial) -> RunRecords:
     return read_hums2023(data_root() / "hums2023")
 
 
+def _own_days(records: RunRecords) -> tuple[int, ...]:
+    """The days that a simulated run says are healthy."""
+    return tuple(sorted({int(day) for day in records.day[records.healthy]}))
+
+
 def measure_run(trial: RunTrial) -> Measured:
     """Fit, choose the threshold on healthy days, watch the rest.
 
     Raises:
         InputError: recordings that are not there.
     """
+    records = _records(trial)
+    days = _own_days(records) if trial.data == "simulated" else trial.healthy_days
     protocol = RunProtocol(
-        maps=RunMapConfig(healthy_days=trial.healthy_days),
+        maps=RunMapConfig(healthy_days=days, window=_WINDOW),
         false_alarm_rate=trial.false_alarm_rate,
         sustained=trial.sustained,
     )
-    maps = build_run_maps(_records(trial), protocol.maps)
+    maps = build_run_maps(records, protocol.maps)
     elsewhere: _FittedElsewhere | None = None
     if trial.fit_on == "simulated_run":
         # another run than the one that is watched, should that be simulated too
-        source = build_run_maps(simulate_run(seed=10_000 + trial.seed), protocol.maps).healthy_windows.values
+        other = simulate_run(seed=10_000 + trial.seed)
+        maps_of = RunMapConfig(healthy_days=_own_days(other), window=_WINDOW)
+        source = build_run_maps(other, maps_of).healthy_windows.values
         elsewhere = _FittedElsewhere(make_detector(trial.detector, trial.options, trial.seed).fit(source), None, None)
     elif trial.fit_on == "simulated_maps":
         source = generate("C", trial.n_train, False, seed=1000 * trial.seed, shape=trial.gears)[0]
