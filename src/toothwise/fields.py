@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import types
 import typing
+from dataclasses import MISSING, fields, is_dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
 
-from toothwise.errors import InputError
+from toothwise.errors import InputError, did_you_mean
 
 __all__ = ["coerce", "describe_type", "described", "field_types", "from_mapping"]
 
@@ -32,70 +35,97 @@ def described(cls: type) -> dict[str, tuple[str | None, str]]:
 
 def coerce(value: Any, hint: Any) -> tuple[bool, Any]:
     """Whether a value of YAML is of a type, and the value as that type (lists become tuples, whole numbers floats)."""
+    try:
+        return True, _converted(value, hint, "")
+    except InputError:
+        return False, value
+
+
+def _converted(value: Any, hint: Any, place: str) -> Any:
+    """A value as a type asks for it; ``place`` names it in messages.
+
+    Raises:
+        InputError: It cannot be of this type.
+    """
     origin, inside = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
-        return True, value
+        return value
     if origin in (typing.Union, types.UnionType):
-        for option in inside:
-            good, found = coerce(value, option)
-            if good:
-                return True, found
-        return False, value
-    if hint is type(None):
-        return value is None, value
-    if origin is typing.Literal:
-        return value in inside, value
-    if origin is tuple:
-        return _fitted_tuple(value, inside)
-    if origin is dict:
-        return isinstance(value, dict), value
-    if hint is float:
-        good = isinstance(value, Real) and not isinstance(value, bool)
-        return good, float(value) if good else value
-    if hint is int:
-        good = isinstance(value, Integral) and not isinstance(value, bool)
-        return good, int(value) if good else value
-    return isinstance(value, hint), value
+        options = [option for option in inside if option is not types.NoneType]
+        if value is None and len(options) < len(inside):
+            return None
+        if len(options) == 1:
+            return _converted(value, options[0], place)
+        for option in options:
+            with contextlib.suppress(InputError):
+                return _converted(value, option, place)
+    elif origin is tuple and isinstance(value, list | tuple):
+        kinds = inside[:1] * len(value) if inside[1:] == (Ellipsis,) else inside
+        if len(kinds) == len(value):
+            items = zip(value, kinds, strict=True)
+            return tuple(_converted(item, kind, f"{place}[{k}]") for k, (item, kind) in enumerate(items))
+    elif is_dataclass(hint) and isinstance(value, dict):
+        return from_mapping(hint, value, place)  # type: ignore[arg-type]
+    elif hint is float and _is_number(value):
+        return float(value)
+    elif hint is int and isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    elif (
+        (origin is typing.Literal and value in inside)
+        or (origin is dict and isinstance(value, dict))
+        or (isinstance(hint, type) and hint not in (int, float) and isinstance(value, hint))
+    ):
+        return value
+    raise InputError(f"{place} must be {describe_type(hint)}, but got {value!r:.60}")
 
 
-def _fitted_tuple(value: Any, inside: tuple[Any, ...]) -> tuple[bool, Any]:
-    if not isinstance(value, list | tuple):
-        return False, value
-    kinds = [inside[0]] * len(value) if len(inside) == 2 and inside[1] is Ellipsis else list(inside)
-    if len(kinds) != len(value):
-        return False, value
-    parts = [coerce(item, kind) for item, kind in zip(value, kinds, strict=True)]
-    return all(good for good, _ in parts), tuple(item for _, item in parts)
+def _is_number(value: Any) -> bool:
+    """Whether a value stands for a number, which may be infinite but not NaN; YAML takes 1e4 for a word."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return math.isfinite(float(value))
+        return False
+    return isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)
 
 
 Made = TypeVar("Made")
 
 
 def from_mapping(cls: type[Made], data: Any, where: str = "") -> Made:
-    """A dataclass from a mapping of its fields; messages begin with ``where``, if anything is given.
+    """A dataclass, and those within it, from nested mappings; what is not given keeps its default.
+
+    Args:
+        cls: The dataclass; its fields may be numbers, text, choices, tuples, dataclasses, or None.
+        data: Mapping from field to value.
+        where: The file or key that holds the mapping; messages begin with it.
 
     Raises:
-        InputError: no mapping, an unknown field, a missing one, or a value of another type.
+        InputError: An unknown or missing field, a value of another type, or whatever the dataclass refuses.
     """
-    types_of, where = field_types(cls), where and f"{where}: "
+    types_of, here = field_types(cls), f"{where}: " if where else ""
     if not isinstance(data, dict):
-        raise InputError(f"{where}{cls.__name__} must have {', '.join(types_of)}, but is {data!r:.100}")
-    if unknown := [name for name in data if name not in types_of]:
-        raise InputError(f"{where}{cls.__name__} has no {unknown[0]!r:.60}; allowed are {', '.join(types_of)}")
-    values = {}
-    for name, value in data.items():
-        good, values[name] = coerce(value, types_of[name])
-        if not good:
-            raise InputError(f"{where}{name} must be {describe_type(types_of[name])}, but is {value!r:.60}")
+        raise InputError(f"{where or cls.__name__} must be {describe_type(cls)}, but got {data!r:.60}")
+    for name in data:
+        if name not in types_of:
+            guess = did_you_mean(name, types_of)
+            raise InputError(
+                f"{where or cls.__name__}: unknown option {name!r:.60}{guess} (allowed: {', '.join(types_of)})"
+            )
+    values = {name: _converted(value, types_of[name], f"{here}{name}") for name, value in data.items()}
+    for field in fields(cls):  # type: ignore[arg-type]
+        if field.name not in data and field.default is MISSING and field.default_factory is MISSING:
+            raise InputError(f"{where or cls.__name__}: {field.name!r} is missing")
     try:
         return cls(**values)
-    except TypeError as error:
-        raise InputError(f"{where}{cls.__name__}: {error}") from None
+    except InputError as error:
+        raise InputError(f"{here}{error}") from None
 
 
 def describe_type(hint: Any) -> str:
     """A type in plain words."""
     origin, inside = typing.get_origin(hint), typing.get_args(hint)
+    if is_dataclass(hint):
+        return f"a mapping with {', '.join(field_types(hint))}"  # type: ignore[arg-type]
     if origin in (typing.Union, types.UnionType):
         return " or ".join(describe_type(option) for option in inside)
     if origin is typing.Literal:

@@ -129,10 +129,10 @@ def test_build_many_at_once_skips_what_cannot_be_used(folder, toothwise, tmp_pat
     [
         (["--gears", "none.yaml"], "none.yaml: no such file"),
         (["--gears", "{gears}", "--map", "signal=raw"], "signal must be one of"),
-        (["--gears", "{gears}", "--map", "sginal=raw"], "allowed are signal"),
+        (["--gears", "{gears}", "--map", "sginal=raw"], "(allowed: signal"),
         (["--gears", "{gears}", "--map", "signal"], "--map takes NAME=VALUE"),
         (["--gears", "{gears}", "--read", "sampling"], "--read takes NAME=VALUE"),
-        (["--gears", "{gears}", "--read", "colour=3"], "has no 'colour'"),
+        (["--gears", "{gears}", "--read", "colour=3"], "unknown option 'colour'"),
         (["--gears", "{gears}", "--stage", "second"], "stage must be one of 'stage'"),
         (["--gears", "{gears}", "--channel", "noise"], "no channel 'noise'"),
         (["--gears", "{gears}", "--jobs", "0"], "jobs must be 1 or more"),

@@ -229,7 +229,7 @@ def test_bad_recordings():
         build_map(with_(channels={"x": np.where(np.arange(len(x)) % 5000 == 0, np.nan, x)}), PAIR)
     with pytest.raises(InputError, match="signal must be one of"):
         build_map(record, PAIR, signal="raw")
-    with pytest.raises(InputError, match="has no 'sginal'; allowed are signal"):
+    with pytest.raises(InputError, match="unknown option 'sginal'; did you mean 'signal'"):
         build_map(record, PAIR, sginal="raw")
     with pytest.raises(InputError, match="periods must be 1 to 4"):
         build_map(record, PAIR, periods=5)

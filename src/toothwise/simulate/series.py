@@ -18,18 +18,20 @@ root of a,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.errors import InputError
+from toothwise.fields import from_mapping
+from toothwise.gears.train import make_gears
 from toothwise.reading import read_yaml
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, check_faults, simulate_record
-from toothwise.simulate.settings import from_mapping
 from toothwise.vibration.records import VibrationRecord
 
 __all__ = ["SeriesConfig", "Simulation", "grown", "read_simulation", "simulate_series", "under"]
@@ -85,21 +87,13 @@ class SeriesConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.records < 1 or self.onset < 0 or self.growth < 0:
-            raise InputError(
-                "a series needs 1 record or more, onset and growth of 0 or more, but got "
-                f"{self.records}, {self.onset}, {self.growth}"
-            )
-        if self.law not in ("power", "paris"):
-            raise InputError(f"law must be 'power' or 'paris', but got {self.law!r}")
-        for name, good, allowed in (
-            ("start", 0 < self.start <= 1, "above 0 and at most 1"),
-            ("exponent", 0 <= self.exponent <= 10, "0 to 10"),
-            ("hours", self.hours > 0, "above 0"),
-            ("seed", self.seed >= 0, "0 or more"),
-        ):
-            if not good:
-                raise InputError(f"{name} of a series must be {allowed}, but got {getattr(self, name)!r}")
+        check_whole(1, records=self.records)
+        check_whole(0, onset=self.onset, seed=self.seed)
+        check_choice(("power", "paris"), law=self.law)
+        check_range("[0, inf)", growth=self.growth)
+        check_range("(0, 1]", start=self.start)
+        check_range("[0, 10]", exponent=self.exponent)
+        check_range("(0, inf)", hours=self.hours)
         try:
             datetime.fromisoformat(self.start_time)
         except ValueError:
@@ -156,6 +150,14 @@ class Simulation:
                 under(self.gearbox, {name: value})
 
 
+@dataclass(frozen=True)
+class _Plan(GearboxConfig):
+    """What the YAML file of a simulation holds."""
+
+    faults: tuple[Fault, ...] = ()
+    series: SeriesConfig = field(default_factory=SeriesConfig)
+
+
 def under(gearbox: GearboxConfig, conditions: dict[str, float]) -> GearboxConfig:
     """The gearbox at another load, speed (mean, revolutions per second) or temperature.
 
@@ -200,15 +202,10 @@ def read_simulation(path: str | Path) -> Simulation:
     data = read_yaml(Path(path))
     if not isinstance(data, dict) or "gears" not in data:
         raise InputError(f"{path}: must be a mapping with 'gears', but got {data!r:.60}")
-    data = dict(data)
-    faults = data.pop("faults", None) or []
-    series = data.pop("series", None) or {}
-    if not isinstance(faults, list):
-        raise InputError(f"{path}: faults must be a list, but got {faults!r:.60}")
-    gearbox = from_mapping(GearboxConfig, data, str(path), beside=("faults", "series"))
-    wrong = tuple(from_mapping(Fault, fault, f"{path}: fault {k}") for k, fault in enumerate(faults))
-    config = from_mapping(SeriesConfig, series, f"{path}: series")
+    given = {name: value for name, value in data.items() if value is not None or name not in ("faults", "series")}
+    plan = from_mapping(_Plan, given | {"gears": make_gears(data["gears"], f"{path}: gears")}, str(path))
+    gearbox = GearboxConfig(**{f.name: getattr(plan, f.name) for f in fields(GearboxConfig)})
     try:
-        return Simulation(gearbox, wrong, config)
+        return Simulation(gearbox, plan.faults, plan.series)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
