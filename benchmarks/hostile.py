@@ -7,7 +7,8 @@ Every named kind is sent twice at once, to as many workers as there are; then mu
 and of compressed text, two at a time. Meanwhile a thread asks for the health of the service all the time, another one
 sends a correct map, and a third adds up the memory of all processes. Counted are answers by status, the longest health
 check, the longest correct request, the most memory and what is left of it after 5 s, and how long SIGTERM takes with
-both workers busy. Exit code 1 where a status is none of 200, 400, 408, 413, 415, 422, 429 and 503, or a bound is passed.
+both workers busy. Exit code 1 where a status is none of 200, 400, 408, 413, 415, 422, 429 and
+503, or a bound is passed.
 """
 
 from __future__ import annotations
