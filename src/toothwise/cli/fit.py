@@ -62,6 +62,7 @@ def run(options: Options, progress: Progress) -> Result:
     """Build, fit, calibrate, save."""
     check_replaceable(options.output, "model.json", "a model")
     from toothwise.detectors.registry import create
+    from toothwise.healthmap.formats import PICTURE
     from toothwise.healthmap.several import healthy_only
     from toothwise.model import Model
     from toothwise.model.maps import gather
@@ -81,7 +82,7 @@ def run(options: Options, progress: Progress) -> Result:
     try:
         model = Model.fit(
             maps,
-            detector=name,
+            detector=options.detector,
             options=chosen,
             false_alarm_rate=options.false_alarm_rate,
             blocks=options.blocks,
@@ -95,8 +96,9 @@ def run(options: Options, progress: Progress) -> Result:
     seconds = perf_counter() - begin
     model.save(options.output)
     threshold, (rows, columns) = model.threshold, model.about.shape
+    picture = model.about.quantity == PICTURE
     data = {
-        "detector": name,
+        "detector": model.detector.name if options.detector == "auto" else name,
         "output": str(options.output),
         "options": model.detector.options,
         "maps": len(maps),
@@ -110,10 +112,17 @@ def run(options: Options, progress: Progress) -> Result:
 
     def text() -> str:
         low, high = threshold.interval
+        what = "photographs" if picture else "maps"
+        suited = [
+            f"{key}={model.detector.options[key]}"
+            for key in ("channels", "log", "pooling")
+            if picture and key in model.detector.options
+        ]
         without = f" ({left_out} test or faulty maps left out)" if left_out else ""
         return "".join(f"skipped: {one.reason}\n" for one in skipped) + (
-            f"{name}: fitted on {len(maps)} maps of {rows} x {columns}{without} in {seconds:.1f} s\n"
-            f"threshold {threshold.value:.4g} for {threshold.false_alarm_rate:.3g} false alarms per healthy map "
+            f"{data['detector']}: fitted on {len(maps)} {what} of {rows} x {columns}{without} in {seconds:.1f} s\n"
+            + (f"chosen for photographs, unless you named them: {', '.join(suited)}\n" if suited else "")
+            + f"threshold {threshold.value:.4g} for {threshold.false_alarm_rate:.3g} false alarms per healthy map "
             f"(95 % interval {low:.2g} to {high:.2g}; worth {threshold.n_effective:.1f} independent maps)\n"
             f"saved in {options.output}; score maps with: toothwise predict {options.output} MAPS\n"
         )

@@ -12,7 +12,7 @@ from toothwise.detectors.base import Detector
 from toothwise.errors import InputError, did_you_mean, missing
 from toothwise.fields import described
 
-__all__ = ["class_of", "create", "describe", "names", "options_of", "register"]
+__all__ = ["class_of", "create", "describe", "for_pictures", "names", "options_of", "register"]
 
 # name: (module:class, one line, constructor options that make the variant)
 _SCAN, _STATISTIC, _DINOMALY = (
@@ -167,6 +167,35 @@ def _default(field: Field[Any]) -> Any:
 def takes(name: str, option: str) -> bool:
     """Whether a detector has this option itself."""
     return option in options_of(name)
+
+
+def for_pictures(name: str, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The detector and its options for photographs: brightness as it is, spots as well as lines.
+
+    Args:
+        name: A detector; "auto" = PatchCore.
+        options: Those that were chosen, which stay.
+
+    Raises:
+        InputError: A detector of maps.
+
+    Examples:
+        >>> for_pictures("auto", {})
+        ('patchcore', {'channels': 'grey', 'log': False})
+        >>> for_pictures("scan", {})
+        Traceback (most recent call last):
+        ...
+        toothwise.errors.InputError: these are photographs, but 'scan' looks for teeth in health maps: choose ...
+    """
+    name = "patchcore" if name == "auto" else name
+    if not class_of(name).can.photographs:
+        fit = [one for one in names() if class_of(one).can.photographs]
+        raise InputError(
+            f"these are photographs, but {name!r} looks for teeth in health maps: choose one of {', '.join(fit)}"
+        )
+    known = options_of(name)
+    suited = {"channels": "grey", "log": False, "pooling": "top"}
+    return name, {option: value for option, value in suited.items() if option in known} | options
 
 
 def create(name: str, **options: Any) -> Detector:

@@ -175,6 +175,28 @@ def write_tiff(health_map: HealthMap, path: Path) -> None:
         tifffile.imwrite(temporary, health_map.values)
 
 
+# photographs
+
+PICTURE = "brightness of a picture"  # the quantity of photographs, which hold no teeth
+
+
+def read_picture(path: Path) -> HealthMap:
+    """An image of 8 bits, grey or colour, as brightness 0 to 255: of colours what the eye sees as light (ITU-R 601)."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            if math.prod(image.size) > MAX_PIXELS:
+                raise InputError(f"the image claims {image.size[0]} x {image.size[1]} pixels, more than is allowed")
+            pixels = np.asarray(image.convert("L"), dtype=np.float32)
+    except InputError:
+        raise
+    except Exception as error:  # Pillow raises whatever the broken bytes lead it to
+        raise InputError(f"not a readable image ({error})") from None
+    axes = Axis("pixel row", tuple(range(pixels.shape[0]))), Axis("pixel column", tuple(range(pixels.shape[1])))
+    return HealthMap(pixels, *axes, np.ones(pixels.shape, dtype=np.int32), quantity=PICTURE, unit="grey levels")
+
+
 # PNG, 16 bits
 
 _SCALE_KEY = "toothwise-scale"
@@ -182,7 +204,7 @@ _PACKED = 1032  # bytes that deflate makes of one at most
 
 
 def read_png(path: Path, scale: float | None = None) -> HealthMap:
-    """16-bit grey: pixel / 65535 x the scale in the file.
+    """16-bit grey: pixel / 65535 x the scale in the file; one of 8 bits or in colour is a photograph.
 
     Where the file states none, ``scale`` holds (of a manifest), or 1 as the research data has it; where it states
     another than ``scale``, that is an error.
@@ -195,7 +217,7 @@ def read_png(path: Path, scale: float | None = None) -> HealthMap:
                 claimed = f"{image.size[0]} x {image.size[1]} pixels"
                 raise InputError(f"the image claims {claimed}, more than is allowed or the file can hold")
             if image.mode not in ("I;16", "I;16B", "I"):
-                raise InputError(f"a map is a grey PNG of 16 bits, but this one has the mode {image.mode}")
+                return read_picture(path)
             stated = float(image.info.get(_SCALE_KEY, 1.0 if scale is None else scale))
             pixels = np.array(image, dtype=np.float64)
     except InputError:

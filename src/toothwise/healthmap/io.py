@@ -29,6 +29,7 @@ _READERS: dict[str, Callable[[Path], HealthMap | HealthMapBatch]] = {
     ".tiff": formats.read_tiff,
     ".png": formats.read_png,
     ".mat": formats.read_mat,
+    **dict.fromkeys((".jpg", ".jpeg", ".bmp"), formats.read_picture),
 }
 _WRITERS: dict[str, Callable[[HealthMap, Path], None]] = {
     ".tif": formats.write_tiff,
@@ -43,9 +44,10 @@ def read_map(
 
     Args:
         path: ``.npz`` written by ``write_map``; float TIFF; 16-bit PNG (value = pixel / 65535 x the scale that the
-            file states); ``.mat`` with ``Xdata`` ``[rows, columns, 1, n]``; a folder of such files; or a domain folder
-            with ``train/good``, ``test/good``, ``test/fault`` (its maps get the columns ``split`` and ``label``,
-            1 = faulty, and those of its ``manifest.json`` where it has one).
+            file states); ``.mat`` with ``Xdata`` ``[rows, columns, 1, n]``; a photograph (``.jpg``, ``.bmp``, PNG of 8
+            bits or in colour), which is read as brightness; a folder of such files; or a domain folder with
+            ``train/good``, ``test/good``, ``test/fault`` (its maps get the columns ``split`` and ``label``, 1 = faulty,
+            and those of its ``manifest.json`` where it has one).
         shape: rows and columns (teeth) that the maps must have.
         png_scale: value of the brightest pixel of a PNG file that does not state it (of a folder: as its manifest
             says, which goes before this).

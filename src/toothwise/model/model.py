@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction, fingerprint
-from toothwise.detectors.registry import create
+from toothwise.detectors.registry import create, for_pictures
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold
 from toothwise.exported.manifest import FILE, Manifest, read_manifest, write_manifest, write_state
 from toothwise.exported.opening import open_detector
 from toothwise.files import atomic_folder, check_replaceable
 from toothwise.healthmap.core import Axis, HealthMapBatch
+from toothwise.healthmap.formats import PICTURE
 from toothwise.healthmap.several import healthy_only
 from toothwise.model.about import MapsAbout
 from toothwise.model.maps import gather
@@ -151,6 +152,8 @@ class Model:
         from toothwise.reference.healthy_reference import learn_reference
         from toothwise.reference.records import record_ids
 
+        if maps.quantity == PICTURE:
+            name, chosen = for_pictures(detector, chosen)
         labels = _blocks_of(maps, blocks)
         fitted, _ = fit_with_threshold(
             lambda: create(name, **chosen), maps, false_alarm_rate, blocks=labels, progress=progress

@@ -1,6 +1,7 @@
 """The verbs that the laboratory adds to the command line, by its entry point in the group ``toothwise.verbs``."""
 
 VERBS = {
+    "evaluate": ("toothwise_lab.cli.evaluate", "measure a model on images or maps with known truth; overlays"),
     "study run": ("toothwise_lab.cli.study_run", "run a study: trials from one YAML, resumed after a kill"),
     "study status": ("toothwise_lab.cli.study_status", "which trials are done, failed and missing"),
     "study table": ("toothwise_lab.cli.study_table", "mean, sd and interval of every arm of a study"),
