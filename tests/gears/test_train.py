@@ -47,7 +47,7 @@ def test_gears_alone_are_a_train_of_one_stage(tmp_path):
     [
         ("driving: 18\n", "gears must be"),
         ("driving: 18\ndriven: 35\nsun: 3\n", "gears must be"),
-        ("driving: 18\ndriven: 1\n", "driven must be a whole number of teeth"),
+        ("driving: 18\ndriven: 1\n", "driven must be a whole number, 3 or more"),
         ("- 3\n", "must be a mapping"),
         ("stages: []\n", "at least one stage"),
         ("stages: [{gears: {driving: 18, driven: 35}, shafts: [a]}]\n", "shafts must be two names"),

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from toothwise.checks import check_whole
 from toothwise.errors import InputError
 
-__all__ = ["GearPair", "check_teeth"]
+__all__ = ["GearPair", "Meshing", "check_teeth", "speed_of"]
 
 _FEWEST_TEETH = 3
 _MOST_TEETH = 10_000  # no gear has so many; a slip of the keyboard must not ask for a map of billions of pixels
@@ -24,17 +25,51 @@ _MOST_TEETH = 10_000  # no gear has so many; a slip of the keyboard must not ask
 def check_teeth(**teeth: int) -> None:
     """Refuse what is no number of teeth."""
     for name, value in teeth.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < _FEWEST_TEETH:
-            raise InputError(
-                f"{name} must be a whole number of teeth, {_FEWEST_TEETH} or more (fewer cannot stay in mesh), "
-                f"but got {value!r}"
-            )
+        check_whole(_FEWEST_TEETH, **{name: value})
         if value > _MOST_TEETH:
             raise InputError(f"{name} must be {_MOST_TEETH} teeth or fewer, but got {value!r}")
 
 
+class Meshing:
+    """What a pair and a planetary stage share: two gears (their ``axes``) whose teeth meet in turn."""
+
+    @property
+    def axes(self) -> tuple[tuple[str, int], tuple[str, int]]:
+        """Name and teeth of a map's rows and of its columns."""
+        raise NotImplementedError
+
+    @property
+    def assembly_phases(self) -> int:
+        """gcd of the teeth: groups of tooth pairs, of which an assembly uses one. 1 = the gears hunt."""
+        (_, rows), (_, columns) = self.axes
+        return gcd(rows, columns)
+
+    @property
+    def hunting_period(self) -> int:
+        """Mesh events until the same tooth pair meets again."""
+        (_, rows), (_, columns) = self.axes
+        return lcm(rows, columns)
+
+    def pair_at(self, event: Any, start: tuple[int, int] = (0, 0)) -> tuple[Any, Any]:
+        """The teeth of rows and columns (driving and driven, planet and ring) at a mesh event.
+
+        Args:
+            event: whole number or array of them; negative ones lie before the start.
+            start: teeth in mesh at event 0.
+        """
+        m, ((_, rows), (_, columns)) = np.asarray(event), self.axes
+        i, j = (m + start[0]) % rows, (m + start[1]) % columns
+        return (int(i), int(j)) if m.ndim == 0 else (i, j)
+
+    def visited(self, start: tuple[int, int] = (0, 0)) -> np.ndarray:
+        """Which tooth pairs ever meet, bool ``[rows, columns]``."""
+        met = np.zeros([teeth for _, teeth in self.axes], dtype=bool)
+        met[self.pair_at(np.arange(self.hunting_period), start)] = True
+        return met
+
+
 @dataclass(frozen=True)
-class GearPair:
+class GearPair(Meshing):
     """Two gears in mesh; a map of the pair has the driving tooth as row and the driven tooth as column.
 
     Attributes:
@@ -66,24 +101,9 @@ class GearPair:
         return self.driven / self.driving
 
     @property
-    def assembly_phases(self) -> int:
-        """gcd of the teeth: groups of tooth pairs, of which an assembly uses one. 1 = the pair hunts."""
-        return gcd(self.driving, self.driven)
-
-    @property
-    def hunting_period(self) -> int:
-        """Mesh events until the same tooth pair meets again."""
-        return lcm(self.driving, self.driven)
-
-    @property
     def hunting_revolutions(self) -> int:
         """Revolutions of the driving shaft in one hunting period."""
         return self.hunting_period // self.driving
-
-    @property
-    def hunts(self) -> bool:
-        """True when every tooth meets every tooth of the mate (coprime tooth numbers)."""
-        return self.assembly_phases == 1
 
     def events_per_revolution(self, shaft: str = "driving") -> float:
         """Mesh events per revolution of a shaft.
@@ -91,7 +111,7 @@ class GearPair:
         Raises:
             InputError: unknown shaft.
         """
-        return self.driving / _speed_of(self.shafts, shaft)
+        return self.driving / speed_of(self.shafts, shaft)
 
     def orders(self, shaft: str = "driving") -> dict[str, float]:
         """Mesh, shaft, hunting and assembly-phase orders, in cycles per revolution of a shaft.
@@ -108,33 +128,12 @@ class GearPair:
             "assembly_phase": mesh / self.assembly_phases,
         }
 
-    def frequencies(self, speed: float, shaft: str = "driving") -> dict[str, float]:
-        """The same as ``orders``, in hertz.
 
-        Args:
-            speed: revolutions per second of the shaft.
-        """
-        return {name: order * speed for name, order in self.orders(shaft).items()}
+def speed_of(shafts: dict[str, float], shaft: str) -> float:
+    """The speed of a shaft by its name.
 
-    def pair_at(self, event: Any, start: tuple[int, int] = (0, 0)) -> tuple[Any, Any]:
-        """Driving and driven tooth at a mesh event.
-
-        Args:
-            event: whole number or array of them; negative ones lie before the start.
-            start: teeth in mesh at event 0.
-        """
-        m = np.asarray(event)
-        i, j = (m + start[0]) % self.driving, (m + start[1]) % self.driven
-        return (int(i), int(j)) if m.ndim == 0 else (i, j)
-
-    def visited(self, start: tuple[int, int] = (0, 0)) -> np.ndarray:
-        """Which tooth pairs ever meet, bool ``[driving, driven]``."""
-        met = np.zeros((self.driving, self.driven), dtype=bool)
-        met[self.pair_at(np.arange(self.hunting_period), start)] = True
-        return met
-
-
-def _speed_of(shafts: dict[str, float], shaft: str) -> float:
-    if shaft not in shafts:
-        raise InputError(f"shaft must be one of {', '.join(map(repr, shafts))}, but got {shaft!r}")
+    Raises:
+        InputError: unknown shaft.
+    """
+    check_choice(shafts, shaft=shaft)
     return shafts[shaft]

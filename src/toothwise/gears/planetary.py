@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from math import gcd, lcm, pi, sin
-from typing import Any
+from math import pi, sin
 
 import numpy as np
 
+from toothwise.checks import check_whole
 from toothwise.errors import GearWarning, InputError
-from toothwise.gears.pair import GearPair, _speed_of, check_teeth
+from toothwise.gears.pair import GearPair, Meshing, check_teeth, speed_of
 
 __all__ = ["PlanetaryStage"]
 
@@ -24,7 +24,7 @@ _COAXIAL_MISMATCH = 2  # teeth that profile shift can make up for
 
 
 @dataclass(frozen=True)
-class PlanetaryStage:
+class PlanetaryStage(Meshing):
     """Sun, planets and a ring that stands still; a map of it has the planet tooth as row, the ring tooth as column.
 
     Attributes:
@@ -43,8 +43,7 @@ class PlanetaryStage:
 
     def __post_init__(self) -> None:
         check_teeth(sun=self.sun, planet=self.planet, ring=self.ring)
-        if isinstance(self.planets, bool) or not isinstance(self.planets, int) or self.planets < 1:
-            raise InputError(f"planets must be a whole number, 1 or more, but got {self.planets!r}")
+        check_whole(1, planets=self.planets)
         teeth = f"sun {self.sun}, planet {self.planet}, ring {self.ring}"
         coaxial = self.sun + 2 * self.planet
         if abs(self.ring - coaxial) > _COAXIAL_MISMATCH:
@@ -99,24 +98,9 @@ class PlanetaryStage:
         return GearPair(self.sun, self.planet)
 
     @property
-    def hunting_period(self) -> int:
-        """Mesh events until the same planet tooth meets the same ring tooth again."""
-        return lcm(self.planet, self.ring)
-
-    @property
     def hunting_revolutions(self) -> int:
         """Revolutions of the carrier in one hunting period."""
         return self.hunting_period // self.ring
-
-    @property
-    def assembly_phases(self) -> int:
-        """gcd of planet and ring teeth; 1 = they hunt."""
-        return gcd(self.planet, self.ring)
-
-    @property
-    def hunts(self) -> bool:
-        """True when every planet tooth meets every ring tooth."""
-        return self.assembly_phases == 1
 
     @property
     def spacing(self) -> np.ndarray:
@@ -133,7 +117,7 @@ class PlanetaryStage:
         Raises:
             InputError: unknown shaft.
         """
-        return self.shafts["carrier"] * self.ring / _speed_of(self.shafts, shaft)
+        return self.shafts["carrier"] * self.ring / speed_of(self.shafts, shaft)
 
     def orders(self, shaft: str = "carrier") -> dict[str, float]:
         """Mesh, shaft, planet-pass, hunting and assembly-phase orders, in cycles per revolution of a shaft.
@@ -155,22 +139,6 @@ class PlanetaryStage:
             "hunting": mesh / self.hunting_period,
             "assembly_phase": mesh / self.assembly_phases,
         }
-
-    def frequencies(self, speed: float, shaft: str = "carrier") -> dict[str, float]:
-        """The same as ``orders``, in hertz.
-
-        Args:
-            speed: revolutions per second of the shaft.
-        """
-        return {name: order * speed for name, order in self.orders(shaft).items()}
-
-    def pair_at(self, event: Any, start: tuple[int, int] = (0, 0)) -> tuple[Any, Any]:
-        """Planet and ring tooth of one planet at a mesh event, as ``GearPair.pair_at``."""
-        return self.ring_pair.pair_at(event, start)
-
-    def visited(self, start: tuple[int, int] = (0, 0)) -> np.ndarray:
-        """Which planet and ring teeth ever meet, bool ``[planet, ring]``."""
-        return self.ring_pair.visited(start)
 
     def pass_teeth(self, passes: int, *, start: int = 0) -> np.ndarray:
         """Planet tooth in mesh each time the planet passes one ring tooth, int64 ``[passes]``.

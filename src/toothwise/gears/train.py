@@ -22,9 +22,10 @@ from typing import Any
 
 import yaml
 
+from toothwise.checks import check_choice
 from toothwise.errors import InputError
 from toothwise.files import atomic_file
-from toothwise.gears.pair import GearPair
+from toothwise.gears.pair import GearPair, speed_of
 from toothwise.gears.planetary import PlanetaryStage
 from toothwise.reading import as_input_error, read_yaml
 
@@ -80,8 +81,7 @@ class GearTrain:
             raise InputError(f"stages of a gear train need different names, but got {', '.join(map(repr, names))}")
         if not self.tacho_shaft:
             object.__setattr__(self, "tacho_shaft", self.stages[0].shafts[0])
-        if self.tacho_shaft not in self.speeds:
-            raise InputError(f"tacho_shaft must be one of {_listed(self.speeds)}, but got {self.tacho_shaft!r}")
+        check_choice(self.speeds, tacho_shaft=self.tacho_shaft)
 
     @classmethod
     def single(cls, gears: GearPair | PlanetaryStage) -> GearTrain:
@@ -103,8 +103,9 @@ class GearTrain:
             elif second in speeds:
                 speeds[first] = speeds[second] * stage.gears.ratio
             else:
+                known = ", ".join(map(repr, speeds))
                 raise InputError(
-                    f"stage {stage.name!r}: neither of its shafts {first!r} and {second!r} is one of {_listed(speeds)}"
+                    f"stage {stage.name!r}: neither of its shafts {first!r} and {second!r} is one of {known}"
                 )
         return speeds
 
@@ -115,9 +116,7 @@ class GearTrain:
             InputError: unknown shaft.
         """
         speeds = self.speeds
-        if shaft not in speeds:
-            raise InputError(f"shaft must be one of {_listed(speeds)}, but got {shaft!r}")
-        return speeds[shaft] / speeds[self.tacho_shaft]
+        return speed_of(speeds, shaft) / speeds[self.tacho_shaft]
 
     def stage(self, name: str | None = None) -> TrainStage:
         """A stage by name; None = the only one.
@@ -128,8 +127,7 @@ class GearTrain:
         names = [stage.name for stage in self.stages]
         if name is None and len(names) == 1:
             return self.stages[0]
-        if name not in names:
-            raise InputError(f"stage must be one of {', '.join(map(repr, names))}, but got {name!r}")
+        check_choice(names, stage=name)
         return self.stages[names.index(name)]
 
     def mesh_orders(self) -> dict[str, float]:
@@ -138,10 +136,6 @@ class GearTrain:
             stage.name: stage.gears.events_per_revolution(stage.ends[0]) * self.ratio(stage.shafts[0])
             for stage in self.stages
         }
-
-
-def _listed(names: Any) -> str:
-    return ", ".join(map(repr, names))
 
 
 def make_gears(data: Any, where: str = "gears") -> GearPair | PlanetaryStage:
