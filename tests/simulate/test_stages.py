@@ -7,9 +7,9 @@ import pytest
 
 from toothwise import GearPair, PlanetaryStage
 from toothwise.errors import InputError
+from toothwise.fields import from_mapping
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, Sensor, simulate_record
-from toothwise.simulate.settings import from_mapping
 from toothwise.simulate.speed import SpeedProfile
 from toothwise.simulate.stages import transmission_error
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from toothwise.checks import check_whole
+from toothwise.checks import check_choice, check_whole
 from toothwise.errors import InputError
 
 __all__ = ["GearPair", "Meshing", "check_teeth", "speed_of"]

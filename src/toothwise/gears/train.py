@@ -124,11 +124,11 @@ class GearTrain:
         Raises:
             InputError: unknown name, or None where there are several.
         """
-        names = [stage.name for stage in self.stages]
-        if name is None and len(names) == 1:
+        if name is None and len(self.stages) == 1:
             return self.stages[0]
-        check_choice(names, stage=name)
-        return self.stages[names.index(name)]
+        stages = {stage.name: stage for stage in self.stages}
+        check_choice(stages, stage=name)
+        return stages[str(name)]
 
     def mesh_orders(self) -> dict[str, float]:
         """Mesh order of each stage, in cycles per revolution of the tachometer's shaft."""
