@@ -6,11 +6,15 @@
 Beside time and peak memory: counted operations and bytes, and the share of what this machine was measured to do (a
 matrix product, a copy). ``--compile`` adds both compiled by torch.compile for ViT-S; where that cannot run, for
 want of a C++ compiler, the result says so.
+
+Options:
+
+    --quick: ViT-S alone, 16 x 16 and 64 x 64, few rounds
+    --compile: torch.compile beside it, for ViT-S
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,6 +22,7 @@ from typing import Any
 
 import torch
 from anomalib.models.image.dinomaly.components import LinearAttention
+from measuring.command import arguments
 from measuring.counting import count, peak_bytes
 from measuring.machine import Peak, measured_peak
 from measuring.paired import paired
@@ -109,14 +114,7 @@ def ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="ViT-S alone, 16 x 16 and 64 x 64, few rounds")
-    parser.add_argument("--rounds", type=int)
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--compile", action="store_true", help="torch.compile beside it, for ViT-S")
-    parser.add_argument("--output", type=Path)
-    args = parser.parse_args()
+    args = arguments(__doc__, quick=False, rounds=int, device=("cpu", "cuda"), threads=1, compile=False, output=Path)
     rounds = args.rounds or (7 if args.quick else 25)
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)

@@ -9,16 +9,17 @@ docs/explain-attention.md. It is an illustration of one seed and no evidence for
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
+from measuring.command import arguments
 
 from toothwise.detectors import create
 from toothwise.detectors.dinomaly.attention_view import view_attention
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 
+RESULT = Path(__file__).parent / "results" / "attention_view.json"
 CONFIG = {
     "domain": "C",
     "healthy": 150,
@@ -35,10 +36,7 @@ def rounded(values: np.ndarray, digits: int = 4) -> list:
 
 def main() -> None:
     """Train, look, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "attention_view.json")
-    args = parser.parse_args()
+    args = arguments(__doc__, seed=0, output=RESULT)
     healthy, _ = generate(CONFIG["domain"], CONFIG["healthy"], faulty=False, seed=args.seed)
     maps, truth = generate(
         CONFIG["domain"], 20, faulty=True, split="test", contrast=tuple(CONFIG["contrast"]), seed=args.seed + 1

@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from measuring.command import arguments
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -213,15 +214,7 @@ def train(lesson: Lesson, args: argparse.Namespace, device: torch.device) -> tup
 
 def main() -> None:
     """Teach, train, write the weights and the result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--images", type=int, default=12_000)
-    parser.add_argument("--steps", type=int, default=12_000)
-    parser.add_argument("--batch", type=int, default=25)
-    parser.add_argument("--rate", type=float, default=5e-4)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true")
-    args = parser.parse_args()
+    args = arguments(__doc__, work=..., images=12_000, steps=12_000, batch=25, rate=5e-4, seed=0, quick=False)
     if args.quick:
         args.images, args.steps, args.batch = 250, 4, 5
     args.images -= args.images % CHUNK

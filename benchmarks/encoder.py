@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from measuring.command import arguments
 
 from toothwise import detectors
 from toothwise.detectors.embedded import EMBEDDED
@@ -121,15 +122,7 @@ def speed(args: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--domains", nargs="+", default=["C", "A"], choices=list("ABCD"))
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--train", type=int, default=150)
-    parser.add_argument("--test", type=int, default=150)
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--turns", type=int, default=100)
-    parser.add_argument("--quick", action="store_true")
-    args = parser.parse_args()
+    args = arguments(__doc__, domains=["C", "A"], seeds=1, train=150, test=150, steps=100, turns=100, quick=False)
     if args.quick:
         args.domains, args.seeds, args.train, args.test, args.steps, args.turns = ["C"], 1, 40, 40, 4, 5
     start = time.perf_counter()

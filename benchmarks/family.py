@@ -14,6 +14,12 @@ generator, stand beside them.
 
 Cells are files in --output, so seeds and domains may be run apart and at once; what lies there when a run ends is
 written to benchmarks/results/family.json.
+
+Options:
+
+    --output: folder of cells; going on repeats nothing
+    --seeds: from 0
+    --seed: this one alone
 """
 
 from __future__ import annotations
@@ -27,6 +33,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from measuring.command import arguments
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -198,15 +205,9 @@ def comparisons(done: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Find the contrasts, run the cells, write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, required=True, help="folder of cells; going on repeats nothing")
-    parser.add_argument("--domains", nargs="+", default=["C"], choices=list("ABCD"))
-    parser.add_argument("--detectors", nargs="+", default=list(OPTIONS), choices=OPTIONS)
-    parser.add_argument("--seeds", type=int, default=3, help="from 0")
-    parser.add_argument("--seed", type=int, help="this one alone")
-    parser.add_argument("--train", type=int, default=240)
-    parser.add_argument("--test", type=int, default=200)
-    args = parser.parse_args()
+    args = arguments(
+        __doc__, output=..., domains=["C"], detectors=list(OPTIONS), seeds=3, seed=int, train=240, test=200
+    )
     contrasts = {}
     for domain in args.domains:
         path = args.output / f"contrast-{domain}.json"

@@ -9,11 +9,14 @@ detector is the scan. *Seconds* run from the first shard that is asked for to th
 Ray's actors and without that of Ray itself; *speed-up* is the time on one worker over that on two. Memory is the
 largest resident set of each worker process. Every run is checked: as many rows as maps, none twice, none without a
 score, and equal scores. Ray's workers run at the priority of this process (Ray's own habit is a lower one).
+
+Options:
+
+    --note: on the state of the machine, kept in the result
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import tempfile
@@ -25,6 +28,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from measuring.command import arguments
 
 from toothwise import Model, detectors
 from toothwise.detectors.calibration import fit_with_threshold
@@ -32,6 +36,7 @@ from toothwise.fleet.run import ScoreOptions, score_fleet
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 
+RESULT = Path(__file__).parent / "results" / "fleet.json"
 PROMISED = {"memory_mib": 2048.0, "speed_up": 1.7}
 DIFFERENT = 5000
 SHARD = 5000
@@ -80,12 +85,7 @@ def measure(run: Path, source: Path, out: Path, workers: int, maps: int) -> tupl
 
 def main() -> None:
     """Generate, fit, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--maps", type=int, default=1_000_000)
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "fleet.json")
-    parser.add_argument("--note", default="", help="on the state of the machine, kept in the result")
-    options = parser.parse_args()
+    options = arguments(__doc__, maps=1_000_000, workers=[1, 2], output=RESULT, note="")
     os.environ.setdefault("RAY_worker_niceness", "0")
     with tempfile.TemporaryDirectory(prefix="toothwise-fleet-") as name:
         folder = Path(name)

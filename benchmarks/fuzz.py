@@ -10,11 +10,16 @@ A reader must read an input or say in one of toothwise's own errors why not. Fai
 that dies, more than 5 s of processor time, 256 MiB more memory, an endless message, a file written elsewhere or left
 behind, a process started, a connection, something unpickled. Each reader runs in a process of its own; when that
 dies its input is kept and another one goes on. Exit code 1 where there was any failure.
+
+Options:
+
+    --inputs: per reader; slow ones get fewer
+    --only: readers whose name holds this
+    --keep: folder for everything that is made
 """
 
 from __future__ import annotations
 
-import argparse
 import faulthandler
 import json
 import os
@@ -32,6 +37,7 @@ from fuzzing.fixtures import write_fixtures
 from fuzzing.judge import SECONDS, Failure, Judge, Target
 from fuzzing.mutate import damaged
 from fuzzing.targets import targets
+from measuring.command import arguments
 
 from toothwise.results import write_result
 
@@ -144,13 +150,7 @@ def _made(folder: Path) -> Path:
 
 def main() -> int:
     """Write valid files, damage them, write the result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--inputs", type=int, default=400, help="per reader; slow ones get fewer")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="readers whose name holds this")
-    parser.add_argument("--keep", type=Path, default=None, help="folder for everything that is made")
-    parser.add_argument("--output", type=Path, default=HERE / "results" / "fuzz.json")
-    options = parser.parse_args()
+    options = arguments(__doc__, inputs=400, seed=0, only="", keep=Path, output=HERE / "results" / "fuzz.json")
     with tempfile.TemporaryDirectory(prefix="toothwise-fuzz-") as name:
         folder = options.keep or Path(name)
         fixtures = _made(folder / "fixtures") if not (folder / "fixtures").exists() else folder / "fixtures"

@@ -5,12 +5,12 @@ python benchmarks/generator.py        # a minute
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring.command import arguments
 
 from toothwise import detectors
 from toothwise.detectors.scan import DirectionalScan
@@ -131,9 +131,7 @@ def speed(seed: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
+    args = arguments(__doc__, seed=1)
     rows: list[dict[str, Any]] = []
     for domain in TRAIN:
         more, maps = testing(domain, args.seed + 1)

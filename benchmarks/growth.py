@@ -9,7 +9,6 @@ hides the growth. Sizes are measured in turns; seconds are of the processor.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 import tracemalloc
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from measuring.command import arguments
 from measuring.counting import peak_bytes
 from measuring.fitted import exponent
 from measuring.paired import paired
@@ -256,10 +256,7 @@ def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
 
 def main() -> None:
     """Measure, write, draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--output", type=Path)
-    args = parser.parse_args()
+    args = arguments(__doc__, quick=False, output=Path)
     torch.set_num_threads(1)
     found = {}
     with tempfile.TemporaryDirectory() as folder:

@@ -10,11 +10,18 @@ From a map to its score, one thread each (else --threads), in one process and in
 and end with the score (scaling, size and pooling are part of the time), anomalib's PyTorch model begins with an image
 that is ready and has the weights of the plain one. Then every variant scores the same healthy and faulty maps: AUROC,
 and the share of maps with the same decision as PyTorch in float32 at the detector's threshold.
+
+Options:
+
+    --threads: more than one: the time of one map alone, by the clock
+    --steps: of the training
+    --maps: healthy test maps, and as many faulty ones
+    --part: all = and write the result
+    --unscored: ways without AUROC
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import re
@@ -27,6 +34,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from measuring.command import arguments
 from measuring.counting import count
 from measuring.machine import measured_peak
 from measuring.paired import paired
@@ -164,17 +172,18 @@ def operations(ways: dict[str, Score], given: Callable[[str, np.ndarray], Any]) 
 
 def main() -> None:
     """Train, measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--rounds", type=int)
-    parser.add_argument("--threads", type=int, default=1, help="more than one: the time of one map alone, by the clock")
-    parser.add_argument("--steps", type=int, default=150, help="of the training")
-    parser.add_argument("--maps", type=int, default=300, help="healthy test maps, and as many faulty ones")
-    parser.add_argument("--fitted", type=Path)
-    parser.add_argument("--part", default="all", choices=["all", "scores", "times"], help="all = and write the result")
-    parser.add_argument("--unscored", default="^$", metavar="PATTERN", help="ways without AUROC")
-    parser.add_argument("--output", type=Path)
-    args = parser.parse_args()
+    args = arguments(
+        __doc__,
+        quick=False,
+        rounds=int,
+        threads=1,
+        steps=150,
+        maps=300,
+        fitted=Path,
+        part=("all", "scores", "times"),
+        unscored="^$",
+        output=Path,
+    )
     torch.set_num_threads(args.threads)
     several = args.threads > 1
     logging.getLogger("root").setLevel(logging.ERROR)  # the quantiser's advice

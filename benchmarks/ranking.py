@@ -9,17 +9,22 @@ protocol, AUROC %: Dinomaly 96.95, Dinomaly with a top-5 % tail loss 97.63, Patc
 
 The early protocol enlarges maps and keeps the centre of 392 of 448 pixels, which hides the outer rows and columns; here
 the same share of the map is cut off before it is resized. A line on a hidden row cannot be found by anyone.
+
+Options:
+
+    --cells: folder where finished cells are kept, to go on after a kill
+    --quick: small random encoder, few maps, no file
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring.command import arguments
 from scipy.stats import kendalltau
 
 from toothwise import detectors
@@ -104,14 +109,7 @@ def agreement(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     """Run and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--train", type=int, default=300)
-    parser.add_argument("--test", type=int, default=200)
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--cells", type=Path, help="folder where finished cells are kept, to go on after a kill")
-    parser.add_argument("--quick", action="store_true", help="small random encoder, few maps, no file")
-    args = parser.parse_args()
+    args = arguments(__doc__, seeds=1, train=300, test=200, steps=100, cells=Path, quick=False)
     more: dict[str, Any] = {"dinomaly": {"max_steps": args.steps}}
     if args.quick:
         tiny = {"encoder_name": "vit_tiny_patch16_224", "weights": "random", "image_size": [32, 96]}

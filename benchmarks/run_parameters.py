@@ -7,16 +7,20 @@ variant: the share of later healthy records above three heights (the 99 % quanti
 and what 0.1 % of drawn days that drift exceed), the share of healthy runs with five in a row above the last, and of
 faulty runs how far into the growth (0 = onset, 1 = last record, 1 = never) five in a row come, and whether the tooth is
 right (+-1, either contact).
+
+Options:
+
+    --runs: faulty and healthy runs per kind of drift and variant
 """
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring.command import arguments
 
 from toothwise.healthmap.deviation import DeviationConfig
 from toothwise.healthmap.tooth_by_record import RunMapConfig, RunMaps, build_run_maps
@@ -75,9 +79,7 @@ def right(maps: RunMaps, at: int) -> bool:
 
 def main() -> None:
     """Judge every variant and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=10, help="faulty and healthy runs per kind of drift and variant")
-    args = parser.parse_args()
+    args = arguments(__doc__, runs=10)
     rows = []
     for name, variant in VARIANTS.items():
         for drift in DRIFTS:

@@ -8,11 +8,14 @@ keeps one connection and asks for one map after the other; after 429 it waits 50
 31 x 95); the scan is fitted on 400 healthy ones, PatchCore with a small random encoder on 60: its weights do not matter
 to its cost. Latency is from a request's first byte to the last one of its answer. Every answer is counted, on both
 sides; one other than 200 and 429 fails the benchmark.
+
+Options:
+
+    --note: on the state of the machine, kept in the result
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -29,6 +32,7 @@ from typing import Any
 import httpx
 import numpy as np
 from measuring.clients import ask_all, percentile
+from measuring.command import arguments
 
 from toothwise import Model, detectors
 from toothwise.cli import main as toothwise
@@ -39,6 +43,7 @@ from toothwise.healthmap.io import write_map
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 
+RESULT = Path(__file__).parent / "results" / "serve_load.json"
 CLIENTS = 32
 GROWTH = 1.05  # memory at the end over memory after the first fifth: above it is not flat
 SMALL = {"encoder_name": "test_vit", "weights": "random", "image_size": [64, 96], "max_patches": 400}
@@ -135,11 +140,7 @@ def measure(run: Path, name: str, seconds: float, asked_for: list[bytes]) -> dic
 
 def main() -> None:
     """Fit, export, measure, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=120.0)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "serve_load.json")
-    parser.add_argument("--note", default="", help="on the state of the machine, kept in the result")
-    options = parser.parse_args()
+    options = arguments(__doc__, seconds=120.0, output=RESULT, note="")
     with tempfile.TemporaryDirectory(prefix="toothwise-load-") as name:
         asked_for = bodies()
         runs = []

@@ -13,6 +13,13 @@ Run to failure (needs TOOTHWISE_DATA with hums2023): fitted on the windows of da
 Spearman correlation with time of what each record's trailing window of 32 gives, over days 24-27; beside it the RMS of
 the record itself and its mean over the same 32 records, and the largest tooth mean of the window. One gear and one
 run: windows overlap, so there is no meaningful p-value.
+
+Options:
+
+    --train: healthy maps
+    --test: maps with a line
+    --every: take every n-th record of the run's last days
+    --quick: 40 maps, 20 steps, every 8th record, no file
 """
 
 from __future__ import annotations
@@ -24,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring.command import arguments
 
 from toothwise import detectors
 from toothwise.detectors.base import Detector
@@ -155,14 +163,7 @@ def run_to_failure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--train", type=int, default=300, help="healthy maps")
-    parser.add_argument("--test", type=int, default=300, help="maps with a line")
-    parser.add_argument("--steps", type=int, default=200)
-    parser.add_argument("--every", type=int, default=4, help="take every n-th record of the run's last days")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="40 maps, 20 steps, every 8th record, no file")
-    args = parser.parse_args()
+    args = arguments(__doc__, train=300, test=300, steps=200, every=4, seed=0, quick=False)
     if args.quick:
         args.train, args.test, args.steps, args.every = 40, 40, 20, 8
     start = time.perf_counter()

@@ -9,7 +9,6 @@ exported. The time of an interpreter that does nothing is measured in the same r
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import subprocess
@@ -17,6 +16,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from measuring.command import arguments
 
 from toothwise import HealthMap, Model, detectors, write_map
 from toothwise.exported.export import export
@@ -60,11 +61,7 @@ def predictions(folder: Path) -> dict[str, list[str]]:
 
 def main() -> None:
     """Measure in turns, so that a busy moment hits all commands alike; the first round only fills the file cache."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--rounds", type=int)
-    parser.add_argument("--output", type=Path)
-    args = parser.parse_args()
+    args = arguments(__doc__, quick=False, rounds=int, output=Path)
     rounds = args.rounds or (5 if args.quick else 15)
     with tempfile.TemporaryDirectory() as folder:
         commands = COMMANDS | predictions(Path(folder))

@@ -8,16 +8,23 @@ Trials are real ones (a scan on simulated maps, every metric), written to disk, 
 the sum of the trials' own seconds, less 1. It is told from the first trial handed over to the last one written, and for
 the whole command with the start and end of Ray. *Speed-up* is the wall time on one worker over that on two. Trials that
 share a busy machine slow each other down, which the speed-up shows and the overhead does not.
+
+Options:
+
+    --trials: a multiple of 4
+    --maps: of each trial: sets how long it takes
+    --tracking: 'none' = without MLflow
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from measuring.command import arguments
 
 from toothwise.progress import silent
 from toothwise.results import write_result
@@ -25,6 +32,7 @@ from toothwise_lab.studies.config import read_study
 from toothwise_lab.studies.opened import open_study
 from toothwise_lab.studies.run import RunOptions, run_study
 
+RESULT = Path(__file__).parent / "results" / "study_overhead.json"
 PROMISED = {"overhead": 0.1, "speed_up": 1.7}
 STUDY = """
 title: Fast trials
@@ -54,12 +62,7 @@ def measure(study: Path, workers: int, tracking: str | None) -> dict[str, Any]:
 
 def main() -> None:
     """Run, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=200, help="a multiple of 4")
-    parser.add_argument("--maps", type=int, default=500, help="of each trial: sets how long it takes")
-    parser.add_argument("--tracking", help="'none' = without MLflow")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "study_overhead.json")
-    args = parser.parse_args()
+    args = arguments(__doc__, trials=200, maps=500, tracking=str, output=RESULT)
     with tempfile.TemporaryDirectory() as folder:
         study = Path(folder) / "fast.yaml"
         study.write_text(STUDY.format(maps=args.maps, seeds=max(1, args.trials // 4)), encoding="utf-8")

@@ -6,11 +6,15 @@
 A step is forward, backward, clip and optimiser, as in the second epoch: where there is a cache, it holds every image.
 Each gain on its own: the encoder stopped at its last used block and the faster attention ("graph"), the cache,
 bfloat16. What all of it costs in accuracy: ``training_auroc.py``.
+
+Options:
+
+    --quick: 112 x 112, few rounds
+    --size: side of the images, a multiple of 14 [224]
 """
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +25,7 @@ from unittest import mock
 import anomalib.models.image.dinomaly.torch_model as upstream
 import torch
 from anomalib.models.image.dinomaly.components import StableAdamW, WarmCosineScheduler
+from measuring.command import arguments
 from measuring.counting import count, peak_bytes
 from measuring.machine import Peak, measured_peak
 from measuring.paired import paired
@@ -142,15 +147,9 @@ def gains(found: dict[str, dict[str, Any]]) -> dict[str, float]:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="112 x 112, few rounds")
-    parser.add_argument("--rounds", type=int)
-    parser.add_argument("--size", type=int, help="side of the images, a multiple of 14 [224]")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", type=Path)
-    args = parser.parse_args()
+    args = arguments(
+        __doc__, quick=False, rounds=int, size=int, batch=8, device=("cpu", "cuda"), threads=1, output=Path
+    )
     size, rounds = args.size or (112 if args.quick else 224), args.rounds or (5 if args.quick else 9)
     torch.set_num_threads(args.threads)
     here = Path(__file__).parent / "results"

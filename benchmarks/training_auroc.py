@@ -7,6 +7,11 @@ precision. What a rounding of that size does to a training by itself is shown by
 from weights that were rounded to half precision once, at the start: no difference smaller than that between the two can
 be laid to the cache. anomalib resizes position embeddings without smoothing, timm and toothwise with it: here both do
 the latter, as the question is what speed costs.
+
+Options:
+
+    --size: side of the images, a multiple of 14
+    --maps: training maps, and test maps of each kind
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from measuring.command import arguments
 from scipy import stats
 from torch import Tensor, nn
 from training import BASE, ENCODER, WAYS, Trainer, trainer
@@ -124,16 +130,9 @@ def summary(found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, 
 
 def main() -> None:
     """Train, score and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=112, help="side of the images, a multiple of 14")
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=100)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--maps", type=int, default=200, help="training maps, and test maps of each kind")
-    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--output", type=Path)
-    args = parser.parse_args()
+    args = arguments(
+        __doc__, size=112, batch=8, steps=100, seeds=3, maps=200, device=("cpu", "cuda"), threads=1, output=Path
+    )
     torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as folder:
         found = compare(args, Path(folder))

@@ -6,11 +6,14 @@ Healthy maps of a 31 x 95 pair and of a 31/31/95 planetary stage, built by the w
 each set scaled by one factor to the published mean of domain C (units of the published maps are not known). Compared,
 per map and averaged: mean, CV, quartiles over the mean, angular power entropy, orientation entropy, and how much of the
 log map's variance lies between rows and between columns.
+
+Options:
+
+    --records: per gearbox
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import warnings
@@ -21,6 +24,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 
 import numpy as np  # noqa: E402  (after the limit on threads)
+from measuring.command import arguments  # noqa: E402
 
 from toothwise import GearPair, PlanetaryStage, build_map  # noqa: E402
 from toothwise.errors import ToothwiseWarning  # noqa: E402
@@ -64,10 +68,7 @@ def share(maps: np.ndarray, axis: int) -> float:
 
 def main() -> None:
     """Build, compare, write benchmarks/results/two_simulators.json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=20, help="per gearbox")
-    parser.add_argument("--gearboxes", type=int, default=4)
-    given = parser.parse_args()
+    given = arguments(__doc__, records=20, gearboxes=4)
     warnings.simplefilter("ignore", ToothwiseWarning)
     base = {
         "pair 31 x 95": GearboxConfig(gears=GearPair(31, 95), periods=4),
