@@ -12,6 +12,7 @@ __all__ = [
     "Detector",
     "DirectionalDinomaly",
     "DraemSevNet",
+    "LineNetwork",
     "PatchcoreContext",
     "Prediction",
     "SeverityAwareDinomaly",
@@ -24,6 +25,7 @@ __all__ = [
 _MODULES = {
     "DirectionalDinomaly": "dinomaly.lightning_model",
     "DraemSevNet": "draem_sevnet.lightning_model",
+    "LineNetwork": "line_network.lightning_model",
     "PatchcoreContext": "patchcore.lightning_model",
     "SeverityAwareDinomaly": "dinomaly.severity_model",
 }

@@ -26,20 +26,21 @@ _SHORTER = 0.3  # kinds of line are as likely as their length to minus this: sho
 _ALARMS, _FOUND = 0.01, 0.9  # the line looked for is as bright as one that is found so often at this rate of alarms
 
 
-def healthy_precision(x: np.ndarray) -> np.ndarray:
+def healthy_precision(x: np.ndarray, least: int = 20) -> np.ndarray:
     """One over the power spectrum of healthy maps, float32 ``[rows, columns]``; 0 for their mean.
 
     The spectrum is averaged over maps and over both directions of each axis. The mean of a map is left out: levels
     differ from map to map for reasons that are no line.
 
     Args:
-        x: ``[n, rows, columns]``, log maps as a rule, 20 or more.
+        x: ``[n, rows, columns]``, log maps as a rule.
+        least: Maps that it takes at least.
 
     Raises:
         InputError: too few maps, NaN, or maps without texture.
     """
-    if len(x) < 20:
-        raise InputError(f"noise 'learned' needs 20 healthy maps or more, but got {len(x)}")
+    if len(x) < least:
+        raise InputError(f"the learned spectrum of noise needs {least} healthy maps or more, but got {len(x)}")
     total = np.zeros(x.shape[1:])
     centre = x.mean(dtype=np.float64)
     for start in range(0, len(x), 256):

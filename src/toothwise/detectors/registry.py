@@ -29,6 +29,11 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
         "scan with the noise's covariance learned from healthy maps, lines of two teeth and with gaps",
         {"noise": "learned", "teeth": 2, "gaps": 3.0},
     ),
+    "line_network": (
+        "toothwise.detectors.line_network.detector:LineNetworkDetector",
+        "scan_learned corrected by a small network with attention along rows and columns",
+        {},
+    ),
     "healthy_distance": (
         ".healthy_distance:HealthyDistance",
         "deviation from the same gearbox's healthy maps, by rows and columns",

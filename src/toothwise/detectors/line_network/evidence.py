@@ -1,0 +1,132 @@
+"""The learned likelihood of lines as a torch module: what the network starts from, and what an export carries.
+
+The numbers are those of ``line_likelihood.LineLikelihood``: the same whitening, segments and sums. In addition each
+line gets the log contrast that its best segments measure, with its standard deviation, and each cell the evidence of
+the best segments that cover it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from toothwise.detectors.line_likelihood import LineLikelihood, Segment
+
+__all__ = ["AXES", "Evidence", "LineEvidence"]
+
+AXES = {"rows": (1,), "columns": (2,), "both": (1, 2)}
+_LEAST = -1e9  # of an evidence that is not there: finite, because engines and softmax take it everywhere
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the search says of maps, of each axis that is searched (1 = rows, 2 = columns).
+
+    Attributes:
+        lines: Log likelihood ratio of a line somewhere along each tooth, ``[n, lines]``.
+        contrast: Log contrast that the best segments of each tooth measure, ``[n, lines]``.
+        spread: Standard deviation of ``contrast``, ``[n, lines]``.
+        cells: Log likelihood ratio of a line over each cell, ``[n, rows, columns]``.
+    """
+
+    lines: dict[int, Tensor]
+    contrast: dict[int, Tensor]
+    spread: dict[int, Tensor]
+    cells: Tensor
+
+
+class LineEvidence(nn.Module):
+    """Whitens log maps and searches them for lines, in float32.
+
+    Args:
+        precision: One over the power spectrum of healthy maps, ``[rows, columns]``; see ``healthy_precision``.
+        lengths: Cells along the lines that are looked for.
+        axes: 1 = rows, 2 = columns.
+        teeth, gaps, clip: As of ``LineLikelihood``.
+    """
+
+    def __init__(
+        self,
+        precision: np.ndarray,
+        lengths: list[int],
+        axes: tuple[int, ...] = (1, 2),
+        *,
+        teeth: int = 2,
+        gaps: float = 3.0,
+        clip: float = 5.0,
+    ) -> None:
+        super().__init__()
+        search = LineLikelihood(np.asarray(precision, dtype=np.float32), lengths, teeth=teeth, gaps=gaps, clip=clip)
+        self.axes, self.scale, self.clip = axes, search.scale, clip * search.scale
+        self.segments = {axis: search._segments[axis] for axis in axes}
+        for name, matrix in (("across", search._across), ("along", search._along), ("weight", search._weight)):
+            self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(matrix)), persistent=False)
+
+    def whiten(self, x: Tensor) -> Tensor:
+        """Precision matrix times maps ``[n, rows, columns]``, not clipped."""
+        across, along = self.get_buffer("across"), self.get_buffer("along")
+        return across.T @ (self.get_buffer("weight") * (across @ x @ along.T)) @ along
+
+    def forward(self, whitened: Tensor, *, cells: bool = True) -> Evidence:
+        """Search whitened maps ``[n, rows, columns]``; without ``cells`` their evidence is left at 0."""
+        y = whitened.clamp(-self.clip, self.clip)
+        lines, contrast, spread = {}, {}, {}
+        covers: list[Tensor] = []
+        for axis in self.axes:
+            field = y if axis == 1 else y.transpose(1, 2)
+            lines[axis], contrast[axis], spread[axis], cover = self._search(field, self.segments[axis], cells)
+            if cover is not None:
+                covers.append(cover if axis == 1 else cover.transpose(1, 2))
+        total = torch.stack(covers).logsumexp(0) if covers else torch.zeros_like(y)
+        return Evidence(lines, contrast, spread, total)
+
+    def _search(
+        self, field: Tensor, segments: list[Segment], cells: bool
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """One axis, ``[n, lines, along]``: evidence, contrast and spread ``[n, lines]``, and the cells' evidence."""
+        bands, each, contrasts, variances, covers = {1: field}, [], [], [], []
+        for s in segments:
+            if s.teeth not in bands:
+                bands[s.teeth] = bands[s.teeth - 1][:, :-1] + field[:, s.teeth - 1 :]
+            cell = bands[s.teeth] * s.step + (s.bright - s.offset)
+            if np.isfinite(s.dark):  # a cell in a gap says nothing against the line
+                cell = cell.clamp(min=s.dark)
+            total = nn.functional.pad(cell.cumsum(2), (1, 0))
+            ratio = total[:, :, s.length :] - total[:, :, : -s.length]
+            line = ratio.logsumexp(2) + (s.weight - float(np.log(s.teeth)))
+            energy = 2.0 * s.offset * s.length / s.step**2  # of the segment at a contrast of e
+            measured = (ratio.amax(2) + s.length * (s.offset - s.bright)) / (s.step * energy)
+            for tooth in range(s.teeth):
+                room = (tooth, s.teeth - 1 - tooth)
+                each.append(_beside(line, room, _LEAST))
+                contrasts.append(_beside(measured, room, 0.0))
+                variances.append(torch.full_like(field[:, :, 0], 1.0 / energy))
+            if cells:
+                covers.append(_cover(ratio, s.length, s.teeth) + s.weight)
+        found = torch.stack(each)
+        share = found.softmax(0)
+        mean = (share * torch.stack(contrasts)).sum(0)
+        square = (share * (torch.stack(variances) + torch.stack(contrasts) ** 2)).sum(0)
+        cover = torch.stack(covers).logsumexp(0) if covers else None
+        return found.logsumexp(0), mean, (square - mean**2).clamp(min=1e-8).sqrt(), cover
+
+
+def _beside(line: Tensor, room: tuple[int, int], value: float) -> Tensor:
+    """Values ``[n, lines]`` with room before and after them."""
+    return nn.functional.pad(line, room, value=value)
+
+
+def _cover(ratio: Tensor, length: int, teeth: int) -> Tensor:
+    """At each cell the best segment that covers it: ``[n, lines', places]`` -> ``[n, lines, along]``."""
+    for size, last in ((length, True), (teeth, False)):
+        reach = 1
+        while reach < size:  # each step doubles the reach
+            step = min(reach, size - reach)
+            before, after = ((step, 0), (0, step)) if last else ((0, 0, step, 0), (0, 0, 0, step))
+            pad = nn.functional.pad
+            ratio = torch.maximum(pad(ratio, before, value=_LEAST), pad(ratio, after, value=_LEAST))
+            reach += step
+    return ratio

@@ -1,0 +1,143 @@
+"""Healthy maps that were not trained on decide what is kept: lines drawn on them must be found better with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from toothwise.detectors.line_network.drawn import MapDrawer
+from toothwise.detectors.line_network.torch_model import LineNetworkModel
+
+__all__ = ["HeldOut"]
+
+_TRIALS = 160  # healthy maps, and as many with lines, about: each held-out map serves several times
+_MOST = 120  # held-out maps that are asked
+_DRAWS = 200  # of maps with replacement, for the standard error
+_CHUNK = 8
+_COVERED = 0.95  # of lines whose contrast lies within two standard deviations
+
+
+class HeldOut:
+    """Trials of a network on held-out maps.
+
+    Args:
+        model: Changed in place: its scale, its weights, the gain of its correction, the width of its spread.
+        maps: Held-out healthy log maps ``[n, rows, columns]``.
+        drawer: Draws the lines.
+        rng: Of the draws.
+    """
+
+    def __init__(self, model: LineNetworkModel, maps: np.ndarray, drawer: MapDrawer, rng: np.random.Generator) -> None:
+        self.model, self.maps = model, maps[:_MOST]
+        maps = self.maps
+        times = max(1, round(_TRIALS / len(maps)))
+        self.whose = np.tile(np.arange(len(maps)), times)
+        many = maps[self.whose]
+        healthy = drawer(many, rng, faulty=np.zeros(len(many), dtype=bool), disturbed=False)
+        faulty = drawer(many, rng, faulty=np.ones(len(many), dtype=bool), disturbed=False)
+        # darker lines are for the network alone: the likelihood does not look for them
+        brighter = faulty.values + faulty.cells * (np.abs(faulty.contrast) - faulty.contrast)[:, None, None]
+        self.values = torch.from_numpy(np.concatenate([healthy.values, brighter]).astype(np.float32))
+        self.contrast, self.teeth = np.abs(faulty.contrast), faulty.teeth
+        self.draws = rng.multinomial(len(maps), np.full(len(maps), 1.0 / len(maps)), _DRAWS)
+        self.best: tuple[float, dict[str, Tensor]] | None = None
+        self.since = 0
+        self.scores: dict[str, np.ndarray] = {}
+
+    @torch.no_grad()
+    def _score(self) -> np.ndarray:
+        device = self.model.get_buffer("gain").device
+        parts = self.values.split(_CHUNK)
+        return torch.cat([self.model.judge(p.to(device), cells=False).score.cpu() for p in parts]).double().numpy()
+
+    def _with(self, **buffers: float) -> np.ndarray:
+        """Scores with other values of the model's switches, which stay so."""
+        for name, value in buffers.items():
+            self.model.get_buffer(name).fill_(value)
+        return self._score()
+
+    def _wins(self, score: np.ndarray) -> np.ndarray:
+        """How often a line on map j scores above healthy map i, ``[maps, maps]``; ties count half."""
+        n, maps = len(self.whose), len(self.maps)
+        healthy, faulty = score[:n].reshape(-1, maps), score[n:].reshape(-1, maps)
+        wins = np.zeros((maps, maps))
+        for one in healthy:
+            for other in faulty:
+                wins += (other > one[:, None]) + 0.5 * (other == one[:, None])
+        return wins / (len(healthy) * len(faulty))
+
+    def _better(self, score: np.ndarray, than: np.ndarray) -> tuple[float, float]:
+        """Gain in AUROC, and its standard error over maps, by bootstrap."""
+        gain = self._wins(score) - self._wins(than)
+        n = len(gain)
+        return float(gain.mean()), float(np.std([(c @ gain @ c) / n**2 for c in self.draws]))
+
+    def choose_scale(self) -> None:
+        """Whether each map is put on the scale of its own texture: where that finds more than it does by chance."""
+        one = self._with(gain=0.0, rescaled=0.0)
+        self.scores["scan_learned"] = self.scores["start"] = one
+        two = self._with(rescaled=1.0)
+        gain, error = self._better(two, one)
+        if gain > error:
+            self.scores["start"] = two
+        else:
+            self.model.get_buffer("rescaled").zero_()
+        self.model.get_buffer("gain").fill_(1.0)
+
+    def check(self) -> int:
+        """Remember the weights if they are the best so far; how many checks ago the best was."""
+        area = float(self._wins(self._score()).mean())
+        self.since += 1
+        if self.best is None or area > self.best[0]:
+            state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+            self.best, self.since = (area, state), 0
+        return self.since
+
+    def settle(self, *, best: bool) -> dict[str, Any]:
+        """Go back to the best weights, keep the share of the correction that helps, and widen the spread.
+
+        Returns:
+            AUROC of ``scan_learned``, of the evidence that the network starts from, and of what is kept; the gain and
+            its standard error; what was kept.
+        """
+        if best and self.best is not None:
+            self.model.load_state_dict(self.best[1])
+        start = self.scores["start"]
+        chosen, kept, found = 0.0, (0.0, 0.0), start
+        for share in (1.0, 0.5):
+            score = self._with(gain=share)
+            gain, error = self._better(score, start)
+            if gain > error and gain > kept[0]:
+                chosen, kept, found = share, (gain, error), score
+        self.model.get_buffer("gain").fill_(chosen)
+        self._widen()
+        return {
+            "auroc": {
+                "scan_learned": float(self._wins(self.scores["scan_learned"]).mean()),
+                "start": float(self._wins(start).mean()),
+                "kept": float(self._wins(found).mean()),
+            },
+            "gain": kept[0],
+            "standard_error": kept[1],
+            "correction_kept": chosen,
+            "own_scale": bool(self.model.get_buffer("rescaled") > 0),
+        }
+
+    @torch.no_grad()
+    def _widen(self) -> None:
+        """Widen the spread of contrast so that two of it hold 95 % of the lines whose tooth is named rightly."""
+        n = len(self.whose)
+        errors: list[np.ndarray] = []
+        for start in range(0, n, _CHUNK):
+            found = self.model.judge(self.values[n + start : n + start + _CHUNK].to(self.model.precision.device), cells=False)
+            odds = torch.cat(list(found.lines.values()), 1).cpu().numpy()
+            mean, spread = (x.cpu().numpy() for x in found.likeliest())
+            teeth = np.concatenate([self.teeth[a][start : start + _CHUNK] for a in found.lines], axis=1)
+            right = teeth[np.arange(len(teeth)), odds.argmax(axis=1)] > 0
+            errors.append((np.abs(self.contrast[start : start + _CHUNK] - mean) / spread)[right])
+        every = np.concatenate(errors)
+        if len(every) >= 20:
+            self.model.get_buffer("widening").fill_(float(np.quantile(every, _COVERED)) / 1.96)

@@ -1,0 +1,203 @@
+"""The anomalib module of the line network, for its Engine and for ``anomalib train``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from anomalib.data import Batch
+from anomalib.metrics import Evaluator
+from anomalib.post_processing import PostProcessor
+from anomalib.pre_processing import PreProcessor
+from anomalib.visualization import Visualizer
+from torch import Tensor
+from torch.nn import functional
+from torchvision.transforms.v2 import Identity
+
+from toothwise.detectors.line_likelihood import healthy_precision
+from toothwise.detectors.line_network.drawn import DrawnMaps, MapDrawer
+from toothwise.detectors.line_network.held_out import HeldOut
+from toothwise.detectors.line_network.torch_model import LineNetworkModel, LineOutput
+from toothwise.detectors.training import StepTrained, check_gradients
+from toothwise.errors import InputError, TrainingError
+
+__all__ = ["LineNetwork"]
+
+_REMEDY = "lower learning_rate, or check the maps for extreme values"
+_KEPT_OUT = 4  # every 4th healthy map is not trained on: it decides what is kept
+_MOST_MAPS = 4096  # of a training set: more teach nothing that cyclic shifts of these do not
+_CHECKS = 6  # times in a training that the held-out maps are asked
+_CELLS, _CONTRAST = 0.5, 0.1  # weights of the losses beside that of the lines
+
+
+class LineNetwork(StepTrained):
+    """Log odds of a damaged tooth, learned from lines drawn on healthy maps.
+
+    Maps are taken at their own grid: nothing is resized. A batch says how many maps a step takes; which they are, and
+    what is drawn on them, follows from the seed and the step, because a quarter of the healthy maps is kept to decide
+    whether what was learned helps. What does not is undone, and the detector then says what ``scan_learned`` says.
+
+    Args:
+        map_shape: Rows and columns of the maps.
+        max_steps: Training steps. A trainer with fewer ends earlier.
+        learning_rate: At its highest; it rises over the first tenth of the steps and falls to 0 along a cosine.
+        alpha_rate: How many times faster the mix of the two directions is learned.
+        patience: Training stops when so many of its six checks in a row found nothing better; 0 = it never stops.
+        gradient_clip: Norm that gradients are cut to where the trainer sets none.
+        seed: Of weights and of everything drawn.
+        pre_processor, post_processor, evaluator, visualizer: As in anomalib. The default post-processor leaves scores
+            raw: neither normalised nor clamped.
+        options: Of LineNetworkOptions.
+    """
+
+    def __init__(
+        self,
+        map_shape: Sequence[int],
+        max_steps: int = 200,
+        learning_rate: float = 4e-3,
+        alpha_rate: float = 10.0,
+        patience: int = 3,
+        gradient_clip: float = 1.0,
+        seed: int = 0,
+        pre_processor: PreProcessor | bool = True,
+        post_processor: PostProcessor | bool = True,
+        evaluator: Evaluator | bool = True,
+        visualizer: Visualizer | bool = True,
+        **options: Any,
+    ) -> None:
+        if max_steps < 1:
+            raise InputError(f"max_steps must be 1 or more, but got {max_steps}")
+        if not learning_rate > 0:
+            raise InputError(f"learning_rate must be positive, but got {learning_rate}")
+        if patience < 0:
+            raise InputError(f"patience must be 0 or more, but got {patience}")
+        super().__init__(pre_processor, post_processor, evaluator, visualizer)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model = LineNetworkModel(map_shape, **options)
+        self.max_steps, self.learning_rate, self.alpha_rate = max_steps, learning_rate, alpha_rate
+        self.patience, self.gradient_clip, self.seed = patience, gradient_clip, seed
+        self.report: dict[str, Any] = {}  # what the held-out maps said
+        self._maps: np.ndarray | None = None
+        self._precision: np.ndarray | None = None
+        self._planned = max_steps
+
+    @classmethod
+    def configure_pre_processor(cls, image_size: tuple[int, int] | None = None) -> PreProcessor:
+        """None that changes anything: a map's cells are its teeth."""
+        del image_size
+        return PreProcessor(transform=Identity())
+
+    def learn(self, values: np.ndarray) -> None:
+        """Take over healthy maps (logarithms, if that is asked for), float32 ``[n, rows, columns]``, 8 or more.
+
+        Raises:
+            InputError: Too few maps, or maps of another shape or without texture.
+        """
+        shape = tuple(self.model.precision.shape)
+        if values.shape[1:] != shape:
+            raise InputError(f"map_shape is {shape}, but the maps are {values.shape[1]} x {values.shape[2]}")
+        out = np.arange(len(values)) % _KEPT_OUT == _KEPT_OUT - 1
+        self._maps = values[~out]
+        filled = _filled(values)
+        self._precision = healthy_precision(filled)  # of all maps, for when all is learned
+        part = healthy_precision(filled[~out], least=1)
+        self.model.learn_texture(part, torch.from_numpy(values[~out]).to(self.device))
+        self._drawer = MapDrawer(self.model.options, part)
+        self._held_out = HeldOut(self.model, values[out], self._drawer, np.random.default_rng([self.seed, 1]))
+        self._held_out.choose_scale()
+
+    def on_fit_start(self) -> None:
+        """Learn the texture of the training set, unless that was done already."""
+        if self._maps is not None:
+            return
+        maps: list[np.ndarray] = []
+        for batch in self.trainer.datamodule.train_dataloader():  # type: ignore[attr-defined]
+            maps += [self.model.values_of(one[None])[0].numpy() for one in batch.image]
+            if len(maps) >= _MOST_MAPS:
+                break
+        self.learn(np.stack(maps).astype(np.float32))
+
+    def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """Draw lines on healthy maps and find them; the loss must stay finite."""
+        del args, kwargs
+        assert self._maps is not None
+        rng = np.random.default_rng([self.seed, 2, self.global_step])  # a resumed run draws the same
+        count = len(batch.image)
+        some = self._maps[rng.integers(0, len(self._maps), count)]
+        drawn = self._drawer(some, rng, faulty=np.arange(count) % 2 == 0)
+        terms = self.losses(self.model.judge(torch.from_numpy(drawn.values).to(self.device)), drawn)
+        for name, term in terms.items():
+            if not torch.isfinite(term):
+                raise TrainingError(f"the {name} loss is {float(term)} at step {self.global_step}: {_REMEDY}")
+            self.log(f"loss/{name}", term, on_step=True, on_epoch=False)
+        loss = torch.stack(list(terms.values())).sum()
+        self.log("train_loss", loss, on_step=True, on_epoch=False, prog_bar=True)
+        return {"loss": loss}
+
+    @staticmethod
+    def losses(found: LineOutput, drawn: DrawnMaps) -> dict[str, Tensor]:
+        """What is wrong with what was found, by what it is about."""
+        teeth = torch.cat([torch.from_numpy(drawn.teeth[a]).to(found.score) for a in found.lines], dim=1)
+        odds = torch.cat(list(found.lines.values()), dim=1)
+        # one of all lines is damaged, or none: the log odds of "none" are 0
+        choice = torch.cat([torch.zeros_like(odds[:, :1]), odds], dim=1).log_softmax(dim=1)
+        target = torch.cat([1.0 - teeth.sum(dim=1, keepdim=True), teeth], dim=1)
+        cells = torch.from_numpy(drawn.cells).to(found.score)
+        contrast, spread = (torch.cat(list(x.values()), 1) for x in (found.contrast, found.spread))
+        truth = torch.from_numpy(drawn.contrast).to(found.score)[:, None]
+        surprise = 0.5 * ((truth - contrast) / spread).clamp(-10.0, 10.0) ** 2 + spread.log()
+        return {
+            "lines": -(target * choice).sum(dim=1).mean(),
+            "cells": _CELLS * functional.binary_cross_entropy_with_logits(found.cells, cells),
+            "contrast": _CONTRAST * (teeth * surprise).sum() / teeth.sum().clamp(min=1.0),
+        }
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Stop with the layer's name before a gradient that is not finite spoils the weights."""
+        del optimizer
+        check_gradients(self.model.named_parameters(), self.global_step, _REMEDY)
+
+    def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        """Ask the held-out maps from time to time; end where they found nothing better for long, or at the last step."""
+        super().on_train_batch_end(*args, **kwargs)
+        every = max(1, math.ceil(self._planned / _CHECKS))
+        if self.patience and self.global_step % every == 0 and self._held_out.check() >= self.patience:
+            self.trainer.should_stop = True
+
+    def on_train_end(self) -> None:
+        """Keep what helps, and take over the texture of all healthy maps."""
+        assert self._precision is not None
+        self.report = self._held_out.settle(best=self.patience > 0)
+        self.model.get_buffer("precision").copy_(torch.from_numpy(self._precision))
+        self.model._prepare()
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW; the mix of directions has a learning rate of its own."""
+        named = list(self.model.named_parameters())
+        alpha = [p for name, p in named if name.endswith("alpha_logit")]
+        rest = [p for name, p in named if not name.endswith("alpha_logit")]
+        groups = [{"params": rest, "weight_decay": 0.01}]
+        if alpha:
+            groups.append({"params": alpha, "weight_decay": 0.0, "lr": self.alpha_rate * self.learning_rate})
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
+        self._planned = total = self.planned_steps()
+
+        def factor(step: int) -> float:
+            return min((step + 1) / max(1, total // 10), 0.5 + 0.5 * math.cos(math.pi * step / total))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def _filled(values: np.ndarray) -> np.ndarray:
+    """Maps less their mean; cells that are missing get what their row and column say."""
+    known = ~np.isnan(values)
+    count = np.maximum(known.sum(axis=(1, 2), keepdims=True), 1)
+    x = np.where(known, values, 0.0)
+    x = np.where(known, x - x.sum(axis=(1, 2), keepdims=True) / count, 0.0)
+    row, column = (x.sum(axis=d, keepdims=True) / np.maximum(known.sum(axis=d, keepdims=True), 1) for d in (2, 1))
+    return np.where(known, x, row + column).astype(np.float32)

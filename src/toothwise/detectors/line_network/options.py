@@ -1,0 +1,73 @@
+"""Options that the detector ``line_network``, its anomalib module and its network share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from toothwise.errors import InputError
+
+__all__ = ["ATTENTION", "LineNetworkOptions"]
+
+ATTENTION = ("both", "x", "y", "global", "means", "none")
+
+
+@dataclass(frozen=True)
+class LineNetworkOptions:
+    """What is looked for, and the network that corrects its likelihood.
+
+    Attributes:
+        lines: "rows", "columns" or "both": where damage may show.
+        lengths: Cells along the lines of the likelihood; those longer than the line are cut to it.
+        teeth: Most neighbouring teeth of a line of the likelihood.
+        gaps: Dark cells to be expected within such a line.
+        log: Work on the logarithm of the values (for maps of positive magnitudes).
+        attention: What a block attends to: "x" (its row), "y" (its column), "both" (a mix with a learned weight per
+            head), "global" (all cells), "means" (the means of its row, its column and the map, in place of
+            attention), or "none".
+        dim: Features of a cell.
+        blocks: Number of blocks.
+        heads: Of the attention; they divide ``dim``.
+        max_teeth: Most neighbouring teeth of a line drawn in training.
+        darker: Share of the drawn lines that are darker than healthy: a tooth may grow quieter first.
+        disturbed: Share of the drawn maps, healthy and faulty, with each of the disturbances that are no damage.
+        flips: Also train on mirrored maps, as the learned spectrum does.
+
+    Raises:
+        InputError: A value that is not allowed.
+    """
+
+    lines: str = "both"
+    lengths: Sequence[int] = (4, 8, 16, 32, 64, 128)
+    teeth: int = 2
+    gaps: float = 3.0
+    log: bool = True
+    attention: str = "both"
+    dim: int = 16
+    blocks: int = 2
+    heads: int = 2
+    max_teeth: int = 3
+    darker: float = 0.1
+    disturbed: float = 0.1
+    flips: bool = True
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("lines", self.lines, ("rows", "columns", "both")),
+            ("attention", self.attention, ATTENTION),
+        ):
+            if value not in allowed:
+                raise InputError(f"{name} must be one of {', '.join(map(repr, allowed))}, but got {value!r}")
+        for name in ("teeth", "dim", "blocks", "heads", "max_teeth"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"{name} must be a whole number, 1 or more, but got {value!r}")
+        if self.dim % self.heads:
+            raise InputError(f"heads must divide dim, but {self.heads} does not divide {self.dim}")
+        if not self.lengths or any(isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in self.lengths):
+            raise InputError(f"lengths must be whole numbers of cells, 1 or more, but got {self.lengths!r}")
+        if not 0 <= self.gaps < float("inf"):
+            raise InputError(f"gaps must be a number of cells, 0 or more, but got {self.gaps!r}")
+        for name in ("darker", "disturbed"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} must be a share in 0..1, but got {getattr(self, name)!r}")

@@ -1,0 +1,241 @@
+"""The network: maps at their own grid in, log odds of cells, lines and the map out.
+
+Each tooth starts with the evidence of ``LineEvidence``. Blocks of a circular 3 x 3 depthwise convolution, attention
+along rows and columns (``DirectionalLinearAttention`` at the map's own teeth) and an MLP look at the map; heads add
+what they find to that evidence, beginning at nothing. The score of a map is the log of the summed likelihoods of all
+its lines, as a line is somewhere, not everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from anomalib.data import InferenceBatch
+from torch import Tensor, nn
+
+from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
+from toothwise.detectors.line_network.evidence import AXES, LineEvidence
+from toothwise.detectors.line_network.options import LineNetworkOptions
+from toothwise.errors import InputError
+
+__all__ = ["LineNetworkModel", "LineOutput", "known_median"]
+
+CHANNELS = 5
+_HIDDEN = 32
+_OWN_SCALE = (0.25, 4.0)  # a map's texture against the healthy one: beyond that it is no texture
+_OUTLIER = 3.0  # cells count with this many standard deviations where the scale of a map is estimated
+
+
+def known_median(x: Tensor, known: Tensor, dim: int) -> Tensor:
+    """Median over a dimension of what is known, the dimension kept; 0 where nothing is."""
+    size = x.shape[dim]
+    ordered = torch.where(known, x, torch.inf).sort(dim=dim).values
+    count = known.sum(dim=dim, keepdim=True)
+    low = ordered.gather(dim, ((count - 1) // 2).clamp(0, size - 1))
+    high = ordered.gather(dim, (count // 2).clamp(0, size - 1))
+    return torch.where(count > 0, 0.5 * low + 0.5 * high, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class LineOutput:
+    """What the network says of maps, by axis where it is of lines (1 = rows, 2 = columns).
+
+    Attributes:
+        score: Log odds of the map, ``[n]``.
+        cells: Log odds of each cell, ``[n, rows, columns]``.
+        lines: Log odds of each line, ``[n, lines]``.
+        contrast, spread: Log contrast of each line if it is damaged, and its standard deviation, ``[n, lines]``.
+    """
+
+    score: Tensor
+    cells: Tensor
+    lines: dict[int, Tensor]
+    contrast: dict[int, Tensor]
+    spread: dict[int, Tensor]
+
+    def likeliest(self) -> tuple[Tensor, Tensor]:
+        """Log contrast ``[n]`` of the likeliest line and its standard deviation."""
+        lines, contrast, spread = (torch.cat(list(x.values()), 1) for x in (self.lines, self.contrast, self.spread))
+        at = lines.argmax(dim=1, keepdim=True)
+        return contrast.gather(1, at)[:, 0], spread.gather(1, at)[:, 0]
+
+
+class LineNetworkModel(nn.Module):
+    """The network and the evidence it starts from.
+
+    Args:
+        map_shape: Rows and columns of the maps.
+        options: Of LineNetworkOptions.
+
+    ``learn_texture`` gives it the texture of healthy maps; until then noise is taken to be white.
+    """
+
+    def __init__(self, map_shape: Sequence[int], **options: Any) -> None:
+        super().__init__()
+        self.options = o = LineNetworkOptions(**options)
+        if len(map_shape) != 2 or min(map_shape) < 3:
+            raise InputError(f"map_shape must be (rows, columns) of 3 teeth or more each, but got {tuple(map_shape)!r}")
+        self.axes = AXES[o.lines]
+        white = np.ones(tuple(map_shape), dtype=np.float32)
+        white[0, 0] = 0.0
+        self.register_buffer("precision", torch.from_numpy(white))
+        self.register_buffer("spread", torch.ones(3))  # of the first three channels on healthy maps
+        self.register_buffer("usual", torch.ones(()))  # own scale of a usual healthy map
+        self.register_buffer("rescaled", torch.zeros(()))  # 1 = each map on the scale of its own texture
+        self.register_buffer("gain", torch.ones(()))  # share of the correction that is kept
+        self.register_buffer("widening", torch.ones(()))  # of the spread, so that it holds what it says
+        self.register_load_state_dict_post_hook(lambda module, _: module._prepare())
+        self._prepare()
+        self.stem = nn.Linear(CHANNELS, o.dim)
+        self.blocks = nn.ModuleList(_Block(o.dim, o.heads, o.attention) for _ in range(o.blocks))
+        self.norm = nn.LayerNorm(o.dim)
+        self.cell_head = _silent(nn.Linear(o.dim, 1))
+        self.line_heads = nn.ModuleDict({str(axis): _LineHead(o.dim) for axis in self.axes})
+
+    def _prepare(self) -> None:
+        o = self.options
+        precision = self.get_buffer("precision")
+        lengths = [int(k) for k in o.lengths]
+        made = LineEvidence(precision.cpu().numpy(), lengths, self.axes, teeth=o.teeth, gaps=o.gaps)
+        self.evidence = made.to(precision.device)
+
+    def learn_texture(self, precision: np.ndarray, maps: Tensor) -> None:
+        """Take over the texture of healthy maps.
+
+        Args:
+            precision: ``[rows, columns]``, of ``healthy_precision``.
+            maps: Some of these maps (logarithms, if that is asked for), float32 ``[n, rows, columns]``.
+        """
+        self.get_buffer("precision").copy_(torch.from_numpy(np.array(precision)))
+        self._prepare()
+        known = ~torch.isnan(maps)
+        x, whitened = self._whitened(maps, known)
+        own = self._own_scale(whitened, known)
+        self.get_buffer("usual").copy_(own.median().clamp(min=1e-6))
+        channels = self._plain_channels(x, known)
+        spread = 1.4826 * torch.stack([c[known].abs().median() for c in channels])
+        self.get_buffer("spread").copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
+
+    def _whitened(self, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps less their mean, what is missing filled in by row and column, and the whitened maps (0 where missing)."""
+        x = torch.where(known, values, 0.0)
+        count = known.sum(dim=(1, 2), keepdim=True)
+        x = torch.where(known, x - x.sum(dim=(1, 2), keepdim=True) / count, 0.0)
+        row, column = (x.sum(dim=d, keepdim=True) / known.sum(dim=d, keepdim=True).clamp(min=1) for d in (2, 1))
+        x = torch.where(known, x, row + column)
+        return x, torch.where(known, self.evidence.whiten(x), 0.0)
+
+    def _own_scale(self, whitened: Tensor, known: Tensor) -> Tensor:
+        """Spread of each map's texture in units of the learned one, ``[n, 1, 1]``."""
+        z = (whitened / self.evidence.scale).clamp(-_OUTLIER, _OUTLIER)
+        return ((z**2).sum(dim=(1, 2), keepdim=True) / known.sum(dim=(1, 2), keepdim=True)).clamp(min=1e-12).sqrt()
+
+    @staticmethod
+    def _plain_channels(x: Tensor, known: Tensor) -> list[Tensor]:
+        """The map, the map without its column medians (shows rows), without its row medians (shows columns)."""
+        return [x, x - known_median(x, known, 1), x - known_median(x, known, 2)]
+
+    def judge(self, values: Tensor, *, cells: bool = True) -> LineOutput:
+        """Logarithms of maps (or maps, with log=False), ``[n, rows, columns]``, NaN where no pair meets."""
+        known = ~torch.isnan(values)
+        x, whitened = self._whitened(values, known)
+        own = (self._own_scale(whitened, known) / self.get_buffer("usual")).clamp(*_OWN_SCALE)
+        whitened = whitened / torch.where(self.get_buffer("rescaled") > 0, own, 1.0)
+        found = self.evidence(whitened, cells=cells)
+        gain = self.get_buffer("gain")
+        plain = [c / s / own for c, s in zip(self._plain_channels(x, known), self.get_buffer("spread"), strict=True)]
+        channels = [*plain, whitened / self.evidence.scale]
+        fields = [torch.where(known, c.clamp(-10.0, 10.0), 0.0) for c in channels] + [known.to(x.dtype)]
+        tokens = self.stem(torch.stack(fields, dim=-1))
+        for block in self.blocks:
+            tokens = block(tokens)
+        tokens = self.norm(tokens)
+        lines, contrast, spread = {}, {}, {}
+        for axis in self.axes:
+            more = self.line_heads[str(axis)](
+                tokens, known, axis, found.lines[axis], found.contrast[axis], found.spread[axis], own
+            )
+            lines[axis] = found.lines[axis] + gain * more[..., 0]
+            spread[axis] = found.spread[axis] * (gain * more[..., 2]).exp() * self.get_buffer("widening")
+            contrast[axis] = found.contrast[axis] + gain * more[..., 1] * found.spread[axis]
+        heat = found.cells + gain * self.cell_head(tokens)[..., 0]
+        return LineOutput(torch.cat(list(lines.values()), 1).logsumexp(1), heat, lines, contrast, spread)
+
+    def forward(self, images: Tensor) -> InferenceBatch:
+        """Images ``[n, channels, rows, columns]`` of equal channels: raw score ``[n]``, anomaly map ``[n, 1, ...]``."""
+        found = self.judge(self.values_of(images))
+        return InferenceBatch(pred_score=found.score, anomaly_map=found.cells[:, None])
+
+    def values_of(self, images: Tensor) -> Tensor:
+        """What ``judge`` takes, of images of equal channels."""
+        maps = images[:, 0]
+        return maps.log() if self.options.log else maps
+
+
+class _LineHead(nn.Module):
+    """What is added to the evidence, the contrast (in standard deviations) and the log spread of each line."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(3 * dim + 4, _HIDDEN), nn.GELU(), _silent(nn.Linear(_HIDDEN, 3)))
+
+    def forward(
+        self, tokens: Tensor, known: Tensor, axis: int, evidence: Tensor, contrast: Tensor, spread: Tensor, own: Tensor
+    ) -> Tensor:
+        """Features ``[n, rows, columns, dim]`` -> ``[n, lines, 3]``."""
+        there = known[..., None]
+        along = 3 - axis
+        count = there.sum(dim=along).clamp(min=1)
+        mean = torch.where(there, tokens, 0.0).sum(dim=along) / count
+        most = torch.where(there, tokens, -1e4).amax(dim=along).clamp(min=-1e3)
+        everywhere = mean.mean(dim=1, keepdim=True).expand_as(mean)
+        score = evidence.logsumexp(1, keepdim=True).expand_as(evidence)
+        numbers = [evidence / 5.0, score / 5.0, contrast / spread / 5.0, own[:, :, 0].log().expand_as(evidence)]
+        out: Tensor = self.layers(torch.cat([mean, most, everywhere, torch.stack(numbers, dim=-1)], dim=-1))
+        return out
+
+
+class _Block(nn.Module):
+    def __init__(self, dim: int, heads: int, attention: str) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(dim, dim, 3, groups=dim)
+        self.norm_attention, self.norm_mlp = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.attention = attention
+        if attention == "means":
+            self.mix: nn.Module = nn.Linear(4 * dim, dim)
+        elif attention != "none":
+            axis = "x" if attention == "global" else attention
+            self.mix = DirectionalLinearAttention(dim, heads, axis=axis, alpha_per="head", prefix="drop")
+        self.mlp = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features ``[n, rows, columns, dim]``; both axes close into a circle, as teeth do."""
+        wide = torch.cat([x[:, -1:], x, x[:, :1]], dim=1)
+        wide = torch.cat([wide[:, :, -1:], wide, wide[:, :, :1]], dim=2)
+        x = x + self.conv(wide.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        if self.attention != "none":
+            x = x + self._mixed(self.norm_attention(x))
+        out: Tensor = x + self.mlp(self.norm_mlp(x))
+        return out
+
+    def _mixed(self, x: Tensor) -> Tensor:
+        if self.attention == "means":
+            means = [x.mean(dim=d, keepdim=True).expand_as(x) for d in (2, 1, (1, 2))]
+            mixed: Tensor = self.mix(torch.cat([x, *means], dim=-1))
+            return mixed
+        rows, columns = x.shape[1], x.shape[2]
+        # all cells as one line: attention along it is attention to the whole map
+        grid = (1, rows * columns) if self.attention == "global" else (rows, columns)
+        out: Tensor = self.mix(x.flatten(1, 2), grid)
+        return out.unflatten(1, (rows, columns))
+
+
+def _silent(layer: nn.Linear) -> nn.Linear:
+    """A layer that gives 0 until it is trained."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
