@@ -61,8 +61,8 @@ def anomalib_train(tmp_path):
         from toothwise.healthmap.core import Axis, HealthMapBatch
         from toothwise.healthmap.io import write_folder
 
-        values = np.random.default_rng(0).uniform(0.1, 2.5, (12, 31, 95)).astype(np.float32)
-        table = pd.DataFrame({"split": ["train"] * 6 + ["test"] * 6, "label": [0] * 9 + [1] * 3})
+        values = np.random.default_rng(0).uniform(0.1, 2.5, (26, 31, 95)).astype(np.float32)
+        table = pd.DataFrame({"split": ["train"] * 20 + ["test"] * 6, "label": [0] * 23 + [1] * 3})
         teeth = (Axis.teeth("driving tooth", 31), Axis.teeth("driven tooth", 95))
         write_folder(HealthMapBatch(values, *teeth, table), tmp_path / "domain_C")
         given = {

@@ -20,7 +20,7 @@ from toothwise.simulate.maps import LineShape, generate
 from toothwise_lab.named_teeth import name_teeth
 
 ROWS, COLUMNS = 9, 14
-NEURAL = ("dinomaly", "draem", "padim", "patchcore", "fused")
+NEURAL = ("dinomaly", "draem", "padim", "patchcore", "fused", "line_network")
 TINY = {"encoder_name": "test_vit", "weights": "random", "image_size": [32, 48]}
 QUICK = {
     "dinomaly_severity": {**TINY, "max_steps": 2, "head_steps": 2, "calibration_lines": 10},
@@ -29,6 +29,7 @@ QUICK = {
     "draem": {"base_width": 4, "image_size": [32, 64], "max_steps": 2},
     "padim": {"encoder_name": "test_resnet", "weights": "random", "image_size": [32, 48], "n_features": 8},
 }
+QUICK["line_network"] = {"max_steps": 2, "dim": 4, "blocks": 1}
 QUICK["fused"] = {"parts": ["scan", "dinomaly"], "options": {"dinomaly": QUICK["dinomaly"]}}
 
 

@@ -24,6 +24,7 @@ DINOMALY = {**TINY, "max_steps": 2}
 PATCHCORE = {**TINY, "image_size": [64, 96], "max_patches": 400}
 DRAEM = {"base_width": 4, "image_size": [32, 64], "max_steps": 2}
 PADIM = {"encoder_name": "test_resnet", "weights": "random", "image_size": [32, 48], "n_features": 8}
+LINES = {"max_steps": 4, "dim": 4, "blocks": 1, "lengths": [4, 9], "teeth": 1}
 NUMPY = ["scan", "scan_learned", "healthy_distance", "pca", "mahalanobis", "statistics", "row_kurtosis", "peak_to_sd"]
 FUSED = {"parts": ["scan", "dinomaly"], "options": {"dinomaly": DINOMALY}}
 LONG = [
@@ -41,6 +42,9 @@ LONG = [
     ("onnx", "draem_sevnet", DRAEM),
     ("onnx", "draem_sevnet_rows", DRAEM),
     ("onnx", "fused", FUSED),
+    ("onnx", "line_network", LINES),
+    ("onnx", "line_network", {**LINES, "attention": "global", "lines": "rows"}),
+    ("onnx", "line_network", {**LINES, "attention": "means"}),
     ("onnx", "padim", {**PADIM, "pooling": "segments"}),
     ("torch", "dinomaly_severity", DINOMALY),
     ("torch", "patchcore_context", PATCHCORE),
@@ -49,6 +53,7 @@ LONG = [
     ("openvino", "dinomaly_severity", DINOMALY),
     ("openvino", "patchcore_context", PATCHCORE),
     ("openvino", "padim", PADIM),
+    ("openvino", "line_network", LINES),
 ]
 SHORT = [
     *(("onnx", name, {}) for name in NUMPY),
@@ -56,6 +61,7 @@ SHORT = [
     ("onnx", "pca", {"pooling": "segments"}),
     ("onnx", "padim", PADIM),
     ("torch", "padim", PADIM),
+    ("torch", "line_network", LINES),
     ("torch", "dinomaly_directional", DINOMALY),
 ]
 
@@ -99,7 +105,7 @@ def agree(one: Prediction, other: Prediction) -> None:
     ids=lambda word: word if isinstance(word, str) else "-".join(f"{v}" for v in word.values())[:40],
 )
 def test_an_export_says_what_the_detector_says(form, name, options, tmp_path, record_property):
-    if any("encoder_name" in part or "base_width" in part for part in (options, *options.get("options", {}).values())):
+    if any("encoder_name" in part or "base_width" in part or "dim" in part for part in (options, *options.get("options", {}).values())):
         pytest.importorskip("anomalib")
         for package in {"onnx": ("onnxscript", "onnxruntime"), "openvino": ("openvino",)}.get(form, ()):
             pytest.importorskip(package)

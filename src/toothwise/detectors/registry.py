@@ -30,7 +30,7 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
         {"noise": "learned", "teeth": 2, "gaps": 3.0},
     ),
     "line_network": (
-        "toothwise.detectors.line_network.detector:LineNetworkDetector",
+        ".line_network.detector:LineNetworkDetector",
         "scan_learned corrected by a small network with attention along rows and columns",
         {},
     ),

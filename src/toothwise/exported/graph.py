@@ -23,10 +23,13 @@ from toothwise.detectors.dinomaly.severity import SeverityDetector
 from toothwise.detectors.draem_sevnet.detector import DraemSevNetDetector
 from toothwise.detectors.encoder import FrozenEncoder
 from toothwise.detectors.images import ImageMaker
+from toothwise.detectors.line_network.detector import LineNetworkDetector
+from toothwise.detectors.line_network.torch_model import known_median
 from toothwise.detectors.patch_detector import PatchDetector
 from toothwise.detectors.pooling import LINE_POOLINGS
 from toothwise.detectors.severity_scale import ContrastScale
 from toothwise.errors import InputError
+from toothwise.exported.line_graph import LineGraph
 
 __all__ = ["STANDARDISED", "DetectorGraph", "exportable", "graph_of"]
 
@@ -76,16 +79,6 @@ class TokensToMap(nn.Module):
         """As of the class."""
         lines = (self.get_buffer("rows") * x).sum(dim=2)
         return (lines[..., None] * self.get_buffer("columns")).sum(dim=2)
-
-
-def known_median(x: Tensor, known: Tensor, dim: int) -> Tensor:
-    """Median over a dimension of what is known, the dimension kept; 0 where nothing is."""
-    size = x.shape[dim]
-    ordered = torch.where(known, x, torch.inf).sort(dim=dim).values
-    count = known.sum(dim=dim, keepdim=True)
-    low = ordered.gather(dim, ((count - 1) // 2).clamp(0, size - 1))
-    high = ordered.gather(dim, (count // 2).clamp(0, size - 1))
-    return torch.where(count > 0, 0.5 * low + 0.5 * high, 0.0)
 
 
 class MapsToImages(nn.Module):
@@ -300,7 +293,7 @@ def _fitted(detector: Detector, part: Any) -> Any:
     return part
 
 
-def graph_of(detector: Detector, *, standardised: bool = False) -> DetectorGraph:
+def graph_of(detector: Detector, *, standardised: bool = False) -> DetectorGraph | LineGraph:
     """The graph of a fitted detector, on the CPU; it shares the detector's weights.
 
     Args:
@@ -309,6 +302,8 @@ def graph_of(detector: Detector, *, standardised: bool = False) -> DetectorGraph
     Raises:
         InputError: a detector that is not a network, or is not fitted.
     """
+    if isinstance(detector, LineNetworkDetector):
+        return LineGraph(detector).cpu()
     return DetectorGraph(detector, standardised=standardised).cpu()
 
 
@@ -323,7 +318,7 @@ def _nearest_at_once(self: Any, embedding: Tensor, n_neighbors: int) -> tuple[Te
 
 
 @contextmanager
-def exportable(graph: DetectorGraph) -> Iterator[None]:
+def exportable(graph: DetectorGraph | LineGraph) -> Iterator[None]:
     """Within this block the graph holds nothing that depends on the batch or is computed anew for images of one size.
 
     timm resizes position embeddings with an antialiased bicubic kernel in each run: here once. PatchCore searches its
@@ -340,7 +335,7 @@ def exportable(graph: DetectorGraph) -> Iterator[None]:
 
 
 @contextmanager
-def _fixed_positions(graph: DetectorGraph) -> Iterator[None]:
+def _fixed_positions(graph: DetectorGraph | LineGraph) -> Iterator[None]:
     from timm.models import vision_transformer
 
     resample = vision_transformer.resample_abs_pos_embed

@@ -21,16 +21,22 @@ from toothwise.progress import Progress, silent
 
 __all__ = ["LineNetworkDetector"]
 
-_TRAINING = ("max_steps", "learning_rate", "patience", "seed")
+_TRAINING = ("max_steps", "learning_rate", "patience", "keep", "seed")
 _BY_AXIS = ("lines", "contrast", "spread")
-_CHUNK = 4  # maps at a time: what a block computes stays in the processor's cache
+_CHUNK = 16  # maps at a time
 
 
 class LogMaps:
-    """Maps as the network takes them; it keeps nothing but the texture, which is in its weights."""
+    """Maps as the network takes them, and the level and spread of the healthy ones."""
 
     def __init__(self, log: bool) -> None:
-        self.log, self.scale = log, 1.0
+        self.log, self.centre, self.scale = log, np.zeros(1), np.ones(1)
+
+    def fit(self, values: np.ndarray) -> None:
+        """Note the median and the spread of healthy maps."""
+        x = self(values)
+        self.centre = np.nanmedian(x, keepdims=True).ravel()
+        self.scale = 1.4826 * np.nanmedian(np.abs(x - self.centre), keepdims=True).ravel()
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Logarithms float32 ``[n, rows, columns]``, or the maps themselves."""
@@ -38,12 +44,12 @@ class LogMaps:
         return np.asarray(x, dtype=np.float32)
 
     def state(self) -> dict[str, np.ndarray]:
-        """Nothing."""
-        return {}
+        """What was noted."""
+        return {"map_centre": self.centre, "map_scale": self.scale}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
-        """Nothing."""
-        del state
+        """The inverse of ``state``."""
+        self.centre, self.scale = state["map_centre"], state["map_scale"]
 
 
 class LineNetworkDetector(ModuleDetector):
@@ -56,7 +62,7 @@ class LineNetworkDetector(ModuleDetector):
     ``contrast_of`` gives it with its spread.
 
     Args:
-        max_steps, learning_rate, patience: Of the training; see LineNetwork.
+        max_steps, learning_rate, patience, keep: Of the training; see LineNetwork.
         batch_size: Maps in a step, half of them with a line.
         seed: Of weights, order and lines.
         device: "auto", "cpu" or "cuda".
@@ -76,7 +82,7 @@ class LineNetworkDetector(ModuleDetector):
 
     name = "line_network"
     can = Abilities(rows=True, columns=True, severity=True, positive=True, export="network")
-    shared_options = (LineNetworkOptions,)
+    shared_options = LineNetworkOptions
 
     def __init__(
         self,
@@ -85,6 +91,7 @@ class LineNetworkDetector(ModuleDetector):
         batch_size: int = 16,
         learning_rate: float = 4e-3,
         patience: int = 3,
+        keep: str = "helpful",
         seed: int = 0,
         device: str = "auto",
         **options: Any,
@@ -109,6 +116,7 @@ class LineNetworkDetector(ModuleDetector):
 
         o = self.options
         module = self._make_module((values.shape[1], values.shape[2]))
+        self._images.fit(values)
         x = self._images(values)
         module.learn(x)
         loader = DataLoader(

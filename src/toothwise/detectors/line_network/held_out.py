@@ -96,8 +96,12 @@ class HeldOut:
             self.best, self.since = (area, state), 0
         return self.since
 
-    def settle(self, *, best: bool) -> dict[str, Any]:
+    def settle(self, *, best: bool, keep_all: bool = False) -> dict[str, Any]:
         """Go back to the best weights, keep the share of the correction that helps, and widen the spread.
+
+        Args:
+            best: Go back to the best weights.
+            keep_all: Keep the whole correction, whether it helps or not.
 
         Returns:
             AUROC of ``scan_learned``, of the evidence that the network starts from, and of what is kept; the gain and
@@ -110,8 +114,10 @@ class HeldOut:
         for share in (1.0, 0.5):
             score = self._with(gain=share)
             gain, error = self._better(score, start)
-            if gain > error and gain > kept[0]:
+            if keep_all or (gain > error and gain > kept[0]):
                 chosen, kept, found = share, (gain, error), score
+            if keep_all:
+                break
         self.model.get_buffer("gain").fill_(chosen)
         self._widen()
         return {

@@ -46,6 +46,8 @@ class LineNetwork(StepTrained):
         learning_rate: At its highest; it rises over the first tenth of the steps and falls to 0 along a cosine.
         alpha_rate: How many times faster the mix of the two directions is learned.
         patience: Training stops when so many of its six checks in a row found nothing better; 0 = it never stops.
+        keep: "helpful" = what does not find lines better on held-out maps is undone; "all" = nothing is, as studies
+            that compare networks need it.
         gradient_clip: Norm that gradients are cut to where the trainer sets none.
         seed: Of weights and of everything drawn.
         pre_processor, post_processor, evaluator, visualizer: As in anomalib. The default post-processor leaves scores
@@ -60,6 +62,7 @@ class LineNetwork(StepTrained):
         learning_rate: float = 4e-3,
         alpha_rate: float = 10.0,
         patience: int = 3,
+        keep: str = "helpful",
         gradient_clip: float = 1.0,
         seed: int = 0,
         pre_processor: PreProcessor | bool = True,
@@ -74,12 +77,14 @@ class LineNetwork(StepTrained):
             raise InputError(f"learning_rate must be positive, but got {learning_rate}")
         if patience < 0:
             raise InputError(f"patience must be 0 or more, but got {patience}")
+        if keep not in ("helpful", "all"):
+            raise InputError(f"keep must be 'helpful' or 'all', but got {keep!r}")
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = LineNetworkModel(map_shape, **options)
         self.max_steps, self.learning_rate, self.alpha_rate = max_steps, learning_rate, alpha_rate
-        self.patience, self.gradient_clip, self.seed = patience, gradient_clip, seed
+        self.patience, self.keep, self.gradient_clip, self.seed = patience, keep, gradient_clip, seed
         self.report: dict[str, Any] = {}  # what the held-out maps said
         self._maps: np.ndarray | None = None
         self._precision: np.ndarray | None = None
@@ -171,7 +176,7 @@ class LineNetwork(StepTrained):
     def on_train_end(self) -> None:
         """Keep what helps, and take over the texture of all healthy maps."""
         assert self._precision is not None
-        self.report = self._held_out.settle(best=self.patience > 0)
+        self.report = self._held_out.settle(best=self.patience > 0, keep_all=self.keep == "all")
         self.model.get_buffer("precision").copy_(torch.from_numpy(self._precision))
         self.model._prepare()
 
