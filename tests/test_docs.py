@@ -27,8 +27,9 @@ PAGES = {
     "docs/howto-data.md": None,
     "docs/howto-gears.md": None,
     "docs/explain-attention.md": None,
+    "docs/line-network.md": None,
 }
-LONG = {"docs/vibration.md", "docs/diagnosis.md", "docs/report.md", "docs/explain-attention.md"}
+LONG = {"docs/line-network.md", "docs/vibration.md", "docs/diagnosis.md", "docs/report.md", "docs/explain-attention.md"}
 # synopses, and pages whose servers and clusters have tests of their own
 ELSEWHERE = {f"docs/{page}.md" for page in ("command-line", "deploy", "fleet", "howto-tachometer", "studies")}
 STEPS = re.compile(r"```python\n(.*?)```|^    toothwise ([^\n]*)$", flags=re.DOTALL | re.MULTILINE)

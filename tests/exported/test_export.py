@@ -105,7 +105,10 @@ def agree(one: Prediction, other: Prediction) -> None:
     ids=lambda word: word if isinstance(word, str) else "-".join(f"{v}" for v in word.values())[:40],
 )
 def test_an_export_says_what_the_detector_says(form, name, options, tmp_path, record_property):
-    if any("encoder_name" in part or "base_width" in part or "dim" in part for part in (options, *options.get("options", {}).values())):
+    if any(
+        "encoder_name" in part or "base_width" in part or "dim" in part
+        for part in (options, *options.get("options", {}).values())
+    ):
         pytest.importorskip("anomalib")
         for package in {"onnx": ("onnxscript", "onnxruntime"), "openvino": ("openvino",)}.get(form, ()):
             pytest.importorskip(package)

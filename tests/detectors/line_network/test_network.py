@@ -48,7 +48,7 @@ def test_cells_of_a_line_have_the_evidence_and_its_contrast_is_measured():
     where = found.cells.mean(dim=0).numpy()
     inside = np.zeros_like(where, dtype=bool)
     inside[5, 3:14] = True
-    assert where[inside].min() > np.delete(where, 5, axis=0).max() + 10
+    assert where[inside].min() > np.delete(where, 5, axis=0).max() + 5
     assert where[inside].min() > where[5, [0, -1]].max()
     contrast, spread = found.likeliest()
     assert float(contrast.mean()) == pytest.approx(np.log(1.5), rel=0.2)

@@ -138,7 +138,8 @@ class HeldOut:
         n = len(self.whose)
         errors: list[np.ndarray] = []
         for start in range(0, n, _CHUNK):
-            found = self.model.judge(self.values[n + start : n + start + _CHUNK].to(self.model.precision.device), cells=False)
+            part = self.values[n + start : n + start + _CHUNK].to(self.model.get_buffer("gain").device)
+            found = self.model.judge(part, cells=False)
             odds = torch.cat(list(found.lines.values()), 1).cpu().numpy()
             mean, spread = (x.cpu().numpy() for x in found.likeliest())
             teeth = np.concatenate([self.teeth[a][start : start + _CHUNK] for a in found.lines], axis=1)

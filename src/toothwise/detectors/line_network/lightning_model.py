@@ -102,7 +102,7 @@ class LineNetwork(StepTrained):
         Raises:
             InputError: Too few maps, or maps of another shape or without texture.
         """
-        shape = tuple(self.model.precision.shape)
+        shape = tuple(self.model.get_buffer("precision").shape)
         if values.shape[1:] != shape:
             raise InputError(f"map_shape is {shape}, but the maps are {values.shape[1]} x {values.shape[2]}")
         out = np.arange(len(values)) % _KEPT_OUT == _KEPT_OUT - 1
@@ -120,7 +120,7 @@ class LineNetwork(StepTrained):
         if self._maps is not None:
             return
         maps: list[np.ndarray] = []
-        for batch in self.trainer.datamodule.train_dataloader():  # type: ignore[attr-defined]
+        for batch in self.trainer.datamodule.train_dataloader():
             maps += [self.model.values_of(one[None])[0].numpy() for one in batch.image]
             if len(maps) >= _MOST_MAPS:
                 break
@@ -167,7 +167,7 @@ class LineNetwork(StepTrained):
         check_gradients(self.model.named_parameters(), self.global_step, _REMEDY)
 
     def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        """Ask the held-out maps from time to time; end where they found nothing better for long, or at the last step."""
+        """Ask the held-out maps from time to time; end at the last step, or where nothing better was found for long."""
         super().on_train_batch_end(*args, **kwargs)
         every = max(1, math.ceil(self._planned / _CHECKS))
         if self.patience and self.global_step % every == 0 and self._held_out.check() >= self.patience:

@@ -121,7 +121,7 @@ class LineNetworkModel(nn.Module):
         self.get_buffer("spread").copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
 
     def _whitened(self, values: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        """Maps less their mean, what is missing filled in by row and column, and the whitened maps (0 where missing)."""
+        """Maps less their mean, missing cells filled in by row and column; and the whitened maps, 0 where missing."""
         x = torch.where(known, values, 0.0)
         count = known.sum(dim=(1, 2), keepdim=True)
         x = torch.where(known, x - x.sum(dim=(1, 2), keepdim=True) / count, 0.0)
