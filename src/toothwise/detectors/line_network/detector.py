@@ -62,7 +62,10 @@ class LineNetworkDetector(ModuleDetector):
     ``contrast_of`` gives it with its spread.
 
     Args:
-        max_steps, learning_rate, patience, keep: Of the training; see LineNetwork.
+        max_steps: Training steps at most.
+        learning_rate: At its highest; it falls to 0 along a cosine.
+        patience: Training stops when so many of its six checks in a row found nothing better; 0 = it never stops.
+        keep: "helpful" = what does not find lines better on held-out maps is undone; "all" = nothing is.
         batch_size: Maps in a step, half of them with a line.
         seed: Of weights, order and lines.
         device: "auto", "cpu" or "cuda".
@@ -82,7 +85,7 @@ class LineNetworkDetector(ModuleDetector):
 
     name = "line_network"
     can = Abilities(rows=True, columns=True, severity=True, positive=True, export="network")
-    shared_options = LineNetworkOptions
+    option_groups = (LineNetworkOptions,)
 
     def __init__(
         self,
