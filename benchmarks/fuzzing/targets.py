@@ -132,6 +132,7 @@ def _scored(folder: Path) -> Iterator[Target]:
 
 
 def _recordings(folder: Path) -> Iterator[Target]:
+    from toothwise import MapBuilder
     from toothwise.fleet.decoding import Decoder, IncomingRecord
     from toothwise.gears import read_gears
     from toothwise.vibration.readers import read_record
@@ -150,7 +151,7 @@ def _recordings(folder: Path) -> Iterator[Target]:
 
     def message(place: Path) -> None:
         content = (place / "message").read_bytes()
-        Decoder(gears)(IncomingRecord("m", "r", "topic", content))
+        Decoder(MapBuilder(gears))(IncomingRecord("m", "r", "topic", content))
 
     seeds = _contents(folder / "records", ("own.npz", "own.mat", "own.parquet"))
     yield Target("watch, message", "message", seeds, message, held=False, weight=0.5)

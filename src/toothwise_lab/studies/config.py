@@ -138,7 +138,7 @@ class Study:
                         except InputError as error:
                             guilty = next((name for name in arm.settings if name in str(error)), "")
                             place_of = setting_place(self.source, arm, guilty)
-                            raise self.source.error(place_of, f"{arm.name!r}: {error}") from None
+                            raise self.source.error(place_of, f"{arm.name!r:.100}: {error}") from None
                         yield Trial(part.name, arm.name, group, part.kind, settings)
 
 
