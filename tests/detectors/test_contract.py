@@ -255,6 +255,23 @@ def test_any_anomaly_map_is_pooled_along_lines(name, pooling, tmp_path):
         assert (name_teeth(found).tooth == 5).all()
 
 
+@pytest.mark.parametrize("name", ["padim", "patchcore", "dinomaly"])
+def test_residual_vectors_are_added_along_lines(name, tmp_path):
+    detector = _new(name, pooling="coherent").fit(_maps(40, 0))
+    maps = _maps(6, 7, row=5, factor=3)
+    found, again = detector.predict(maps), Model.open(Model(detector).save(tmp_path / "d")).detector.predict(maps)
+    np.testing.assert_array_equal(found.score, again.score)
+    assert (found.row_evidence.shape, found.column_evidence.shape) == ((6, ROWS), (6, COLUMNS))
+    assert ((found.p_value > 0) & (found.p_value <= 1)).all()
+    with pytest.raises(InputError, match="needs 32 healthy maps or more, but got 31"):
+        _new(name, pooling="coherent").fit(_maps(31, 0))
+
+
+def test_coherent_pooling_needs_residual_vectors():
+    with pytest.raises(InputError, match=r"needs residual vectors .*but 'pca' gives none"):
+        detectors.create("pca", pooling="coherent")
+
+
 def test_pooling_finds_what_single_pixels_do_not_show():
     healthy, faulty = _maps(200, 6), _maps(200, 7, row=5, factor=1.25)
     area = {}

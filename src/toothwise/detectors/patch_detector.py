@@ -88,6 +88,19 @@ class PatchDetector(Detector):
         own, heat = score_images(model, self._images, values, self.options["batch_size"], device, progress)
         return pool_lines(heat, "own", own)
 
+    @torch.inference_mode()
+    def vectors(self, values: np.ndarray) -> np.ndarray:
+        """Features of the patches of maps, float32 ``[n, h, w, channels]``."""
+        device, size = pick_device(self.options["device"]), self.options["batch_size"]
+        model: Any = self._fitted().to(device)
+        parts = []
+        for start in range(0, len(values), size):
+            found = model.feature_extractor(self._images(values[start : start + size]).to(device))
+            if hasattr(model, "feature_pooler"):
+                found = {name: model.feature_pooler(layer) for name, layer in found.items()}
+            parts.append(model.generate_embedding(found).permute(0, 2, 3, 1).float().cpu().numpy())
+        return np.concatenate(parts)
+
     def _fitted(self) -> nn.Module:
         if self._model is None:
             raise InputError(f"{self.name} has not been fitted: fit it first")

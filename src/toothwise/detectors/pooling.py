@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from toothwise.detectors.base import Abilities, Detector, Prediction
+from toothwise.detectors.coherent_pooling import CoherentScan
 from toothwise.detectors.scan import DirectionalScan
 from toothwise.errors import InputError
 from toothwise.progress import Progress
 
-__all__ = ["LINE_POOLINGS", "LinePooled", "check_pooling", "line_contrast", "pool_lines", "segment_scan"]
+__all__ = ["CALIBRATED", "LINE_POOLINGS", "LinePooled", "check_pooling", "line_contrast", "pool_lines", "segment_scan"]
 
 LINE_POOLINGS = ("rows", "columns", "lines")
+CALIBRATED = ("segments", "coherent")  # of LinePooled alone: they learn from healthy maps themselves
 _POOLINGS = ("top", *LINE_POOLINGS)
 _KEPT = 4  # every 4th healthy map is kept for the calibration of segments
 
@@ -80,11 +82,13 @@ class LinePooled(Detector):
         detector: its name in the registry.
         pooling: "rows", "columns" or "lines": whole lines, see ``pool_lines``; "segments": the best row or column
             segment of several lengths (the directional scan on the anomaly map), calibrated on every fourth healthy
-            map, which the detector itself does not see.
+            map, which the detector itself does not see; "coherent": the same, but the whitened residual vectors of
+            PatchCore, PaDiM or Dinomaly are added along a segment before they are squared (see ``coherent_pooling``).
         options: of the detector.
 
     Raises:
-        InputError: unknown pooling, or fewer than 32 maps for "segments".
+        InputError: unknown pooling, "coherent" of a detector without residual vectors, or fewer than 32 maps for
+            "segments" or "coherent".
     """
 
     name = "pooled"
@@ -93,12 +97,22 @@ class LinePooled(Detector):
     def __init__(self, *, detector: str, pooling: str = "segments", options: dict[str, Any] | None = None) -> None:
         from toothwise.detectors.registry import create
 
-        if pooling not in (*LINE_POOLINGS, "segments"):
-            allowed = ", ".join(map(repr, (*LINE_POOLINGS, "segments")))
+        if pooling not in (*LINE_POOLINGS, *CALIBRATED):
+            allowed = ", ".join(map(repr, (*LINE_POOLINGS, *CALIBRATED)))
             raise InputError(f"pooling of detector {detector!r} must be one of {allowed}, but got {pooling!r}")
         super().__init__(detector=detector, pooling=pooling, options=dict(options or {}))
         self._inner = create(detector, **self.options["options"])
         self._scan: Detector | None = None
+        self._coherent: CoherentScan | None = None
+        self._check_vectors()
+
+    def _check_vectors(self) -> None:
+        if self.options["pooling"] == "coherent" and not hasattr(self._inner, "vectors"):
+            hint = " once it is exported; export with format 'torch'" if self._inner.source_fingerprint else ""
+            raise InputError(
+                "pooling 'coherent' needs residual vectors (padim, patchcore, dinomaly), but "
+                f"{self.options['detector']!r} gives none{hint}"
+            )
 
     @property
     def parts(self) -> dict[str, Detector]:
@@ -112,24 +126,33 @@ class LinePooled(Detector):
         """One whose detector is there already, with ``own_state`` of the fitted one."""
         pooled = cls.__new__(cls)
         Detector.__init__(pooled, **options)
-        pooled._inner, pooled.shape, pooled._scan = parts["inner"], shape, None
+        pooled._inner, pooled.shape, pooled._scan, pooled._coherent = parts["inner"], shape, None, None
+        pooled._check_vectors()
         pooled._restore_own(state)
         return pooled
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
-        if self.options["pooling"] == "segments":
+        pooling = self.options["pooling"]
+        if pooling in CALIBRATED:
             if len(values) < 32:
-                raise InputError(f"pooling 'segments' needs 32 healthy maps or more, but got {len(values)}")
+                raise InputError(f"pooling {pooling!r} needs 32 healthy maps or more, but got {len(values)}")
             kept = np.arange(len(values)) % _KEPT == 0
             self._inner.fit(values[~kept], progress)
-            self._scan = segment_scan(self._inner.predict(values[kept]).anomaly_map)
+            if pooling == "segments":
+                self._scan = segment_scan(self._inner.predict(values[kept]).anomaly_map)
+            else:
+                self._coherent = CoherentScan().fit(self._vectors(values[kept]))
         else:
             self._inner.fit(values, progress)
         self.info = self._inner.info
 
     def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         found = self._inner.predict(values, progress)
-        if self._scan is None:
+        if self._coherent is not None:
+            rows, columns = self._coherent.evidence(self._vectors(values), (values.shape[1], values.shape[2]))
+            score = np.maximum(rows.max(axis=1), columns.max(axis=1))
+            line = Prediction(score, found.anomaly_map, None, rows, columns, self._coherent.p_value(score))
+        elif self._scan is None:
             line = pool_lines(found.anomaly_map, self.options["pooling"])
         else:
             line = self._scan.predict(found.anomaly_map)
@@ -142,11 +165,17 @@ class LinePooled(Detector):
             p_value=line.p_value,
         )
 
+    def _vectors(self, values: np.ndarray) -> np.ndarray:
+        vectors: np.ndarray = self._inner.vectors(values)  # type: ignore[attr-defined]  # asked for when it was made
+        return vectors
+
     def _state(self) -> dict[str, np.ndarray]:
         return {f"inner.{k}": v for k, v in self._inner._state().items()} | self.own_state()
 
     def own_state(self) -> dict[str, np.ndarray]:
         """What was learned besides the detector whose map is pooled."""
+        if self._coherent is not None:
+            return {f"coherent.{k}": v for k, v in self._coherent.state().items()}
         return {} if self._scan is None else {f"scan.{k}": v for k, v in self._scan._state().items()}
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:
@@ -159,6 +188,9 @@ class LinePooled(Detector):
             self._scan = DirectionalScan(log=False)
             self._scan.shape = self.shape
             self._scan._restore(_part(state, "scan"))
+        elif self.options["pooling"] == "coherent":
+            self._coherent = CoherentScan()
+            self._coherent.restore(_part(state, "coherent"))
 
 
 def _part(state: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:

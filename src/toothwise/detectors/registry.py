@@ -207,11 +207,11 @@ def create(name: str, **options: Any) -> Detector:
     """A new detector by name; options are those of its class.
 
     ``pooling`` ("rows", "columns", "lines", "segments") is an option of every detector: where its class has no such
-    option the detector comes back as a ``LinePooled`` one.
+    option the detector comes back as a ``LinePooled`` one. So does "coherent", of detectors with residual vectors.
     """
     cls = class_of(name)
     pooling = options.get("pooling")
-    if pooling is not None and (pooling == "segments" or not takes(name, "pooling")):
+    if pooling is not None and (pooling in ("segments", "coherent") or not takes(name, "pooling")):
         from toothwise.detectors.pooling import LinePooled
 
         del options["pooling"]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from toothwise.detectors.base import Abilities, Prediction, given
@@ -149,6 +150,22 @@ class DinomalyDetector(ModuleDetector):
         size, device = self.options["batch_size"], pick_device(self.options["device"])
         own, heat = score_images(module.to(device).model, self._images, values, size, device, progress)
         return pool_lines(heat, self.options["pooling"], own)
+
+    @torch.inference_mode()
+    def vectors(self, values: np.ndarray) -> np.ndarray:
+        """What the decoder leaves over of each token, float32 ``[n, h, w, channels]``.
+
+        Of all groups of layers, as differences of unit vectors, whose squared lengths the anomaly map is made of.
+        """
+        device, size = pick_device(self.options["device"]), self.options["batch_size"]
+        model = self._fitted().to(device).model
+        parts = []
+        for start in range(0, len(values), size):
+            encoder, decoder = model.features(self._images(values[start : start + size]).to(device))
+            pairs = zip(encoder, decoder, strict=True)
+            left = [functional.normalize(e, dim=-1) - functional.normalize(d, dim=-1) for e, d in pairs]
+            parts.append(torch.cat(left, dim=-1).unflatten(1, model.grid).float().cpu().numpy())
+        return np.concatenate(parts)
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:
         super()._restore(state)
