@@ -49,6 +49,7 @@ LONG = [
     ("torch", "dinomaly_severity", DINOMALY),
     ("torch", "patchcore_context", PATCHCORE),
     ("torch", "draem_sevnet", DRAEM),
+    ("torch", "padim", {**PADIM, "pooling": "coherent"}),
     ("torch", "fused", FUSED),
     ("openvino", "dinomaly_severity", DINOMALY),
     ("openvino", "patchcore_context", PATCHCORE),
@@ -97,6 +98,16 @@ def agree(one: Prediction, other: Prediction) -> None:
             size = float(np.max(np.abs(mine[np.isfinite(mine)])))
             least = max(1e-4 * size, rounding if name.endswith("evidence") else 0.0)
             np.testing.assert_allclose(theirs, mine, rtol=1e-4, atol=least, err_msg=name)
+
+
+@pytest.mark.full
+def test_residual_vectors_do_not_leave_an_engine(tmp_path):
+    pytest.importorskip("anomalib")
+    pytest.importorskip("onnxscript")
+    Model(detectors.create("padim", **PADIM, pooling="coherent").fit(maps(40, 0))).save(tmp_path / "saved")
+    with pytest.raises(InputError, match="gives none once it is exported; export with format 'torch'"):
+        export(tmp_path / "saved", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
