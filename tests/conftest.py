@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -51,14 +51,13 @@ def toothwise(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
 
 
 @pytest.fixture
-def anomalib_train(tmp_path):
+def anomalib_train(tmp_path, monkeypatch, capsys):
     """The documented command on a few random maps: config name and options of the model -> its checkpoint."""
 
     def run(config, **options):
-        import pandas as pd
         import torch
+        from anomalib.cli.cli import main as anomalib
 
-        from toothwise.healthmap.core import Axis, HealthMapBatch
         from toothwise.healthmap.io import write_folder
 
         values = np.random.default_rng(0).uniform(0.1, 2.5, (26, 31, 95)).astype(np.float32)
@@ -74,22 +73,34 @@ def anomalib_train(tmp_path):
             "trainer.enable_progress_bar": "false",
             "default_root_dir": tmp_path / "out",
         }
-        done = subprocess.run(
-            [sys.executable, "-c", "from anomalib.cli.cli import main; main()", "train"]
-            + [str(word) for name, value in given.items() for word in (f"--{name}", value)],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, "COLUMNS": "120"},
-            check=False,
-            timeout=280,
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        assert "image_RawAUROC" in done.stdout
+        words = [str(word) for name, value in given.items() for word in (f"--{name}", value)]
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("COLUMNS", "120")
+        monkeypatch.setattr(sys, "argv", ["anomalib", "train", *words])
+        anomalib()
+        assert "image_RawAUROC" in capsys.readouterr().out
         path = next((tmp_path / "out").rglob("*.ckpt"))
         return path, torch.load(path, weights_only=True)
 
     return run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def limits_once():
+    """Control limits of the same healthy records are drawn once: they are most of what a short sequence costs."""
+    from toothwise.diagnosis import control_limits
+
+    known, calibrate = {}, control_limits.calibrate
+
+    def once(*data, rng, **how):
+        key = pickle.dumps((data, how, rng.bit_generator.state))
+        if key not in known:
+            known[key] = calibrate(*data, rng=rng, **how)
+        return known[key]
+
+    control_limits.calibrate = once
+    yield
+    control_limits.calibrate = calibrate
 
 
 # models that tests of exports and of the service share

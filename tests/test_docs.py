@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pkgutil
 import re
+import runpy
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -59,7 +59,9 @@ def said(request, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "said", [pytest.param(page, marks=[pytest.mark.full] * (page in LONG)) for page in PAGES], indirect=True
+    "said",
+    [pytest.param(page, marks=[pytest.mark.full] * (page in LONG)) for page in PAGES if page != "README.md"],
+    indirect=True,
 )
 def test_a_page_works_as_it_says(said):
     assert any(said)
@@ -147,11 +149,11 @@ def test_every_link_between_files_leads_somewhere():
                 assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
-def test_pages_of_results_say_what_the_results_say():
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "pages"), "--check"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_pages_of_results_say_what_the_results_say(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["pages", "--check"])
+    with pytest.raises(SystemExit) as ending:
+        runpy.run_path(str(ROOT / "benchmarks" / "pages"), run_name="__main__")
+    assert ending.value.code == 0, capsys.readouterr().out
 
 
 def test_every_name_of_the_reference_is_there():

@@ -7,6 +7,7 @@ import math
 import types
 import typing
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,11 +17,13 @@ from toothwise.errors import InputError, did_you_mean
 __all__ = ["coerce", "describe_type", "described", "field_types", "from_mapping"]
 
 
+@cache
 def field_types(cls: type) -> dict[str, Any]:
     """Types of a dataclass's fields by name."""
     return typing.get_type_hints(cls)
 
 
+@cache
 def described(cls: type) -> dict[str, tuple[str | None, str]]:
     """What the docstrings of a class and of those that it extends say of each argument: placeholder and meaning."""
     import docstring_parser

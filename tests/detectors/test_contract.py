@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -55,9 +56,15 @@ def _maps(n, seed, row=None, factor=1.8):
 NAMES = [name for name in detectors.names() if name != "coherent"]
 
 
+@cache
+def _known(name):
+    """A detector fitted once, for all tests that leave it as it is."""
+    return _new(name).fit(_maps(40, 0))
+
+
 @pytest.fixture(scope="module", params=NAMES)
 def fitted(request):
-    return _new(request.param).fit(_maps(40, 0))
+    return _known(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +72,7 @@ def saved(tmp_path_factory):
     """Folders of all detectors, and what each says of five maps."""
     folder, said = tmp_path_factory.mktemp("saved"), {}
     for name in NAMES:
-        detector = _new(name).fit(_maps(32, 0))
+        detector = _known(name)
         Model(detector).save(folder / name)
         said[name] = detector.predict(_maps(5, 1)).score
     np.save(folder / "maps.npy", _maps(5, 1))

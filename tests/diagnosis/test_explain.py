@@ -135,7 +135,7 @@ def test_attention_of_directional_layers_is_that_of_the_damaged_cell(tmp_path):
     pytest.importorskip("anomalib")
     from toothwise.detectors.dinomaly.attention_view import view_attention
 
-    options = {"encoder_name": "vit_tiny_patch16_224", "weights": "random", "image_size": [48, 96], "max_steps": 1}
+    options = {"encoder_name": "test_vit", "weights": "random", "image_size": [48, 96], "max_steps": 1}
     options |= {"batch_size": 4, "directional_layers": [0, 2]}
     healthy = maps_of(24, 0)
     detector, _ = fit_with_threshold(lambda: detectors.create("dinomaly_directional", **options), healthy, 0.1)

@@ -83,7 +83,8 @@ def test_half_precision_trains_about_the_same_and_leaves_the_encoder_alone(name)
         detectors.create(name, precision="half")
 
 
-@pytest.mark.parametrize("name", [pytest.param("dinomaly", marks=pytest.mark.full), "dinomaly_directional"])
+@pytest.mark.full  # test_contract.py has the short one, of all detectors
+@pytest.mark.parametrize("name", ["dinomaly", "dinomaly_directional"])
 def test_saved_and_loaded_offline_in_a_fresh_process(name, tmp_path):
     maps = _maps(12, 4)
     detector = detectors.create(name, max_steps=2, **SMALL).fit(maps)
@@ -165,6 +166,7 @@ def test_a_gradient_that_is_not_finite_names_its_layer():
         module.on_before_optimizer_step(None)
 
 
+@pytest.mark.full  # that of DRAEM-SevNet is the short one
 def test_steps_clip_and_schedule_are_the_users(tmp_path):
     """Learning rate by step, max_steps over epochs, the trainer's clip over ours."""
     from anomalib.data import ImageBatch

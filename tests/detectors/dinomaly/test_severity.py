@@ -41,6 +41,13 @@ def fitted():
     return detectors.create("dinomaly_severity", **{**SMALL, **options, **LINES}).fit(_maps(40))
 
 
+@pytest.fixture(scope="module")
+def brief():
+    """As ``fitted``, for a moment only: where it does not matter how well."""
+    options = {"max_steps": 4, "severity_weight": 1.0, "score": "both", "head_pooling": "mean"}
+    return detectors.create("dinomaly_severity", **{**SMALL, **options, **LINES}).fit(_maps(40))
+
+
 def test_lines_have_the_contrast_of_their_severity_and_grow_with_it():
     lines, rng = GradedLines(max_contrast=3.0, max_teeth=3, max_lines=2), np.random.default_rng(0)
     severity = np.repeat([1.0, 5.0, 10.0], 300)
@@ -252,10 +259,10 @@ def test_severity_rises_with_the_contrast_of_lines_never_seen(fitted):
     assert fitted.info["severity"]["spearman"] > 0.5
 
 
-def test_saved_and_loaded_with_the_same_numbers(fitted, tmp_path):
+def test_saved_and_loaded_with_the_same_numbers(brief, tmp_path):
     maps = _maps(9, 9)
     maps[5:, 3] *= 2
-    folder = Model(fitted).save(tmp_path / "saved")
+    folder = Model(brief).save(tmp_path / "saved")
     assert json.loads((folder / "model.json").read_text())["detector"] == "dinomaly_severity"
     from safetensors import safe_open
 
@@ -264,8 +271,8 @@ def test_saved_and_loaded_with_the_same_numbers(fitted, tmp_path):
     assert not any(key.startswith("encoder.") for key in keys)
     assert any(key.startswith("severity_head.") for key in keys)
     loaded = Model.open(folder).detector
-    assert loaded.options == fitted.options
-    a, b = fitted.predict(maps), loaded.predict(maps)
+    assert loaded.options == brief.options
+    a, b = brief.predict(maps), loaded.predict(maps)
     np.testing.assert_array_equal(a.severity, b.severity)
     np.testing.assert_array_equal(a.score, b.score)
     alone = [loaded.predict(maps[i : i + 1]) for i in range(9)]
@@ -273,8 +280,8 @@ def test_saved_and_loaded_with_the_same_numbers(fitted, tmp_path):
     np.testing.assert_allclose([p.score[0] for p in alone], a.score, atol=1e-4)
 
 
-def test_scores_of_healthy_maps_of_the_fit_have_the_ranks_they_should(fitted):
-    rank = fitted.predict(_maps(40)).score
+def test_scores_of_healthy_maps_of_the_fit_have_the_ranks_they_should(brief):
+    rank = brief.predict(_maps(40)).score
     assert np.mean(rank) == pytest.approx(0.5, abs=0.01)
     assert (rank > 0).all()
     assert (rank < 1).all()

@@ -46,6 +46,12 @@ def trained():
 
 
 @pytest.fixture(scope="module")
+def brief():
+    """As ``trained``, for a moment only: where it does not matter how well."""
+    return detectors.create("draem_sevnet_rows", **{**TRAINED, "max_steps": 6}).fit(_maps(24))
+
+
+@pytest.fixture(scope="module")
 def hardly():
     """Two steps: weights that are somewhere."""
     return detectors.create("draem_sevnet", **SMALL).fit(_maps(12))
@@ -79,17 +85,17 @@ def test_prediction(trained):
     np.testing.assert_allclose(p.score, (mask + np.clip(p.severity / 1.0, 0, 1)) / 2)
 
 
-def test_what_stands_beside_a_map_does_not_matter(trained):
+def test_what_stands_beside_a_map_does_not_matter(brief):
     maps = _maps(9, 2)
-    together = trained.predict(maps)
-    alone = [trained.predict(maps[i : i + 1]) for i in range(9)]
+    together = brief.predict(maps)
+    alone = [brief.predict(maps[i : i + 1]) for i in range(9)]
     np.testing.assert_allclose([p.score[0] for p in alone], together.score, atol=1e-5)
     np.testing.assert_allclose([p.severity[0] for p in alone], together.severity, atol=1e-5)
 
 
 @pytest.mark.parametrize("pooling", ["top", "rows", "columns", "lines"])
-def test_poolings_and_combinations_can_be_changed_in_a_saved_detector(trained, tmp_path, pooling):
-    folder = Model(trained).save(tmp_path / "saved")
+def test_poolings_and_combinations_can_be_changed_in_a_saved_detector(brief, tmp_path, pooling):
+    folder = Model(brief).save(tmp_path / "saved")
     meta = json.loads((folder / "model.json").read_text())
     maps = _maps(6, 4, contrast=1.6)
     for combination in ("mean", "weighted", "max"):
@@ -141,6 +147,7 @@ def test_fitting_leaves_no_file_and_the_global_random_state(tmp_path, monkeypatc
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.full
 def test_unmeshed_pairs(trained):
     maps = _maps(6, 6, contrast=1.9)
     maps[:, ::2, ::2] = np.nan
@@ -238,6 +245,7 @@ def test_a_cell_of_the_benchmark():
     assert row["detector"] == "draem_sevnet_rows"
 
 
+@pytest.mark.full
 def test_the_rebuilt_map_is_in_map_units_without_the_damaged_row(trained):
     maps = _maps(3, 5, contrast=3.0)
     maps[:, 2, 3] = np.nan
