@@ -105,7 +105,7 @@ def from_mapping(cls: type[Made], data: Any, where: str = "") -> Made:
     Raises:
         InputError: An unknown or missing field, a value of another type, or whatever the dataclass refuses.
     """
-    types_of, here = field_types(cls), f"{where}: " if where else ""
+    types_of, here = field_types(cls), f"{where}: " if where else ""  # type: ignore[arg-type]  # a class is hashable
     if not isinstance(data, dict):
         raise InputError(f"{where or cls.__name__} must be {describe_type(cls)}, but got {data!r:.60}")
     for name in data:
