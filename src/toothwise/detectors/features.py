@@ -45,7 +45,7 @@ class VitFeatures(nn.Module):
         self.groups = [list(range(half)), list(range(half, 2 * half))]
         self.layers = ("early", "late")
         self.dims = [self.encoder.dim] * 2
-        self.source = self.encoder.source
+        self.source, self.network, self.hashed_by_file = self.encoder.source, self.encoder.vit, True
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """``[b, dim, h, w]`` of each layer for images ``[b, 3, H, W]``."""
@@ -91,8 +91,13 @@ class CnnFeatures(nn.Module):
             self.source = WeightsSource(RANDOM, f"seed {seed}", hash_state(self.extractor))
         else:
             self.source = WeightsSource("hub", encoder_name, hash_state(self.extractor))
-        self.dims = list(self.extractor.out_dims)
+        self.dims, self.hashed_by_file = list(self.extractor.out_dims), False
         self.requires_grad_(False).eval()
+
+    @property
+    def network(self) -> nn.Module:
+        """The network without what belongs to its extractor."""
+        return self.extractor.feature_extractor
 
     def train(self, mode: bool = True) -> CnnFeatures:
         """Stays in evaluation mode."""
@@ -100,8 +105,7 @@ class CnnFeatures(nn.Module):
         return super().train(False)
 
     def _load(self, encoder_name: str, path: Path) -> None:
-        network = self.extractor.feature_extractor
-        given, own = read_weights(path), network.state_dict()
+        given, own = read_weights(path), self.network.state_dict()
         lacking = [k for k in own if k not in given and not k.endswith("num_batches_tracked")]
         wrong = [k for k in own if k in given and given[k].shape != own[k].shape]
         if lacking or wrong:
@@ -109,7 +113,7 @@ class CnnFeatures(nn.Module):
                 f"{path}: these weights are not those of {encoder_name!r} up to {self.layers[-1]}: "
                 f"{(lacking + wrong)[0]} is missing or of another shape"
             )
-        network.load_state_dict({k: v.float() for k, v in given.items() if k in own}, strict=False)
+        self.network.load_state_dict({k: v.float() for k, v in given.items() if k in own}, strict=False)
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -41,6 +42,8 @@ class ImageMaker:
             row medians (shows columns).
         log: logarithm first.
     """
+
+    proportional: ClassVar[bool] = False
 
     def __init__(self, size: tuple[int, int], *, channels: str = "physical", log: bool = True) -> None:
         check_choice(("grey", "physical"), channels=channels)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from toothwise.detectors.base import Detector, Prediction, given
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
 from toothwise.detectors.images import ImageMaker
+from toothwise.detectors.network_parts import NetworkParts
 from toothwise.detectors.pooling import pool_lines
 from toothwise.errors import InputError
 from toothwise.progress import Progress
@@ -100,6 +101,11 @@ class PatchDetector(Detector):
                 found = {name: model.feature_pooler(layer) for name, layer in found.items()}
             parts.append(model.generate_embedding(found).permute(0, 2, 3, 1).float().cpu().numpy())
         return np.concatenate(parts)
+
+    def network_parts(self) -> NetworkParts:
+        """What an export is made of."""
+        features: Any = self._fitted().feature_extractor
+        return NetworkParts(self._fitted(), self._images, features.network, hashed_by_file=features.hashed_by_file)
 
     def _fitted(self) -> nn.Module:
         if self._model is None:

@@ -208,31 +208,15 @@ def _add_encoder(detector: Detector, folder: Path) -> dict[str, Any]:
     """
     from safetensors.torch import save_file
 
-    network, hashed_by_file = _encoder_of(detector)
-    if network is None:
+    parts = detector.network_parts()  # type: ignore[attr-defined]
+    if parts.encoder is None:
         return {}
-    state = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
+    state = {name: value.detach().cpu().contiguous().clone() for name, value in parts.encoder.state_dict().items()}
     save_file(state, folder / ENCODER)
-    if not hashed_by_file:
+    if not parts.hashed_by_file:
         return {}
     mark = hashlib.sha256((folder / ENCODER).read_bytes()).hexdigest()
     return {"encoder": detector.info["encoder"] | {"sha256": mark}}
-
-
-def _encoder_of(detector: Detector) -> tuple[Any, bool]:
-    """The frozen network of a detector, None where it has none, and whether it is known by the hash of its file."""
-    from toothwise.detectors.dinomaly.detector import DinomalyDetector
-    from toothwise.detectors.features import CnnFeatures
-    from toothwise.detectors.patch_detector import PatchDetector
-
-    if isinstance(detector, DinomalyDetector) and detector._module is not None:
-        return detector._module.model.encoder.vit, True
-    if isinstance(detector, PatchDetector):
-        features: Any = detector._fitted().feature_extractor
-        if isinstance(features, CnnFeatures):
-            return features.extractor.feature_extractor, False
-        return features.encoder.vit, True
-    return None, False
 
 
 def check_maps(detector: Detector, count: int = _CHECKED) -> np.ndarray:

@@ -18,14 +18,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from toothwise.detectors.base import Detector
-from toothwise.detectors.dinomaly.detector import DinomalyDetector
-from toothwise.detectors.dinomaly.severity import SeverityDetector
-from toothwise.detectors.draem_sevnet.detector import DraemSevNetDetector
 from toothwise.detectors.encoder import FrozenEncoder
 from toothwise.detectors.images import ImageMaker
-from toothwise.detectors.line_network.detector import LineNetworkDetector
 from toothwise.detectors.line_network.torch_model import known_median
-from toothwise.detectors.patch_detector import PatchDetector
+from toothwise.detectors.network_parts import NetworkParts
 from toothwise.detectors.pooling import LINE_POOLINGS
 from toothwise.detectors.severity_scale import ContrastScale
 from toothwise.errors import InputError
@@ -108,10 +104,10 @@ class MapsToImages(nn.Module):
 class ScaledImages(nn.Module):
     """``MapImages`` of DRAEM-SevNet: one scale, three equal channels."""
 
-    def __init__(self, scale: float, fill: float, shape: tuple[int, int], size: tuple[int, int]) -> None:
+    def __init__(self, images: Any, shape: tuple[int, int]) -> None:
         super().__init__()
-        self.scale, self.fill = scale, fill
-        self.resize = Resize(shape, size)
+        self.scale, self.fill = images.scale, images.fill
+        self.resize = Resize(shape, images.size)
 
     def standardised(self, maps: Tensor, known: Tensor) -> Tensor:
         """As of MapsToImages, one channel."""
@@ -199,17 +195,25 @@ class DetectorGraph(nn.Module):
 
     def __init__(self, detector: Detector, *, standardised: bool = False) -> None:
         super().__init__()
-        if detector.shape is None:
-            raise InputError(f"{detector.name} has not been fitted: there is nothing to export")
-        self.detector_name = detector.name
+        parts: NetworkParts = detector.network_parts()  # type: ignore[attr-defined]
+        self.detector_name, self.judges, self.head = detector.name, parts.judges, None
         self.size: tuple[int, int] = tuple(detector.options["image_size"])
-        self.back: nn.Module = Resize(self.size, detector.shape)
+        shape = detector.shape or (1, 1)
+        self.back: nn.Module = Resize(self.size, shape)
         self.pooling = str(detector.options.get("pooling", "own"))
         self.by_token = False  # the anomaly map is read off the tokens, without one of the image's size in between
-        self.severity: nn.Module | None = None
-        self.ranks: nn.ModuleList | None = None
-        self.score_of = "anomaly"
-        self._take(detector, detector.shape)
+        make_images = ScaledImages if parts.images.proportional else MapsToImages
+        self.images: Any = make_images(parts.images, shape)
+        self.network: Any = parts.network
+        if parts.patch is not None and self.pooling in LINE_POOLINGS:
+            grid = (self.size[0] // parts.patch[0], self.size[1] // parts.patch[1])
+            self.by_token, self.back = True, TokensToMap(grid, self.size, shape)
+        self.severity: nn.Module | None = nn.Identity() if self.judges else None
+        if parts.contrast is not None:
+            self.severity = Contrast(parts.contrast)
+        object.__setattr__(self, "head", parts.head)  # not a submodule: its weights are the network's
+        self.score_of = detector.options.get("score", "anomaly")
+        self.ranks = None if parts.healthy is None else nn.ModuleList(Rank(healthy) for healthy in parts.healthy)
         self.outputs = ["score", "anomaly_map"]
         self.outputs += [] if self.pooling == "columns" else ["row_evidence"]
         self.outputs += [] if self.pooling == "rows" else ["column_evidence"]
@@ -217,45 +221,15 @@ class DetectorGraph(nn.Module):
         self.outputs += [STANDARDISED] if standardised else []
         self.eval().requires_grad_(False)
 
-    def _take(self, detector: Detector, shape: tuple[int, int]) -> None:
-        self.module: Any = None  # what a severity head listens to
-        if isinstance(detector, DraemSevNetDetector):
-            images = detector._images
-            self.images: ScaledImages | MapsToImages = ScaledImages(images.scale, images.fill, shape, images.size)
-            self.network: Any = _fitted(detector, detector._module).model
-            self.severity = nn.Identity()
-        elif isinstance(detector, DinomalyDetector):
-            self.images = MapsToImages(detector._images, shape)
-            module = _fitted(detector, detector._module)
-            self.network = module.model
-            if self.pooling in LINE_POOLINGS:
-                patch = module.model.encoder.patch
-                grid = (self.size[0] // patch[0], self.size[1] // patch[1])
-                self.by_token, self.back = True, TokensToMap(grid, self.size, shape)
-            if isinstance(detector, SeverityDetector):
-                self.severity = Contrast(_fitted(detector, detector._scale))
-                self.score_of = detector.options["score"]
-                # not a submodule: its weights are the network's
-                object.__setattr__(self, "module", module)
-                if self.score_of == "both":
-                    self.ranks = nn.ModuleList(Rank(healthy) for healthy in detector._healthy)
-        elif isinstance(detector, PatchDetector):
-            self.images = MapsToImages(detector._images, shape)
-            self.network = detector._fitted()
-        else:
-            raise InputError(
-                f"detector {detector.name!r} cannot be exported as a network; it can be saved and loaded as it is"
-            )
-
     def _run(self, images: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Anomaly of maps ``[n, rows, columns]``, the network's own score ``[n]``, and the head's output ``[n]``.
 
         The last two are None where they are not needed or there is none.
         """
-        if hasattr(self.network, "judge"):
+        if self.judges:
             heat, top, severity = self.network.judge(images)
             return self._at_map(heat), top, severity
-        with nullcontext([None]) if self.module is None else self.module.listening() as heard:
+        with nullcontext([None]) if self.head is None else self.head.listening() as heard:
             if self.by_token:
                 return self.back(self.network.token_map(images)), None, heard[0]
             found = self.network(images)
@@ -274,7 +248,7 @@ class DetectorGraph(nn.Module):
         if own is None or self.pooling in LINE_POOLINGS:
             own = torch.cat(best, dim=1).amax(dim=1)
         score = own.reshape(-1)
-        if hasattr(self.network, "judge"):
+        if self.judges:
             score = self.network.rule(score, output)
         elif self.score_of == "severity" and output is not None:
             score = output
@@ -287,12 +261,6 @@ class DetectorGraph(nn.Module):
         return tuple(found[name] for name in self.outputs)
 
 
-def _fitted(detector: Detector, part: Any) -> Any:
-    if part is None:
-        raise InputError(f"{detector.name} has not been fitted: there is nothing to export")
-    return part
-
-
 def graph_of(detector: Detector, *, standardised: bool = False) -> DetectorGraph | LineGraph:
     """The graph of a fitted detector, on the CPU; it shares the detector's weights.
 
@@ -302,7 +270,11 @@ def graph_of(detector: Detector, *, standardised: bool = False) -> DetectorGraph
     Raises:
         InputError: a detector that is not a network, or is not fitted.
     """
-    if isinstance(detector, LineNetworkDetector):
+    if detector.can.export != "network":
+        raise InputError(f"detector {detector.name!r} cannot be exported as a network; it can be saved as it is")
+    if detector.shape is None:
+        raise InputError(f"{detector.name} has not been fitted: there is nothing to export")
+    if detector.network_parts().on_maps:  # type: ignore[attr-defined]
         return LineGraph(detector).cpu()
     return DetectorGraph(detector, standardised=standardised).cpu()
 

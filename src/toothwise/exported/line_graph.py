@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from toothwise.detectors.line_network.detector import LineNetworkDetector
-from toothwise.errors import InputError
+from toothwise.detectors.base import Detector
 
 __all__ = ["LineGraph"]
 
@@ -24,12 +23,15 @@ class LineGraph(nn.Module):
         size: Rows and columns, as nothing is resized.
     """
 
-    def __init__(self, detector: LineNetworkDetector) -> None:
+    def __init__(self, detector: Detector) -> None:
         super().__init__()
-        if detector._module is None or detector.shape is None:
-            raise InputError(f"{detector.name} has not been fitted: there is nothing to export")
-        self.detector_name, self.size, self.pooling, self.by_token = detector.name, detector.shape, "own", False
-        self.network = detector._module.model
+        self.detector_name, self.size, self.pooling, self.by_token = (
+            detector.name,
+            detector.shape or (1, 1),
+            "own",
+            False,
+        )
+        self.network = detector.network_parts().network  # type: ignore[attr-defined]
         self.outputs = ["score", "anomaly_map", *(_EVIDENCE[axis] for axis in self.network.axes), "severity"]
         self.eval().requires_grad_(False)
 

@@ -19,6 +19,7 @@ from toothwise.detectors.encodings import training_encodings
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
 from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.module_detector import ModuleDetector
+from toothwise.detectors.network_parts import NetworkParts
 from toothwise.detectors.pooling import check_pooling, pool_lines
 from toothwise.detectors.training import Images, check_precision, fit_quietly
 from toothwise.errors import InputError
@@ -166,6 +167,11 @@ class DinomalyDetector(ModuleDetector):
             left = [functional.normalize(e, dim=-1) - functional.normalize(d, dim=-1) for e, d in pairs]
             parts.append(torch.cat(left, dim=-1).unflatten(1, model.grid).float().cpu().numpy())
         return np.concatenate(parts)
+
+    def network_parts(self) -> NetworkParts:
+        """What an export is made of."""
+        model = self._fitted().model
+        return NetworkParts(model, self._images, model.encoder.vit, hashed_by_file=True, patch=model.encoder.patch)
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:
         super()._restore(state)

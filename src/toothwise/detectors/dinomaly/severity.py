@@ -17,6 +17,7 @@ from toothwise.detectors.dinomaly.options import DinomalyOptions
 from toothwise.detectors.dinomaly.severity_head import SeverityOptions, severity_loss
 from toothwise.detectors.dinomaly.severity_model import SeverityAwareDinomaly, SeverityBatch
 from toothwise.detectors.images import ImageMaker
+from toothwise.detectors.network_parts import NetworkParts
 from toothwise.detectors.severity_scale import ContrastScale, healthy_rank
 from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import check_positive
@@ -219,6 +220,11 @@ class SeverityDetector(DinomalyDetector):
             ranks = [healthy_rank(x, h) for x, h in zip((prediction.score, output), self._healthy, strict=True)]
             score = np.mean(ranks, axis=0)
         return replace(prediction, score=score, severity=self._scale(output))
+
+    def network_parts(self) -> NetworkParts:
+        """As of DinomalyDetector, and the head with its scale."""
+        ranks = self._healthy if self.options["score"] == "both" else None
+        return replace(super().network_parts(), head=self._severity_module, contrast=self._scale, healthy=ranks)
 
     def _state(self) -> dict[str, np.ndarray]:
         state = super()._state()

@@ -15,6 +15,7 @@ from toothwise.detectors.draem_sevnet.lightning_model import DraemSevNet
 from toothwise.detectors.draem_sevnet.options import DraemOptions
 from toothwise.detectors.image_scoring import check_device, on_map, pick_device
 from toothwise.detectors.module_detector import ModuleDetector
+from toothwise.detectors.network_parts import NetworkParts
 from toothwise.detectors.pooling import check_pooling, pool_lines
 from toothwise.detectors.training import Images, fit_quietly
 from toothwise.errors import InputError
@@ -131,6 +132,10 @@ class DraemSevNetDetector(ModuleDetector):
             row_evidence=line.row_evidence,
             column_evidence=line.column_evidence,
         )
+
+    def network_parts(self) -> NetworkParts:
+        """What an export is made of."""
+        return NetworkParts(self._fitted().model, self._images, judges=True)
 
     @torch.inference_mode()
     def rebuild(self, maps: Maps) -> np.ndarray:

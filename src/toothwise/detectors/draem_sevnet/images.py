@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import torch
 from torch.nn import functional
@@ -25,6 +27,8 @@ class MapImages:
     Args:
         size: (height, width), multiples of 32; a map is resized without a crop.
     """
+
+    proportional: ClassVar[bool] = True
 
     def __init__(self, size: tuple[int, int]) -> None:
         check_size(size, STRIDE)

@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from toothwise.checks import check_whole
 from toothwise.detectors.base import Abilities, Maps, Prediction, as_array, given
 from toothwise.detectors.image_scoring import check_device, pick_device
 from toothwise.detectors.line_network.lightning_model import LineNetwork
 from toothwise.detectors.line_network.options import LineNetworkOptions
 from toothwise.detectors.line_network.torch_model import LineOutput
 from toothwise.detectors.module_detector import ModuleDetector
+from toothwise.detectors.network_parts import NetworkParts
 from toothwise.detectors.training import Images, fit_quietly
-from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import log_positive
 from toothwise.progress import Progress, silent
 
@@ -100,8 +101,7 @@ class LineNetworkDetector(ModuleDetector):
         **options: Any,
     ) -> None:
         own = given(locals())
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 2:
-            raise InputError(f"batch_size must be a whole number, 2 or more, but got {batch_size!r}")
+        check_whole(2, batch_size=batch_size)
         check_device(device)
         shared = LineNetworkOptions(**options)
         super().__init__(**vars(shared) | own | {"lengths": sorted(set(shared.lengths))})
@@ -135,6 +135,10 @@ class LineNetworkDetector(ModuleDetector):
             "final_loss": loss,
             "held_out": module.report,
         }
+
+    def network_parts(self) -> NetworkParts:
+        """What an export is made of."""
+        return NetworkParts(self._fitted().model, self._images, on_maps=True)
 
     @torch.inference_mode()
     def _judge(self, values: np.ndarray, progress: Progress) -> LineOutput:
