@@ -125,7 +125,7 @@ def appended(folder: Path) -> Make:
         table = pd.DataFrame({"record": [f"{k:06d}" for k in range(n + new)]})
         seen, _ = summarize_records(values, table, detector, reference, baseline)
         known = judge(seen[:50], baseline, settings).limits
-        begun = compact(seen[:n], baseline, settings, known, past=CompactedHistory())
+        begun = compact(seen[:n], baseline, settings.learn, known, past=CompactedHistory())
 
         def work() -> None:
             (folder / f"state_{n}.json").unlink(missing_ok=True)
@@ -134,7 +134,7 @@ def appended(folder: Path) -> Make:
             for one in seen[n:]:
                 state.append([one])
                 found = judge(state.records, baseline, settings, past=state.past, limits=lambda learned: known)
-                state.records, state.past = compact(state.records, baseline, settings, known, past=state.past)
+                state.records, state.past = compact(state.records, baseline, settings.learn, known, past=state.past)
                 store.save(state, found)
 
         return work

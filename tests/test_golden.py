@@ -82,6 +82,7 @@ def of_diagnoses() -> dict[str, Any]:
     later[15:, 5] *= np.linspace(1.1, 2.5, 25)[:, None].astype(np.float32)
     seen, _ = summarize_records(later, pd.DataFrame({"record": np.arange(40)}), detector, reference, baseline)
     found = judge(seen, baseline)
+    channels = found.limits.channels
     return {
         "single": [
             {
@@ -98,7 +99,7 @@ def of_diagnoses() -> dict[str, Any]:
             "onset": found.since.number - 1,
             "contrast": found.contrast,
             "teeth": [[t.axis, t.tooth, t.statistic] for t in found.teeth],
-            "cusum": [found.limits.cusum[tier].height for tier in ("alarm", "warning")],
+            "limits": {name: [own[tier].height for tier in ("alarm", "warning")] for name, own in channels.items()},
         },
     }
 

@@ -16,7 +16,6 @@ from scipy.signal import hilbert
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.calibration import fit_with_threshold
-from toothwise.diagnosis.rules import in_a_row
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold, threshold_from_healthy
 from toothwise.healthmap.deviation import trailing_mean
@@ -72,7 +71,12 @@ def episodes(above: np.ndarray, run: int = 5) -> np.ndarray:
         >>> episodes(np.array([0, 1, 1, 1, 1, 1, 1, 0], dtype=bool)).tolist()
         [5]
     """
-    return in_a_row(np.asarray(above, dtype=float)[:, None], 0.5, run)
+    row, found = 0, []
+    for k, over in enumerate(np.asarray(above, dtype=bool)):
+        row = row + 1 if over else 0
+        if row == run:
+            found.append(k)
+    return np.array(found, dtype=int)
 
 
 def consistent(above: np.ndarray) -> int | None:

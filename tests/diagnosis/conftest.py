@@ -73,11 +73,14 @@ class Fitted:
         rows, columns = Axis.teeth("driving tooth", ROWS), Axis.teeth("driven tooth", COLUMNS)
         return Model.fit(HealthMapBatch(values, rows, columns, table), sensors=sensors)
 
+    def seen(self, x: np.ndarray):
+        """Log maps in time order, as records."""
+        table = pd.DataFrame({"record": np.arange(len(x))})
+        return summarize_records(as_maps(x), table, self.detector, self.reference, self.baseline, rate=0.005)[0]
+
     def judge(self, x: np.ndarray, **options: Any):
         """The diagnosis of log maps in time order."""
-        table = pd.DataFrame({"record": np.arange(len(x))})
-        seen, _ = summarize_records(as_maps(x), table, self.detector, self.reference, self.baseline)
-        return judge(seen, self.baseline, **options)
+        return judge(self.seen(x), self.baseline, **options)
 
 
 @pytest.fixture(scope="session")

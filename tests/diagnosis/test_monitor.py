@@ -77,16 +77,46 @@ def test_arrays_and_maps_without_names_are_numbered_on(shared, damaged):
     assert said(found) == said(same)
 
 
-def test_the_colour_is_that_of_the_evidence(fitted, shared):
-    """A destroyed tooth is RED after two records, and none is GREEN beside a line that no healthy map shows."""
-    x = fitted.log_maps(12, 33)
-    assert shared().add(fitted.as_maps(x)).colour == "GREEN"
-    x[10:, 9] += 1.2
-    one, two = shared().add(fitted.as_maps(x[:11])), shared().add(fitted.as_maps(x))
-    assert (one.colour, one.tooth) == ("AMBER", 9)
-    assert (two.colour, two.tooth, two.rules["single"].episodes) == ("RED", 9, 2)
-    assert two.sentence.startswith("Driving tooth 9 is going bad")
-    assert two.since.number in (10, 11)
+def test_a_destroyed_tooth_is_red_at_once_with_few_healthy_maps(fitted):
+    """However maps come, and from the first record on: none is GREEN beside a line that no healthy map shows."""
+    model = fitted.model(healthy=24)
+    x = fitted.log_maps(10, 33)
+    x[5:, 9] += 1.2
+    values = fitted.as_maps(x)
+    monitor = Monitor(model)
+    each = [monitor.beside(MemoryStore()).add(values[:k]) for k in range(1, 11)]
+    assert [d.colour for d in each] == ["GREEN"] * 5 + ["RED"] * 5
+    assert {(d.gear, d.tooth) for d in each[5:]} == {("driving", 9)}
+    assert each[-1].rules["growth"].now == "off"
+    assert each[-1].sentence.startswith("Driving tooth 9 is going bad")
+    assert "Cannot be verified" in each[-1].confidence
+    alone = Monitor(model, {"sequence": False}).add(values[5:6])
+    assert (alone.colour, alone.tooth) == ("RED", 9)
+    assert "Cannot be verified" in alone.confidence
+    maps = [HealthMap(v, Axis.teeth("driving tooth", 12), Axis.teeth("driven tooth", 17)) for v in values]
+    assert said(monitor.beside(MemoryStore()).add(maps)) == said(each[-1])
+
+
+def test_the_right_tooth_of_eight_cracked_records(shared, fitted):
+    x = fitted.log_maps(8, 36)
+    x[:, 8] += np.log(2.54)
+    x[:, 7] += np.log(1.19)
+    found = shared().add(fitted.as_maps(x))
+    assert (found.colour, found.pattern, found.tooth) == ("RED", "one tooth", 8)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("healthy", [24, 100])
+def test_healthy_records_alarm_no_more_often_than_stated(fitted, healthy):
+    from scipy.stats import poisson
+
+    red, amber, n = 0, 0, 0
+    for seed in range(12):
+        model = Monitor(fitted.model(values=fitted.as_maps(fitted.log_maps(healthy + 250, 500 + seed))[:healthy]))
+        found = model.add(fitted.as_maps(fitted.log_maps(250, 900 + seed)))
+        red, amber, n = red + found.rules["alarm"].episodes, amber + found.rules["warning"].episodes, n + 250
+    assert red <= poisson.ppf(0.999, n / 1000.0)
+    assert amber <= poisson.ppf(0.999, 10.0 * n / 1000.0)
 
 
 def test_the_tooth_with_the_most_evidence_is_named_not_the_lowest_number(fitted, shared):
@@ -102,10 +132,8 @@ def test_maps_on_their_own_and_too_few_healthy_maps(fitted, shared, damaged):
     found = shared({"sequence": False}).add(damaged[-2:])
     assert (found.sequence, found.colour, found.tooth, len(found.each)) == (False, "RED", 3, 2)
     assert found.sentence.startswith("2 of 2 maps show something")
-    few = fitted.model(healthy=18)
-    assert not Monitor(few).add(damaged[:2]).sequence
-    with pytest.raises(InputError, match="need 20 healthy maps or more"):
-        Monitor(few, {"sequence": True}).add(damaged[:2])
+    few = Monitor(fitted.model(healthy=18)).add(damaged[-2:])
+    assert (few.sequence, few.colour, few.tooth) == (True, "RED", 3)
     with pytest.raises(InputError, match="nothing to judge"):
         shared().add(batch(damaged, healthy=True))
     assert shared().add(batch(damaged, healthy=np.arange(N) < 10)).records == N - 10
@@ -205,13 +233,13 @@ def a_record(k):
     [
         (lambda d: d.update(format=9), "unsupported format 9"),
         (lambda d: d.pop("past"), "not a state"),
-        (lambda d: d["settings"].update(in_a_row=2.5), "in_a_row must be a whole number"),
+        (lambda d: d["settings"].update(learn=12.5), "learn must be a whole number"),
         (lambda d: d["settings"].update(runs=5), "MonitorSettings"),
         (lambda d: d["settings"].update(bins="load"), "bins must be"),
         (lambda d: d["records"][1].update(channels=[0.5]), "channels of different lengths"),
         (lambda d: d["records"].append(d["records"][0]), "holds a record twice"),
         (lambda d: d["resets"].append({"at": 99, "reason": "x", "after": None}), "re-baselined at"),
-        (lambda d: d["limits"].update(healthy={"cusum": {}, "row": {}}), "not a state"),
+        (lambda d: d["limits"].update(healthy={"channels": {"single": {}}}), "not a state"),
     ],
 )
 def test_a_state_that_contradicts_itself(tmp_path, change, says):
@@ -232,8 +260,8 @@ def test_a_state_of_version_0_1_is_read(tmp_path):
     old |= {"resets": [], "heights": {}, "past": {"names": [], "standing": None}, "records": [record]}
     (tmp_path / "s.json").write_text(json.dumps(old))
     state = JsonStore(tmp_path / "s.json").load()
-    assert (state.settings.in_a_row, state.settings.bins, state.settings.sensors) == (4, {"load": (0.5,)}, "s")
-    assert not state.records[0].beyond_doubt
+    assert (state.settings.learn, state.settings.bins, state.settings.sensors) == (30, {"load": (0.5,)}, "s")
+    assert state.records[0].alone == ()
 
 
 _WRITER = """
@@ -319,7 +347,9 @@ def test_letting_old_records_go_changes_nothing_that_is_said(fitted, limits, tmp
     x[300:330, 8] += 0.5  # an early alarm that ends
     x[330:360, 8] -= 0.5
     table = pd.DataFrame({"record": np.arange(n), "time": np.arange(n) * 2.0})
-    seen = summarize_records(fitted.as_maps(x), table, fitted.detector, fitted.reference, fitted.baseline)[0]
+    seen = summarize_records(fitted.as_maps(x), table, fitted.detector, fitted.reference, fitted.baseline, rate=0.005)[
+        0
+    ]
     settings, store = MonitorSettings(), JsonStore(tmp_path / "s.json")
     resets = [] if reset is None else [Reset(reset, "new bearing", seen[reset - 1].name)]
     whole = judge(seen, fitted.baseline, settings, resets=resets, limits=limits)
@@ -336,7 +366,7 @@ def test_letting_old_records_go_changes_nothing_that_is_said(fitted, limits, tmp
             state.resets.extend(resets)
         rest = {"resets": state.resets, "past": state.past}
         found = judge(state.records, fitted.baseline, settings, limits=limits, **rest)
-        state.records, state.past = compact(state.records, fitted.baseline, settings, found.limits, **rest)
+        state.records, state.past = compact(state.records, fitted.baseline, settings.learn, found.limits, **rest)
         store.save(state, found)
     assert len(state) == n
     assert len(state.past) > (300 if reset != 1400 else -1)

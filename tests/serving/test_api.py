@@ -82,7 +82,8 @@ def test_a_map_as_json_is_diagnosed_as_by_the_library(client, scan):
     np.testing.assert_allclose(one["row_evidence"], expected.row_evidence[0])
     assert one["map"][0][0] is None
     assert "anomaly_map" not in one
-    (said,) = diagnose_maps(values, detector, model.reference, records=["monday"])
+    rate = one["diagnosis"]["limits"]["channels"]["single"]["warning"]["stated"] / 1000.0  # AMBER's, as in a sequence
+    (said,) = diagnose_maps(values, detector, model.reference, rate=rate, records=["monday"])
     assert one["diagnosis"]["each"] == [said.as_json()]
     assert (one["diagnosis"]["gear"], one["diagnosis"]["tooth"]) == ("driving", 4)
     assert one["verdict"].startswith("Driving tooth 4 stands out")

@@ -1,9 +1,9 @@
 """Tell which tooth is going bad, how badly and since when.
 
 MODEL is the folder of a fitted or exported model. MAPS are maps, or recordings, which are built into maps as those were
-that the model was fitted on (with --gears where that was maps, of which it keeps no recipe). They are records in time
-order where --state is given or their table says when they were taken; otherwise each map is judged on its own. Maps
-that their table marks as healthy are left out, because the model was fitted on them.
+that the model was fitted on (with --gears where that was maps, of which it keeps no recipe). Several are records in the
+order given, which must be their order in time; a folder, a list of files and records one by one (--state) say the same.
+Maps that their table marks as healthy are left out, because the model was fitted on them.
 
 examples:
   toothwise diagnose runs/scan today.npz
@@ -35,7 +35,6 @@ class Options(Building):
         sequence (true|false): Whether the maps are records in time order, or each is judged on its own.
         rate (N): False alarms per 1,000 records of the alarm; 1 without this option, or as the state says.
         warning_rate (N): The same of the warning; ten times the alarm's without this option.
-        in_a_row (N): Records in a row that the simple cross-check asks for; 5 without this option.
         level (CONTRAST): Contrast that growth is extrapolated to; 2 without this option.
         bins (NAME=EDGES): A healthy baseline per bin of a condition, as in load=0.5,0.8.
         sensors (COLUMN): Column of the maps' table that names the sensor; the maps of one record are averaged.
@@ -50,7 +49,6 @@ class Options(Building):
     sequence: bool | None = None
     rate: float | None = None
     warning_rate: float | None = None
-    in_a_row: int | None = None
     level: float | None = None
     bins: list[str] = field(default_factory=list)
     sensors: str | None = None
@@ -75,7 +73,6 @@ def run(options: Options, progress: Progress) -> Result:
     settings = chosen_settings(
         rate=options.rate,
         warning=options.warning_rate,
-        in_a_row=options.in_a_row,
         level=options.level,
         bins=options.bins,
         sensors=options.sensors,

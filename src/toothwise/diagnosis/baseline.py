@@ -28,7 +28,7 @@ from toothwise.reference.records import bin_names
 
 __all__ = ["Baseline", "Channel", "Watched", "learn_baseline", "watch_healthy", "watch_maps"]
 
-_FEWEST = 20  # healthy records of a sensor and bin
+_FEWEST = 8  # healthy records of a sensor and bin
 _OWN_LEVEL = 20  # independent healthy records that a tooth's own level needs
 
 
@@ -46,7 +46,7 @@ class Watched:
     """What is watched of n maps, before any baseline.
 
     Attributes:
-        raw: ``[n, rows + columns + 1 + cycles]``: evidence of lines, level, one cycle per gear.
+        raw: ``[n, rows + columns + 1 + cycles]``: evidence of lines, level, root of one cycle per gear.
         contrast: mean log contrast of every line ``[n, rows + columns]``.
     """
 
@@ -70,7 +70,7 @@ def watch_maps(values: np.ndarray, found: Findings, reference: HealthyReference)
     level = map_level(x, newest=reference.by_record)[:, None]
     # what came off as a tooth is no cycle, and a cycle that came off was one
     rest = [line_levels(_without_lines(x, found), axis, newest=reference.by_record) for axis in axes]
-    cycles = [one_cycle(part)[0][:, None] for part in rest]
+    cycles = [np.sqrt(one_cycle(part)[0])[:, None] for part in rest]  # an amplitude is skew, its root is not
     return Watched(np.concatenate([*evidence, level, *cycles], axis=1), np.concatenate(lines, axis=1))
 
 
@@ -87,7 +87,7 @@ def watch_healthy(reference: HealthyReference) -> Watched:
     """The same of the healthy maps, held out."""
     axes = (1,) if reference.by_record else (1, 2)
     evidence = [e for part in (reference.row, reference.column) for e in _centred(part)]
-    cycles = [reference.cycle[a - 1][:, None] for a in axes]
+    cycles = [np.sqrt(reference.cycle[a - 1])[:, None] for a in axes]
     raw = np.concatenate([*evidence, reference.level[:, None], *cycles], axis=1)
     return Watched(raw, np.concatenate([reference.lines[a - 1] for a in axes], axis=1))
 

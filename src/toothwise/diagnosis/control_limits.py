@@ -1,75 +1,95 @@
-"""Heights of the alarm rules for a stated number of false alarms per 1,000 records, by block bootstrap.
+"""Limits of the three channels for one stated number of false alarms, which they share.
 
-Healthy records are drawn again in blocks that are longer than their correlation in time, whole records at a time, so
-that dependence in time and between teeth stays. Each drawn future is judged against a baseline that was itself drawn
-anew from as many healthy records as there are (or as re-baselining learns from): the error of the baseline stays with a
-gear for good and is the larger part of what raises false alarms. Counted are episodes of the final rule. Heights are
-then raised for their own uncertainty: other healthy sets of the size would have given others, and a height that is too
-low costs more than one too high saves.
+The budget (RED 1, AMBER 10 per 1,000 records) is shared by the channels of ``rules``: half of it goes to single
+records, a quarter each to several records and to slow growth. A channel that the healthy records cannot bear is off,
+and its share goes to the others.
+
+*Single records* need no simulation: the chance of a map among held-out healthy ones is compared with the share itself
+(``evaluation.tail.healthy_tail`` widens it for how few these are).
+
+*Sums over records* get their limits by block bootstrap. Healthy records are drawn again in blocks that are longer than
+their correlation in time, whole records at a time, so that dependence in time and between teeth stays. Each drawn
+future is judged against a baseline that was itself drawn anew: its error stays with a gear for good, and is what raises
+false alarms where healthy records are few. Limits are then raised for their own uncertainty, because one too low costs
+more than one too high saves.
 
 Assumed: healthy records to come are like those there are (no slower drift than they show), and blocks are exchangeable.
-
-Where so few independent records are there that teeth share one healthy level (``Baseline.pooled``), drawing them again
-cannot show what other days bring. Then futures are also made from a model: every tooth keeps a value for as long as
-records are correlated and draws a new one after that, from what all teeth show together, beyond its 80 % quantile with
-an exponential tail whose mean excess is the upper 95 % limit. The greater of both heights is taken.
+Where so few independent records are there that teeth share one healthy level (``Baseline.pooled``), futures are also
+made from a model: every tooth keeps a value for as long as records are correlated and draws a new one after that, from
+what all teeth show together, with an exponential tail at its upper 95 % limit. The greater limit is taken.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline
-from toothwise.diagnosis.rules import CLIP, DRIFT
+from toothwise.diagnosis.rules import CHANNELS, SUMS, TIERS, AlarmState, run_channels
 from toothwise.diagnosis.settings import MonitorSettings
 from toothwise.errors import InputError
+from toothwise.evaluation.thresholds import rate_interval
 
-__all__ = ["ControlLimits", "FewRecords", "RuleHeight", "calibrate", "control_limits_for"]
+__all__ = ["SHARES", "ControlLimits", "FewRecords", "RuleHeight", "calibrate", "control_limits_for"]
 
+SHARES = {"single": 0.5, "several": 0.25, "growth": 0.25}
+# records at the largest step within which a limit must be reached, or the channel is off
+REACH = {"several": 8, "growth": 20}
 _RECORDS = 1000
 _TAIL = 0.8  # values of teeth above this quantile are the tail of the model
 _DRAWS = 100
 _POOLS = 40
-_EACH = 12  # futures of each pool
+_EACH = 3  # futures of each pool
 _NEAR = 8
-_NONE = 3.689  # upper 97.5 % limit of a Poisson mean where nothing was seen
-_GRID = 16
-_SEEN = 5  # stretches in the healthy records that a rate of k in a row must rest on
+_GRID = np.linspace(2.0, 30.0, 16)
 
 
 @dataclass(frozen=True)
 class RuleHeight:
-    """A rule's height for one tier.
+    """A channel's limit for one tier.
 
     Attributes:
-        height: of the statistic.
-        stated: false alarms (episodes) per 1,000 records that it was chosen for.
-        interval: 95 % bootstrap interval of the actual number, given how few healthy blocks it rests on; of pooled
-            teeth 0 to what seeing no alarm in the healthy records excludes.
+        height: Of the statistic.
+        stated: False alarms (episodes) per 1,000 records: its share of the budget.
     """
 
     height: float
     stated: float
-    interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
 class ControlLimits:
-    """Heights of both rules for both tiers.
+    """Limits of the channels that are on.
 
     Attributes:
-        cusum, row: by tier, "warning" and "alarm".
-        block: records of a bootstrap block; ``blocks`` of them are in the healthy records.
-        learned: healthy records that a baseline rests on.
+        channels: By channel ("single", "several", "growth") and tier ("warning" = AMBER, "alarm" = RED).
+        off: Channels that are off.
+        block: Records of a bootstrap block; ``blocks`` of them are in the healthy records.
+        learned: Healthy records that a baseline rests on.
+        intervals: By tier, false alarms per 1,000 records that the held-out healthy records bear out (95 %).
     """
 
-    cusum: dict[str, RuleHeight]
-    row: dict[str, RuleHeight]
+    channels: dict[str, dict[str, RuleHeight]]
+    off: tuple[str, ...]
     block: int
     blocks: int
     learned: int
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def single_rate(self) -> float:
+        """The chance per record at which a single map is AMBER; 0 where that channel is off."""
+        return self.channels["single"]["warning"].stated / 1000.0 if "single" in self.channels else 0.0
+
+    def heights(self) -> dict[str, dict[str, float]]:
+        """The limits as numbers, by channel and tier."""
+        return {name: {tier: one.height for tier, one in own.items()} for name, own in self.channels.items()}
+
+
+def single_limits(rates: dict[str, float], share: float) -> dict[str, RuleHeight]:
+    """The limits of single records: the share itself, as -log10 of a chance."""
+    return {t: RuleHeight(-float(np.log10(rate * share / 1000.0)), rate * share) for t, rate in rates.items()}
 
 
 def calibrate(
@@ -77,96 +97,64 @@ def calibrate(
     blocks: np.ndarray,
     rates: dict[str, float],
     *,
-    run: int,
     learned: int,
     correlation: float,
     rng: np.random.Generator,
     few: FewRecords | None = None,
+    single: bool = True,
 ) -> ControlLimits:
-    """Choose the heights.
+    """Choose the limits.
 
     Args:
-        healthy: standardised channels of healthy records, ``[n, channels]`` in time order, held out.
+        healthy: Standardised channels of healthy records, ``[n, things]`` in time order, held out.
         blocks: ``[n]``, equal entries = one unbroken stretch.
-        rates: by tier, false alarms per 1,000 records.
-        run: records in a row of the simple rule.
-        learned: records that the baseline of the future rests on.
-        correlation: healthy records that count as one; a block holds three times as many.
-        rng: for the bootstrap.
-        few: of pooled teeth, what the model of other days rests on.
+        rates: By tier, false alarms per 1,000 records.
+        learned: Records that the baseline of the future rests on.
+        correlation: Healthy records that count as one; a block holds three times as many.
+        rng: For the bootstrap.
+        few: Of pooled teeth, what the model of other days rests on.
+        single: Whether single records are judged too (not after re-baselining).
 
     Raises:
-        InputError: fewer than 20 healthy records, or a rate that is not in (0, 200].
+        InputError: Fewer than 8 healthy records, or a rate that is not in (0, 200].
     """
-    if len(healthy) < 20:
-        raise InputError(f"alarm rules need 20 healthy records or more, but got {len(healthy)}")
+    if len(healthy) < 8:
+        raise InputError(f"alarm limits need 8 healthy records or more, but got {len(healthy)}")
     for tier, rate in rates.items():
         if not 0 < rate <= 200:
             raise InputError(f"the {tier} rate must be in (0, 200] false alarms per 1,000 records, but got {rate:g}")
     longest = int(np.max(np.bincount(np.unique(blocks, return_inverse=True)[1])))
     wished = int(np.ceil(3.0 * correlation))
-    length = int(np.clip(wished, 5, max(5, min(longest, len(healthy) // 4))))
-    starts = _starts(blocks, length)
-    independent = max(len(healthy) // length, 1)
-    base, scale = _baselines(healthy, starts, length, learned, _DRAWS, rng)
-    future = _future(starts, length, np.broadcast_to(starts, (_DRAWS, len(starts))), rng)
-    draw = _Draw(healthy, future, base, scale)
-    # how well the rates are known: from other healthy records of the same kind, drawn block by block
-    groups = np.stack([rng.choice(starts, independent) for _ in range(_POOLS)])
-    pools = np.repeat(groups, _EACH, axis=0)
-    again = _Draw(
-        healthy,
-        _future(starts, length, pools, rng),
-        *_baselines(healthy, starts, length, learned, len(pools), rng),
-    )
-    model = None if few is None else few.draw(healthy, rng)
-    top = healthy.max(axis=1)
-    # candidate heights: of the CUSUM far enough to see rates fall, of the row from the middle of the largest channel on
-    grids = {"cusum": np.linspace(2.0, 30.0, _GRID), "row": np.linspace(np.median(top), 1.5 * top.max(), _GRID)}
-    chosen: dict[str, dict[str, float]] = {}
-    for rule, grid in grids.items():
-        counts = draw.count(rule, np.broadcast_to(grid, (_DRAWS, _GRID)), run)
-        per = counts.mean(axis=0) * 1000.0 / _RECORDS
-        # k in a row needs a stretch that was there: a drawn future holds no rarer ones than the healthy records do, so
-        # that rates of fewer than five such stretches are extrapolated. The CUSUM adds up blocks in new ways.
-        floor = _SEEN * 1000.0 / len(healthy) if rule == "row" else 0.0
-        found = {tier: _height(grid, per, rate, floor) for tier, rate in rates.items()}
-        # the CUSUM's candidates are few and near, because every one costs as much as all of the row's
-        so_far = [height for height, _ in found.values()]
-        near = grid if rule == "row" else np.linspace(max(2.0, 0.5 * min(so_far)), 1.4 * max(so_far), _NEAR)
-        counts = again.count(rule, np.broadcast_to(near, (len(again.future), len(near))), run)
-        others = counts.reshape(_POOLS, _EACH, -1).mean(axis=1) * 1000.0 / _RECORDS
-        found = {
-            tier: (_raised(pair, [_height(near, p, rates[tier], floor)[0] for p in others]), pair[1])
-            for tier, pair in found.items()
-        }
-        chosen[rule] = {tier: height for tier, (height, _) in found.items()}
-        if model is not None:
-            wide = grid if rule == "cusum" else np.linspace(grid[0], 3.0 * max(float(model.healthy.max()), 1e-9), _GRID)
-            counts = model.count(rule, np.broadcast_to(wide, (_DRAWS, _GRID)), run)
-            per = counts.mean(axis=0) * 1000.0 / _RECORDS
-            for tier, rate in rates.items():
-                chosen[rule][tier] = max(chosen[rule][tier], _height(wide, per, rate, 0.0)[0])
-    out: dict[str, dict[str, RuleHeight]] = {}
-    for rule, heights in chosen.items():
-        counts = again.count(rule, np.broadcast_to(np.array(list(heights.values())), (len(pools), len(heights))), run)
-        per = counts.reshape(_POOLS, _EACH, -1).mean(axis=1) * 1000.0 / _RECORDS
-        low, high = np.quantile(per, [0.025, 0.975], axis=0)
-        if few is not None:
-            # drawing two days again shows nothing of a third: what they bear out by themselves is no alarm in so many
-            low, high = np.zeros_like(low), np.maximum(high, 1000.0 * _NONE / len(healthy))
-        out[rule] = {
-            tier: RuleHeight(height, rates[tier], (float(low[k]), float(high[k])))
-            for k, (tier, height) in enumerate(heights.items())
-        }
-    return ControlLimits(out["cusum"], out["row"], length, independent, learned)
+    length = int(np.clip(wished, min(5, len(healthy) // 4), max(5, min(longest, len(healthy) // 4))))
+    draws = _Draws.of(healthy, blocks, length, learned, rng, few)
+    off: list[str] = [] if single else ["single"]
+    channels: dict[str, dict[str, RuleHeight]] = {}
+    for name in ("growth", "several"):  # growth first: what it cannot use goes to the others
+        share = _share(name, off)
+        found = draws.heights(name, {tier: rate * share for tier, rate in rates.items()})
+        # with a few records' baseline alone a limit that is out of reach is better than none
+        if max(found.values()) > REACH[name] * (SUMS[name].clip - SUMS[name].drift) and len(off) < 2:
+            off.append(name)
+        else:
+            channels[name] = {tier: RuleHeight(height, 0.0) for tier, height in found.items()}
+    for name, own in channels.items():
+        share = _share(name, off)
+        channels[name] = {tier: RuleHeight(one.height, rates[tier] * share) for tier, one in own.items()}
+    if single:
+        channels["single"] = single_limits(rates, _share("single", off))
+    channels = {name: channels[name] for name in CHANNELS if name in channels}
+    return ControlLimits(channels, tuple(n for n in CHANNELS if n in off), length, len(healthy) // length, learned)
+
+
+def _share(name: str, off: list[str]) -> float:
+    return SHARES[name] / sum(share for other, share in SHARES.items() if other not in off)
 
 
 def control_limits_for(baseline: Baseline, settings: MonitorSettings, *, learned: int | None = None) -> ControlLimits:
     """Control limits for the settings' rates.
 
     Args:
-        learned: records that the baseline rests on; None = the healthy ones.
+        learned: Records that the baseline rests on; None = the healthy ones.
     """
     few = None
     if baseline.pooled:
@@ -174,16 +162,34 @@ def control_limits_for(baseline: Baseline, settings: MonitorSettings, *, learned
         days = max(len(np.unique(baseline.block)) - 1, 1)  # days seen against each other: one difference less
         count = min(len(baseline.healthy) / together, float(days)) * int(teeth.sum())
         few = FewRecords(teeth, together, count)
-    return calibrate(
+    found = calibrate(
         baseline.healthy,
         baseline.block,
         {"warning": settings.warning, "alarm": settings.rate},
-        run=settings.in_a_row,
         learned=baseline.learned if learned is None else learned,
         correlation=baseline.correlation[1],
         few=few,
         rng=np.random.default_rng(settings.seed),
+        single=learned is None,
     )
+    return ControlLimits(
+        found.channels, found.off, found.block, found.blocks, found.learned, _borne_out(found, baseline)
+    )
+
+
+def _borne_out(limits: ControlLimits, baseline: Baseline) -> dict[str, tuple[float, float]]:
+    """Episodes per 1,000 records among the held-out healthy ones, as far as so few independent ones tell (95 %)."""
+    z = baseline.healthy
+    things = z.shape[1]
+    before = AlarmState.begin(things)
+    sums = {name: own for name, own in limits.heights().items() if name != "single"}
+    course = run_channels(z, np.zeros(z.shape), sums, before, teeth=baseline.teeth, whole=~baseline.teeth)
+    worth = max(len(z) / baseline.correlation[1], 1.0)
+    out = {}
+    for tier in TIERS:
+        low, high = rate_interval(len(course.begins(tier, before)) / len(z), worth)
+        out[tier] = (1000.0 * low, 1000.0 * high)
+    return out
 
 
 @dataclass(frozen=True)
@@ -191,9 +197,9 @@ class FewRecords:
     """What is known of teeth that share one healthy level.
 
     Attributes:
-        teeth: bool ``[channels]``, which channels are teeth.
-        correlation: records for which a tooth keeps its value.
-        independent: values that were seen, of all teeth together, as independent ones.
+        teeth: Bool ``[things]``, which ones are teeth.
+        correlation: Records for which a tooth keeps its value.
+        independent: Values that were seen, of all teeth together, as independent ones.
     """
 
     teeth: np.ndarray
@@ -201,7 +207,7 @@ class FewRecords:
     independent: float
 
     def draw(self, healthy: np.ndarray, rng: np.random.Generator) -> _Draw:
-        """Futures of the model; channels that are no teeth stay at their healthy mean."""
+        """Futures of the model; things that are no teeth stay at their healthy mean."""
         from scipy.stats import chi2
 
         values = np.sort(healthy[:, self.teeth].ravel())
@@ -223,6 +229,53 @@ class FewRecords:
         return _Draw(future, index, np.zeros(exact), np.ones(exact))
 
 
+@dataclass(frozen=True, eq=False)
+class _Draws:
+    """Futures of the healthy records, of other healthy records of the kind, and of the model of other days."""
+
+    known: _Draw
+    others: _Draw
+    model: _Draw | None
+
+    @classmethod
+    def of(
+        cls,
+        healthy: np.ndarray,
+        blocks: np.ndarray,
+        length: int,
+        learned: int,
+        rng: np.random.Generator,
+        few: FewRecords | None,
+    ) -> _Draws:
+        """Draw them."""
+        starts = _starts(blocks, length)
+        base, scale = _baselines(healthy, starts, length, learned, _DRAWS, rng)
+        future = _future(starts, length, np.broadcast_to(starts, (_DRAWS, len(starts))), rng)
+        # how well a limit is known: from other healthy records of the same kind, drawn block by block
+        groups = np.stack([rng.choice(starts, max(len(healthy) // length, 1)) for _ in range(_POOLS)])
+        pools = np.repeat(groups, _EACH, axis=0)
+        again = _future(starts, length, pools, rng)
+        others = _Draw(healthy, again, *_baselines(healthy, starts, length, learned, len(pools), rng))
+        model = None if few is None else few.draw(healthy, rng)
+        return cls(_Draw(healthy, future, base, scale), others, model)
+
+    def heights(self, name: str, rates: dict[str, float]) -> dict[str, float]:
+        """The limits of a sum, by tier."""
+        per = self.known.count(name, _GRID).mean(axis=0) * 1000.0 / _RECORDS
+        found = {tier: _height(_GRID, per, rate) for tier, rate in rates.items()}
+        so_far = [height for height, _ in found.values()]
+        near = np.linspace(max(2.0, 0.5 * min(so_far)), 1.4 * max(so_far), _NEAR)
+        counts = self.others.count(name, near)
+        others = counts.reshape(_POOLS, _EACH, -1).mean(axis=1) * 1000.0 / _RECORDS
+        out = {tier: _raised(pair, [_height(near, p, rates[tier])[0] for p in others]) for tier, pair in found.items()}
+        if self.model is not None:
+            per = self.model.count(name, _GRID).mean(axis=0) * 1000.0 / _RECORDS
+            out = {tier: max(height, _height(_GRID, per, rates[tier])[0]) for tier, height in out.items()}
+        least = 1.01 * (SUMS[name].clip - SUMS[name].drift)  # one record alone is the business of another channel
+        warning = max(out["warning"], least)
+        return {"warning": warning, "alarm": max(out["alarm"], warning + 0.5)}
+
+
 def _starts(blocks: np.ndarray, length: int) -> np.ndarray:
     """Where a block of so many records may begin without crossing a gap in time; of short stretches, anywhere."""
     n = len(blocks)
@@ -240,7 +293,7 @@ def _future(starts: np.ndarray, length: int, pools: np.ndarray, rng: np.random.G
 def _baselines(
     healthy: np.ndarray, starts: np.ndarray, length: int, learned: int, draws: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Baselines ``[draws, channels]`` that were learned from so many drawn records.
+    """Baselines ``[draws, things]`` that were learned from so many drawn records.
 
     Returns:
         Their means less the true one; and their spreads over the true one, drawn halfway to 1 as a tooth's spread is.
@@ -262,45 +315,45 @@ class _Draw:
     base: np.ndarray
     scale: np.ndarray
 
-    def _at(self, t: int) -> np.ndarray:
-        """The t-th record of every future as its own baseline sees it, ``[draws, channels]``."""
-        # a baseline that lies too low by an error lifts every record to come by it
-        return (self.healthy[self.future[:, t]] - self.base) / self.scale
+    def count(self, name: str, heights: np.ndarray) -> np.ndarray:
+        """Episodes of a sum per draw and height, ``[draws, heights]``.
 
-    def count(self, rule: str, heights: np.ndarray, run: int) -> np.ndarray:
-        """Episodes per draw and height, ``[draws, heights]``; heights ``[draws, heights]``."""
-        draws, grid = heights.shape
-        episodes = np.zeros((draws, grid))
-        if rule == "row":
-            streak = np.zeros((draws, grid), dtype=int)
-            for t in range(_RECORDS):
-                top = self._at(t).max(axis=1)
-                streak = np.where(top[:, None] > heights, streak + 1, 0)
-                episodes += streak == run
-            return episodes
-        state = np.zeros((draws, grid, self.healthy.shape[1]), dtype=np.float32)
-        limit = heights[:, :, None].astype(np.float32)
-        for t in range(_RECORDS):
-            z = np.clip(self._at(t), -CLIP, CLIP) - DRIFT
-            state += z.astype(np.float32)[:, None, :]
+        An excursion from 0 that climbs to several times the limit counts as often: a rule that begins anew at its limit
+        would have alarmed so many times.
+        """
+        how, (draws, records) = SUMS[name], self.future.shape
+        healthy, base, scale = (part.astype(np.float32) for part in (self.healthy, self.base, 1.0 / self.scale))
+        state = np.zeros((draws, healthy.shape[1]), dtype=np.float32)
+        peak, found = state.copy(), []
+        for t in range(records):
+            z = healthy[self.future[:, t]]
+            z -= base  # a baseline that lies too low by an error lifts every record to come by it
+            z *= scale
+            np.clip(z, -how.clip, how.clip, out=z)
+            state += z
+            state -= np.float32(how.drift)
             np.maximum(state, 0.0, out=state)
-            hit = state >= limit
-            episodes += hit.any(axis=2)
-            state[hit] = 0.0  # begins anew at once: never fewer episodes than the rule that waits for 0
+            np.maximum(peak, state, out=peak)
+            ended = (state == 0.0) & (peak > 0.0)
+            high = np.nonzero(ended & (peak >= heights[0]))
+            found.append((high[0], peak[high]))
+            peak[ended] = 0.0
+        found.append((np.nonzero(peak)[0], peak[peak > 0.0]))
+        episodes = np.zeros((draws, len(heights)))
+        for which, top in found:
+            np.add.at(episodes, which, np.floor(top[:, None] / heights[None]))
         return episodes
 
 
-def _height(grid: np.ndarray, per: np.ndarray, rate: float, floor: float) -> tuple[float, float]:
-    """Height at which the rate is met, by straight lines in the rate's logarithm; below ``floor`` by the last slope.
+def _height(grid: np.ndarray, per: np.ndarray, rate: float) -> tuple[float, float]:
+    """Limit at which the rate is met, by straight lines in the rate's logarithm; beyond the grid by the last slope.
 
-    For heights that count the number of false alarms falls exponentially (Lorden, 1971), so that the slope carries on.
+    The number of false alarms falls exponentially with the limit (Lorden, 1971), so that the slope carries on.
 
     Returns:
-        Height, and the slope of the logarithm there, negative.
+        Limit, and the slope of the logarithm there, negative.
     """
     seen = per > 0
-    if (seen & (per >= floor)).sum() >= 2:
-        seen &= per >= floor
     if not seen.any():
         return float(grid[0]), -1.0
     x, y = grid[seen], np.log(np.minimum.accumulate(per[seen]))
@@ -317,9 +370,9 @@ def _height(grid: np.ndarray, per: np.ndarray, rate: float, floor: float) -> tup
 
 
 def _raised(found: tuple[float, float], others: list[float]) -> float:
-    """The height raised so that the rate is the stated one on average over the heights that others would have found.
+    """The limit raised so that the rate is the stated one on average over the limits that others would have found.
 
-    The rate falls exponentially with the height, so that a height too low by chance costs more than one too high saves.
+    The rate falls exponentially with the limit, so that one too low by chance costs more than one too high saves.
     """
     height, slope = found
     middle = float(np.median(others))

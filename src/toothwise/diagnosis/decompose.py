@@ -30,6 +30,7 @@ __all__ = ["SHARES", "Findings", "FoundLine", "decompose"]
 # of the stated rate, what each test may spend; they sum to 1
 SHARES = {"lines": 0.5, "diagonal": 0.15, "one cycle": 0.15, "level": 0.2}
 _ROUNDS = 6
+_TIE = 0.7  # share of the best evidence from which on a neighbour may be the tooth itself
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,11 @@ def decompose(
         for name in ("diagonal", "one cycle"):  # found once at most
             done = [bool(out.cycle[k]) if name == "one cycle" else out.diagonal[k] is not None for k in active]
             spent[name] = np.where(done, 2.0, spent[name])
+        spent["one cycle"] = np.where(
+            (spent["lines"] <= rate) & _of_a_tooth(x[active], tests["one cycle"][1], reference),
+            2.0,
+            spent["one cycle"],
+        )
         table = np.stack([spent[name] for name in ("lines", "diagonal", "one cycle")])
         found = table.min(axis=0) <= rate
         for k in np.flatnonzero(found):
@@ -128,6 +134,22 @@ def decompose(
         active = active[found]
         if not len(active):
             break
+    return out
+
+
+def _of_a_tooth(x: np.ndarray, axes: np.ndarray, reference: HealthyReference) -> np.ndarray:
+    """Whether a line and its neighbours explain more of the gear's profile than one cycle does, bool ``[n]``.
+
+    Of a gear with few teeth one damaged tooth has a strong first harmonic too, so that chances alone cannot tell.
+    """
+    out = np.zeros(len(x), dtype=bool)
+    for axis in np.unique(axes):
+        own = axes == axis
+        levels = line_levels(x[own], int(axis), newest=reference.by_record)
+        power = levels**2
+        out[own] = (power + np.roll(power, 1, 1) + np.roll(power, -1, 1)).max(axis=1) >= (
+            one_cycle(levels)[1] ** 2
+        ).sum(1)
     return out
 
 
@@ -152,22 +174,22 @@ def _tests(
     x: np.ndarray, evidence: dict[int, np.ndarray], reference: HealthyReference, search: Diagonals | None
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """By test: p-value ``[n]``, and the axis that it is about."""
-    healthy = {1: reference.row, 2: reference.column}
+    worth = reference.worth
 
     def smaller(by_axis: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        axes = np.array(list(by_axis))
         p = np.stack(list(by_axis.values()))
-        return np.minimum(p.min(axis=0) * len(axes), 1.0), axes[p.argmin(axis=0)]
+        return np.minimum(p.min(axis=0), 1.0), np.array(list(by_axis))[p.argmin(axis=0)]
 
     lines = {}
     for axis, given in evidence.items():
-        known = healthy[axis]
+        known = reference.best_of(axis)
         if known is not None:
-            lines[axis] = healthy_tail(given.max(axis=1), known.max(axis=1))
-    cycles = {
-        axis: healthy_tail(one_cycle(line_levels(x, axis, newest=reference.by_record))[0], reference.cycle[axis - 1])
-        for axis in ((1,) if reference.by_record else (1, 2))
-    }
+            lines[axis] = known[1] * healthy_tail(given.max(axis=1), known[0], worth=worth["lines"])
+    axes = (1,) if reference.by_record else (1, 2)
+    cycles = {}
+    for axis in axes:
+        swing = one_cycle(line_levels(x, axis, newest=reference.by_record))[0]
+        cycles[axis] = len(axes) * healthy_tail(swing, reference.cycle[axis - 1], worth=worth["one cycle"])
     none = np.ones(len(x)), np.ones(len(x), dtype=int)
     diagonal = none if search is None else (healthy_tail(search.score(x), reference.diagonal), none[1])
     return {"lines": smaller(lines), "diagonal": diagonal, "one cycle": smaller(cycles)}
@@ -198,12 +220,17 @@ def _take(
         return
     tooth = int(evidence.argmax())
     flat = without_places(x[k : k + 1], axis)[0]
+    lines = len(flat)
     spread = 1.4826 * float(np.nanmedian(np.abs(flat - np.nanmedian(flat))))
-    segment = segment or best_segment(np.clip(flat[tooth] / max(spread, 1e-9), -5.0, 5.0))
+    if segment is None:
+        segment = best_segment(np.clip(flat[tooth] / max(spread, 1e-9), -5.0, 5.0))
+        # evidence of pixels is clipped, so that a loud tooth and its leak may tie: the louder one is meant
+        close = [t % lines for t in (tooth, tooth - 1, tooth + 1) if evidence[t % lines] >= _TIE * evidence[tooth]]
+        loud = np.nan_to_num(flat[close, segment.first : segment.last + 1]).mean(axis=1)
+        tooth = close[int(loud.argmax())]
     part = slice(segment.first, segment.last + 1)
     height = float(np.nanmean(flat[tooth, part]))
     out.lines[k].append(FoundLine(axis, tooth, float(p_value), segment, height))
-    lines = len(flat)
     by_line[tooth, part] -= height
     for beside in ((tooth - 1) % lines, (tooth + 1) % lines):
         leak = float(np.nanmean(flat[beside, part])) if np.isfinite(flat[beside, part]).any() else 0.0

@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline, Channel
-from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.explain import Attention, MapExplanation
-from toothwise.diagnosis.history import TrackedRecords
+from toothwise.diagnosis.history import Rules, TrackedRecords, things_of
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.errors import InputError
 from toothwise.files import atomic_file
@@ -34,11 +33,12 @@ class SequenceEvidence:
 
     Attributes:
         names: one per judged record; ``index``: place of each among all records, int ``[n]``.
-        statistic: CUSUM of every channel, float32 ``[n, channels]``; ``channels``: what they are.
+        statistic: Where everything that is watched stands on the ladder (1 = AMBER, 2 = RED, of the channel that is
+            highest), float32 ``[n, things]``; ``channels``: what they are.
         contrast: log contrast of every line, float32 ``[n, lines]``; ``line_axis``: int ``[lines]``, 1 rows, 2 columns.
         level: log level over healthy, float32 ``[n]``; ``score``: of the detector, float64 ``[n]``.
         place: condition bin of each record.
-        heights: of the CUSUM by tier, "warning" and "alarm".
+        heights: on the ladder, of "warning" and "alarm".
     """
 
     names: tuple[str, ...]
@@ -74,7 +74,7 @@ def sequence_evidence(
     seen: Sequence[RecordSummary],
     course: TrackedRecords,
     baseline: Baseline,
-    heights: ControlLimits,
+    rules: Rules,
     *,
     before: int = 0,
 ) -> SequenceEvidence | None:
@@ -90,14 +90,14 @@ def sequence_evidence(
     return SequenceEvidence(
         names=tuple(seen[k].name for k in judged),
         index=before + judged,
-        statistic=course.statistic[last].astype(np.float32),
-        channels=baseline.channels,
+        statistic=rules.course.step[last].astype(np.float32),
+        channels=things_of(baseline),
         contrast=course.contrast[last].astype(np.float32),
         line_axis=np.asarray(baseline.line_axis),
         level=course.level[last].astype(np.float32),
         score=np.array([seen[k].score for k in judged]),
         place=tuple(seen[k].place for k in judged),
-        heights={tier: float(rule.height) for tier, rule in heights.cusum.items()},
+        heights={"warning": 1.0, "alarm": 2.0},
     )
 
 

@@ -72,25 +72,27 @@ class MapExplanation:
     attention: tuple[Attention, ...] = field(default=())
 
 
-def evidence_height(reference: HealthyReference, axis: int, rate: float, axes: int) -> float | None:
+def evidence_height(reference: HealthyReference, axis: int, rate: float) -> float | None:
     """The evidence from which on the best line of an axis is called; None where there is no evidence of that axis.
 
     Args:
         axis: 1 = rows, 2 = columns.
         rate: chance that a healthy map is called anything.
-        axes: that share the rate.
     """
-    known = reference.row if axis == 1 else reference.column
+    known = reference.best_of(axis)
     if known is None:
         return None
-    best = known.max(axis=1)
-    wanted = rate * SHARES["lines"] / axes
+    best, wanted = known[0], rate * SHARES["lines"] / known[1]
+
+    def rare(evidence: float) -> bool:
+        return float(healthy_tail(evidence, best, worth=reference.worth["lines"])) <= wanted
+
     low, high = float(np.min(best)), float(np.max(best))
-    while float(healthy_tail(high, best)) > wanted:  # the chance falls with the evidence: bracket, then halve
+    while not rare(high) and high < 1e6:  # the chance falls with the evidence: bracket, then halve
         high += max(high - low, 1e-9)
     for _ in range(60):
         middle = 0.5 * (low + high)
-        low, high = (low, middle) if float(healthy_tail(middle, best)) <= wanted else (middle, high)
+        low, high = (low, middle) if rare(middle) else (middle, high)
     return high
 
 
@@ -165,7 +167,7 @@ def explain_map(
         index, away = healthy.nearest(values, compared, _NEAREST)
         nearest, names = healthy.values[index], tuple(healthy.names[k] for k in index)
     usual = {1: reference.row, 2: reference.column}
-    heights = {axis: evidence_height(reference, axis, rate, len(found.evidence)) for axis in found.evidence}
+    heights = {axis: evidence_height(reference, axis, rate) for axis in found.evidence}
     return MapExplanation(
         record=record,
         values=values,

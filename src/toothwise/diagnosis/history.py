@@ -1,7 +1,7 @@
-"""Records on the healthy scale, the rules over them, and what is remembered of those that are no longer kept.
+"""Records on the healthy scale, the channels over them, and what is remembered of those that are no longer kept.
 
-Rules are recursions: where they stand after a record is all that later records need of it. Onset, growth, pattern and
-contrast look at the last 1,000 judged records at most, and these are kept. So what is said is the same whether old
+Channels are recursions: where they stand after a record is all that later records need of it. Onset, growth, pattern
+and contrast look at the last 1,000 judged records at most, and these are kept. So what is said is the same whether old
 records are kept or not.
 """
 
@@ -13,22 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from toothwise.diagnosis.baseline import Baseline
+from toothwise.diagnosis.baseline import Baseline, Channel
 from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.onset_growth import LONGEST
-from toothwise.diagnosis.rules import (
-    BETS,
-    EDetector,
-    EState,
-    cusum,
-    e_detector,
-    e_process,
-    in_a_row,
-    latched,
-    line_episodes,
-    row_length,
-)
-from toothwise.diagnosis.settings import MonitorSettings, Reset
+from toothwise.diagnosis.rules import CHANNELS, SUMS, TIERS, AlarmState, Course, run_channels
+from toothwise.diagnosis.settings import Reset
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.diagnosis.verdict import Place
 
@@ -43,13 +32,18 @@ __all__ = [
     "compact",
     "place_of",
     "run_rules",
+    "things_of",
     "track_records",
 ]
 
 KEPT = LONGEST  # judged records that stay
 MOST = KEPT + KEPT // 2  # records at which older ones are let go
-_TIERS = ("alarm", "warning")
-_OLD = {"row": "in_a_row"}  # names of rules in states of version 0.1
+_UNNUMBERED = (Channel("tooth", 1), Channel("tooth", 2))  # teeth of a gear whose tooth zero is unknown
+
+
+def things_of(baseline: Baseline) -> tuple[Channel, ...]:
+    """Everything that can alarm: what the baseline watches, and for either gear a tooth whose number is unknown."""
+    return (*baseline.channels, *_UNNUMBERED)
 
 
 class Means(NamedTuple):
@@ -66,21 +60,19 @@ class TrackedRecords:
 
     Attributes:
         judged: int ``[n]``, index of each among the records given.
-        channels: standardised, ``[n, channels]``; after re-baselining, less what the new baseline shows.
-        statistic: the CUSUM of each channel, ``[n, channels]``.
+        channels: standardised, ``[n, things]``; after re-baselining, less what the new baseline shows.
+        single: -log10 of the chance of what the record's own map shows, ``[n, things]``; 0 = nothing.
         contrast: log contrast of every line over the middle one of its gear, ``[n, lines]``; ``level``: log level
             ``[n]``.
-        beyond: bool ``[n]``, whether the record's own map shows a line that is beyond doubt.
         learned: records that the new baseline rests on, ``means`` what it is; None without re-baselining.
         begin: the first record given that counts: the last re-baselining, or 0.
     """
 
     judged: np.ndarray
     channels: np.ndarray
-    statistic: np.ndarray
+    single: np.ndarray
     contrast: np.ndarray
     level: np.ndarray
-    beyond: np.ndarray
     learned: int | None
     means: Means | None
     begin: int
@@ -88,29 +80,29 @@ class TrackedRecords:
 
 @dataclass(frozen=True, eq=False)
 class RuleState:
-    """Where the rules stand after the judged records since the last re-baselining that are no longer kept.
+    """Where the channels stand after the judged records since the last re-baselining that are no longer kept.
 
     Attributes:
         judged, unjudged: how many records; ``transients``: names of those with a transient.
         means: of the baseline that was learned after re-baselining, None without one.
-        statistic: of the CUSUM ``[channels]``; ``on``: by tier, channels in an episode, bool ``[channels]``.
-        row: records in a row above the height of that rule.
-        bets: of the e-detector.
+        alarm: the state of the channels.
         first: by rule, the record of its first alarm; ``episodes``: by rule, alarms in all.
-        began: the channel that the first alarm was about.
+        began: the thing that the first alarm was about.
     """
 
     judged: int
     unjudged: int
     transients: tuple[str, ...]
     means: Means | None
-    statistic: np.ndarray
-    on: Mapping[str, np.ndarray]
-    row: int
-    bets: EState
+    alarm: AlarmState
     first: Mapping[str, Place]
     episodes: Mapping[str, int]
     began: int | None
+
+    @property
+    def channels(self) -> int:
+        """How many channels a record has."""
+        return len(self.alarm.level) - len(_UNNUMBERED)
 
     def as_json(self) -> dict[str, Any]:
         """JSON types."""
@@ -121,10 +113,7 @@ class RuleState:
             "means": None
             if self.means is None
             else {name: np.asarray(part).tolist() for name, part in self.means._asdict().items()},
-            "statistic": self.statistic.tolist(),
-            "on": {tier: np.flatnonzero(on).tolist() for tier, on in self.on.items()},
-            "row": self.row,
-            "bets": {"values": self.bets.values.tolist(), "counted": self.bets.counted},
+            "alarm": self.alarm.as_json(),
             "first": {rule: [at.number - 1, at.record, at.time] for rule, at in self.first.items()},
             "episodes": dict(self.episodes),
             "began": self.began,
@@ -133,10 +122,6 @@ class RuleState:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RuleState:
         """The inverse."""
-        statistic = np.array(data["statistic"], dtype=np.float64)
-        on = {tier: np.zeros(len(statistic), dtype=bool) for tier in _TIERS}
-        for tier, channels in data["on"].items():
-            on[tier][np.array(channels, dtype=int)] = True
         means = data["means"]
         return cls(
             judged=int(data["judged"]),
@@ -145,17 +130,30 @@ class RuleState:
             means=None
             if means is None
             else Means(np.array(means["channels"]), np.array(means["contrast"]), float(means["level"])),
-            statistic=statistic,
-            on=on,
-            row=int(data["row"]),
-            bets=EState(np.array(data["bets"]["values"], dtype=np.float64), int(data["bets"]["counted"])),
+            alarm=AlarmState.from_json(data["alarm"]) if "alarm" in data else _before_format_4(data),
             first={
-                _OLD.get(rule, rule): Place(str(name), int(at) + 1, time[0] if time else None)
+                rule: Place(str(name), int(at) + 1, time[0] if time else None)
                 for rule, (at, name, *time) in data["first"].items()
+                if rule in _RULES
             },
-            episodes={_OLD.get(rule, rule): int(count) for rule, count in data["episodes"].items()},
+            episodes={rule: int(count) for rule, count in data["episodes"].items() if rule in _RULES},
             began=None if data["began"] is None else int(data["began"]),
         )
+
+
+_RULES = (*TIERS, *CHANNELS)
+
+
+def _before_format_4(data: Mapping[str, Any]) -> AlarmState:
+    """The state of the one CUSUM that there was, and the channels that it had in an episode."""
+    statistic = np.array([*data["statistic"], *[0.0] * len(_UNNUMBERED)])
+    state = AlarmState.begin(len(statistic))
+    level = state.level.copy()
+    for tier in TIERS:
+        level[data["on"][tier]] = TIERS.index(tier) + 1
+    since = np.where(level > 0, 0, -1)
+    sums = dict(state.sums) | {"growth": statistic}
+    return AlarmState(sums, statistic, level, state.quiet, state.mean, since, state.beyond)
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,11 +210,16 @@ def track_records(
     before = None if past is None else past.since(resets)
     begin = max(resets[-1].at - (0 if past is None else len(past)), 0) if resets else 0
     judged = np.array([k for k, s in enumerate(seen) if k >= begin and s.channels], dtype=int)
-    z = np.array([seen[k].channels for k in judged]).reshape(len(judged), len(baseline.channels))
+    things = things_of(baseline)
+    place = {(c.kind, c.axis, c.tooth): k for k, c in enumerate(things)}
+    z = np.array([(*seen[k].channels, *[0.0] * len(_UNNUMBERED)) for k in judged]).reshape(len(judged), len(things))
     contrast = np.array([seen[k].contrast for k in judged]).reshape(len(judged), len(baseline.line_axis))
     level = np.array([seen[k].level for k in judged], dtype=float)
+    single = np.zeros(z.shape)
     # single maps are compared with the healthy ones as they were before any re-baselining, so they are silent after it
-    beyond = np.array([seen[k].beyond_doubt and not resets for k in judged], dtype=bool)
+    for row, k in enumerate(judged if not resets else ()):
+        for kind, axis, tooth, evidence in seen[k].alone:
+            single[row, place[kind, axis, tooth]] = evidence
     for axis in np.unique(baseline.line_axis):
         own = baseline.line_axis == axis
         # a damaged tooth shifts the median at each place that contrasts are told from; that shifts all lines alike
@@ -225,67 +228,61 @@ def track_records(
     if resets and means is None:
         if len(z) > learn:
             means = Means(z[:learn].mean(axis=0), contrast[:learn].mean(axis=0), float(level[:learn].mean()))
-        z, contrast, level, judged, beyond = (part[learn:] for part in (z, contrast, level, judged, beyond))
+        z, contrast, level, judged, single = (part[learn:] for part in (z, contrast, level, judged, single))
     if means is not None:
-        z, contrast, level = z - means.channels, contrast - means.contrast, level - means.level
-    statistic = cusum(z, None if before is None else before.statistic)
-    return TrackedRecords(judged, z, statistic, contrast, level, beyond, learn if resets else None, means, begin)
+        wide = np.zeros(z.shape[1])
+        wide[: len(means.channels)] = means.channels  # before format 4 there were fewer
+        z, contrast, level = z - wide, contrast - means.contrast, level - means.level
+    return TrackedRecords(judged, z, single, contrast, level, learn if resets else None, means, begin)
 
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """What the rules make of judged records.
+    """What the channels make of judged records.
 
     Attributes:
-        begins: by rule ("alarm", "warning", "in_a_row", "bound", "single"), judged records at which it raises an alarm.
-        on: by tier, channels in an episode after the last record.
-        row: records in a row at the end.
-        bets: how the e-detector ends; ``detector``: its bounds.
-        began: channel that the first alarm ever was about, None = none.
+        course: where everything stands.
+        begins: by rule ("alarm" = RED, "warning" = AMBER, and the channels), judged records at which it begins.
+        began: the thing that the first alarm ever was about, None = none.
     """
 
+    course: Course
     begins: dict[str, np.ndarray]
-    on: dict[str, np.ndarray]
-    row: int
-    bets: EState
-    detector: EDetector
     began: int | None
 
 
 def run_rules(
     tracked: TrackedRecords,
     baseline: Baseline,
-    settings: MonitorSettings,
     limits: ControlLimits,
     before: RuleState | None,
     last: int | None = None,
 ) -> Rules:
-    """All rules over records, from where they stood before; ``last`` = over the first so many of them."""
-    channels = tracked.channels[:last]
-    detector = e_detector(baseline.healthy[:, baseline.teeth], baseline.block)
-    teeth = int(baseline.teeth.sum())
-    bets = EState(np.zeros((detector.gap, len(BETS), teeth)))
-    on: dict[str, np.ndarray | None] = dict.fromkeys(_TIERS)
-    start, row, began = None, 0, None
-    if before is not None:
-        bets = EState(before.bets.values.copy(), before.bets.counted)
-        on, start, row, began = dict(before.on), before.statistic, before.row, before.began
-    statistic = cusum(channels, start)
-    tiers, simple = limits.cusum, limits.row["alarm"].height
-    begins = {tier: line_episodes(statistic, tiers[tier].height, on[tier]) for tier in _TIERS}
-    begins["in_a_row"] = in_a_row(channels, simple, settings.in_a_row, row)
-    begins["bound"] = e_process(channels[:, baseline.teeth], detector, 1000.0 / settings.rate, bets)[1]
-    begins["single"] = np.flatnonzero(tracked.beyond[:last])
-    if began is None and len(begins["alarm"]):
-        began = int(statistic[begins["alarm"][0]].argmax())
-    return Rules(
-        begins,
-        {tier: latched(statistic, tiers[tier].height, on[tier]) for tier in _TIERS},
-        row_length(channels, simple, row),
-        bets,
-        detector,
-        began,
+    """All channels over records, from where they stood before; ``last`` = over the first so many of them."""
+    things = things_of(baseline)
+    kinds = np.array([c.kind for c in things])
+    start = AlarmState.begin(len(things)) if before is None else before.alarm
+    course = run_channels(
+        tracked.channels[:last],
+        tracked.single[:last],
+        limits.heights(),
+        start,
+        teeth=kinds == "tooth",
+        whole=np.isin(kinds, ("level up", "cycle")),
+        at=0 if before is None else before.judged,
     )
+    begins = {tier: course.begins(tier, start) for tier in TIERS}
+    for name, reached in course.reached.items():
+        if name in SUMS:  # episodes; of single records every one counts
+            amber = limits.heights().get(name, {}).get("warning", np.inf)
+            was = bool(start.sums[name].max(initial=0.0) >= amber)
+            reached = reached & ~np.concatenate([[was], reached[:-1]])
+        begins[name] = np.flatnonzero(reached)
+    began = None if before is None else before.began
+    if began is None and len(begins["alarm"]):
+        first = int(begins["alarm"][0])
+        began = int(np.where(course.level[first] == 2, course.step[first], -1.0).argmax())
+    return Rules(course, begins, began)
 
 
 def place_of(seen: Sequence[RecordSummary], past: CompactedHistory, index: int) -> Place:
@@ -296,7 +293,7 @@ def place_of(seen: Sequence[RecordSummary], past: CompactedHistory, index: int) 
 def compact(
     seen: Sequence[RecordSummary],
     baseline: Baseline,
-    settings: MonitorSettings,
+    learn: int,
     limits: ControlLimits,
     *,
     resets: Sequence[Reset] = (),
@@ -306,17 +303,17 @@ def compact(
 
     Args:
         seen: records kept so far; ``past``: what was remembered before them.
-        baseline, settings, limits, resets: that they are judged with.
+        baseline, learn, limits, resets: that they are judged with.
     """
     if len(seen) < MOST:
         return list(seen), past
-    course = track_records(seen, baseline, resets=resets, learn=settings.learn, past=past)
+    course = track_records(seen, baseline, resets=resets, learn=learn, past=past)
     gone = len(course.judged) - KEPT
     if gone <= 0:
         return list(seen), past
     before = past.since(resets)
     cut = int(course.judged[gone])
-    rules = run_rules(course, baseline, settings, limits, before, gone)
+    rules = run_rules(course, baseline, limits, before, gone)
     first = {} if before is None else dict(before.first)
     episodes = {} if before is None else dict(before.episodes)
     for rule, begins in rules.begins.items():
@@ -325,17 +322,13 @@ def compact(
             first[rule] = place_of(seen, past, int(course.judged[begins[0]]))
     old = seen[course.begin : cut]
     judged = sum(bool(s.channels) for s in old)
-    start = None if before is None else before.statistic
     standing = RuleState(
         judged=gone + (0 if before is None else before.judged),
         unjudged=len(old) - judged + (0 if before is None else before.unjudged),
         transients=(() if before is None else before.transients)
         + tuple(s.name for s in old if s.pattern == "transient"),
         means=course.means,
-        statistic=cusum(course.channels[:gone], start)[-1],
-        on=rules.on,
-        row=rules.row,
-        bets=rules.bets,
+        alarm=rules.course.state,
         first=first,
         episodes=episodes,
         began=rules.began,

@@ -1,21 +1,30 @@
-"""Judge records in time order: alarm or not, which tooth or what else, since when, how fast it grows."""
+"""Judge records in time order: what colour, which tooth or what else, since when, how fast it grows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline
 from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
-from toothwise.diagnosis.history import CompactedHistory, Rules, TrackedRecords, place_of, run_rules, track_records
+from toothwise.diagnosis.history import (
+    CompactedHistory,
+    Rules,
+    TrackedRecords,
+    place_of,
+    run_rules,
+    things_of,
+    track_records,
+)
 from toothwise.diagnosis.onset_growth import Growth, find_onset, fit_growth, sudden
-from toothwise.diagnosis.rules import DRIFT
-from toothwise.diagnosis.sequence_words import words_of_sequence
+from toothwise.diagnosis.rules import CHANNELS, TIERS
+from toothwise.diagnosis.sequence_words import rests_of, words_of_sequence
 from toothwise.diagnosis.settings import MonitorSettings, Reset
-from toothwise.diagnosis.single import clusters
-from toothwise.diagnosis.summary import BEYOND, RecordSummary
+from toothwise.diagnosis.single import clusters, opposite
+from toothwise.diagnosis.summary import RecordSummary
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, RuleFound, Tooth
 from toothwise.diagnosis.words import gear_word, in_english, tooth_of
 from toothwise.messages import Message, say
@@ -25,6 +34,9 @@ __all__ = ["judge"]
 
 _RECENT = 10  # records that the present contrast rests on
 _PROFILE = 20  # records that the pattern is read from
+_TIE = 0.7  # share of a peak's evidence from which on a neighbour may be the tooth itself
+_SECOND = 0.2  # share of the strongest tooth's evidence from which on another one counts
+_EARLIER = 10  # records by which a tooth must alarm before the whole gear to be what that began with
 
 
 def judge(
@@ -54,10 +66,9 @@ def judge(
     known = (
         control_limits_for(baseline, settings, learned=tracked.learned) if limits is None else limits(tracked.learned)
     )
-    rules = run_rules(tracked, baseline, settings, known, past.since(resets))
+    rules = run_rules(tracked, baseline, known, past.since(resets))
     found = _Judged(seen, tracked, baseline, settings, known, gears, past, tuple(resets), rules).result()
-    sizes = {axis: int((baseline.line_axis == axis).sum()) for axis in (1, 2)}
-    return in_english(found, words_of_sequence(found, settings, teeth_of=sizes))
+    return in_english(found, words_of_sequence(found))
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,56 +85,50 @@ class _Judged:
     resets: tuple[Reset, ...]
     rules: Rules
 
-    def _rule(self, rule: str, stated: float, interval: tuple[float, float] | None, rests: Message) -> RuleFound:
+    def _rule(
+        self, rule: str, now: str, stated: float, interval: tuple[float, float] | None, rests: Message
+    ) -> RuleFound:
         begins = self.rules.begins[rule]
         before = self.past.since(self.resets)
         first = None if before is None else before.first.get(rule)
         if first is None and len(begins):
             first = place_of(self.seen, self.past, int(self.tracked.judged[begins[0]]))
         episodes = len(begins) + (0 if before is None else before.episodes.get(rule, 0))
-        return RuleFound(first, episodes, stated, interval, str(rests), {"rests_on": (rests,)})
+        return RuleFound(first, episodes, stated, interval, str(rests), now, {"rests_on": (rests,)})
 
-    def _rules(self) -> dict[str, RuleFound]:
-        tiers, simple = self.limits.cusum, self.limits.row["alarm"]
-        rests = say(
-            "block bootstrap of healthy records, {blocks} blocks of {block}; maximum over {channels} channels included",
-            blocks=self.limits.blocks,
-            block=self.limits.block,
-            channels=len(self.baseline.channels),
-        )
-        by_cusum = say("CUSUM, {rests}", rests=rests)
-        row = say("{run} in a row, {rests}", run=self.settings.in_a_row, rests=rests)
-        alone = say("a line in one map that healthy maps show less often than once in a million, extrapolated")
-        return {
-            "alarm": self._rule("alarm", tiers["alarm"].stated, tiers["alarm"].interval, by_cusum),
-            "warning": self._rule("warning", tiers["warning"].stated, tiers["warning"].interval, by_cusum),
-            "in_a_row": self._rule("in_a_row", simple.stated, simple.interval, row),
-            "bound": self._rule("bound", self.settings.rate, None, self._bound_rests()),
-            "single": self._rule("single", 1000.0 * BEYOND, None, alone),
-        }
+    def _rules(self, colour: str) -> dict[str, RuleFound]:
+        """RED and AMBER by all channels, and what each channel says by itself (its share of AMBER's rate)."""
+        limits, out = self.limits, {}
+        for tier, stated in (("alarm", self.settings.rate), ("warning", self.settings.warning)):
+            out[tier] = self._rule(tier, colour, stated, limits.intervals.get(tier), rests_of(tier, limits))
+        for name in CHANNELS:
+            on = limits.channels.get(name)
+            now = "off" if on is None else ("GREEN", "AMBER", "RED")[self.rules.course.now[name]]
+            stated = 0.0 if on is None else on["warning"].stated
+            out[name] = self._rule(name, now, stated, None, rests_of(name, limits))
+        return out
 
     def result(self) -> Diagnosis:
-        tracked, before = self.tracked, self.past.since(self.resets)
-        state, active = self._active()
-        if self.resets and not len(tracked.judged):
-            state = "learning"
-        pattern, also, teeth = self._pattern(active)
-        alone = self._alone() if state != "learning" and not teeth else None
-        if alone is not None and state == "quiet":
-            # no rule over records has had time to speak, but single maps are beyond doubt
-            state, pattern, teeth = alone[0], "one tooth", (alone[1],)
-        elif alone is not None and alone[1].tooth is None:
-            # rules over records do not see a tooth without a number: what else has alarmed goes with it
-            pattern, also, teeth = "one tooth", (pattern, *also), (alone[1],)
+        tracked, before, final = self.tracked, self.past.since(self.resets), self.rules.course.state
+        judged = len(tracked.judged) + (0 if before is None else before.judged)
+        height = int(final.level.max(initial=0))
+        state = ("quiet", *TIERS)[height]
+        if not judged:
+            state = "learning" if self.resets else "unjudged"
+        pattern, also, teeth = self._pattern(np.flatnonzero(final.level == height) if height else np.zeros(0, int))
+        if pattern == "sensor or condition changed" and state == "alarm":
+            state = "warning"  # no map tells wear from noise, load or the sensor: look at those first
         began = self._began_with()
         recent = self.seen[tracked.begin :]
+        colour = COLOURS[state]
+        held = height > 0 and bool((final.quiet[final.level == height] > 0).all())
         base = Diagnosis(
-            colour=COLOURS[state],
+            colour=colour,
             state=state,
             pattern=pattern,
             sequence=True,
             records=len(self.past) + len(self.seen),
-            judged=len(tracked.judged) + (0 if before is None else before.judged),
+            judged=judged,
             unjudged=sum(not s.channels for s in recent) + (0 if before is None else before.unjudged),
             healthy=len(self.baseline.healthy),
             effective=float(len(self.baseline.healthy) / self.baseline.correlation[1]),
@@ -135,32 +140,15 @@ class _Judged:
             also=also,
             level_change=float(np.exp(np.median(tracked.level[-_RECENT:]))) if len(tracked.level) else 1.0,
             began_with=None if began is None else str(began),
-            rules=self._rules(),
+            held=held,
+            rules=self._rules(colour),
             transients=(() if before is None else before.transients)
             + tuple(s.name for s in recent if s.pattern == "transient"),
             resets=self.resets,
             limits=self.limits,
             messages={} if began is None else {"began_with": (began,)},
         )
-        return base if state in ("quiet", "learning") else self._since(base)
-
-    def _alone(self) -> tuple[str, Tooth] | None:
-        """State and tooth by lines beyond doubt in single ones of the last records: one warns, two of a tooth alarm."""
-        shown: dict[tuple[int, int | None], list[float]] = {}
-        for k, beyond in zip(self.tracked.judged[-_RECENT:], self.tracked.beyond[-_RECENT:], strict=True):
-            line = self.seen[int(k)].line
-            if beyond and line is not None:
-                numbered = self.seen[int(k)].tooth_zero[line[0] - 1] != "unknown"
-                shown.setdefault((line[0], line[1] if numbered else None), []).append(-float(np.log10(line[3])))
-        if not shown:
-            return None
-        (axis, tooth), most = max(shown.items(), key=lambda item: sum(item[1]))
-        at = [k for k, c in enumerate(self.baseline.channels) if (c.kind, c.axis, c.tooth) == ("tooth", axis, tooth)]
-        statistic, evidence = (
-            float(part[at[0]]) if at else 0.0 for part in (self.tracked.statistic[-1], self._evidence())
-        )
-        named = Tooth(self.gears[axis - 1], axis, tooth, statistic, evidence, ())
-        return ("alarm" if len(most) > 1 else "warning"), named
+        return base if state not in TIERS or not len(tracked.judged) else self._since(base)
 
     def _tooth_zero(self, tooth: Tooth) -> str:
         """How tooth 0 of its gear is known, by the weakest of the records that have a number for it."""
@@ -169,16 +157,11 @@ class _Judged:
             return "unknown"
         return next((way for way in ("waveform", "given", "index") if way in ways), "given")
 
-    def _evidence(self) -> np.ndarray:
-        """What each channel has shown over the last 20 records, unclipped: clipped sums tie where damage is large."""
-        shown: np.ndarray = (self.tracked.channels[-_PROFILE:] - DRIFT).sum(axis=0)
-        return shown
-
     def _began_with(self) -> Message | None:
         """What the first alarm was about, in words."""
         if self.rules.began is None:
             return None
-        channel = self.baseline.channels[self.rules.began]
+        channel = things_of(self.baseline)[self.rules.began]
         if channel.kind.startswith("level"):
             return say("the level of the whole map")
         gear = self.gears[channel.axis - 1]
@@ -186,88 +169,112 @@ class _Judged:
             if gear == "gear":
                 return say("one cycle per revolution")
             return say("one cycle per revolution of the {gear} gear", gear=gear_word(gear))
-        return tooth_of(gear, channel.tooth)
-
-    def _bound_rests(self) -> Message:
-        """What the e-detector over the teeth rests on."""
-        detector = self.rules.detector
-        rests = say(
-            "at most the stated number in expectation, if healthy records stay as the {healthy} known ones and records "
-            "{gap} apart are independent ({independent:.0f} such; 95 % confidence); teeth only",
-            healthy=len(self.baseline.healthy),
-            gap=detector.gap,
-            independent=detector.independent,
-        )
-        if self.resets:
-            rests = say("{rests}; the error of the baseline learned after maintenance is not in it", rests=rests)
-        return rests
-
-    def _active(self) -> tuple[str, np.ndarray]:
-        """The state now, and the channels that make it."""
-        for tier in ("alarm", "warning"):
-            if self.rules.on[tier].any():
-                return tier, np.flatnonzero(self.rules.on[tier])
-        return "quiet", np.array([], dtype=int)
+        return tooth_of(gear, channel.tooth if channel.tooth >= 0 else None)
 
     def _pattern(self, active: np.ndarray) -> tuple[str, tuple[str, ...], tuple[Tooth, ...]]:
+        """What the alarming things are together, what else was found, and the teeth, the most evidence first."""
         if not len(active):
             return "nothing", (), ()
-        now = self.tracked.statistic[-1]
-        channels = self.baseline.channels
-        evidence = self._evidence()
-        order = sorted(active.tolist(), key=lambda k: (-evidence[k], -now[k]))
-        up_or_down = [k for k in order if channels[k].kind.startswith("level")]
-        swinging = [channels[k].axis for k in order if channels[k].kind == "cycle"]
+        things, final = things_of(self.baseline), self.rules.course.state
+        order = sorted(active.tolist(), key=lambda k: -final.evidence[k])
+        up_or_down = [k for k in order if things[k].kind.startswith("level")]
+        whole = [k for k in np.flatnonzero(final.level) if things[k].kind in ("level up", "cycle")]
         teeth: list[Tooth] = []
         by_gear, by_teeth = 0.0, 0.0  # how much of the profile each explains
         for axis in (1, 2):
-            own = [channels[k].tooth for k in order if channels[k].kind == "tooth" and channels[k].axis == axis]
-            if not own:
-                continue
+            own = [k for k in order if things[k].kind == "tooth" and things[k].axis == axis]
+            numbered = [things[k].tooth for k in own if things[k].tooth >= 0]
             size = int((self.baseline.line_axis == axis).sum())
+            if len(numbered) < len(own):
+                teeth.append(self._tooth(axis, [-1], size))
+            if not numbered:
+                continue
             profile = self._profile(axis)
             wave = float(np.sum(one_cycle(profile[None])[1] ** 2))
-            of_teeth = float(np.sum(profile[own] ** 2))
-            if len(own) > size / 3 or wave > of_teeth:
-                by_gear = max(by_gear, wave, of_teeth if len(own) > size / 3 else 0.0)
+            of_teeth = float(np.sum(profile[numbered] ** 2))
+            if (len(numbered) > size / 3 or wave > of_teeth) and not any(self._precedes(k, whole) for k in own):
+                by_gear = max(by_gear, wave, of_teeth if len(numbered) > size / 3 else 0.0)
                 continue
             by_teeth += of_teeth
-            of = {channels[k].tooth: k for k in order if channels[k].kind == "tooth" and channels[k].axis == axis}
-            for group in clusters(own, size):
-                group = sorted(group, key=lambda t: -evidence[of[t]])
-                best = of[group[0]]
-                shown = float(now[best]), float(evidence[best])
-                teeth.append(Tooth(self.gears[axis - 1], axis, group[0], *shown, tuple(group[1:])))
-        teeth.sort(key=lambda t: -t.evidence)
+            teeth += [self._tooth(axis, group, size) for group in clusters(numbered, size)]
+        teeth = self._joined(sorted(teeth, key=lambda t: -t.evidence))
         found = []
         if teeth:
             found.append("one tooth" if len(teeth) == 1 else "several teeth")
-        if by_gear or swinging:
+        if by_gear or any(things[k].kind == "cycle" for k in order):
             # part of a line lifts part of the other gear: that is no cycle of its own where the teeth explain more
-            found.insert(0 if by_gear > by_teeth else len(found), "whole gear")
+            found.insert(0 if by_gear > by_teeth and not teeth else len(found), "whole gear")
+        first = [k for k in active if things[k].kind == "tooth" and self._precedes(k, whole)]
         if up_or_down:
-            found = self._with_level(found, channels[up_or_down[0]].kind == "level up", teeth)
+            found = self._with_level(found, things[up_or_down[0]].kind == "level up", teeth, sure=bool(first))
+        elif first and whole:
+            found.append("whole gear")
         found = list(dict.fromkeys(found))
         if found[0] in ("whole gear", "sensor or condition changed"):
             # what lifts the whole gear lifts some of its teeth more than others: none is named
             teeth, found = [], [f for f in found if not f.endswith(("tooth", "teeth"))]
         return found[0], tuple(found[1:]), tuple(teeth)
 
-    def _with_level(self, found: list[str], up: bool, teeth: list[Tooth]) -> list[str]:
-        """A level that grows is wear, one that jumps or falls is the sensor or the condition."""
+    def _precedes(self, k: int, whole: Sequence[Any]) -> bool:
+        """Whether a tooth is what a change of the whole gear began with: single maps show it, or it alarmed before."""
+        final = self.rules.course.state
+        if final.level[k] == 2 and final.beyond[k] > 1:
+            return True
+        return bool(whole) and all(final.since[k] + _EARLIER <= final.since[w] for w in whole)
+
+    def _at(self, axis: int, tooth: int) -> int:
+        """The thing that a tooth is; -1 = a tooth without a number."""
+        things = things_of(self.baseline)
+        return next(k for k, c in enumerate(things) if (c.kind, c.axis, c.tooth) == ("tooth", axis, tooth))
+
+    def _tooth(self, axis: int, group: Sequence[int], size: int) -> Tooth:
+        """Neighbouring teeth, strongest first, as one tooth with its leak."""
+        final, step = self.rules.course.state, self.rules.course.step
+        evidence = {t: float(final.evidence[self._at(axis, t)]) for t in group}
+        # evidence of pixels is clipped, so that a loud tooth and its leak may tie: the louder one is meant
+        close = [t for t in group if evidence[t] >= _TIE * evidence[group[0]]]
+        profile = self._profile(axis) if group[0] >= 0 and len(self.tracked.judged) else np.zeros(size)
+        tooth = max(close, key=lambda t: profile[t]) if len(close) > 1 else group[0]
+        now = float(step[-1, self._at(axis, tooth)]) if len(step) else 0.0
+        leak = tuple(t for t in group if t != tooth)
+        return Tooth(self.gears[axis - 1], axis, tooth if tooth >= 0 else None, now, max(evidence.values()), leak)
+
+    def _joined(self, teeth: list[Tooth]) -> list[Tooth]:
+        """Both contacts of a planet's tooth are one tooth; what is far below the strongest tooth is none."""
+        out: list[Tooth] = []
+        planet = not (self.baseline.line_axis == 2).any()
+        for tooth in teeth:
+            size = int((self.baseline.line_axis == tooth.axis).sum())
+            home = [
+                k
+                for k, t in enumerate(out)
+                if planet and t.tooth is not None and tooth.tooth is not None and opposite(t.tooth, tooth.tooth, size)
+            ]
+            if home and tooth.gear in ("gear", "planet"):
+                out[home[0]] = replace(out[home[0]], contact=tooth.tooth)
+            elif not out or tooth.evidence >= _SECOND * out[0].evidence:
+                out.append(tooth)
+        return out
+
+    def _with_level(self, found: list[str], up: bool, teeth: list[Tooth], *, sure: bool) -> list[str]:
+        """A level that grows is wear, one that jumps or falls is the sensor or the condition.
+
+        Where a tooth alarmed before, it is that damage which spreads.
+        """
         sign = 1.0 if up else -1.0
         y = sign * self.tracked.level / max(self.baseline.level_sd, 1e-9)
-        step = sudden(y, correlation=self.baseline.correlation[1])
+        step = not len(y) or sudden(y, correlation=self.baseline.correlation[1])
         what = "whole gear" if up and not step else "sensor or condition changed"
-        change = abs(float(np.median(self.tracked.level[-_RECENT:])))
+        change = abs(float(np.median(self.tracked.level[-_RECENT:]))) if len(y) else 0.0
         tooth = max((float(self._along(t)[-_RECENT:].mean()) for t in teeth), default=0.0)
         # a tooth that rises less than all of them together do is not named
-        return [what, *found] if change > tooth else [*found, what]
+        return [what, *found] if change > tooth and not sure else [*found, what]
 
     def _profile(self, axis: int) -> np.ndarray:
         """Mean log contrast of a gear's teeth over the last 20 records, in healthy standard deviations of one."""
         own = self.baseline.line_axis == axis
-        return self.tracked.contrast[-_PROFILE:, own].mean(axis=0) / self.baseline.contrast_sd[own]
+        found: np.ndarray = self.tracked.contrast[-_PROFILE:, own].mean(axis=0) / self.baseline.contrast_sd[own]
+        return found
 
     def _along(self, tooth: Tooth) -> np.ndarray:
         """Log contrast of a tooth along its whole line, per judged record."""
@@ -306,7 +313,7 @@ class _Judged:
             sd = float(own.mean() if d.teeth[0].tooth is None else own[d.teeth[0].tooth])
             return self._along(d.teeth[0]), sd, self.baseline.correlation[0]
         if d.pattern == "whole gear" and not self._by_level(d):
-            cycles = [k for k, c in enumerate(self.baseline.channels) if c.kind == "cycle"]
+            cycles = [k for k, c in enumerate(things_of(self.baseline)) if c.kind == "cycle"]
             loudest = max(cycles, key=lambda k: self.tracked.channels[-_PROFILE:, k].mean())
             return self.tracked.channels[:, loudest], 1.0, 1.0
         series = self.tracked.level if self.tracked.level[-_RECENT:].mean() >= 0 else -self.tracked.level
@@ -317,8 +324,7 @@ class _Judged:
         if d.pattern != "whole gear":
             return False
         kinds = {c.kind: k for k, c in enumerate(self.baseline.channels) if c.kind.startswith("level")}
-        height = self.limits.cusum["alarm" if d.state == "alarm" else "warning"].height
-        return bool(self.tracked.statistic[-1, kinds["level up"]] >= 0.5 * height)
+        return bool(self.rules.course.state.level[kinds["level up"]] > 0)
 
     def _contrast(self, d: Diagnosis, onset: int) -> tuple[float | None, tuple[float, float] | None, Message | None]:
         """Contrast of the strongest tooth over the last ten records since onset, with a t interval over them.

@@ -12,24 +12,24 @@ import pandas as pd
 
 from toothwise.diagnosis.baseline import Baseline, learn_baseline
 from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
-from toothwise.diagnosis.decompose import decompose
 from toothwise.diagnosis.evidence import RunEvidence, sequence_evidence
 from toothwise.diagnosis.folder import about_run, explain, telling_map
-from toothwise.diagnosis.history import CompactedHistory, compact, track_records
+from toothwise.diagnosis.history import CompactedHistory, compact, run_rules, track_records
 from toothwise.diagnosis.judging import judge
 from toothwise.diagnosis.settings import MonitorSettings, Reset
-from toothwise.diagnosis.single import diagnosis_of_maps, gear_of, summarize
+from toothwise.diagnosis.single import diagnose_maps, diagnosis_of_maps, gear_of
 from toothwise.diagnosis.store import MemoryStore, State, Store
-from toothwise.diagnosis.summary import RATE, RecordSummary, summarize_records
-from toothwise.diagnosis.verdict import Diagnosis
+from toothwise.diagnosis.summary import RecordSummary, summarize_records
+from toothwise.diagnosis.verdict import Diagnosis, MapDiagnosis
 from toothwise.errors import InputError
 from toothwise.fields import from_mapping
 from toothwise.healthmap.core import HealthMapBatch
 from toothwise.progress import Progress, silent
 from toothwise.reference.healthy_reference import HealthyReference, best_evidence
-from toothwise.reference.records import record_ids, time_column
+from toothwise.reference.records import record_ids
 
 if TYPE_CHECKING:
+    from toothwise.detectors.base import Prediction
     from toothwise.model import Model
 
 __all__ = ["Monitor"]
@@ -136,20 +136,23 @@ class Monitor:
         batch = _watched(batch)
         state = self._loaded().copy()
         settings = state.settings
-        ordered = self._in_order(settings, maps, batch.table)
-        if ordered is not False:
+        # a single map says the same either way: the limits of single records are those of a sequence
+        ordered = (
+            self._stored or len(batch) > 1 or not _of_files(maps) if settings.sequence is None else settings.sequence
+        )
+        if ordered:
             batch = replace(batch, table=_numbered(batch.table, len(state), maps))
         progress(f"scoring {len(batch)} maps")
         first = self.model.detector.predict(batch)
         progress("judging")
-        baseline = self._baseline(settings, needed=settings.sequence or self._stored) if ordered else None
-        if baseline is None:
-            found = self._each(batch, first)
-            self._judged = _Judged(found, batch)
+        if ordered:
+            found = self._together(state, batch, self._baseline(settings), first, rebaseline)
         else:
-            found = self._together(state, batch, baseline, first, rebaseline)
+            each, limits = self._each(batch, first)
+            found = diagnosis_of_maps(each, settings, limits, self._reference.effective)
+            self._judged = _Judged(found, batch)
         found = replace(found, skipped=tuple(map(str, skipped)))
-        if baseline is not None:
+        if ordered:
             self._keep(state, found)
         self._judged = replace(self._judged, found=found) if self._judged else None
         return found
@@ -198,13 +201,11 @@ class Monitor:
             progress=progress,
         )
         course = None
-        baseline = self._baseline(found.settings) if found.sequence else None
-        if baseline is not None and found.limits is not None:
-            tracked = track_records(
-                last.records, baseline, resets=last.resets, learn=found.settings.learn, past=last.past
-            )
-            before = 0 if last.past is None else len(last.past)
-            course = sequence_evidence(last.records, tracked, baseline, found.limits, before=before)
+        if found.sequence and found.limits is not None:
+            baseline, past = self._baseline(found.settings), last.past or CompactedHistory()
+            tracked = track_records(last.records, baseline, resets=last.resets, learn=found.settings.learn, past=past)
+            rules = run_rules(tracked, baseline, found.limits, past.since(last.resets))
+            course = sequence_evidence(last.records, tracked, baseline, rules, before=len(past))
         return RunEvidence(about, why, course, best_evidence(self._reference))
 
     def _loaded(self) -> State:
@@ -230,61 +231,63 @@ class Monitor:
         self.store.save(state, found)
         self._state = state
 
-    def _in_order(self, settings: MonitorSettings, maps: Any, table: pd.DataFrame) -> bool:
-        """Whether maps are records in time order."""
-        if settings.sequence is not None:
-            return settings.sequence
-        timed = len(table) > 1 and time_column(table) is not None
-        return self._stored or timed or not _of_files(maps)
-
-    def _baseline(self, settings: MonitorSettings, *, needed: bool | None = True) -> Baseline | None:
-        """The healthy baseline; None where it is not needed and there are too few healthy maps for one."""
+    def _baseline(self, settings: MonitorSettings) -> Baseline:
+        """The healthy baseline of these settings."""
         key = repr(sorted(settings.bins.items()))
         if key not in self._baselines:
-            try:
-                self._baselines[key] = learn_baseline(self._reference, bins=settings.bins)
-            except InputError:
-                if needed or settings.bins or settings.sensors:
-                    raise
-                return None
+            self._baselines[key] = learn_baseline(self._reference, bins=settings.bins)
         return self._baselines[key]
 
-    def _limits_for(self, baseline: Baseline | None, settings: MonitorSettings, learned: int | None) -> ControlLimits:
-        key = f"{settings.rate} {settings.warning} {settings.in_a_row} {settings.seed} {settings.bins} {learned}"
-        if key not in self._limits and baseline is not None:
+    def _limits_for(self, baseline: Baseline, settings: MonitorSettings, learned: int | None) -> ControlLimits:
+        key = f"{settings.rate} {settings.warning} {settings.seed} {settings.bins} {learned}"
+        if key not in self._limits:
             self._limits[key] = control_limits_for(baseline, settings, learned=learned)
         return self._limits[key]
 
-    def _each(self, batch: HealthMapBatch, first: Any) -> Diagnosis:
-        """Of maps that are judged each on its own."""
-        names = record_ids(batch.table, len(batch)).tolist()
-        detector = self.model.detector
-        found = decompose(
-            batch.values, detector, self._reference, rate=RATE, waveforms=detector.waveforms_of(batch), first=first
-        )
-        each = summarize(
-            found,
-            batch.values,
+    def alone(self, batch: HealthMapBatch, first: Prediction | None = None) -> list[Diagnosis]:
+        """Diagnose maps of the model's kind, each on its own; nothing is kept of them.
+
+        Args:
+            batch: The maps, checked.
+            first: The detector's prediction of them, where it is there already.
+        """
+        each, limits = self._each(batch, first)
+        return [diagnosis_of_maps([one], self.settings, limits, self._reference.effective) for one in each]
+
+    def _each(self, batch: HealthMapBatch, first: Prediction | None) -> tuple[list[MapDiagnosis], ControlLimits]:
+        limits = self._limits_for(self._baseline(self.settings), self.settings, None)
+        each = diagnose_maps(
+            batch,
+            self.model.detector,
             self._reference,
-            rate=RATE,
+            rate=limits.single_rate,
             rows=batch.rows,
             columns=batch.columns,
-            records=names,
+            records=record_ids(batch.table, len(batch)).tolist(),
             table=batch.table,
+            first=first,
         )
-        return diagnosis_of_maps(each, self.settings, self._reference.effective)
+        return each, limits
 
     def _together(
         self, state: State, batch: HealthMapBatch, baseline: Baseline, first: Any, rebaseline: str | None
     ) -> Diagnosis:
         """Of records in time order, with those in the state, which has them then."""
         settings = state.settings
+
+        def limits(learned: int | None) -> ControlLimits:
+            name = "healthy" if learned is None else str(learned)
+            if name not in state.limits:
+                state.limits[name] = self._limits_for(baseline, settings, learned)
+            return state.limits[name]
+
         seen, each = summarize_records(
             batch.values,
             batch.table,
             self.model.detector,
             self._reference,
             baseline,
+            rate=limits(None).single_rate,
             bins=settings.bins,
             sensors=settings.sensors,
             rows=batch.rows,
@@ -302,13 +305,6 @@ class Monitor:
             added = state.append(seen)
         except InputError as error:
             raise InputError(f"{_where(self.store)}{error}") from None
-
-        def limits(learned: int | None) -> ControlLimits:
-            name = "healthy" if learned is None else str(learned)
-            if name not in state.limits:
-                state.limits[name] = self._limits_for(baseline, settings, learned)
-            return state.limits[name]
-
         gears = gear_of(batch.rows, "driving"), gear_of(batch.columns, "driven")
         found = judge(
             state.records, baseline, settings, resets=state.resets, past=state.past, gears=gears, limits=limits
@@ -316,7 +312,7 @@ class Monitor:
         self._judged = _Judged(found, batch, tuple(state.records), tuple(state.resets), state.past)
         if found.limits is not None:
             state.records, state.past = compact(
-                state.records, baseline, settings, found.limits, resets=state.resets, past=state.past
+                state.records, baseline, settings.learn, found.limits, resets=state.resets, past=state.past
             )
         if settings.sensors is not None:
             sensor = batch.table[settings.sensors].astype(str)

@@ -1,183 +1,217 @@
-"""Alarm rules over records: a CUSUM per channel, k records in a row, and an e-detector with a proven bound.
+"""Three channels over everything that is watched, one ladder to AMBER and RED, and what is remembered of them.
 
-A channel is one thing that may go wrong: a tooth, the level of the whole map, one cycle per revolution. All rules look
-at all channels of a record at once, so the maximum over teeth is part of the rule and of its false alarm rate.
+What is watched are *things*: every tooth, the level of the whole map, one cycle per revolution. Each is judged by
+
+- *single*: how rare the record's own map is among held-out healthy maps, whatever its size;
+- *several*: a CUSUM that only large evidence moves, so that a few records decide (a record counts with at most 5);
+- *growth*: a CUSUM that small evidence moves too, which finds slow growth (a record counts with at most 3).
+
+A channel's statistic is put on one ladder, on which 1 is AMBER's limit and 2 is RED's; a thing stands at the highest of
+its channels. All of it is a recursion: where it stands after a record is all that later records need of it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from toothwise.diagnosis.significance import lag_of_independence
+from toothwise.errors import InputError
 
-__all__ = [
-    "BETS",
-    "CLIP",
-    "DRIFT",
-    "EDetector",
-    "EState",
-    "cusum",
-    "e_detector",
-    "e_process",
-    "in_a_row",
-    "latched",
-    "line_episodes",
-    "row_length",
-]
+__all__ = ["CHANNELS", "SUMS", "TIERS", "AlarmState", "Course", "Sum", "cusum", "ladder", "run_channels"]
 
-DRIFT = 0.5  # of the CUSUM, in long-run standard deviations: a shift of twice that is found soonest
-CLIP = 3.0  # a single record counts with at most this many
-BETS = (0.25, 0.5, 1.0)
-_SURE = 0.95
+CHANNELS = ("single", "several", "growth")
+TIERS = ("warning", "alarm")  # AMBER and RED, steps 1 and 2 of the ladder
+BEYOND = 6.0  # -log10 of the chance of a line from which on it is never forgotten, once two records have shown one
+_HOLD = {1: 5, 2: 20}  # quiet records after which evidence may contradict AMBER and RED
+_MEMORY = 10.0  # records of the running mean that contradicts
+_CALM = 0.5  # the mean, in healthy standard deviations, below which a thing is back at its healthy level
 
 
-def cusum(z: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
-    """Page's one-sided CUSUM of every channel, float64 ``[n, channels]``.
+class Sum(NamedTuple):
+    """A one-sided CUSUM (Page, Biometrika 41, 1954): what a record must exceed, and what it counts with at most."""
 
-    C_t = max(0, C_(t-1) + min(z_t, 3) - 0.5); what is not known (NaN) leaves it as it is.
+    drift: float
+    clip: float
+
+
+SUMS = {"several": Sum(1.25, 5.0), "growth": Sum(0.5, 3.0)}
+
+
+def cusum(z: np.ndarray, how: Sum, start: np.ndarray | None = None, *, cap: float = np.inf) -> np.ndarray:
+    """C_t = max(0, C_(t-1) + min(z_t, clip) - drift) of every column, float64 ``[n, things]``.
 
     Args:
-        z: standardised channels ``[n, channels]`` in time order. Source: Page, Biometrika 41 (1954).
-        start: C before the first record ``[channels]``; None = 0.
+        z: Standardised evidence ``[n, things]`` in time order.
+        how: Its drift and clip.
+        start: C before the first record ``[things]``; None = 0.
+        cap: C is at most this, so that it comes back when evidence does.
+
+    Examples:
+        >>> import numpy as np
+        >>> cusum(np.array([[1.0], [9.0], [0.0]]), Sum(0.5, 3.0)).ravel()
+        array([0.5, 3. , 2.5])
     """
     out = np.zeros(z.shape)
     now = np.zeros(z.shape[1]) if start is None else start
     for t, row in enumerate(z):
-        step = np.clip(row, -CLIP, CLIP) - DRIFT
-        now = np.maximum(0.0, now + np.where(np.isfinite(step), step, 0.0))
+        now = np.clip(now + np.clip(row, -how.clip, how.clip) - how.drift, 0.0, cap)
         out[t] = now
     return out
 
 
-def line_episodes(statistic: np.ndarray, height: float, on: np.ndarray | None = None) -> np.ndarray:
-    """Records at which an episode begins, int: a channel reaches the height for the first time since it was 0.
+def ladder(statistic: np.ndarray, amber: float, red: float) -> np.ndarray:
+    """A statistic on the ladder: 1 at AMBER's limit, 2 at RED's, straight lines between and beyond.
 
-    Channels that begin in the same record are one episode. ``on``: channels in one before the first record, if any.
+    Examples:
+        >>> import numpy as np
+        >>> ladder(np.array([2.0, 4.0, 6.0, 8.0]), 4.0, 8.0)
+        array([0.5, 1. , 1.5, 2. ])
     """
-    on = np.zeros(statistic.shape[1], dtype=bool) if on is None else on
-    begins = []
-    for t, row in enumerate(statistic):
-        new = (row >= height) & ~on
-        on = (on | new) & (row > 0)
-        if new.any():
-            begins.append(t)
-    return np.array(begins, dtype=int)
-
-
-def latched(statistic: np.ndarray, height: float, on: np.ndarray | None = None) -> np.ndarray:
-    """Channels that are in an episode after the last record, bool ``[channels]``; arguments as of ``line_episodes``."""
-    on = np.zeros(statistic.shape[1], dtype=bool) if on is None else on
-    for row in statistic:
-        on = (on | (row >= height)) & (row > 0)
-    return on
-
-
-def in_a_row(z: np.ndarray, threshold: float, run: int, before: int = 0) -> np.ndarray:
-    """Records at which the largest channel has been above a threshold ``run`` times in a row, for the first time, int.
-
-    The next episode begins after a record that is not above. Unknown records (NaN) break no row and add nothing.
-    ``before``: records in a row before the first one.
-    """
-    return np.flatnonzero(_rows(z, threshold, before) == run)
-
-
-def row_length(z: np.ndarray, threshold: float, before: int = 0) -> int:
-    """Records in a row that end with the last one; arguments as of ``in_a_row``."""
-    known = np.isfinite(z).any(axis=1)
-    return int(_rows(z, threshold, before)[known][-1]) if known.any() else before
-
-
-def _rows(z: np.ndarray, threshold: float, before: int) -> np.ndarray:
-    """Length of the row that each record ends, -1 of an unknown one."""
-    top = np.max(np.where(np.isfinite(z), z, -np.inf), axis=1)
-    out, row = np.full(len(z), -1), before
-    for t, value in enumerate(top):
-        if np.isfinite(value):
-            row = row + 1 if value > threshold else 0
-            out[t] = row
-    return out
+    step = max(red - amber, 1e-9)
+    found: np.ndarray = np.where(statistic < amber, statistic / amber, 1.0 + (statistic - amber) / step)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
-class EDetector:
-    """Bounds that make e-values of standardised channels, learned on healthy records.
+class AlarmState:
+    """Where the channels stand after a record, by thing ``[things]``.
 
     Attributes:
-        gap: records between two that count as independent.
-        bound: upper 95 % confidence bound of the healthy mean of exp(bet x channel), ``[bets, channels]``, all at once.
-        independent: healthy records that the bounds rest on, as independent ones.
+        sums: The CUSUMs, by channel.
+        evidence: The same sum as of growth with nothing cut off: what teeth are ranked by.
+        level: 0, 1 (AMBER) or 2 (RED): what it reached and evidence has not contradicted.
+        quiet: Records since it last reached AMBER; ``mean``: running mean of its evidence.
+        since: At which judged record its level left 0, -1 = it is 0.
+        beyond: How many single maps have shown it beyond doubt.
     """
 
-    gap: int
-    bound: np.ndarray
-    independent: float
+    sums: Mapping[str, np.ndarray]
+    evidence: np.ndarray
+    level: np.ndarray
+    quiet: np.ndarray
+    mean: np.ndarray
+    since: np.ndarray
+    beyond: np.ndarray
+
+    @classmethod
+    def begin(cls, things: int) -> AlarmState:
+        """Nothing has been seen yet."""
+        zero, none = np.zeros(things), np.zeros(things, dtype=int)
+        return cls(dict.fromkeys(SUMS, zero), zero, none, none, zero, none - 1, none)
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON types."""
+        own = {name: getattr(self, name).tolist() for name in _PARTS}
+        return own | {"sums": {name: values.tolist() for name, values in self.sums.items()}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> AlarmState:
+        """The inverse."""
+        own = {name: np.array(data[name], dtype=kind) for name, kind in _PARTS.items()}
+        sums = {name: np.array(data["sums"][name], dtype=np.float64) for name in SUMS}
+        if len({len(values) for values in (*own.values(), *sums.values())}) != 1:
+            raise InputError("the parts of an alarm state must be of one length")
+        return cls(sums=sums, **own)
 
 
-@dataclass(eq=False)
-class EState:
-    """Where an e-detector stands: M by sequence, bet and channel ``[gap, bets, channels]``, and the records counted."""
-
-    values: np.ndarray
-    counted: int = 0
-
-
-def e_detector(healthy: np.ndarray, blocks: np.ndarray) -> EDetector:
-    """Learn the bounds from healthy standardised channels ``[n, channels]`` with the block of each record."""
-    from scipy.stats import t
-
-    gap = lag_of_independence(healthy, blocks)
-    independent = max(len(healthy) / gap, 2.0)
-    count = len(BETS) * healthy.shape[1]
-    factor = float(t.isf((1.0 - _SURE) / count, independent - 1.0))
-    bound = []
-    for bet in BETS:
-        e = np.exp(bet * np.clip(healthy, -CLIP, CLIP))
-        bound.append(e.mean(axis=0) + factor * e.std(axis=0, ddof=1) / np.sqrt(independent))
-    return EDetector(gap, np.array(bound), independent)
+_PARTS: dict[str, Any] = {
+    "evidence": np.float64,
+    "level": int,
+    "quiet": int,
+    "mean": np.float64,
+    "since": int,
+    "beyond": int,
+}
 
 
-def e_process(
-    z: np.ndarray, detector: EDetector, level: float, state: EState | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Shiryaev-Roberts e-detector (Shin, Ramdas, Rinaldo 2023), averaged over channels and bets.
+@dataclass(frozen=True, eq=False)
+class Course:
+    """What the channels say of n records.
 
-    For each of ``gap`` interleaved sequences of records: M_c = (1 + M_c) x exp(bet x z_c) / bound_c, and M the mean
-    over channels and bets; M >= level raises an alarm and sets that sequence to 0.
+    Attributes:
+        step: Where every thing stands on the ladder, float64 ``[n, things]``.
+        level: The level of every thing after each record, int ``[n, things]``.
+        reached: By channel, whether any thing reached AMBER by it, bool ``[n]``; ``now``: 0, 1 or 2 at the last record.
+        state: After the last record.
+    """
 
-    Guarantee: if (1) what a channel does in a healthy record has the distribution that the healthy records came from,
-    (2) records ``gap`` or more apart are independent, and (3) the bounds hold (95 % confidence, by a t interval), then
-    the expected number of alarms in any n healthy records is at most n / level. Proof: each factor has mean at most 1
-    given the sequence's past, so M + level x (alarms so far) - (records of the sequence so far) falls on average;
-    sum over the sequences. Channels may depend on one another in any way, because a mean of e-values is one.
+    step: np.ndarray
+    level: np.ndarray
+    reached: dict[str, np.ndarray]
+    now: dict[str, int]
+    state: AlarmState
+
+    def begins(self, tier: str, before: AlarmState) -> np.ndarray:
+        """Records at which the colour of a tier begins, int: episodes of AMBER (or worse), or of RED."""
+        height = TIERS.index(tier) + 1
+        on = np.concatenate([[before.level.max(initial=0)], self.level.max(axis=1, initial=0)]) >= height
+        return np.flatnonzero(on[1:] & ~on[:-1])
+
+
+def run_channels(
+    z: np.ndarray,
+    single: np.ndarray,
+    limits: Mapping[str, Mapping[str, float]],
+    before: AlarmState,
+    *,
+    teeth: np.ndarray,
+    whole: np.ndarray,
+    at: int = 0,
+) -> Course:
+    """Judge records by all channels.
+
+    A level is given up (the state that a person sees) only when evidence contradicts it: no channel has reached AMBER
+    for 5 records (AMBER) or 20 (RED), and the running mean is back at the healthy level. While the whole gear is
+    raised, a tooth cannot be contradicted, because its evidence is measured against the other teeth. A tooth that
+    single maps have shown beyond doubt, in two records, stays AMBER until somebody begins a new baseline.
 
     Args:
-        z: standardised channels ``[n, channels]``; a record with NaN is left out.
-        detector: of ``e_detector``.
-        level: 1,000 over the false alarms per 1,000 records.
-        state: from which it goes on, and in which it leaves how it ends; None = from the beginning.
-
-    Returns:
-        M of each record's own sequence float64 ``[n]``, records of alarms int, and the channel with the largest share
-        of M at each record int ``[n]``.
+        z: Standardised evidence ``[n, things]``.
+        single: -log10 of the chance of each thing in the record's own map, 0 where nothing was found ``[n, things]``.
+        limits: By channel that is on, the limits of "warning" and "alarm".
+        before: Where the channels stood before.
+        teeth: Which things are teeth; ``whole``: which ones tell of the whole gear, bool ``[things]``.
+        at: Judged records before these.
     """
-    bets = np.array(BETS)[:, None]
-    if state is None:
-        state = EState(np.zeros((detector.gap, len(BETS), z.shape[1])))
-    m = state.values
-    value, channel = np.zeros(len(z)), np.zeros(len(z), dtype=int)
-    alarms = []
-    for t, row in enumerate(z):
-        if not np.isfinite(row).all():
-            value[t] = value[t - 1] if t else 0.0
-            continue
-        own = state.counted % detector.gap
-        state.counted += 1
-        m[own] = (1.0 + m[own]) * np.exp(bets * np.clip(row, -CLIP, CLIP)) / detector.bound
-        share = m[own].mean(axis=0)
-        value[t], channel[t] = float(share.mean()), int(share.argmax())
-        if value[t] >= level:
-            alarms.append(t)
-            m[own] = 0.0
-    return value, np.array(alarms, dtype=int), channel
+    n, things = z.shape
+    heights = {name: (own["warning"], own["alarm"]) for name, own in limits.items()}
+    sums, evidence = dict(before.sums), before.evidence
+    level, quiet, mean = before.level.copy(), before.quiet.copy(), before.mean
+    since, beyond = before.since.copy(), before.beyond.copy()
+    steps, levels = np.zeros((n, things)), np.zeros((n, things), dtype=int)
+    reached = {name: np.zeros(n, dtype=bool) for name in CHANNELS}
+    now = dict.fromkeys(CHANNELS, 0)
+    for t in range(n):
+        step = np.zeros(things)
+        for name, (amber, red) in heights.items():
+            if name == "single":
+                own = ladder(single[t], amber, red)
+            else:
+                how = SUMS[name]
+                raised = sums[name] + np.clip(z[t], -how.clip, how.clip) - how.drift
+                sums[name] = np.clip(raised, 0.0, 2.0 * red)
+                own = ladder(sums[name], amber, red)
+            now[name] = int(min(own.max(initial=0.0), 2.0))
+            reached[name][t] = now[name] >= 1
+            step = np.maximum(step, own)
+        evidence = np.maximum(evidence + z[t] + single[t] * (z[t] == 0.0) - _CALM, 0.0)
+        mean = mean + (z[t] - mean) / _MEMORY
+        beyond = beyond + (teeth & (single[t] >= BEYOND))
+        new = np.minimum(step, 2.0).astype(int)
+        quiet = np.where(new > 0, 0, quiet + 1)
+        since = np.where((level == 0) & (new > 0), at + t, since)
+        level = np.maximum(level, new)
+        hold = np.where(level == 2, _HOLD[2], _HOLD[1])
+        drowned = teeth & bool(level[whole].any())
+        gone = (quiet >= hold) & (mean < _CALM) & ~drowned
+        sure = (beyond > 0) & (beyond.sum() >= 2)
+        level = np.where(gone, np.where(sure, np.minimum(level, 1), 0), level)
+        since = np.where(level == 0, -1, since)
+        steps[t], levels[t] = step, level
+    state = replace(
+        before, sums=sums, evidence=evidence, level=level, quiet=quiet, mean=mean, since=since, beyond=beyond
+    )
+    return Course(steps, levels, reached, now, state)

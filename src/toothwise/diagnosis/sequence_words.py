@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from toothwise.diagnosis.settings import MonitorSettings
+from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.verdict import Diagnosis, Place
-from toothwise.diagnosis.words import tooth_of, tooth_zero_word
+from toothwise.diagnosis.words import contact_word, tooth_of, tooth_zero_word
 from toothwise.messages import Message, both, listed, say
 
-__all__ = ["pattern_word", "record_word", "words_of_sequence"]
+__all__ = ["pattern_word", "record_word", "rests_of", "words_of_sequence"]
+
+_FEW = 20  # independent stretches below which no rate can be verified
 
 _PATTERNS = {
     "nothing": say("nothing"),
@@ -40,10 +42,19 @@ def _since(d: Diagnosis) -> Message | str:
     return say(" since about {record} (95 %: {low} to {high})", record=_first(d.since), low=low, high=high)
 
 
-def _began_with_tooth(d: Diagnosis) -> Message | None:
-    """The tooth that alarmed first where none is named now, else nothing."""
-    known = d.state == "alarm" and not d.teeth and d.began_with is not None and "tooth" in d.began_with
-    return d.messages["began_with"][0] if known else None
+def rests_of(rule: str, limits: ControlLimits) -> Message:
+    """What a rule's stated rate rests on."""
+    if rule in limits.off:
+        if rule == "single":
+            return say("off: single maps are compared with the healthy ones of before the new baseline")
+        return say("off: so few independent healthy records bear no limit for it; the other channels have its share")
+    if rule == "single":
+        return say("held-out healthy maps, and beyond them an exponential tail that is widened for how few they are")
+    return say(
+        "block bootstrap of healthy records, {blocks} blocks of {block}; the largest of all teeth is in it",
+        blocks=limits.blocks,
+        block=limits.block,
+    )
 
 
 def _growth(d: Diagnosis) -> Message:
@@ -62,15 +73,29 @@ def _growth(d: Diagnosis) -> Message:
 
 
 def _quiet(d: Diagnosis) -> list[Message]:
-    told = [
-        say(
-            "No alarm: no tooth and no gear has left its healthy level in {records} records.",
-            records=d.judged,
-        )
-    ]
-    if d.rules["alarm"].episodes:
+    warned = d.rules["warning"]
+    if warned.episodes:
+        rule = d.rules["alarm"] if d.rules["alarm"].episodes else warned
+        told = [
+            say(
+                "No alarm now. What stood out at {record} has passed: the records since then contradict it.",
+                record=_first(rule.first),
+            )
+        ]
+    else:
+        told = [
+            say(
+                "No alarm: no tooth and no gear has left its healthy level in {records} records.",
+                records=d.judged,
+            )
+        ]
+    if d.limits is not None and "growth" in d.limits.off:
         told.append(
-            say("There was an alarm at {record}, which has passed.", record=_first(d.rules["alarm"].first)),
+            say(
+                "Slow growth cannot be judged with {healthy} healthy records: only what one record or a few show "
+                "would have been seen.",
+                healthy=d.healthy,
+            )
         )
     return told
 
@@ -92,22 +117,46 @@ def _teeth(d: Diagnosis) -> Message:
     return say("{tooth} may be going bad (warning){since}: now {now}; {growth}.", **about)
 
 
+def _memory(d: Diagnosis) -> list[Message]:
+    """What came before: what began it, what has joined it, whether it still shows."""
+    told = [contact_word(t.tooth, t.contact) for t in d.teeth if t.contact is not None]
+    if "whole gear" in d.also:
+        told.append(
+            say(
+                "By now all teeth rise: the level is {level:.2f} times healthy. That began with this tooth and is "
+                "taken for the progress of its damage, not for wear.",
+                level=d.level_change,
+            )
+        )
+    first = d.messages.get("began_with", ())
+    if first and len(d.teeth) == 1 and d.began_with != str(tooth_of(d.teeth[0].gear, d.teeth[0].tooth)):
+        told.append(
+            say(
+                "The first alarm, at {record}, was about {first}; by now this tooth has the most evidence.",
+                record=_first(d.rules["alarm"].first),
+                first=first[0],
+            )
+        )
+    if d.held:
+        told.append(
+            say("The last records show it less, but nothing in them contradicts it: it stays the leading hypothesis.")
+        )
+    return told
+
+
 def _whole_gear(d: Diagnosis) -> Message:
     change = say("its level is now {level:.2f} times healthy; {growth}", level=d.level_change, growth=_growth(d))
     about = {"since": _since(d), "change": change}
-    first = _began_with_tooth(d)
-    if first is not None:
+    if d.state == "alarm":
         return say(
-            "{first} alarmed first, at {record}; the whole gear has been off its healthy level{since} and by now rises "
-            "more than any single tooth: {change}.",
-            first=first,
-            record=_first(d.rules["alarm"].first),
+            "A whole gear is going bad{since}: wear or eccentricity, or a rising noise floor, no single tooth; "
+            "{change}.",
             **about,
         )
-    if d.state == "alarm":
-        return say("A whole gear is going bad{since}: wear or eccentricity, no single tooth; {change}.", **about)
     return say(
-        "A whole gear may be going bad (warning){since}: wear or eccentricity, no single tooth; {change}.", **about
+        "A whole gear may be going bad (warning){since}: wear or eccentricity, or a rising noise floor, no single "
+        "tooth; {change}.",
+        **about,
     )
 
 
@@ -119,11 +168,13 @@ def _verdict(d: Diagnosis) -> list[Message]:
                 reason=d.resets[-1].reason,
             )
         ]
+    if d.state == "unjudged":
+        return [say("Nothing can be said: no record is of a condition that has a healthy baseline.")]
     if d.state == "quiet":
         return _quiet(d)
     if d.pattern in ("one tooth", "several teeth"):
         told = [] if d.gear is None or d.tooth_zero == "given" else [tooth_zero_word(d.gear, d.tooth_zero)]
-        return [_teeth(d), *told]
+        return [_teeth(d), *_memory(d), *told]
     if d.pattern == "whole gear":
         return [_whole_gear(d)]
     return [
@@ -132,60 +183,55 @@ def _verdict(d: Diagnosis) -> list[Message]:
             since=_since(d),
             level=d.level_change,
         ),
-        say("No tooth is named for it."),
+        say("Noise, load, speed, the sensor and wear look alike in this: no tooth is named for it."),
     ]
 
 
-def _confidence(d: Diagnosis, settings: MonitorSettings) -> list[Message]:
+def _confidence(d: Diagnosis) -> list[Message]:
     low, high = d.rules["alarm"].interval or (0.0, 0.0)
     blocks = 0 if d.limits is None else d.limits.blocks
     told = [
         say(
             "The alarm is set for a false alarm rate of {rate:g} per 1,000 records; judged by the {healthy} healthy "
             "records that are known ({blocks} independent stretches), the rate may be {low:.2g} to {high:.2g} (95 %).",
-            rate=settings.rate,
+            rate=d.settings.rate,
             healthy=d.healthy,
             blocks=blocks,
             low=low,
             high=high,
         )
     ]
-    if blocks < 10:
-        told.append(
-            say("So few cannot confirm that number: it holds only if days to come differ no more than these did.")
-        )
-    if d.state in ("quiet", "learning"):
+    few = blocks < _FEW
+    if few:
+        told.append(say("So few cannot verify that rate: it holds only if days to come differ no more than these did."))
+    if d.state not in ("warning", "alarm"):
         return told
-    if d.state == "warning":
+    by = [name for name in ("single", "several", "growth") if d.rules[name].now in ("AMBER", "RED")]
+    if few:
+        strength = say("Cannot be verified, because so little healthy data is known.")
+    elif d.state == "warning":
         strength = say(
             "Low: a warning only; it is set so that a healthy gearbox gives {warning:g} per 1,000 records.",
-            warning=settings.warning,
+            warning=d.settings.warning,
         )
-    elif d.teeth and d.limits is not None and d.teeth[0].statistic < d.limits.cusum["warning"].height:
-        strength = say(
-            "Good: single maps show the tooth beyond doubt; the rules that sum evidence over records have not "
-            "alarmed yet."
-        )
-    elif d.rules["in_a_row"].episodes and d.rules["bound"].episodes:
-        strength = say(
-            "High: both cross-checks alarm too ({run} records in a row far off; the slower rule whose false alarms are "
-            "bounded by proof).",
-            run=settings.in_a_row,
-        )
-    elif d.rules["in_a_row"].episodes:
-        strength = say(
-            "Good: one of two cross-checks alarms too ({run} records in a row far off).", run=settings.in_a_row
-        )
-    elif d.rules["bound"].episodes:
-        strength = say(
-            "Good: one of two cross-checks alarms too (the slower rule whose false alarms are bounded by proof)."
-        )
+    elif len(by) > 1:
+        strength = say("High: more than one channel alarms.")
     else:
-        strength = say("Moderate: the evidence summed over the records alarms, but neither of two cross-checks yet.")
-    return [strength, *told]
+        strength = say("Good: one channel alarms.")
+    channels = [_CHANNELS[name] for name in by]
+    return [strength, *([say("It shows in {channels}.", channels=both(channels))] if channels else []), *told]
+
+
+_CHANNELS = {
+    "single": say("the last record by itself"),
+    "several": say("several records together"),
+    "growth": say("slow growth over many records"),
+}
 
 
 def _next(d: Diagnosis) -> list[Message]:
+    if d.state == "unjudged":
+        return [say("Fit on healthy records of this condition too, or take wider bins.")]
     if d.state == "learning":
         return [say("Go on recording under usual conditions.")]
     if d.state == "quiet":
@@ -194,14 +240,6 @@ def _next(d: Diagnosis) -> list[Message]:
         return [
             say("Check sensor, cable, mounting and operating point."),
             say("If the change was intended, begin a new baseline with the option --rebaseline REASON."),
-        ]
-    first = _began_with_tooth(d)
-    if d.pattern == "whole gear" and first is not None:
-        return [
-            say(
-                "Inspect at the next stop: {first} first, then wear debris, runout and alignment of the gear.",
-                first=first,
-            )
         ]
     if d.pattern == "whole gear":
         return [
@@ -232,44 +270,13 @@ def _next(d: Diagnosis) -> list[Message]:
     return [say("{what}; look at {teeth} and the teeth beside.", what=sooner, teeth=teeth)]
 
 
-def _opposite(d: Diagnosis, teeth_of: dict[int, int]) -> Message | None:
-    """A hint where two teeth of a gear that may be a planet stand half a revolution apart."""
-    for a in d.teeth:
-        for b in d.teeth:
-            n = teeth_of.get(a.axis, 0)
-            of_planet = a.axis == b.axis and a.gear in ("gear", "planet")
-            if a.tooth is None or b.tooth is None:
-                continue
-            if of_planet and a.tooth < b.tooth and n and abs((b.tooth - a.tooth) - n / 2) <= 1.0:
-                return say(
-                    "{tooth} and {other} lie half a revolution apart: of a planet, one tooth seen through both of its "
-                    "contacts.",
-                    tooth=tooth_of(a.gear, a.tooth),
-                    other=b.tooth,
-                )
-    return None
-
-
-def words_of_sequence(
-    d: Diagnosis, settings: MonitorSettings, *, teeth_of: dict[int, int] | None = None
-) -> dict[str, tuple[Message, ...]]:
+def words_of_sequence(d: Diagnosis) -> dict[str, tuple[Message, ...]]:
     """Sentences of the ``verdict`` (the first is the verdict), ``confidence``, and ``next_look``."""
     verdict = _verdict(d)
-    opposite = _opposite(d, teeth_of or {})
-    if opposite is not None:
-        verdict.append(opposite)
-    first = _began_with_tooth(d)
-    if d.pattern == "sensor or condition changed" and first is not None:
-        verdict.append(
-            say(
-                "The first alarm, at {record}, was about {first}.",
-                record=_first(d.rules["alarm"].first),
-                first=first,
-            )
-        )
-    if d.also:
-        verdict.append(say("Besides: {what}.", what=listed([pattern_word(a) for a in d.also])))
-    if d.unjudged:
+    also = [a for a in d.also if a != "whole gear" or not d.teeth]
+    if also:
+        verdict.append(say("Besides: {what}.", what=listed([pattern_word(a) for a in also])))
+    if d.unjudged and d.state != "unjudged":
         verdict.append(
             say(
                 "{unjudged} of {records} records could not be judged: their condition has no healthy baseline.",
@@ -279,6 +286,6 @@ def words_of_sequence(
         )
     return {
         "verdict": tuple(verdict),
-        "confidence": tuple(_confidence(d, settings)),
+        "confidence": tuple(_confidence(d)),
         "next_look": tuple(_next(d)),
     }

@@ -17,15 +17,15 @@ class MonitorSettings:
     """How records are monitored; a state keeps the settings that it was begun with.
 
     Attributes:
-        rate: False alarms per 1,000 records of the alarm (RED), counted as episodes.
+        rate: False alarms per 1,000 records of the alarm (RED), counted as episodes; single records, several records
+            and slow growth share it.
         warning: The same of the warning (AMBER).
-        in_a_row: How many records in a row the simple cross-check asks for.
         learn: How many records a baseline is learned from after re-baselining.
         level: The contrast that growth is extrapolated to.
         bins: Edges by condition ("load", "speed", "temperature"): every bin has a healthy baseline of its own.
         sensors: The column of the maps' table that names the sensor; the maps of one record are then averaged.
-        sequence: True judges maps as records in time order, False each on its own. None judges them in time order
-            where a store is given, where their table says when they were taken, or where they come as arrays.
+        sequence: True judges maps as records in time order, False each on its own. None judges several maps as records
+            in the order given, and a single one on its own where no store is given. The limits are the same.
         seed: Seed of the bootstrap that control limits rest on.
 
     Raises:
@@ -43,7 +43,6 @@ class MonitorSettings:
 
     rate: float = 1.0
     warning: float = 10.0
-    in_a_row: int = 5
     learn: int = 30
     level: float = 2.0
     bins: dict[str, tuple[float, ...]] = field(default_factory=dict)
@@ -60,7 +59,6 @@ class MonitorSettings:
                 self.rate <= self.warning <= 200,
                 f"from the alarm rate {self.rate:g} to 200 per 1,000 records",
             ),
-            ("in_a_row", self.in_a_row >= 1, "1 record or more"),
             ("learn", self.learn >= 10, "10 records or more"),
             ("level", self.level > 1, "a contrast above 1"),
         ):

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from toothwise.detectors.base import Detector, Maps, Prediction, as_array
+from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.decompose import SHARES, Findings, FoundLine, decompose
+from toothwise.diagnosis.rules import ladder
 from toothwise.diagnosis.settings import MonitorSettings
-from toothwise.diagnosis.verdict import COLOURS, Diagnosis, LineFinding, MapDiagnosis, Neighbour, Tooth
+from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Finding, LineFinding, MapDiagnosis, Neighbour, Tooth
 from toothwise.diagnosis.words import in_english, number_of, words_of_map, words_of_maps
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import healthy_tail
@@ -21,10 +23,11 @@ from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.map_statistics import log_maps, map_level, without_places
 from toothwise.reference.records import tooth_zero_of
 
-__all__ = ["clusters", "diagnose_maps", "diagnosis_of_maps", "gear_of", "summarize"]
+__all__ = ["clusters", "diagnose_maps", "diagnosis_of_maps", "gear_of", "opposite", "summarize"]
 
 _Z95 = 1.959963984540054
 _SHOWN = 3  # maps that are explained
+_SURE = 1e-3  # chance from which on a line is a line, whatever else is found
 
 
 def gear_of(axis: Axis | None, fallback: str) -> str:
@@ -36,14 +39,31 @@ def gear_of(axis: Axis | None, fallback: str) -> str:
 
 
 def clusters(teeth: Sequence[int], lines: int) -> list[list[int]]:
-    """Teeth that stand side by side around a gear of ``lines`` teeth, each group in the order given."""
+    """Teeth, strongest first, grouped around their peaks: what falls off beside a stronger tooth is its leak.
+
+    Args:
+        teeth: Of a gear of ``lines`` teeth, in falling order of evidence.
+        lines: How many teeth the gear has.
+
+    Examples:
+        >>> clusters([4, 5, 9, 3, 6, 8], 12)
+        [[4, 5, 3, 6], [9, 8]]
+    """
     groups: list[list[int]] = []
     for tooth in teeth:
-        touching = [g for g in groups if any(min((tooth - t) % lines, (t - tooth) % lines) <= 1 for t in g)]
-        merged = [t for g in touching for t in g]
-        groups = [g for g in groups if g not in touching]
-        groups.append([*merged, tooth])
-    return sorted(groups, key=lambda g: list(teeth).index(g[0]))
+        beside = {(tooth - 1) % lines, (tooth + 1) % lines}
+        home = next((group for group in groups if beside & set(group)), None)
+        if home is None:
+            groups.append([tooth])
+        else:
+            home.append(tooth)
+    return groups
+
+
+def opposite(one: int, other: int, lines: int) -> bool:
+    """Whether two teeth of a gear lie half a revolution apart, to within one tooth."""
+    away = min((one - other) % lines, (other - one) % lines)
+    return abs(away - lines / 2.0) <= 1.0
 
 
 def diagnose_maps(
@@ -55,6 +75,7 @@ def diagnose_maps(
     rows: Axis | None = None,
     columns: Axis | None = None,
     records: Sequence[str] | None = None,
+    table: pd.DataFrame | None = None,
     first: Prediction | None = None,
 ) -> list[MapDiagnosis]:
     """Diagnose maps, each on its own.
@@ -64,7 +85,7 @@ def diagnose_maps(
         detector: fitted; ``reference`` belongs to it (``learn_reference``, ``load_reference``).
         rate: chance that a healthy map is called anything but "nothing", all tests together.
         rows, columns: axes of the maps, for the names of gears and the labels of extents.
-        records: a name per map.
+        records: a name per map; table: a row per map, which says how tooth 0 is known.
         first: the detector's prediction of the maps, where it is there already.
 
     Raises:
@@ -81,6 +102,7 @@ def diagnose_maps(
         rows=rows,
         columns=columns,
         records=records,
+        table=table,
     )
 
 
@@ -103,16 +125,21 @@ def summarize(
     zero = {axis: tooth_zero_of(table, gear, len(x)) for axis, (gear, _) in axes.items()}
     level = (map_level(x, newest=reference.by_record) - middle) / spread
     away = np.abs(reference.level - middle)
-    p_level = healthy_tail(np.abs(level) * spread, away)
+    p_level = healthy_tail(np.abs(level) * spread, away, worth=reference.worth["level"])
     flat = {axis: without_places(x, axis) for axis in (1, 2)}
     out = []
     for k, name in enumerate(names):
-        groups = _groups(found.lines[k], {a: f.shape[1] for a, f in flat.items()})
+        groups = _groups(found.lines[k], {a: f.shape[1] for a, f in flat.items()}, planet=reference.by_record)
         lines = [
-            replace(_finding(g[0], flat[g[0].axis][k], reference, axes[g[0].axis]), tooth_zero=zero[g[0].axis][k])
-            for g in groups
+            replace(
+                _finding(g, flat[g.axis][k], reference, axes[g.axis]),
+                tooth_zero=zero[g.axis][k],
+                contact=contact,
+            )
+            for g, contact in groups
         ]
-        pattern, also = _pattern(len(lines), found, k, p_level[k], level[k], rate)
+        findings = _findings(lines, found, k, p_level[k], level[k], rate)
+        pattern, also = _pattern(lines, findings, found.diagonal[k] is not None, found.p_values["diagonal"][k])
         diagonal = found.diagonal[k]
         swinging = [axes[a][0] for a in found.cycle[k]]
         p_values = {test: float(p[k]) for test, p in found.p_values.items()} | {"level": float(p_level[k])}
@@ -137,27 +164,33 @@ def summarize(
             effective=reference.effective,
             score=float(found.first.score[k]),
             also=also,
+            findings=findings,
         )
         out.append(in_english(one, words_of_map(one)))
     return out
 
 
-def diagnosis_of_maps(each: Sequence[MapDiagnosis], settings: MonitorSettings, effective: float) -> Diagnosis:
+def diagnosis_of_maps(
+    each: Sequence[MapDiagnosis], settings: MonitorSettings, limits: ControlLimits, effective: float
+) -> Diagnosis:
     """What maps that were judged each on its own say together: what the strangest of them says.
 
     Args:
         each: Their diagnoses, one or more.
-        settings: A finding that healthy maps show more rarely than its alarm rate is RED, another one AMBER.
+        settings: Of the monitor.
+        limits: A finding is RED or AMBER by the limits of single records, as in a sequence.
         effective: Independent maps that the healthy ones are worth.
     """
     order = sorted(range(len(each)), key=lambda k: _strangeness(each[k]))
     calls = [k for k in order if each[k].pattern != "nothing"]
     first = each[order[0]]
-    rare = min(p / SHARES[test] for test, p in first.p_values.items()) <= settings.rate / 1000.0
-    state = "quiet" if not calls else "alarm" if rare else "warning"
+    chance = min((f.chance for f in first.findings), default=1.0)
+    state = next((t for t in ("alarm", "warning") if chance <= limits.channels["single"][t].stated / 1000.0), "quiet")
+    if first.pattern == "sensor or condition changed" and state == "alarm":
+        state = "warning"  # a level that is off asks for a look at the sensor, not for an inspection
     line = first.lines[0] if first.lines and first.pattern.endswith(("tooth", "teeth")) else None
     teeth = tuple(
-        Tooth(one.gear, one.axis, number_of(one), 0.0, -float(np.log10(one.p_value)), ())
+        Tooth(one.gear, one.axis, number_of(one), *_standing(one, limits), (), one.contact)
         for one in (first.lines if line is not None else ())
     )
     found = Diagnosis(
@@ -178,41 +211,73 @@ def diagnosis_of_maps(each: Sequence[MapDiagnosis], settings: MonitorSettings, e
         contrast=None if line is None else line.contrast,
         contrast_interval=None if line is None else line.interval,
         each=tuple(each),
+        limits=limits,
         explained=tuple(calls[:_SHOWN] or order[:1]),
     )
     return in_english(found, words_of_maps(each, first))
 
 
-def _strangeness(one: MapDiagnosis) -> tuple[bool, float, float]:
-    return one.pattern == "nothing", min(one.p_values.values()), -one.score
+def _standing(line: LineFinding, limits: ControlLimits) -> tuple[float, float]:
+    """Where a line of a single map stands on the ladder, and its evidence."""
+    evidence = -float(np.log10(line.p_value / SHARES["lines"]))
+    own = limits.channels["single"]
+    return float(ladder(np.array(evidence), own["warning"].height, own["alarm"].height)), evidence
 
 
-def _groups(lines: list[FoundLine], size: dict[int, int]) -> list[list[FoundLine]]:
-    """Lines of one axis that stand side by side are one tooth with its leak; the first to come off stands for it."""
-    out = []
+def _strangeness(one: MapDiagnosis) -> tuple[float, bool, float]:
+    return min((f.chance for f in one.findings), default=1.0), one.pattern == "nothing", -one.score
+
+
+def _groups(lines: list[FoundLine], size: dict[int, int], *, planet: bool) -> list[tuple[FoundLine, int | None]]:
+    """Lines of one axis that stand side by side are one tooth with its leak; the first to come off stands for it.
+
+    Of a planet two that lie half a revolution apart are one tooth too, seen at both of its contacts.
+    """
+    out: list[tuple[FoundLine, int | None]] = []
     for axis in (1, 2):
         own = {p.tooth: p for p in reversed(lines) if p.axis == axis}
         order = list(dict.fromkeys(p.tooth for p in lines if p.axis == axis))
-        out += [[own[t] for t in group] for group in clusters(order, size[axis])]
+        peaks = [group[0] for group in clusters(order, size[axis])]
+        while peaks:
+            tooth = peaks.pop(0)
+            contact = next((t for t in peaks if planet and opposite(tooth, t, size[axis])), None)
+            peaks = [t for t in peaks if t != contact]
+            out.append((own[tooth], contact))
     return sorted(out, key=lambda g: lines.index(g[0]))
 
 
-def _pattern(
-    lines: int, found: Findings, k: int, p_level: float, level: float, rate: float
-) -> tuple[str, tuple[str, ...]]:
-    """The pattern with the smallest chance on a healthy map, and what else was found beside it."""
-    p = {name: float(values[k]) / SHARES[name] for name, values in found.p_values.items()}
-    seen: dict[str, float] = {}
-    if lines:
-        seen["one tooth" if lines == 1 else "several teeth"] = p["lines"]
-    if found.cycle[k]:
-        seen["whole gear"] = p["one cycle"]
+def _findings(
+    lines: list[LineFinding], found: Findings, k: int, p_level: float, level: float, rate: float
+) -> tuple[Finding, ...]:
+    """What counts as evidence: each with its chance, in which the share of its test is counted."""
+    out = [
+        Finding("tooth", line.axis, -1 if number_of(line) is None else line.tooth, line.p_value / SHARES["lines"])
+        for line in lines
+    ]
+    swing = float(found.p_values["one cycle"][k]) / SHARES["one cycle"]
+    # one that came off after a line may have been hidden by it: it was found at the rate
+    out += [Finding("cycle", axis, -1, min(swing, rate)) for axis in found.cycle[k]]
     if p_level <= rate * SHARES["level"]:
-        # one map cannot tell a worn gear from a louder sensor or load; a fall is no wear
-        what = "whole gear" if level > 0 else "sensor or condition changed"
-        seen[what] = min(p_level / SHARES["level"], seen.get(what, 1.0))
-    if found.diagonal[k] is not None:
-        seen["transient"] = p["diagonal"]
+        out.append(Finding("level up" if level > 0 else "level down", 0, -1, float(p_level) / SHARES["level"]))
+    return tuple(sorted(out, key=lambda f: f.chance))
+
+
+def _pattern(
+    lines: list[LineFinding], findings: Sequence[Finding], transient: bool, p_diagonal: float
+) -> tuple[str, tuple[str, ...]]:
+    """The pattern with the smallest chance on a healthy map, and what else was found beside it.
+
+    A line that is beyond doubt is never outranked: a damaged tooth raises the first harmonic and the level as well.
+    """
+    seen: dict[str, float] = {}
+    for one in findings:
+        name = {"tooth": "one tooth", "cycle": "whole gear"}.get(one.kind, "sensor or condition changed")
+        if name == "one tooth" and len(lines) > 1:
+            name = "several teeth"
+        sure = name.endswith(("tooth", "teeth")) and one.chance <= _SURE
+        seen[name] = min(-1.0 if sure else one.chance, seen.get(name, 1.0))
+    if transient:
+        seen["transient"] = 2.0 if seen else float(p_diagonal) / SHARES["diagonal"]  # it is no alarm, the others are
     order = sorted(seen, key=lambda name: seen[name])
     return (order[0], tuple(order[1:])) if order else ("nothing", ())
 

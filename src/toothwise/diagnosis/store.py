@@ -20,6 +20,7 @@ import pandas as pd
 from toothwise import __version__
 from toothwise.diagnosis.control_limits import ControlLimits, RuleHeight
 from toothwise.diagnosis.history import CompactedHistory
+from toothwise.diagnosis.rules import TIERS
 from toothwise.diagnosis.settings import MonitorSettings, Reset
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.diagnosis.verdict import Diagnosis
@@ -31,8 +32,9 @@ from toothwise.reference.records import order_records
 
 __all__ = ["JsonStore", "MemoryStore", "State", "Store"]
 
-FORMAT = 3
-_READ = (1, 2, 3)  # format 1 kept every record; before 3, bins and sensors were not among the settings
+FORMAT = 4
+# format 1 kept every record; before 3, bins and sensors were not among the settings; before 4 there were other rules
+_READ = (1, 2, 3, 4)
 
 
 @dataclass(eq=False)
@@ -124,9 +126,12 @@ class State:
                 raise InputError(f"{where}: unsupported format {data['format']!r}; this version reads 1 to {FORMAT}")
             settings = dict(data["settings"])
             if data["format"] < 3:
-                settings |= {"bins": data["bins"], "sensors": data["sensors"], "in_a_row": settings.pop("run")}
+                settings |= {"bins": data["bins"], "sensors": data["sensors"]}
                 settings["bins"] = {name: tuple(map(float, edges)) for name, edges in settings["bins"].items()}
-                data = {"model": data["detector"], "limits": data["heights"]} | data
+                data = {"model": data["detector"]} | data
+            if data["format"] < 4:
+                settings = {name: value for name, value in settings.items() if name not in ("in_a_row", "run")}
+                data = data | {"limits": {}}  # of other rules: they are chosen anew
             state = cls(
                 model=str(data["model"]),
                 settings=from_mapping(MonitorSettings, settings),
@@ -143,7 +148,7 @@ class State:
         for name in ("channels", "contrast"):
             sizes = {len(getattr(record, name)) for record in self.records} - {0}
             if self.past.standing is not None and name == "channels":
-                sizes.add(len(self.past.standing.statistic))
+                sizes.add(self.past.standing.channels)
             if len(sizes) > 1:
                 raise InputError(f"{where}: its records have {name} of different lengths, {sorted(sizes)}")
         if len(self.names) != len(self):
@@ -154,14 +159,13 @@ class State:
 
 
 def _limits(data: dict[str, Any]) -> ControlLimits:
-    rules = {
-        rule: {
-            tier: RuleHeight(float(h["height"]), float(h["stated"]), (float(h["interval"][0]), float(h["interval"][1])))
-            for tier, h in ((tier, data[rule][tier]) for tier in ("warning", "alarm"))
-        }
-        for rule in ("cusum", "row")
+    channels = {
+        name: {tier: RuleHeight(float(own[tier]["height"]), float(own[tier]["stated"])) for tier in TIERS}
+        for name, own in data["channels"].items()
     }
-    return ControlLimits(rules["cusum"], rules["row"], int(data["block"]), int(data["blocks"]), int(data["learned"]))
+    intervals = {tier: (float(low), float(high)) for tier, (low, high) in data["intervals"].items()}
+    block, blocks, learned = (int(data[name]) for name in ("block", "blocks", "learned"))
+    return ControlLimits(channels, tuple(map(str, data["off"])), block, blocks, learned, intervals)
 
 
 class Store(Protocol):

@@ -20,10 +20,9 @@ from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.records import CONDITIONS, bin_names, order_records, tooth_zero_of
 
-__all__ = ["BEYOND", "RATE", "RecordSummary", "summarize_records"]
+__all__ = ["RecordSummary", "summarize_records"]
 
-RATE = 0.01  # of the single-map diagnosis of each record: the chance that a healthy one is called anything
-BEYOND = 1e-6  # p-value of a line below which one map is evidence by itself
+_OLD_SHARE = 0.5  # of the lines, in states that kept their p-value
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,7 @@ class RecordSummary:
         above: the score is above the detector's threshold.
         pattern: of the record's map on its own (of the strangest sensor).
         line: axis, tooth, log contrast and p-value of the strongest line of that map, or None.
+        alone: what the record's own map shows: kind, axis, tooth (-1 = none, or unknown) and -log10 of the chance.
         tooth_zero: how tooth 0 of the gear of rows and of columns is known; where it is "unknown", ``channels`` and
             ``contrast`` of that gear's teeth are 0, and only ``line`` speaks of them, whose number holds nowhere else.
     """
@@ -58,11 +58,7 @@ class RecordSummary:
     pattern: str
     line: tuple[int, int, float, float] | None
     tooth_zero: tuple[str, ...] = ("given", "given")
-
-    @property
-    def beyond_doubt(self) -> bool:
-        """Whether the map on its own shows a line that healthy maps show less often than once in a million."""
-        return self.line is not None and self.line[3] < BEYOND
+    alone: tuple[tuple[str, int, int, float], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """JSON types, short keys: a state holds many."""
@@ -79,12 +75,17 @@ class RecordSummary:
             "pattern": self.pattern,
             "line": None if self.line is None else list(self.line),
             "tooth_zero": list(self.tooth_zero),
+            "alone": [list(one) for one in self.alone],
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RecordSummary:
         """The inverse."""
         line = data["line"]
+        alone = data.get("alone")
+        if alone is None:  # before format 4
+            known = line is not None and len(line) > 3
+            alone = [["tooth", line[0], line[1], -float(np.log10(line[3] / _OLD_SHARE))]] if known else []
         return cls(
             name=str(data["name"]),
             time=data["time"],
@@ -98,6 +99,7 @@ class RecordSummary:
             pattern=str(data["pattern"]),
             line=None if line is None else (int(line[0]), int(line[1]), float(line[2]), float([*line, 1.0][3])),
             tooth_zero=tuple(map(str, data.get("tooth_zero", ("given", "given")))),
+            alone=tuple((str(k), int(a), int(t), float(e)) for k, a, t, e in alone),
         )
 
 
@@ -113,6 +115,7 @@ def summarize_records(
     reference: HealthyReference,
     baseline: Baseline,
     *,
+    rate: float = 0.01,
     bins: Mapping[str, Sequence[float]] | None = None,
     sensors: str | None = None,
     rows: Axis | None = None,
@@ -125,6 +128,7 @@ def summarize_records(
     Args:
         values: ``[n, rows, columns]`` in time order; ``table`` has a row per map.
         detector, reference, baseline: that belong together.
+        rate: chance that a healthy map is called anything (``ControlLimits.single_rate``).
         bins: edges by condition, as the baseline was learned with.
         sensors: column of the table that names the sensor.
         rows, columns: axes of the maps.
@@ -143,12 +147,12 @@ def summarize_records(
             f"the baseline knows sensors {', '.join(baseline.sensors)}, but the maps have {', '.join(order.sensors)}"
         )
     threshold = float("inf") if detector.threshold is None else detector.threshold.value
-    found = decompose(values, detector, reference, rate=RATE, waveforms=waveforms, first=first)
+    found = decompose(values, detector, reference, rate=rate, waveforms=waveforms, first=first)
     records = np.empty(len(values), dtype=object)
     for name, maps in zip(order.names, order.maps, strict=True):
         records[maps] = name
     each = summarize(
-        found, values, reference, rate=RATE, rows=rows, columns=columns, records=records.tolist(), table=table
+        found, values, reference, rate=rate, rows=rows, columns=columns, records=records.tolist(), table=table
     )
     watched = watch_maps(values, found, reference)
     condition = {name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table}
@@ -176,6 +180,8 @@ def summarize_records(
             )
         strangest = maps[int(np.argmax(found.first.score[maps]))]
         one = each[strangest]
+        # any of the sensors may have been the strangest
+        alone = [(f.kind, f.axis, f.tooth, min(f.chance * len(maps), 1.0)) for f in one.findings]
         line = one.lines[0] if one.lines else None
         digest = hashlib.sha256(b"".join(np.ascontiguousarray(values[m]).tobytes() for m in maps)).hexdigest()[:16]
         score = float(found.first.score[strangest])
@@ -195,6 +201,7 @@ def summarize_records(
                 if line is None
                 else (line.axis, line.tooth, *_short(np.array([np.log(line.contrast), line.p_value]))),
                 tooth_zero=zero,
+                alone=tuple((k, a, t, float(f"{-np.log10(c):.5g}")) for k, a, t, c in alone if made is not None),
             )
         )
     return out, each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.onset_growth import Growth
@@ -15,6 +15,7 @@ __all__ = [
     "COLOURS",
     "PATTERNS",
     "Diagnosis",
+    "Finding",
     "LineFinding",
     "MapDiagnosis",
     "Neighbour",
@@ -31,7 +32,7 @@ PATTERNS = {
     "transient": "a transient in time, no tooth",
     "sensor or condition changed": "the sensor or the operating condition changed, no tooth",
 }
-COLOURS = {"quiet": "GREEN", "warning": "AMBER", "alarm": "RED", "learning": "UNKNOWN"}
+COLOURS = {"quiet": "GREEN", "warning": "AMBER", "alarm": "RED", "learning": "UNKNOWN", "unjudged": "UNKNOWN"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class LineFinding:
         share: of the line that the extent covers.
         neighbours: the teeth at -1 and +1.
         tooth_zero: how tooth 0 of the gear is known; where it is "unknown", numbers hold within this map alone.
+        contact: of a planet, where the same tooth is seen half a revolution away, at its other contact; None = nowhere.
     """
 
     gear: str
@@ -82,6 +84,20 @@ class LineFinding:
     share: float
     neighbours: tuple[Neighbour, ...] = ()
     tooth_zero: str = "given"
+    contact: int | None = None
+
+
+class Finding(NamedTuple):
+    """What one map shows of one thing: a tooth, the level, or one cycle per revolution.
+
+    ``kind``, ``axis`` and ``tooth`` (-1 = number unknown) as of ``baseline.Channel``; ``chance``: of a healthy map that
+    shows as much in any of the tests that share a rate.
+    """
+
+    kind: str
+    axis: int
+    tooth: int
+    chance: float
 
 
 @dataclass(frozen=True)
@@ -99,6 +115,7 @@ class MapDiagnosis:
         diagonal: first (driving, driven) pair, events and contrast of a transient, or None.
         healthy: healthy maps that this rests on; ``effective``: independent maps that they are worth.
         score: of the detector.
+        findings: what of it counts as evidence, strongest first.
         sentence, confidence, next_look: the verdict in words, how sure it is, and what to do; ``messages``: the same,
             sentence by sentence, for other languages.
     """
@@ -119,6 +136,7 @@ class MapDiagnosis:
     next_look: str = ""
     also: tuple[str, ...] = ()
     sensor: str = ""
+    findings: tuple[Finding, ...] = ()
     messages: dict[str, tuple[Message, ...]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -143,8 +161,9 @@ class RuleFound:
         first: The record of its first alarm; None = none.
         episodes: How many alarms there were.
         stated: False alarms per 1,000 records that the rule was set for.
-        interval: 95 % interval of the actual number as far as the healthy records show it; None for a bound.
+        interval: 95 % interval of the actual number as far as the healthy records show it; None = of one channel.
         rests_on: What that rests on, in words; ``messages`` holds it for other languages.
+        now: The colour that it asks for at the last record, or "off".
     """
 
     first: Place | None
@@ -152,6 +171,7 @@ class RuleFound:
     stated: float
     interval: tuple[float, float] | None
     rests_on: str
+    now: str = "GREEN"
     messages: dict[str, tuple[Message, ...]] = field(default_factory=dict)
 
 
@@ -161,9 +181,10 @@ class Tooth:
 
     Attributes:
         gear, axis, tooth: Which one; axis 1 = a row, 2 = a column. None = its number is unknown, as tooth zero is.
-        statistic: Its CUSUM, in which a single record counts with 3 at most.
-        evidence: The sum of the same over the last 20 records with nothing cut off: what teeth are ranked by.
+        statistic: Where it stands on the ladder: 1 = AMBER's limit, 2 = RED's.
+        evidence: The sum of its evidence since it began, with nothing cut off: what teeth are ranked by.
         leak: Neighbours that alarm with it.
+        contact: Of a planet, where the same tooth is seen half a revolution away; None = nowhere.
     """
 
     gear: str
@@ -172,6 +193,7 @@ class Tooth:
     statistic: float
     evidence: float
     leak: tuple[int, ...]
+    contact: int | None = None
 
 
 @dataclass(frozen=True)
@@ -179,9 +201,9 @@ class Diagnosis:
     """Everything that is said of the maps given to a ``Monitor``; its JSON is this dataclass.
 
     Attributes:
-        colour: "GREEN", "AMBER", "RED", or "UNKNOWN" while a new baseline is learned.
+        colour: "GREEN", "AMBER", "RED", or "UNKNOWN" while a new baseline is learned, or where nothing can be judged.
         sentence: The verdict in words; ``confidence`` and ``next_look``: how sure it is, and what to do.
-        state: "quiet", "warning", "alarm" or "learning".
+        state: "quiet", "warning", "alarm", "learning", or "unjudged" (no record has a healthy baseline).
         pattern: One of ``PATTERNS``; ``also``: what was found besides.
         sequence: Whether the maps were judged as records in time order; otherwise each was judged on its own.
         records: How many there are, with those given before; ``judged`` and ``unjudged`` (their condition bin has no
@@ -196,12 +218,13 @@ class Diagnosis:
         contrast: Of the tooth now, with its 95 % interval, and along what it was measured.
         growth: Of the mean contrast along the whole line (of the level, for a whole gear); None = too few records.
         level_change: Factor of the level now against healthy.
-        began_with: What the first alarm was about: a tooth, the level, or one cycle of a gear; None = no alarm.
-        rules: What each channel says: "alarm" and "warning" (CUSUM), "in_a_row", "bound" (e-detector), "single" (lines
-            in single maps that are beyond doubt).
+        began_with: What the first alarm (RED) was about: a tooth, the level, or one cycle of a gear; None = no alarm.
+        held: No channel alarms at the last record; the colour is that of an earlier alarm, which nothing contradicts.
+        rules: What was RED ("alarm") and AMBER ("warning"), and what each channel says: "single" records, "several"
+            records, slow "growth".
         transients: Names of records with a transient.
         resets: Re-baselinings.
-        limits: The control limits; None of maps that were judged each on its own.
+        limits: The control limits of the channels.
         settings: Of the monitor.
         added: How many of the records given were new.
         each: The diagnosis of every map given, on its own; ``explained``: indices of those that matter most.
@@ -235,6 +258,7 @@ class Diagnosis:
     growth: Growth | None = None
     level_change: float = 1.0
     began_with: str | None = None
+    held: bool = False
     rules: dict[str, RuleFound] = field(default_factory=dict)
     transients: tuple[str, ...] = ()
     resets: tuple[Reset, ...] = ()

@@ -11,6 +11,7 @@ from toothwise.messages import Message, both, language, listed, say
 
 __all__ = [
     "chance",
+    "contact_word",
     "gear_word",
     "in_english",
     "named",
@@ -52,6 +53,15 @@ def named(line: LineFinding) -> Message:
 def number_of(line: LineFinding) -> int | None:
     """The number of a finding's tooth; None where tooth zero is unknown."""
     return None if line.tooth_zero == "unknown" else line.tooth
+
+
+def contact_word(tooth: int | None, contact: int) -> Message:
+    """That two teeth half a revolution apart are one."""
+    return say(
+        "Tooth {tooth} is seen at its contacts {tooth} and {contact}, half a revolution apart: one tooth.",
+        tooth=tooth,
+        contact=contact,
+    )
 
 
 def tooth_zero_word(gear: str, known: str) -> Message:
@@ -116,17 +126,17 @@ def _verdict(d: MapDiagnosis) -> Message:
     if d.pattern == "several teeth":
         teeth = [say("{tooth} ({contrast:.2f} x)", tooth=named(line), contrast=line.contrast) for line in d.lines]
         return say("Several teeth stand out: {teeth}.", teeth=listed(teeth))
-    if d.pattern == "whole gear" and d.cycle_gear is not None:
-        if d.cycle_gear == "gear":
+    if d.pattern == "whole gear":
+        if d.cycle_gear in (None, "gear"):
             return say("The gear swings once per revolution: eccentricity or a bent shaft, no single tooth.")
         return say(
             "The {gear} gear swings once per revolution: eccentricity or a bent shaft, no single tooth.",
             gear=gear_word(d.cycle_gear),
         )
-    if d.pattern == "whole gear":
+    if d.pattern == "sensor or condition changed" and d.level > 0:
         return say(
-            "The whole map is louder than healthy ones ({level:+.1f} healthy standard deviations): wear, or another "
-            "load, speed or sensor; one map cannot tell them apart.",
+            "The whole map is louder than healthy ones ({level:+.1f} healthy standard deviations): noise, another "
+            "load, speed or sensor, or wear; one map cannot tell them apart. No tooth.",
             level=d.level,
         )
     if d.pattern == "sensor or condition changed":
@@ -167,8 +177,8 @@ def _confidence(d: MapDiagnosis) -> Message:
         else min(d.p_values[t] for t in ("diagonal", "one cycle", "level") if t in d.p_values)
     )
     strength = say("High") if p < 1e-4 else say("Good") if p < 1e-3 else say("Moderate")
-    if d.effective < 20:
-        strength = say("Low, because so little healthy data is known")
+    if d.effective < 100:  # 20 independent stretches of five maps, as in a sequence
+        strength = say("Cannot be verified, because so little healthy data is known")
     return say(
         "{strength}: the chance that a healthy map looks like this is {chance}. At most {rate:.2g} % of healthy maps "
         "are said to show anything ({rests}).",
@@ -199,8 +209,8 @@ def _next(d: MapDiagnosis) -> Message:
             )
         return say("Take another record soon; if {tooth} stands out again, look at it.", tooth=named(line))
     if d.pattern == "whole gear":
-        if d.cycle_gear is not None:
-            return say("Check runout, mounting and alignment of that shaft; look at the sidebands around the mesh.")
+        return say("Check runout, mounting and alignment of that shaft; look at the sidebands around the mesh.")
+    if d.pattern == "sensor or condition changed" and d.level > 0:
         return say(
             "Compare load, speed and sensor with those of the healthy maps; if they agree, check wear and lubrication."
         )
@@ -215,9 +225,9 @@ def _next(d: MapDiagnosis) -> Message:
 
 
 _ALSO = {
-    "whole gear": say("the level of the whole map, or one cycle per revolution, stands out too"),
+    "whole gear": say("one cycle per revolution stands out too"),
     "transient": say("there is a transient in time too"),
-    "sensor or condition changed": say("the whole map is quieter too"),
+    "sensor or condition changed": say("the level of the whole map is off too"),
     "one tooth": say("one tooth stands out too"),
     "several teeth": say("several teeth stand out too"),
 }
@@ -229,6 +239,7 @@ def words_of_map(d: MapDiagnosis) -> dict[str, tuple[Message, ...]]:
     if d.also:
         verdict.append(say("Besides, {what}.", what=both([_ALSO[a] for a in d.also])))
     if d.lines and d.pattern.endswith(("tooth", "teeth")):
+        verdict += [contact_word(one.tooth, one.contact) for one in d.lines if one.contact is not None]
         known = {line.gear: line.tooth_zero for line in d.lines}
         verdict += [tooth_zero_word(gear, how) for gear, how in known.items() if how != "given"]
     return {"verdict": tuple(verdict), "confidence": (_confidence(d),), "next_look": (_next(d),)}

@@ -12,20 +12,21 @@ _TAIL = 0.8  # healthy values above this quantile are the tail
 _SMALLEST = 1e-300
 
 
-def healthy_tail(value: np.ndarray | float, healthy: np.ndarray, *, least: int = 8) -> np.ndarray:
+def healthy_tail(value: np.ndarray | float, healthy: np.ndarray, *, least: int = 8, worth: float = 1.0) -> np.ndarray:
     """Chance that a healthy map has such a value or a larger one, float64 of the shape of ``value``.
 
     Up to the 80 % quantile of the healthy values the rank counts, (larger ones + 1) / (all + 1), which is valid for any
-    distribution as long as the new map is exchangeable with the healthy ones. Beyond it an exponential tail with the
-    mean excess of the healthy values is taken (peaks over threshold with shape zero): an extrapolation where the value
-    exceeds all healthy ones, cautious far out for tails as light as a normal one. With 60 healthy maps a chance of
-    1 % is kept within a quarter of it. Where the largest fifth of the healthy values are all equal there is no excess
-    to extrapolate from, and the rank counts everywhere.
+    distribution as long as the new map is exchangeable with the healthy ones. Beyond it an exponential tail is taken
+    (peaks over threshold with shape zero), cautious far out for tails as light as a normal one. Its mean excess is
+    known from the k healthy values beyond the quantile only, so that the chance is the predictive one,
+    (1 + x / k) ** -k at x mean excesses: few healthy maps make no value impossible. Where the largest fifth of the
+    healthy values are all equal there is no excess to extrapolate from, and the rank counts everywhere.
 
     Args:
         value: Of any shape; NaN = no value, which gives 1.
         healthy: float ``[n]``, of maps that nothing was fitted on.
         least: How many healthy values there must be.
+        worth: Independent values that each of them is worth, above 0 to 1; k shrinks with it, to 2 at the least.
 
     Raises:
         InputError: Fewer healthy values than that.
@@ -33,17 +34,19 @@ def healthy_tail(value: np.ndarray | float, healthy: np.ndarray, *, least: int =
     Examples:
         >>> healthy = np.arange(99.0)
         >>> healthy_tail([0.0, 49.0, 90.0], healthy).round(3)
-        array([1.   , 0.51 , 0.067])
+        array([1.   , 0.51 , 0.075])
     """
     if np.size(healthy) < least:
         raise InputError(f"a chance among healthy maps needs {least} of them or more, but got {np.size(healthy)}")
     value = np.nan_to_num(np.asarray(value, dtype=np.float64), nan=-np.inf)
     beyond, share, excess, rank = _parts(value, healthy)
-    return np.clip(np.where(beyond, share * np.exp(-excess), rank), _SMALLEST, 1.0)
+    k = max(share * (np.size(healthy) + 1.0) - 1.0, 1.0) * worth
+    k = max(k, 2.0)
+    return np.clip(np.where(beyond, share * (1.0 + excess / k) ** -k, rank), _SMALLEST, 1.0)
 
 
 def tail_evidence(value: np.ndarray, healthy: np.ndarray) -> np.ndarray:
-    """-log10 of ``healthy_tail``, without its limits: 0 or more, and finite however rare the value.
+    """-log10 of the chance by the exponential tail itself: 0 or more, and finite however rare the value.
 
     Args:
         value: Of any shape; -inf = no value.

@@ -115,32 +115,35 @@ def effective_number(scores: np.ndarray, blocks: np.ndarray) -> float:
     which it vanishes) and a block's own level (intraclass correlation). The larger design effect counts.
 
     Args:
-        scores: ``[n]`` in time order.
+        scores: ``[n]`` in time order, or ``[n, columns]``: columns of one kind, whose correlations are averaged.
         blocks: ``[n]``, equal entries = same block.
     """
     x, blocks = np.asarray(scores, dtype=np.float64), np.asarray(blocks)
-    if x.shape != blocks.shape:
+    if x.shape[:1] != blocks.shape:
         raise InputError(f"blocks must have one entry per score: {x.shape} scores, {blocks.shape} blocks")
-    groups = [x[blocks == b] for b in np.unique(blocks)]
-    n, k = len(x), len(groups)
-    variance = x.var()
-    if variance == 0:
+    n, k = len(x), len(np.unique(blocks))
+    x = x.reshape(n, -1)
+    x = x[:, x.std(axis=0) > 0]
+    if not x.shape[1]:
         return float(k)
-    within = np.concatenate([g - g.mean() for g in groups])
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    groups = [x[blocks == b] for b in np.unique(blocks)]
+    within = np.concatenate([g - g.mean(axis=0) for g in groups])
+    inside = float((within * within).sum())
     autocorrelation = 0.0
     for lag in range(1, min(len(g) for g in groups)):
-        pairs = [((g - g.mean())[lag:], (g - g.mean())[:-lag]) for g in groups]
-        rho = sum(float(a @ b) for a, b in pairs) / max(float(within @ within), 1e-300)
+        pairs = [((g - g.mean(axis=0))[lag:], (g - g.mean(axis=0))[:-lag]) for g in groups]
+        rho = sum(float((a * b).sum()) for a, b in pairs) / max(inside, 1e-300)
         if rho <= 0:
             break
         autocorrelation += rho
     effect = 1.0 + 2.0 * autocorrelation
     if k > 1:
         size = n / k
-        mean_within = float(within @ within) / max(n - k, 1)
-        mean_between = sum(len(g) * (g.mean() - x.mean()) ** 2 for g in groups) / (k - 1)
+        mean_within = inside / max(n - k, 1)
+        mean_between = sum(len(g) * float((g.mean(axis=0) ** 2).sum()) for g in groups) / (k - 1)
         between = max(0.0, (mean_between - mean_within) / size)
-        icc = between / (between + mean_within)
+        icc = between / max(between + mean_within, 1e-300)
         effect = max(effect, 1.0 + (size - 1.0) * icc)
     return float(np.clip(n / effect, min(k, n), n))
 

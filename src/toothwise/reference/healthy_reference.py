@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,30 @@ class HealthyReference:
     def __len__(self) -> int:
         return len(self.score)
 
-    @property
+    @cached_property
     def effective(self) -> float:
-        """How many independent maps they are worth, by their scores."""
-        return effective_number(self.score, self.block)
+        """How many independent maps they are worth, by what their lines do."""
+        lines = [part for part in (self.row, self.column) if part is not None]
+        return effective_number(np.concatenate(lines, axis=1) if lines else self.score, self.block)
+
+    @cached_property
+    def worth(self) -> dict[str, float]:
+        """Of each test, how many independent maps one of them is worth, above 0 to 1."""
+        n = len(self)
+        slow = {"level": self.level, "one cycle": np.stack([c for c in self.cycle if c.shape == (n,)], axis=1)}
+        return {name: effective_number(x, self.block) / n for name, x in slow.items()} | {"lines": self.effective / n}
+
+    def best_of(self, axis: int) -> tuple[np.ndarray, int] | None:
+        """What the best line of an axis is compared with: healthy maxima (held out), and how many tests share a rate.
+
+        Where the detector's score is the largest evidence of all lines, rows and columns are of one scale and are
+        compared with it, so that what is said of a line and of the score agree.
+        """
+        known = {a: part.max(axis=1) for a, part in ((1, self.row), (2, self.column)) if part is not None}
+        if axis not in known:
+            return None
+        every = np.max(list(known.values()), axis=0)
+        return (every, 1) if np.allclose(every, self.score, rtol=1e-6) else (known[axis], len(known))
 
     def diagonals(self, shape: tuple[int, int]) -> Diagonals | None:
         """The search for diagonals on the healthy scale, None of tooth-by-record maps."""

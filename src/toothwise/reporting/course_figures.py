@@ -67,7 +67,7 @@ def _watched(d: Data, s: SequenceEvidence) -> int:
 def _channel_name(s: SequenceEvidence, k: int, gears: Sequence[str], language: Language) -> str:
     c = s.channels[k]
     if c.kind == "tooth":
-        return language.text(tooth_of(gears[c.axis - 1], c.tooth))
+        return language.text(tooth_of(gears[c.axis - 1], c.tooth if c.tooth >= 0 else None))
     if c.kind == "cycle":
         gear = gears[c.axis - 1]
         if gear == "gear":
@@ -77,7 +77,7 @@ def _channel_name(s: SequenceEvidence, k: int, gears: Sequence[str], language: L
 
 
 def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language: Language) -> Figure:
-    """The CUSUM of what the verdict is about against the heights of warning and alarm; of all others in grey."""
+    """Where what the verdict is about stands on the ladder to AMBER (1) and RED (2); all others in grey."""
     figure, (axes,) = panels(2.5)
     k = _watched(d, s)
     began = s.position(d["rules"]["alarm"]["first"])
@@ -123,7 +123,7 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
         nice = [v for v in (0, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000) if v <= top]
         axes.set_yticks(nice)
     axes.set_ylim(0, 1.08 * top)
-    axes.set_ylabel(language.say("summed evidence (healthy sd)"))
+    axes.set_ylabel(language.say("evidence (1 = warning, 2 = alarm)"))
     _records(axes, s, language)
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, handlelength=1.6)
     return figure
@@ -173,7 +173,7 @@ def _marked(d: Data, s: SequenceEvidence, axis: int) -> list[int]:
     if began is None:
         return []
     c = s.channels[int(s.statistic[began].argmax())]
-    return [c.tooth] if c.kind == "tooth" and c.axis == axis else []
+    return [c.tooth] if c.kind == "tooth" and c.axis == axis and c.tooth >= 0 else []
 
 
 def trend_figure(d: Data, s: SequenceEvidence, language: Language) -> Figure:

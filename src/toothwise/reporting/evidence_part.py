@@ -53,11 +53,11 @@ def _rules(report: Shown) -> list[Block]:
     d, language = report.d, report.language
     rows = []
     for key, rule in d["rules"].items():
-        between = language.say("a bound") if key == "bound" else "-"
+        between = language.say("off") if rule["now"] == "off" else "-"
         if rule["interval"] is not None:
             between = language.say("{low:.2g} to {high:.2g}", low=rule["interval"][0], high=rule["interval"][1])
         first = "-" if rule["first"] is None else str(rule["first"]["record"])
-        name = rule_name(key, d["settings"]["in_a_row"], language)
+        name = rule_name(key, language)
         rows.append((name, first, str(rule["episodes"]), f"{rule['stated']:g}", between))
     head = (
         language.say("Rule"),
@@ -67,10 +67,9 @@ def _rules(report: Shown) -> list[Block]:
         language.say("confirmed by healthy records (95 %)"),
     )
     about = language.say(
-        "Warning and alarm sum evidence over the records (CUSUM). Two other rules check them: one requires several "
-        "records in a row above a limit; the e-detector is slower, but its false alarms have a proven bound. An "
-        "episode is one signal of a rule from beginning to end. The stated rate is what a rule is set for; the last "
-        "column is what the known healthy records confirm of it."
+        "Three channels share the stated rates: one record by itself, several records together, and slow growth; the "
+        "counts of a channel are those of its warnings. An episode is one signal from beginning to end. The last "
+        "column is what the known healthy records confirm of the stated rate."
     )
     return [
         Heading(language.say("What the rules say"), 3),

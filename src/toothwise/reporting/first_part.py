@@ -20,7 +20,7 @@ def first_part(report: Shown) -> list[Block]:
     verdict, *more = d["messages"]["verdict"]
     label = colour_name(d["colour"], language)
     if d["colour"] in ("RED", "AMBER"):
-        label = f"{label} · {_pattern(d, language)}"
+        label = f"{label} · {pattern_name(d['pattern'], language)}"
     return [
         Verdict(language.sentences([verdict]), label, d["colour"].lower(), language.sentences(more)),
         Paragraph(language.sentences(d["messages"]["next_look"]), lead=language.say("What to do:")),
@@ -28,12 +28,6 @@ def first_part(report: Shown) -> list[Block]:
         Pictures((*_maps(report), *_among(report))),
         Paragraph(language.sentences(d["messages"]["confidence"]), lead=language.say("How sure:")),
     ]
-
-
-def _pattern(d: Data, language: Language) -> str:
-    if d["pattern"] == "whole gear" and not d["teeth"] and "tooth" in (d["began_with"] or ""):
-        return language.say("Whole gear, after one tooth")
-    return pattern_name(d["pattern"], language)
 
 
 def _facts(report: Shown) -> list[tuple[str, str]]:
@@ -131,8 +125,8 @@ def _among(report: Shown) -> list[Picture]:
     d, language = report.d, report.language
     if report.course is not None:
         caption = language.say(
-            "Alarm timeline: evidence summed over the records (CUSUM), in standard deviations of healthy records. A "
-            "warning or an alarm begins where the curve reaches the line of that name."
+            "Alarm timeline: the evidence of one record, of several, or of slow growth, whichever is nearest to its "
+            "limit. A warning or an alarm begins where the curve reaches the line of that name."
         )
         if d["since"] is not None:
             caption += " " + language.say("Shaded: when the change began.")

@@ -93,14 +93,14 @@ def colour_name(colour: str, language: Language) -> str:
     return language.text(_COLOURS[colour])
 
 
-def rule_name(rule: str, in_a_row: int, language: Language) -> str:
-    """A rule of a sequence; ``in_a_row``: how many records the simple one asks for."""
+def rule_name(rule: str, language: Language) -> str:
+    """A rule of a sequence: a colour, or one of the channels that share its rate."""
     names = {
-        "warning": say("warning (CUSUM)"),
-        "alarm": say("alarm (CUSUM)"),
-        "in_a_row": say("cross-check: {run} in a row", run=in_a_row),
-        "bound": say("cross-check: proven bound (e-detector)"),
-        "single": say("single maps that are beyond doubt"),
+        "warning": say("warning"),
+        "alarm": say("alarm"),
+        "single": say("channel: one record"),
+        "several": say("channel: several records"),
+        "growth": say("channel: slow growth"),
     }
     return language.text(names.get(rule, rule))
 

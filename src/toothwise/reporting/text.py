@@ -10,11 +10,11 @@ __all__ = ["text_of"]
 
 _SHOWN = 20  # maps that are described in full
 _RULES = {
-    "warning": "warning (CUSUM)",
-    "alarm": "alarm (CUSUM)",
-    "in_a_row": "{in_a_row} in a row",
-    "bound": "bounded e-detector",
-    "single": "single maps",
+    "alarm": "RED",
+    "warning": "AMBER",
+    "single": "- one record",
+    "several": "- several records",
+    "growth": "- slow growth",
 }
 
 
@@ -68,16 +68,16 @@ def _one(one: MapDiagnosis) -> list[str]:
 
 
 def _sequence(d: Diagnosis) -> list[str]:
-    rows = [("rule", "first at record", "episodes", "stated per 1,000", "95 %")]
+    rows = [("colour, channel", "now", "first at record", "episodes", "stated per 1,000", "95 %")]
     for name, rule in d.rules.items():
         between = "-" if rule.interval is None else f"{rule.interval[0]:.2g} to {rule.interval[1]:.2g}"
         first = "-" if rule.first is None else f"{rule.first.record} (number {rule.first.number})"
-        shown = _RULES[name].format(in_a_row=d.settings.in_a_row)
-        rows.append((shown, first, str(rule.episodes), f"{rule.stated:g}", between))
+        rows.append((_RULES[name], rule.now, first, str(rule.episodes), f"{rule.stated:.3g}", between))
     lines = [f"{d.colour}: {d.sentence}", *_table(rows)]
     for tooth in d.teeth:
         leak = f", with its neighbours {', '.join(map(str, tooth.leak))}" if tooth.leak else ""
-        lines.append(f"{_gear(tooth).capitalize()}: CUSUM {tooth.statistic:.1f}{leak}")
+        stands = f"stands at {tooth.statistic:.1f} (1 = AMBER, 2 = RED)"
+        lines.append(f"{_gear(tooth).capitalize()}: {stands}, evidence {tooth.evidence:.1f}{leak}")
     if d.began_with is not None:
         lines.append(f"The first alarm was about {d.began_with}")
     if d.contrast is not None and d.contrast_interval is not None:

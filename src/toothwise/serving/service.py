@@ -14,8 +14,6 @@ import pandas as pd
 from toothwise import __version__
 from toothwise.detectors.base import Prediction, as_array
 from toothwise.diagnosis.monitor import Monitor
-from toothwise.diagnosis.settings import MonitorSettings
-from toothwise.diagnosis.single import diagnose_maps, diagnosis_of_maps
 from toothwise.diagnosis.store import MemoryStore
 from toothwise.diagnosis.verdict import Diagnosis
 from toothwise.errors import InputError, ToothwiseError
@@ -26,8 +24,6 @@ from toothwise.model import MapsAbout, Model
 from toothwise.reference.healthy_reference import evidence_of
 
 __all__ = ["Expected", "Job", "Service"]
-
-_EACH = MonitorSettings(sequence=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +131,7 @@ class Service:
         return [answer for job in jobs for answer in self.answer([job])]
 
     def _together(self, jobs: Sequence[Job]) -> list[list[dict[str, Any]]]:
-        model, about = self.model, self.model.about
+        model = self.model
         records = [record for job in jobs for record in job.records]
         maps = self._batch(np.concatenate([job.values for job in jobs]), records)
         values = maps.values
@@ -143,16 +139,7 @@ class Service:
         with self.alone:
             found = model.detector.predict(maps)
             if model.reference is not None:
-                each = diagnose_maps(
-                    maps,
-                    model.detector,
-                    model.reference,
-                    rows=about.rows,
-                    columns=about.columns,
-                    records=records,
-                    first=found,
-                )
-                said = [diagnosis_of_maps([one], _EACH, model.reference.effective) for one in each]
+                said = list(self._monitor(in_order=False).alone(maps, found))
         answers, at = [], 0
         for job in jobs:
             part = range(at, at + len(job))
@@ -210,13 +197,16 @@ class Service:
         again = names.groupby(names).cumcount()
         names = names.where(again == 0, names + " (" + (again + 1).astype(str) + ")")
         batch = self._batch(values, names.tolist())
-        with self._preparing:  # seconds for the control limits, once, in which others are answered
-            first = self._monitors.setdefault(in_order, Monitor(self.model, {"sequence": in_order}))
-            if in_order:
-                first.prepare()
-        monitor = first.beside(MemoryStore())
+        monitor = self._monitor(in_order=in_order).beside(MemoryStore())
         with self.alone:
             return monitor, monitor.add(batch)
+
+    def _monitor(self, *, in_order: bool) -> Monitor:
+        """The monitor whose control limits all requests share."""
+        with self._preparing:  # seconds for the control limits, once
+            first = self._monitors.setdefault(in_order, Monitor(self.model, {"sequence": in_order}))
+            first.prepare()
+        return first
 
     def _batch(self, values: np.ndarray, records: Sequence[str]) -> HealthMapBatch:
         """Maps of a job as one batch."""
