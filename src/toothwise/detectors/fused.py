@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from toothwise.checks import check_whole
 from toothwise.detectors.base import Abilities, Detector, Prediction
 from toothwise.detectors.graded_lines import GradedLines
 from toothwise.detectors.severity_scale import ContrastScale
@@ -92,8 +93,7 @@ class FusedDetector(Detector):
             raise InputError(f"parts must be two or more different detectors, but got {list(parts)}")
         if set(given) - set(parts):
             raise InputError(f"options are given for {', '.join(sorted(set(given) - set(parts)))}, not among the parts")
-        if isinstance(calibration_lines, bool) or not isinstance(calibration_lines, int) or calibration_lines < 10:
-            raise InputError(f"calibration_lines must be a whole number, 10 or more, but got {calibration_lines!r}")
+        check_whole(10, calibration_lines=calibration_lines)
         super().__init__(parts=list(parts), options=given, calibration_lines=calibration_lines, seed=seed)
         self._parts: dict[str, Detector] = {}
         for name in parts:

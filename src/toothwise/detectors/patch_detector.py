@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from toothwise.checks import check_whole
 from toothwise.detectors.base import Detector, Prediction, given
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
 from toothwise.detectors.images import ImageMaker
@@ -52,8 +53,7 @@ class PatchDetector(Detector):
         **options: Any,
     ) -> None:
         own = given(locals())
-        if batch_size < 1:
-            raise InputError(f"batch_size must be 1 or more, but got {batch_size}")
+        check_whole(1, batch_size=batch_size)
         check_device(device)
         super().__init__(**options | own | {"image_size": list(image_size)})
         self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)

@@ -7,6 +7,7 @@ lines (in the research data's domain C the mean of a warm map gives its recordin
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -16,20 +17,6 @@ from toothwise.detectors.base import Abilities, Detector, Prediction
 from toothwise.progress import Progress
 
 __all__ = ["STATISTICS", "MapStatistic"]
-
-Evidence = tuple[np.ndarray | None, np.ndarray | None]
-
-
-def _by_line(statistic: Callable[[np.ndarray], np.ndarray], rows: bool, columns: bool) -> Callable[..., Evidence]:
-    """A statistic of each row, of each column, or of both."""
-
-    def evidence(x: np.ndarray) -> Evidence:
-        return (
-            statistic(x) if rows else None,
-            statistic(np.swapaxes(x, 1, 2)) if columns else None,
-        )
-
-    return evidence
 
 
 def _mean(x: np.ndarray) -> np.ndarray:
@@ -45,14 +32,6 @@ def _moment(x: np.ndarray, order: int) -> np.ndarray:
     variance = np.nanmean(centred**2, axis=2)
     ratio = np.nanmean(centred**order, axis=2) / np.maximum(variance, 1e-30) ** (order / 2)
     return np.where(variance > 0, ratio, 0.0)
-
-
-def _kurtosis(x: np.ndarray) -> np.ndarray:
-    return _moment(x, 4)
-
-
-def _sixth(x: np.ndarray) -> np.ndarray:
-    return _moment(x, 6)
 
 
 def _crest(x: np.ndarray) -> np.ndarray:
@@ -84,18 +63,18 @@ def _peak_to_sd(x: np.ndarray) -> np.ndarray:
     return np.where(spread > 0, (_peak(x) - _level(x)) / np.maximum(spread, 1e-30), 0.0)
 
 
-# name: (score of the whole map or None, evidence of its lines or None)
-STATISTICS: dict[str, tuple[Callable[[np.ndarray], np.ndarray] | None, Callable[..., Evidence] | None]] = {
-    "mean": (_level, None),
-    "max": (_peak, None),
-    "peak_to_sd": (_peak_to_sd, None),
-    "row_mean": (None, _by_line(_mean, True, False)),
-    "column_mean": (None, _by_line(_mean, False, True)),
-    "fisher": (None, _by_line(_fisher, True, True)),
-    "row_rms": (None, _by_line(_rms, True, False)),
-    "row_kurtosis": (None, _by_line(_kurtosis, True, False)),
-    "row_m6a": (None, _by_line(_sixth, True, False)),
-    "row_crest": (None, _by_line(_crest, True, False)),
+# name: (the statistic, of what: the whole map, its rows, its columns, or rows and columns)
+STATISTICS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "mean": (_level, "map"),
+    "max": (_peak, "map"),
+    "peak_to_sd": (_peak_to_sd, "map"),
+    "row_mean": (_mean, "rows"),
+    "column_mean": (_mean, "columns"),
+    "fisher": (_fisher, "rows and columns"),
+    "row_rms": (_rms, "rows"),
+    "row_kurtosis": (partial(_moment, order=4), "rows"),
+    "row_m6a": (partial(_moment, order=6), "rows"),
+    "row_crest": (_crest, "rows"),
 }
 
 
@@ -121,12 +100,11 @@ class MapStatistic(Detector):
 
     def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         x = values.astype(np.float64)
-        whole, lines = STATISTICS[self.options["statistic"]]
-        rows, columns = (None, None) if lines is None else lines(x)
-        if whole is not None:
-            score = whole(x)
-        else:
-            score = np.max([e.max(axis=1) for e in (rows, columns) if e is not None], axis=0)
+        statistic, of = STATISTICS[self.options["statistic"]]
+        rows = statistic(x) if "rows" in of else None
+        columns = statistic(np.swapaxes(x, 1, 2)) if "columns" in of else None
+        lines = [evidence.max(axis=1) for evidence in (rows, columns) if evidence is not None]
+        score = np.max(lines, axis=0) if lines else statistic(x)
         return Prediction(
             score=score.astype(np.float64), anomaly_map=values, row_evidence=rows, column_evidence=columns
         )

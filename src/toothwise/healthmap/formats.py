@@ -152,18 +152,13 @@ def read_tiff(path: Path) -> HealthMap:
     """A float (or whole-number) TIFF of one channel, values as they are."""
     import tifffile
 
-    try:
-        with tifffile.TiffFile(path) as file:
-            if len(file.pages) > 1:
-                raise InputError(f"holds {len(file.pages)} images, but a TIFF holds one map here: use a folder or npz")
-            page = file.pages[0]
-            if math.prod(page.shape) > MAX_PIXELS:
-                raise InputError(f"the image claims the shape {page.shape}, more than is allowed")
-            values = page.asarray()
-    except InputError:
-        raise
-    except Exception as error:  # tifffile raises whatever the broken bytes lead it to
-        raise InputError(f"not a readable TIFF file ({error})") from None
+    with as_input_error("", "not a readable TIFF file"), tifffile.TiffFile(path) as file:
+        if len(file.pages) > 1:
+            raise InputError(f"holds {len(file.pages)} images, but a TIFF holds one map here: use a folder or npz")
+        page = file.pages[0]
+        if math.prod(page.shape) > MAX_PIXELS:
+            raise InputError(f"the image claims the shape {page.shape}, more than is allowed")
+        values = page.asarray()
     return _plain(np.asarray(values))
 
 
@@ -184,15 +179,10 @@ def read_picture(path: Path) -> HealthMap:
     """An image of 8 bits, grey or colour, as brightness 0 to 255: of colours what the eye sees as light (ITU-R 601)."""
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            if math.prod(image.size) > MAX_PIXELS:
-                raise InputError(f"the image claims {image.size[0]} x {image.size[1]} pixels, more than is allowed")
-            pixels = np.asarray(image.convert("L"), dtype=np.float32)
-    except InputError:
-        raise
-    except Exception as error:  # Pillow raises whatever the broken bytes lead it to
-        raise InputError(f"not a readable image ({error})") from None
+    with as_input_error("", "not a readable image"), Image.open(path) as image:
+        if math.prod(image.size) > MAX_PIXELS:
+            raise InputError(f"the image claims {image.size[0]} x {image.size[1]} pixels, more than is allowed")
+        pixels = np.asarray(image.convert("L"), dtype=np.float32)
     axes = Axis("pixel row", tuple(range(pixels.shape[0]))), Axis("pixel column", tuple(range(pixels.shape[1])))
     return HealthMap(pixels, *axes, np.ones(pixels.shape, dtype=np.int32), quantity=PICTURE, unit="grey levels")
 
@@ -211,19 +201,14 @@ def read_png(path: Path, scale: float | None = None) -> HealthMap:
     """
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            if math.prod(image.size) > min(MAX_PIXELS, _PACKED * path.stat().st_size):
-                claimed = f"{image.size[0]} x {image.size[1]} pixels"
-                raise InputError(f"the image claims {claimed}, more than is allowed or the file can hold")
-            if image.mode not in ("I;16", "I;16B", "I"):
-                return read_picture(path)
-            stated = float(image.info.get(_SCALE_KEY, 1.0 if scale is None else scale))
-            pixels = np.array(image, dtype=np.float64)
-    except InputError:
-        raise
-    except Exception as error:  # Pillow, too, raises whatever the broken bytes lead it to
-        raise InputError(f"not a readable PNG file ({error})") from None
+    with as_input_error("", "not a readable PNG file"), Image.open(path) as image:
+        if math.prod(image.size) > min(MAX_PIXELS, _PACKED * path.stat().st_size):
+            claimed = f"{image.size[0]} x {image.size[1]} pixels"
+            raise InputError(f"the image claims {claimed}, more than is allowed or the file can hold")
+        if image.mode not in ("I;16", "I;16B", "I"):
+            return read_picture(path)
+        stated = float(image.info.get(_SCALE_KEY, 1.0 if scale is None else scale))
+        pixels = np.array(image, dtype=np.float64)
     if not (math.isfinite(stated) and stated > 0):
         raise InputError(f"the file states the scale {stated}, which must be positive")
     if scale is not None and stated != scale:

@@ -14,16 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.detectors.dinomaly.line_attention import EPS, line_attention, must_be_plain
 from toothwise.errors import InputError
 
 __all__ = ["DirectionalLinearAttention"]
-
-
-def _check(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        options = ", ".join(repr(a) for a in allowed)
-        raise InputError(f"allowed values of {name} are {options}, but got {value!r}")
 
 
 class DirectionalLinearAttention(nn.Module):
@@ -65,20 +60,18 @@ class DirectionalLinearAttention(nn.Module):
         proj_drop: float = 0.0,
     ) -> None:
         super().__init__()
-        _check("axis", axis, ("y", "x", "both"))
-        _check("mix", mix, ("learned", "fixed", "adaptive"))
-        _check("alpha_per", alpha_per, ("layer", "head"))
-        _check("prefix", prefix, ("context", "drop"))
+        check_choice(("y", "x", "both"), axis=axis)
+        check_choice(("learned", "fixed", "adaptive"), mix=mix)
+        check_choice(("layer", "head"), alpha_per=alpha_per)
+        check_choice(("context", "drop"), prefix=prefix)
+        check_range("[0, 1]", alpha=alpha)
+        check_whole(0, exclude=0 if exclude is None else exclude)
         if num_heads < 1 or dim % num_heads:
             raise InputError(f"num_heads must divide dim, but {num_heads} does not divide {dim}")
-        if not 0.0 <= alpha <= 1.0:
-            raise InputError(f"alpha must be in 0..1, but got {alpha}")
         if axis == "both" and mix != "fixed" and alpha in (0.0, 1.0):
             raise InputError(
                 f"alpha must be strictly between 0 and 1 with mix={mix!r}, but got {alpha}; 0 and 1 are for mix='fixed'"
             )
-        if exclude is not None and (isinstance(exclude, bool) or not isinstance(exclude, int) or exclude < 0):
-            raise InputError(f"exclude must be a whole number, 0 or more, or null, but got {exclude!r}")
         self.num_heads, self.axis, self.mix, self.prefix = num_heads, axis, mix, prefix
         self.exclude = exclude
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from toothwise.checks import check_whole
 from toothwise.detectors.base import Abilities, Prediction, given
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.dinomaly.options import DinomalyOptions
@@ -22,7 +23,6 @@ from toothwise.detectors.module_detector import ModuleDetector
 from toothwise.detectors.network_parts import NetworkParts
 from toothwise.detectors.pooling import check_pooling, pool_lines
 from toothwise.detectors.training import Images, check_precision, fit_quietly
-from toothwise.errors import InputError
 from toothwise.progress import Progress
 
 __all__ = ["DinomalyDetector"]
@@ -75,8 +75,7 @@ class DinomalyDetector(ModuleDetector):
     ) -> None:
         own = given(locals())
         check_pooling(pooling)
-        if batch_size < 1:
-            raise InputError(f"batch_size must be 1 or more, but got {batch_size}")
+        check_whole(1, batch_size=batch_size)
         check_device(device)
         check_precision(precision)
         shared = DinomalyOptions(**options)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.detectors.base import Abilities, Prediction
 from toothwise.detectors.dinomaly.detector import DinomalyDetector
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
@@ -25,7 +26,6 @@ from toothwise.progress import Progress, silent
 
 __all__ = ["SeverityDetector"]
 
-_SCORES = ("anomaly", "severity", "both")
 _HEAD_MAPS, _HEAD_BATCH = 400, 32
 _HELD_OUT = 5  # one map of so many is kept for the calibration
 
@@ -83,14 +83,10 @@ class SeverityDetector(DinomalyDetector):
         head_steps: int = 600,
         **options: Any,
     ) -> None:
-        if score not in _SCORES:
-            raise InputError(f"score must be one of {', '.join(map(repr, _SCORES))}, but got {score!r}")
-        if not (np.isfinite(pool_size) and pool_size > 0):
-            raise InputError(f"pool_size must be a finite number above 0, but got {pool_size!r}")
-        if isinstance(calibration_lines, bool) or not isinstance(calibration_lines, int) or calibration_lines < 10:
-            raise InputError(f"calibration_lines must be a whole number, 10 or more, but got {calibration_lines!r}")
-        if isinstance(head_steps, bool) or not isinstance(head_steps, int) or head_steps < 0:
-            raise InputError(f"head_steps must be a whole number, 0 or more, but got {head_steps!r}")
+        check_choice(("anomaly", "severity", "both"), score=score)
+        check_range("(0, inf)", pool_size=pool_size)
+        check_whole(10, calibration_lines=calibration_lines)
+        check_whole(0, head_steps=head_steps)
         own = {f.name: options.pop(f.name) for f in fields(SeverityOptions) if f.name in options}
         self._settings = SeverityOptions(**own)
         super().__init__(**options)

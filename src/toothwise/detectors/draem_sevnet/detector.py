@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, RandomSampler
 
+from toothwise.checks import check_whole
 from toothwise.detectors.base import Abilities, Maps, Prediction, as_array, given
 from toothwise.detectors.draem_sevnet.images import MapImages
 from toothwise.detectors.draem_sevnet.lightning_model import DraemSevNet
@@ -18,7 +19,6 @@ from toothwise.detectors.module_detector import ModuleDetector
 from toothwise.detectors.network_parts import NetworkParts
 from toothwise.detectors.pooling import check_pooling, pool_lines
 from toothwise.detectors.training import Images, fit_quietly
-from toothwise.errors import InputError
 from toothwise.progress import Progress
 
 __all__ = ["DraemSevNetDetector"]
@@ -66,8 +66,7 @@ class DraemSevNetDetector(ModuleDetector):
     ) -> None:
         own = given(locals())
         check_pooling(pooling)
-        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 2:
-            raise InputError(f"batch_size must be a whole number, 2 or more, but got {batch_size!r}")
+        check_whole(2, batch_size=batch_size)
         check_device(device)
         size = list((224, 224) if image_size is None else image_size)
         super().__init__(**vars(DraemOptions(**options)) | own | {"image_size": size})
