@@ -32,7 +32,8 @@ from measuring.command import arguments
 
 from toothwise import Model, detectors
 from toothwise.detectors.calibration import fit_with_threshold
-from toothwise.fleet.run import ScoreOptions, score_fleet
+from toothwise.fleet.options import ScoreOptions
+from toothwise.fleet.run import score_fleet
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 

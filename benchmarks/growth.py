@@ -30,7 +30,8 @@ from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.diagnosis import MonitorSettings, judge, learn_baseline, summarize_records
 from toothwise.diagnosis.history import CompactedHistory, compact
 from toothwise.diagnosis.store import JsonStore, State
-from toothwise.fleet.run import ScoreOptions, score_fleet
+from toothwise.fleet.options import ScoreOptions
+from toothwise.fleet.run import score_fleet
 from toothwise.healthmap.core import Axis
 from toothwise.progress import silent
 from toothwise.reference.healthy_reference import learn_reference
@@ -152,7 +153,7 @@ def scored(folder: Path) -> Make:
         place.mkdir()
         for k in range(n // 250):
             write_map(HealthMapBatch(generate("C", 250, False, seed=k)[0], *axes), place / f"{k}.npz")
-        options = ScoreOptions(workers=0, anew=True)
+        options = ScoreOptions(workers=0, force=True)
         return lambda: score_fleet(str(run), str(place), str(folder / f"scores_{n}"), options)
 
     return sized

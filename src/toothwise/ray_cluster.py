@@ -11,13 +11,13 @@ import shutil
 import signal
 import socket
 import tempfile
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from toothwise.errors import InputError, need
+from toothwise.signals import handling
 
 __all__ = ["Need", "import_ray", "ray_cluster"]
 
@@ -83,7 +83,6 @@ def ray_cluster(address: str | None, need: Need, workers: int | None, *, note: P
     if workers is not None and workers < 1:
         raise InputError(f"workers must be 1 or more, but got {workers}")
     _sweep(note)
-    folder: str | None = None
     if address is None:
         os.environ.update({name: os.environ.get(name, value) for name, value in _LOCAL.items()})
         # a word that only this run knows, so that Ray leaves none in the user's home
@@ -91,45 +90,27 @@ def ray_cluster(address: str | None, need: Need, workers: int | None, *, note: P
     else:
         _check_address(address)
     ray = import_ray(need.purpose, need.extra)
-    mine = not ray.is_initialized()
-    if mine:
-        options: dict[str, Any] = {"namespace": _NAMESPACE, "log_to_driver": False, "logging_level": logging.ERROR}
-        if address is None:
-            folder = _temporary(note)
-            cpus = math.ceil((workers or 1) * need.cpus) if workers else os.cpu_count() or 1
-            options |= {
-                "num_cpus": max(cpus, math.ceil(need.cpus)),
-                "include_dashboard": False,
-                "object_store_memory": _STORE_BYTES,
-                "_temp_dir": folder,
-            }
-        else:
-            options["address"] = address
-        handlers = _handlers()
-        try:
-            ray.init(**options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            text = " ".join(str(error).split())[:200]
-            raise InputError(f"Ray cannot be reached at {address or 'this machine'}: {text}") from None
-    try:
+    with contextlib.ExitStack() as ending:
+        if not ray.is_initialized():
+            ending.enter_context(handling(signal.SIGINT, signal.SIGTERM))  # Ray leaves handlers of its own behind
+            options: dict[str, Any] = {"namespace": _NAMESPACE, "log_to_driver": False, "logging_level": logging.ERROR}
+            if address is None:
+                cpus = math.ceil(workers * need.cpus) if workers else os.cpu_count() or 1
+                options |= {
+                    "num_cpus": max(cpus, math.ceil(need.cpus)),
+                    "include_dashboard": False,
+                    "object_store_memory": _STORE_BYTES,
+                    "_temp_dir": ending.enter_context(_temporary(note)),
+                }
+            else:
+                options["address"] = address
+            try:
+                ray.init(**options)
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                text = " ".join(str(error).split())[:200]
+                raise InputError(f"Ray cannot be reached at {address or 'this machine'}: {text}") from None
+            ending.callback(ray.shutdown)
         yield _places(ray.cluster_resources(), need, workers)
-    finally:
-        if mine:
-            ray.shutdown()
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-            if note is not None:
-                note.unlink(missing_ok=True)
-
-
-def _handlers() -> dict[int, Any]:
-    """What this process does on SIGINT and SIGTERM: Ray puts a handler of its own there, which it leaves behind."""
-    if threading.current_thread() is not threading.main_thread():
-        return {}  # only the main thread may set them, and Ray leaves them alone elsewhere
-    found = {int(number): signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    return {number: handler for number, handler in found.items() if handler is not None}
 
 
 def _check_address(address: str) -> None:
@@ -160,13 +141,15 @@ def _sweep(note: Path | None) -> None:
         note.unlink(missing_ok=True)
 
 
-def _temporary(note: Path | None) -> str:
-    """A folder for Ray's files whose sockets' paths are not too long."""
-    base = _base()
-    folder = tempfile.mkdtemp(prefix=_PREFIX, dir=base)
+@contextlib.contextmanager
+def _temporary(note: Path | None) -> Iterator[str]:
+    """A folder for Ray's files whose sockets' paths are not too long; removed at the end, as its note is."""
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_base(), ignore_cleanup_errors=True) as folder:
+        if note is not None:
+            note.write_text(folder, encoding="utf-8")
+        yield folder
     if note is not None:
-        note.write_text(folder, encoding="utf-8")
-    return folder
+        note.unlink(missing_ok=True)
 
 
 def _places(there: dict[str, float], need: Need, workers: int | None) -> int:

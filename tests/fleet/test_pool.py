@@ -17,10 +17,11 @@ import pandas as pd
 import pytest
 
 from toothwise import Model
+from toothwise.fleet.options import ScoreOptions
 from toothwise.fleet.output import Output, folder_of
 from toothwise.fleet.pool import NEED, Job, on_ray
 from toothwise.fleet.reading import Reading
-from toothwise.fleet.run import ScoreOptions, score_fleet
+from toothwise.fleet.run import score_fleet
 from toothwise.fleet.shards import plan_shards
 from toothwise.fleet.storage import Location, locate
 from toothwise.ray_cluster import ray_cluster

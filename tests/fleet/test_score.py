@@ -12,7 +12,8 @@ import pytest
 from toothwise import Model, detectors
 from toothwise.errors import InputError, OutputError
 from toothwise.fleet import run as fleet_run
-from toothwise.fleet.run import ScoreOptions, score_fleet
+from toothwise.fleet.options import ScoreOptions
+from toothwise.fleet.run import score_fleet
 from toothwise.fleet.storage import locate
 from toothwise.healthmap.io import write_folder, write_map
 
@@ -246,7 +247,7 @@ def test_places_that_cannot_be(maps, saved, tmp_path):
     with locate(str(tmp_path / "out")).alone(), pytest.raises(OutputError, match="another run is writing here"):
         score(maps, tmp_path / "out")
     with pytest.raises(InputError, match="has a column of that name"):
-        ScoreOptions(keep=("score",))
+        ScoreOptions(keep=["score"])
 
 
 def test_a_shard_that_cannot_be_written_is_told_and_the_others_are_done(maps, saved, tmp_path, monkeypatch, toothwise):

@@ -23,7 +23,7 @@ from toothwise import GearPair, MapBuilder, Model, Monitor
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.errors import InputError
 from toothwise.serving.access import check_token, is_loopback, read_token
-from toothwise.serving.app import Settings, create_app
+from toothwise.serving.app import create_app
 from toothwise.serving.limits import Limits
 from toothwise.serving.service import Service
 
@@ -48,7 +48,7 @@ def service(scan):
 @pytest.fixture(scope="module")
 def client(service):
     limits = Limits(max_bytes=400_000, max_maps=20, max_values=200_000)
-    with TestClient(create_app(service, Settings(limits)), base_url=ADDRESS, raise_server_exceptions=False) as found:
+    with TestClient(create_app(service, limits), base_url=ADDRESS, raise_server_exceptions=False) as found:
         yield found
 
 
@@ -335,7 +335,7 @@ def test_no_report_without_a_healthy_reference(service):
 
 
 def test_a_token_opens_what_is_protected(service):
-    app = create_app(service, Settings(host="0.0.0.0", token=TOKEN))
+    app = create_app(service, host="0.0.0.0", token=TOKEN)
     with TestClient(app, base_url="http://gearbox.example") as client:
         assert client.get("/healthz").status_code == client.get("/").status_code == 200
         for path in ("/v1/model", "/metrics", "/v1/example"):

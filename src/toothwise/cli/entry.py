@@ -19,6 +19,7 @@ from toothwise import __version__
 from toothwise.cli.terminal import EXIT_PARTLY
 from toothwise.errors import InputError, ToothwiseError, did_you_mean, is_optional, missing
 from toothwise.files import finite
+from toothwise.signals import handling
 
 if TYPE_CHECKING:
     from toothwise.cli.parser import Shared
@@ -85,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     try:
-        return _dispatch(words)
+        with handling(signal.SIGTERM, by=_interrupt):  # so that what is half written is removed
+            return _dispatch(words)
     except ToothwiseError as error:
         return _complain(str(error), EXIT_BAD_INPUT, debug)
     except ModuleNotFoundError as error:
@@ -100,6 +102,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_CLOSED_PIPE
     except Exception as error:
         return _defect(error, debug)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _defect(error: Exception, debug: bool) -> int:

@@ -12,63 +12,42 @@ examples:
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, asdict, dataclass, field
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from toothwise.cli.parser import Result
 from toothwise.cli.terminal import EXIT_PARTLY
+from toothwise.fleet.options import ScoreOptions
 from toothwise.progress import Progress
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(ScoreOptions):
     """What to score with what.
 
     Attributes:
         model (MODEL): Folder of a fitted or exported model.
         input (INPUT): File or folder of maps, or a URI of one.
         output (OUT): Folder of the scores, or a URI of object storage.
-        workers (N): Processes on Ray; 0 = this one. Without it, as many as cores.
-        address (ADDRESS): Of a Ray cluster. Without it, this machine alone.
-        cpus (N): CPUs reserved per worker.
-        gpus (N): GPUs reserved per worker; may be a fraction.
-        batch (N): Maps at a time: what a worker holds in memory.
-        threshold (SCORE): Alarm above this score, not above the model's own threshold.
-        column (NAME): Column of Parquet files that holds the values.
-        keep (COLUMN): Columns that go into the output, as text.
-        max_bytes (N): Bytes of a file once it is unpacked, other than Parquet.
-        force: Rescore shards that are already finished.
     """
 
     model: str
     input: str
     _: KW_ONLY
     output: str
-    workers: int | None = None
-    address: str | None = None
-    cpus: float = 1.0
-    gpus: float = 0.0
-    batch: int = 1024
-    threshold: float | None = None
-    column: str = "values"
-    keep: list[str] = field(default_factory=list)
-    max_bytes: int = 2**32
-    force: bool = False
 
 
 def run(options: Options, progress: Progress) -> Result:
     """Plan, score, count."""
     from toothwise.errors import OutputError
-    from toothwise.fleet.run import ScoreOptions, score_fleet
+    from toothwise.fleet.run import score_fleet
 
     progress(f"listing {options.input}")
-    words = {name: value for name, value in asdict(options).items() if name not in ("model", "input", "output")}
-    how = ScoreOptions(**words | {"keep": tuple(options.keep)})
-    found = score_fleet(options.model, options.input, options.output, how, progress=progress)
+    found = score_fleet(options.model, options.input, options.output, options, progress=progress)
     if found.failed and not found.done:
         more = f" (and {len(found.failed) - 1} more shards)" if len(found.failed) > 1 else ""
         raise OutputError(f"{found.failed[0][0]}: {found.failed[0][1]}{more}")
-    data = {"model": options.model, "input": options.input, "threshold": how.threshold} | found.as_json()
+    data = {"model": options.model, "input": options.input, "threshold": options.threshold} | found.as_json()
     return Result(data, lambda: _text(data), EXIT_PARTLY if found.failed else 0)
 
 

@@ -15,8 +15,6 @@ examples:
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -89,7 +87,7 @@ def run(options: Options, progress: Progress) -> Result:
     )
     check_writable(options.output)
     written: dict[str, Any] = {}
-    with _ended_politely(), _no_empty_folder(options.output):
+    with _no_empty_folder(options.output):
         for domain in options.domain:
             folder = options.output / f"domain_{domain}"
             new = write_domain(domain, config, folder, progress, overwrite=options.overwrite)
@@ -117,20 +115,3 @@ def _no_empty_folder(folder: Path) -> Iterator[None]:
     finally:
         if not there and folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
-
-
-@contextmanager
-def _ended_politely() -> Iterator[None]:
-    """SIGTERM ends the work as Ctrl-C does, so that what is half written is removed."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from toothwise.fleet.decoding import IncomingRecord
 from toothwise.fleet.machine_monitor import MachineMonitor
 from toothwise.fleet.sources import Source
+from toothwise.signals import handling
 
 __all__ = ["follow", "stopped_by_signals"]
 
@@ -71,12 +72,5 @@ def _take(
 def stopped_by_signals() -> Iterator[threading.Event]:
     """An event that SIGTERM and SIGINT set, so that the record in hand is finished (in the main thread)."""
     stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    with handling(signal.SIGTERM, signal.SIGINT, by=lambda *_: stop.set()):
         yield stop
-        return
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -16,7 +16,7 @@ import resource
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -86,10 +86,6 @@ class Done:
     peak_memory_mib: float
     worker: int
     first_error: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """JSON types."""
-        return asdict(self)
 
 
 def folder_of(out: Location, detector: str, source: Location) -> Location:

@@ -78,7 +78,7 @@ class _Scorer:
         return {
             "number": list(batch["number"]),
             "failed": [f if isinstance(f, str) else "" for f in found],
-            "done": ["" if isinstance(f, str) else json.dumps(f.as_json()) for f in found],
+            "done": ["" if isinstance(f, str) else json.dumps(vars(f)) for f in found],
         }
 
     def _one(self, number: int, shard: str) -> Done | str:

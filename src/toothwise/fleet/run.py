@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from toothwise.errors import InputError
+from toothwise.fleet.options import ScoreOptions
 from toothwise.fleet.output import Done, Output, finished, folder_of, remove_stale
 from toothwise.fleet.pool import NEED, Job, on_ray, score_one
 from toothwise.fleet.reading import Reading
-from toothwise.fleet.scoring import row_schema, scorer_hash
+from toothwise.fleet.scoring import scorer_hash
 from toothwise.fleet.shards import Shard, plan_shards
 from toothwise.fleet.storage import Location, locate
 from toothwise.model import Model
@@ -21,45 +22,7 @@ from toothwise.progress import Progress, silent
 from toothwise.ray_cluster import Need, ray_cluster
 from toothwise.vibration.readers import SUFFIXES as RECORDINGS
 
-__all__ = ["ScoreOptions", "Scored", "score_fleet"]
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """How maps are scored.
-
-    Attributes:
-        workers: processes on Ray, 0 = none, this process; None = as many as cores, this process where Ray is missing
-            or there is a single shard.
-        address: of a Ray cluster, None = this machine alone.
-        cpus, gpus: of a worker.
-        batch: maps at a time.
-        threshold: in place of the detector's own, or None.
-        column: of Parquet files, that holds the values.
-        keep: columns that go into the output as text.
-        max_bytes: of a file once it is unpacked, other than Parquet.
-        force: Rescore shards that are already finished.
-    """
-
-    workers: int | None = None
-    address: str | None = None
-    cpus: float = 1.0
-    gpus: float = 0.0
-    batch: int = 1024
-    threshold: float | None = None
-    column: str = "values"
-    keep: tuple[str, ...] = ()
-    max_bytes: int = 2**32
-    force: bool = False
-
-    def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 0:
-            raise InputError(f"workers must be 0 or more, but got {self.workers}")
-        if self.batch < 1:
-            raise InputError(f"batch must be 1 or more, but got {self.batch}")
-        taken = sorted(set(self.keep) & {*row_schema(()).names, "detector", "input"})
-        if taken:
-            raise InputError(f"--keep {taken[0]}: the output has a column of that name already")
+__all__ = ["Scored", "score_fleet"]
 
 
 @dataclass(eq=False)
@@ -145,10 +108,10 @@ def score_fleet(
         threshold = detector.threshold.value
     builder, samples = opened.builder, detector.samples
     reading = Reading(
-        opened.about.shape, options.column, options.keep, options.batch, options.max_bytes, builder, samples
+        opened.about.shape, options.column, tuple(options.keep), options.batch, options.max_bytes, builder, samples
     )
     mark = opened.fingerprint
-    scorer = scorer_hash(detector, threshold, options.keep, options.column)
+    scorer = scorer_hash(detector, threshold, reading.keep, options.column)
     output = Output(
         folder_of(there, f"{detector.name}-{mark[:16]}", here), scorer, mark, detector.name, threshold, source
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from toothwise.errors import InputError, MissingDependencyError, OutputError, need
+from toothwise.files import atomic_file
 
 __all__ = ["Location", "StoredFile", "locate"]
 
@@ -112,28 +112,17 @@ class Location:
             OutputError: it cannot be written.
         """
         target = self.join(name)
+        if self.protocol == "file":
+            with atomic_file(Path(target)) as here:
+                yield here
+            return
         try:
-            if self.protocol == "file":
-                folder = Path(target).parent
-                folder.mkdir(parents=True, exist_ok=True)
-                handle, temporary = tempfile.mkstemp(dir=folder, prefix=_TEMPORARY, suffix=Path(name).suffix)
-            else:
-                handle, temporary = tempfile.mkstemp(prefix="toothwise-", suffix=PurePosixPath(name).suffix)
-            os.close(handle)
-        except OSError as error:
-            raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from None
-        here = Path(temporary)
-        try:
-            yield here
-            if self.protocol == "file":
-                here.chmod(0o644)
-                here.replace(target)
-            else:
+            with tempfile.TemporaryDirectory(prefix="toothwise-") as folder:
+                here = Path(folder) / PurePosixPath(name).name
+                yield here
                 self.fs.put_file(str(here), target)
         except OSError as error:
             raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from error
-        finally:
-            here.unlink(missing_ok=True)
 
     def remove(self, path: str) -> None:
         """Remove a file; one that is gone already is no error."""

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from toothwise import __version__
-from toothwise.errors import ToothwiseError
+from toothwise.errors import InputError, ToothwiseError
 from toothwise.files import finite
 from toothwise.serving.access import allowed_hosts
 from toothwise.serving.batching import Batcher
@@ -28,40 +28,28 @@ from toothwise.serving.openapi import batch_body, diagnose_body, refusals
 from toothwise.serving.report import report_page
 from toothwise.serving.request_reader import RequestReader
 from toothwise.serving.schemas import Answers, Health, ModelInfo
-from toothwise.serving.security import SecurityMiddleware, refusal_body
+from toothwise.serving.security import SecurityMiddleware, refusal_response
 from toothwise.serving.service import Job, Service
 from toothwise.serving.web_page import page_files
 
-__all__ = ["Settings", "create_app"]
+__all__ = ["create_app"]
 
 _log = logging.getLogger("toothwise.serving")
 _ABOUT = "Diagnoses health maps of gears: which tooth, how badly, how sure. Errors are {'error': {code, message}}."
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How a model is served.
-
-    Attributes:
-        limits: Of a request.
-        host: Address that the service listens on.
-        token: That a request must bring, or None.
-    """
-
-    limits: Limits = field(default_factory=Limits)
-    host: str = "127.0.0.1"
-    token: str | None = None
-
-
-def create_app(service: Service, settings: Settings | None = None) -> FastAPI:
+def create_app(
+    service: Service, limits: Limits | None = None, *, host: str = "127.0.0.1", token: str | None = None
+) -> FastAPI:
     """The application around a service.
 
     Args:
         service: What is served.
-        settings: How it is served.
+        limits: Of a request.
+        host: Address that the service listens on.
+        token: That a request must bring, or None.
     """
-    settings = settings or Settings()
-    limits, metrics = settings.limits, Metrics(service)
+    limits, metrics = limits or Limits(), Metrics(service)
 
     def work(jobs: Sequence[Job]) -> list[list[dict[str, Any]] | Exception]:
         began = time.perf_counter()
@@ -103,8 +91,8 @@ def create_app(service: Service, settings: Settings | None = None) -> FastAPI:
     app.add_middleware(
         SecurityMiddleware,
         metrics=metrics,
-        token=settings.token,
-        hosts=allowed_hosts(settings.host),
+        token=token,
+        hosts=allowed_hosts(host),
         paths=frozenset(getattr(route, "path", "") for route in app.routes),
         pages=frozenset(pages),
         closing=app.state.closing.is_set,
@@ -227,40 +215,22 @@ def _placed(answer: Any, record: str) -> dict[str, Any]:
     """What stands in the place of a map in a batch: its answer, or its error."""
     if isinstance(answer, list):
         return dict(answer[0])
-    if isinstance(answer, str):
-        answer = ApiError(422, "invalid", answer)
-    elif isinstance(answer, ToothwiseError):
-        answer = ApiError.of(answer)
-    elif not isinstance(answer, ApiError):
-        raise answer
-    return {"record": record, "error": answer.as_json()}
+    error = InputError(answer) if isinstance(answer, str) else answer
+    if not isinstance(error, ApiError | ToothwiseError):
+        raise error
+    return {"record": record, "error": ApiError.of(error).as_json()}
 
 
 def _add_errors(app: FastAPI, metrics: Metrics) -> None:
-    def answered(refusal: ApiError) -> Response:
+    async def refused(request: Request, error: Exception) -> Response:
+        refusal, headers = ApiError.of(error), {}
+        if isinstance(error, HTTPException):  # of the routes: no such address, or not this way
+            code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
+            refusal, headers = ApiError(error.status_code, code, str(error.detail)), dict(error.headers or {})
+        elif refusal.code == "internal":
+            _log.error("%s: %s", request.url.path, type(error).__name__, exc_info=error)
         metrics.refused.labels(refusal.code).inc()
-        headers = {} if refusal.retry is None else {"retry-after": str(refusal.retry)}
-        return Response(refusal_body(refusal), refusal.status, headers, "application/json")
+        return refusal_response(refusal, headers)
 
-    @app.exception_handler(ApiError)
-    async def refused(request: Request, error: ApiError) -> Response:
-        del request
-        return answered(error)
-
-    @app.exception_handler(ToothwiseError)
-    async def unsuitable(request: Request, error: ToothwiseError) -> Response:
-        del request
-        return answered(ApiError.of(error))
-
-    @app.exception_handler(HTTPException)
-    async def no_such(request: Request, error: HTTPException) -> Response:
-        del request
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "bad_request")
-        answer = answered(ApiError(error.status_code, code, str(error.detail)))
-        answer.headers.update(error.headers or {})
-        return answer
-
-    @app.exception_handler(Exception)
-    async def defect(request: Request, error: Exception) -> Response:
-        _log.error("%s: %s", request.url.path, type(error).__name__, exc_info=error)
-        return answered(ApiError(500, "internal", "internal error of the service; its log has the details"))
+    for kind in (ApiError, ToothwiseError, HTTPException, Exception):
+        app.add_exception_handler(kind, refused)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 
-from toothwise.errors import InputError, LimitError
+from toothwise.errors import InputError, LimitError, ToothwiseError
 from toothwise.workers import WorkLimits
 
-__all__ = ["ApiError", "Limits"]
+__all__ = ["ApiError", "Limits", "Serving"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,40 @@ class Limits:
         return WorkLimits(self.worker_cpu_seconds, 0.8 * self.seconds, self.worker_megabytes * 2**20)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Serving(Limits):
+    """How a model is served.
+
+    Attributes:
+        host (ADDRESS): Address to listen on; any but this machine's own loopback needs a token.
+        port (N): Port to listen on; 0 takes any that is free.
+        token_file (FILE): File with the bearer token; otherwise the variable TOOTHWISE_TOKEN is used.
+        certificate (FILE): PEM certificate, for TLS.
+        key (FILE): PEM key of the certificate.
+        threads (N): Threads of an exported network; OMP_NUM_THREADS otherwise.
+
+    Raises:
+        InputError: A port that there is not, or as of ``Limits``.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8750
+    token_file: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.port <= 65535:
+            raise InputError(f"port must be in 0..65535, but got {self.port}")
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds alone."""
+        return Limits(**{field.name: getattr(self, field.name) for field in fields(Limits)})
+
+
 class ApiError(Exception):
     """A request that is not served: HTTP status, a code for programs, a sentence for people.
 
@@ -73,10 +108,14 @@ class ApiError(Exception):
 
     @classmethod
     def of(cls, error: Exception) -> ApiError:
-        """What a client is told of an error of toothwise."""
+        """What a client is told of an error: what is wrong with the request, and of a defect nothing."""
+        if isinstance(error, ApiError):
+            return error
         if isinstance(error, LimitError):
             return cls(413, "too_large", str(error))
-        return cls(422, "invalid", str(error))
+        if isinstance(error, ToothwiseError):
+            return cls(422, "invalid", str(error))
+        return cls(500, "internal", "internal error of the service; its log has the details")
 
     def as_json(self) -> dict[str, str]:
         """The error as it stands in an answer."""

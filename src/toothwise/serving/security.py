@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from starlette.responses import JSONResponse, Response
+
 from toothwise.serving.access import check_token
 from toothwise.serving.limits import ApiError
 from toothwise.serving.metrics import Metrics
 
-__all__ = ["SecurityMiddleware", "refusal_body"]
+__all__ = ["SecurityMiddleware", "refusal_response"]
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -31,9 +32,11 @@ _HEADERS = (
 )
 
 
-def refusal_body(refusal: ApiError) -> bytes:
-    """The JSON of an answer that refuses."""
-    return json.dumps({"error": refusal.as_json()}, ensure_ascii=False).encode()
+def refusal_response(refusal: ApiError, headers: dict[str, str] | None = None) -> Response:
+    """The answer that refuses."""
+    more = {} if refusal.retry is None else {"retry-after": str(refusal.retry)}
+    more |= {"www-authenticate": "Bearer"} if refusal.status == 401 else {}
+    return JSONResponse({"error": refusal.as_json()}, refusal.status, {**(headers or {}), **more})
 
 
 class SecurityMiddleware:
@@ -86,7 +89,7 @@ class SecurityMiddleware:
             if refusal is None:
                 await self.app(scope, receive, progress)
             else:
-                await _refuse(progress, refusal)
+                await refusal_response(refusal)(scope, receive, progress)
         finally:
             self.metrics.requests.labels(path, str(seen["status"])).inc()
             self.metrics.seconds.labels(path).observe(time.perf_counter() - began)
@@ -111,10 +114,3 @@ def _name(host: str) -> str:
     """A Host header without its port; "" where it is not a name or an address with a port or none."""
     found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[^:\[\]]+)(?::[0-9]{1,5})?", host)
     return found[1] if found else ""
-
-
-async def _refuse(send: Send, refusal: ApiError) -> None:
-    headers = [(b"content-type", b"application/json")]
-    headers += [(b"www-authenticate", b"Bearer")] if refusal.status == 401 else []
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": refusal_body(refusal)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import signal
@@ -13,60 +14,47 @@ from typing import Any
 
 from toothwise.errors import InputError, OutputError, missing
 from toothwise.serving.access import is_loopback, read_token
-from toothwise.serving.limits import Limits
+from toothwise.serving.limits import Serving
 from toothwise.serving.service import Service
+from toothwise.signals import handling
 
 __all__ = ["serve"]
 
 _TOLD = {"taken": "requests_taken", "requests": "requests", "maps": "maps"}
 
 
-def serve(
-    model: str | Path,
-    limits: Limits,
-    *,
-    host: str,
-    port: int,
-    token_file: Path | None = None,
-    certificate: Path | None = None,
-    key: Path | None = None,
-    threads: int | None = None,
-) -> dict[str, Any]:
+def serve(model: str | Path, settings: Serving) -> dict[str, Any]:
     """Serve until SIGTERM or SIGINT; requests that were taken are answered first.
+
+    The address is printed on stderr once it listens.
 
     Args:
         model: Folder of a fitted or exported model.
-        limits: of a request.
-        host, port: to listen on; 0 = any free port. The address is printed on stderr once it listens.
-        token_file: of the bearer token; None = TOOTHWISE_TOKEN.
-        certificate, key: PEM files for TLS.
-        threads: of an exported network.
+        settings: How it is served, and what a request may ask.
 
     Returns:
         Requests that were taken, requests that were answered, and maps that were diagnosed.
 
     Raises:
-        InputError: no detector, no token where one is needed, certificates or options that cannot be used.
+        InputError: No model, no token where one is needed, certificates that cannot be used.
         OutputError: The service cannot bind to the port.
-        MissingDependencyError: the extra ``serve`` is not installed.
+        MissingDependencyError: The extra ``serve`` is not installed.
     """
     try:
         import uvicorn
 
-        from toothwise.serving.app import Settings, create_app
+        from toothwise.serving.app import create_app
         from toothwise.serving.closing import GRACE, GracefulServer, TimedProtocol
     except ImportError as error:
         if error.name and error.name.partition(".")[0] == "toothwise":
             raise
         raise missing(error.name or "fastapi", "serving") from None
-    if not 0 <= port <= 65535:
-        raise InputError(f"port must be in 0..65535, but got {port}")
-    token = read_token(token_file, host)
-    tls = _tls(certificate, key)
-    service = Service.open(model, threads=threads)
-    settings = Settings(limits=limits, host=host, token=token)
-    app = create_app(service, settings)
-    listening = _listen(host, port)
+    host, limits = settings.host, settings.limits
+    token = read_token(settings.token_file, host)
+    tls = _tls(settings.certificate, settings.key)
+    service = Service.open(model, threads=settings.threads)
+    app = create_app(service, limits, host=host, token=token)
+    listening = _listen(host, settings.port)
     number = listening.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     if token is not None and not tls and not is_loopback(host):
@@ -92,15 +80,12 @@ def serve(
         limits.seconds + 5,
     )
     logging.getLogger("toothwise.serving").addHandler(logging.StreamHandler(sys.stderr))
-    # uvicorn raises the signal that ended it once more when it has ended in order: that must not kill the process
-    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
     try:
-        server.run(sockets=[listening])
-    except KeyboardInterrupt:
-        pass
+        # uvicorn raises the signal that ended it once more when it has ended in order: that must not kill the process
+        with contextlib.suppress(KeyboardInterrupt), handling(signal.SIGTERM, by=lambda *_: None):
+            server.run(sockets=[listening])
     finally:
         server.last_resort.cancel()
-        signal.signal(signal.SIGTERM, before)
         listening.close()
     counted = app.state.metrics
     names = {name: f"toothwise_{word}_total" for name, word in _TOLD.items()}
