@@ -1,19 +1,11 @@
-"""Every variant that was ever run on the HUMS2023 recordings, beside the classical indicators.
+"""HUMS2023, a planet gear until it fails: delay over false alarms, and what the product says as the run goes on.
 
-    python benchmarks/hums2023.py            # needs TOOTHWISE_DATA with hums2023; under a minute
-    python benchmarks/hums2023.py --deep     # the deep detector too; some minutes more
+    python benchmarks/hums2023.py            # needs TOOTHWISE_DATA with hums2023; about a minute
+    python benchmarks/hums2023.py --try 3    # the same on a simulated run of this seed; writes nothing
 
-The protocol asks for one run with everything frozen beforehand. What was done is less clean:
-
-1. Before anything was frozen, the alignment's correlation per day was looked at over the whole run, failure included.
-   The simulator's default of day differences that fade (memory 0.5, not a random walk) was set after that look.
-2. "quantile threshold": options chosen on simulated runs, run once. It missed the target of 5 % flagged on days 19-20.
-3. "tolerance limit": thought of because of that miss, and adopted because it also lowered the share of healthy records
-   flagged on simulated runs (results/run_parameters.json). Its 15 % on days 19-20 is thus no blind result.
-4. The deep detector, once, with options that had seen a single simulated run. It shares the threshold of 3.
-5. The tolerance limit with other healthy days, as the protocol asks.
-6. The deep detector once more when the package got an encoder of its own, with the settings of 4 (a token per tooth, as
-   many steps). Until then it had run with a ViT-S: results/hums2023_deep_vit_small.json.
+Reference is the challenge's own training part, days 17 to 20. Settings were chosen on simulated runs
+(``run_parameters.py``) and frozen. LOOKS lists every time that these recordings were looked at, in order, because
+each look may have steered what came after it.
 """
 
 from __future__ import annotations
@@ -21,54 +13,159 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from toothwise import detectors
-from toothwise.healthmap.hums2023 import read_hums2023
-from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
-from toothwise.results import write_result
-from toothwise_lab.run_protocol import RUN_DETECTORS, RunProtocol, run_detector, run_indicators
+import matplotlib.pyplot as plt
+import numpy as np
 
-DEEP = "dinomaly_directional"
-VARIANTS: dict[str, dict[str, Any]] = {
-    "quantile threshold": {"days": (17, 18), "confidence": None},
-    "tolerance limit": {"days": (17, 18), "confidence": 0.95},
-    "healthy day 17": {"days": (17,), "confidence": 0.95},
-    "healthy days 17-19": {"days": (17, 18, 19), "confidence": 0.95},
-    "healthy days 17-20": {"days": (17, 18, 19, 20), "confidence": 0.95},
-}
+from toothwise import Model, Monitor
+from toothwise.healthmap.hums2023 import read_hums2023
+from toothwise.healthmap.runs import RunRecords
+from toothwise.healthmap.tooth_by_record import RUN_SCAN, RunMapConfig, RunMaps, build_run_maps
+from toothwise.results import write_result
+from toothwise.simulate.runs import RunConfig, simulate_run
+from toothwise_lab.run_protocol import tooth_at_failure
+from toothwise_lab.run_statistics import Scored, alarms, chance_alarms, score_run
+
+SHARES = (0.0, 0.01, 0.05, 0.1)
+CHANCES = (0.01, 0.001, 0.0005)
+SPANS = (10, 50, 100, 200)  # last records that the label rests on
+TURN_SEED = 2023
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "hums2023.png"
+LOOKS = [
+    "Before anything was frozen the alignment's correlation per day was looked at over the whole run, failure "
+    "included; the simulator's default of day differences that fade was set after that look.",
+    "Scan of the first deviation map (weights by scatter within records), healthy days 17-18, quantile threshold: "
+    "tooth 8, first sustained 0, consistent 0; 43 % of days 19-20 flagged.",
+    "The same with a tolerance limit, thought of because of that: 15 % of days 19-20 flagged. With day 17: 0; 17-19: "
+    "first 29, consistent 251; 17-20: tooth 26, first 283, consistent 297. Five indicators beside it.",
+    "dinomaly_directional with a ViT-S, days 17-18: tooth 8, first 23, never consistent.",
+    "dinomaly_directional with the package's own encoder, days 17-18: tooth 26, first 0, consistent 317.",
+    "The diagnosis of sequences, days 17-18, several versions: ends as a whole gear, no tooth.",
+    "Severity by dinomaly_severity over days 24-27 (severity page).",
+    "A careful look at how days drift, at which teeth rise over which span, and a frozen protocol with between-day "
+    "weights and the pair, days 17-20: first sustained 27 at no held-out record above, 24 at 1 %, tooth 8. The map of "
+    "this page follows that protocol; that drift follows the local signature was seen in this look.",
+    "This page: the map as chosen on simulated runs, frozen, then run: the tables below. The Monitor ended "
+    "AMBER on tooth 8 with days 17-20 and 17-19, RED with fewer.",
+    "The Monitor again. Damaged simulated runs had ended AMBER too, because a few days hold too few independent "
+    "records for it; drawn days of drift were put beside the held-out ones, which was tried on simulated runs alone.",
+]
+
+
+def story(maps: RunMaps, name: str) -> dict[str, Any]:
+    """What a Monitor says at the end of every day, and at the end of the run."""
+    model = Model.fit(maps.healthy_windows, detector="scan", options=RUN_SCAN)
+    monitor = Monitor(model)
+    windows = maps.windows
+    watched = ~windows.table["healthy"].to_numpy()
+    days, rows = windows.table["day"].to_numpy(), []
+    for day in np.unique(days[watched]):
+        own = np.flatnonzero(watched & (days == day))
+        found = monitor.add(windows[own])
+        rows.append({"day": int(day), "number": int(windows.table["number"].iloc[own[-1]])} | told(found))
+    return {"reference": name, "drift": maps.drift, "healthy": int(maps.healthy.sum()), "days": rows}
+
+
+def told(found: Any) -> dict[str, Any]:
+    """What of a diagnosis the page shows."""
+    return {
+        "colour": found.colour,
+        "pattern": found.pattern,
+        "gear": found.gear,
+        "tooth": found.tooth,
+        "teeth": [t.tooth for t in found.teeth],
+        "sentence": found.sentence,
+        "since": None if found.since is None else found.since.record,
+    }
+
+
+def turned(records: RunRecords, teeth: int) -> RunRecords:
+    """A copy whose records all begin so many teeth earlier: tooth t becomes t + teeth."""
+    per_tooth = records.vibration.shape[1] // records.teeth
+    return replace(records, vibration=np.roll(records.vibration, teeth * per_tooth, axis=1))
+
+
+def masked(maps: RunMaps, wide: int) -> list[int]:
+    """The failed tooth, the place half a revolution away, and so many neighbours of either."""
+    teeth, tooth = maps.records.teeth, tooth_at_failure(maps)
+    far = tooth + teeth / 2
+    return sorted(
+        {int(t) % teeth for c in (tooth, np.floor(far), np.ceil(far)) for t in c + np.arange(-wide, wide + 1)}
+    )
+
+
+def label(maps: RunMaps) -> dict[str, int]:
+    """The tooth whose RMS rose most from the healthy records to the last so many."""
+    level = np.log(maps.rms.values.astype(np.float64))
+    rise = {n: level[:, -n:].mean(axis=1) - level[:, maps.healthy].mean(axis=1) for n in SPANS}
+    return {str(n): int(np.argmax(values)) for n, values in rise.items()}
+
+
+def draw(found: dict[str, Scored], maps: RunMaps, path: Path) -> None:
+    """Delay over the share of held-out records above, of every way."""
+    figure, axes = plt.subplots(figsize=(7.5, 4.5), layout="constrained")
+    grid = np.r_[0.0, np.geomspace(0.004, 0.3, 40)]
+    styles = ["-", "--", ":", "-."]
+    for k, (name, scored) in enumerate(found.items()):
+        first = [alarms(scored, maps, float(share))["first"] for share in grid]
+        delay = [np.nan if at is None else at for at in first]
+        axes.plot(np.maximum(100 * grid, 0.2), delay, styles[k % 4], label=name, linewidth=2.5 if not k else 1.3)
+    axes.set(xscale="log", ylim=(0, None))
+    axes.set_xlabel("held-out records of days 17-20 above the height, % (left end: none)")
+    axes.set_ylabel("test record of the first five in a row")
+    axes.grid(visible=True, alpha=0.3)
+    axes.legend(fontsize=8, ncols=2)
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
+
+
+def study(records: RunRecords, days: tuple[int, ...], picture: Path) -> dict[str, Any]:
+    """Everything of the page."""
+    config = RunMapConfig(healthy_days=days)
+    maps = build_run_maps(records, config)
+    found = score_run(maps, config)
+    draw(found, maps, picture)
+    control = {}
+    for name, wide in (("narrow", 1), ("wide", 2)):
+        out = masked(maps, wide)
+        left = score_run(maps, config, without=out)["coherent"]
+        control[name] = {"teeth": out, "rows": [alarms(left, maps, share) for share in SHARES]}
+    turn = int(np.random.default_rng(TURN_SEED).integers(1, records.teeth))
+    stories = [
+        story(build_run_maps(records, RunMapConfig(healthy_days=days[:k])), f"{days[0]}-{days[k - 1]}")
+        for k in range(1, len(days) + 1)
+    ]
+    again = story(build_run_maps(turned(records, turn), config), f"turned by {turn} teeth")
+    return {
+        "label": label(maps),
+        "alarms": {name: [alarms(scored, maps, share) for share in SHARES] for name, scored in found.items()},
+        "by_chance": [chance_alarms(found["coherent"], maps, chance) for chance in CHANCES],
+        "control": control,
+        "stories": stories,
+        "turned": again | {"turn": turn},
+    }
 
 
 def main() -> None:
-    """Run every variant and write benchmarks/results/hums2023.json."""
+    """Run the study and write benchmarks/results/hums2023.json and the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--deep", action="store_true", help="run the deep detector too; writes hums2023_deep.json")
-    deep = parser.parse_args().deep
+    parser.add_argument("--try", dest="seed", type=int, help="seed of a simulated run")
+    seed = parser.parse_args().seed
+    if seed is not None:
+        records = simulate_run(RunConfig(healthy_days=4, second_contact=0.8, drift="signature"), seed=seed)
+        result = study(records, (1, 2, 3, 4), Path("hums2023_try.png"))
+        print(records.truth, *result.items(), sep="\n")
+        return
     data = os.environ.get("TOOTHWISE_DATA")
     if not data or not (Path(data) / "hums2023").is_dir():
         sys.stderr.write("skipped: TOOTHWISE_DATA names no folder with hums2023\n")
         return
-    records = read_hums2023(Path(data) / "hums2023")
-    options = RUN_DETECTORS["scan"]
-    rows = {}
-    for name, variant in VARIANTS.items():
-        protocol = RunProtocol(maps=RunMapConfig(healthy_days=variant["days"]), confidence=variant["confidence"])
-        maps = build_run_maps(records, protocol.maps)
-        run = run_detector(maps, lambda: detectors.create("scan", **options), "scan", protocol)
-        rows[name] = {"scan": run.summary(maps, protocol)}
-        if name == "tolerance limit":
-            if deep:
-                more = run_detector(maps, lambda: detectors.create(DEEP, **RUN_DETECTORS[DEEP]), DEEP, protocol)
-                rows[name][DEEP] = more.summary(maps, protocol) | {"info": more.detector.info}
-            rows[name] |= {other.name: other.summary(maps, protocol) for other in run_indicators(maps, protocol)}
-        found = rows[name]["scan"]
-        keys = ("tooth", "first_sustained", "consistent", "tooth_consistent", "flagged_days_19_20")
-        print(name, {key: found[key] for key in keys}, flush=True)
-    variants = {name: {**v, "days": list(v["days"])} for name, v in VARIANTS.items()}
-    config = {"detectors": RUN_DETECTORS if deep else {"scan": options}, "variants": variants}
-    name = "hums2023_deep.json" if deep else "hums2023.json"
-    print(write_result(Path(__file__).parent / "results" / name, config, rows))
+    result = study(read_hums2023(Path(data) / "hums2023"), (17, 18, 19, 20), PICTURE)
+    config = {"looks": LOOKS, "scan": RUN_SCAN, "shares": SHARES, "chances": CHANCES, "turn_seed": TURN_SEED}
+    print(write_result(Path(__file__).parent / "results" / "hums2023.json", config, result))
 
 
 if __name__ == "__main__":

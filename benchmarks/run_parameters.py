@@ -56,10 +56,10 @@ def judge(variant: dict[str, Any], drift: str, seed: int) -> dict[str, float]:
         start = int(maps.healthy.sum())
         by_chance = maps.drift_chance <= 0.001
         if not faulty:
-            held_out = largest(maps.healthy_windows.values[:, :, -1].T)
+            held_out = largest(maps.recorded_windows.values[:, :, -1].T)
             out["held_out"] = float(np.mean(largest(maps.deviation.values[:, start:]) > np.quantile(held_out, 0.99)))
-            out["chance_0.01"] = float(np.mean(maps.drift_chance[start:] <= 0.01))
-            out["chance_0.001"] = float(np.mean(by_chance[start:]))
+            out["one_percent"] = float(np.mean(maps.drift_chance[start:] <= 0.01))
+            out["one_permille"] = float(np.mean(by_chance[start:]))
             out["runs_alarmed"] = float(len(episodes(by_chance[start:])) > 0)
             continue
         onset = int(records.truth["onset"])

@@ -126,14 +126,14 @@ def run_to_failure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     records = read_hums2023(folder)
     maps = build_run_maps(records, RunMapConfig(healthy_days=HEALTHY_DAYS, window=32))
     options = RUN | {"max_steps": min(args.steps, RUN["max_steps"]), "seed": args.seed}
-    detector, found = fit(options, maps.healthy_windows)
+    detector, found = fit(options, maps.recorded_windows)
     watched = np.flatnonzero(np.isin(maps.windows.table["day"], WATCHED_DAYS))[:: args.every]
     windows = np.ascontiguousarray(maps.windows.values[watched])
     prediction = detector.predict(windows)
-    healthy = detector.predict(np.ascontiguousarray(maps.healthy_windows.values[:: args.every]))
+    healthy = detector.predict(np.ascontiguousarray(maps.recorded_windows.values[:: args.every]))
     if prediction.severity is None or healthy.severity is None:
         return found
-    scan = detectors.create("scan", lines="rows", lengths=[8, 16, 32]).fit(maps.healthy_windows).predict(windows)
+    scan = detectors.create("scan", lines="rows", lengths=[8, 16, 32]).fit(maps.recorded_windows).predict(windows)
     if scan.row_evidence is None:
         return found
     no_column = np.full((len(windows), 1), -np.inf)  # columns of these maps are records

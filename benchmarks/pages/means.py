@@ -262,3 +262,8 @@ def limits(found: Data) -> dict[str, str]:
         values = [100 * row["ways"][axis][share] for row in rows if row["precision"] == precision for axis in axes]
         out[name] = f"{min(values):.0f} to {max(values):.0f} %"
     return out
+
+
+def of_variant(rows: Iterable[Data], key: str, variant: str = "chosen") -> float:
+    """Mean of a value over the kinds of drift, of one variant of the run's parameters."""
+    return float(np.mean([row[key] for row in rows if row["variant"] == variant]))

@@ -12,17 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.signal import hilbert
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.errors import InputError
-from toothwise.evaluation.thresholds import Threshold, threshold_from_healthy
-from toothwise.healthmap.deviation import trailing_mean
+from toothwise.evaluation.thresholds import Threshold
 from toothwise.healthmap.tooth_by_record import RUN_SCAN, RunMapConfig, RunMaps
-from toothwise.vibration.components import split_revolutions
-from toothwise.vibration.indicators import fm4, kurtosis, na4, rms
-from toothwise.vibration.spectrum import order_spectrum
 
 __all__ = [
     "RUN_DETECTORS",
@@ -31,7 +26,6 @@ __all__ = [
     "consistent",
     "episodes",
     "run_detector",
-    "run_indicators",
     "tooth_at_failure",
 ]
 
@@ -183,7 +177,7 @@ def _judge(
 def run_detector(maps: RunMaps, make: Callable[[], Detector], name: str, protocol: RunProtocol) -> JudgedRun:
     """Fit on the cross-fitted healthy windows, choose the threshold, score every record."""
     begin = time.perf_counter()
-    windows = maps.healthy_windows
+    windows = maps.recorded_windows
     blocks = windows.table["day"].to_numpy()
     detector, held_out = fit_with_threshold(
         make, windows, protocol.false_alarm_rate, blocks=blocks, confidence=protocol.confidence
@@ -204,39 +198,6 @@ def run_detector(maps: RunMaps, make: Callable[[], Detector], name: str, protoco
         detector=detector,
         prediction=prediction,
     )
-
-
-def run_indicators(maps: RunMaps, protocol: RunProtocol) -> list[JudgedRun]:
-    """Classical indicators of the whole revolution under the same rules.
-
-    RMS, kurtosis and NA4 are of the residual (mesh harmonics removed), FM4 of the difference (first sidebands of the
-    gear removed too), "envelope 2x" is the squared envelope's amplitude at twice the rotation of the gear over its
-    mean: a planet tooth meets sun and ring once each per turn.
-    """
-    parts = split_revolutions(maps.records.vibration, maps.records.teeth)
-    envelope = np.abs(order_spectrum(np.abs(hilbert(parts.residual, axis=1)) ** 2))
-    series = {
-        "RMS": rms(parts.residual),
-        "kurtosis": kurtosis(parts.residual),
-        "FM4": fm4(parts.difference),
-        "NA4": na4(parts.residual),
-        "envelope 2x": envelope[:, 2] / (envelope[:, 0] / 2.0),
-    }
-    record = np.arange(protocol.maps.window - 1, len(maps.records))  # the same records as the detectors see
-    healthy = record[record < int(maps.healthy.sum())]
-    blocks = maps.records.day[healthy]
-    runs = []
-    for name, values in series.items():
-        begin = time.perf_counter()
-        level = trailing_mean(np.log(np.maximum(values, 1e-12)), protocol.maps.deviation.records)
-        centre = np.median(level[maps.healthy])
-        score = (level - centre) / max(1.4826 * float(np.median(np.abs(level[maps.healthy] - centre))), 1e-12)
-        threshold = threshold_from_healthy(score[healthy], protocol.false_alarm_rate, blocks=blocks)
-        seconds = time.perf_counter() - begin
-        runs.append(
-            _judge(maps, protocol, name, score[record], record, score[healthy], blocks, threshold, seconds=seconds)
-        )
-    return runs
 
 
 def tooth_at_failure(maps: RunMaps) -> int:

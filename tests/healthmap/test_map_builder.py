@@ -134,3 +134,24 @@ def test_records_behind_the_waveform_look_as_new_ones_do(tmp_path):
     }
     assert level["learned from"] == pytest.approx(level["new"], rel=0.04)
     assert level["as if new"] < 0.93 * level["new"]
+
+
+def test_healthy_windows_hold_drawn_days_beside_the_recorded_ones_and_say_which():
+    run = simulate_run(seed=4)
+    days = sorted(set(run.day[run.healthy]))
+    maps = MapBuilder.build_run(run, healthy=days)
+    drawn = maps.healthy_windows.table["drawn"].to_numpy()
+    assert drawn.sum() == 900
+    assert set(maps.recorded_windows.table["day"]) == set(days)
+    assert all(name.startswith("drawn_day_") for name in maps.healthy_windows.table["name"][drawn])
+    of_drawn, recorded = (np.log(maps.healthy_windows.values[k][:, :, -1]) for k in (drawn, ~drawn))
+    # drawn days stand out about as far as held-out ones do
+    spread = [np.median((x - np.median(x, axis=1, keepdims=True)).max(axis=1)) for x in (of_drawn, recorded)]
+    assert 0.7 < spread[0] / spread[1] < 1.5
+
+
+def test_one_healthy_day_says_that_drift_was_taken_from_within_it():
+    run = simulate_run(seed=4)
+    maps = MapBuilder.build_run(run, healthy=(1,))
+    assert "only healthy day" in maps.drift
+    assert "only healthy day" in maps.windows.provenance["drift"]

@@ -16,9 +16,9 @@ from toothwise_lab.run_protocol import (
     consistent,
     episodes,
     run_detector,
-    run_indicators,
     tooth_at_failure,
 )
+from toothwise_lab.run_statistics import alarms, chance_alarms, score_run
 
 DAYS = {"days": (60, 70, 60, 80, 90, 80, 70), "healthy_days": 2, "second_contact": 0.0, "day": 0.01}
 PROTOCOL = RunProtocol(maps=RunMapConfig(healthy_days=(1, 2)), doubtful_days=(3, 4))
@@ -90,10 +90,22 @@ def test_a_step_of_the_whole_gain_raises_no_alarm(seed):
     np.testing.assert_allclose(stepped.score, plain.score, atol=0.05)
 
 
-def test_indicators_stand_under_the_same_rules(faulty):
-    maps, run = faulty
-    others = run_indicators(maps, PROTOCOL)
-    assert [other.name for other in others] == ["RMS", "kurtosis", "FM4", "NA4", "envelope 2x"]
-    for other in others:
-        np.testing.assert_array_equal(other.record, run.record)
-        assert "tooth" not in other.summary(maps, PROTOCOL)
+def test_every_way_to_score_alarms_later_where_fewer_held_out_records_may_be_above(faulty):
+    maps, _ = faulty
+    found = score_run(maps, PROTOCOL.maps)
+    assert {"coherent", "scan", "deviation", "RMS", "NA4", "envelope 2x"} < set(found)
+    for scored in found.values():
+        assert len(scored.score) == len(maps.records)
+        strict, loose = alarms(scored, maps, 0.0), alarms(scored, maps, 0.1)
+        assert strict["flagged"] == 0 < strict["interval"][1]
+        assert strict["height"] >= loose["height"]
+        assert strict["first"] is None or loose["first"] <= strict["first"]
+    assert near(alarms(found["coherent"], maps, 0.0)["consistent_tooth"], 8)
+    assert near(chance_alarms(found["coherent"], maps, 0.001)["first_tooth"], 8)
+
+
+def test_teeth_left_out_cannot_score(faulty):
+    maps, _ = faulty
+    found = score_run(maps, PROTOCOL.maps, without=(7, 8, 9))
+    assert set(found) == {"coherent", "deviation"}
+    assert not np.isin(found["coherent"].tooth, (7, 8, 9)).any()

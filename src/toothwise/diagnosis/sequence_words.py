@@ -190,6 +190,8 @@ def _verdict(d: Diagnosis) -> list[Message]:
 def _confidence(d: Diagnosis) -> list[Message]:
     low, high = d.rules["alarm"].interval or (0.0, 0.0)
     blocks = 0 if d.limits is None else d.limits.blocks
+    if d.drawn:  # what was recorded is what is known
+        blocks = min(blocks, max(int(d.effective or 0), 1))
     told = [
         say(
             "The alarm is set for a false alarm rate of {rate:g} per 1,000 records; judged by the {healthy} healthy "
@@ -201,6 +203,14 @@ def _confidence(d: Diagnosis) -> list[Message]:
             high=high,
         )
     ]
+    if d.drawn:
+        told.append(
+            say(
+                "Beside them stand {drawn} records that were drawn from a model of how days drift, because so few days "
+                "cannot show it.",
+                drawn=d.drawn,
+            )
+        )
     few = blocks < _FEW
     if few:
         told.append(say("So few cannot verify that rate: it holds only if days to come differ no more than these did."))

@@ -210,6 +210,7 @@ class Diagnosis:
             baseline) count from the last re-baselining.
         healthy: Healthy maps or records that the judgement rests on; ``effective``: independent ones that they are
             worth.
+        drawn: Further healthy records that were drawn from a model of how days drift.
         gear, tooth: The tooth with the most evidence; None = no tooth is named.
         tooth_zero: How tooth 0 of that gear is known: "index", "waveform", "given" (or numbered by the maps
             themselves) or "unknown", and ``tooth`` is None then.
@@ -245,6 +246,7 @@ class Diagnosis:
     next_look: str = ""
     unjudged: int = 0
     effective: float | None = None
+    drawn: int = 0
     gear: str | None = None
     tooth: int | None = None
     tooth_zero: str = "unknown"

@@ -170,12 +170,13 @@ class HealthyBaseline:
         level = self.level(aligned)
         return np.asarray(level - np.median(level, axis=0))
 
-    def drift_contrast(self, draws: int, rng: np.random.Generator) -> np.ndarray:
-        """The same of drawn days that drift as the healthy ones do and carry no damage, float64 ``[teeth, draws]``.
+    def drift_contrast(self, draws: int, rng: np.random.Generator, *, records: int = 1) -> np.ndarray:
+        """The same of drawn days that drift as the healthy ones do and carry no damage, ``[teeth, draws * records]``.
 
-        Each has random phases, the between-day variance at every order, and follows the loudness of the signature
-        around the gear; the noise of so many averaged records is added. Later days lie further away than a few healthy
-        days tell, so that the amplitude is 1 to 4 times what these show (log-uniform).
+        Of each day so many records one after the other: its drift stays, noise comes and goes. A day has random phases,
+        the between-day variance at every order, and follows the loudness of the signature around the gear. Later days
+        lie further away than a few healthy days tell, so that the amplitude is 1 to 4 times what these show
+        (log-uniform).
 
         Examples:
             >>> import numpy as np
@@ -188,16 +189,22 @@ class HealthyBaseline:
             True
         """
 
-        def drawn(variance: np.ndarray) -> np.ndarray:
-            z = rng.standard_normal((draws, len(variance))) + 1j * rng.standard_normal((draws, len(variance)))
+        def drawn(count: int, variance: np.ndarray) -> np.ndarray:
+            z = rng.standard_normal((count, len(variance))) + 1j * rng.standard_normal((count, len(variance)))
             return z * np.sqrt(variance / 2.0) * self.weight
 
         local = np.square(to_samples(self.signature * self.weight, self.samples))
         around = np.fft.irfft(np.fft.rfft(local) * np.fft.rfft(self._kernel(2.0)), self.samples)
         envelope = np.sqrt(np.maximum(around, 0.0) / around.mean())
         envelope = np.multiply.outer(np.exp(rng.uniform(0.0, np.log(_FURTHEST), draws)), envelope)
-        drift = order_spectrum(to_samples(drawn(self.between), self.samples) * envelope)[:, : len(self.weight)]
-        level = self._level(self._projected(drift + drawn(self.within / self.config.records)))
+        drift = order_spectrum(to_samples(drawn(draws, self.between), self.samples) * envelope)[:, : len(self.weight)]
+        length = self.config.records
+        if records == 1:
+            noise = drawn(draws, self.within / length)
+        else:
+            each = drawn(draws * (records + length - 1), self.within).reshape(draws, -1, len(self.weight))
+            noise = np.concatenate([trailing_mean(day, length)[length - 1 :] for day in each])
+        level = self._level(self._projected(np.repeat(drift, records, axis=0) + noise))
         return np.asarray(level - np.median(level, axis=0))
 
     def _level(self, deviation: np.ndarray) -> np.ndarray:

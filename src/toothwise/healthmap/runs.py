@@ -10,7 +10,9 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.vibration.spectrum import check_revolutions
 
-__all__ = ["RunRecords", "time_blocks"]
+__all__ = ["DRAWN", "RunRecords", "time_blocks"]
+
+DRAWN = "drawn_day_"  # begins the names of records that were drawn from a model of drift, not recorded
 
 _PIECES = 4
 

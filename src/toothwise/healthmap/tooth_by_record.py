@@ -12,18 +12,19 @@ from toothwise import __version__
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch
 from toothwise.healthmap.deviation import DeviationConfig, HealthyBaseline, trailing_mean
-from toothwise.healthmap.runs import RunRecords, time_blocks
+from toothwise.healthmap.runs import DRAWN, RunRecords, time_blocks
 from toothwise.vibration.alignment import Alignment, align_spectra
 from toothwise.vibration.components import split_revolutions
 from toothwise.vibration.spectrum import order_spectrum, to_samples
 from toothwise.vibration.windows import EventWindow, event_statistic
 
-__all__ = ["RUN_SCAN", "RunMapConfig", "RunMaps", "build_run_maps"]
+__all__ = ["RUN_SCAN", "RunMapConfig", "RunMaps", "align_run", "build_run_maps"]
 
 # A detector's options for such windows: damage is a row, and averaged columns hold no spikes that a limit must cut.
 RUN_SCAN: dict[str, Any] = {"lines": "rows", "lengths": [8], "clip": None}
 
-_DRAWS = 2000  # drawn days that drift without damage
+_DRAWS = 2000  # drawn days that drift without damage, for the chance of a record
+_DAYS, _LENGTH = 30, 30  # those that healthy windows hold, and how many records each has
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ class RunMaps:
             index of a window's last record; ``name``, ``day``, ``number``, ``healthy`` are that record's.
         healthy_windows: Windows of healthy records only, held out: each day is seen against a baseline of the other
             healthy days (of other parts of the day where there is one) and averaged by itself, so that chance looks
-            as it will later. The first records of each day, whose averages are short, are left out.
+            as it will later. The first records of each day, whose averages are short, are left out. After them come
+            windows of drawn days that drift as the healthy days do and carry no damage (``drawn`` in the table, names
+            that begin with ``drawn_day_``): a few days cannot show what the next one may look like.
     """
 
     records: RunRecords
@@ -80,6 +83,18 @@ class RunMaps:
     drift_chance: np.ndarray
     windows: HealthMapBatch
     healthy_windows: HealthMapBatch
+
+    @property
+    def recorded_windows(self) -> HealthMapBatch:
+        """The healthy windows without those of drawn days."""
+        recorded: HealthMapBatch = self.healthy_windows[~self.healthy_windows.table["drawn"].to_numpy()]
+        return recorded
+
+
+def align_run(records: RunRecords, orders: float = 4.0) -> tuple[np.ndarray, Alignment]:
+    """Residual spectra of a run's records up to so many mesh orders, ``[n, orders]``, each turned onto those before."""
+    residual = split_revolutions(records.vibration, records.teeth).residual
+    return align_spectra(order_spectrum(residual)[:, : int(orders * records.teeth)], records.teeth)
 
 
 def build_run_maps(records: RunRecords, config: RunMapConfig) -> RunMaps:
@@ -99,9 +114,7 @@ def build_run_maps(records: RunRecords, config: RunMapConfig) -> RunMaps:
     if int(healthy.sum()) != int(np.flatnonzero(healthy)[-1]) + 1:
         raise InputError(f"healthy days {list(c.healthy_days)} must be the first days of the run, without a gap")
     teeth, samples = records.teeth, records.vibration.shape[1]
-    residual = split_revolutions(records.vibration, teeth).residual
-    spectra = order_spectrum(residual)[:, : int(c.orders * teeth)]
-    aligned, alignment = align_spectra(spectra, teeth)
+    aligned, alignment = align_run(records, c.orders)
     level = event_statistic(to_samples(aligned, samples), samples // teeth, EventWindow("rectangular"), "rms").T
     loud = 0.5 * np.log(np.mean(np.square(level), axis=0))  # of each record
 
@@ -115,6 +128,7 @@ def build_run_maps(records: RunRecords, config: RunMapConfig) -> RunMaps:
     over = _DRAWS - np.searchsorted(drawn, contrast.max(axis=0), side="left")
     deviation = np.exp(contrast + trailing_mean(loud, c.deviation.records) - np.median(loud[:n_healthy]))
     crossed, index = _held_out(known, loud[:n_healthy], teeth, blocks, c.deviation, planet=planet)
+    drawn_days = _drawn_days(baseline, crossed, records.day[index])
     if len(index) < c.window:
         raise InputError(
             f"a window of {c.window} records needs as many healthy ones beside those that begin a day, but there are "
@@ -138,25 +152,36 @@ def build_run_maps(records: RunRecords, config: RunMapConfig) -> RunMaps:
     def as_map(values: np.ndarray, quantity: str, unit: str) -> HealthMap:
         return HealthMap(values, rows, columns, None, quantity, unit, None, {"gear": gear}, provenance)
 
-    def as_windows(values: np.ndarray, index: np.ndarray, note: str) -> HealthMapBatch:
+    def as_windows(values: np.ndarray, table: pd.DataFrame, note: str) -> HealthMapBatch:
         view = np.lib.stride_tricks.sliding_window_view(values, c.window, axis=1).transpose(1, 0, 2)
-        last = index[c.window - 1 :]
-        table = pd.DataFrame(
+        steps = Axis("record before the last", tuple(range(1 - c.window, 1)))
+        last = table.iloc[c.window - 1 :].reset_index(drop=True)
+        return HealthMapBatch(view, rows, steps, last, "deviation from healthy", "1", None, provenance | {"note": note})
+
+    def rows_of(index: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(
             {
-                "record": last,
-                "name": records.name[last],
-                "day": records.day[last],
-                "number": records.number[last],
-                "healthy": healthy[last],
+                "record": index,
+                "name": records.name[index],
+                "day": records.day[index],
+                "number": records.number[index],
+                "healthy": healthy[index],
+                "drawn": False,
             }
         )
-        steps = Axis("record before the last", tuple(range(1 - c.window, 1)))
-        return HealthMapBatch(
-            view, rows, steps, table, "deviation from healthy", "1", None, provenance | {"note": note}
-        )
 
-    every = np.arange(len(records))
-    note = "trailing windows of healthy records, each day held out"
+    place = np.arange(drawn_days.shape[1])
+    drawn_rows = pd.DataFrame(
+        {
+            "record": -1 - place,
+            "name": [f"{DRAWN}{k // _LENGTH + 1:02d}_{k % _LENGTH + 1:02d}" for k in place],
+            "day": -1 - place // _LENGTH,
+            "number": 0,
+            "healthy": True,
+            "drawn": True,
+        }
+    )
+    note = f"trailing windows of healthy records, each day held out, and of {_DAYS} drawn days that drift"
     return RunMaps(
         records,
         alignment,
@@ -165,8 +190,8 @@ def build_run_maps(records: RunRecords, config: RunMapConfig) -> RunMaps:
         healthy,
         drift,
         (over + 1.0) / (_DRAWS + 1.0),
-        as_windows(deviation, every, "trailing windows"),
-        as_windows(crossed, index, note),
+        as_windows(deviation, rows_of(np.arange(len(records))), "trailing windows"),
+        as_windows(np.concatenate([crossed, drawn_days], axis=1), pd.concat([rows_of(index), drawn_rows]), note),
     )
 
 
@@ -185,3 +210,20 @@ def _held_out(
         parts.append(np.exp(other.contrast(aligned[out]) + level)[:, max(begin, 0) :])
         places.append(np.flatnonzero(out)[max(begin, 0) :])
     return np.concatenate(parts, axis=1), np.concatenate(places)
+
+
+def _drawn_days(baseline: HealthyBaseline, held_out: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """Columns of days that were not recorded but drift as the healthy ones do, ``[teeth, days * length]``.
+
+    A few days cannot show what the next one may look like, and records of one day are as alike as one record. The
+    level of a drawn day is as far from 1 as held-out days are, up to four times as far.
+    """
+    rng = np.random.default_rng(1)
+    contrast = baseline.drift_contrast(_DAYS, rng, records=_LENGTH)
+    level = np.median(np.log(held_out), axis=0)
+    means = np.array([level[day == d].mean() for d in np.unique(day)])
+    within = np.concatenate([level[day == d] - level[day == d].mean() for d in np.unique(day)])
+    far = np.sqrt(np.mean(means**2)) * rng.standard_normal(_DAYS) * np.exp(rng.uniform(0.0, np.log(4.0), _DAYS))
+    begin = rng.integers(0, max(len(within) - _LENGTH, 1), _DAYS)
+    around = within[(begin[:, None] + np.arange(_LENGTH)) % len(within)]
+    return np.exp(contrast + (far[:, None] + around).ravel())

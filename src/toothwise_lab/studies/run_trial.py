@@ -134,7 +134,7 @@ def measure_run(trial: RunTrial) -> Measured:
         # another run than the one that is watched, should that be simulated too
         other = simulate_run(seed=10_000 + trial.seed)
         maps_of = RunMapConfig(healthy_days=_own_days(other), window=_WINDOW)
-        source = build_run_maps(other, maps_of).healthy_windows.values
+        source = build_run_maps(other, maps_of).recorded_windows.values
         elsewhere = _FittedElsewhere(make_detector(trial.detector, trial.options, trial.seed).fit(source), None, None)
     elif trial.fit_on == "simulated_maps":
         source = generate("C", trial.n_train, False, seed=1000 * trial.seed, shape=trial.gears)[0]
