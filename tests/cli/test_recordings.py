@@ -194,7 +194,7 @@ def test_build_without_a_tachometer(folder, toothwise, tmp_path):
     assert toothwise(*words).code == 2
     run = toothwise(*words, "--tacholess", "22", "28")
     assert run.code == 0, run.err
-    assert "tooth zero is unknown; quality of the followed mesh 0." in run.out
+    assert "tooth zero is unknown; the mesh is followed at 0." in run.out
     assert read_map(tmp_path / "maps" / "bare.npz").provenance["tooth_zero"]["driving"]["known"] == "unknown"
 
 

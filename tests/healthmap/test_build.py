@@ -157,7 +157,7 @@ def test_tooth_by_revolution(gear):
         m = np.floor(events).astype(int)
         return strength[m % teeth] * _ring(events - m)
 
-    config = MapConfig(signal="average", window="rectangular")
+    config = MapConfig(signal="average", window="rectangular", revolutions=None)
     made = tooth_by_revolution(_record(pair, signal), pair, config, gear=gear)
     assert made.shape == (teeth, 4 * 18 // teeth)
     np.testing.assert_allclose(made.values, np.tile(strength[:, None] * RING, made.shape[1]), rtol=0.01)
@@ -219,7 +219,7 @@ def test_bad_recordings():
         build_map(with_(channels={"x": x[: len(x) // 6]}), PAIR)
     with pytest.raises(InputError, match="'x' is constant"):
         build_map(with_(channels={"x": np.ones(len(x))}), PAIR)
-    with pytest.raises(InputError, match="has no tachometer"):
+    with pytest.raises(InputError, match="there is no tachometer"):
         build_map(with_(tacho=None), PAIR)
     with pytest.raises(InputError, match="is flat"):
         build_map(with_(tacho=Tachometer("waveform", np.zeros(len(x)))), PAIR)
@@ -251,7 +251,7 @@ def test_a_mesh_that_is_not_heard_is_told():
     record = _record(PAIR, lambda m: 0.3 * np.cos(2 * np.pi * m), noise=0.3)
     assert mesh_visibility(cut_periods(record, PAIR)) > 10
     wrong = VibrationRecord(record.channels, record.sampling_rate * 1.13, record.tacho)
-    with pytest.warns(SignalWarning, match="does not stand out of the spectrum"):
+    with pytest.warns(SignalWarning, match="is not heard"):
         build_map(wrong, PAIR)
 
 

@@ -149,7 +149,7 @@ def test_other_stages_and_shaft_harmonics_are_no_contradiction():
     orders = np.arange(0, 200, 1 / 32)
     floor = 1.0 + 0.1 * np.random.default_rng(0).standard_normal(len(orders))
     mesh, half = np.isclose(orders % 24, 0), np.isclose(orders, 12)
-    assert mesh_contradiction(orders, floor + 40 * mesh + 20 * half, 24.0) == "half"
+    assert mesh_contradiction(orders, floor + 40 * mesh + 20 * half, 24.0).count("half of the order 24") == 1
     assert mesh_contradiction(orders, floor + 40 * mesh + 20 * half, 24.0, others=[12.0]) == ""
     shaft = np.isclose(orders % 1, 0)
     assert mesh_contradiction(orders, floor + 40 * mesh + 20 * shaft, 24.0) == ""

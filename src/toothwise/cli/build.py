@@ -105,7 +105,12 @@ def _build(builder: MapBuilder, options: Options, progress: Progress) -> Result:
     failed = [row["error"] for row in rows if "error" in row]
     if len(failed) == len(rows):
         raise InputError(failed[0] + (f" (and {len(rows) - 1} more failed)" if len(rows) > 1 else ""))
-    data = {"builder": builder.as_json(), "built": len(rows) - len(failed), "records": rows}
+    data = {
+        "builder": builder.as_json(),
+        "gears": list(builder.notes),
+        "built": len(rows) - len(failed),
+        "records": rows,
+    }
 
     def text() -> str:
         good = [row for row in rows if "map" in row]
@@ -113,6 +118,7 @@ def _build(builder: MapBuilder, options: Options, progress: Progress) -> Result:
             (Path(r["record"]).name, r["map"], f"{r['mean']:.4g}", str(r["periods"]), f"{r['speed']:.4g}") for r in good
         ]
         lines = [f"{row['record']}: warning: {line}" for row in good for line in row["warnings"]]
+        lines += [f"gears: {note}" for note in builder.notes]
         lines += [f"skipped: {reason}" for reason in failed]
         if learned is not None and learned.waveform is not None:
             lines.append(f"The healthy waveform of {learned.waveform.records} recordings is in {options.learn}")

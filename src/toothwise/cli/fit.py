@@ -62,6 +62,7 @@ def run(options: Options, progress: Progress) -> Result:
     """Build, fit, calibrate, save."""
     check_replaceable(options.output, "model.json", "a model")
     from toothwise.detectors.registry import create
+    from toothwise.gears.pair import hunting_text
     from toothwise.healthmap.formats import PICTURE
     from toothwise.healthmap.several import healthy_only
     from toothwise.model import Model
@@ -97,6 +98,7 @@ def run(options: Options, progress: Progress) -> Result:
     model.save(options.output)
     threshold, (rows, columns) = model.threshold, model.about.shape
     picture = model.about.quantity == PICTURE
+    notes = builder.notes if builder else tuple(filter(None, [model.about.gear and hunting_text(model.about.gear)]))
     data = {
         "detector": model.detector.name if options.detector == "auto" else name,
         "output": str(options.output),
@@ -104,6 +106,7 @@ def run(options: Options, progress: Progress) -> Result:
         "maps": len(maps),
         "left_out": left_out,
         "skipped": [one.reason for one in skipped],
+        "gears": list(notes),
         "shape": [rows, columns],
         "threshold": asdict(threshold),
         "info": model.detector.info,
@@ -119,7 +122,8 @@ def run(options: Options, progress: Progress) -> Result:
             if picture and key in model.detector.options
         ]
         without = f" ({left_out} test or faulty maps left out)" if left_out else ""
-        return "".join(f"skipped: {one.reason}\n" for one in skipped) + (
+        said = [*(f"skipped: {one.reason}\n" for one in skipped), *(f"gears: {note}\n" for note in notes)]
+        return "".join(said) + (
             f"{data['detector']}: fitted on {len(maps)} {what} of {rows} x {columns}{without} in {seconds:.1f} s\n"
             + (f"chosen for photographs, unless you named them: {', '.join(suited)}\n" if suited else "")
             + f"threshold {threshold.value:.4g} for {threshold.false_alarm_rate:.3g} false alarms per healthy map "

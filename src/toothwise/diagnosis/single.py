@@ -310,7 +310,8 @@ def _finding(
         interval=(float(np.exp(height - _Z95 * scatter)), float(np.exp(height + _Z95 * scatter))),
         first=labels[line.segment.first],
         last=labels[line.segment.last],
-        cells=line.segment.cells,
-        share=line.segment.cells / flat.shape[1],
+        cells=cells,
+        # gears that do not hunt have no more pairs than those that meet
+        share=cells / max(int(np.isfinite(flat[line.tooth]).sum()), 1),
         neighbours=tuple(beside),
     )

@@ -137,3 +137,41 @@ def speed_of(shafts: dict[str, float], shaft: str) -> float:
     """
     check_choice(shafts, shaft=shaft)
     return shafts[shaft]
+
+
+def few_meet(gears: Any) -> bool:
+    """Whether fewer than half of a pair's tooth pairs meet: a map of pairs would be mostly empty.
+
+    Examples:
+        >>> few_meet(GearPair(20, 40)), few_meet(GearPair(18, 32))
+        (True, False)
+    """
+    return isinstance(gears, GearPair) and gears.assembly_phases > 2
+
+
+def hunting_text(gears: Any) -> str:
+    """What is to be known of gears that do not hunt: which pairs meet, and what cannot be told apart; "" = they hunt.
+
+    Args:
+        gears: A pair or a planetary stage.
+
+    Examples:
+        >>> hunting_text(GearPair(18, 35))
+        ''
+        >>> print(hunting_text(GearPair(20, 40)).split(":")[0])
+        20 and 40 teeth share the divisor 20
+    """
+    (first, n), (second, m) = ((name.split()[0], teeth) for name, teeth in gears.axes)
+    shared = gcd(n, m)
+    if shared == 1:
+        return ""
+    text = (
+        f"{n} and {m} teeth share the divisor {shared}: only {lcm(n, m)} of {n * m} tooth pairs meet, {first} tooth k "
+        f"and {second} teeth k, k + {shared}, ... (counted round)"
+    )
+    if max(n, m) == shared:
+        return f"{text}; a damaged tooth cannot be told from its only mate"
+    for one, other, mates in ((second, first, n // shared), (first, second, m // shared)):
+        if mates == 1:
+            return f"{text}; each {one} tooth has one mate: its damage looks like that of the {other} tooth it meets"
+    return f"{text}; damage of a {second} tooth shows at {n // shared} {first} teeth, {shared} apart"

@@ -16,7 +16,7 @@ from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.waveform import SURE, HealthyWaveform, turned
 from toothwise.vibration.angle import ShaftAngle
 from toothwise.vibration.components import Components
-from toothwise.vibration.periods import BANDWIDTH, MAX_SAMPLES, Periods, cut_periods, warn_if_unheard
+from toothwise.vibration.periods import BANDWIDTH, MAX_SAMPLES, Periods, cut_periods, mesh_visibility
 from toothwise.vibration.records import VibrationRecord
 from toothwise.vibration.windows import EventWindow, event_statistic
 
@@ -48,6 +48,9 @@ class MapConfig:
         planet: of a planetary stage: which planet, from 0.
         sensor_reach: of a planetary stage: ring teeth to either side of the sensor (ring tooth 0) within which the
             planet is heard; beyond it pixels are NaN. None = everywhere.
+        gear: The gear whose teeth are the rows of a tooth-by-revolution map, "driving" or "driven"; None = a map of
+            tooth pairs, or of the driving gear where fewer than half of the pairs meet.
+        revolutions: Columns of a tooth-by-revolution map; None = one per revolution of the record.
         max_samples: of a record at equal steps of angle; a record that asks for more is refused.
 
     Raises:
@@ -67,6 +70,8 @@ class MapConfig:
     bandwidth: float = BANDWIDTH
     planet: int = 0
     sensor_reach: int | None = None
+    gear: str | None = None
+    revolutions: int | None = 8
     max_samples: int = MAX_SAMPLES
 
     def __post_init__(self) -> None:
@@ -167,26 +172,10 @@ def build_map(
         max_samples=c.max_samples,
         angle=angle,
     )
-    pair, mean = periods.gears, periods.mean()
+    seen = _seen(record, channel, c, periods, waveform, learned_from=learned_from)
+    periods, mean, wanted, residual, about = seen.periods, seen.mean, seen.wanted, seen.residual, seen.about
+    pair = periods.gears
     (row_name, rows), (column_name, columns) = pair.axes
-    visible = warn_if_unheard(periods, mean)
-    wanted = _wanted(periods, mean, c)
-    zeros, found = periods.tooth_zero, {}
-    residual: np.ndarray | None = None
-    if waveform is not None:
-        turn = waveform.turn(wanted, periods.event_step, (rows, columns))
-        by = turn.events * periods.samples_per_tooth
-        if learned_from:
-            waveform = waveform.without(turned(wanted, by))
-        residual = waveform.residual(turned(_wanted(periods, periods.whole_mean(), c), by))
-        periods = replace(periods, values=turned(periods.values, by)) if by else periods
-        mean, wanted = turned(mean, by), turned(wanted, by)
-        wanted = waveform.deviation(wanted)
-        found = {"turned": asdict(turn)}
-        zeros = {
-            name: zero.found(sure, sure=sure >= SURE)
-            for (name, zero), sure in zip(zeros.items(), turn.confidence_of, strict=True)
-        }
     values, variance = _event_values(periods, mean - wanted, wanted, c)
     i, j = pair.pair_at(np.arange(pair.hunting_period))
     heard = np.ones(len(i), dtype=bool)
@@ -206,6 +195,51 @@ def build_map(
     count[i, j] = len(periods.values)
     if variance is not None:
         spread[i, j] = variance[heard]
+    axes = Axis.teeth(row_name, rows), Axis.teeth(column_name, columns)
+    return HealthMap(grid, *axes, count, variance=spread, waveforms=waveforms, **about)
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A record's periods and their mean, turned onto the healthy waveform and freed from it where there is one."""
+
+    periods: Periods
+    mean: np.ndarray
+    wanted: np.ndarray
+    residual: np.ndarray | None
+    waveform: HealthyWaveform | None
+    about: dict[str, Any]
+
+
+def _seen(
+    record: VibrationRecord,
+    channel: str | None,
+    c: MapConfig,
+    periods: Periods,
+    waveform: HealthyWaveform | None,
+    *,
+    learned_from: bool,
+) -> _Seen:
+    mean = periods.mean()
+    visible = mesh_visibility(periods, mean)
+    wanted = _wanted(periods, mean, c)
+    zeros, found = periods.tooth_zero, {}
+    residual: np.ndarray | None = None
+    if waveform is not None:
+        (_, rows), (_, columns) = periods.gears.axes
+        turn = waveform.turn(wanted, periods.event_step, (rows, columns))
+        by = turn.events * periods.samples_per_tooth
+        if learned_from:
+            waveform = waveform.without(turned(wanted, by))
+        residual = waveform.residual(turned(_wanted(periods, periods.whole_mean(), c), by))
+        periods = replace(periods, values=turned(periods.values, by)) if by else periods
+        mean, wanted = turned(mean, by), turned(wanted, by)
+        wanted = waveform.deviation(wanted)
+        found = {"turned": asdict(turn)}
+        zeros = {
+            name: zero.found(sure, sure=sure >= SURE)
+            for (name, zero), sure in zip(zeros.items(), turn.confidence_of, strict=True)
+        }
     about = _about(record, channel, c, periods, visible, from_healthy=waveform is not None)
     about["provenance"] |= {
         "hunting_periods": len(periods.values),
@@ -216,8 +250,7 @@ def build_map(
     }
     # each recording's own: as columns of a table they stay with their map wherever it goes
     about["condition"] |= {f"tooth_zero_{name}": zero.known for name, zero in zeros.items()}
-    axes = Axis.teeth(row_name, rows), Axis.teeth(column_name, columns)
-    return HealthMap(grid, *axes, count, variance=spread, waveforms=waveforms, **about)
+    return _Seen(periods, mean, wanted, residual, waveform, about)
 
 
 def _about(
@@ -309,15 +342,19 @@ def tooth_by_revolution(
     channel: str | None = None,
     stage: str | None = None,
     angle: ShaftAngle | None = None,
+    waveform: HealthyWaveform | None = None,
+    learned_from: bool = False,
 ) -> HealthMap:
     """A map for gears that do not hunt: row = tooth of one gear, column = its revolutions one after the other.
 
     Args:
-        gear: "driving" or "driven" ("planet" or "ring" of a planetary stage); None = the rows of ``build_map``.
-        record, gears, config, channel, stage, angle: as ``build_map``; ``average`` is not used.
+        gear: "driving" or "driven" ("planet" or "ring" of a planetary stage); None = that of the config, else the rows
+            of ``build_map``.
+        record, gears, config, channel, stage, angle, waveform, learned_from: As ``build_map``; ``average`` is not used,
+            and a waveform is taken off each hunting period.
 
     Raises:
-        InputError: unknown gear; see ``cut_periods``.
+        InputError: unknown gear; fewer revolutions than ``config.revolutions``; see ``cut_periods``.
     """
     c = config or MapConfig()
     periods = cut_periods(
@@ -325,23 +362,31 @@ def tooth_by_revolution(
         gears,
         channel=channel,
         stage=stage,
-        samples_per_tooth=c.samples_per_tooth,
+        samples_per_tooth=c.samples_per_tooth if waveform is None else waveform.samples_per_tooth,
         periods=c.periods,
         max_samples=c.max_samples,
         angle=angle,
     )
     names = {name.split()[0]: teeth for name, teeth in periods.gears.axes}
-    gear = gear or next(iter(names))
+    gear = gear or c.gear or next(iter(names))
     if gear not in names:
         raise InputError(f"gear must be one of {', '.join(map(repr, names))}, but got {gear!r}")
-    mean = periods.mean()
-    visible = warn_if_unheard(periods, mean)
-    removed = mean - _wanted(periods, mean, c)
-    values = np.concatenate(
-        [event_statistic(p - removed, periods.samples_per_tooth, c.event_window, c.quantity) for p in periods.values]
-    )
+    seen = _seen(record, channel, c, periods, waveform, learned_from=learned_from)
+    removed, spt = seen.mean - seen.wanted, periods.samples_per_tooth
     teeth = names[gear]
-    grid = values.reshape(-1, teeth).T
-    axes = Axis.teeth(f"{gear} tooth", teeth), Axis(f"{gear} revolution", tuple(range(grid.shape[1])))
-    about = _about(record, channel, c, periods, visible)
-    return HealthMap(grid, *axes, np.ones(grid.shape, dtype=np.int32), **about)
+    values = np.concatenate(
+        [event_statistic(p - removed, spt, c.event_window, c.quantity) for p in seen.periods.values]
+    )
+    values = values.reshape(-1, teeth).T
+    revolutions = c.revolutions or values.shape[1]
+    if values.shape[1] < revolutions:
+        raise InputError(
+            f"the record is too short: a map of the {gear} gear takes {revolutions} of its revolutions "
+            f"(revolutions=), but the record has {values.shape[1]}"
+        )
+    # records of different length get maps of one shape: a column is the mean over its share of the revolutions
+    edges = np.linspace(0, values.shape[1], revolutions + 1).round().astype(int)
+    grid = np.add.reduceat(values, edges[:-1], axis=1) / np.diff(edges)
+    axes = Axis.teeth(f"{gear} tooth", teeth), Axis(f"{gear} revolution", tuple(range(revolutions)))
+    count = np.broadcast_to(np.diff(edges).astype(np.int32), grid.shape).copy()
+    return HealthMap(grid.astype(np.float32), *axes, count, **seen.about)

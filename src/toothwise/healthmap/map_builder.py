@@ -18,8 +18,9 @@ import pandas as pd
 from toothwise.errors import InputError, ToothwiseError, ToothwiseWarning
 from toothwise.fields import from_mapping
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage, read_gears
+from toothwise.gears.pair import few_meet, hunting_text
 from toothwise.gears.train import make_train, train_as_json
-from toothwise.healthmap.build import MapConfig, build_map, learn_waveform
+from toothwise.healthmap.build import MapConfig, build_map, learn_waveform, tooth_by_revolution
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
 from toothwise.healthmap.recordings import Source, as_sources, error_line, record_names, source_name
 from toothwise.healthmap.waveform import HealthyWaveform
@@ -166,8 +167,7 @@ class MapBuilder:
             except ToothwiseError as error:
                 first = first or error_line(source, error)
                 continue
-            # all records are cut alike from here on
-            options = replace(options, samples_per_tooth=periods.samples_per_tooth)
+            options = replace(options, samples_per_tooth=periods.samples_per_tooth)  # all are cut alike
             digests.append(self._digest(record))
             cut.append(replace(periods, values=periods.mean()[None].astype("float32")))  # all that is needed of it
         if not cut:
@@ -195,10 +195,8 @@ class MapBuilder:
                 noticed = [one.message for one in check_record(record) if one.kind in ("gaps", "clipped")]
                 angle = self._angle(record)
                 if angle is not None:
-                    noticed.append(
-                        f"no tachometer: tooth zero is unknown; quality of the followed mesh {angle.quality:.2f}"
-                    )
-                made = build_map(
+                    noticed.append(f"no tachometer: tooth zero is unknown; the mesh is followed at {angle.quality:.2f}")
+                made = (tooth_by_revolution if self.by_revolution else build_map)(
                     record,
                     self.gears,
                     self.options,
@@ -212,6 +210,17 @@ class MapBuilder:
             raise type(error)(error_line(source, error)) from None
         noticed += [" ".join(str(warning.message).split()) for warning in caught]
         return replace(made, provenance=made.provenance | {"warnings": list(dict.fromkeys(noticed))})
+
+    @property
+    def by_revolution(self) -> bool:
+        """Whether maps are of one gear's teeth by its revolutions, because too few pairs of teeth meet."""
+        return self.options.gear is not None or few_meet(self.stage_gears)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known of gears that do not hunt."""
+        said = hunting_text(self.stage_gears)
+        return (said + "; maps are of teeth by revolution (gear=)" * self.by_revolution,) if said else ()
 
     def periods(self, source: Source) -> Periods:
         """The hunting periods of one recording at equal steps of angle, before anything is taken from them.
@@ -258,8 +267,8 @@ class MapBuilder:
                 try:
                     yield source, future.result()
                 except BrokenProcessPool:
-                    reason = f"{source_name(source)}: the process that built it died (out of memory?)"
-                    yield source, Skipped(source_name(source), reason)
+                    name = source_name(source)
+                    yield source, Skipped(name, f"{name}: the process that built it died (out of memory?)")
 
     def build_many(
         self, sources: Sequence[Source] | Source, *, jobs: int = 1, progress: Progress = silent

@@ -266,7 +266,8 @@ def _check_speed(times: np.ndarray, marks: int) -> None:
         k = int(np.argmax(change)) + marks
         raise InputError(
             f"the tachometer cannot be trusted: at {times[k + marks]:.4g} s the speed goes from {1 / turns[k]:.3g} to "
-            f"{1 / turns[k + marks]:.3g} revolutions per second within one revolution; pulses are lost or too many"
+            f"{1 / turns[k + marks]:.3g} revolutions per second within one revolution; pulses are lost or too many: "
+            "check tacho_threshold="
         )
 
 

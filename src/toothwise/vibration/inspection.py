@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from toothwise.errors import InputError
+from toothwise.errors import InputError, ToothwiseError, ToothwiseWarning
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
+from toothwise.gears.pair import hunting_text
 from toothwise.vibration.angle import ShaftAngle
-from toothwise.vibration.mesh import mesh_contradiction, mesh_line, order_amplitudes
-from toothwise.vibration.periods import as_train, contradiction_text, record_angle
+from toothwise.vibration.mesh import mesh_line, order_amplitudes
+from toothwise.vibration.periods import as_train, cut_periods, no_tacho_text, record_angle
+from toothwise.vibration.quality import check_record
 from toothwise.vibration.records import VibrationRecord
 from toothwise.vibration.resampling import resample
 from toothwise.vibration.tooth_zero import tooth_zeros
@@ -21,6 +24,7 @@ __all__ = ["Inspection", "inspect_record"]
 _BLOCK = 32  # revolutions per spectrum
 _BLOCKS = 64  # of them at most: enough for a picture
 _COVERED = 0.95  # share of the record that the tachometer covers, or it is said
+_DOWNWARDS = 0.7  # share of the time above the middle from which pulses are those of a signal that is high at rest
 _PER_REVOLUTION = 4096  # samples at most
 
 
@@ -39,6 +43,7 @@ class Inspection:
         tacho: pulses, missing, doubled, jitter; empty without pulses.
         tooth_zero: per stage and gear, how tooth 0 is known (``ToothZero`` as JSON types).
         problems: what is wrong, in words.
+        gears: what is to be known of gears that do not hunt, per stage.
     """
 
     channel: str
@@ -51,6 +56,37 @@ class Inspection:
     tacho: dict[str, Any] = field(default_factory=dict)
     tooth_zero: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    gears: tuple[str, ...] = ()
+
+    def about(self, record: VibrationRecord) -> dict[str, Any]:
+        """What was seen of a record, as JSON types."""
+        speed = (
+            {}
+            if not len(self.speed)
+            else {
+                "shaft": self.shaft,
+                "mean": float(self.speed.mean()),
+                "lowest": float(self.speed.min()),
+                "highest": float(self.speed.max()),
+            }
+        )
+        return {
+            "channels": list(record.channels),
+            "channel": self.channel,
+            "unit": record.unit,
+            "sampling_rate": record.sampling_rate,
+            "samples": record.samples,
+            "duration": record.duration,
+            "start_time": record.start_time,
+            "condition": record.condition,
+            "guessed": record.provenance.get("guessed", []),
+            "speed": speed,
+            "tacho": self.tacho,
+            "mesh": self.mesh,
+            "tooth_zero": self.tooth_zero,
+            "gears": list(self.gears),
+            "problems": list(self.problems),
+        }
 
 
 def inspect_record(
@@ -70,6 +106,9 @@ def inspect_record(
     name = channel or next(iter(record.channels))
     problems: list[str] = []
     angle, shaft, tacho = _angle(record, gears, problems)
+    problems += [
+        finding.message for finding in check_record(record) if finding.kind != "flat_tacho" or angle is not None
+    ]
     if angle is None:
         frequency, amplitude = _spectrum_hz(x, record.sampling_rate)
         return Inspection(name, frequency, amplitude, tacho=tacho, problems=tuple(problems))
@@ -83,20 +122,26 @@ def inspect_record(
     if gears is not None and shaft:
         train = as_train(gears)
         for stage, order in train.mesh_orders().items():
-            line = mesh_line(frequency, amplitude, order / train.ratio(shaft))
-            mesh[stage] = asdict(line)
-            others = [other / train.ratio(shaft) for name, other in train.mesh_orders().items() if name != stage]
-            divisor = train.stage(stage).gears.assembly_phases
-            if part := mesh_contradiction(frequency, amplitude, line.order, divisor=divisor, others=others):
-                problems.append(contradiction_text(part, line.order))
-            elif not line.heard:
-                problems.append(
-                    f"the mesh of stage {stage!r} (order {line.order:g} of {shaft}) is not heard: wrong teeth, "
-                    "sampling rate or tachometer, or the sensor is elsewhere"
-                )
+            mesh[stage] = asdict(mesh_line(frequency, amplitude, order / train.ratio(shaft)))
+            problems += _of_stage(record, train, stage, name)
     zeros = {} if gears is None or not shaft else _zeros(angle, as_train(gears), shaft)
     middles = 0.5 * (angle.times[1:] + angle.times[:-1])
-    return Inspection(name, frequency, amplitude, shaft, middles, angle.speed(), mesh, tacho, zeros, tuple(problems))
+    pairs = () if gears is None else tuple(filter(None, (hunting_text(one.gears) for one in as_train(gears).stages)))
+    return Inspection(
+        name, frequency, amplitude, shaft, middles, angle.speed(), mesh, tacho, zeros, tuple(problems), pairs
+    )
+
+
+def _of_stage(record: VibrationRecord, train: GearTrain, stage: str, channel: str) -> list[str]:
+    """Why a map of the stage would be refused, or what would be said of it."""
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", ToothwiseWarning)
+            cut_periods(record, train, channel=channel, stage=stage)
+    except ToothwiseError as error:
+        return [str(error)]
+    return [str(one.message) for one in caught]
 
 
 def _zeros(angle: ShaftAngle, train: GearTrain, shaft: str) -> dict[str, dict[str, Any]]:
@@ -115,7 +160,7 @@ def _angle(
 ) -> tuple[ShaftAngle | None, str, dict[str, Any]]:
     """Angle of the tachometer's shaft, the shaft's name, and the tachometer's health."""
     if record.tacho is None:
-        problems.append("there is no tachometer: the spectrum is in Hz, and no map can be built without an angle")
+        problems.append(no_tacho_text(record))
         return None, "", {}
     train = as_train(gears) if gears is not None else None
     shaft = record.tacho.shaft
@@ -134,11 +179,19 @@ def _angle(
     tacho: dict[str, Any] = {"kind": record.tacho.kind}
     first, last = float(angle.times[0]), float(angle.times[-1])
     if last - first < _COVERED * record.duration - 2.0 / float(np.median(angle.speed())):
-        threshold = "; --read tacho_threshold=LEVEL finds weaker ones" if record.tacho.kind == "waveform" else ""
+        threshold = "; tacho_threshold= finds weaker ones" if record.tacho.kind == "waveform" else ""
         problems.append(
             f"the tachometer covers only {first:.4g} to {last:.4g} s of the record's {record.duration:.4g} s; the rest "
             f"is not used{threshold}"
         )
+    if record.tacho.kind == "waveform" and record.tacho.edge == "rising":
+        values = np.asarray(record.tacho.values[:: max(1, len(record.tacho.values) // 100_000)])
+        high = float(np.mean(values > 0.5 * (np.nanmin(values) + np.nanmax(values))))
+        if high > _DOWNWARDS:
+            problems.append(
+                f"the tachometer's signal is high for {high:.0%} of the time: its pulses go downwards, and tooth 0 is "
+                "taken where they end; tacho_edge=falling takes it where they begin"
+            )
     report = angle.report
     if report is not None:
         tacho |= {

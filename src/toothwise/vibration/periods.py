@@ -10,16 +10,17 @@ import numpy as np
 
 from toothwise.errors import InputError, LimitError, SignalWarning
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
+from toothwise.gears.train import TrainStage
 from toothwise.vibration.angle import ShaftAngle, angle_from_encoder, angle_from_pulses, angle_from_speed
 from toothwise.vibration.averaging import average_periods
 from toothwise.vibration.components import Components, split
-from toothwise.vibration.mesh import mesh_contradiction, order_amplitudes
+from toothwise.vibration.mesh import mesh_contradiction, mesh_doubt, order_amplitudes
 from toothwise.vibration.records import Tachometer, VibrationRecord
 from toothwise.vibration.resampling import resample
 from toothwise.vibration.tacho import find_pulses
 from toothwise.vibration.tooth_zero import ToothZero, event_step, tooth_zeros
 
-__all__ = ["Periods", "as_train", "cut_periods", "mesh_visibility", "record_angle"]
+__all__ = ["Periods", "as_train", "cut_periods", "mesh_visibility", "no_tacho_text", "record_angle"]
 
 Gears = GearPair | PlanetaryStage | GearTrain
 _FEWEST, _MOST = 8, 64  # samples per tooth
@@ -27,7 +28,7 @@ _PASSES = 3  # multiples of the planet passing order that a path reaches
 MAX_SAMPLES = 2**28  # of a record at equal steps of angle
 BANDWIDTH = 0.3  # orders of the reference shaft, full width
 _BLOCK, _BLOCKS = 32, 64  # revolutions per spectrum in which the mesh is looked for, and how many of them at most
-_VISIBLE = 4.0  # a mesh line stands this many times above the spectrum around it
+_SLOW = 2.0, 4.0  # samples per mesh event below which a recording is refused, and below which that is said
 
 
 def as_train(gears: Gears) -> GearTrain:
@@ -52,10 +53,7 @@ def record_angle(record: VibrationRecord, gears: Gears, *, shaft: str | None = N
     """
     train, tacho = as_train(gears), record.tacho
     if tacho is None:
-        raise InputError(
-            "the record has no tachometer: name its channel, or find the angle with "
-            "toothwise.vibration.tacholess.tacholess_angle"
-        )
+        raise InputError(no_tacho_text(record))
     rate = tacho.sampling_rate or record.sampling_rate
     if tacho.kind == "angle":
         own = angle_from_encoder(tacho.values, rate)
@@ -79,6 +77,15 @@ def record_angle(record: VibrationRecord, gears: Gears, *, shaft: str | None = N
         raise InputError(f"shaft must be one of {', '.join(map(repr, speeds))}, but got {shaft!r}")
     ratio = speeds[shaft] / speeds[reference]
     return own if ratio == 1.0 else own.scaled(ratio)
+
+
+def no_tacho_text(record: VibrationRecord) -> str:
+    """What to do about a record without a tachometer."""
+    beside = record.provenance.get("beside") or ()
+    named = f" (the file holds {', '.join(beside)} too)" if beside else ""
+    return (
+        f"there is no tachometer: name its channel with tacho={named}, or follow the mesh itself (--tacholess LOW HIGH)"
+    )
 
 
 def _shaft_of(tacho: Tachometer, train: GearTrain) -> str:
@@ -227,8 +234,9 @@ def cut_periods(
         angle = record_angle(record, train, shaft=part.shafts[0 if isinstance(pair, GearPair) else 1])
     x = record.channel(channel)
     mesh = pair.hunting_period / pair.hunting_revolutions
+    per_tooth = record.sampling_rate / (float(np.median(angle.speed())) * mesh)
     if samples_per_tooth is None:
-        samples_per_tooth = int(record.sampling_rate / (float(np.median(angle.speed())) * mesh))
+        samples_per_tooth = int(per_tooth)
         samples_per_tooth = min(max(samples_per_tooth, _FEWEST), _MOST)
     elif samples_per_tooth < 2:
         raise InputError(f"samples_per_tooth must be 2 or more, but got {samples_per_tooth!r}")
@@ -238,11 +246,18 @@ def cut_periods(
     offset = int(np.ceil(begin / pair.hunting_revolutions - 1e-9))
     have = (end - offset * pair.hunting_revolutions) / pair.hunting_revolutions
     whole = int(np.floor(have + 1e-9))
+    per_revolution = round(mesh) * samples_per_tooth
     if whole < 1:
+        turns, doubt = int(end - np.ceil(begin)), ""
+        if turns >= _BLOCK // 4:  # a wrong tachometer or wrong teeth may be why
+            there = resample(
+                x, record.sampling_rate, angle, per_revolution, start=float(np.ceil(begin)), revolutions=turns
+            )
+            doubt = _heard(there, per_revolution, train, part, angle)
         raise InputError(
             f"the record is too short: one hunting period of {_named(pair)} takes {pair.hunting_revolutions} "
             f"revolutions ({pair.hunting_revolutions / float(np.mean(angle.speed())):.3g} s at this speed), but the "
-            f"record has {max(end - begin, 0.0):.1f}"
+            f"record has {max(end - begin, 0.0):.1f}" + (f"; {doubt}" if doubt else "")
         )
     if periods is not None:
         if not 1 <= periods <= whole:
@@ -250,11 +265,18 @@ def cut_periods(
                 f"periods must be 1 to {whole}, the whole hunting periods of the record, but got {periods}"
             )
         whole = periods
-    per_revolution = round(mesh) * samples_per_tooth
     turns = whole * pair.hunting_revolutions
     more = 0 if periods is not None else int(np.floor((have - whole) * pair.hunting_revolutions + 1e-9))
     if (size := (turns + more) * per_revolution) > max_samples:
         raise LimitError(f"the record asks for {size:.3g} samples of angle, more than {max_samples} (max_samples)")
+    if per_tooth < _SLOW[1]:
+        text = (
+            f"the sampling rate of {record.sampling_rate:g} Hz gives {per_tooth:.2g} samples per tooth at this speed, "
+            f"{_SLOW[1]:g} or more are needed: check sampling_rate= and pulses_per_revolution="
+        )
+        if per_tooth < _SLOW[0]:
+            raise InputError(text)
+        warnings.warn(text, SignalWarning, stacklevel=2)
     samples = resample(
         x,
         record.sampling_rate,
@@ -264,7 +286,8 @@ def cut_periods(
         revolutions=turns + more,
     )
     values, rest = samples[: turns * per_revolution].reshape(whole, -1), samples[turns * per_revolution :]
-    good = np.isfinite(values.sum(axis=1))
+    with np.errstate(invalid="ignore"):
+        good = np.isfinite(values.sum(axis=1))
     if not good.any():
         raise InputError("NaN or infinite samples lie in every hunting period of the record")
     if not good.all():
@@ -276,12 +299,8 @@ def cut_periods(
         values = values[good]
     if np.ptp(values[0]) <= 1e-5 * np.abs(values[0]).max():  # the resampler's rounding
         raise InputError(f"channel {channel or next(iter(record.channels))!r} is constant: it holds no vibration")
-    others = [
-        order / (train.ratio(part.shafts[0 if isinstance(pair, GearPair) else 1]))
-        for name, order in train.mesh_orders().items()
-        if name != part.name
-    ]
-    _check_mesh(values, per_revolution, mesh, pair, others)
+    if doubt := _heard(values.reshape(-1), per_revolution, train, part, angle):
+        warnings.warn(doubt, SignalWarning, stacklevel=2)
     return Periods(
         values,
         samples_per_tooth,
@@ -293,31 +312,41 @@ def cut_periods(
     )
 
 
-def _check_mesh(
-    values: np.ndarray, per_revolution: int, mesh: float, gears: GearPair | PlanetaryStage, others: list[float]
-) -> None:
-    """Refuse a mesh that the vibration puts elsewhere.
+def _heard(samples: np.ndarray, per_revolution: int, train: GearTrain, part: TrainStage, angle: ShaftAngle) -> str:
+    """What the vibration says against a stage's mesh, where it does not forbid a map; "" = nothing.
+
+    Args:
+        samples: At equal steps of angle of the stage's reference shaft.
+        per_revolution: How many of them a revolution has.
+        train, part: The gears.
+        angle: Of the reference shaft.
 
     Raises:
-        InputError: the mesh lies at a half or a third of its order.
+        InputError: The mesh lies elsewhere, or a tachometer that had to be mended gives a part of its pulses.
     """
-    flat = values.reshape(-1)
-    turns = min(_BLOCK, len(flat) // per_revolution)
-    frequency, amplitude = order_amplitudes(
-        flat[: _BLOCKS * _BLOCK * per_revolution], turns * per_revolution, per_revolution
+    block = min(_BLOCK, len(samples) // per_revolution) * per_revolution
+    frequency, amplitude = order_amplitudes(samples[: _BLOCKS * _BLOCK * per_revolution], block, per_revolution)
+    gears = part.gears
+    per = 1.0 / train.ratio(part.shafts[0 if isinstance(gears, GearPair) else 1])
+    orders = {name: order * per for name, order in train.mesh_orders().items()}
+    order = orders.pop(part.name)
+    if text := mesh_contradiction(
+        frequency,
+        amplitude,
+        order,
+        mate=gears.driven / gears.driving if isinstance(gears, GearPair) else None,
+        divisor=gears.assembly_phases,
+        others=orders.values(),
+    ):
+        raise InputError(text)
+    # planets pass the sensor so often per carrier revolution
+    near = (
+        0.0 if isinstance(gears, GearPair) else gears.planets * order * gears.hunting_revolutions / gears.hunting_period
     )
-    if part := mesh_contradiction(frequency, amplitude, mesh, divisor=gears.assembly_phases, others=others):
-        raise InputError(contradiction_text(part, mesh))
-
-
-def contradiction_text(part: str, order: float) -> str:
-    """What is wrong where the mesh lies at a part of its order, and what mends it."""
-    times, fraction = {"half": (2, 0.5), "a third": (3, 1 / 3)}[part]
-    return (
-        f"the vibration meshes at order {order * fraction:g}, {part} of the order {order:g} that teeth and tachometer "
-        f"give: the tachometer gives {times} times the pulses (pulses_per_revolution=), or the teeth are entered at "
-        f"{times} times their number"
-    )
+    text = mesh_doubt(frequency, amplitude, order, others=orders.values(), near=near)
+    if text.startswith("only") and angle.report is not None and angle.report.repaired:
+        raise InputError(text)
+    return text
 
 
 def _named(gears: GearPair | PlanetaryStage) -> str:
@@ -344,16 +373,3 @@ def mesh_visibility(periods: Periods, average: np.ndarray | None = None, *, harm
         line = float(spectrum[at - near : at + near + 1].max())
         best = max(best, line / level if level > 0 else (np.inf if line > 0 else 0.0))
     return best
-
-
-def warn_if_unheard(periods: Periods, average: np.ndarray) -> float:
-    """``mesh_visibility``, with a SignalWarning where the mesh is not heard."""
-    visible = mesh_visibility(periods, average)
-    if visible < _VISIBLE:
-        warnings.warn(
-            f"the mesh order of {_named(periods.gears)} does not stand out of the spectrum ({visible:.1f} times its "
-            f"surroundings, {_VISIBLE:g} expected): check sampling rate, teeth and tachometer",
-            SignalWarning,
-            stacklevel=3,
-        )
-    return visible

@@ -213,7 +213,10 @@ def follow_pulses(
     """
     times = np.asarray(times, dtype=np.float64)
     if times.ndim != 1 or len(times) < 3:
-        raise InputError(f"a speed needs 3 pulses or more, but {times.size} were found")
+        at = f" (at {', '.join(f'{t:.4g}' for t in times.ravel())} s)" if times.size else ""
+        raise InputError(
+            f"a speed needs 3 pulses or more, but {times.size} were found{at}: check tacho_threshold= and tacho_edge="
+        )
     if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
         raise InputError("pulse times must be finite and rise from pulse to pulse")
     start, mark = _anchor(times, marks, tolerance)
@@ -228,13 +231,14 @@ def follow_pulses(
     if len(missing) + len(doubled) > _REPAIRED * max(len(times), len(mended)):
         raise InputError(
             f"the tachometer cannot be trusted: of {len(times)} pulses {len(missing)} are missing and {len(doubled)} "
-            "too many"
+            f"too many, from {min(missing + doubled):.4g} to {max(missing + doubled):.4g} s: check tacho_threshold=, "
+            "tacho_edge= and pulses_per_revolution="
         )
     irregular = forward.irregular + backward.irregular
     if irregular > max(_IRREGULAR * len(times), 1):
         raise InputError(
             f"the tachometer cannot be trusted: {irregular} of {len(times)} intervals are neither one nor several "
-            "pulses long; check edge and threshold, or pulses_per_revolution"
+            "pulses long; check tacho_edge=, tacho_threshold= and pulses_per_revolution="
         )
     by_share = np.diff(mended) / shares[(first + np.arange(len(mended) - 1)) % len(shares)]
     off = np.abs(by_share / _local_interval(by_share) - 1.0)

@@ -110,7 +110,9 @@ def find_pulses(
         raise InputError(f"edge must be 'rising' or 'falling', but got {edge!r}")
     low, high = _levels(x)
     if not high > low:
-        raise InputError(f"the tachometer signal is flat ({low:g} throughout): no pulse can be found")
+        raise InputError(
+            f"the tachometer signal is flat ({low:g} throughout): no pulse can be found; name another one with tacho="
+        )
     wander = _baseline(x, low, high) if threshold is None else None
     if wander is not None:
         low, high = wander.low, wander.high
@@ -142,7 +144,7 @@ def find_pulses(
     if not len(pulses):
         raise InputError(
             f"the tachometer signal never crosses {level:g} {edge} (it goes from {low:g} to {high:g}): "
-            "give another threshold"
+            "give another tacho_threshold="
         )
     return pulses
 

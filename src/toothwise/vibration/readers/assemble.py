@@ -21,6 +21,7 @@ from toothwise.vibration.records import VibrationRecord
 __all__ = ["assemble"]
 
 _SAME = 1e-6  # relative: two statements of one sampling rate
+_NAMED = 12  # signals that are listed where one has to be named
 _PART = 0.05  # of a sample: channels that begin so far apart are told of
 
 
@@ -69,6 +70,11 @@ def assemble(contents: Contents, mapping: RecordMapping) -> VibrationRecord:
         "names": dict(choice.channels),
         "tacho_name": choice.tacho,
         "left_out": dict(contents.left_out),
+        "beside": [
+            name
+            for name, signal in contents.signals.items()
+            if signal.size > 1 and name not in {*choice.channels.values(), choice.tacho, choice.time}
+        ][:_NAMED],
         "memory_mapped": all(_is_mapped(values) for values in channels.values()),
         "guessed": guessed,
     }

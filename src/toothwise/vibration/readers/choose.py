@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -124,7 +125,9 @@ def _tacho(names: dict[str, Name], guessed: list[str]) -> str | None:
     if len(found) > 1:
         raise InputError(f"{_list(found)} may all be the tachometer: name one with tacho=, or none with tacho='none'")
     if not found:
-        speeds = [name for name, said in names.items() if said.last.endswith(("speed", "rpm"))]
+        speeds = [
+            name for name, said in names.items() if re.search(r"(speed|rpm)(_(hz|rpm|rps))?$|^drehzahl", said.last)
+        ]
         if len(speeds) == 1:
             guessed.append(f"{speeds[0]} is taken instead of a tachometer")
             return speeds[0]

@@ -307,7 +307,7 @@ class _Walker:
         code = _TEXT[kind]
         if code.startswith("utf-") and code != "utf-8":
             code += "-le" if self.order == "<" else "-be"
-        self.contents.texts[name] = data.decode(code, "replace")
+        self.contents.note(name, data.decode(code, "replace"))
 
     def fields(self, name: str, count: int, depth: int) -> None:
         length = self.small()

@@ -30,21 +30,25 @@ _PATTERNS: tuple[tuple[Role, int, str], ...] = (
     ("interval", 0, r"dt|delta_?[tx]|(sample|sampling|time)_?(interval|period|step)|wf_increment|x_?increment"),
     ("start", 0, r"(wf_)?start_?(time|date)|date_?time|date|recorded_?(at|on)|time_?stamp"),
     ("unit", 0, r"units?|unit_string|unit_description|y_?units?"),
-    ("tacho", 0, r"(tach|key_?phas|once_?per_?rev|one_?per_?rev|opr|1x_?rev)\w*"),
+    (
+        "tacho",
+        0,
+        r"(tach|key_?phas|once_?per_?rev|one_?per_?rev|opr|1x_?rev|drehzahl_?(impuls|geber)|drehgeber|impuls)\w*",
+    ),
     ("tacho", 1, r"(encoder|pulse|zebra)\w*|(shaft|gear|rotor|carrier)_?(angle|phase|position)\w*"),
-    ("tacho", 2, r"trig\w*|index_?pulse\w*|angle\w*|theta|hall\w*"),
+    ("tacho", 2, r"trig\w*|index_?pulse\w*|angle\w*|theta|hall\w*|counts?|counter"),
     (
         "time",
         0,
-        r"t|time|times|seconds|secs?|x_value|time_?(s|m?sec|u?sec|\w*seconds|ms|us|ns|axis|vector|stamps?)|t_(s|ms|us|ns)|elapsed\w*",
+        r"t|time|times|seconds|secs?|x_value|time_?(s|m?sec|u?sec|\w*seconds|ms|us|ns|axis|vector|stamps?)|t_(s|ms|us|ns)|elapsed\w*|zeit",
     ),
-    ("vibration", 0, r"(vib|acc)\w*|a_?[xyz]|g_?[xyz]"),
+    ("vibration", 0, r"(vib|acc|beschl|schwing)\w*|a_?[xyz]|g_?[xyz]"),
     ("vibration", 1, r"[xyz]|(sig|signal|sensor|gear)\w*|gs|[xyz]_?data|[df]e_time|\w+_de_time"),
     ("vibration", 2, r"(ch|chan|channel|column|data|value|values|samples|audio|amplitude|array|waveform)_?\d*"),
     (
         "other",
         0,
-        r"(rpm|speed|velocity|load|torque|temp|current|voltage|power|pressure|force|label|fault|id)\w*|\w*_?rpm",
+        r"(rpm|speed|velocity|drehzahl|load|torque|temp|current|voltage|power|pressure|force|label|fault|id)\w*|\w*_?rpm",
     ),
 )
 _COMPILED = tuple((role, sure, re.compile(pattern)) for role, sure, pattern in _PATTERNS)
