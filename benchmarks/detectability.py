@@ -102,15 +102,15 @@ def doubled(config: LimitConfig, healthy: np.ndarray, faulty: np.ndarray) -> dic
 
 def run_domain(domain: str, args: argparse.Namespace) -> tuple[list[dict[str, Any]], dict[str, float]]:
     """All detectors and lengths of one domain, and their speed."""
-    healthy, _ = generate(domain, args.healthy, False, seed=args.seed)
-    detectors = scores(domain, args.fit, args.seed + 1)
+    healthy, _ = generate(domain, args.healthy_maps, False, seed=args.seed)
+    detectors = scores(domain, args.fitted_on, args.seed + 1)
     known, speed = {}, {}
     for name, score in detectors.items():
         known[name], speed[name] = timed(score, healthy)
     rows, told, limits, drawn = [], {}, {}, {}
     for length in args.lengths:
         start = time.perf_counter()
-        lines = drawn[length] = LineMaps.draw(args.faulty, length, domain=domain, seed=args.seed + 2)
+        lines = drawn[length] = LineMaps.draw(args.faulty_maps, length, domain=domain, seed=args.seed + 2)
         shape = LineShape(length=(length, length))
         limit = limits[length] = LikelihoodRatio(LimitConfig(domain, line=shape, draws=DRAWS.get(length, 64)))
         best = told[length] = minimum_detectable_contrast(
@@ -162,10 +162,17 @@ def show(row: dict[str, Any], found: MinimumContrast) -> str:
 def main() -> None:
     """Measure and write the table."""
     args = arguments(
-        __doc__, domains=list("ABCD"), lengths=[8, 28, 94], healthy=10_000, faulty=1500, fit=1000, seed=7, quick=False
+        __doc__,
+        quick=False,
+        seed=7,
+        domains=list("ABCD"),
+        lengths=[8, 28, 94],
+        healthy_maps=10_000,
+        faulty_maps=1500,
+        fitted_on=1000,
     )
     if args.quick:
-        args.domains, args.healthy, args.faulty = ["C"], 2000, 400
+        args.domains, args.healthy_maps, args.faulty_maps = ["C"], 2000, 400
     start = time.perf_counter()
     rows, speed = [], {}
     print("domain, length, detector, contrast (95 % interval), ratio of log contrasts to the limit (95 % interval)")
@@ -175,12 +182,7 @@ def main() -> None:
     print("maps per second:", speed)
     if args.quick:
         return
-    config = {
-        "domains": args.domains,
-        "lengths": args.lengths,
-        "healthy_maps": args.healthy,
-        "faulty_maps": args.faulty,
-        "fitted_on": args.fit,
+    config = {k: v for k, v in vars(args).items() if k not in ("quick", "seed")} | {
         "mode": "matched",
         "split": "train",
         "gear": "driving",

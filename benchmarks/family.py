@@ -34,6 +34,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from measuring.command import arguments
+from measuring.kept import kept
 from scipy.stats import norm
 from scipy.stats import t as student
 
@@ -210,10 +211,7 @@ def main() -> None:
     )
     contrasts = {}
     for domain in args.domains:
-        path = args.output / f"contrast-{domain}.json"
-        if not path.exists():
-            write_json(path, half_contrasts(domain, args))
-        contrasts[domain] = json.loads(path.read_text(encoding="utf-8"))
+        contrasts[domain] = kept(args.output / f"contrast-{domain}.json", lambda d=domain: half_contrasts(d, args))
     for seed in range(args.seeds) if args.seed is None else [args.seed]:
         for domain in args.domains:
             cells_of(domain, seed, contrasts[domain], args)

@@ -34,7 +34,7 @@ from toothwise.fleet.options import ScoreOptions
 from toothwise.fleet.run import score_fleet
 from toothwise.healthmap.core import Axis
 from toothwise.progress import silent
-from toothwise.reference.healthy_reference import learn_reference
+from toothwise.reference.healthy_reference import HealthyReference, learn_reference
 from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 from toothwise.vibration.records import Tachometer, VibrationRecord
@@ -93,38 +93,38 @@ def network() -> Make:
     return lambda n: partial(fitted.predict, generate("C", n, True, seed=1)[0])
 
 
-def records() -> Make:
-    """Diagnosis of a sequence: every record looked at, then judged."""
+def learned() -> tuple[Callable[[np.ndarray], Any], Any, HealthyReference]:
+    """How maps of records are summarized, and the baseline and the reference that they are judged by."""
     healthy = generate("C", 200, False, shape=SHAPE, seed=0)[0]
     detector, _ = fit_with_threshold(lambda: detectors.create("scan"), healthy, 0.01)
     reference = learn_reference(detector, healthy)
     baseline = learn_baseline(reference)
 
+    def summarized(values: np.ndarray) -> Any:
+        table = pd.DataFrame({"record": [f"{k:06d}" for k in range(len(values))]})
+        return summarize_records(values, table, detector, reference, baseline)[0]
+
+    return summarized, baseline, reference
+
+
+def records() -> Make:
+    """Diagnosis of a sequence: every record looked at, then judged."""
+    summarized, baseline, _ = learned()
+
     def sized(n: int) -> Callable[[], Any]:
         values = generate("C", n, False, shape=SHAPE, seed=1)[0]
-        table = pd.DataFrame({"record": np.arange(n)})
-
-        def work() -> None:
-            seen, _ = summarize_records(values, table, detector, reference, baseline)
-            judge(seen, baseline)
-
-        return work
+        return lambda: judge(summarized(values), baseline)
 
     return sized
 
 
 def appended(folder: Path) -> Make:
     """A watch that has seen so many records takes 10 more, one by one: each is judged and the state is written."""
-    healthy = generate("C", 200, False, shape=SHAPE, seed=0)[0]
-    detector, _ = fit_with_threshold(lambda: detectors.create("scan"), healthy, 0.01)
-    reference = learn_reference(detector, healthy)
-    baseline, settings = learn_baseline(reference), MonitorSettings()
-    new = 10
+    summarized, baseline, reference = learned()
+    settings, new = MonitorSettings(), 10
 
     def sized(n: int) -> Callable[[], Any]:
-        values = generate("C", n + new, False, shape=SHAPE, seed=1)[0]
-        table = pd.DataFrame({"record": [f"{k:06d}" for k in range(n + new)]})
-        seen, _ = summarize_records(values, table, detector, reference, baseline)
+        seen = summarized(generate("C", n + new, False, shape=SHAPE, seed=1)[0])
         known = judge(seen[:50], baseline, settings).limits
         begun = compact(seen[:n], baseline, settings.learn, known, past=CompactedHistory())
 

@@ -18,20 +18,20 @@ Options:
 
 from __future__ import annotations
 
-import json
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from measuring.command import arguments
+from measuring.kept import kept
 from scipy.stats import kendalltau
 
 from toothwise import detectors
 from toothwise.detectors.encoder_cache import shared_encodings
 from toothwise.detectors.pooling import pool_lines
 from toothwise.evaluation import auroc, f1_max, tpr_at_fpr
-from toothwise.files import write_json
 from toothwise.results import write_result
 from toothwise_lab.bootstrap import bootstrap_interval
 from toothwise_lab.studies.cell import Cell, CellMaps, draw_maps
@@ -123,26 +123,17 @@ def main() -> None:
             with shared_encodings():
                 for name in DETECTORS:
                     path = args.cells / f"{protocol}-{name}-{seed}.json" if args.cells else None
-                    if path is None or not path.exists():
-                        row = score(name, protocol, maps, seed, more)
-                        if path is not None:
-                            write_json(path, row)
-                    else:
-                        row = json.loads(path.read_text())
+                    row = kept(path, partial(score, name, protocol, maps, seed, more))
                     rows.append(row)
                     print(protocol, name, {k: round(v, 3) for k, v in row.items() if isinstance(v, float)}, flush=True)
     found = agreement(rows)
     print(found)
     if args.quick:
         return
-    config = {
+    config = {k: v for k, v in vars(args).items() if k not in ("cells", "quick")} | {
         "domain": "C",
         "mode": "realistic, within the fault session",
         "contrast": CONTRAST,
-        "train": args.train,
-        "test": args.test,
-        "steps": args.steps,
-        "seeds": args.seeds,
         "detectors": {name: {"name": kind, **options} for name, (kind, options) in DETECTORS.items()},
         "input": "grey, 224 x 224",
         "early_protocol_keeps": KEPT,

@@ -16,8 +16,8 @@ run: windows overlap, so there is no meaningful p-value.
 
 Options:
 
-    --train: healthy maps
-    --test: maps with a line
+    --train-maps: healthy maps
+    --test-lines: maps with a line
     --every: take every n-th record of the run's last days
     --quick: 40 maps, 20 steps, every 8th record, no file
 """
@@ -61,6 +61,11 @@ def order(values: np.ndarray, actual: np.ndarray) -> dict[str, float]:
     return {"spearman": round(spearman(values, actual), 4), "kendall": round(kendall(values, actual), 4)}
 
 
+def errors(values: np.ndarray, actual: np.ndarray) -> dict[str, float]:
+    """Mean absolute and squared error, and rank correlations."""
+    return {"mae": mae(values, actual), "mse": mse(values, actual), **order(values, actual)}
+
+
 def with_time(values: np.ndarray) -> float | None:
     """Spearman correlation with time; None where all values are the same, as beyond the end of a scale."""
     return None if np.ptp(values) == 0 else spearman(values, np.arange(len(values), dtype=float))
@@ -75,11 +80,11 @@ def fit(options: dict[str, Any], maps: Any) -> tuple[Detector, dict[str, Any]]:
 
 def simulated(args: argparse.Namespace) -> dict[str, Any]:
     """Severity of test lines of known contrast."""
-    train, _ = generate("C", args.train, False, seed=args.seed)
+    train, _ = generate("C", args.train_maps, False, seed=args.seed)
     options = SIMULATED | {"max_steps": args.steps, "seed": args.seed}
     detector, found = fit(options, train)
-    maps, truth = generate("C", args.test, True, contrast=CONTRAST, gear="both", seed=args.seed + 1)
-    healthy, _ = generate("C", max(args.test // 3, 10), False, seed=args.seed + 2)
+    maps, truth = generate("C", args.test_lines, True, contrast=CONTRAST, gear="both", seed=args.seed + 1)
+    healthy, _ = generate("C", max(args.test_lines // 3, 10), False, seed=args.seed + 2)
     actual = truth["contrast"].to_numpy(dtype=float)
     lines, none = detector.predict(maps), detector.predict(healthy)
     severity, of_healthy = lines.severity, none.severity
@@ -93,9 +98,9 @@ def simulated(args: argparse.Namespace) -> dict[str, Any]:
     long = truth["length"].to_numpy(dtype=float) >= 28
     both, truths = np.concatenate([of_healthy, severity]), np.concatenate([np.ones(len(healthy)), actual])
     return found | {
-        "lines": {"mae": mae(severity, actual), "mse": mse(severity, actual), **order(severity, actual)},
+        "lines": errors(severity, actual),
         "lines_of_28_cells_or_more": {"mae": mae(severity[long], actual[long]), **order(severity[long], actual[long])},
-        "lines_and_healthy": {"mae": mae(both, truths), "mse": mse(both, truths), **order(both, truths)},
+        "lines_and_healthy": errors(both, truths),
         "measured_along_the_scans_line": {
             "mae": mae(measured, actual),
             "mae_28_cells_or_more": mae(measured[long], actual[long]),
@@ -163,9 +168,9 @@ def run_to_failure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and write the table."""
-    args = arguments(__doc__, train=300, test=300, steps=200, every=4, seed=0, quick=False)
+    args = arguments(__doc__, train_maps=300, test_lines=300, steps=200, every=4, seed=0, quick=False)
     if args.quick:
-        args.train, args.test, args.steps, args.every = 40, 40, 20, 8
+        args.train_maps, args.test_lines, args.steps, args.every = 40, 40, 20, 8
     start = time.perf_counter()
     result: dict[str, Any] = {"simulated": simulated(args)}
     print(result["simulated"], flush=True)
@@ -175,11 +180,7 @@ def main() -> None:
         print(result["hums2023"], flush=True)
     if args.quick:
         return
-    config = {
-        "train_maps": args.train,
-        "test_lines": args.test,
-        "steps": args.steps,
-        "every": args.every,
+    config = {k: v for k, v in vars(args).items() if k not in ("quick", "seed")} | {
         "contrast": CONTRAST,
         "simulated": SIMULATED,
         "run": RUN,

@@ -135,7 +135,7 @@ def test_a_state_of_version_0_1_without_its_sha256_is_refused(model, tmp_path):
         (lambda data: data["files"].pop("healthy.npz"), "lists no file 'healthy.npz'"),
         (lambda data: data["files"]["state.safetensors"].pop("sha256"), "sha256"),
         (lambda data: data.update(threshold="high"), "model.json"),
-        (lambda data: data["threshold"].update(value="high"), "value of the threshold must be a number"),
+        (lambda data: data["threshold"].update(value="high"), "threshold: value must be a number"),
         (lambda data: data["options"].update(lengths=[1, 2, 3, 4, 5, 6, 7]), "lengths ask for"),
     ],
 )

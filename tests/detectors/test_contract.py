@@ -194,13 +194,13 @@ def test_a_state_that_was_changed_is_refused(tmp_path):
     ("change", "says"),
     [
         ({"options": {"nothing": 1}}, "not the options of scan"),
-        ({"options": []}, "misstates options"),
-        ({"shape": [9]}, "misstates"),
-        ({"shape": [9, -1]}, "misstates shape"),
+        ({"options": []}, "options must be"),
+        ({"shape": [9]}, "shape must be"),
+        ({"shape": [9, -1]}, "shape must be"),
         ({"threshold": {"valu": 1}}, "unknown option .valu."),
         ({"threshold": True}, "must be a mapping"),
         ({"about": {"rows": []}}, "misstates"),
-        ({"detector": ["scan"]}, "misstates"),
+        ({"detector": ["scan"]}, "detector must be text"),
         ({"format": [1]}, "unsupported format"),
     ],
 )

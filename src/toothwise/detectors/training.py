@@ -22,7 +22,7 @@ from toothwise.detectors.image_scoring import pick_device
 from toothwise.errors import TrainingError
 from toothwise.progress import Progress, silent
 
-__all__ = ["PRECISIONS", "Images", "StepTrained", "check_gradients", "check_precision", "fit_quietly"]
+__all__ = ["PRECISIONS", "Images", "StepTrained", "check_gradients", "check_precision", "fit_quietly", "quiet"]
 
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 _EXPLODED = 1e6
@@ -122,8 +122,7 @@ def fit_quietly(
     """
     from anomalib.engine import Engine
 
-    with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(), warnings.catch_warnings(), _quiet():
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(), quiet():
         torch.manual_seed(seed)
         engine = Engine(
             default_root_dir=folder,
@@ -212,11 +211,13 @@ def _no_checkpoint() -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Lightning's and anomalib's information lines off."""
+def quiet() -> Iterator[None]:
+    """Warnings, and the information lines of Lightning, anomalib and torch's exporter, off."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.disable(before)

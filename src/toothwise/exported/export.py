@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import shutil
 import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -173,11 +169,12 @@ def _write_onnx(graph: Any, shape: tuple[int, int], path: Path) -> None:
     """The graph with a dynamic number of maps, weights inside, as one file."""
     import torch
 
+    from toothwise.detectors.training import quiet
     from toothwise.exported.graph import exportable
 
     need("onnxscript", "exporting a network")  # torch's exporter uses it
     example = torch.exp(0.1 * torch.randn((3, *shape), generator=torch.Generator().manual_seed(0)))
-    with exportable(graph), torch.no_grad(), _quiet():
+    with exportable(graph), torch.no_grad(), quiet():
         program = torch.onnx.export(
             graph,
             (example,),
@@ -260,16 +257,3 @@ def _compare(detector: Detector, folder: Path, allowed: float) -> None:
     manifest = read_manifest(folder)
     parity = {"largest_relative_difference": worst, "maps": len(maps), "allowed": allowed}
     write_manifest(folder, replace(manifest, parity=parity))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter's warnings and log lines off; what matters is compared afterwards."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

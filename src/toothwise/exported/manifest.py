@@ -16,7 +16,7 @@ from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold
 from toothwise.fields import from_mapping
 from toothwise.files import write_json
-from toothwise.reading import as_input_error, read_json
+from toothwise.reading import read_json
 
 __all__ = ["FILE", "FORMATS", "PRECISIONS", "STATE", "Manifest", "read_manifest", "verified", "write_manifest"]
 
@@ -27,7 +27,6 @@ PRECISIONS = ("float32", "bfloat16")
 BACKENDS = ("fitted", *FORMATS, "numpy", "parts")
 VERSION = 2
 _MOST_BYTES = 2**24  # of model.json itself
-_DICTS = ("options", "info", "about", "normalisation", "graph", "parity", "files")
 
 
 @dataclass(frozen=True)
@@ -91,10 +90,7 @@ class Manifest:
 
     def as_json(self) -> dict[str, Any]:
         """Everything as JSON types, with the sha256 of itself."""
-        data: dict[str, Any] = {"format": VERSION, "kind": "toothwise model"} | asdict(self)
-        data["shape"] = list(self.shape)
-        if self.threshold is not None:
-            data["threshold"]["interval"] = list(self.threshold.interval)
+        data = {"format": VERSION, "kind": "toothwise model"} | asdict(self)
         return data | {"sha256": digest(data)}
 
     @classmethod
@@ -104,18 +100,9 @@ class Manifest:
         Raises:
             InputError: Something is missing or of another type; the message names ``path``.
         """
-        own = {f.name: data[f.name] for f in fields(cls) if f.name in data}
-        with as_input_error(path, "lacks or misstates something"):
-            if wrong := [name for name in _DICTS if name in own and not isinstance(own[name], dict)]:
-                raise InputError(f"{path}: misstates {', '.join(wrong)}")
-            known = own["threshold"]
-            known = None if known is None else from_mapping(Threshold, known, str(path))
-            if not isinstance(own["detector"], str):
-                raise InputError(f"{path}: misstates detector")
-            rows, columns = own["shape"]
-            if any(type(n) is not int or not 0 < n < 2**16 for n in (rows, columns)):
-                raise InputError(f"{path}: misstates shape")
-            manifest = cls(**(own | {"threshold": known, "shape": (rows, columns)}))
+        manifest = from_mapping(cls, {f.name: data[f.name] for f in fields(cls) if f.name in data}, str(path))
+        if not all(0 < n < 2**16 for n in manifest.shape):
+            raise InputError(f"{path}: shape must be two numbers of teeth or records, but is {manifest.shape}")
         if manifest.backend not in BACKENDS:
             raise InputError(f"{path}: backend must be one of {', '.join(BACKENDS)}, but is {manifest.backend!r}")
         return manifest

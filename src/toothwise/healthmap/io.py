@@ -31,10 +31,6 @@ _READERS: dict[str, Callable[[Path], HealthMap | HealthMapBatch]] = {
     ".mat": formats.read_mat,
     **dict.fromkeys((".jpg", ".jpeg", ".bmp"), formats.read_picture),
 }
-_WRITERS: dict[str, Callable[[HealthMap, Path], None]] = {
-    ".tif": formats.write_tiff,
-    ".tiff": formats.write_tiff,
-}
 
 
 def read_map(
@@ -143,8 +139,8 @@ def write_map(health_map: HealthMap | HealthMapBatch, path: str | Path, *, scale
         raise InputError(f"{path}: a batch of maps is written to .npz or with write_folder, but not to {suffix!r}")
     elif suffix == ".png":
         formats.write_png(health_map, path, scale)
-    elif suffix in _WRITERS:
-        _WRITERS[suffix](health_map, path)
+    elif suffix in (".tif", ".tiff"):
+        formats.write_tiff(health_map, path)
     else:
         raise InputError(f"{path}: the suffix must be .npz, .tif, .tiff or .png, but is {path.suffix!r}")
     return path

@@ -123,8 +123,8 @@ def _planetary(config: GearboxConfig, faults: tuple[Fault, ...], turned: np.ndar
         # a planet's tooth meets the sun half a turn after the ring
         to_sun = tuple((f, 0 if f.gear == "sun" else 1) for f in mine if f.gear in ("sun", "planet"))
         # ring teeth are those of one ring: planets draw their own flanks from a seed of theirs
-        ring = _ring_table(gears, config.grade, line_load, config.seed, p, to_ring, wear)
-        sun = _sun_table(gears, config.grade, line_load, config.seed, p, to_sun, wear)
+        ring = _planet_table(gears, "ring", config.grade, line_load, config.seed, p, to_ring, wear)
+        sun = _planet_table(gears, "sun", config.grade, line_load, config.seed, p, to_sun, wear)
         gain = _PLANET_GAIN[p % len(_PLANET_GAIN)]
         position = own * gears.ring + shift
         mesh = gain * (_look_up(ring, position) + _SUN_PATH * _look_up(sun, position))
@@ -135,8 +135,9 @@ def _planetary(config: GearboxConfig, faults: tuple[Fault, ...], turned: np.ndar
 
 
 @lru_cache(maxsize=64)
-def _ring_table(
+def _planet_table(
     gears: PlanetaryStage,
+    mate: str,
     grade: int,
     line_load: float,
     seed: int,
@@ -144,38 +145,19 @@ def _ring_table(
     faults: tuple[tuple[Fault, int], ...],
     wear: float,
 ) -> np.ndarray:
-    """One planet against the ring: its own flanks, the ring's flanks common to all planets."""
-    ring = draw_flanks(gears.ring, grade, np.random.default_rng([seed, 4]))
-    rng = np.random.default_rng([seed, 5, planet])
-    own = draw_flanks(gears.planet, grade, rng)
-    term = rng.normal(0.0, 0.1 * np.std(own.slope), (gears.planet, gears.ring))
-    table = loaded_error(gears.ring_pair, own, ring, term, line_load, samples=_SAMPLES, faults=faults, wear=wear)
-    table.flags.writeable = False
-    return table
-
-
-@lru_cache(maxsize=64)
-def _sun_table(
-    gears: PlanetaryStage,
-    grade: int,
-    line_load: float,
-    seed: int,
-    planet: int,
-    faults: tuple[tuple[Fault, int], ...],
-    wear: float,
-) -> np.ndarray:
-    """One planet against the sun: the planet's other flanks, the sun's flanks common to all planets.
+    """One planet against the ring or the sun: its own flanks for each, the mate's common to all planets.
 
     Event 0 is the planet's passing of the sensor. A planet k slots of 1 / (sun + ring) revolution behind the first
     one passes while the sun has turned on by as many teeth, so sun tooth k (mod sun) is the one in mesh there.
     """
-    sun = draw_flanks(gears.sun, grade, np.random.default_rng([seed, 3]))
-    rng = np.random.default_rng([seed, 6, planet])
-    own = draw_flanks(gears.planet, grade, rng)
-    term = rng.normal(0.0, 0.1 * np.std(sun.slope), (gears.sun, gears.planet))
+    rng = np.random.default_rng([seed, 5 if mate == "ring" else 6, planet])
+    own, of_mate = draw_flanks(gears.planet, grade, rng), np.random.default_rng([seed, 4 if mate == "ring" else 3])
+    mates = draw_flanks(getattr(gears, mate), grade, of_mate)
     slot = round(float(gears.spacing[planet]) * (gears.sun + gears.ring))
-    start = (slot % gears.sun, gears.planet // 2)
-    pair = gears.sun_pair
-    table = loaded_error(pair, sun, own, term, line_load, samples=_SAMPLES, faults=faults, start=start, wear=wear)
+    pair, first, second, start = gears.ring_pair, own, mates, (0, 0)
+    if mate == "sun":
+        pair, first, second, start = gears.sun_pair, mates, own, (slot % gears.sun, gears.planet // 2)
+    term = rng.normal(0.0, 0.1 * np.std(first.slope), (pair.driving, pair.driven))
+    table = loaded_error(pair, first, second, term, line_load, samples=_SAMPLES, faults=faults, start=start, wear=wear)
     table.flags.writeable = False
     return table
