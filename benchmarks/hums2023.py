@@ -51,7 +51,10 @@ LOOKS = [
     "This page: the map as chosen on simulated runs, frozen, then run: the tables below. The Monitor ended "
     "AMBER on tooth 8 with days 17-20 and 17-19, RED with fewer.",
     "The Monitor again. Damaged simulated runs had ended AMBER too, because a few days hold too few independent "
-    "records for it; drawn days of drift were put beside the held-out ones, which was tried on simulated runs alone.",
+    "records for it; drawn days of drift were put beside the held-out ones, which was tried on simulated runs alone. "
+    "RED with each reference: teeth 26 and 28 (day 17), tooth 9 (17-18), teeth 8 and 27 (17-19, 17-20).",
+    "The Monitor once more: half a revolution of 35 teeth ends between two teeth, and contacts 19 teeth apart had been "
+    "told as two teeth, as they would not be on a gear with an even number.",
 ]
 
 

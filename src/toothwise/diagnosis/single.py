@@ -61,9 +61,16 @@ def clusters(teeth: Sequence[int], lines: int) -> list[list[int]]:
 
 
 def opposite(one: int, other: int, lines: int) -> bool:
-    """Whether two teeth of a gear lie half a revolution apart, to within one tooth."""
+    """Whether two teeth of a gear lie half a revolution apart, to within one tooth.
+
+    Half a revolution of an odd number of teeth ends between two of them: one beside either is within one tooth too.
+
+    Examples:
+        >>> [opposite(0, other, 20) for other in (8, 9, 11, 12)], [opposite(0, other, 21) for other in (8, 9, 12, 13)]
+        ([False, True, True, False], [False, True, True, False])
+    """
     away = min((one - other) % lines, (other - one) % lines)
-    return abs(away - lines / 2.0) <= 1.0
+    return abs(away - lines / 2.0) <= 1.0 + (lines % 2) / 2.0
 
 
 def diagnose_maps(
