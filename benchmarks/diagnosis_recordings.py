@@ -87,6 +87,6 @@ def recordings(folder: Path, settings: MonitorSettings) -> dict[str, Any]:
         "contrast": d.contrast,
         "growth_per_100": None if d.growth is None else d.growth.per_100,
         "growth_interval": None if d.growth is None else list(d.growth.interval),
-        "prediction": None if d.growth is None else d.growth.why,
+        "prediction": None if d.growth is None else d.growth.outlook,
         "level_change": float(np.round(d.level_change, 4)),
     }

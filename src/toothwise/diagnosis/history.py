@@ -15,7 +15,7 @@ import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline, Channel
 from toothwise.diagnosis.control_limits import ControlLimits
-from toothwise.diagnosis.onset_growth import LONGEST
+from toothwise.diagnosis.onset import LONGEST
 from toothwise.diagnosis.rules import CHANNELS, SUMS, TIERS, AlarmState, Course, run_channels
 from toothwise.diagnosis.settings import Reset
 from toothwise.diagnosis.summary import RecordSummary

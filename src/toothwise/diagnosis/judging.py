@@ -10,6 +10,7 @@ import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline
 from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
+from toothwise.diagnosis.growth import Growth, fit_growth
 from toothwise.diagnosis.history import (
     CompactedHistory,
     Rules,
@@ -19,7 +20,7 @@ from toothwise.diagnosis.history import (
     things_of,
     track_records,
 )
-from toothwise.diagnosis.onset_growth import Growth, find_onset, fit_growth, sudden
+from toothwise.diagnosis.onset import find_onset, sudden
 from toothwise.diagnosis.rules import CHANNELS, TIERS
 from toothwise.diagnosis.sequence_words import rests_of, words_of_sequence
 from toothwise.diagnosis.settings import MonitorSettings, Reset
@@ -294,7 +295,8 @@ class _Judged:
         )
         growth: Growth | None = None
         if d.teeth or self._by_level(d):
-            growth = fit_growth(series[onset.record :], level=self.settings.level)
+            times = [self.seen[int(k)].time for k in self.tracked.judged]
+            growth = fit_growth(series, level=self.settings.level, since=onset.record, times=times)
         contrast, interval, along = self._contrast(d, onset.record)
         return replace(
             d,

@@ -61,15 +61,7 @@ def _growth(d: Diagnosis) -> Message:
     g = d.growth
     if g is None:
         return say("too few records since onset to tell how it grows")
-    low, high = g.interval
-    if low <= 1.0 <= high:
-        return say("whether it grows is open ({low:.2f} to {high:.2f} times per 100 records)", low=low, high=high)
-    return say(
-        "it grows by a factor of {factor:.2f} per 100 records ({low:.2f} to {high:.2f})",
-        factor=g.per_100,
-        low=low,
-        high=high,
-    )
+    return g.messages["says"][0]
 
 
 def _quiet(d: Diagnosis) -> list[Message]:

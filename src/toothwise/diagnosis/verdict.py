@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from toothwise.diagnosis.control_limits import ControlLimits
-from toothwise.diagnosis.onset_growth import Growth
+from toothwise.diagnosis.growth import Growth
 from toothwise.diagnosis.settings import MonitorSettings, Reset
 from toothwise.messages import Message
 

@@ -187,13 +187,9 @@ def trend_figure(d: Data, s: SequenceEvidence, language: Language) -> Figure:
     axes.plot(np.arange(n), np.exp(series), ".", ms=3.0, color=BLUE, label=language.say("each record"))
     g = d["growth"]
     if g is not None:
-        back = np.arange(-(g["records"] - 1), 1)
-        slope = np.log(g["per_100"]) / 100.0
-        axes.plot(n - 1 + back, g["now"] * np.exp(slope * back), color=RED, lw=1.6, label=language.say("growth"))
-        if g["reached"] is not None:
-            ahead = np.linspace(0, g["reached"], 50)
-            line = g["now"] * np.exp(slope * ahead)
-            axes.plot(n - 1 + ahead, line, color=RED, lw=1.2, ls="--", label=language.say("if growth continues"))
+        back, slope = np.arange(-(g["recent"] - 1), 1), np.log(g["per_100"]) / 100.0
+        axes.plot(n - 1 + back, g["now"] * np.exp(slope * back), color=RED, lw=1.8, label=language.say("growth now"))
+        if g["reached_interval"] is not None:
             low, high = g["reached_interval"]
             axes.plot([n - 1 + low, n - 1 + high], [g["level"]] * 2, color="black", lw=2.2, solid_capstyle="butt")
             axes.annotate(
@@ -211,7 +207,7 @@ def trend_figure(d: Data, s: SequenceEvidence, language: Language) -> Figure:
         axes.yaxis.set_minor_formatter("")
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     _records(axes, s, language)
-    right = n - 0.5 if g is None or g["reached"] is None else n + 1.05 * g["reached_interval"][1]
+    right = n - 0.5 if g is None or g["reached_interval"] is None else n + 1.05 * g["reached_interval"][1]
     axes.set_xlim(-0.5, right)
     axes.set_ylabel(
         language.say("times the healthy level (along the line)")

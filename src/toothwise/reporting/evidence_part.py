@@ -44,7 +44,9 @@ def _course(report: Shown) -> list[Block]:
         g = d["growth"]
         trend = language.say("The trend of this tooth.")
         if g is not None:
-            trend = language.sentences([language.say("The trend: {why}.", why=g["messages"]["why"][0])])
+            trend = language.sentences(
+                [language.say("{what}.", what=part) for part in (g["messages"]["says"][0], g["messages"]["outlook"][0])]
+            )
         pictures.append(draw(trend, trend_figure, d, course, language))
     return [Pictures(tuple(pictures))]
 

@@ -81,28 +81,11 @@ def _since(report: Shown) -> list[tuple[str, str]]:
         facts.append((language.say("First alarm"), text))
     g = d["growth"]
     if g is not None:
-        low, high = g["interval"]
-        grows = language.say(
-            "x {value:.2f} per 100 records ({low:.2f} to {high:.2f})", value=g["per_100"], low=low, high=high
-        )
-        facts += [(language.say("Growth (95 %)"), grows), (language.say("Outlook"), _outlook(g, language))]
+        facts.append((language.say("Growth (95 %)"), language.sentences(g["messages"]["says"])))
+        facts.append((language.say("Outlook"), language.sentences(g["messages"]["outlook"])))
     if not facts and not d["teeth"]:
         facts = [(language.say("Records judged"), str(d["judged"])), (language.say("Level now"), level)]
     return facts
-
-
-def _outlook(g: Data, language: Language) -> str:
-    """When the level is reached, or why that is not said."""
-    if g["reached"] is None:
-        return language.sentences(g["messages"]["why"])
-    low, high = g["reached_interval"]
-    return language.say(
-        "{level:g} x healthy in {best:.0f} records ({low:.0f} to {high:.0f})",
-        level=g["level"],
-        best=g["reached"],
-        low=low,
-        high=high,
-    )
 
 
 def _maps(report: Shown) -> list[Picture]:

@@ -71,8 +71,9 @@ def method(report: Shown) -> list[Block]:
                 warning=settings["warning"],
             ),
             language.say(
-                "Onset is the change-point that fits best, with its 95 % interval; growth is a line through the "
-                "logarithm of the contrast since then."
+                "Onset is the change-point that fits best, with its 95 % interval. Growth and outlook are a mixture of "
+                "laws of growth, each weighed by how well it explains the contrast since then; their intervals were "
+                "checked on simulated runs of each law."
             ),
         ]
     return [Heading(language.say("Method")), Bullets(tuple(items))]

@@ -83,12 +83,8 @@ def _sequence(d: Diagnosis) -> list[str]:
     if d.contrast is not None and d.contrast_interval is not None:
         low, high = d.contrast_interval
         lines.append(f"Contrast now: {d.contrast:.2f} ({low:.2f} to {high:.2f}) along {d.contrast_along}")
-    if d.growth is not None and (d.growth.reached is None or d.growth.reached_interval is None):
-        lines.append(f"Trend: {d.growth.why}")
-    elif d.growth is not None and d.growth.reached_interval is not None:
-        low, high = d.growth.reached_interval
-        reached = f"contrast {d.growth.level:g} along the line in {d.growth.reached:.0f} records"
-        lines.append(f"Trend: {reached} (95 %: {low:.0f} to {high:.0f}), {d.growth.why}")
+    if d.growth is not None:
+        lines.append(f"Growth: {d.growth.says}; {d.growth.outlook}")
     if d.transients:
         shown = ", ".join(d.transients[:5]) + (" ..." if len(d.transients) > 5 else "")
         lines.append(f"Transients, no alarm: {len(d.transients)} records ({shown})")
