@@ -12,6 +12,7 @@ share no code with those that ``toothwise.diagnosis.growth_laws`` weighs; two ar
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,10 +21,17 @@ from typing import Any
 
 import numpy as np
 
+from toothwise import Model, Monitor
 from toothwise.diagnosis.growth import fit_growth
 from toothwise.diagnosis.onset import find_onset
 from toothwise.diagnosis.significance import correlation_time
+from toothwise.healthmap.hums2023 import read_hums2023
+from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
 from toothwise.results import write_result
+from toothwise_lab.run_protocol import RUN_DETECTORS
+
+PREFIXES = (250, 350, 450, 500)  # test records of HUMS2023
+LEVELS = (1.5, 2.0)
 
 Law = Callable[[np.ndarray], np.ndarray]  # log contrast at records since onset, which may lie beyond the life
 
@@ -207,11 +215,43 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def recordings(folder: Path) -> dict[str, Any]:
+    """HUMS2023 as far as some of its test records, of the tooth that is named at the end, and what came then."""
+    maps = build_run_maps(read_hums2023(folder), RunMapConfig(healthy_days=(17, 18)))
+    model = Model.fit(maps.healthy_windows, detector="scan", options=RUN_DETECTORS["scan"])
+    monitor = Monitor(model)
+    d = monitor.add(maps.windows)
+    course = monitor.evidence().sequence
+    if not d.teeth or d.teeth[0].tooth is None or course is None:
+        return {"tooth": None}
+    series = course.line(d.teeth[0].axis, d.teeth[0].tooth)
+    number = dict(zip(maps.records.name.astype(str), maps.records.number, strict=True))
+    day = dict(zip(maps.records.name.astype(str), maps.records.day, strict=True))
+    test = np.array([number[name] if day[name] >= 21 else 0 for name in course.names])
+    healthy = series[test == 0]
+    together = correlation_time(healthy[:, None], np.zeros(len(healthy), dtype=int))
+    smooth = np.array([np.median(series[max(k - 9, 0) : k + 1]) for k in range(len(series))])
+    rows = []
+    for prefix in PREFIXES:
+        seen = series[: int(np.flatnonzero(test == prefix)[0]) + 1]
+        onset = find_onset(seen / healthy.std(), correlation=together)
+        for level in LEVELS:
+            g = fit_growth(seen, level=level, since=onset.record)
+            after = np.flatnonzero(smooth[len(seen) :] >= np.log(level))
+            row = {"test_record": prefix, "onset": int(test[onset.record]), "level": level, "said": g is not None}
+            if g is not None:
+                back = smooth[len(seen) - 1] - smooth[len(seen) - 1 - g.recent]
+                row |= {"says": g.says, "outlook": g.outlook, "measured": float(np.exp(100.0 * back / g.recent))}
+                row |= {"interval": g.reached_interval, "not_before": g.not_before}
+            rows.append(row | {"reached": int(after[0]) + 1 if len(after) else None})
+    return {"tooth": d.teeth[0].tooth, "colour": d.colour, "end": float(np.exp(smooth[-1])), "rows": rows}
+
+
 def main() -> None:
     """Run every law and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=11, help="1 and 2 were used for development")
-    parser.add_argument("--runs", type=int, default=300, help="of each law")
+    parser.add_argument("--seed", type=int, default=11, help="1 to 3 were used for development")
+    parser.add_argument("--runs", type=int, default=250, help="of each law")
     parser.add_argument("--quick", action="store_true", help="20 runs of each law; nothing is written")
     args = parser.parse_args()
     runs = 20 if args.quick else args.runs
@@ -220,8 +260,12 @@ def main() -> None:
         laws[law] = summary([judge(law, args.seed, number) for number in range(runs)])
         print(law, laws[law], flush=True)
     if not args.quick:
+        data = os.environ.get("TOOTHWISE_DATA")
+        found: dict[str, Any] = {"laws": laws}
+        if data and (Path(data) / "hums2023").is_dir():
+            found["hums2023"] = recordings(Path(data) / "hums2023")
         path = Path(__file__).parent / "results" / "prediction.json"
-        print(write_result(path, {"runs": runs}, {"laws": laws}, seed=args.seed))
+        print(write_result(path, {"runs": runs}, found, seed=args.seed))
 
 
 if __name__ == "__main__":
