@@ -24,6 +24,10 @@ from typing import Any
 from toothwise import errors
 from toothwise.errors import InputError, LimitError, ToothwiseError
 
+resource: Any = None
+with suppress(ImportError):  # Windows has none
+    import resource
+
 __all__ = ["WorkLimits", "WorkerPool"]
 
 MB = 2**20
@@ -218,32 +222,22 @@ def _failure(kind: str, message: str) -> bytes:
 
 def _peak() -> int:
     """The most memory that this process has had, in bytes; 0 where the system does not say."""
-    try:
-        import resource
-    except ImportError:
+    if resource is None:
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _bound_memory(memory: int) -> None:
-    try:
-        import resource
-
+    with suppress(AttributeError, OSError, ValueError):  # systems that cannot
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         resource.setrlimit(resource.RLIMIT_AS, (pages * os.sysconf("SC_PAGE_SIZE") + memory,) * 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    except (ImportError, OSError, ValueError):
-        return
 
 
 def _bound_processor_time(seconds: float) -> None:
     """Let the system end this process once it has worked so long from now on."""
-    try:
-        import resource
-
+    with suppress(AttributeError, OSError, ValueError):  # systems that cannot
         used = resource.getrusage(resource.RUSAGE_SELF)
         _, most = resource.getrlimit(resource.RLIMIT_CPU)
         resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(used.ru_utime + used.ru_stime + seconds), most))
-    except (ImportError, OSError, ValueError):
-        return

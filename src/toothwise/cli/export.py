@@ -29,7 +29,7 @@ class Options:
 
     Attributes:
         model (MODEL): Folder of a fitted model.
-        output (DIR): Folder to write; a model that is there is replaced.
+        output (DIR): Folder to write; an existing model is replaced.
         format (NAME): onnx, openvino or torch.
         precision (NAME): float32, or bfloat16: Dinomaly in OpenVINO, faster where the processor has it.
         gears (FILE): YAML file of the gears, where the model does not know them.

@@ -48,7 +48,7 @@ class Building(Reading):
         gears (FILE): YAML file of the gears, which makes the inputs recordings of them.
         stage (NAME): Stage of a gear train that has several.
         channel (NAME): Channel of the recordings, where it is not the first one.
-        waveform (FILE.npz): Healthy waveform that is taken off before the maps are made.
+        waveform (FILE.npz): Healthy waveform that is subtracted before the maps are made.
         tacholess (LOW HIGH): Lowest and highest speed (rev/s of the driving shaft, or the carrier) between which the
             mesh itself is followed, for recordings without a tachometer.
         map (NAME=VALUE): How a recording becomes a map, a field of MapConfig: signal=, quantity=, average=, window=,

@@ -91,7 +91,7 @@ class Database:
             return connection.execute(select(table.c.position).where(here)).first() is not None
 
     def state(self, machine: str) -> tuple[dict[str, Any], int] | None:
-        """The state of a machine as JSON types, with its records, and its version; None where there is none."""
+        """The state of a machine as JSON types, with its records, and its version; None for an unknown machine."""
         from sqlalchemy import select
 
         watches, diagnoses = self._table("watches"), self._table("diagnoses")
@@ -140,7 +140,7 @@ class Database:
             raise Conflict(f"{machine}: its next record was written by another process") from None
 
     def refuse(self, machine: str, record: str, sha256: str, source: str, reason: str) -> bool:
-        """Note a record that cannot be used, once for each content; False where that is there already."""
+        """Note a record that cannot be used, once for each content; False where it has been noted before."""
         from sqlalchemy import insert
         from sqlalchemy.exc import IntegrityError
 
@@ -166,7 +166,7 @@ class Database:
 
 @dataclass(eq=False)
 class DatabaseStore:
-    """Keeps the state of one machine, as ``toothwise.diagnosis.store.Store``: each record with what is said at it.
+    """Keeps the state of one machine, as ``toothwise.diagnosis.store.Store``: each record with its diagnosis.
 
     Attributes:
         database, machine: Where, and of what.

@@ -1,4 +1,4 @@
-"""The loop of a watch: take a record, write what it says, tell the source, until asked to stop."""
+"""The loop of a watch: take a record, write its diagnosis, acknowledge it to the source, until asked to stop."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def follow(
     """Diagnose records until ``stop`` is set; the one in hand is finished.
 
     Args:
-        idle: end where nothing has come for so many seconds; None = never.
+        idle: End where nothing has come for so many seconds; None = never.
         progress: Called with the counts after each record.
     """
     last = time.monotonic()

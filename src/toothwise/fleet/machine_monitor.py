@@ -143,7 +143,7 @@ class MachineMonitor:
         return "bad"
 
     def _of(self, machine: str) -> tuple[Monitor, DatabaseStore]:
-        """The monitor of a machine, from memory or made anew."""
+        """The monitor of a machine, kept in memory or opened from the database."""
         if machine not in self._monitors:
             store = DatabaseStore(self.database, machine)
             self._monitors[machine] = self._first.beside(store), store

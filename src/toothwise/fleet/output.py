@@ -3,7 +3,7 @@
     OUT/detector=scan-0123456789abcdef/input=maps-01234567/<hash>.parquet
 
 The file's name is a hash of the shard's files (name, size, version) and of everything that its scores depend on. So a
-file that is there is a shard that is finished, and one whose input has changed is not there.
+file that exists is a finished shard, and a shard whose input has changed has none.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ class Output:
     """Where scores go, and what every file of them says.
 
     Attributes:
-        folder: of this detector and this input.
-        scorer: hash of detector, threshold and columns.
-        detector: fingerprint of the detector.
-        name: of the detector.
-        threshold: that alarms are told by, or None.
-        source: the input as it was given.
+        folder: Folder of this detector and this input.
+        scorer: Hash of detector, threshold and columns.
+        detector: Fingerprint of the detector.
+        name: Name of the detector.
+        threshold: A score above it is an alarm; None where no threshold is known.
+        source: The input as it was given.
     """
 
     folder: Location
@@ -69,12 +69,12 @@ class Done:
     """A shard that was scored.
 
     Attributes:
-        output: its file.
-        maps, alarms, errors: rows, and those above the threshold and without a score.
-        seconds, cpu_seconds: it took.
-        peak_memory_mib: that the process has held at most, so far.
-        worker: process id.
-        first_error: file and reason of the first map without a score.
+        output: Name of its file.
+        maps, alarms, errors: How many rows there are, how many above the threshold, how many without a score.
+        seconds, cpu_seconds: Time that it took on the clock and of the processor.
+        peak_memory_mib: The most memory that the process has held so far.
+        worker: Process id.
+        first_error: File and reason of the first map without a score.
     """
 
     output: str

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Block", "Reading", "read_blocks"]
 
-_IDS = ("id", "record", "name")  # columns that name a map, the first that is there
+_IDS = ("id", "record", "name")  # columns that name a map; the first one found does
 
 
 @dataclass(frozen=True)

@@ -30,14 +30,15 @@ class Scored:
     """What became of an input.
 
     Attributes:
-        output: folder of its scores.
-        detector: fingerprint.
-        shards: in all; ``kept``: finished before; ``removed``: files of scores that were out of date.
-        ignored: files of the input that are no maps.
-        workers: processes, 0 = this one.
-        done: one per shard that was scored now.
-        failed: files and reason of each shard that could not be scored.
-        seconds: from the first shard to the last, without the start of Ray.
+        output: Folder of its scores.
+        detector: Fingerprint of the model.
+        shards, kept, removed: How many shards there are, how many were finished before, and how many files of scores
+            were out of date.
+        ignored: How many files of the input are not maps.
+        workers: How many processes scored; 0 = this one.
+        done: One entry per shard that was scored now.
+        failed: Files and reason of each shard that could not be scored.
+        seconds: Time from the first shard to the last, without the start of Ray.
     """
 
     output: str
@@ -94,9 +95,9 @@ def score_fleet(
         progress: Called with how far it is.
 
     Raises:
-        InputError: nothing to score, or places that exclude each other.
-        OutputError: another run writes to the same folder, or it cannot be written to.
-        MissingDependencyError: a package that the places or the workers need.
+        InputError: There is nothing to score, or the places exclude each other.
+        OutputError: Another run writes to the same folder, or it cannot be written to.
+        MissingDependencyError: A package that the places or the workers need is not installed.
     """
     options = options or ScoreOptions()
     opened = Model.open(model)
@@ -131,7 +132,7 @@ def score_fleet(
         note = None if there.local is None else there.local / ".ray"
         need = Need(options.cpus, options.gpus, NEED.name, NEED.purpose, NEED.extra)
         progress("starting Ray", 0.0)
-        # or Ray tells of its own affairs on stderr; what goes wrong with a shard is told by its result
+        # or Ray reports its own affairs on stderr; what goes wrong with a shard is in its result
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         with ray_cluster(options.address, need, workers, note=note) as found.workers:
             _collect(found, on_ray(job, todo, found.workers, need), len(todo), progress)

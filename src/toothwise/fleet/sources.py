@@ -42,9 +42,9 @@ class Folder:
     folder comes as a record with a problem, and hides no other.
 
     Attributes:
-        path: of the folder.
-        suffixes: of the files.
-        poll: seconds between two looks.
+        path: The folder.
+        suffixes: Suffixes of the files that are records.
+        poll: Seconds between two looks.
     """
 
     path: Path
@@ -82,7 +82,7 @@ class Folder:
             inside[:] = [name for name in inside if not name.startswith(".")]
             for name in files:
                 if not name.startswith(".") and name.lower().endswith(self.suffixes):
-                    with contextlib.suppress(FileNotFoundError):  # it has just gone; the next look tells
+                    with contextlib.suppress(FileNotFoundError):  # it has just gone; the next look shows
                         found[Path(folder) / name] = _mark(Path(folder) / name, root)
         return found
 
@@ -108,12 +108,12 @@ class Mqtt:
     """Messages of a topic (MQTT 5, at least once): the topic of a message is its machine.
 
     A message is acknowledged once it is written, so that the broker hands it over again where this process died before.
-    The user property ``id`` names the record, ``time`` tells when it was taken; without ``id`` the SHA-256 of the
-    content does.
+    The user property ``id`` names the record, and ``time`` says when it was taken; without ``id``, the SHA-256 of
+    the content names it.
 
     Attributes:
-        host, port, topic, user, secure: of the broker; "+" and "#" in the topic stand for many.
-        client: name under which the broker keeps messages while this process is away.
+        host, port, topic, user, secure: Address of the broker; "+" and "#" in the topic match many topics.
+        client: Name under which the broker keeps messages while this process is away.
     """
 
     host: str
@@ -149,7 +149,7 @@ class Mqtt:
                     continue
 
                 def done(connection: int = connection, message: Any = message) -> None:
-                    if connection == connections[0]:  # numbers of messages begin anew with a connection
+                    if connection == connections[0]:  # a new connection numbers its messages from the beginning
                         client.ack(message.mid, message.qos)
 
                 yield self._arrived(message), done
@@ -207,9 +207,9 @@ def open_source(source: str, *, suffixes: tuple[str, ...], poll: float, client: 
     """A folder by its path, or ``mqtt://[user@]host[:port]/topic`` (``mqtts://`` with TLS).
 
     Args:
-        suffixes: of files that are records.
-        poll: seconds between two looks at a folder.
-        client: see ``Mqtt``.
+        suffixes: Suffixes of files that are records.
+        poll: Seconds between two looks at a folder.
+        client: See ``Mqtt``.
 
     Raises:
         InputError: no such folder, or an address without host or topic.

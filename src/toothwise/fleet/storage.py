@@ -27,10 +27,10 @@ class StoredFile:
     """A file as its store lists it.
 
     Attributes:
-        path: in its file system.
-        name: below the folder that was listed, with "/".
-        size: bytes.
-        version: changes when the content does, as far as the store tells: its ETag, else the time of the last change.
+        path: Path in its file system.
+        name: Path below the folder that was listed, with "/".
+        size: Size in bytes.
+        version: Changes when the content does, as far as the store knows: its ETag, else the time of the last change.
     """
 
     path: str
@@ -44,10 +44,10 @@ class Location:
     """A folder or file somewhere.
 
     Attributes:
-        uri: as it was given.
+        uri: The address as it was given.
         protocol: "file", "memory", "s3", ...
-        path: in the file system.
-        fs: fsspec's.
+        path: Path in the file system.
+        fs: The file system of fsspec.
     """
 
     uri: str

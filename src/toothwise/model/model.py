@@ -144,7 +144,7 @@ class Model:
             InputError: Too few maps, maps that the detector cannot take, an unknown detector or option.
         """
         name, chosen = AUTO if detector == "auto" else detector, dict(options or {})
-        create(name, **chosen)  # an unsuitable option is told before any map is read
+        create(name, **chosen)  # an unsuitable option is refused before any map is read
         maps, _ = gather(maps_or_recordings, builder, jobs=jobs, progress=progress)
         maps, _ = healthy_only(maps)
         from toothwise.detectors.calibration import fit_with_threshold
@@ -203,7 +203,7 @@ class Model:
             threads: Of an exported network; None = OMP_NUM_THREADS, else as its engine thinks best.
 
         Raises:
-            InputError: No model, a damaged or changed one, or one that has to be made anew.
+            InputError: No model, a damaged or changed one, or one that has to be fitted again.
             MissingDependencyError: What its detector needs is not installed.
         """
         folder = Path(folder)

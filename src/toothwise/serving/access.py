@@ -50,7 +50,7 @@ def read_token(file: Path | None, host: str) -> str | None:
 
 
 def check_token(header: str | None, token: str) -> bool:
-    """Whether an Authorization header holds the token; how long that takes tells nothing of it."""
+    """Whether an Authorization header holds the token; the time that it takes does not depend on it."""
     scheme, _, given = (header or "").partition(" ")
     right = hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
     return right and scheme.lower() == "bearer"

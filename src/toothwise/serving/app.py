@@ -212,7 +212,7 @@ def _add_diagnosis(
 
 
 def _placed(answer: Any, record: str) -> dict[str, Any]:
-    """What stands in the place of a map in a batch: its answer, or its error."""
+    """The entry of one map of a batch: its answer, or its error."""
     if isinstance(answer, list):
         return dict(answer[0])
     error = InputError(answer) if isinstance(answer, str) else answer

@@ -108,7 +108,7 @@ class Batcher(Generic[Item, Answer]):
         loop = asyncio.get_running_loop()
         try:
             answers = await loop.run_in_executor(self._thread, self._work, [item for item, _ in taken])
-        except Exception as error:  # a defect: whoever waits must be told, and the next ones served
+        except Exception as error:  # a defect: whoever waits must get an answer, and the next ones be served
             answers = [error] * len(taken)
         for (_, future), answer in zip(taken, answers, strict=True):
             if future.done():

@@ -51,7 +51,7 @@ class TimedProtocol(H11Protocol):
 class GracefulServer(uvicorn.Server):
     """uvicorn's server, which would close a kept connection at once where no request of it is being worked on.
 
-    A request that has left the client by then would be lost, and the client could not tell whether it had been taken.
+    A request that has left the client by then would be lost, and the client could not know whether it had been taken.
     So new connections end first; those that are there are answered with ``Connection: close`` for a moment, and what is
     still open after it is idle.
 

@@ -108,7 +108,7 @@ class ApiError(Exception):
 
     @classmethod
     def of(cls, error: Exception) -> ApiError:
-        """What a client is told of an error: what is wrong with the request, and of a defect nothing."""
+        """The answer to an error: it names what is wrong with the request, and gives no details of a defect."""
         if isinstance(error, ApiError):
             return error
         if isinstance(error, LimitError):
@@ -118,7 +118,7 @@ class ApiError(Exception):
         return cls(500, "internal", "internal error of the service; its log has the details")
 
     def as_json(self) -> dict[str, str]:
-        """The error as it stands in an answer."""
+        """The error as part of an answer."""
         return {"code": self.code, "message": self.message}
 
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told of a service."""
+"""Measurements of a service for Prometheus."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Metrics:
     """Counters of one service, in a registry of its own.
 
     Args:
-        service: whose name and version are told.
+        service: The service, whose name and version are part of the metrics.
     """
 
     def __init__(self, service: Service) -> None:
@@ -53,8 +53,8 @@ class Metrics:
         )
         self.inside = Gauge("toothwise_requests_inside", "Requests being read, waiting or worked on", registry=registry)
         about = Info("toothwise_model", "The detector that is served", registry=registry)
-        told = service.about()
-        about.info({name: str(told[name]) for name in ("detector", "fingerprint", "run", "toothwise")})
+        known = service.about()
+        about.info({name: str(known[name]) for name in ("detector", "fingerprint", "run", "toothwise")})
 
     def total(self, name: str) -> int:
         """A counter over all its labels."""

@@ -81,7 +81,7 @@ class RequestReader:
         """A place among the requests inside, for no longer than the limit.
 
         Raises:
-            ApiError: 429, there is none; 408, the body came too slowly; 503, the answer would take too long.
+            ApiError: 429, no place is free; 408, the body came too slowly; 503, the answer would take too long.
         """
         if self.full:
             raise ApiError(429, "busy", f"{self.inside} requests are being served: come back later", retry=1)

@@ -44,7 +44,7 @@ class SecurityMiddleware:
 
     Args:
         app: what is behind it.
-        metrics: told of every request.
+        metrics: Counts every request.
         token: that a protected address asks for, or None.
         hosts: names that a request may give as its host, or None = any.
         paths: all addresses there are; others are counted as one.
