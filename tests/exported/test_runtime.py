@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -117,3 +118,38 @@ def test_a_state_file_goes_on_with_the_exported_detector(scan, tmp_path, capsys)
         words = ["diagnose", run, tmp_path / f"{k}.npz", "--state", tmp_path / "state.json", "--json"]
         assert main([str(word) for word in words]) == 0, capsys.readouterr().err
         assert json.loads(capsys.readouterr().out)["records"] == 3 * (k + 1)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", ["scan", "network"])
+def test_score_says_the_same_of_both(kind, request, file, tmp_path, capsys):
+    pandas, made = pytest.importorskip("pandas"), request.getfixturevalue(kind)
+    pytest.importorskip("pyarrow")
+    said = []
+    for name in ("saved", "exported"):
+        words = ["score", getattr(made, name), file, "--output", tmp_path / name, "--workers", 0]
+        assert main([str(word) for word in words]) == 0, capsys.readouterr().err
+        said.append(pandas.read_parquet(tmp_path / name).drop(columns="detector"))
+    assert len(said[0]) == 4
+    assert said[0]["score"].notna().all()
+    pandas.testing.assert_frame_equal(said[0], said[1], rtol=1e-4, check_categorical=False)
+
+
+@pytest.mark.full
+def test_watch_says_the_same_of_both(scan, tmp_path, capsys):
+    pytest.importorskip("sqlalchemy")
+    teeth = Axis.teeth("driving tooth", 9), Axis.teeth("driven tooth", 14)
+    for k in range(6):
+        (tmp_path / "in" / "mill").mkdir(parents=True, exist_ok=True)
+        values = noise(1, 30 + k, row=4 if k > 2 else None)
+        write_map(HealthMapBatch(values, *teeth), tmp_path / "in" / "mill" / f"r{k}.npz")
+    said = []
+    for name in ("saved", "exported"):
+        to = tmp_path / f"{name}.db"
+        words = ["watch", getattr(scan, name), tmp_path / "in", "--to", to, "--poll", 0.05, "--idle", 0.5]
+        assert main([str(word) for word in words]) == 0, capsys.readouterr().err
+        with sqlite3.connect(to) as database:
+            said.append(database.execute("select record, score, colour, tooth, sentence from diagnoses").fetchall())
+    assert len(said[0]) == 6
+    assert said[0][-1][3] == 4
+    assert said[0] == said[1]
