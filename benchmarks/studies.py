@@ -205,6 +205,12 @@ def found_in(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             "commits": sorted({row["git"] for row in done if row.get("git")}),
             "code": sorted({row["revision"] for row in done}),
         },
+        "seeds": [
+            {"group": e.group, "arm": e.arm, "seed": e.seed}
+            | rounded({m: row["metrics"].get(m) for part in study.parts for m in part.metrics})
+            for e, row in rows
+            if row["status"] == "done"
+        ],
         "table": [rounded(asdict(row)) for row in table(single)],
         "comparisons": [rounded(c.data) for c in comparisons(opened)],
         "direction": direction(single),

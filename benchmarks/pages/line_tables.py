@@ -1,0 +1,85 @@
+"""Tables of docs/line-network.md."""
+
+from __future__ import annotations
+
+from statistics import mean, stdev
+
+from engine import RESULTS, Data, shown, table
+
+_COLUMNS = {"auroc": "AUROC", "tpr_at_1_fpr": "TPR@1%FPR", "tooth_accuracy": "tooth (+-1)"}
+
+
+def has(study: str) -> bool:
+    """Whether a study has results."""
+    return (RESULTS / "studies" / f"{study}.json").exists()
+
+
+def primary(study: Data) -> Data:
+    """The comparison that was written down before the runs."""
+    told = study["config"]["primary"]
+    wanted = (told["better"], told["than"], told["metric"])
+    return next(c for c in study["result"]["comparisons"] if (c["a"], c["b"], c["metric"]) == wanted)
+
+
+def verdict(c: Data, margin: float) -> str:
+    """What the primary comparison says, with a margin of equivalence."""
+    if c["seeds"] < 3:
+        return "undecided: too few seeds"
+    if -margin < c["low"] and c["high"] < margin:
+        return "equal within the margin"
+    if c["low"] > 0:
+        return "supported"
+    return "not supported: the other is better" if c["high"] < 0 else "undecided"
+
+
+def by_seed(study: Data) -> str:
+    """Every trial's figures."""
+    rows = [
+        [f"`{t['arm']}`", t["seed"], *(shown(t[m], ".3f") for m in ("tpr_at_1_fpr_cold", "auroc_cold", "tpr_at_1_fpr", "auroc"))]
+        for t in study["result"]["seeds"]
+    ]
+    return table(["arm", "seed", "TPR@1%FPR, cold", "AUROC, cold", "TPR@1%FPR", "AUROC"], rows)
+
+
+def limit(study: Data) -> str:
+    """Means over seeds by group, with the share of the gap that is closed."""
+    rows = []
+    groups: dict[str, dict[str, list[Data]]] = {}
+    for t in study["result"]["seeds"]:
+        groups.setdefault(t["group"], {}).setdefault(t["arm"], []).append(t)
+    for group, arms in groups.items():
+        area = {arm: mean(t["auroc"] for t in trials) for arm, trials in arms.items()}
+        gap = area["limit"] - area["scan"] if {"limit", "scan"} <= set(area) else None
+        for arm, trials in arms.items():
+            share = None if not gap else (area[arm] - area["scan"]) / gap
+            figures = [
+                shown(mean(t[m] for t in trials), ".3f") if all(t[m] is not None for t in trials) else "-" for m in _COLUMNS
+            ]
+            rows.append([group, f"`{arm}`", len(trials), *figures, shown(share, ".0%")])
+    return table(["maps", "detector", "seeds", *_COLUMNS.values(), "share"], rows)
+
+
+def gains(pooled: Data) -> str:
+    """Gain over the length of a segment, mean over seeds."""
+    by_length: dict[int, list[Data]] = {}
+    for row in pooled["result"]["gain"]:
+        by_length.setdefault(row["length"], []).append(row)
+    rows = [
+        [k, *(shown(mean(r[m] for r in found), ".2f") for m in ("fourth_root", "as_they_are", "shuffled"))]
+        for k, found in by_length.items()
+    ]
+    return table(["tokens L", "L^(1/4)", "gain", "directions shuffled"], rows)
+
+
+def poolings(pooled: Data) -> str:
+    """Scores of the same detector under every pooling, mean and spread over seeds."""
+    found: dict[str, list[Data]] = {}
+    for row in pooled["result"]["scores"]:
+        found.setdefault(row["pooling"], []).append(row)
+
+    def cell(rows: list[Data], name: str) -> str:
+        values = [r[name] for r in rows]
+        return shown(mean(values), ".3f") + (f" ± {stdev(values):.3f}" if len(values) > 1 else "")
+
+    rows = [[f"`{name}`", cell(rows, "auroc"), cell(rows, "tpr_at_1_fpr")] for name, rows in found.items()]
+    return table(["pooling of PaDiM", "AUROC", "TPR@1%FPR"], rows)
