@@ -21,21 +21,28 @@ def primary(study: Data) -> Data:
     return next(c for c in study["result"]["comparisons"] if (c["a"], c["b"], c["metric"]) == wanted)
 
 
-def verdict(c: Data, margin: float) -> str:
-    """What the primary comparison says, with a margin of equivalence."""
-    if c["seeds"] < 3:
-        return "undecided: too few seeds"
-    if -margin < c["low"] and c["high"] < margin:
-        return "equal within the margin"
+def verdict(study: Data, c: Data, margin: float) -> str:
+    """What the primary comparison says, with a margin of equivalence; nothing before all its seeds are run."""
+    planned = len(study["config"]["seeds"])
+    equal = -margin < c["low"] and c["high"] < margin
+    if c["seeds"] < planned:
+        inside = "; so far the interval lies within the margin" if equal else ""
+        return f"undecided, {c['seeds']} of {planned} seeds are run{inside}"
     if c["low"] > 0:
         return "supported"
-    return "not supported: the other is better" if c["high"] < 0 else "undecided"
+    if c["high"] < 0:
+        return "not supported: the other is better"
+    return "equal within the margin" if equal else "undecided"
 
 
 def by_seed(study: Data) -> str:
     """Every trial's figures."""
     rows = [
-        [f"`{t['arm']}`", t["seed"], *(shown(t[m], ".3f") for m in ("tpr_at_1_fpr_cold", "auroc_cold", "tpr_at_1_fpr", "auroc"))]
+        [
+            f"`{t['arm']}`",
+            t["seed"],
+            *(shown(t[m], ".3f") for m in ("tpr_at_1_fpr_cold", "auroc_cold", "tpr_at_1_fpr", "auroc")),
+        ]
         for t in study["result"]["seeds"]
     ]
     return table(["arm", "seed", "TPR@1%FPR, cold", "AUROC, cold", "TPR@1%FPR", "AUROC"], rows)
@@ -53,7 +60,8 @@ def limit(study: Data) -> str:
         for arm, trials in arms.items():
             share = None if not gap else (area[arm] - area["scan"]) / gap
             figures = [
-                shown(mean(t[m] for t in trials), ".3f") if all(t[m] is not None for t in trials) else "-" for m in _COLUMNS
+                shown(mean(t[m] for t in trials), ".3f") if all(t[m] is not None for t in trials) else "-"
+                for m in _COLUMNS
             ]
             rows.append([group, f"`{arm}`", len(trials), *figures, shown(share, ".0%")])
     return table(["maps", "detector", "seeds", *_COLUMNS.values(), "share"], rows)
