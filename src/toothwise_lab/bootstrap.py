@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toothwise.checks import check_range, check_whole
 from toothwise.errors import InputError
 
 __all__ = ["Interval", "bootstrap_difference", "bootstrap_interval"]
@@ -95,10 +96,8 @@ def _interval(
     resamples: int,
     seed: int | np.random.Generator,
 ) -> Interval:
-    if not 0 < level < 1:
-        raise InputError(f"level must be between 0 and 1, but got {level!r}")
-    if resamples < 100:
-        raise InputError(f"resamples must be 100 or more, but got {resamples!r}")
+    check_range("(0, 1)", level=level)
+    check_whole(100, resamples=resamples)
     units = np.arange(len(labels)) if groups is None else np.asarray(groups)
     for x in (*scores, units):
         if labels.ndim != 1 or x.shape != labels.shape:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from toothwise.checks import check_choice
 from toothwise.errors import InputError
 
 __all__ = ["CORRUPTIONS", "RESIZE_METHODS", "Corruption", "corrupt", "resize_maps"]
@@ -56,8 +57,7 @@ def corrupt(
     Raises:
         InputError: an unknown kind, or a strength out of range.
     """
-    if kind not in CORRUPTIONS:
-        raise InputError(f"corruption must be one of {', '.join(map(repr, CORRUPTIONS))}, but got {kind!r}")
+    check_choice(CORRUPTIONS, corruption=kind)
     how = CORRUPTIONS[kind]
     if not 0 <= strength <= how.largest:
         raise InputError(f"strength of {kind} must be in 0..{how.largest:g}, but got {strength!r}")
@@ -144,8 +144,7 @@ def resize_maps(values: np.ndarray, shape: tuple[int, int], method: str = "area"
     Raises:
         InputError: an unknown method, or a shape that is not two positive numbers.
     """
-    if method not in RESIZE_METHODS:
-        raise InputError(f"resize method must be one of {', '.join(map(repr, RESIZE_METHODS))}, but got {method!r}")
+    check_choice(RESIZE_METHODS, resize_method=method)
     if len(shape) != 2 or min(shape) < 1:
         raise InputError(f"shape must be (rows, columns), 1 or more each, but got {shape!r}")
     if values.shape[1:] == tuple(shape):

@@ -25,6 +25,7 @@ import numpy as np
 from scipy.interpolate import CubicSpline
 from scipy.special import logsumexp
 
+from toothwise.checks import check_choice, check_whole
 from toothwise.errors import InputError
 from toothwise.simulate.lines import GEARS, LineShape
 from toothwise.simulate.textures import DOMAINS, Session
@@ -68,14 +69,10 @@ class LimitConfig:
             "gear": GEARS,
         }
         for name, names in allowed.items():
-            if getattr(self, name) not in names:
-                raise InputError(
-                    f"{name} must be one of {', '.join(map(repr, names))}, but got {getattr(self, name)!r}"
-                )
+            check_choice(names, **{name: getattr(self, name)})
+        check_whole(1, draws=self.draws)
         if not self.contrast or not all(np.isfinite(c) and c > 0 for c in self.contrast):
             raise InputError(f"contrast must be one or more positive numbers, but got {self.contrast!r}")
-        if self.draws < 1:
-            raise InputError(f"draws must be 1 or more, but got {self.draws!r}")
 
 
 @dataclass(frozen=True, eq=False)

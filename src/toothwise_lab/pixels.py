@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from toothwise.checks import check_choice, check_range
 from toothwise.errors import InputError
 from toothwise.evaluation.metrics import auroc
 
@@ -49,10 +50,8 @@ def aupro(
     Raises:
         InputError: as ``pixel_auroc``, and options out of range.
     """
-    if not 0 < fpr_limit <= 1:
-        raise InputError(f"fpr_limit must be in (0, 1], but got {fpr_limit!r}")
-    if regions not in ("connected", "map"):
-        raise InputError(f"regions must be 'connected' or 'map', but got {regions!r}")
+    check_range("(0, 1]", fpr_limit=fpr_limit)
+    check_choice(("connected", "map"), regions=regions)
     scores, damaged, keep = _check(anomaly_maps, masks, valid)
     region = _regions(damaged, regions)[keep]
     scores, damaged = scores[keep], damaged[keep]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toothwise.checks import check_range, check_whole
 from toothwise.errors import InputError
 from toothwise.evaluation.metrics import auroc
 from toothwise_lab.bootstrap import Interval, Metric, bootstrap_difference
@@ -62,8 +63,8 @@ def bootstrap_over_seeds(
     """
     if not samples:
         raise InputError("one seed or more is needed, but there is not")
-    if resamples < 100 or not 0 < level < 1:
-        raise InputError(f"resamples must be 100 or more and level in (0, 1), but got {resamples!r} and {level!r}")
+    check_whole(100, resamples=resamples)
+    check_range("(0, 1)", level=level)
     rng = np.random.default_rng(seed)
     found = float(np.mean([metric(scores, labels) for scores, labels in samples]))
     pool = np.array([_redrawn(metric, scores, labels, resamples, rng) for scores, labels in samples])

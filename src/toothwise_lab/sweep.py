@@ -13,6 +13,7 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 from scipy.special import ndtri
 
+from toothwise.checks import check_range, check_whole
 from toothwise.errors import InputError
 from toothwise_lab.bootstrap import Interval
 
@@ -145,11 +146,8 @@ def minimum_from_sweep(
     Raises:
         InputError: options out of range.
     """
-    for name, given in (("fpr", fpr), ("target", target), ("level", level)):
-        if not 0 < given < 1:
-            raise InputError(f"{name} must be between 0 and 1, but got {given!r}")
-    if resamples < 100:
-        raise InputError(f"resamples must be 100 or more, but got {resamples!r}")
+    check_range("(0, 1)", fpr=fpr, target=target, level=level)
+    check_whole(100, resamples=resamples)
     n, m = sweep.healthy.shape[-1], sweep.faulty.shape[1]
     counts = sweep.found(fpr)
     value, state = _crossing(counts, m, sweep.contrast, target)

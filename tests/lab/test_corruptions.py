@@ -103,5 +103,5 @@ def test_what_cannot_be(kind, strength, told):
 
 
 def test_a_method_that_is_none():
-    with pytest.raises(InputError, match="resize method must be one of 'nearest'"):
+    with pytest.raises(InputError, match="resize_method must be one of 'nearest'"):
         resize_maps(MAPS, (3, 3), "lanczos")

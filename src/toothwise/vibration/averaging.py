@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from toothwise.checks import check_choice, check_range
 from toothwise.errors import InputError
 
 __all__ = ["average_periods", "tsa"]
@@ -46,13 +47,9 @@ def tsa(
     Raises:
         InputError: unknown method, or no whole piece within the signal.
     """
-    if method not in METHODS:
-        raise InputError(f"method must be one of {', '.join(map(repr, METHODS))}, but got {method!r}")
-    if num_rotations < 1 or pulses_per_rotation < 1 or not resample_factor > 0:
-        raise InputError(
-            "num_rotations and pulses_per_rotation must be 1 or more and resample_factor positive, but got "
-            f"{num_rotations!r}, {pulses_per_rotation!r}, {resample_factor!r}"
-        )
+    check_choice(METHODS, method=method)
+    check_range("[1, inf)", num_rotations=num_rotations, pulses_per_rotation=pulses_per_rotation)
+    check_range("(0, inf)", resample_factor=resample_factor)
     x = np.asarray(x, dtype=np.float64)
     pulse_times = np.asarray(pulse_times, dtype=np.float64)
     marks = pulse_times[:: num_rotations * pulses_per_rotation] * sampling_rate

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from toothwise.checks import check_range
 from toothwise.errors import InputError
 from toothwise.vibration.angle import ShaftAngle
 
@@ -110,8 +111,7 @@ def resample(
     Raises:
         InputError: the span is not covered by the angle or the signal.
     """
-    if samples_per_revolution < 1:
-        raise InputError(f"samples_per_revolution must be 1 or more, but got {samples_per_revolution!r}")
+    check_range("[1, inf)", samples_per_revolution=samples_per_revolution)
     first, last = angle.span
     start = first if start is None else float(start)
     room = last - start

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from toothwise.checks import check_range
 from toothwise.errors import InputError
 from toothwise.vibration.angle import ShaftAngle
 
@@ -67,8 +68,7 @@ def tacholess_angle(
             f"mesh harmonic {harmonic} reaches {order * high:g} Hz, beyond half the sampling rate of "
             f"{sampling_rate:g} Hz"
         )
-    if not 0 < bandwidth < 2:
-        raise InputError(f"bandwidth must be between 0 and 2 shaft orders, but got {bandwidth!r}")
+    check_range("(0, 2)", bandwidth=bandwidth)
     times = np.arange(len(x)) / sampling_rate
     rough = _ridge(x, sampling_rate, order, low, high, times)
     turned = np.concatenate([[0.0], np.cumsum(0.5 * (rough[1:] + rough[:-1]))]) / sampling_rate

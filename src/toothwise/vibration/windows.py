@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from toothwise.errors import InputError
+from toothwise.checks import check_choice, check_range
 
 __all__ = ["EventWindow", "event_powers", "event_statistic"]
 
@@ -36,10 +36,8 @@ class EventWindow:
     overlap: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.kind not in WINDOWS:
-            raise InputError(f"window must be one of {', '.join(map(repr, WINDOWS))}, but got {self.kind!r}")
-        if not 0.0 <= self.overlap <= 1.0:
-            raise InputError(f"overlap must be between 0 and 1 tooth, but got {self.overlap!r}")
+        check_choice(WINDOWS, window=self.kind)
+        check_range("[0, 1]", overlap=self.overlap)
 
     @property
     def flank(self) -> float:
@@ -97,8 +95,7 @@ def event_statistic(x: np.ndarray, samples: int, window: EventWindow, quantity: 
     Raises:
         InputError: unknown quantity.
     """
-    if quantity not in QUANTITIES:
-        raise InputError(f"quantity must be one of {', '.join(map(repr, QUANTITIES))}, but got {quantity!r}")
+    check_choice(QUANTITIES, quantity=quantity)
     if quantity == "peak":
         x = np.asarray(x)
         teeth = np.abs(np.asarray(x, dtype=np.float64)).reshape(*x.shape[:-1], -1, samples)

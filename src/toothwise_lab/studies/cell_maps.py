@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.errors import InputError
 from toothwise.simulate.maps import LineShape, generate
 from toothwise.simulate.textures import DOMAINS
@@ -94,13 +95,9 @@ class Cell:
     def __post_init__(self) -> None:
         if self.test_domain == self.domain:  # home by another name is the same trial
             object.__setattr__(self, "test_domain", None)
-        if self.n_train < 10 or self.n_test < 32:
-            raise InputError(
-                "n_train must be 10 or more and n_test must be 32 or more, "
-                f"but got n_train {self.n_train} and n_test {self.n_test}"
-            )
-        if not 0 <= self.contamination < 0.5:
-            raise InputError(f"contamination must be a share below 0.5, but got {self.contamination!r}")
+        check_whole(10, n_train=self.n_train)
+        check_whole(32, n_test=self.n_test)
+        check_range("[0, 0.5)", contamination=self.contamination)
         for name, allowed in (
             ("mode", MODES),
             ("train_condition", ("pool", "cold", "warm")),
@@ -110,9 +107,7 @@ class Cell:
             ("test_domain", (None, *DOMAINS)),
             ("corruption", (None, *CORRUPTIONS)),
         ):
-            if getattr(self, name) not in allowed:
-                words = ", ".join(map(repr, allowed))
-                raise InputError(f"{name} must be one of {words}, but got {getattr(self, name)!r}")
+            check_choice(allowed, **{name: getattr(self, name)})
         if self.detector in LIMITS and self.varied():
             raise InputError(f"{self.detector!r} knows the generator as it is: {', '.join(self.varied())} must be off")
 

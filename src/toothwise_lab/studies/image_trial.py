@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from toothwise.checks import check_choice, check_whole
 from toothwise.errors import InputError
 from toothwise_lab.images import PRESETS
 from toothwise_lab.studies import measures
@@ -56,12 +57,9 @@ class ImageTrial:
     n_test: int | None = None
 
     def __post_init__(self) -> None:
-        if self.image_set not in PRESETS:
-            raise InputError(f"image_set must be one of {', '.join(map(repr, PRESETS))}, but got {self.image_set!r}")
-        for name in ("n_train", "n_test"):
-            count = getattr(self, name)
-            if count is not None and count < 8:
-                raise InputError(f"{name} must be 8 images or more, but got {count}")
+        check_choice(PRESETS, image_set=self.image_set)
+        check_whole(8, n_train=8 if self.n_train is None else self.n_train)
+        check_whole(8, n_test=8 if self.n_test is None else self.n_test)
 
 
 def measure_images(trial: ImageTrial) -> Measured:

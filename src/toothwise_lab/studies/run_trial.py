@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from toothwise.checks import check_choice
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.errors import InputError
 from toothwise.healthmap.hums2023 import read_hums2023
 from toothwise.healthmap.runs import RunRecords
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
@@ -64,10 +64,8 @@ class RunTrial:
     sustained: int = 5
 
     def __post_init__(self) -> None:
-        for name, allowed in (("data", _DATA), ("fit_on", _FIT_ON)):
-            if getattr(self, name) not in allowed:
-                words = ", ".join(map(repr, allowed))
-                raise InputError(f"{name} must be one of {words}, but got {getattr(self, name)!r}")
+        check_choice(_DATA, data=self.data)
+        check_choice(_FIT_ON, fit_on=self.fit_on)
 
 
 class _FittedElsewhere(Detector):

@@ -113,8 +113,8 @@ def test_a_fit_is_kept_for_trials_that_train_on_the_same(toys, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"n_train": 9}, "n_train must be 10 or more"),
-        ({"contamination": 0.6}, "contamination must be a share below 0.5"),
+        ({"n_train": 9}, "n_train must be a whole number, 10 or more"),
+        ({"contamination": 0.6}, "contamination must be a number"),
         ({"corruption": "fog"}, "corruption must be one of"),
         ({"test_domain": "E"}, "test_domain must be one of"),
         ({"train_condition": "hot"}, "train_condition must be one of"),

@@ -75,10 +75,20 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
     def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Rebuild the encoder's features; the loss must stay finite."""
         del args, kwargs
-        loss = self.model(batch.image, global_step=self.global_step)
+        return self.logged(self.model(batch.image, global_step=self.global_step))
+
+    def logged(self, loss: Tensor, **parts: Tensor) -> dict[str, Tensor]:
+        """The loss of a step for the trainer, once it, its parts and every alpha are logged.
+
+        Raises:
+            TrainingError: The loss is not finite.
+        """
         if not torch.isfinite(loss):
-            raise TrainingError(f"the loss is {float(loss)} at step {self.global_step}: {_REMEDY}")
+            of = f" ({', '.join(f'{name} {float(part)}' for name, part in parts.items())})" if parts else ""
+            raise TrainingError(f"the loss is {float(loss)} at step {self.global_step}{of}: {_REMEDY}")
         self.log("train_loss", loss, on_step=True, on_epoch=False, prog_bar=True)
+        for name, part in parts.items():
+            self.log(f"{name}_loss", part, on_step=True, on_epoch=False)
         for layer, alpha in self.model.alphas().items():
             self.log(f"alpha/layer_{layer}", sum(alpha) / len(alpha), on_step=True, on_epoch=False)
         return {"loss": loss}

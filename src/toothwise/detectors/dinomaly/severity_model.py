@@ -17,7 +17,7 @@ from torchvision.transforms.v2 import Normalize
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.dinomaly.severity_head import SeverityHead, SeverityOptions, severity_loss
 from toothwise.detectors.embedded import EMBEDDED
-from toothwise.errors import InputError, TrainingError
+from toothwise.errors import InputError
 
 __all__ = ["SeverityAwareDinomaly", "SeverityBatch"]
 
@@ -163,16 +163,7 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
         target = torch.cat([severity[rebuilt], severity[~rebuilt]])
         severe = severity_loss(torch.cat(found).float(), target, self.settings.severity_loss)
         loss = reconstruction + self.settings.severity_weight * severe
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss.item()} at step {self.global_step} (reconstruction {reconstruction.item()}, "
-                f"severity {severe.item()}): lower learning_rate or gradient_clip, or train in float32"
-            )
-        for name, value in (("train_loss", loss), ("reconstruction_loss", reconstruction), ("severity_loss", severe)):
-            self.log(name, value, on_step=True, on_epoch=False, prog_bar=name == "train_loss")
-        for layer, alpha in self.model.alphas().items():
-            self.log(f"alpha/layer_{layer}", sum(alpha) / len(alpha), on_step=True, on_epoch=False)
-        return {"loss": loss}
+        return self.logged(loss, reconstruction=reconstruction, severity=severe)
 
     def augment(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Lines on a share of the images (one at least, if there are two or more), and the severity of each ``[b]``."""
