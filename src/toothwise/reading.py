@@ -60,6 +60,8 @@ def as_input_error(where: object, words: str, *others: type[Exception]) -> Itera
 
 def _short(error: Exception) -> str:
     text = " ".join(str(error).split())
+    if isinstance(error, zipfile.BadZipFile):
+        return "damaged, or another kind of file"
     return f"{type(error).__name__}: {text[:300]}" if text else type(error).__name__
 
 

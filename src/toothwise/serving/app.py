@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 from toothwise import __version__
 from toothwise.errors import InputError, ToothwiseError
 from toothwise.files import finite
+from toothwise.messages import LANGUAGES, language, messages_from
 from toothwise.serving.access import allowed_hosts
 from toothwise.serving.batching import Batcher
 from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES, Decoded, Decoder
@@ -34,6 +35,7 @@ from toothwise.serving.web_page import page_files
 
 __all__ = ["create_app"]
 
+_SAID = ("verdict", "confidence", "next_look")  # sentences of a diagnosis
 _log = logging.getLogger("toothwise.serving")
 _ABOUT = "Diagnoses health maps of gears: which tooth, how badly, how sure. Errors are {'error': {code, message}}."
 
@@ -174,7 +176,7 @@ def _add_diagnosis(
         async with reader.place(request):
             found = await reader.decoded(request)
             answers = await batcher.submit(Job(found.values, found.records, found.include))
-            return JSONResponse({"results": answers, **await together(found)})
+            return JSONResponse(_in_language({"results": answers, **await together(found)}, request))
 
     @app.post(
         "/v1/diagnose/batch",
@@ -194,7 +196,7 @@ def _add_diagnosis(
                 answers += await asyncio.gather(*map(batcher.submit, part), return_exceptions=True)
             scored = dict(zip(good, answers, strict=True))
             results = [_placed(scored.get(k, error), found.records[k]) for k, error in enumerate(found.errors)]
-            return JSONResponse({"results": results, **await together(found)})
+            return JSONResponse(_in_language({"results": results, **await together(found)}, request))
 
     @app.post(
         "/v1/report",
@@ -206,9 +208,30 @@ def _add_diagnosis(
     async def report(request: Request) -> Response:
         async with reader.place(request):
             found = await reader.decoded(request)
-            page = await reader.aside(partial(report_page, found.values, found.records, service))
+            page = await reader.aside(partial(report_page, found.values, found.records, service, _asked(request)))
             name = {"content-disposition": 'attachment; filename="toothwise-report.html"'}
             return Response(page, media_type="text/html", headers=name)
+
+
+def _asked(request: Request) -> str:
+    """The language that a client prefers, of those that there are."""
+    code = request.headers.get("accept-language", "")[:2].lower()
+    return code if code in LANGUAGES else "en"
+
+
+def _in_language(answer: dict[str, Any], request: Request) -> dict[str, Any]:
+    """The answer with its sentences in the language that the client prefers."""
+    code = _asked(request)
+    if code == "en":
+        return answer
+    for one in [answer, *answer["results"]]:
+        said = one.get("diagnosis")
+        if said:
+            words = {key: language(code).sentences(messages_from(said["messages"][key])) for key in _SAID}
+            one["diagnosis"] = said | {"sentence": words["verdict"]} | {key: words[key] for key in _SAID[1:]}
+            if "verdict" in one:
+                one["verdict"] = words["verdict"]
+    return answer
 
 
 def _placed(answer: Any, record: str) -> dict[str, Any]:

@@ -15,13 +15,14 @@ from toothwise.serving.service import Service
 __all__ = ["report_page"]
 
 
-def report_page(values: np.ndarray, records: Sequence[str], service: Service) -> str:
+def report_page(values: np.ndarray, records: Sequence[str], service: Service, code: str = "en") -> str:
     """The page.
 
     Args:
         values: Maps, one or more, as of a ``Job``.
         records: A name per map.
         service: Diagnoses them.
+        code: Of the language, "en" or "ko".
 
     Raises:
         InputError: The model has no healthy reference, so no tooth can be named.
@@ -31,4 +32,4 @@ def report_page(values: np.ndarray, records: Sequence[str], service: Service) ->
         evidence = monitor.evidence()
     # names that were sent are shown, and never looked up
     said = dict(evidence.about) | {"files": [{"file": one.record, "sha256": None} for one in found.each]}
-    return to_html(report_of(found.as_json(), replace(evidence, about=said), language("en")))
+    return to_html(report_of(found.as_json(), replace(evidence, about=said), language(code)))

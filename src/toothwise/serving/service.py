@@ -21,7 +21,7 @@ from toothwise.exported.export import check_maps
 from toothwise.files import finite
 from toothwise.healthmap.core import HealthMapBatch, gear_as_json
 from toothwise.model import MapsAbout, Model
-from toothwise.reference.healthy_reference import evidence_of
+from toothwise.reference.healthy_reference import HealthyReference, best_evidence, evidence_of
 
 __all__ = ["Expected", "Job", "Service"]
 
@@ -234,6 +234,7 @@ class Service:
             "gear": None if about.gear is None else gear_as_json(about.gear),
             "threshold": None if known is None else asdict(known) | {"interval": list(known.interval)},
             "healthy_maps": None if reference is None else len(reference),
+            "healthy_evidence": None if reference is None else _healthy_band(reference),
             "fingerprint": model.fingerprint,
             "exported": model.exported,
             "files": model.files,
@@ -259,3 +260,10 @@ class Service:
         values = float(np.median(reference.level)) + noise * rng.standard_normal((rows, columns))
         values[rows // 3, columns // 6 : columns // 6 + max(columns // 2, 2)] += 3.0 * noise
         return np.exp(values).astype(np.float32)
+
+
+def _healthy_band(reference: HealthyReference) -> dict[str, list[float]]:
+    """By axis, the evidence of the best line that all but 5 % of the held-out healthy maps lie between."""
+    names = {1: "rows", 2: "columns"}
+    best = best_evidence(reference)
+    return {names[axis]: [float(v) for v in np.quantile(found, (0.025, 0.975))] for axis, found in best.items()}

@@ -1,4 +1,4 @@
-"""The page that ships with the service: three files, no build step, nothing from another host."""
+"""The page that ships with the service: four files, no build step, nothing from another host."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ _KINDS = {
     "index.html": "text/html; charset=utf-8",
     "style.css": "text/css; charset=utf-8",
     "app.js": "text/javascript; charset=utf-8",
+    "words.js": "text/javascript; charset=utf-8",
     "draw.js": "text/javascript; charset=utf-8",
 }
 

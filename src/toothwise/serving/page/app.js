@@ -1,12 +1,14 @@
 // The page of the service: sends what the user chose to the HTTP API and shows the answer.
 
-import { drawMap, drawProfile } from "./draw.js";
+import { drawMap, drawProfile, drawTrend } from "./draw.js";
+import { code, say, speak, translate } from "./words.js";
 
 const at = (id) => document.getElementById(id);
-const state = { model: null, token: "", results: [], sent: null };
+const state = { model: null, token: "", results: [], together: null, sent: null };
 
 function headers(more = {}) {
-  return state.token ? { ...more, Authorization: `Bearer ${state.token}` } : more;
+  const spoken = { ...more, "Accept-Language": code() };
+  return state.token ? { ...spoken, Authorization: `Bearer ${state.token}` } : spoken;
 }
 
 async function ask(address, options = {}) {
@@ -14,12 +16,12 @@ async function ask(address, options = {}) {
   try {
     answer = await fetch(address, { ...options, headers: headers(options.headers) });
   } catch {
-    throw new Error("The service cannot be reached. Is it still running?");
+    throw new Error(say("The service cannot be reached. Is it still running?"));
   }
   if (answer.ok) return answer;
   let told = null;
   try { told = (await answer.json()).error; } catch { /* no JSON */ }
-  const error = new Error(told ? told.message : `The service answered ${answer.status}.`);
+  const error = new Error(told ? told.message : say("The service answered {status}.", { status: answer.status }));
   error.status = answer.status;
   throw error;
 }
@@ -41,17 +43,26 @@ async function busy(work) {
   }
 }
 
-function plural(count, word) { return `${count} ${word}${count === 1 ? "" : "s"}`; }
-
 async function learnModel() {
   const model = await (await ask("v1/model")).json();
   state.model = model;
   at("token-part").hidden = true;
-  at("about").textContent = `Detector ${model.detector}, for maps of ${model.shape[0]} x ${model.shape[1]} (${model.rows} x ${model.columns}).`;
-  at("kinds").textContent = `Maps: ${model.map_files.join(" ")}. ${model.record_files.length ? `Recordings: ${model.record_files.join(" ")}. ` : ""}`
-    + `Up to ${Math.round(model.limits.max_bytes / 2 ** 20)} MB.`;
+  describeModel();
   at("file").accept = [...new Set([...model.map_files, ...model.record_files])].join(",");
-  at("wanted").textContent = model.record_files.length ? "Choose a map or a recording" : "Choose a map";
+}
+
+function describeModel() {
+  const model = state.model;
+  if (!model) return;
+  const [rows, columns] = model.shape;
+  const names = { detector: model.detector, rows, columns, row: say(model.rows), column: say(model.columns) };
+  at("about").textContent = say("Detector {detector}, for maps of {rows} x {columns} ({row} x {column}).", names);
+  const recordings = model.record_files.length > 0;
+  at("kinds").textContent = say("Maps: {files}. ", { files: model.map_files.join(" ") })
+    + (recordings ? say("Recordings: {files}, built for the model's own gears. ", { files: model.record_files.join(" ") }) : "")
+    + say("Up to {size} MB. Several files in time order give the course.", { size: Math.round(model.limits.max_bytes / 2 ** 20) });
+  at("wanted").dataset.say = recordings ? "Choose a map or a recording" : "Choose a map";
+  at("wanted").textContent = say(at("wanted").dataset.say);
 }
 
 function suits(name, suffixes) { return suffixes.some((suffix) => name.toLowerCase().endsWith(suffix)); }
@@ -59,6 +70,7 @@ function suits(name, suffixes) { return suffixes.some((suffix) => name.toLowerCa
 function chosenKind() { return document.querySelector("input[name=kind]:checked").value; }
 
 function fileChosen() {
+  clear(); // what was said of another file must not stand beside the new one's name
   at("error").hidden = true;
   const files = [...at("file").files];
   if (!state.model || !files.length) return;
@@ -73,7 +85,7 @@ function form(files) {
   const data = new FormData();
   const kind = chosenKind();
   for (const file of files) data.append(kind, file, file.name);
-  data.append("include", "evidence,anomaly_map,map");
+  data.append("include", `evidence,anomaly_map,map${files.length > 1 ? ",sequence" : ""}`);
   if (kind === "record") {
     const read = {};
     if (at("rate").value) read.sampling_rate = Number(at("rate").value);
@@ -84,18 +96,24 @@ function form(files) {
   return data;
 }
 
-async function diagnose(options) {
-  // an old result must not stand beside the error of a new file
+function clear() {
   state.results = [];
+  state.together = null;
   at("found").hidden = true;
   at("empty").hidden = false;
+}
+
+async function diagnose(options) {
+  clear();
   state.sent = options;
-  const { results } = await (await ask("v1/diagnose", options)).json();
+  const { results, diagnosis } = await (await ask("v1/diagnose", options)).json();
   state.results = results;
+  state.together = diagnosis || null;
   at("which").replaceChildren(...results.map((one, k) => new Option(one.record, k)));
   at("which-part").hidden = results.length < 2;
   at("empty").hidden = true;
   at("found").hidden = false;
+  showCourse();
   show(0);
   at("record").focus();
 }
@@ -106,12 +124,46 @@ function cell(text) {
   return td;
 }
 
+function toothName(gear, tooth) {
+  return tooth === null ? say("{gear} tooth, number unknown", { gear: say(gear) }) : say("{gear} tooth {tooth}", { gear: say(gear), tooth });
+}
+
+// what the records say together, and the evidence of the tooth that is named, or of the strangest one of the last record
+function showCourse() {
+  const all = state.together, results = state.results;
+  at("course").hidden = !all || results.length < 2;
+  if (at("course").hidden) return;
+  at("course-verdict").textContent = `${all.colour}: ${all.sentence}`;
+  at("course-verdict").className = all.colour === "GREEN" ? "verdict ok" : "verdict";
+  const last = results[results.length - 1];
+  const gears = [state.model.rows, state.model.columns].map((name) => name.split(" ")[0]);
+  const named = all.tooth !== null && gears.includes(all.gear);
+  const most = (values) => Math.max(...(values || [-Infinity]));
+  const axis = named ? gears.indexOf(all.gear) : Number(most(last.column_evidence) > most(last.row_evidence));
+  const tooth = named ? all.tooth : [last.row, last.column][axis];
+  const values = results.map((one) => (one[axis ? "column_evidence" : "row_evidence"] || [])[tooth] ?? null);
+  const caption = say("Evidence of {tooth}, record by record", { tooth: toothName(gears[axis], tooth) });
+  at("trend-caption").textContent = caption;
+  at("trend").setAttribute("aria-label", caption);
+  drawTrend(at("trend"), values, say("record"), limits());
+}
+
+// the threshold and the band of healthy maps belong on the evidence's scale where the score is the best line's evidence
+function limits() {
+  const one = state.results[0];
+  const best = Math.max(...(one.row_evidence || []), ...(one.column_evidence || []));
+  const same = Number.isFinite(best) && Math.abs(best - one.score) <= 1e-3 * Math.max(1, Math.abs(one.score));
+  const bands = Object.values(state.model.healthy_evidence || {});
+  const band = bands.length ? [Math.min(...bands.map((b) => b[0])), Math.max(...bands.map((b) => b[1]))] : null;
+  return { threshold: same ? one.threshold : null, band };
+}
+
 function lineRow(line) {
   const row = document.createElement("tr");
   row.append(
-    cell(`${line.gear} tooth${line.tooth_zero === "unknown" ? ", number unknown" : ` ${line.tooth}`}`),
+    cell(toothName(line.gear, line.tooth_zero === "unknown" ? null : line.tooth)),
     cell(`${line.contrast.toFixed(2)} (${line.interval[0].toFixed(2)} to ${line.interval[1].toFixed(2)})`),
-    cell(`${line.first} to ${line.last}, ${plural(line.cells, "cell")}`),
+    cell(say("{first} to {last}, {cells} cells", line)),
     cell(line.p_value.toPrecision(2)),
   );
   return row;
@@ -121,30 +173,32 @@ function show(k) {
   const one = state.results[k], found = one.diagnosis, lines = found ? found.each[0].lines : [];
   at("record").textContent = one.record;
   at("verdict").textContent = one.verdict;
-  at("verdict").className = (found ? found.pattern === "nothing" : !one.alarm) ? "ok" : "";
-  const threshold = one.threshold === null ? "no threshold" : `threshold ${one.threshold.toPrecision(4)}`;
-  const severity = one.severity === null ? "" : `; severity: contrast ${one.severity.toFixed(2)} over background`;
-  at("score").textContent = `Score ${one.score.toPrecision(4)} (${threshold})${severity}.`;
+  at("verdict").className = (found ? found.pattern === "nothing" : !one.alarm) ? "verdict ok" : "verdict";
+  const threshold = one.threshold === null ? say("no threshold") : say("threshold {value}", { value: one.threshold.toPrecision(4) });
+  at("score").textContent = say("Score {score} ({threshold}).", { score: one.score.toPrecision(4), threshold });
   at("lines").hidden = !lines.length;
   at("lines").tBodies[0].replaceChildren(...lines.map(lineRow));
-  at("words").textContent = found ? `Confidence: ${found.confidence} Next: ${found.next_look}` : "";
+  at("words").textContent = found
+    ? `${say("Confidence: {text}", { text: found.confidence })} ${say("Next: {text}", { text: found.next_look })}` : "";
   draw(one, lines);
 }
 
 function draw(one, lines) {
-  const names = { rows: state.model.rows, columns: state.model.columns };
-  drawMap(at("map"), one.map, names, true);
-  drawMap(at("anomaly"), one.anomaly_map, names, false);
+  const names = { rows: say(state.model.rows), columns: say(state.model.columns) };
+  drawMap(at("map"), one.map, names, true, `${state.model.quantity} (${state.model.unit})`);
+  drawMap(at("anomaly"), one.anomaly_map, names, false, say("anomaly"));
   at("map").setAttribute("aria-label", `The map, ${one.map.length} rows of ${one.map[0].length}`);
   at("anomaly").setAttribute("aria-label", `Anomaly of every pixel; strangest row ${one.row}, strangest column ${one.column}`);
+  const known = [...(one.row_evidence || []), ...(one.column_evidence || [])].filter((v) => v !== null);
+  const range = [Math.min(0, ...known), Math.max(1e-12, ...known)]; // of both gears, so that they can be compared
   for (const [id, values, axis, name, strangest] of [
     ["rows", one.row_evidence, 1, names.rows, one.row],
     ["columns", one.column_evidence, 2, names.columns, one.column],
   ]) {
     const named = new Set(lines.filter((line) => line.axis === axis).map((line) => line.tooth));
-    at(`${id}-caption`).textContent = `Evidence of each ${name}`;
+    at(`${id}-caption`).textContent = `${say("Evidence of each {name}", { name })} (${say("grey: what healthy maps reach")})`;
     at(id).setAttribute("aria-label", `Evidence of each ${name}; most at ${strangest}`);
-    drawProfile(at(id), values, name, named);
+    drawProfile(at(id), values, name, named, range, limits(), say("This detector does not tell."));
   }
 }
 
@@ -152,7 +206,7 @@ at("form").addEventListener("submit", (event) => {
   event.preventDefault();
   busy(async () => {
     const files = [...at("file").files];
-    if (!files.length) { at("file").focus(); throw new Error("Choose a file first, or try the example."); }
+    if (!files.length) { at("file").focus(); throw new Error(say("Choose a file first, or try the example.")); }
     if (!state.model) await learnModel();
     await diagnose({ method: "POST", body: form(files) });
   });
@@ -183,6 +237,14 @@ for (const name of ["dragover", "dragleave", "drop"]) {
   });
 }
 window.addEventListener("resize", () => {
-  if (state.results.length) show(Number(at("which").value || 0));
+  if (state.results.length) { showCourse(); show(Number(at("which").value || 0)); }
 });
+at("language").addEventListener("change", () => {
+  speak(at("language").value);
+  translate();
+  describeModel();
+  if (state.sent && state.results.length) busy(() => diagnose(state.sent)); // its sentences are the service's
+});
+at("language").value = code();
+translate();
 busy(learnModel);
