@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from toothwise.cli import main
 from toothwise.healthmap import Axis, HealthMapBatch
 from toothwise.healthmap.io import write_map
 
@@ -41,10 +43,29 @@ def healthy(write_maps: Callable[..., Path]) -> Path:
     return write_maps("healthy.npz", 60, seed=0, day=np.repeat([1, 2, 3], 20))
 
 
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The folder that a verb writes with these words: written once, and copied for everybody who asks."""
+    known: dict[tuple[str, ...], Path] = {}
+
+    def get(to: Path, *words: object) -> Path:
+        key = tuple(map(str, words))
+        if key not in known:
+            known[key] = tmp_path_factory.mktemp("once") / "made"
+            assert main([*key, "--output", str(known[key])]) == 0
+        return Path(shutil.copytree(known[key], to))
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def fitted_on(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of ``healthy``, for what is fitted once."""
+    values = batch(maps_of_noise(60, seed=0), day=np.repeat([1, 2, 3], 20))
+    return write_map(values, tmp_path_factory.mktemp("healthy") / "healthy.npz")
+
+
 @pytest.fixture
-def saved(toothwise: Callable[..., object], healthy: Path, tmp_path: Path) -> Path:
-    """A scan of rows that was fitted and saved by the command line."""
-    folder = tmp_path / "scan"
-    run = toothwise("fit", healthy, "--set", "lines=rows", "--set", "lengths=[4,12]", "--output", folder)
-    assert run.code == 0, run.err
-    return folder
+def saved(once: Callable[..., Path], fitted_on: Path, healthy: Path, tmp_path: Path) -> Path:
+    """A scan of rows that was fitted and saved by the command line, beside its healthy maps."""
+    return once(tmp_path / "scan", "fit", fitted_on, "--set", "lines=rows", "--set", "lengths=[4,12]")

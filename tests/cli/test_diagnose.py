@@ -33,12 +33,16 @@ def write(tmp_path):
     return to
 
 
+@pytest.fixture(scope="module")
+def fitted_file(tmp_path_factory):
+    teeth = Axis.teeth("driving tooth", ROWS), Axis.teeth("driven tooth", COLUMNS)
+    table = pd.DataFrame({"day": np.repeat([1, 2, 3, 4], 40)})
+    return write_map(HealthMapBatch(values_of(160, 0), *teeth, table), tmp_path_factory.mktemp("fitted") / "fitted.npz")
+
+
 @pytest.fixture
-def run(toothwise, write, tmp_path):
-    file = write("fitted.npz", values_of(160, 0), day=np.repeat([1, 2, 3, 4], 40))
-    done = toothwise("fit", file, "--output", tmp_path / "scan")
-    assert done.code == 0, done.err
-    return tmp_path / "scan"
+def run(once, fitted_file, tmp_path):
+    return once(tmp_path / "scan", "fit", fitted_file)
 
 
 def test_single_maps_verdict_first_then_evidence_confidence_and_next(toothwise, run, write):

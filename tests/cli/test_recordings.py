@@ -13,12 +13,17 @@ from toothwise.vibration.records import Tachometer, VibrationRecord
 GEARBOX = "gears: {driving: 9, driven: 14}\nperiods: 2\nsampling_rate: 10000\nseries: {records: 3}\n"
 
 
+@pytest.fixture(scope="module")
+def gearbox(tmp_path_factory):
+    path = tmp_path_factory.mktemp("gearbox") / "gearbox.yaml"
+    path.write_text(GEARBOX)
+    return path
+
+
 @pytest.fixture
-def folder(tmp_path, toothwise):
+def folder(tmp_path, once, gearbox):
     (tmp_path / "gearbox.yaml").write_text(GEARBOX)
-    run = toothwise("simulate", tmp_path / "gearbox.yaml", "--output", tmp_path / "made")
-    assert run.code == 0, run.err
-    return tmp_path / "made"
+    return once(tmp_path / "made", "simulate", gearbox)
 
 
 def test_simulate_writes_recordings_gears_and_truth(folder):
