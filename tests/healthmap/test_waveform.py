@@ -8,7 +8,7 @@ import pytest
 
 from toothwise import GearPair, PlanetaryStage, build_map, detectors
 from toothwise.detectors.calibration import fit_with_threshold
-from toothwise.errors import GearWarning, InputError
+from toothwise.errors import GearWarning, InputError, SignalWarning
 from toothwise.healthmap.build import MapConfig, learn_waveform
 from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.simulate.faults import Fault
@@ -116,6 +116,25 @@ def test_the_same_tooth_in_every_record_whatever_the_tachometer(tacho, known):
         assert made.provenance["tooth_zero"]["driving"]["known"] == known
         rows.append(int(np.nanmedian(made.values, axis=1).argmax()))
     assert len(set(rows)) == 1
+
+
+def test_a_speed_or_load_that_was_not_learned_is_said(tmp_path):
+    config = GearboxConfig(GearPair(9, 14), periods=2, sampling_rate=10_000.0)
+    waveform = _learned(config, 3)
+    waveform.save(tmp_path / "healthy.npz")
+    waveform = HealthyWaveform.load(tmp_path / "healthy.npz")
+    assert set(waveform.conditions) == {"speed", "load"}
+
+    def outside(**changes):
+        record, _ = simulate_record(replace(config, **changes), seed=40)
+        return build_map(record, config.gears, SIXTEEN, waveform=waveform).condition.get("not_learned")
+
+    assert outside() is None
+    assert outside(speed=replace(config.speed, mean=1.05 * config.speed.mean)) is None
+    with pytest.warns(SignalWarning, match=r"speed 15\.\S* rev/s was not learned"):
+        assert outside(speed=replace(config.speed, mean=15.0)).startswith("speed 15")
+    with pytest.warns(SignalWarning, match="load 0.5 was not learned"):
+        assert outside(load=0.5).startswith("load 0.5")
 
 
 @pytest.fixture(autouse=True)

@@ -166,6 +166,8 @@ def summarize_records(
         if (place[maps] != where).any():
             raise InputError(f"record {name}: its sensors do not agree on load, speed or temperature")
         made = baseline.standard(watched.raw[maps], watched.contrast[maps], order.sensors, where)
+        if "not_learned" in table and table["not_learned"].iloc[maps].notna().any():
+            made = None  # what sound teeth look like there is not known
         zero = tuple(
             "unknown" if "unknown" in known else known[0] for known in zip(*(zeros[m] for m in maps), strict=True)
         )

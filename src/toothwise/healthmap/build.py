@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -9,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 
 from toothwise import __version__
-from toothwise.errors import InputError
+from toothwise.errors import InputError, SignalWarning
 from toothwise.fields import from_mapping
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
+from toothwise.healthmap.conditions import learned_conditions, not_learned
 from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.waveform import SURE, HealthyWaveform, turned
 from toothwise.vibration.angle import ShaftAngle
@@ -113,7 +115,8 @@ def learn_waveform(periods: Sequence[Periods], config: MapConfig | None = None) 
     first = periods[0]
     signals = [_wanted(p, p.mean(), config or MapConfig()) for p in periods]
     teeth = first.gears.axes[0][1], first.gears.axes[1][1]
-    return HealthyWaveform.learn(signals, first.samples_per_tooth, [p.event_step for p in periods], teeth)
+    found = HealthyWaveform.learn(signals, first.samples_per_tooth, [p.event_step for p in periods], teeth)
+    return replace(found, conditions=learned_conditions([periods[k] for k in found.used]))
 
 
 def build_map(
@@ -250,6 +253,9 @@ def _seen(
     }
     # each recording's own: as columns of a table they stay with their map wherever it goes
     about["condition"] |= {f"tooth_zero_{name}": zero.known for name, zero in zeros.items()}
+    if waveform is not None and (outside := not_learned(waveform.conditions, periods)):
+        about["condition"]["not_learned"] = outside
+        warnings.warn(f"{outside}: sound teeth may look damaged", SignalWarning, stacklevel=3)
     return _Seen(periods, mean, wanted, residual, waveform, about)
 
 

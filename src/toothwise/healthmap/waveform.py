@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from toothwise.errors import InputError, SignalWarning
 from toothwise.files import atomic_file
+from toothwise.healthmap.conditions import Conditions
 from toothwise.reading import as_input_error, read_arrays
 from toothwise.vibration.windows import EventWindow, event_powers
 
@@ -69,6 +71,7 @@ class HealthyWaveform:
         used: Which of the signals given to ``learn`` are behind it.
         begin: Mesh events by which it begins later than the first record's revolution 0, below 1: where no pulse says
             where a tooth begins, events are cut where neighbouring teeth share least.
+        conditions: Lowest and highest speed, and load where known, that it was learned at.
     """
 
     values: np.ndarray
@@ -78,6 +81,7 @@ class HealthyWaveform:
     level: float = 0.0
     used: tuple[int, ...] = ()
     begin: float = 0.0
+    conditions: Conditions = field(default_factory=dict)
 
     @classmethod
     def learn(
@@ -293,6 +297,7 @@ class HealthyWaveform:
         path = Path(path)
         if path.suffix.lower() != ".npz":
             raise InputError(f"{path}: a healthy waveform is saved as .npz")
+        kept: dict[str, Any] = {f"condition_{name}": ends for name, ends in self.conditions.items()}
         with atomic_file(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(
                 file,
@@ -302,6 +307,7 @@ class HealthyWaveform:
                 gain=self.gain,
                 level=self.level,
                 begin=self.begin,
+                **kept,
             )
 
     @classmethod
@@ -317,9 +323,11 @@ class HealthyWaveform:
             values = np.asarray(data["healthy_waveform"], dtype=np.float64)
             gain = np.asarray(data["gain"], dtype=np.float64)
             level, begin = float(data.get("level", 0.0)), float(data.get("begin", 0.0))
+            ends = {name: data[name] for name in data if name.startswith("condition_")}
+            conditions = {name.removeprefix("condition_"): (float(a), float(b)) for name, (a, b) in ends.items()}
         if values.ndim != 1 or min(numbers) < 1 or len(values) % numbers[0] or gain.shape != (len(values) // 2 + 1,):
             raise InputError(f"{path}: not a healthy waveform (its numbers do not fit each other)")
-        return cls(values, numbers[0], numbers[1], gain, level, begin=begin)
+        return cls(values, numbers[0], numbers[1], gain, level, begin=begin, conditions=conditions)
 
 
 def turned(x: np.ndarray, samples: float) -> np.ndarray:

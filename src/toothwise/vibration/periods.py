@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -113,6 +114,7 @@ class Periods:
         offset: mesh events between the record's revolution 0 and the first period.
         rest: float32 ``[samples]``, the whole revolutions of the reference shaft after the last whole period; empty
             where there are none, or where they hold NaN.
+        condition: what the recording says that the machine did.
     """
 
     values: np.ndarray
@@ -122,6 +124,7 @@ class Periods:
     left_out: int = 0
     offset: int = 0
     rest: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.float32))
+    condition: dict[str, Any] = field(default_factory=dict)
 
     @property
     def revolutions(self) -> int:
@@ -309,6 +312,7 @@ def cut_periods(
         int((~good).sum()),
         offset * pair.hunting_period,
         rest if np.isfinite(rest).all() else rest[:0],
+        dict(record.condition),
     )
 
 
