@@ -23,7 +23,7 @@ def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[s
         **_family(read("family")),
         **_detectability(read("detectability")),
         **_encoder(read("encoder")),
-        **_hums(read("hums2023"), read("hums2023_deep")),
+        **_hums(read("hums2023")),
         **_diagnosis(read("diagnosis")),
     }
 
@@ -94,18 +94,17 @@ def _place(value: int | None) -> str:
     return "never" if value is None else str(value)
 
 
-def _hums(scan: Data, deep: Data) -> dict[str, str]:
-    """The runs with the threshold that the project uses."""
-    one = scan["result"]["tolerance limit"]["scan"]
-    two = deep["result"]["tolerance limit"]["dinomaly_directional"]
+def _hums(found: Data) -> dict[str, str]:
+    """The largest tooth of the coherent map, at the height that one in a hundred held-out records exceeds."""
+    none, one = found["result"]["alarms"]["coherent"][:2]
     return {
-        "hums.scan.tooth": str(one["tooth"]),
-        "hums.scan.consistent": _place(one["consistent"]),
-        "hums.scan.flagged": percent(one["flagged_days_19_20"]),
-        "hums.scan.upper": percent(one["false_alarm_rate_interval"][1], 0),
-        "hums.deep.tooth": str(two["tooth"]),
-        "hums.deep.consistent": _place(two["consistent"]),
-        "hums.deep.flagged": percent(two["flagged_days_19_20"]),
+        "hums.first": _place(one["first"]),
+        "hums.first.none": _place(none["first"]),
+        "hums.consistent": _place(one["consistent"]),
+        "hums.tooth": str(one["first_tooth"]),
+        "hums.tooth.consistent": str(one["consistent_tooth"]),
+        "hums.independent": number(one["independent"], 1),
+        "hums.upper": percent(one["interval"][1], 0),
     }
 
 
