@@ -15,7 +15,7 @@ import pytest
 from toothwise.cli import main
 from toothwise.errors import InputError, MissingDependencyError
 from toothwise.messages import language
-from toothwise.reporting.document import Facts, Heading, Paragraph, Picture, Pictures, Verdict
+from toothwise.reporting.document import Facts, Heading, Paragraph, Picture, Pictures, Table, Verdict
 from toothwise.reporting.first_part import map_caption
 from toothwise.reporting.html_page import to_html
 from toothwise.reporting.pdf_pages import to_pdf
@@ -136,7 +136,7 @@ def test_the_first_screen_is_for_people_who_do_not_know_the_code(document, kind,
 
 def test_no_fact_is_alone_on_a_line(document, no_pixels):
     (facts,) = [block for block in document("sequence").first if isinstance(block, Facts)]
-    assert len(facts.items) == 6
+    assert len(facts.items) == 5
     assert '<dl class="facts" style="--columns: 3">' in to_html(document("sequence"))
     assert '<dl class="facts" style="--columns: 2">' in to_html(document("quiet"))
 
@@ -241,3 +241,18 @@ def test_folders_that_cannot_be_used_are_refused(runs, tmp_path):
 @pytest.mark.full
 def test_the_same_diagnosis_gives_the_same_page(runs, document):
     assert to_html(report_of_folder(runs / "sound", "en")) == to_html(document("sound"))
+
+
+def test_growth_what_would_change_the_verdict_and_the_last_good_record_are_on_the_first_screen(document, runs):
+    found = json.loads((runs / "sequence" / "diagnosis.json").read_text())
+    first = document("sequence").first
+    leads = {block.lead: block.text for block in first if isinstance(block, Paragraph)}
+    assert found["growth"]["outlook"][1:] in leads["Growth:"]
+    assert "inspection" in leads["What would change this:"]
+    (facts,) = [block for block in first if isinstance(block, Facts)]
+    good = dict(facts.items)["Last record known good"]
+    assert int(re.search(r"\d+", good)[0]) == int(re.search(r"\d+", found["since_interval"][0]["record"])[0]) - 1
+    tables = [block for block in document("sequence").rest if isinstance(block, Table)]
+    (episodes,) = [table for table in tables if table.head[0] == "First record"]
+    assert episodes.rows[-1][1] == "still on"
+    assert episodes.rows[-1][4] == "driving tooth 6"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["among_healthy_figure", "chances_figure", "teeth_figure", "timeline_figure", "trend_figure"]
+__all__ = ["among_healthy_figure", "chances_figure", "channel_name", "teeth_figure", "timeline_figure", "trend_figure"]
 
 Data = Mapping[str, Any]
 
@@ -64,7 +64,8 @@ def _watched(d: Data, s: SequenceEvidence) -> int:
     return int(s.statistic.max(axis=0).argmax())
 
 
-def _channel_name(s: SequenceEvidence, k: int, gears: Sequence[str], language: Language) -> str:
+def channel_name(s: SequenceEvidence, k: int, gears: Sequence[str], language: Language) -> str:
+    """Of what is watched: a tooth, one cycle of a gear, the level."""
     c = s.channels[k]
     if c.kind == "tooth":
         return language.text(tooth_of(gears[c.axis - 1], c.tooth if c.tooth >= 0 else None))
@@ -86,9 +87,9 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
     records = np.arange(len(s.names))
     if others.shape[1]:
         axes.plot(records, others.max(axis=1), color=GREY, lw=0.9, label=language.say("highest of all others"))
-    axes.plot(records, s.statistic[:, k], color=BLUE, lw=1.8, label=_channel_name(s, k, gears, language), zorder=3)
+    axes.plot(records, s.statistic[:, k], color=BLUE, lw=1.8, label=channel_name(s, k, gears, language), zorder=3)
     if first != k:
-        axes.plot(records, s.statistic[:, first], color=GREEN, lw=1.4, label=_channel_name(s, first, gears, language))
+        axes.plot(records, s.statistic[:, first], color=GREEN, lw=1.4, label=channel_name(s, first, gears, language))
     marks = (("warning", ORANGE, "--", language.say("warning")), ("alarm", RED, "-", language.say("alarm")))
     for tier, colour, style, name in marks:
         axes.axhline(s.heights[tier], color=colour, lw=1.1, ls=style, zorder=2)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from toothwise.diagnosis.decompose import SHARES
 from toothwise.messages import Language
-from toothwise.reporting.course_figures import teeth_figure, trend_figure
+from toothwise.reporting.course_figures import channel_name, teeth_figure, trend_figure
 from toothwise.reporting.document import Block, Heading, Paragraph, Pictures, Table
 from toothwise.reporting.drawing import draw
 from toothwise.reporting.names import line_tooth, pattern_name, rule_name, test_name
@@ -13,6 +15,7 @@ from toothwise.reporting.shown import Data, Shown
 __all__ = ["evidence_part", "teeth_table", "tests_table"]
 
 _LISTED = 40  # maps of a table
+_EPISODES = 12
 
 
 def evidence_part(report: Shown) -> list[Block]:
@@ -20,7 +23,7 @@ def evidence_part(report: Shown) -> list[Block]:
     language = report.language
     heading = Heading(language.say("Evidence"))
     if report.d["sequence"]:
-        return [heading, *_course(report), *_rules(report), *_happened(report)]
+        return [heading, *_course(report), *_episodes(report), *_rules(report), *_happened(report)]
     if len(report.each) > 1:
         found = [one for one in report.each if one["pattern"] != "nothing"] or list(report.each)
         more = language.say("{more} more in diagnosis.json.", more=len(found) - _LISTED)
@@ -78,6 +81,43 @@ def _rules(report: Shown) -> list[Block]:
         Table(head, tuple(rows), frozenset({2, 3})),
         Paragraph(about, small=True),
     ]
+
+
+def _episodes(report: Shown) -> list[Block]:
+    """When what is watched stood at a warning or an alarm, from its first record to its last."""
+    course, language = report.course, report.language
+    if course is None:
+        return []
+    step = course.statistic.max(axis=1)
+    on = np.concatenate([[False], step >= course.heights["warning"], [False]])
+    begins, ends = np.flatnonzero(on[1:] & ~on[:-1]), np.flatnonzero(on[:-1] & ~on[1:]) - 1
+    rows = []
+    for begin, end in zip(begins, ends, strict=True):
+        peak = int(course.statistic[begin : end + 1].max(axis=0).argmax())
+        red = step[begin : end + 1] >= course.heights["alarm"]
+        rows.append(
+            (
+                course.names[begin],
+                language.say("still on") if end == len(step) - 1 else course.names[end],
+                str(end - begin + 1),
+                course.names[begin + int(red.argmax())] if red.any() else "-",
+                channel_name(course, peak, report.gears, language),
+            )
+        )
+    if not rows:
+        return []
+    head = (
+        language.say("First record"),
+        language.say("Last record"),
+        language.say("Records"),
+        language.say("Alarm (RED) from"),
+        language.say("What stood highest"),
+    )
+    blocks: list[Block] = [Heading(language.say("Episodes"), 3), Table(head, tuple(rows[-_EPISODES:]), frozenset({2}))]
+    if len(rows) > _EPISODES:
+        left = language.say("{count} earlier ones are left out.", count=len(rows) - _EPISODES)
+        blocks.append(Paragraph(left, small=True))
+    return blocks
 
 
 def _happened(report: Shown) -> list[Block]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from toothwise.diagnosis.words import chance, tooth_of
-from toothwise.messages import Language
+from toothwise.messages import Language, say
 from toothwise.reporting.course_figures import among_healthy_figure, chances_figure, timeline_figure
 from toothwise.reporting.document import Block, Facts, Paragraph, Picture, Pictures, Verdict
 from toothwise.reporting.drawing import draw
@@ -12,6 +12,19 @@ from toothwise.reporting.names import colour_name, pattern_name, test_name
 from toothwise.reporting.shown import Data, Shown
 
 __all__ = ["first_part", "map_caption"]
+
+_CHANGES = {
+    "RED": say(
+        "Records under the same condition in which what alarms is back at its healthy level, or an inspection that "
+        "finds it sound."
+    ),
+    "AMBER": say(
+        "More records under the same condition: as much evidence again makes it RED, records at the healthy level make "
+        "it GREEN again."
+    ),
+    "GREEN": say("A record, or several together, that reach the limit of a warning."),
+    "UNKNOWN": say("Healthy records under the condition of those that are to be judged."),
+}
 
 
 def first_part(report: Shown) -> list[Block]:
@@ -24,10 +37,21 @@ def first_part(report: Shown) -> list[Block]:
     return [
         Verdict(language.sentences([verdict]), label, d["colour"].lower(), language.sentences(more)),
         Paragraph(language.sentences(d["messages"]["next_look"]), lead=language.say("What to do:")),
+        *_outlook(report),
+        Paragraph(language.text(_CHANGES[d["colour"]]), lead=language.say("What would change this:")),
         Facts(tuple(_facts(report))),
         Pictures((*_maps(report), *_among(report))),
         Paragraph(language.sentences(d["messages"]["confidence"]), lead=language.say("How sure:")),
     ]
+
+
+def _outlook(report: Shown) -> list[Block]:
+    """How fast it grows and when the level is reached, each with its interval, or why that is not said."""
+    g, language = report.d["growth"], report.language
+    if g is None:
+        return []
+    parts = [language.say("{what}.", what=g["messages"][name][0]) for name in ("says", "outlook")]
+    return [Paragraph(language.sentences(parts), lead=language.say("Growth:"))]
 
 
 def _facts(report: Shown) -> list[tuple[str, str]]:
@@ -74,15 +98,14 @@ def _since(report: Shown) -> list[tuple[str, str]]:
         low, high = (place["record"] for place in d["since_interval"])
         since = language.say("{record} ({low} to {high})", record=d["since"]["record"], low=low, high=high)
         facts.append((language.say("Began at record (95 %)"), since))
+        at = None if report.course is None else report.course.position(d["since_interval"][0])
+        if at:
+            facts.append((language.say("Last record known good"), report.record(report.course.names[at - 1])))
     first = d["rules"]["alarm"]["first"]
     if first is not None and d["began_with"] is not None:
         began = d["messages"]["began_with"][0]
         text = language.say("{record}: {what}", record=report.record(first["record"]), what=began)
         facts.append((language.say("First alarm"), text))
-    g = d["growth"]
-    if g is not None:
-        facts.append((language.say("Growth (95 %)"), language.sentences(g["messages"]["says"])))
-        facts.append((language.say("Outlook"), language.sentences(g["messages"]["outlook"])))
     if not facts and not d["teeth"]:
         facts = [(language.say("Records judged"), str(d["judged"])), (language.say("Level now"), level)]
     return facts
