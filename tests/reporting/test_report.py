@@ -247,7 +247,7 @@ def test_growth_what_would_change_the_verdict_and_the_last_good_record_are_on_th
     found = json.loads((runs / "sequence" / "diagnosis.json").read_text())
     first = document("sequence").first
     leads = {block.lead: block.text for block in first if isinstance(block, Paragraph)}
-    assert found["growth"]["outlook"][1:] in leads["Growth:"]
+    assert found["growth"]["outlook"][1:] in leads["Outlook:"]
     assert "inspection" in leads["What would change this:"]
     (facts,) = [block for block in first if isinstance(block, Facts)]
     good = dict(facts.items)["Last record known good"]

@@ -91,9 +91,14 @@ def _episodes(report: Shown) -> list[Block]:
     step = course.statistic.max(axis=1)
     on = np.concatenate([[False], step >= course.heights["warning"], [False]])
     begins, ends = np.flatnonzero(on[1:] & ~on[:-1]), np.flatnonzero(on[:-1] & ~on[1:]) - 1
+    named = None
+    if report.d["teeth"] and report.d["teeth"][0]["tooth"] is not None:
+        named = course.channel(report.d["teeth"][0]["axis"], report.d["teeth"][0]["tooth"])
     rows = []
     for begin, end in zip(begins, ends, strict=True):
-        peak = int(course.statistic[begin : end + 1].max(axis=0).argmax())
+        stood = course.statistic[begin : end + 1]
+        # what is highest may tie with the tooth of the verdict, as its other contact does
+        peak = named if named is not None and stood[:, named].max() >= 1.0 else int(stood.sum(axis=0).argmax())
         red = step[begin : end + 1] >= course.heights["alarm"]
         rows.append(
             (
@@ -111,7 +116,7 @@ def _episodes(report: Shown) -> list[Block]:
         language.say("Last record"),
         language.say("Records"),
         language.say("Alarm (RED) from"),
-        language.say("What stood highest"),
+        language.say("Of"),
     )
     blocks: list[Block] = [Heading(language.say("Episodes"), 3), Table(head, tuple(rows[-_EPISODES:]), frozenset({2}))]
     if len(rows) > _EPISODES:

@@ -46,12 +46,12 @@ def first_part(report: Shown) -> list[Block]:
 
 
 def _outlook(report: Shown) -> list[Block]:
-    """How fast it grows and when the level is reached, each with its interval, or why that is not said."""
+    """When the level is reached, with its interval, or why that is not said; how it grows is in the verdict."""
     g, language = report.d["growth"], report.language
     if g is None:
         return []
-    parts = [language.say("{what}.", what=g["messages"][name][0]) for name in ("says", "outlook")]
-    return [Paragraph(language.sentences(parts), lead=language.say("Growth:"))]
+    text = language.sentences([language.say("{what}.", what=g["messages"]["outlook"][0])])
+    return [Paragraph(text, lead=language.say("Outlook:"))]
 
 
 def _facts(report: Shown) -> list[tuple[str, str]]:
@@ -98,9 +98,10 @@ def _since(report: Shown) -> list[tuple[str, str]]:
         low, high = (place["record"] for place in d["since_interval"])
         since = language.say("{record} ({low} to {high})", record=d["since"]["record"], low=low, high=high)
         facts.append((language.say("Began at record (95 %)"), since))
-        at = None if report.course is None else report.course.position(d["since_interval"][0])
-        if at:
-            facts.append((language.say("Last record known good"), report.record(report.course.names[at - 1])))
+        course = report.course
+        at = None if course is None else course.position(d["since_interval"][0])
+        if course is not None and at:
+            facts.append((language.say("Last record known good"), report.record(course.names[at - 1])))
     first = d["rules"]["alarm"]["first"]
     if first is not None and d["began_with"] is not None:
         began = d["messages"]["began_with"][0]
