@@ -7,10 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from toothwise import GearPair, MapBuilder, Model, detectors, write_map, write_record
+from toothwise import GearPair, MapBuilder, Model, Monitor, detectors, write_map, write_record
 from toothwise.detectors.coherent import Coherent
 from toothwise.errors import InputError
 from toothwise.exported.export import export
+from toothwise.healthmap import Axis, HealthMapBatch
 from toothwise.serving.decoding import Decoded, Decoder, Upload
 from toothwise.serving.limits import Limits
 from toothwise.serving.service import Job, Service
@@ -73,6 +74,48 @@ def test_few_healthy_records_still_find_what_is_plain(n):
     assert found.score.min() > detector.predict(waveforms(30, 8)).score.max()
 
 
+def test_a_tooth_that_grows_quieter_is_found_as_one_that_grows_louder():
+    own = np.sin(2 * np.pi * 0.4 * np.arange(SAMPLES))
+    healthy = waveforms(40, 1)
+    healthy[:, :, 6] += 0.1 * own  # a residual keeps what every healthy record holds; only the mean takes it off
+    detector = Coherent().fit(healthy)
+    found = [detector.predict(damaged(waveforms(20, 3), 2, 6, 0.1 + step)) for step in (-0.1, 0.1)]
+    assert all((one.column == 6).mean() > 0.9 for one in found)
+
+
+def test_both_contacts_of_a_planet_tooth_count_and_go_together():
+    detector = Coherent(contacts="rows").fit(waveforms(40, 1, rows=10, columns=21))
+    x = damaged(damaged(waveforms(10, 3, rows=10, columns=21), 1, 2, 0.15), 1, 7, 0.1)
+    found = detector.predict(x)
+    assert (found.row == 2).all()
+    rest = np.stack([detector.without_line(one, 1, 2, slice(None)) for one in x])
+    assert detector.predict(rest).score.max() < found.score.min()
+
+
+def test_what_the_sensor_does_not_hear_is_no_evidence():
+    x, later = waveforms(40, 1), waveforms(20, 2)
+    for part in (x, later):
+        part[:, :, 4:11] = np.nan
+    detector = Coherent().fit(x)
+    found = detector.predict(later)
+    assert np.isfinite(found.column_evidence).all()
+    assert not np.isin(found.column, range(4, 11)).any()
+
+
+@pytest.mark.parametrize("n", [2, 4, 8])
+def test_few_healthy_records_have_a_threshold_that_later_healthy_ones_keep(n):
+    def batch(x):
+        axes = Axis.teeth("driving tooth", x.shape[1]), Axis.teeth("driven tooth", x.shape[2])
+        return HealthMapBatch(np.sqrt((x**2).mean(axis=3)), *axes, waveforms=x)
+
+    model = Model.fit(batch(waveforms(n, 6)))
+    assert (model.detector.name, model.threshold.n) == ("coherent", n)
+    alarms = model.predict(batch(waveforms(50, 8))).score > model.threshold.value
+    assert alarms.mean() <= 0.06
+    found = Monitor(model, {"sequence": False}).add(batch(damaged(waveforms(3, 7), 2, 5, 0.5)))
+    assert (found.pattern, found.gear, found.tooth) == ("one tooth", "driven", 5)
+
+
 def test_gears_with_a_common_factor_have_pairs_that_never_meet():
     detector = Coherent().fit(waveforms(20, 9, rows=6, columns=9))
     found = detector.predict(damaged(waveforms(10, 10, rows=6, columns=9), 1, 3, 0.5))
@@ -95,7 +138,7 @@ def recorded(tmp_path_factory):
     config = GearboxConfig(gears=pair, periods=3, sampling_rate=12800.0, start=None)
     healthy = [simulate_record(config, seed=k)[0] for k in range(20)]
     builder = MapBuilder.learn(pair, healthy, options={"samples_per_tooth": 16})
-    model = Model.fit(healthy, detector="coherent", builder=builder)
+    model = Model.fit(healthy, builder=builder)  # "auto": the maps carry waveforms
     faulty = [simulate_record(config, [Fault("crack", "driven", 5, 0.6)], seed=50 + k)[0] for k in range(3)]
     return model, model.save(tmp_path_factory.mktemp("coherent") / "model"), builder, faulty
 

@@ -34,7 +34,8 @@ class Options(Building):
     Attributes:
         maps (MAPS): Healthy maps, or recordings where --gears is given, in time order.
         output (DIR): Folder to write the model to.
-        detector (NAME): Name of the detector (see 'toothwise detectors'); auto = the scan.
+        detector (NAME): Name of the detector (see 'toothwise detectors'); auto = coherent
+            where the maps carry waveforms (recordings less a healthy waveform), else the scan.
         options (MAPPING): Options of the detector, for configuration files.
         set (NAME=VALUE): One option of the detector; wins over those of a file.
         false_alarm_rate (RATE): False alarms per healthy map that the threshold is chosen for.
@@ -67,12 +68,12 @@ def run(options: Options, progress: Progress) -> Result:
     from toothwise.healthmap.several import healthy_only
     from toothwise.model import Model
     from toothwise.model.maps import gather
-    from toothwise.model.model import AUTO
+    from toothwise.model.model import chosen_detector
 
-    name = AUTO if options.detector == "auto" else options.detector
+    builder = options.builder()
+    name = chosen_detector(options.detector, waveforms=builder is not None and not options.no_waveform)
     chosen = {**options.options, **key_values(options.set)}
     create(name, **chosen)  # an unsuitable option is refused before anything is read
-    builder = options.builder()
     if options.no_waveform and (builder is None or options.waveform is not None):
         raise InputError("--no-waveform is about recordings (--gears FILE), and excludes --waveform")
     if builder is not None and builder.waveform is None and not options.no_waveform:
@@ -94,7 +95,7 @@ def run(options: Options, progress: Progress) -> Result:
     except InputError as error:
         more = f" and {len(options.maps) - 1} more" if len(options.maps) > 1 else ""
         raise InputError(f"{options.maps[0]}{more}: {error}") from error
-    seconds = perf_counter() - begin
+    seconds, name = perf_counter() - begin, model.detector.name
     model.save(options.output)
     threshold, (rows, columns) = model.threshold, model.about.shape
     picture = model.about.quantity == PICTURE

@@ -117,6 +117,7 @@ class Abilities:
         export: How it is exported: "numpy" (as it is, it needs no network), "network" (as an engine's graph), "parts"
             (detectors exported each for itself), or "" (not at all).
         waveforms: Looks at the maps' mesh waveforms, which only maps from recordings have.
+        fewest: Healthy maps that a threshold needs.
     """
 
     rows: bool = False
@@ -126,6 +127,7 @@ class Abilities:
     photographs: bool = False
     export: str = ""
     waveforms: bool = False
+    fewest: int = 16
 
 
 class Detector(ABC):
@@ -147,6 +149,8 @@ class Detector(ABC):
         self.info: dict[str, Any] = {}
         self.source_fingerprint: str | None = None  # of an exported one: what the detector it came from is known by
         self.held_out: Prediction | None = None  # of the healthy maps by cross-validation; without maps, not saved
+        self.left_out: np.ndarray | None = None  # scores of healthy maps by all others, where they are few
+        self.drawn: Prediction | None = None  # of records drawn from what few healthy ones scatter
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options.items())})"

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from toothwise.detectors.base import Detector, Maps, Prediction
 from toothwise.detectors.pooling import line_contrast
 from toothwise.errors import InputError
-from toothwise.evaluation.thresholds import Threshold, threshold_from_healthy, threshold_from_lines
+from toothwise.evaluation.tail import FEW
+from toothwise.evaluation.thresholds import (
+    Threshold,
+    effective_number,
+    rate_interval,
+    threshold_from_healthy,
+    threshold_from_lines,
+)
 from toothwise.healthmap.runs import time_blocks
 from toothwise.progress import Progress, share_of, silent
 
@@ -29,7 +37,7 @@ def fit_with_threshold(
 
     Args:
         make: makes a new, unfitted detector.
-        maps: healthy maps in time order, 16 or more.
+        maps: healthy maps in time order, 16 or more, or as few as the detector says (``Abilities.fewest``).
         rate: false alarms per map to choose the threshold for.
         blocks: ``[n]`` label of each map's block in time (its day); see ``time_blocks``.
         confidence: of the threshold's tolerance limit where it rests on lines; see ``threshold_from_lines``.
@@ -41,9 +49,12 @@ def fit_with_threshold(
     Raises:
         InputError: too few maps.
     """
-    values = make().input_of(maps)
-    if len(values) < 16:
-        raise InputError(f"a threshold needs 16 healthy maps or more, but got {len(values)}")
+    new = make()
+    values = new.input_of(maps)
+    if len(values) < new.can.fewest:
+        raise InputError(f"a threshold needs {new.can.fewest} healthy maps or more, but got {len(values)}")
+    if len(values) < FEW:
+        return _from_few(new.fit(values, progress), rate, blocks)
     folds = time_blocks(len(values), blocks)
     held_out: list[tuple[np.ndarray, Prediction]] = []
     count = int(folds.max()) + 1
@@ -60,6 +71,27 @@ def fit_with_threshold(
         scores[index] = prediction.score
     detector.threshold = _threshold(held_out, scores, rate, folds, confidence, detector.can.waveforms)
     detector.held_out = _joined(held_out, scores)
+    return detector, scores
+
+
+def _from_few(detector: Detector, rate: float, blocks: np.ndarray | None) -> tuple[Detector, np.ndarray]:
+    """Of so few maps no rate can be counted: it is that of records drawn from what they scatter."""
+    drawn, scores = detector.drawn, detector.left_out
+    if drawn is None or scores is None:
+        raise InputError(f"{detector.name} cannot be fitted on fewer than {FEW} healthy maps")
+    known = threshold_from_healthy(drawn.score, rate)
+    n = len(scores)
+    effective = float(n) if blocks is None else effective_number(scores, time_blocks(n, blocks))
+    detector.threshold = replace(
+        known,
+        interval=rate_interval(float(np.mean(scores > known.value)), effective),
+        n=n,
+        n_effective=effective,
+        method=f"{known.method}, {len(drawn.score)} records drawn from the scatter of {n}",
+    )
+    detector.held_out = Prediction(
+        scores, np.empty((n, 0, 0), np.float32), None, drawn.row_evidence, drawn.column_evidence
+    )
     return detector, scores
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.evaluation.tail import healthy_tail
+from toothwise.evaluation.tail import healthy_chance
 from toothwise.reference.healthy_reference import HealthyReference, evidence_of
 from toothwise.reference.map_statistics import (
     Diagonals,
@@ -120,17 +120,13 @@ def decompose(
         table = np.stack([spent[name] for name in ("lines", "diagonal", "one cycle")])
         found = table.min(axis=0) <= rate
         for k in np.flatnonzero(found):
-            name = ("lines", "diagonal", "one cycle")[int(table[:, k].argmin())]
-            axis = int(tests[name][1][k])
-            which, evidence_of_lines = int(active[k]), now[axis][k]
-            segment = None
+            name, which = ("lines", "diagonal", "one cycle")[int(table[:, k].argmin())], int(active[k])
+            axis, less = int(tests[name][1][k]), None
             if name == "lines" and seen is not None:
-                # what lies in the waveforms is taken off there; of the log map only its place and contrast are read
-                tooth, one = int(evidence_of_lines.argmax()), left.get(which, seen[which])
-                segment = best_segment(np.clip(detector.along_line(one, axis, tooth), -5.0, 5.0))
-                places = slice(segment.first, segment.last + 1)
-                left[which] = detector.without_line(one, axis, tooth, places)
-            _take(out, x, which, name, axis, evidence_of_lines, tests[name][0][k], search, segment)
+                one = left.get(which, seen[which])
+                less = _without_tooth(one, x[which], detector, axis, int(now[axis][k].argmax()))
+                left[which] = less.waveforms
+            _take(out, x, which, name, axis, now[axis][k], tests[name][0][k], search, less)
         active = active[found]
         if not len(active):
             break
@@ -176,23 +172,46 @@ def _tests(
     """By test: p-value ``[n]``, and the axis that it is about."""
     worth = reference.worth
 
-    def smaller(by_axis: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        p = np.stack(list(by_axis.values()))
-        return np.minimum(p.min(axis=0), 1.0), np.array(list(by_axis))[p.argmin(axis=0)]
-
     lines = {}
     for axis, given in evidence.items():
         known = reference.best_of(axis)
         if known is not None:
-            lines[axis] = known[1] * healthy_tail(given.max(axis=1), known[0], worth=worth["lines"])
-    axes = (1,) if reference.by_record else (1, 2)
-    cycles = {}
+            lines[axis] = known[1] * healthy_chance(given.max(axis=1), known[0], worth=worth["lines"])
+    none = np.ones(len(x)), np.ones(len(x), dtype=int)
+    diagonal = none if search is None else (healthy_chance(search.score(x), reference.diagonal), none[1])
+    return {"lines": _smaller(lines), "diagonal": diagonal, "one cycle": _cycle(x, reference)}
+
+
+def _smaller(by_axis: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The smaller of the axes' p-values and its axis."""
+    p = np.stack(list(by_axis.values()))
+    return np.minimum(p.min(axis=0), 1.0), np.array(list(by_axis))[p.argmin(axis=0)]
+
+
+def _cycle(x: np.ndarray, reference: HealthyReference) -> tuple[np.ndarray, np.ndarray]:
+    """P-value of one cycle per revolution in log maps, and the axis that swings."""
+    axes, cycles = (1,) if reference.by_record else (1, 2), {}
     for axis in axes:
         swing = one_cycle(line_levels(x, axis, newest=reference.by_record))[0]
-        cycles[axis] = len(axes) * healthy_tail(swing, reference.cycle[axis - 1], worth=worth["one cycle"])
-    none = np.ones(len(x)), np.ones(len(x), dtype=int)
-    diagonal = none if search is None else (healthy_tail(search.score(x), reference.diagonal), none[1])
-    return {"lines": smaller(lines), "diagonal": diagonal, "one cycle": smaller(cycles)}
+        cycles[axis] = len(axes) * healthy_chance(swing, reference.cycle[axis - 1], worth=reference.worth["one cycle"])
+    return _smaller(cycles)
+
+
+@dataclass(frozen=True, eq=False)
+class _WithoutTooth:
+    """One map's waveforms without a tooth, its log picture then, and where along the line the tooth's waveform lay."""
+
+    waveforms: np.ndarray
+    picture: np.ndarray
+    segment: Segment
+
+
+def _without_tooth(one: np.ndarray, x: np.ndarray, detector: Detector, axis: int, tooth: int) -> _WithoutTooth:
+    segment = best_segment(np.clip(detector.along_line(one, axis, tooth), -5.0, 5.0))
+    rest = detector.without_line(one, axis, tooth, slice(segment.first, segment.last + 1))
+    with np.errstate(all="ignore"):
+        change = 0.5 * np.log(np.square(rest).mean(axis=2) / np.square(one).mean(axis=2))
+    return _WithoutTooth(rest, x + np.where(np.isfinite(change), change, 0.0), segment)
 
 
 def _take(
@@ -204,7 +223,7 @@ def _take(
     evidence: np.ndarray,
     p_value: float,
     search: Diagonals | None,
-    segment: Segment | None,
+    less: _WithoutTooth | None,
 ) -> None:
     """Take one finding off map k of ``x``, in place."""
     if name == "diagonal" and search is not None:
@@ -222,7 +241,9 @@ def _take(
     flat = without_places(x[k : k + 1], axis)[0]
     lines = len(flat)
     spread = 1.4826 * float(np.nanmedian(np.abs(flat - np.nanmedian(flat))))
-    if segment is None:
+    if less is not None:
+        segment = less.segment
+    else:
         segment = best_segment(np.clip(flat[tooth] / max(spread, 1e-9), -5.0, 5.0))
         # evidence of pixels is clipped, so that a loud tooth and its leak may tie: the louder one is meant
         close = [t % lines for t in (tooth, tooth - 1, tooth + 1) if evidence[t % lines] >= _TIE * evidence[tooth]]
@@ -231,6 +252,9 @@ def _take(
     part = slice(segment.first, segment.last + 1)
     height = float(np.nanmean(flat[tooth, part]))
     out.lines[k].append(FoundLine(axis, tooth, float(p_value), segment, height))
+    if less is not None:
+        x[k] = less.picture
+        return
     by_line[tooth, part] -= height
     for beside in ((tooth - 1) % lines, (tooth + 1) % lines):
         leak = float(np.nanmean(flat[beside, part])) if np.isfinite(flat[beside, part]).any() else 0.0

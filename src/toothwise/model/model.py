@@ -16,6 +16,7 @@ from toothwise.evaluation.thresholds import Threshold
 from toothwise.exported.manifest import FILE, Manifest, read_manifest, write_manifest, write_state
 from toothwise.exported.opening import open_detector
 from toothwise.files import atomic_folder, check_replaceable
+from toothwise.gears import PlanetaryStage
 from toothwise.healthmap.core import Axis, HealthMapBatch
 from toothwise.healthmap.formats import PICTURE
 from toothwise.healthmap.several import healthy_only
@@ -29,9 +30,8 @@ if TYPE_CHECKING:
     from toothwise.reference.healthy_maps import HealthyMaps
     from toothwise.reference.healthy_reference import HealthyReference
 
-__all__ = ["AUTO", "Model"]
+__all__ = ["Model", "chosen_detector"]
 
-AUTO = "scan"  # what detector "auto" is
 HEALTHY, WAVEFORM = "healthy.npz", "waveform.npz"
 
 
@@ -127,10 +127,11 @@ class Model:
         """Fit a detector on healthy maps or recordings, with a threshold that is cross-validated on them.
 
         Args:
-            maps_or_recordings: Healthy ones in time order, 16 or more: an array ``[n, rows, columns]``, a
-                HealthMapBatch, HealthMaps, records, or paths of files and folders. Of a folder with train/good,
-                test/good and test/fault only train/good is used.
-            detector: Its name in the registry; "auto" = the scan.
+            maps_or_recordings: Healthy ones in time order, 16 or more (coherent: 2 or more): an array
+                ``[n, rows, columns]``, a HealthMapBatch, HealthMaps, records, or paths of files and folders. Of a
+                folder with train/good, test/good and test/fault only train/good is used.
+            detector: Its name in the registry; "auto" = coherent where all maps carry waveforms, else
+                the scan.
             options: Of the detector, by name.
             false_alarm_rate: False alarms per healthy map that the threshold is chosen for.
             blocks: Which maps were taken together (a day, a session): a label per map, or the column of the maps' table
@@ -143,10 +144,14 @@ class Model:
         Raises:
             InputError: Too few maps, maps that the detector cannot take, an unknown detector or option.
         """
-        name, chosen = AUTO if detector == "auto" else detector, dict(options or {})
-        create(name, **chosen)  # an unsuitable option is refused before any map is read
+        chosen = dict(options or {})
+        name = chosen_detector(detector, waveforms=builder is not None and builder.waveform is not None)
+        create(name, **chosen)  # an unsuitable option is told before any map is read
         maps, _ = gather(maps_or_recordings, builder, jobs=jobs, progress=progress)
         maps, _ = healthy_only(maps)
+        name = chosen_detector(detector, waveforms=maps.waveforms is not None)
+        if name == "coherent" and isinstance(maps.gear, PlanetaryStage):
+            chosen.setdefault("contacts", "rows")  # a planet's tooth meets the ring, and half a turn later the sun
         from toothwise.detectors.calibration import fit_with_threshold
         from toothwise.reference.healthy_maps import keep_healthy
         from toothwise.reference.healthy_reference import learn_reference
@@ -271,6 +276,13 @@ class Model:
         if skipped:
             raise InputError(skipped[0].reason)
         return self.detector.predict(maps)
+
+
+def chosen_detector(name: str, *, waveforms: bool) -> str:
+    """The detector of a name; "auto" is the one that sees most of what the maps carry."""
+    if name != "auto":
+        return name
+    return "coherent" if waveforms else "scan"
 
 
 def _blocks_of(maps: HealthMapBatch, blocks: str | Sequence[Any] | np.ndarray | None) -> np.ndarray | None:

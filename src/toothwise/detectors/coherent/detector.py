@@ -18,13 +18,16 @@ import numpy as np
 from toothwise.detectors.base import Abilities, Detector, Prediction
 from toothwise.detectors.coherent.line_removal import along_line, without_line
 from toothwise.detectors.coherent.meshes import best_segment, events, half_a_turn, lines
-from toothwise.detectors.coherent.whitening import scatter, whitened
+from toothwise.detectors.coherent.whitening import scatter, weight_of, whitened
 from toothwise.errors import InputError
+from toothwise.evaluation.tail import FEW
 from toothwise.progress import Progress
 
 __all__ = ["Coherent"]
 
 _BEHIND = 2.0  # healthy standard deviations by which the rarer kinds of evidence stand back behind whole lines
+_DRAWS, _NEW = 60, 4  # gearboxes that are drawn where healthy records are few, and new records of each
+_RARE = 0.01  # chance at which the widths of Student's and the normal distribution are compared
 _NORMAL = 4.0  # records that the spread of a normal maximum counts as, beside the maxima of healthy records
 
 
@@ -40,20 +43,23 @@ class Coherent(Detector):
         segments: Shares of the mates that damage may cover, besides all of them.
         contacts: The axis ("rows" or "columns") whose teeth touch two mates half a revolution apart, as the teeth of
             a planet touch sun and ring; half the energy found there is added. None for a pair.
+        seed: Of the records that are drawn where healthy ones are fewer than 16.
 
     Raises:
         InputError: An option that is not allowed, maps without waveforms, or fewer than 2 healthy maps.
     """
 
     name: ClassVar[str] = "coherent"
-    can: ClassVar[Abilities] = Abilities(rows=True, columns=True, export="numpy", waveforms=True)
+    can: ClassVar[Abilities] = Abilities(rows=True, columns=True, export="numpy", waveforms=True, fewest=2)
 
-    def __init__(self, *, segments: tuple[float, ...] = (0.5, 0.25), contacts: str | None = None) -> None:
+    def __init__(
+        self, *, segments: tuple[float, ...] = (0.5, 0.25), contacts: str | None = None, seed: int = 0
+    ) -> None:
         if not all(isinstance(s, int | float) and 0 < s < 1 for s in segments):
             raise InputError(f"segments must be shares between 0 and 1, but got {list(segments)}")
         if contacts not in (None, "rows", "columns"):
             raise InputError(f"contacts must be 'rows', 'columns' or none, but got {contacts!r}")
-        super().__init__(segments=list(segments), contacts=contacts)
+        super().__init__(segments=list(segments), contacts=contacts, seed=seed)
         self._learned: dict[str, np.ndarray] = {}
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
@@ -64,20 +70,54 @@ class Coherent(Detector):
         n = len(x)
         if n < 2:
             raise InputError(f"the scatter of healthy records needs 2 maps with waveforms or more, but got {n}")
-        total = x.sum(axis=0)
+        shape, spectra = values.shape, np.fft.rfft(x)
+        self._learned, white, power = self._learn(spectra, shape)
+        if n < FEW:
+            self.left_out = self._prediction(white, shape, self._learned["scale"], maps=False).score
+            self.drawn = self._draw(power / (1.0 + 1.0 / n), n, shape)
+
+    def _learn(
+        self, spectra: np.ndarray, shape: tuple[int, ...]
+    ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+        """What healthy records ``[n, bins]`` teach, each of them whitened by the others, and their residuals' power."""
+        n, total, size = len(spectra), spectra.sum(axis=0), _size(shape)
         # each record against the mean of the others: its own share in the mean would hide its scatter. A new record
         # scatters by 1 + 1 / n around the mean of all, one left out by 1 + 1 / (n - 1)
-        rest = (x - (total - x) / (n - 1)) * np.sqrt((1.0 + 1.0 / n) / (1.0 + 1.0 / (n - 1)))
-        self._learned = {"mean": total / n}
-        power = np.abs(np.fft.rfft(rest)) ** 2
-        self._learned["scatter"] = scatter(power, values.shape[1:3])
+        rest = (spectra - (total - spectra) / (n - 1)) * np.sqrt((1.0 + 1.0 / n) / (1.0 + 1.0 / (n - 1)))
+        power = np.abs(rest) ** 2
+        whole = power.sum(axis=0)
+        learned = {"mean": np.fft.irfft(total / n, size), "scatter": scatter(whole / n, n, shape[1:3])}
         # a record whose own power is in the scatter that it is divided by looks more even than a new one will
-        others = [scatter(np.delete(power, k, axis=0), values.shape[1:3]) for k in range(n)] if n > 2 else None
-        white = np.concatenate(
-            [whitened(rest[k : k + 1], self._learned["scatter"] if others is None else others[k]) for k in range(n)]
-        )
-        kinds = self._kinds(white, values.shape)
-        self._learned["scale"] = np.array([[scale_of_maxima(e) for e in gear] for gear in kinds])
+        white = np.empty((n, size))
+        for k in range(n):
+            others = scatter((whole - power[k]) / (n - 1), n - 1, shape[1:3]) if n > 2 else learned["scatter"]
+            white[k] = np.fft.irfft(rest[k] * weight_of(others), size)
+        learned["scale"] = np.array([[scale_of_maxima(e) for e in gear] for gear in self._kinds(white, shape)])
+        return learned, white, whole / n
+
+    def _draw(self, power: np.ndarray, n: int, shape: tuple[int, ...]) -> Prediction:
+        """What new healthy records show after ``n`` were learned, all drawn with the power that few records scatter.
+
+        Of few records every bin's power is known poorly; taken as it is, uneven by chance, it makes whitened records
+        more uneven than real ones are. What moves whole records (load, temperature) has been seen ``n - 1`` times, with
+        two numbers an order: evidence above the usual maximum is widened as Student's distribution is with so few.
+        """
+        from scipy.stats import norm, t
+
+        wider = float(t.isf(_RARE, 2 * (n - 1)) / norm.isf(_RARE))
+        rng, size, found = np.random.default_rng(self.options["seed"]), _size(shape), []
+        for _ in range(_DRAWS):
+            normal = rng.standard_normal((2, n + _NEW, len(power)))
+            spectra = (normal[0] + 1j * normal[1]) * np.sqrt(power / 2.0)
+            learned, _, _ = self._learn(spectra[:n], shape)
+            rest = spectra[n:] - spectra[:n].mean(axis=0)
+            white = np.fft.irfft(rest * weight_of(learned["scatter"]), size)
+            found.append(self._prediction(white, shape, learned["scale"], maps=False))
+        rows = np.concatenate([one.row_evidence for one in found if one.row_evidence is not None])
+        columns = np.concatenate([one.column_evidence for one in found if one.column_evidence is not None])
+        rows, columns = (np.where(e > 0, e * wider, e) for e in (rows, columns))
+        scores = np.maximum(rows.max(axis=1), columns.max(axis=1))
+        return Prediction(scores, np.empty((len(scores), 0, 0), np.float32), None, rows, columns)
 
     def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         del progress
@@ -87,13 +127,20 @@ class Coherent(Detector):
                 "build the maps with the model's own MapBuilder"
             )
         white = whitened(self._periods(values) - self._learned["mean"], self._learned["scatter"])
-        kinds = self._kinds(white, values.shape)
+        return self._prediction(white, values.shape, self._learned["scale"])
+
+    def _prediction(
+        self, white: np.ndarray, shape: tuple[int, ...], scales: np.ndarray, *, maps: bool = True
+    ) -> Prediction:
+        """What whitened periods show, on the scale of healthy maxima; anomaly maps only where they are wanted."""
         evidence = []
-        for gear, scale in zip(kinds, self._learned["scale"], strict=True):
+        for gear, scale in zip(self._kinds(white, shape), scales, strict=True):
             z = [(e - m) / s for e, (m, s) in zip(gear, scale, strict=True)]
             evidence.append(np.max([z[0], *(part - _BEHIND for part in z[1:])], axis=0))
-        energy = np.log(np.maximum((self._folded(white, values.shape) ** 2).mean(axis=3), 1e-300))
-        pixels = energy - np.nanmedian(energy, axis=(1, 2), keepdims=True)
+        pixels = np.empty((len(white), 0, 0))
+        if maps:
+            energy = np.log(np.maximum((self._folded(white, shape) ** 2).mean(axis=3), 1e-300))
+            pixels = energy - np.nanmedian(energy, axis=(1, 2), keepdims=True)
         return Prediction(
             score=np.maximum(evidence[0].max(axis=1), evidence[1].max(axis=1)),
             anomaly_map=pixels.astype(np.float32),
@@ -125,9 +172,9 @@ class Coherent(Detector):
         """The meshes one after the other in time, float64 ``[n, events * samples]``: one hunting period."""
         i, j = events(waveforms.shape[1], waveforms.shape[2])
         x = waveforms[:, i, j].reshape(len(waveforms), -1).astype(np.float64)
-        if not np.isfinite(x).all():
-            raise InputError("waveforms must be finite wherever two teeth meet")
-        return x
+        if np.isinf(x).any():
+            raise InputError("waveforms must be finite or NaN, but infinities were found")
+        return np.nan_to_num(x)  # a mesh that the sensor does not hear adds nothing to any sum
 
     def _folded(self, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Periods ``[n, events * samples]`` as mesh waveforms ``[n, rows, columns, samples]``, NaN where none meet."""
@@ -157,8 +204,7 @@ class Coherent(Detector):
                 energies.append(best_segment(meshes, length, mates) if length < turns else whole)
             if turns > 1:
                 energies.append(((meshes - mean[:, :, None]) ** 2).sum(axis=(2, 3)))
-            logs = [np.log(np.maximum(e, 1e-300)) for e in energies]
-            out.append([e - np.median(e, axis=1, keepdims=True) for e in logs])
+            out.append([_contrast(e) for e in energies])
         return out
 
     def _state(self) -> dict[str, np.ndarray]:
@@ -173,6 +219,19 @@ class Coherent(Detector):
         if not kinds - 1 <= shapes["scale"][1] <= kinds:
             raise InputError(f"the state of {self.name} holds {shapes['scale'][1]} kinds of evidence, not {kinds}")
         self._learned = {name: state[name].astype(np.float64) for name in shapes}
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    """Samples of a hunting period, from the shape of waveforms ``[n, rows, columns, samples]``."""
+    return events(shape[1], shape[2])[0].size * shape[3]
+
+
+def _contrast(energy: np.ndarray) -> np.ndarray:
+    """Log energy ``[n, teeth]`` less the median over the teeth that are heard; of others the least there is."""
+    heard = energy > 1e-12 * energy.max(axis=1, keepdims=True)
+    logs = np.log(np.where(heard, energy, np.nan))
+    logs -= np.nanmedian(logs, axis=1, keepdims=True)
+    return np.where(heard, logs, np.nanmin(logs, axis=1, keepdims=True))
 
 
 def scale_of_maxima(contrast: np.ndarray) -> tuple[float, float]:

@@ -13,17 +13,20 @@ _PRIOR = 4.0  # records that the neighbouring orders count as, where an order's 
 _NEIGHBOURS = 31  # orders that the neighbourhood spans
 
 
-def scatter(power: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Healthy power of each bin of the hunting period's spectrum, from records' ``[n, bins]``; 0 = nothing is there.
+def scatter(power: np.ndarray, records: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Healthy power of each bin of the hunting period's spectrum; 0 = nothing is there.
 
     A bin's own power rests on as many records as there are, so it is drawn towards that of its neighbours of the
     same kind: orders of the rows' gear, orders of the columns' gear, and everything between them.
+
+    Args:
+        power: Mean power of healthy residuals ``[bins]``.
+        records: How many are behind it, of which one is spent on the mean.
+        shape: Rows and columns.
     """
     from scipy.ndimage import uniform_filter1d
     from scipy.special import digamma
 
-    records = len(power)  # of which one is spent on the mean
-    power = power.mean(axis=0)
     rows, columns = shape
     bins = np.arange(len(power))
     size = events(rows, columns)[0].size
