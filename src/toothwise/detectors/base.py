@@ -16,7 +16,9 @@ from toothwise.evaluation.thresholds import Threshold
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
 from toothwise.progress import Progress, silent
 
-__all__ = ["Abilities", "Detector", "Maps", "Prediction", "as_array", "fingerprint", "state_digest"]
+__all__ = ["FEW", "Abilities", "Detector", "Maps", "Prediction", "as_array", "fingerprint", "state_digest"]
+
+FEW = 16  # healthy maps; of fewer no tail can be counted
 
 Maps = np.ndarray | HealthMapBatch | Sequence[HealthMap]
 
@@ -127,7 +129,7 @@ class Abilities:
     photographs: bool = False
     export: str = ""
     waveforms: bool = False
-    fewest: int = 16
+    fewest: int = FEW
 
 
 class Detector(ABC):
@@ -149,7 +151,7 @@ class Detector(ABC):
         self.info: dict[str, Any] = {}
         self.source_fingerprint: str | None = None  # of an exported one: what the detector it came from is known by
         self.held_out: Prediction | None = None  # of the healthy maps by cross-validation; without maps, not saved
-        self.left_out: np.ndarray | None = None  # scores of healthy maps by all others, where they are few
+        self.left_out: Prediction | None = None  # of healthy maps by all others, where they are few
         self.drawn: Prediction | None = None  # of records drawn from what few healthy ones scatter
 
     def __repr__(self) -> str:

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from toothwise.detectors.base import Detector, Maps, Prediction
+from toothwise.detectors.base import FEW, Detector, Maps, Prediction
 from toothwise.detectors.pooling import line_contrast
 from toothwise.errors import InputError
-from toothwise.evaluation.tail import FEW
 from toothwise.evaluation.thresholds import (
     Threshold,
     effective_number,
@@ -76,10 +75,10 @@ def fit_with_threshold(
 
 def _from_few(detector: Detector, rate: float, blocks: np.ndarray | None) -> tuple[Detector, np.ndarray]:
     """Of so few maps no rate can be counted: it is that of records drawn from what they scatter."""
-    drawn, scores = detector.drawn, detector.left_out
-    if drawn is None or scores is None:
+    drawn, left_out = detector.drawn, detector.left_out
+    if drawn is None or left_out is None:
         raise InputError(f"{detector.name} cannot be fitted on fewer than {FEW} healthy maps")
-    known = threshold_from_healthy(drawn.score, rate)
+    known, scores = threshold_from_healthy(drawn.score, rate), left_out.score
     n = len(scores)
     effective = float(n) if blocks is None else effective_number(scores, time_blocks(n, blocks))
     detector.threshold = replace(
@@ -89,9 +88,7 @@ def _from_few(detector: Detector, rate: float, blocks: np.ndarray | None) -> tup
         n_effective=effective,
         method=f"{known.method}, {len(drawn.score)} records drawn from the scatter of {n}",
     )
-    detector.held_out = Prediction(
-        scores, np.empty((n, 0, 0), np.float32), None, drawn.row_evidence, drawn.column_evidence
-    )
+    detector.held_out = left_out
     return detector, scores
 
 

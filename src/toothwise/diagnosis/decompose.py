@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.evaluation.tail import healthy_chance
+from toothwise.evaluation.tail import healthy_tail
 from toothwise.reference.healthy_reference import HealthyReference, evidence_of
 from toothwise.reference.map_statistics import (
     Diagonals,
@@ -176,9 +176,9 @@ def _tests(
     for axis, given in evidence.items():
         known = reference.best_of(axis)
         if known is not None:
-            lines[axis] = known[1] * healthy_chance(given.max(axis=1), known[0], worth=worth["lines"])
+            lines[axis] = known[1] * healthy_tail(given.max(axis=1), known[0], worth=worth["lines"])
     none = np.ones(len(x)), np.ones(len(x), dtype=int)
-    diagonal = none if search is None else (healthy_chance(search.score(x), reference.diagonal), none[1])
+    diagonal = none if search is None else (healthy_tail(search.score(x), reference.diagonal), none[1])
     return {"lines": _smaller(lines), "diagonal": diagonal, "one cycle": _cycle(x, reference)}
 
 
@@ -193,7 +193,7 @@ def _cycle(x: np.ndarray, reference: HealthyReference) -> tuple[np.ndarray, np.n
     axes, cycles = (1,) if reference.by_record else (1, 2), {}
     for axis in axes:
         swing = one_cycle(line_levels(x, axis, newest=reference.by_record))[0]
-        cycles[axis] = len(axes) * healthy_chance(swing, reference.cycle[axis - 1], worth=reference.worth["one cycle"])
+        cycles[axis] = len(axes) * healthy_tail(swing, reference.cycle[axis - 1], worth=reference.worth["one cycle"])
     return _smaller(cycles)
 
 

@@ -17,7 +17,7 @@ from toothwise.diagnosis.settings import MonitorSettings
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Finding, LineFinding, MapDiagnosis, Neighbour, Tooth
 from toothwise.diagnosis.words import in_english, number_of, words_of_map, words_of_maps
 from toothwise.errors import InputError
-from toothwise.evaluation.tail import FEW, healthy_chance
+from toothwise.evaluation.tail import healthy_tail
 from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.map_statistics import log_maps, map_level, without_places
@@ -132,10 +132,7 @@ def summarize(
     zero = {axis: tooth_zero_of(table, gear, len(x)) for axis, (gear, _) in axes.items()}
     level = (map_level(x, newest=reference.by_record) - middle) / spread
     away = np.abs(reference.level - middle)
-    if len(away) < FEW:  # too few to tell how far away a level may be: both sides by Student's distribution
-        p_level = np.minimum(2.0 * healthy_chance(middle + np.abs(level) * spread, reference.level), 1.0)
-    else:
-        p_level = healthy_chance(np.abs(level) * spread, away, worth=reference.worth["level"])
+    p_level = healthy_tail(np.abs(level) * spread, away, worth=reference.worth["level"])
     flat = {axis: without_places(x, axis) for axis in (1, 2)}
     out = []
     for k, name in enumerate(names):

@@ -6,9 +6,7 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["FEW", "healthy_chance", "healthy_tail", "tail_evidence"]
-
-FEW = 16  # healthy values; fewer have no tail of their own
+__all__ = ["healthy_tail", "tail_evidence"]
 
 _TAIL = 0.8  # healthy values above this quantile are the tail
 _SMALLEST = 1e-300
@@ -45,34 +43,6 @@ def healthy_tail(value: np.ndarray | float, healthy: np.ndarray, *, least: int =
     k = max(share * (np.size(healthy) + 1.0) - 1.0, 1.0) * worth
     k = max(k, 2.0)
     return np.clip(np.where(beyond, share * (1.0 + excess / k) ** -k, rank), _SMALLEST, 1.0)
-
-
-def healthy_chance(value: np.ndarray | float, healthy: np.ndarray, *, worth: float = 1.0) -> np.ndarray:
-    """Chance of such a value among healthy maps, however few they are.
-
-    With 16 or more it is ``healthy_tail``. Fewer have no tail: they are taken for normal, and the next value is
-    predicted with Student's distribution, as wide as so few make it. Two maps that were seen against each other show
-    one and the same difference, which says nothing of its spread: the chance is 1.
-
-    Args:
-        value: Of any shape; NaN = no value, which gives 1.
-        healthy: float ``[n]``, of maps that nothing was fitted on.
-        worth: As of ``healthy_tail``.
-
-    Examples:
-        >>> float(healthy_chance(4.0, np.array([0.0, 1.0, 0.5])).round(3))  # three maps say little
-        0.013
-    """
-    known = np.asarray(healthy, dtype=np.float64)
-    if len(known) >= FEW:
-        return healthy_tail(value, known, worth=worth)
-    if len(known) < 3:
-        return np.ones(np.shape(value))
-    from scipy.stats import t as student
-
-    spread = max(float(known.std(ddof=1)) * np.sqrt(1.0 + 1.0 / len(known)), 1e-12)
-    given = np.nan_to_num(np.asarray(value, dtype=np.float64), nan=-np.inf)
-    return np.clip(student.sf((given - float(known.mean())) / spread, len(known) - 1), _SMALLEST, 1.0)
 
 
 def tail_evidence(value: np.ndarray, healthy: np.ndarray) -> np.ndarray:

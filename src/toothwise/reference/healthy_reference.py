@@ -13,7 +13,6 @@ import pandas as pd
 from toothwise.detectors.base import Detector, Prediction, fingerprint
 from toothwise.detectors.pooling import line_contrast
 from toothwise.errors import InputError
-from toothwise.evaluation.tail import FEW
 from toothwise.evaluation.thresholds import effective_number
 from toothwise.healthmap.runs import time_blocks
 from toothwise.reference.map_statistics import Diagonals, line_levels, log_maps, map_level, one_cycle, without_places
@@ -47,8 +46,7 @@ class HealthyReference:
         detector: fingerprint of the detector that it belongs to.
         by_record: the maps' columns are records (only rows are teeth), not driven teeth.
         score: float64 ``[n]``, held out: each map was scored by a detector that had not seen its block.
-        row, column: evidence of the lines, held out, ``[n, rows]``, ``[n, columns]``; None where there is none. Where
-            healthy maps are few it is that of as many drawn records as the detector says.
+        row, column: evidence of the lines, held out, ``[n, rows]``, ``[n, columns]``; None where there is none.
         level: median log value of each map ``[n]``.
         lines: mean log contrast of every line, axis 1 and 2 (2 is empty of tooth-by-record maps).
         cycle: amplitude of one cycle per revolution ``[n]``, axis 1 and 2.
@@ -81,7 +79,7 @@ class HealthyReference:
     @cached_property
     def effective(self) -> float:
         """How many independent maps they are worth, by what their lines do."""
-        lines = [part for part in (self.row, self.column) if part is not None and len(part) == len(self)]
+        lines = [part for part in (self.row, self.column) if part is not None]
         return effective_number(np.concatenate(lines, axis=1) if lines else self.score, self.block)
 
     @cached_property
@@ -101,8 +99,6 @@ class HealthyReference:
         if axis not in known:
             return None
         every = np.max(list(known.values()), axis=0)
-        if len(every) != len(self):  # drawn records, whose score is the largest of all
-            return every, 1
         return (every, 1) if np.allclose(every, self.score, rtol=1e-6) else (known[axis], len(known))
 
     def diagonals(self, shape: tuple[int, int]) -> Diagonals | None:
@@ -182,9 +178,7 @@ def learn_reference(
     folds = time_blocks(len(values), blocks)
     table = pd.DataFrame(index=range(len(values))) if table is None else table
     last = slice(max(len(values) - _MOST, 0), None)
-    if len(values) > _MOST:
-        held = held.of(np.arange(len(values))[last])
-    values, table, folds = values[last], table.iloc[last], folds[last]
+    values, table, folds, held = values[last], table.iloc[last], folds[last], held.of(np.arange(len(values))[last])
     x = log_maps(values)
     lines = [line_levels(x, 1, newest=by_record), np.zeros((len(x), 0))]
     if not by_record:
@@ -257,9 +251,8 @@ def _check(found: HealthyReference, path: Path, shape: tuple[int, int]) -> None:
         "scatter2": (found.scatter[1], (rows,)),
         **{name: (values, (n,)) for name, values in found.condition.items()},
     }
-    for name, lines, count in (("row", found.row, rows), ("column", found.column, columns)):
-        if lines is not None:
-            wanted[name] = (lines, (n if n >= FEW else len(lines), count))  # of fewer maps, drawn records
+    wanted |= {} if found.row is None else {"row": (found.row, (n, rows))}
+    wanted |= {} if found.column is None else {"column": (found.column, (n, columns))}
     wrong = [name for name, (values, fits) in wanted.items() if values.dtype.kind != "f" or values.shape != fits]
     texts = (found.record, found.sensor)
     if wrong or n == 0 or found.block.dtype.kind not in "iu" or any(t.dtype.kind != "U" for t in texts):

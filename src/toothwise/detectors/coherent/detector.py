@@ -15,12 +15,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from toothwise.detectors.base import Abilities, Detector, Prediction
+from toothwise.detectors.base import FEW, Abilities, Detector, Prediction
 from toothwise.detectors.coherent.line_removal import along_line, without_line
 from toothwise.detectors.coherent.meshes import best_segment, events, half_a_turn, lines
 from toothwise.detectors.coherent.whitening import scatter, weight_of, whitened
 from toothwise.errors import InputError
-from toothwise.evaluation.tail import FEW
 from toothwise.progress import Progress
 
 __all__ = ["Coherent"]
@@ -73,7 +72,7 @@ class Coherent(Detector):
         shape, spectra = values.shape, np.fft.rfft(x)
         self._learned, white, power = self._learn(spectra, shape)
         if n < FEW:
-            self.left_out = self._prediction(white, shape, self._learned["scale"], maps=False).score
+            self.left_out = self._prediction(white, shape, self._learned["scale"], maps=False)
             self.drawn = self._draw(power / (1.0 + 1.0 / n), n, shape)
 
     def _learn(
