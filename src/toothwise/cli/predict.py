@@ -1,8 +1,9 @@
 """Score maps or recordings with a model.
 
 For every map: its score, the threshold, whether it alarms, and the most suspicious row (driving tooth) and column
-(driven tooth or record), counted from 0. A model that was fitted on recordings takes recordings, and builds their maps
-as it built its healthy ones.
+(driven tooth or record), counted from 0. The threshold is the limit at which 'toothwise diagnose' calls a single map
+AMBER for a tooth; where a detector's score is not the evidence of a tooth, it is the one that the model was fitted
+with. A model that was fitted on recordings takes recordings, and builds their maps as it built its healthy ones.
 
 examples:
   toothwise predict runs/scan today.npz
@@ -34,7 +35,7 @@ class Options:
         model (MODEL): Folder of a fitted or exported model.
         maps (MAPS): Files or folders of maps, or of recordings.
         output (FILE): Also write the result to this .csv or .json file.
-        threshold (SCORE): Alarm above this score, not above the model's own threshold.
+        threshold (SCORE): Alarm above this score instead.
         jobs (N): How many recordings are built at the same time.
     """
 
@@ -61,6 +62,10 @@ def run(options: Options, progress: Progress) -> Result:
     progress(f"scoring {len(maps)} maps")
     prediction = model.detector.predict(maps, progress)
     threshold = options.threshold
+    if threshold is None and model.reference is not None:
+        from toothwise.diagnosis.monitor import Monitor
+
+        threshold = Monitor(model).single_limit()
     if threshold is None and model.detector.threshold is not None:
         threshold = model.detector.threshold.value
     records = score_rows(maps, prediction, threshold)

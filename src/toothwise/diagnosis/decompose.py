@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.evaluation.tail import healthy_tail
+from toothwise.evaluation.tail import best_line_tail, healthy_tail
 from toothwise.reference.healthy_reference import HealthyReference, evidence_of
 from toothwise.reference.map_statistics import (
     Diagonals,
@@ -176,7 +176,7 @@ def _tests(
     for axis, given in evidence.items():
         known = reference.best_of(axis)
         if known is not None:
-            lines[axis] = known[1] * healthy_tail(given.max(axis=1), known[0], worth=worth["lines"])
+            lines[axis] = known[1] * best_line_tail(given.max(axis=1), known[0], worth=worth["lines"])
     none = np.ones(len(x)), np.ones(len(x), dtype=int)
     diagonal = none if search is None else (healthy_tail(search.score(x), reference.diagonal), none[1])
     return {"lines": _smaller(lines), "diagonal": diagonal, "one cycle": _cycle(x, reference)}

@@ -9,7 +9,7 @@ import numpy as np
 
 from toothwise.detectors.base import Detector
 from toothwise.diagnosis.decompose import SHARES, Findings, decompose
-from toothwise.evaluation.tail import healthy_tail
+from toothwise.evaluation.tail import best_line_tail
 from toothwise.reference.healthy_maps import HealthyMaps
 from toothwise.reference.healthy_reference import HealthyReference
 
@@ -85,7 +85,7 @@ def evidence_height(reference: HealthyReference, axis: int, rate: float) -> floa
     best, wanted = known[0], rate * SHARES["lines"] / known[1]
 
     def rare(evidence: float) -> bool:
-        return float(healthy_tail(evidence, best, worth=reference.worth["lines"])) <= wanted
+        return float(best_line_tail(evidence, best, worth=reference.worth["lines"])) <= wanted
 
     low, high = float(np.min(best)), float(np.max(best))
     while not rare(high) and high < 1e6:  # the chance falls with the evidence: bracket, then halve

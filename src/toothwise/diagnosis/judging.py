@@ -117,6 +117,8 @@ class _Judged:
         if not judged:
             state = "learning" if self.resets else "unjudged"
         pattern, also, teeth = self._pattern(np.flatnonzero(final.level == height) if height else np.zeros(0, int))
+        if judged == 1 and height:
+            pattern, teeth = self._of_one(pattern, teeth)
         if pattern == "sensor or condition changed" and state == "alarm":
             state = "warning"  # no map tells wear from noise, load or the sensor: look at those first
         began = self._began_with()
@@ -152,6 +154,19 @@ class _Judged:
         )
         return base if state not in TIERS or not len(tracked.judged) else self._since(base)
 
+    def _of_one(self, pattern: str, teeth: tuple[Tooth, ...]) -> tuple[str, tuple[Tooth, ...]]:
+        """Pattern and teeth of a single record: what its map says by itself."""
+        own = self.seen[int(self.tracked.judged[-1])] if len(self.tracked.judged) else None
+        if own is None or not own.alone:
+            return pattern, teeth
+        if own.line is None or not own.pattern.endswith(("tooth", "teeth")):
+            return own.pattern, ()
+        named = [(axis, tooth) for kind, axis, tooth, _ in own.alone if kind == "tooth"]
+        first = (own.line[0], own.line[1] if own.tooth_zero[own.line[0] - 1] != "unknown" else -1)
+        named.sort(key=lambda one: one != first)
+        sizes = {axis: int((self.baseline.line_axis == axis).sum()) for axis in (1, 2)}
+        return own.pattern, tuple(self._tooth(axis, [tooth], sizes[axis]) for axis, tooth in named)
+
     def _tooth_zero(self, tooth: Tooth) -> str:
         """How tooth 0 of its gear is known, by the weakest of the records that have a number for it."""
         ways = {one.tooth_zero[tooth.axis - 1] for one in self.seen}
@@ -179,7 +194,7 @@ class _Judged:
             return "nothing", (), ()
         things, final = things_of(self.baseline), self.rules.course.state
         order = sorted(active.tolist(), key=lambda k: -final.evidence[k])
-        up_or_down = [k for k in order if things[k].kind.startswith("level")]
+        up_or_down = [k for k in np.flatnonzero(final.level) if things[k].kind.startswith("level")]
         whole = [k for k in np.flatnonzero(final.level) if things[k].kind in ("level up", "cycle")]
         teeth: list[Tooth] = []
         by_gear, by_teeth = 0.0, 0.0  # how much of the profile each explains
@@ -218,10 +233,16 @@ class _Judged:
         return found[0], tuple(found[1:]), tuple(teeth)
 
     def _precedes(self, k: int, whole: Sequence[Any]) -> bool:
-        """Whether a tooth is what a change of the whole gear began with: single maps show it, or it alarmed before."""
-        final = self.rules.course.state
+        """Whether a tooth is what a change of the whole gear began with: single maps show it, or it alarmed before.
+
+        What single maps show beside a level that has changed by more counts only if it came first.
+        """
+        final, level = self.rules.course.state, self.tracked.level[-_RECENT:]
         if final.level[k] == 2 and final.beyond[k] > 1:
-            return True
+            thing = things_of(self.baseline)[k]
+            one = Tooth("", thing.axis, thing.tooth if thing.tooth >= 0 else None, 0.0, 0.0, ())
+            if not len(level) or float(self._along(one)[-_RECENT:].mean()) > abs(float(np.median(level))):
+                return True
         return bool(whole) and all(final.since[k] + _EARLIER <= final.since[w] for w in whole)
 
     def _at(self, axis: int, tooth: int) -> int:

@@ -13,6 +13,7 @@ import pandas as pd
 from toothwise.diagnosis.baseline import Baseline, learn_baseline
 from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
 from toothwise.diagnosis.evidence import RunEvidence, sequence_evidence
+from toothwise.diagnosis.explain import evidence_height
 from toothwise.diagnosis.folder import about_run, explain, telling_map
 from toothwise.diagnosis.history import CompactedHistory, compact, run_rules, track_records
 from toothwise.diagnosis.judging import judge
@@ -98,13 +99,38 @@ class Monitor:
         other._baselines, other._limits = self._baselines, self._limits
         return other
 
+    def limits(self) -> ControlLimits:
+        """The control limits of all channels.
+
+        Raises:
+            InputError: Too few healthy maps.
+        """
+        return self._limits_for(self._baseline(self.settings), self.settings, None)
+
+    def single_limit(self) -> float | None:
+        """The score above which a single map is AMBER for a tooth; None where the score is not the best evidence.
+
+        Examples:
+            >>> import toothwise
+            >>> from toothwise.simulate.maps import generate
+            >>> healthy, _ = generate(domain="C", n=60, faulty=False, seed=1, shape=(12, 17))
+            >>> monitor = toothwise.Monitor(toothwise.Model.fit(healthy))
+            >>> monitor.single_limit() > monitor.model.threshold.value
+            True
+        """
+        known = self._reference.best_of(1) or self._reference.best_of(2)
+        if known is None or known[1] > 1 or not np.allclose(known[0].max(axis=1), self._reference.score, rtol=1e-6):
+            return None
+        axis = 1 if self._reference.row is not None else 2
+        return evidence_height(self._reference, axis, self.limits().single_rate)
+
     def prepare(self) -> None:
         """Learn the healthy baseline and choose the control limits now, which takes seconds, not at the first record.
 
         Raises:
             InputError: Too few healthy maps.
         """
-        self._limits_for(self._baseline(self.settings), self.settings, None)
+        self.limits()
 
     @property
     def records(self) -> int:
@@ -255,7 +281,7 @@ class Monitor:
         return [diagnosis_of_maps([one], self.settings, limits, self._reference.effective) for one in each]
 
     def _each(self, batch: HealthMapBatch, first: Prediction | None) -> tuple[list[MapDiagnosis], ControlLimits]:
-        limits = self._limits_for(self._baseline(self.settings), self.settings, None)
+        limits = self.limits()
         each = diagnose_maps(
             batch,
             self.model.detector,

@@ -146,7 +146,9 @@ def summarize(
             for g, contact in groups
         ]
         findings = _findings(lines, found, k, p_level[k], level[k], rate)
-        pattern, also = _pattern(lines, findings, found.diagonal[k] is not None, found.p_values["diagonal"][k])
+        pattern, also = _pattern(
+            lines, findings, abs(level[k]) * spread, found.diagonal[k] is not None, found.p_values["diagonal"][k]
+        )
         diagonal = found.diagonal[k]
         swinging = [axes[a][0] for a in found.cycle[k]]
         p_values = {test: float(p[k]) for test, p in found.p_values.items()} | {"level": float(p_level[k])}
@@ -270,18 +272,24 @@ def _findings(
 
 
 def _pattern(
-    lines: list[LineFinding], findings: Sequence[Finding], transient: bool, p_diagonal: float
+    lines: list[LineFinding], findings: Sequence[Finding], change: float, transient: bool, p_diagonal: float
 ) -> tuple[str, tuple[str, ...]]:
     """The pattern with the smallest chance on a healthy map, and what else was found beside it.
 
-    A line that is beyond doubt is never outranked: a damaged tooth raises the first harmonic and the level as well.
+    A line that is beyond doubt is never outranked: a damaged tooth raises the first harmonic and the level as well. But
+    a log level that changes by more than the line's contrast makes lines of what noise or another condition does.
     """
+    level_first = any(one.kind.startswith("level") for one in findings) and change > max(
+        (abs(float(np.log(line.contrast))) for line in lines), default=0.0
+    )
     seen: dict[str, float] = {}
     for one in findings:
         name = {"tooth": "one tooth", "cycle": "whole gear"}.get(one.kind, "sensor or condition changed")
         if name == "one tooth" and len(lines) > 1:
             name = "several teeth"
         sure = name.endswith(("tooth", "teeth")) and one.chance <= _SURE
+        if level_first and one.kind.startswith("level"):
+            seen[name] = -2.0
         seen[name] = min(-1.0 if sure else one.chance, seen.get(name, 1.0))
     if transient:
         seen["transient"] = 2.0 if seen else float(p_diagonal) / SHARES["diagonal"]  # it is no alarm, the others are

@@ -6,9 +6,10 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["healthy_tail", "tail_evidence"]
+__all__ = ["best_line_tail", "healthy_tail", "tail_evidence"]
 
 _TAIL = 0.8  # healthy values above this quantile are the tail
+_UPPER = 0.95  # the same of the evidence of all lines
 _SMALLEST = 1e-300
 
 
@@ -26,7 +27,8 @@ def healthy_tail(value: np.ndarray | float, healthy: np.ndarray, *, least: int =
         value: Of any shape; NaN = no value, which gives 1.
         healthy: float ``[n]``, of maps that nothing was fitted on.
         least: How many healthy values there must be.
-        worth: Independent values that each of them is worth, above 0 to 1; k shrinks with it, to 2 at the least.
+        worth: Independent values that each of them is worth, above 0 to 1; k shrinks with it, to 2 at the least. With
+            infinity the mean excess counts as known.
 
     Raises:
         InputError: Fewer healthy values than that.
@@ -34,15 +36,52 @@ def healthy_tail(value: np.ndarray | float, healthy: np.ndarray, *, least: int =
     Examples:
         >>> healthy = np.arange(99.0)
         >>> healthy_tail([0.0, 49.0, 90.0], healthy).round(3)
-        array([1.   , 0.51 , 0.075])
+        array([1.   , 0.51 , 0.069])
     """
     if np.size(healthy) < least:
         raise InputError(f"a chance among healthy maps needs {least} of them or more, but got {np.size(healthy)}")
     value = np.nan_to_num(np.asarray(value, dtype=np.float64), nan=-np.inf)
     beyond, share, excess, rank = _parts(value, healthy)
     k = max(share * (np.size(healthy) + 1.0) - 1.0, 1.0) * worth
-    k = max(k, 2.0)
-    return np.clip(np.where(beyond, share * (1.0 + excess / k) ** -k, rank), _SMALLEST, 1.0)
+    return np.clip(np.where(beyond, share * _predictive(excess, k), rank), _SMALLEST, 1.0)
+
+
+def _predictive(excess: np.ndarray, k: float) -> np.ndarray:
+    """Chance of so many mean excesses or more, where the mean is known from k of them."""
+    k = float(np.clip(k, 2.0, 1e9))
+    found: np.ndarray = np.exp(-k * np.log1p(excess / k))
+    return found
+
+
+def best_line_tail(value: np.ndarray | float, lines: np.ndarray, *, worth: float = 1.0) -> np.ndarray:
+    """Chance that the best line of a healthy map has so much evidence or more, float64 of the shape of ``value``.
+
+    The larger of two: by the tail of the best lines, its mean excess taken as known; and by the tail of all lines
+    together (their upper twentieth), of which there are many more, times their number, with the mean excess as
+    uncertain as it is. Of few healthy maps the first alone would be too sure, and the second alone would not see a line
+    that is louder than the others. It is never more than ``healthy_tail`` of the best lines says, where a few lines that
+    are louder than all others for good blow the second up.
+
+    Args:
+        value: Of any shape.
+        lines: Healthy evidence ``[n, lines]``, of maps that nothing was fitted on.
+        worth: Independent maps that each of them is worth, above 0 to 1.
+
+    Examples:
+        >>> healthy = np.random.default_rng(0).standard_normal((24, 30))
+        >>> common, rare = best_line_tail([2.0, 8.0], healthy)
+        >>> bool(common > 0.3), bool(1e-9 < rare < 1e-4)
+        (True, True)
+    """
+    value = np.asarray(value, dtype=np.float64)
+    best, most = (healthy_tail(value, lines.max(axis=1), worth=w) for w in (np.inf, worth))
+    edge = float(np.quantile(lines, _UPPER))
+    over = lines[lines > edge] - edge
+    if not len(over):
+        return best
+    excess = np.maximum(value - edge, 0.0) / float(over.mean())
+    every = len(over) / len(lines) * _predictive(excess, len(over) * worth)
+    return np.clip(np.minimum(np.maximum(best, np.where(value > edge, every, 0.0)), most), _SMALLEST, 1.0)
 
 
 def tail_evidence(value: np.ndarray, healthy: np.ndarray) -> np.ndarray:

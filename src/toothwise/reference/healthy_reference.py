@@ -90,16 +90,16 @@ class HealthyReference:
         return {name: effective_number(x, self.block) / n for name, x in slow.items()} | {"lines": self.effective / n}
 
     def best_of(self, axis: int) -> tuple[np.ndarray, int] | None:
-        """What the best line of an axis is compared with: healthy maxima (held out), and how many tests share a rate.
+        """Healthy lines (held out) that the best line of an axis is compared with, and how many tests share a rate.
 
         Where the detector's score is the largest evidence of all lines, rows and columns are of one scale and are
         compared with it, so that what is said of a line and of the score agree.
         """
-        known = {a: part.max(axis=1) for a, part in ((1, self.row), (2, self.column)) if part is not None}
+        known = {a: part for a, part in ((1, self.row), (2, self.column)) if part is not None}
         if axis not in known:
             return None
-        every = np.max(list(known.values()), axis=0)
-        return (every, 1) if np.allclose(every, self.score, rtol=1e-6) else (known[axis], len(known))
+        every = np.concatenate(list(known.values()), axis=1)
+        return (every, 1) if np.allclose(every.max(axis=1), self.score, rtol=1e-6) else (known[axis], len(known))
 
     def diagonals(self, shape: tuple[int, int]) -> Diagonals | None:
         """The search for diagonals on the healthy scale, None of tooth-by-record maps."""
