@@ -136,23 +136,6 @@ def fuzzed(found: Data) -> list[list[object]]:
     return rows
 
 
-def seen(names: list[str], kinds: Data, key: str) -> list[str]:
-    """Of some names those that any kind was called."""
-    return [name for name in names if any(name in own[key] for own in kinds.values())]
-
-
-def vibration_runs(runs: list[Data]) -> Data:
-    """Counts over runs from vibration."""
-    healthy, faulty = ([r for r in runs if r["faulty"] == kind] for kind in (False, True))
-    return {
-        "faulty": len(faulty),
-        "right": sum(bool(r["tooth_right"]) for r in faulty),
-        "early": sum(r["first"] is not None and r["first"] < r["onset"] for r in faulty),
-        "episodes": sum(r["episodes"] for r in healthy),
-        "records": sum(r["records"] for r in healthy),
-    }
-
-
 def shares_of_peak(found: Data) -> dict[str, str]:
     """What OpenVINO reaches of this machine's peak of products with one map, by precision: ranges."""
     result, told = found["result"], {}

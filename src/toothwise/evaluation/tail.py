@@ -58,8 +58,8 @@ def best_line_tail(value: np.ndarray | float, lines: np.ndarray, *, worth: float
 
     The larger of two: by the tail of the best lines, its mean excess taken as known; and by the tail of all lines
     together (their upper twentieth), of which there are many more, times their number, with the mean excess as
-    uncertain as it is. Of few healthy maps the first alone would be too sure, and the second alone would not see a line
-    that is louder than the others. It is never more than ``healthy_tail`` of the best lines says, where a few lines that
+    uncertain as it is. Of few healthy maps the first alone would be too sure, and the second alone would not see a
+    line that is louder than the others. It is never more than ``healthy_tail`` of the best lines says, where a few that
     are louder than all others for good blow the second up.
 
     Args:
