@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -30,6 +32,10 @@ def _serving(
                 break
         else:
             raise AssertionError("it never listened")
+        # it listens before its workers have started: on a busy machine a client's patience is over before that
+        trusting = ssl._create_unverified_context()
+        with urlopen(f"{found[1]}/healthz", timeout=120, context=trusting if "https" in found[1] else None):
+            pass
         yield process, found[1]
     finally:
         if process.poll() is None:
