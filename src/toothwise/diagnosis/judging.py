@@ -24,7 +24,7 @@ from toothwise.diagnosis.onset import find_onset, sudden
 from toothwise.diagnosis.rules import CHANNELS, TIERS
 from toothwise.diagnosis.sequence_words import rests_of, words_of_sequence
 from toothwise.diagnosis.settings import MonitorSettings, Reset
-from toothwise.diagnosis.single import clusters, opposite
+from toothwise.diagnosis.single import clusters, echo, opposite
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, RuleFound, Tooth
 from toothwise.diagnosis.words import gear_word, in_english, tooth_of
@@ -265,6 +265,11 @@ class _Judged:
     def _joined(self, teeth: list[Tooth]) -> list[Tooth]:
         """Both contacts of a planet's tooth are one tooth; what is far below the strongest tooth is none."""
         out: list[Tooth] = []
+        rise = {id(tooth): float(np.exp(self._along(tooth)[-_RECENT:].mean())) for tooth in teeth}
+        loudest = {
+            axis: max((rise[id(t)] for t in teeth if t.axis == axis), key=lambda c: abs(c - 1.0), default=1.0)
+            for axis in (1, 2)
+        }
         planet = not (self.baseline.line_axis == 2).any()
         for tooth in teeth:
             size = int((self.baseline.line_axis == tooth.axis).sum())
@@ -275,7 +280,9 @@ class _Judged:
             ]
             if home and tooth.gear in ("gear", "planet"):
                 out[home[0]] = replace(out[home[0]], contact=tooth.tooth)
-            elif not out or tooth.evidence >= _SECOND * out[0].evidence:
+            elif not out or (
+                tooth.evidence >= _SECOND * out[0].evidence and not echo(rise[id(tooth)], loudest[tooth.axis])
+            ):
                 out.append(tooth)
         return out
 
