@@ -109,13 +109,12 @@ def _hums(found: Data) -> dict[str, str]:
 
 
 def _diagnosis(found: Data) -> dict[str, str]:
-    alarm = found["result"]["false_alarms"]["alarm"]
-    runs = found["result"]["with_a_damaged_tooth"]
+    red, exact = found["result"]["rates"]["red"], found["result"]["exact"]
     return {
-        "diagnosis.records": number(alarm["records"], 0),
-        "diagnosis.alarm.found": number(alarm["found"], 2),
-        "diagnosis.alarm.low": number(alarm["interval"][0], 2),
-        "diagnosis.alarm.high": number(alarm["interval"][1], 2),
-        "diagnosis.tooth": percent(runs["tooth_right"], 0),
-        "diagnosis.tooth_at_alarm": percent(runs["tooth_right_at_alarm"], 0),
+        "diagnosis.records": number(red["records"], 0),
+        "diagnosis.alarm.found": number(red["per_1000"], 2),
+        "diagnosis.alarm.low": number(red["interval"][0], 2),
+        "diagnosis.alarm.high": number(red["interval"][1], 2),
+        "diagnosis.tooth": percent(exact["share"], 0),
+        "diagnosis.cases": number(exact["of"], 0),
     }

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from toothwise.detectors import registry
+
 SOURCE = Path(__file__).parents[1] / "src"
 MODULES = [
     ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
@@ -19,6 +21,7 @@ MODULES = [
 @pytest.mark.parametrize("name", MODULES)
 def test_an_example_gives_what_it_says(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))  # an example enters a detector
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     found = doctest.testmod(import_module(name), optionflags=options)
     assert found.attempted

@@ -72,6 +72,7 @@ def run(options: Options, progress: Progress) -> Result:
     alarms = None if threshold is None else sum(record["alarm"] for record in records)
     data = {"detector": model.detector.name, "model": options.model, "threshold": threshold, "alarms": alarms}
     data |= {"maps": records, "skipped": [one.reason for one in skipped]}
+    data["not_learned"] = sorted(set(maps.table["not_learned"].dropna())) if "not_learned" in maps.table else []
     if options.output is not None and options.output.suffix.lower() == ".json":
         write_json(options.output, data)
     elif options.output is not None:
@@ -102,6 +103,7 @@ def _text(data: dict[str, Any], output: Path | None) -> str:
         text += f"{len(records)} maps; the model has no threshold: give one with --threshold\n"
     else:
         text += f"{len(records)} maps, {alarms} above the threshold\n"
+    text += "".join(f"not comparable with healthy maps: {reason}\n" for reason in data["not_learned"])
     text += "".join(f"skipped: {reason}\n" for reason in data["skipped"])
     return text if output is None else f"{text}written to {output}\n"
 

@@ -132,6 +132,7 @@ class _Judged:
             sequence=True,
             records=len(self.past) + len(self.seen),
             judged=judged,
+            unknown_because=next((s.place for s in reversed(recent) if "not learned" in s.place), None),
             unjudged=sum(not s.channels for s in recent) + (0 if before is None else before.unjudged),
             healthy=len(self.baseline.healthy) - self.baseline.drawn,
             effective=float((len(self.baseline.healthy) - self.baseline.drawn) / self.baseline.correlation[1]),

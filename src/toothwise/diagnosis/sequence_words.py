@@ -160,6 +160,8 @@ def _verdict(d: Diagnosis) -> list[Message]:
                 reason=d.resets[-1].reason,
             )
         ]
+    if d.state == "unjudged" and d.unknown_because is not None:
+        return [say("Nothing can be said: {reason}.", reason=d.unknown_because)]
     if d.state == "unjudged":
         return [say("Nothing can be said: no record is of a condition that has a healthy baseline.")]
     if d.state == "quiet":

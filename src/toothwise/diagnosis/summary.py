@@ -32,7 +32,7 @@ class RecordSummary:
     Attributes:
         name: of the record; one name is judged once.
         time: as the maps' table says it, or None.
-        place: condition bin.
+        place: condition bin, or why its condition cannot be judged.
         digest: of the values, tells whether a record of this name is the same.
         channels: standardised, empty where the bin has no baseline.
         contrast: log contrast of every line against its healthy mean.
@@ -166,8 +166,9 @@ def summarize_records(
         if (place[maps] != where).any():
             raise InputError(f"record {name}: its sensors do not agree on load, speed or temperature")
         made = baseline.standard(watched.raw[maps], watched.contrast[maps], order.sensors, where)
-        if "not_learned" in table and table["not_learned"].iloc[maps].notna().any():
-            made = None  # what sound teeth look like there is not known
+        outside = table["not_learned"].iloc[maps].dropna().tolist() if "not_learned" in table else []
+        if outside:
+            made, where = None, str(outside[0])  # what sound teeth look like there is not known
         zero = tuple(
             "unknown" if "unknown" in known else known[0] for known in zip(*(zeros[m] for m in maps), strict=True)
         )

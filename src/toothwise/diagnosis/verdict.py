@@ -211,6 +211,7 @@ class Diagnosis:
         healthy: Healthy maps or records that the judgement rests on; ``effective``: independent ones that they are
             worth.
         drawn: Further healthy records that were drawn from a model of how days drift.
+        unknown_because: The condition of the last record that could not be judged, and what was learned.
         gear, tooth: The tooth with the most evidence; None = no tooth is named.
         tooth_zero: How tooth 0 of that gear is known: "index", "waveform", "given" (or numbered by the maps
             themselves) or "unknown", and ``tooth`` is None then.
@@ -247,6 +248,7 @@ class Diagnosis:
     unjudged: int = 0
     effective: float | None = None
     drawn: int = 0
+    unknown_because: str | None = None
     gear: str | None = None
     tooth: int | None = None
     tooth_zero: str = "unknown"

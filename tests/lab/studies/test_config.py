@@ -116,7 +116,7 @@ def test_the_primary_hypothesis_and_resources_are_data(write_study):
         ("realistic]", "realistc]", 17, "'realistc' is no mode; did you mean 'realistic'?"),
         ("n_train: 40", "ntrain: 40", 4, "'ntrain' is no setting of a trial; did you mean 'n_train'?"),
         ("n_train: 40", "n_train: many", 4, "n_train must be a whole number, but is 'many'"),
-        ("n_train: 40", "n_train: 4", 4, "n_train must be 10 or more"),
+        ("n_train: 40", "n_train: 4", 4, "n_train must be a whole number, 10 or more"),
         ("detector: mean", "detector: meen", 12, "'meen' is no detector; did you mean 'mean'?"),
         ("detector: scan", "detector: scann", 3, "'scann' is no detector; did you mean 'scan'?"),
         ("      clip: 1e1", "      clp: 1e1", 11, "'clp' is no option of detector 'scan'; did you mean 'clip'?"),

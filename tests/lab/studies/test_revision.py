@@ -91,10 +91,10 @@ def test_what_a_killed_run_left_of_rays_files_is_swept(tmp_path, monkeypatch):
     monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(cluster, "_SHORT", 10_000)
     note, other = tmp_path / "note", tmp_path / "precious"
-    left = cluster._temporary(note)
-    assert note.read_text() == left
-    cluster._sweep(note)
-    assert not (tmp_path / left).exists()
+    with cluster._temporary(note) as left:
+        assert note.read_text() == left
+        cluster._sweep(note)  # as the next run does after one that was killed here
+        assert not (tmp_path / left).exists()
     assert not note.exists()
     other.mkdir()
     note.write_text(str(other))
