@@ -16,6 +16,8 @@ __all__ = ["Source", "as_sources", "error_line", "find_recordings", "record_name
 
 Source = str | Path | VibrationRecord
 
+_NAMELESS = "the record"
+
 
 def find_recordings(paths: Sequence[str | Path]) -> list[str]:
     """Files, and the recordings in folders, each once; those of a folder in natural order (r2 before r10).
@@ -61,7 +63,7 @@ def as_sources(given: Sequence[Source] | Source) -> list[Source]:
 def source_name(source: Source) -> str:
     """How messages and tables call a source: the path of its file."""
     if isinstance(source, VibrationRecord):
-        return str(source.provenance.get("path") or source.provenance.get("record") or "the record")
+        return str(source.provenance.get("path") or source.provenance.get("record") or _NAMELESS)
     return os.fspath(source)
 
 
@@ -75,7 +77,8 @@ def record_names(sources: Sequence[Source]) -> list[str]:
         >>> record_names(["a/monday.mat", "a/tuesday.mat", "a/tuesday.csv", "b/friday.mat", "c/friday.mat"])
         ['monday', 'tuesday_mat', 'tuesday_csv', 'b_friday_mat', 'c_friday_mat']
     """
-    paths = [Path(source_name(source).removesuffix(".gz")) for source in sources]
+    called = [source_name(source) for source in sources]
+    paths = [Path("record" if name == _NAMELESS else name.removesuffix(".gz")) for name in called]
     names = [path.stem for path in paths]
     for longer in (
         [path.name.replace(".", "_") for path in paths],
