@@ -19,16 +19,15 @@ from toothwise.diagnosis.monitor import Monitor
 from toothwise.diagnosis.settings import MonitorSettings
 from toothwise.errors import InputError, ToothwiseError
 from toothwise.fleet.database import Conflict, Database, DatabaseStore
-from toothwise.fleet.decoding import BoundedDecoder, Decoder, IncomingRecord, clean
+from toothwise.fleet.decoding import LIMITS, BoundedDecoder, Decoder, IncomingRecord, clean
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
 from toothwise.workers import WorkLimits
 
 if TYPE_CHECKING:
     from toothwise.model import Model
 
-__all__ = ["LIMITS", "MAX_BYTES", "MachineMonitor"]
+__all__ = ["MAX_BYTES", "MachineMonitor"]
 
-LIMITS = WorkLimits(cpu_seconds=60.0, seconds=180.0, memory=2**32)  # of one record: read and built
 MAX_BYTES = 2**32
 _MACHINES = 64  # whose records stay in memory
 _TRIES = 10  # against another process that follows the same machine

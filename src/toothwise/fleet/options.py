@@ -24,6 +24,8 @@ class ScoreOptions:
         column (NAME): Column of Parquet files that holds the values.
         keep (COLUMN): Columns that go into the output, as text.
         max_bytes (N): Bytes of a file once it is unpacked, other than Parquet.
+        worker_cpu_seconds (SECONDS): Processor time that reading a recording and building its map may take.
+        worker_megabytes (N): Memory that it may take.
         force: Rescore shards that are already finished.
 
     Raises:
@@ -39,6 +41,8 @@ class ScoreOptions:
     column: str = "values"
     keep: list[str] = field(default_factory=list)
     max_bytes: int = 2**32
+    worker_cpu_seconds: float = 60.0
+    worker_megabytes: int = 4096
     force: bool = False
 
     def __post_init__(self) -> None:

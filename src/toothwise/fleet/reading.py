@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import stat
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -12,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toothwise.errors import InputError
+from toothwise.fleet.decoding import LIMITS, BoundedDecoder, Decoder, IncomingRecord
 from toothwise.fleet.storage import Location, StoredFile
 from toothwise.healthmap import formats
+from toothwise.healthmap.core import HealthMap
+from toothwise.workers import WorkLimits
 
 if TYPE_CHECKING:
     from toothwise.healthmap.map_builder import MapBuilder
@@ -35,6 +39,7 @@ class Reading:
         max_bytes: of a file once it is unpacked; Parquet, which is read piece by piece, has no such bound.
         builder: builds maps of recordings; None = files are maps.
         samples: of each mesh's waveform, where the detector looks at waveforms; else 0.
+        limits: of reading a recording and building its map.
     """
 
     shape: tuple[int, int]
@@ -44,6 +49,7 @@ class Reading:
     max_bytes: int = 2**32
     builder: MapBuilder | None = None
     samples: int = 0
+    limits: WorkLimits = LIMITS
 
 
 @dataclass(eq=False)
@@ -98,7 +104,7 @@ def _contents(path: Path, suffix: str, reading: Reading) -> tuple[np.ndarray, di
     if size > most:
         raise InputError(f"holds {size} bytes, more than {most} (--max-bytes)")
     if reading.builder is not None and not formats.holds_map(path):
-        made = reading.builder.build(path)
+        made = _built(path, reading)
         values, table = made.values, {name: [value] for name, value in made.condition.items()}
         if reading.samples and made.waveforms is not None:
             values = made.waveforms[None]
@@ -122,6 +128,22 @@ def _contents(path: Path, suffix: str, reading: Reading) -> tuple[np.ndarray, di
     if values.ndim != 3 + (reading.samples > 0) or values.dtype.kind not in "fiu" or 0 in values.shape:
         raise InputError(f"values must be numbers [n, rows, columns], but are {values.dtype} {values.shape}")
     return values, {name: column for name, column in table.items() if len(column) == len(values)}
+
+
+_BOUNDED: dict[int, tuple[Reading, BoundedDecoder]] = {}  # of this process, by what they build with
+
+
+def _built(path: Path, reading: Reading) -> HealthMap:
+    """The map of a recording, built in a process of its own: what a file asks for is bounded."""
+    _, decode = _BOUNDED.get(id(reading), (reading, None))
+    if decode is None:
+        decode = BoundedDecoder(Decoder(reading.builder), reading.limits)
+        atexit.register(decode.close)
+        _BOUNDED[id(reading)] = reading, decode
+    made = decode(IncomingRecord("", path.stem, path.name, path))
+    if not isinstance(made, HealthMap):
+        raise InputError(f"holds {len(made)} maps, but a recording is one")
+    return made
 
 
 def _of_array(file: str, values: np.ndarray, table: dict[str, list[Any]], reading: Reading) -> Iterator[Block]:

@@ -21,6 +21,7 @@ from toothwise.model import Model
 from toothwise.progress import Progress, silent
 from toothwise.ray_cluster import Need, ray_cluster
 from toothwise.vibration.readers import SUFFIXES as RECORDINGS
+from toothwise.workers import WorkLimits
 
 __all__ = ["Scored", "score_fleet"]
 
@@ -108,8 +109,17 @@ def score_fleet(
     if threshold is None and detector.threshold is not None:
         threshold = detector.threshold.value
     builder, samples = opened.builder, detector.samples
+    # on the clock it may take three times as long, because others share the processors
+    cpu_seconds = options.worker_cpu_seconds
     reading = Reading(
-        opened.about.shape, options.column, tuple(options.keep), options.batch, options.max_bytes, builder, samples
+        opened.about.shape,
+        options.column,
+        tuple(options.keep),
+        options.batch,
+        options.max_bytes,
+        builder,
+        samples,
+        WorkLimits(cpu_seconds, 3 * cpu_seconds, options.worker_megabytes * 2**20),
     )
     mark = opened.fingerprint
     scorer = scorer_hash(detector, threshold, reading.keep, options.column)
