@@ -93,8 +93,8 @@ def test_what_is_not_allowed_is_refused():
         ({"attention": "diagonal"}, "attention must be one of 'both', 'x'"),
         ({"heads": 3}, "heads must divide dim"),
         ({"blocks": 0}, "blocks must be a whole number"),
-        ({"keep": "some"}, "keep must be 'helpful' or 'all'"),
-        ({"max_steps": 0}, "max_steps must be 1 or more"),
+        ({"keep": "some"}, "keep must be one of 'helpful', 'all'"),
+        ({"max_steps": 0}, "max_steps must be a whole number, 1 or more"),
         ({"batch_size": 1}, "batch_size must be a whole number, 2 or more"),
     ):
         with pytest.raises(InputError, match=says):

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms.v2 import Identity
 
+from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.detectors.line_likelihood import healthy_precision
 from toothwise.detectors.line_network.drawn import DrawnMaps, MapDrawer
 from toothwise.detectors.line_network.held_out import HeldOut
@@ -71,14 +72,10 @@ class LineNetwork(StepTrained):
         visualizer: Visualizer | bool = True,
         **options: Any,
     ) -> None:
-        if max_steps < 1:
-            raise InputError(f"max_steps must be 1 or more, but got {max_steps}")
-        if not learning_rate > 0:
-            raise InputError(f"learning_rate must be positive, but got {learning_rate}")
-        if patience < 0:
-            raise InputError(f"patience must be 0 or more, but got {patience}")
-        if keep not in ("helpful", "all"):
-            raise InputError(f"keep must be 'helpful' or 'all', but got {keep!r}")
+        check_whole(1, max_steps=max_steps)
+        check_whole(0, patience=patience)
+        check_range("(0, inf)", learning_rate=learning_rate)
+        check_choice(("helpful", "all"), keep=keep)
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
