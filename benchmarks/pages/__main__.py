@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import detector_options
 import line_tables
 import means
 import study_figures
@@ -23,7 +24,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is out of date")
     check = parser.parse_args().check
-    pages = environment(line=line_tables, means=means, pairs=study_pairs, studies=study_tables, figures=study_figures)
+    pages = environment(
+        line=line_tables,
+        means=means,
+        options=detector_options,
+        pairs=study_pairs,
+        studies=study_tables,
+        figures=study_figures,
+    )
     stale = []
     for template in sorted(Path(__file__).parent.glob("*.md.j2")):
         path = ROOT / "docs" / template.stem

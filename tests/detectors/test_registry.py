@@ -11,8 +11,11 @@ from toothwise.errors import InputError
 def test_every_option_of_a_detector_is_listed_with_its_default_and_meaning(name):
     listed, real = options_of(name), detectors.create(name).options
     assert set(listed) == set(real)
-    for option, (default, meaning) in listed.items():
+    for option, (default, unit, meaning) in listed.items():
         assert meaning, option
+        assert unit or isinstance(default, str | bool | None) or option in ("seed", "parts", "directional_layers"), (
+            option
+        )
         assert default is None or list(real[option]) == list(default) if isinstance(default, tuple) else True
     for option, value in ((o, v) for o, v in real.items() if isinstance(v, str | bool | int | float)):
         assert listed[option][0] == value

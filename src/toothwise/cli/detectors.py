@@ -22,16 +22,16 @@ class Options:
 
 
 def run(options: Options, progress: Progress) -> Result:
-    """The names of all detectors and one line on each, or every option of one with its default."""
+    """The names of all detectors and one line on each, or every option of one with default, unit and meaning."""
     from toothwise.detectors import registry
 
     if options.name is None:
         lines = registry.describe()
         return Result({"detectors": lines}, lambda: table(("detector", "what it is"), list(lines.items())))
     found = registry.options_of(options.name)
-    rows = [(option, json.dumps(default), meaning) for option, (default, meaning) in found.items()]
-    data = {option: {"default": default, "meaning": meaning} for option, (default, meaning) in found.items()}
+    rows = [(name, json.dumps(one.default), one.unit, one.meaning) for name, one in found.items()]
+    data = {name: one._asdict() for name, one in found.items()}
     return Result(
         {"detector": options.name, "options": data},
-        lambda: table(("option (--set NAME=VALUE)", "default", "meaning"), rows),
+        lambda: table(("option (--set NAME=VALUE)", "default", "unit", "meaning"), rows),
     )

@@ -27,8 +27,8 @@ def line_contrast_of(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) 
     """Log contrast of the best segment of the tooth that has most evidence, float64 ``[n]``.
 
     Args:
-        values: positive maps ``[n, rows, columns]``, NaN where no pair meshes.
-        rows, columns: evidence ``[n, rows]``, ``[n, columns]``; the tooth with the most of both is taken.
+        values: Positive maps ``[n, rows, columns]``, NaN where no pair meshes.
+        rows, columns: Evidence ``[n, rows]``, ``[n, columns]``; the tooth with the most of both is taken.
 
     Returns:
         Mean, over the segment with the largest sum over root length, of the log map less what all teeth share there.
@@ -66,10 +66,10 @@ class FusedDetector(Detector):
     fewer than 5 of the synthetic lines were found.
 
     Args:
-        parts: names of detectors that give evidence of rows and columns, two or more.
-        options: of the parts, by their names.
-        calibration_lines: synthetic lines for the severity.
-        seed: of those, and of parts that take a seed.
+        parts: Names of detectors that give evidence of rows and columns, two or more.
+        options: Of the parts, by their names.
+        calibration_lines (lines): Synthetic lines for the severity.
+        seed: Of those, and of parts that take a seed.
 
     Raises:
         InputError: fewer than two parts, a part without evidence of lines, or fewer than 32 maps.

@@ -25,10 +25,10 @@ class HealthyDistance(Detector):
     """Row and column means of the deviation from the healthy map, in healthy standard deviations, two-sided.
 
     Args:
-        log: deviations of the logarithm (values must be positive).
-        gain: subtract the median deviation of a map first: a louder record is no damage.
-        teeth: neighbouring teeth that one damage may cover, 1 to this many: what a tooth excites rings on into the next
-            ones. The first of them is named.
+        log: Deviations of the logarithm (values must be positive).
+        gain: Subtract the median deviation of a map first: a louder record is no damage.
+        teeth (teeth): Neighbouring teeth that one damage may cover, 1 to this many: what a tooth excites rings on into
+            the next ones. The first of them is named.
 
     Raises:
         InputError: an option that is not allowed, fewer than 3 healthy maps, maps that are all alike, or values that

@@ -42,18 +42,18 @@ class PadimDetector(PatchDetector):
     """PaDiM (Defard et al., 2021) on maps, with anomalib's Gaussians and anomaly map. Score = its largest value.
 
     Args:
-        encoder_name: the package's own, or a CNN or a vision transformer of timm by its name.
-        layers: stages of a CNN; None = "layer1", "layer2" and "layer3".
-        weights: of the encoder: a .safetensors file; None = the package's own or a file in the folder
+        encoder_name: The package's own, or a CNN or a vision transformer of timm by its name.
+        layers: Stages of a CNN; None = "layer1", "layer2" and "layer3".
+        weights: Of the encoder: a .safetensors file; None = the package's own or a file in the folder
             TOOTHWISE_WEIGHTS; "hub" = timm's hub is asked; "random" = for tests.
-        n_features: channels that are kept, drawn at random; the stored covariances grow with its square.
-        image_size: (height, width) that a map is resized to; None = that of the encoder, 128 x 128 for a CNN: the
-            covariances grow with its area.
-        channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what
-            its rows share).
-        log: take the logarithm first (positive maps).
-        batch_size: images at a time.
-        seed: of what is drawn.
+        n_features (features): Channels that are kept, drawn at random; the stored covariances grow with its square.
+        image_size (pixels): (height, width) that a map is resized to; None = that of the encoder, 128 x 128 for a CNN:
+            the covariances grow with its area.
+        channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what its
+            rows share).
+        log: Take the logarithm first (positive maps).
+        batch_size (maps): Images at a time.
+        seed: Of what is drawn.
         device: "auto", "cpu" or "cuda".
 
     ``info`` after fit: encoder source and hash.

@@ -6,13 +6,28 @@ from dataclasses import MISSING, Field, fields
 from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import Parameter, signature
-from typing import Any
+from typing import Any, NamedTuple
 
 from toothwise.detectors.base import Detector
 from toothwise.errors import InputError, did_you_mean, missing
 from toothwise.fields import described
 
-__all__ = ["class_of", "create", "describe", "for_pictures", "names", "options_of", "register"]
+__all__ = ["Option", "class_of", "create", "describe", "for_pictures", "names", "options_of", "register"]
+
+
+class Option(NamedTuple):
+    """An option of a detector.
+
+    Attributes:
+        default: Its value where none is given.
+        unit: What its number counts, or "" where it is no number.
+        meaning: What it does.
+    """
+
+    default: Any
+    unit: str
+    meaning: str
+
 
 # name: (module:class, one line, constructor options that make the variant)
 _SCAN, _STATISTIC, _DINOMALY = (
@@ -135,16 +150,18 @@ def class_of(name: str) -> type[Detector]:
         raise missing(error.name or "torch", f"detector {name!r}") from None
 
 
-def options_of(name: str) -> dict[str, tuple[Any, str]]:
-    """Options of a detector: default and meaning of each, by name.
+def options_of(name: str) -> dict[str, Option]:
+    """Options of a detector by name, from its signature and its docstring.
 
     Raises:
         InputError: No such detector.
         MissingDependencyError: A package that it needs is not installed.
 
     Examples:
-        >>> options_of("scan")["lines"]
-        ('both', '"rows", "columns" or "both": where damage may show.')
+        >>> options_of("scan")["clip"].default
+        5.0
+        >>> options_of("scan")["clip"].unit
+        'standard deviations'
     """
     cls = class_of(name)
     defaults: dict[str, Any] = {}
@@ -162,7 +179,8 @@ def options_of(name: str) -> dict[str, tuple[Any, str]]:
     meanings |= described(cls)
     if name in _REGISTRY:
         defaults |= _REGISTRY[name][2]
-    return {option: (value, meanings.get(option, (None, ""))[1]) for option, value in defaults.items()}
+    said = {option: meanings.get(option, (None, "")) for option in defaults}
+    return {option: Option(value, said[option][0] or "", said[option][1]) for option, value in defaults.items()}
 
 
 def _default(field: Field[Any]) -> Any:

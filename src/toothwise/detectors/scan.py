@@ -34,16 +34,17 @@ class DirectionalScan(Detector):
 
     Args:
         lines: "rows", "columns" or "both": where damage may show.
-        lengths: segment lengths in pixels; those longer than the line are cut to it.
-        log: work on the logarithm of the values (for maps of positive magnitudes).
+        lengths (cells): Lengths of the segments along a line; those longer than the line are cut to it.
+        log: Work on the logarithm of the values (for maps of positive magnitudes).
         reference: "line" centres each row (column) on its own healthy level, for maps whose tooth numbers are aligned;
             "none" does not, for maps whose tooth zero is unknown or whose texture is redrawn every time.
-        clip: pixels count with at most this many standard deviations, so that a single spike is no line; None = all.
+        clip (standard deviations): Pixels count with at most this many standard deviations, so that a single spike is
+            no line; None = all.
         noise: "independent" = pixels of a line are independent once what all lines share is removed; "learned" = the
-            map's correlation (stripes, waves, neighbours) is learned from healthy maps, 20 or more of them, without
-            NaN and with reference "none".
-        teeth: with learned noise: neighbouring teeth that a line covers, 1 to this many.
-        gaps: with learned noise: dark cells to be expected within a line.
+            map's correlation (stripes, waves, neighbours) is learned from healthy maps, 20 or more of them, without NaN
+            and with reference "none".
+        teeth (teeth): With learned noise: neighbouring teeth that a line covers, 1 to this many.
+        gaps (cells): With learned noise: dark cells to be expected within a line.
 
     Raises:
         InputError: an option that is not allowed, log of values that are not positive, or NaN with learned noise.

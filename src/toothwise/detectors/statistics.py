@@ -82,7 +82,7 @@ class MapStatistic(Detector):
     """One statistic of a map as its score, as it is: larger = more suspicious, nothing learned.
 
     Args:
-        statistic: one of ``STATISTICS``.
+        statistic: One of ``STATISTICS``.
 
     Raises:
         InputError: an unknown statistic.

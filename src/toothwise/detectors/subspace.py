@@ -94,8 +94,9 @@ class PrincipalComponents(_Subspace):
     """Reconstruction error of log maps by the principal components of healthy ones.
 
     Args:
-        components: how many; a share below 1 = as many as explain that share of the healthy variance.
-        log: work on logarithms.
+        components (components, or share): How many; a share below 1 = as many as explain that share of the healthy
+            variance.
+        log: Work on logarithms.
     """
 
     name: ClassVar[str] = "pca"
@@ -134,7 +135,7 @@ class Mahalanobis(_Subspace):
     """Mahalanobis distance of log maps from the healthy ones, with Ledoit and Wolf's shrunk covariance.
 
     Args:
-        log: work on logarithms.
+        log: Work on logarithms.
     """
 
     name: ClassVar[str] = "mahalanobis"

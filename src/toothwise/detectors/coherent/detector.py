@@ -39,9 +39,9 @@ class Coherent(Detector):
     some mates only) or of what differs from mate to mate (impacts jitter).
 
     Args:
-        segments: Shares of the mates that damage may cover, besides all of them.
-        contacts: The axis ("rows" or "columns") whose teeth touch two mates half a revolution apart, as the teeth of
-            a planet touch sun and ring; half the energy found there is added. None for a pair.
+        segments (share): Shares of the mates that damage may cover, besides all of them.
+        contacts: The axis ("rows" or "columns") whose teeth touch two mates half a revolution apart, as the teeth of a
+            planet touch sun and ring; half the energy found there is added. None for a pair.
         seed: Of the records that are drawn where healthy ones are fewer than 16.
 
     Raises:

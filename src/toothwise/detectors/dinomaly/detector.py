@@ -32,21 +32,23 @@ class DinomalyDetector(ModuleDetector):
     """Directional Dinomaly on maps; with no directional layer it is Dinomaly.
 
     Args:
-        image_size: (height, width) that a map is resized to, multiples of the patch; None = that of
+        image_size (pixels): (height, width) that a map is resized to, multiples of the patch; None = that of
             ``image_size_for``.
-        channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what
-            its rows share).
-        log: take the logarithm first (positive maps).
-        pooling: score = "top" (top 1 % of the anomaly map), or the best line: mean of the anomaly map along a row or a
+        channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what its
+            rows share).
+        log: Take the logarithm first (positive maps).
+        pooling: Score = "top" (top 1 % of the anomaly map), or the best line: mean of the anomaly map along a row or a
             column, less the median of all of them, so that what moves the whole map does not count; "rows", "columns"
             or "lines" (either).
-        max_steps, batch_size, learning_rate: of the training.
-        mining_steps: steps over which the hard-mining share rises; None = a fifth of ``max_steps``.
-        seed: of weights, order and dropout.
-        precision: of the training's matrix products, "float32" or "bfloat16" (faster where the processor has
-            it). Scores are computed in float32 with either.
+        max_steps (steps): How many steps the decoder is trained.
+        batch_size (maps): Maps in a step.
+        learning_rate (per step): Largest learning rate of the training.
+        mining_steps (steps): Steps over which the hard-mining share rises; None = a fifth of ``max_steps``.
+        seed: Of weights, order and dropout.
+        precision: Of the training's matrix products, "float32" or "bfloat16" (faster where the processor has it).
+            Scores are computed in float32 with either.
         device: "auto", "cpu" or "cuda".
-        options: of DinomalyOptions.
+        options: Of DinomalyOptions.
 
     ``info`` after fit: encoder source and hash, alpha per directional layer, steps, final loss.
     """

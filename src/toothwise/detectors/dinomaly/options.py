@@ -17,13 +17,21 @@ class DinomalyOptions:
     """What a detector and its network share.
 
     Attributes:
-        encoder_name: The frozen encoder; see FrozenEncoder.
-        weights: Its weights: a .safetensors file, "random", or None for those that FrozenEncoder finds.
+        encoder_name: The frozen encoder: the one of the package, or a vision transformer of timm by its name.
+        weights: Weights of the encoder: a .safetensors file; None = those of the package, or a file in the folder
+            TOOTHWISE_WEIGHTS; "hub" = the hub of timm is asked; "random" = for tests.
         directional_layers: Decoder layers with directional attention, 0 = next to the bottleneck; empty = Dinomaly.
-        axis, mix, alpha, alpha_per, exclude: Of DirectionalLinearAttention.
-        prefix: Likewise; with "drop" class and register tokens do not enter the decoder at all.
-        loss: "hard" = Dinomaly's hard mining; "tail" = see TopTailLoss.
-        tail: Share of tokens for loss "tail".
+        axis: Where a token of a directional layer looks: along its column ("y"), along its row ("x"), or "both".
+        mix: With axis "both", how the two are mixed: "learned" (one weight), "fixed", or "adaptive" (a linear function
+            of the token).
+        alpha (weight): Weight of axis y at the start; 0 and 1 only with mix "fixed".
+        alpha_per: "layer" (one weight) or "head" (one for each head).
+        exclude (tokens): Neighbours on each side, itself included, that a token does not attend to on its line (0 =
+            itself alone), so that a damaged row cannot rebuild itself; None = it attends to all.
+        prefix: Class and register tokens of the encoder: "context" = every line attends to them, "drop" = they do not
+            enter the decoder.
+        loss: "hard" = the hard mining of Dinomaly; "tail" = the mean over the worst tokens (TopTailLoss).
+        tail (share): With loss "tail": share of the tokens that count.
         recentre: What is subtracted from the features to rebuild: "none", "class" = the class token, or "mean" = the
             mean of the grid's tokens, so that what a whole map shares (its level, its session) needs no rebuilding.
 
@@ -59,7 +67,7 @@ class NetworkOptions(DinomalyOptions):
         target_layers: Blocks of the encoder whose features are rebuilt; see FrozenEncoder.
         fuse_encoder, fuse_decoder: Groups of indices into the target layers and into the decoder layers (last layer
             first) whose features are averaged and compared, group by group; None = first and second half.
-        mining_steps: Steps over which the hard-mining share rises to 90 %.
+        mining_steps (steps): Steps over which the hard-mining share rises to 90 %.
 
     Raises:
         InputError: A decoder that is too shallow, or directional layers beyond it.

@@ -55,12 +55,12 @@ class SeverityDetector(DinomalyDetector):
             same order, without ties); "both" = mean of both scores' ranks among the healthy maps of the fit (see
             ``healthy_rank``), 0 to 1 within them and more above. The reconstruction has seen those maps, so a rank is
             no p-value of a new map. Evidence of rows and columns is that of the anomaly map with every score.
-        pool_size: maps with lines in the pool, as a multiple of the maps that they are drawn on.
-        calibration_lines: maps with lines that the calibration is learned from, 10 or more.
-        head_steps: steps of 32 maps in which the head alone is trained on, after the joint training, on what the
-            bottleneck gives for the pool and for the maps without lines (400 of each at most): the few maps with lines
-            of the joint training's batches do not train it far. 0 = joint training only.
-        options: of SeverityOptions and of DinomalyDetector.
+        pool_size (ratio): Maps with lines in the pool, as a multiple of the maps that they are drawn on.
+        calibration_lines (lines): Maps with lines that the calibration is learned from, 10 or more.
+        head_steps (steps): Steps of 32 maps in which the head alone is trained on, after the joint training, on what
+            the bottleneck gives for the pool and for the maps without lines (400 of each at most): the few maps with
+            lines of the joint training's batches do not train it far. 0 = joint training only.
+        options: Of SeverityOptions and of DinomalyDetector.
 
     ``info`` after fit: that of DinomalyDetector; ``severity``: calibration lines, Spearman correlation of the head's
     output with their contrast, and the mean output for healthy maps beside it.

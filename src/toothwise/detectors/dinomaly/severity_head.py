@@ -25,13 +25,21 @@ class SeverityOptions:
     """Head, loss and augmentation.
 
     Attributes:
-        head_pooling, hidden, head_dropout: of SeverityHead.
-        detach_head: the head's gradients do not reach the bottleneck, so severity cannot change what it lets through.
-        severity_weight: weight of the severity loss beside the reconstruction loss.
+        head_pooling: How the head pools the features: "mean", "max", "attention" or "lines" (the best row or column).
+        hidden (features): Width of each hidden layer of the head.
+        head_dropout (share): Dropout of the head.
+        detach_head: The head's gradients do not reach the bottleneck, so severity cannot change what it lets through.
+        severity_weight (weight): Weight of the severity loss beside the reconstruction loss.
         severity_loss: "mse" or "smooth_l1", of severities divided by 10.
-        augment_share: share of each batch that has synthetic lines.
-        reconstruct_augmented: train the reconstruction on maps with lines as well.
-        max_contrast, line_gear, max_teeth, max_lines, grow: how lines look; see GradedLines (its ``gear``).
+        augment_share (share): Share of each batch that has synthetic lines.
+        reconstruct_augmented: Train the reconstruction on maps with lines as well.
+        max_contrast (ratio): Contrast over background of a synthetic line of the largest severity.
+        line_gear: Which gear lines are drawn on: "driving" (rows), "driven" (columns) or "both" (each map one of the
+            two).
+        max_teeth (teeth): Most neighbouring teeth that a line covers, at the largest severity.
+        max_lines (lines): Most lines of a map, all of one gear, at the largest severity.
+        grow: Length, teeth and number of lines grow with severity; false = they are drawn from the same range at every
+            severity.
 
     Raises:
         InputError: a value that is not allowed.
@@ -82,13 +90,13 @@ class SeverityHead(nn.Module):
     no gradient to come back from.
 
     Args:
-        dim: token dimension.
+        dim (features): Token dimension.
         head_pooling: "mean", "max" (per feature) or "attention" (mean weighted by a learned softmax over tokens): one
             vector for the map, in which a line, which covers few tokens, hardly shows. "lines": the mean of each row
             and of each column of tokens, less that of the map, goes through the network, and the outputs are put
             together by a smooth maximum: the damage is one of these lines.
-        hidden: widths of the hidden layers; empty = a linear map of the pooled tokens.
-        head_dropout: before each hidden layer's successor.
+        hidden (features): Widths of the hidden layers; empty = a linear map of the pooled tokens.
+        head_dropout (share): Before each hidden layer's successor.
     """
 
     def __init__(self, dim: int, *, head_pooling: str, hidden: Sequence[int], head_dropout: float) -> None:

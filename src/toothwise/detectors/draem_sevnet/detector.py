@@ -34,15 +34,17 @@ class DraemSevNetDetector(ModuleDetector):
     only the severity's term in it is held to 0..1 (see ScoreRule).
 
     Args:
-        image_size: (height, width) that a map is resized to, multiples of 32; None = 224 x 224.
-        pooling: score of the mask: "top" (mean of the top 1 % of the image), or the best line: mean of the anomaly map
+        image_size (pixels): (height, width) that a map is resized to, multiples of 32; None = 224 x 224.
+        pooling: Score of the mask: "top" (mean of the top 1 % of the image), or the best line: mean of the anomaly map
             along a row or a column, less the median of all of them; "rows", "columns" or "lines" (either).
-        max_steps, learning_rate, gradient_clip: of the training.
-        batch_size: maps in a step, 2 or more for batch normalisation; fewer maps are drawn repeatedly, each time with
-            another fault.
-        seed: of weights, order and faults.
+        max_steps (steps): How many steps the network is trained.
+        learning_rate (per step): Learning rate at the start of the training.
+        gradient_clip (norm): Longest gradient of a step; a longer one is scaled to it.
+        batch_size (maps): Maps in a step, 2 or more for batch normalisation; fewer maps are drawn repeatedly, each time
+            with another fault.
+        seed: Of weights, order and faults.
         device: "auto", "cpu" or "cuda".
-        options: of DraemOptions; lines are drawn on the teeth of the fitted maps.
+        options: Of DraemOptions; lines are drawn on the teeth of the fitted maps.
 
     ``info`` after fit: millions of weights, steps, final loss.
     """

@@ -12,11 +12,23 @@ class DraemOptions:
     """Network, faults, loss and score.
 
     Attributes:
-        base_width, features, head_pooling: Of DraemSevNetModel.
-        faults, severity_max, fault_probability, range_handling, lines: Of SyntheticFaults (``kind`` and
-            ``probability`` there).
-        severity_loss, severity_weight: Of DraemSevNetLoss.
-        combination, mask_weight: Of ScoreRule.
+        base_width (channels): Channels of the first layer of the discriminator; the reconstruction has twice as many.
+            64 as published: 97.4 million weights.
+        features: What the severity head sees of the discriminator: "single" = its last feature, "multi" = the last
+            five.
+        head_pooling: How the head pools them: "gap" = the mean over the image, "grid" = means over a 4 x 4 grid, which
+            keep the place.
+        faults: What is put into healthy maps: "patch" = a part of the same map taken elsewhere, "lines" = rows or
+            columns with gaps.
+        severity_max (severity): Largest severity of a fault; a line of severity s has the contrast 1 + s.
+        fault_probability (share): Chance of a fault for each map of a batch.
+        range_handling: What is done to a faulty map that leaves its own range of values: "keep" = nothing, "clip" = it
+            is cut there, "rescale" = it is mapped onto the range of the healthy one.
+        lines: Where faults of kind "lines" lie: "rows", "columns" or "both" (each fault one of the two).
+        severity_loss: Loss of the severity: "mse" or "smooth_l1".
+        severity_weight (weight): Weight of that loss beside reconstruction, similarity and segmentation.
+        combination: How the mask and the severity make the score: "mean", "weighted" or "max".
+        mask_weight (weight): With "weighted": weight of the mask; the rest is that of the severity.
     """
 
     base_width: int = 64

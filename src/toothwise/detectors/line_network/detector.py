@@ -63,11 +63,12 @@ class LineNetworkDetector(ModuleDetector):
     ``contrast_of`` gives it with its spread.
 
     Args:
-        max_steps: Training steps at most.
-        learning_rate: At its highest; it falls to 0 along a cosine.
-        patience: Training stops when so many of its six checks in a row found nothing better; 0 = it never stops.
+        max_steps (steps): Training steps at most.
+        learning_rate (per step): At its highest; it falls to 0 along a cosine.
+        patience (checks): Training stops when so many of its six checks in a row found nothing better; 0 = it never
+            stops.
         keep: "helpful" = what does not find lines better on held-out maps is undone; "all" = nothing is.
-        batch_size: Maps in a step, half of them with a line.
+        batch_size (maps): Maps in a step, half of them with a line.
         seed: Of weights, order and lines.
         device: "auto", "cpu" or "cuda".
         options: Of LineNetworkOptions.

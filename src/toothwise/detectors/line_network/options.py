@@ -18,19 +18,20 @@ class LineNetworkOptions:
 
     Attributes:
         lines: "rows", "columns" or "both": where damage may show.
-        lengths: Cells along the lines of the likelihood; those longer than the line are cut to it.
-        teeth: Most neighbouring teeth of a line of the likelihood.
-        gaps: Dark cells to be expected within such a line.
+        lengths (cells): Cells along the lines of the likelihood; those longer than the line are cut to it.
+        teeth (teeth): Most neighbouring teeth of a line of the likelihood.
+        gaps (cells): Dark cells to be expected within such a line.
         log: Work on the logarithm of the values (for maps of positive magnitudes).
         attention: What a block attends to: "x" (its row), "y" (its column), "both" (a mix with a learned weight per
-            head), "global" (all cells), "means" (the means of its row, its column and the map, in place of
-            attention), or "none".
-        dim: Features of a cell.
-        blocks: Number of blocks.
-        heads: Of the attention; they divide ``dim``.
-        max_teeth: Most neighbouring teeth of a line drawn in training.
-        darker: Share of the drawn lines that are darker than healthy: a tooth may grow quieter first.
-        disturbed: Share of the drawn maps, healthy and faulty, with each of the disturbances that are no damage.
+            head), "global" (all cells), "means" (the means of its row, its column and the map, in place of attention),
+            or "none".
+        dim (features): Features of a cell.
+        blocks (blocks): Number of blocks.
+        heads (heads): Of the attention; they divide ``dim``.
+        max_teeth (teeth): Most neighbouring teeth of a line drawn in training.
+        darker (share): Share of the drawn lines that are darker than healthy: a tooth may grow quieter first.
+        disturbed (share): Share of the drawn maps, healthy and faulty, with each of the disturbances that are no
+            damage.
         flips: Also train on mirrored maps, as the learned spectrum does.
 
     Raises:

@@ -20,22 +20,23 @@ class PatchcoreDetector(PatchDetector):
     """PatchCore (Roth et al., CVPR 2022) on maps, with anomalib's bank, score and anomaly map.
 
     Args:
-        encoder_name: the package's own, or a CNN or a vision transformer of timm by its name.
-        layers: stages of a CNN; None = "layer2" and "layer3". Of a vision transformer two groups of blocks are taken.
-        weights: of the encoder: a .safetensors file; None = the package's own or a file in the folder
+        encoder_name: The package's own, or a CNN or a vision transformer of timm by its name.
+        layers: Stages of a CNN; None = "layer2" and "layer3". Of a vision transformer two groups of blocks are taken.
+        weights: Of the encoder: a .safetensors file; None = the package's own or a file in the folder
             TOOTHWISE_WEIGHTS; "hub" = timm's hub is asked; "random" = for tests.
-        image_size: (height, width) that a map is resized to; None = that of ``image_size_for``.
-        channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what
-            its rows share).
-        log: take the logarithm first (positive maps).
+        image_size (pixels): (height, width) that a map is resized to; None = that of ``image_size_for``.
+        channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what its
+            rows share).
+        log: Take the logarithm first (positive maps).
         context: "none"; "row", "column" or "both" = each patch is joined with its neighbours in that direction.
-        reach: neighbours on each side.
-        position: weight of the patch's place in the distance, 0 = none.
-        num_neighbors: healthy patches that weigh the image's score, 1 = the farthest patch's distance as it is.
-        max_patches: healthy patches, drawn at random, of which the coreset is chosen; bounds memory and time.
-        coreset_ratio: share of those patches that the bank keeps.
-        batch_size: images at a time.
-        seed: of what is drawn.
+        reach (patches): Neighbours on each side.
+        position (weight): Weight of the patch's place in the distance, 0 = none.
+        num_neighbors (patches): Healthy patches that weigh the image's score, 1 = the farthest patch's distance as it
+            is.
+        max_patches (patches): Healthy patches, drawn at random, of which the coreset is chosen; bounds memory and time.
+        coreset_ratio (share): Share of those patches that the bank keeps.
+        batch_size (maps): Images at a time.
+        seed: Of what is drawn.
         device: "auto", "cpu" or "cuda".
 
     ``info`` after fit: encoder source and hash, patches in the bank.
