@@ -151,8 +151,6 @@ class Detector(ABC):
         self.info: dict[str, Any] = {}
         self.source_fingerprint: str | None = None  # of an exported one: what the detector it came from is known by
         self.held_out: Prediction | None = None  # of the healthy maps by cross-validation; without maps, not saved
-        self.left_out: Prediction | None = None  # of healthy maps by all others, where they are few
-        self.drawn: Prediction | None = None  # of records drawn from what few healthy ones scatter
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options.items())})"
@@ -208,6 +206,15 @@ class Detector(ABC):
         """
         del maps
         return None
+
+    def from_few(self, maps: Maps) -> tuple[Prediction, Prediction]:
+        """Of the few healthy maps that it was fitted on: each by all others, and records drawn from what they scatter.
+
+        Raises:
+            InputError: A detector that cannot be fitted on fewer than 16 maps.
+        """
+        del maps
+        raise InputError(f"{self.name} cannot be fitted on fewer than {FEW} healthy maps")
 
     def along_line(self, waveforms: np.ndarray, axis: int, tooth: int) -> np.ndarray:
         """How surely a tooth's waveform is there at each of its meshes, of detectors that look at waveforms.

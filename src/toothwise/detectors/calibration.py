@@ -53,7 +53,7 @@ def fit_with_threshold(
     if len(values) < new.can.fewest:
         raise InputError(f"a threshold needs {new.can.fewest} healthy maps or more, but got {len(values)}")
     if len(values) < FEW:
-        return _from_few(new.fit(values, progress), rate, blocks)
+        return _from_few(new.fit(values, progress), values, rate, blocks)
     folds = time_blocks(len(values), blocks)
     held_out: list[tuple[np.ndarray, Prediction]] = []
     count = int(folds.max()) + 1
@@ -73,11 +73,11 @@ def fit_with_threshold(
     return detector, scores
 
 
-def _from_few(detector: Detector, rate: float, blocks: np.ndarray | None) -> tuple[Detector, np.ndarray]:
+def _from_few(
+    detector: Detector, values: np.ndarray, rate: float, blocks: np.ndarray | None
+) -> tuple[Detector, np.ndarray]:
     """Of so few maps no rate can be counted: it is that of records drawn from what they scatter."""
-    drawn, left_out = detector.drawn, detector.left_out
-    if drawn is None or left_out is None:
-        raise InputError(f"{detector.name} cannot be fitted on fewer than {FEW} healthy maps")
+    left_out, drawn = detector.from_few(values)
     known, scores = threshold_from_healthy(drawn.score, rate), left_out.score
     n = len(scores)
     effective = float(n) if blocks is None else effective_number(scores, time_blocks(n, blocks))

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from toothwise.detectors.base import FEW, Abilities, Detector, Prediction
+from toothwise.detectors.base import Abilities, Detector, Maps, Prediction
 from toothwise.detectors.coherent.line_removal import along_line, without_line
 from toothwise.detectors.coherent.meshes import best_segment, events, half_a_turn, lines
 from toothwise.detectors.coherent.whitening import scatter, weight_of, whitened
@@ -69,11 +69,15 @@ class Coherent(Detector):
         n = len(x)
         if n < 2:
             raise InputError(f"the scatter of healthy records needs 2 maps with waveforms or more, but got {n}")
-        shape, spectra = values.shape, np.fft.rfft(x)
-        self._learned, white, power = self._learn(spectra, shape)
-        if n < FEW:
-            self.left_out = self._prediction(white, shape, self._learned["scale"], maps=False)
-            self.drawn = self._draw(power / (1.0 + 1.0 / n), n, shape)
+        self._learned = self._learn(np.fft.rfft(x), values.shape)[0]
+
+    def from_few(self, maps: Maps) -> tuple[Prediction, Prediction]:
+        """See ``Detector``: of recordings that are too few to count a rate on."""
+        values = self.input_of(maps)
+        n, shape = len(values), values.shape
+        learned, white, power = self._learn(np.fft.rfft(self._periods(values)), shape)
+        left_out = self._prediction(white, shape, learned["scale"], maps=False)
+        return left_out, self._draw(power / (1.0 + 1.0 / n), n, shape)
 
     def _learn(
         self, spectra: np.ndarray, shape: tuple[int, ...]
