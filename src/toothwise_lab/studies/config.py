@@ -63,6 +63,7 @@ class Primary:
         hypothesis: in words.
         better, than: arms.
         metric, group: where.
+        margin: the smallest difference of interest: an interval within it says that there is none.
     """
 
     hypothesis: str
@@ -70,6 +71,7 @@ class Primary:
     than: str
     metric: str
     group: str
+    margin: float | None = None
 
 
 @dataclass(frozen=True)
@@ -266,9 +268,13 @@ def _primary(source: Located, data: dict[str, Any], parts: tuple[Part, ...]) -> 
         return None
     given, names = data["primary"], [f.name for f in fields(Primary)]
     source.check_keys(("primary",), given, "word of the primary hypothesis", names)
-    missing = [name for name in names if not isinstance(given.get(name), str)]
+    words = [name for name in names if name != "margin"]
+    missing = [name for name in words if not isinstance(given.get(name), str)]
     if missing:
         raise source.error(("primary",), f"the primary hypothesis needs {', '.join(missing)}, in words")
+    margin = given.get("margin")
+    if margin is not None and (isinstance(margin, bool) or not isinstance(margin, int | float) or margin <= 0):
+        raise source.error(("primary", "margin"), f"margin must be a number above 0, but is {margin!r:.60}")
     part = parts[0]
     arms = [arm.name for arm in part.arms]
     for name, what, allowed in (
@@ -279,4 +285,4 @@ def _primary(source: Located, data: dict[str, Any], parts: tuple[Part, ...]) -> 
     ):
         if given[name] not in allowed:
             raise source.unknown(("primary", name), given[name], what, allowed)
-    return Primary(**{name: " ".join(given[name].split()) for name in names})
+    return Primary(**{name: " ".join(given[name].split()) for name in words}, margin=margin)

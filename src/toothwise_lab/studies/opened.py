@@ -56,8 +56,8 @@ def save_study(folder: Path, study: Study, entries: list[Entry], revision: str) 
         before = _read(path)
         if (before["name"], before["smoke"]) != (study.name, study.smoke):
             raise InputError(f"{folder}: holds the study {before['name']!r}: name another folder")
-        primary = None if study.primary is None else asdict(study.primary)
-        if before["primary"] != primary and StudyFolder(folder).all_rows():
+        primary = None if before["primary"] is None else Primary(**before["primary"])
+        if primary != study.primary and StudyFolder(folder).all_rows():
             raise InputError(
                 f"{study.source.file}: the primary hypothesis was changed after trials had been run into {folder}: "
                 "name another folder"

@@ -19,15 +19,16 @@ from toothwise_lab.studies.trial import Settings
 
 __all__ = ["code_revision", "data_version"]
 
-_PACKAGE = Path(__file__).parents[1]
+_SOURCES = Path(__file__).parents[2]
+_PACKAGES = ("toothwise", "toothwise_lab")  # detectors and simulator in one, the studies in the other
 
 
 @lru_cache(maxsize=1)
 def code_revision() -> str:
-    """Hash over names and contents of all modules of toothwise, 12 characters."""
+    """Hash over names and contents of all modules of both packages, 12 characters."""
     digest = hashlib.sha256()
-    for path in sorted(_PACKAGE.rglob("*.py")):
-        digest.update(f"{path.relative_to(_PACKAGE).as_posix()}\0".encode())
+    for path in sorted(path for package in _PACKAGES for path in (_SOURCES / package).rglob("*.py")):
+        digest.update(f"{path.relative_to(_SOURCES).as_posix()}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -11,6 +11,7 @@ pytest.importorskip("anomalib")
 import torch
 
 from toothwise import Model, detectors
+from toothwise.detectors.curves import recorded_curves
 from toothwise.errors import InputError, TrainingError, WeightsError
 from toothwise.exported.manifest import digest
 
@@ -131,9 +132,17 @@ def test_unmeshed_pairs_constant_single_and_few_maps(fitted):
     assert np.isfinite(one.predict(_maps(2, 6)).score).all()
 
 
-def test_alpha_is_reported_per_layer_and_learned(fitted):
+def test_alpha_is_learned_at_its_own_rate_and_recorded_with_the_entropies(fitted):
     assert list(fitted.info["alpha"]) == ["0", "1", "2"]
-    assert any(abs(a[0] - 0.5) > 1e-5 for a in fitted.info["alpha"].values())
+    moved = {}
+    for rate in (1.0, 40.0):
+        with recorded_curves() as curves:
+            detectors.create("dinomaly_directional", max_steps=4, alpha_rate=rate, **SMALL).fit(_maps(16))
+        moved[rate] = abs(curves.values["alpha/layer_0"][-1][1] - 0.5)
+        rates = [value for _, value in curves.values["learning_rate/alpha"]]
+        assert max(rates) == pytest.approx(rate * 2e-3)
+        assert 0 < curves.values["entropy_x/layer_0"][0][1] <= 1
+    assert moved[40.0] > 10 * moved[1.0] > 0
 
 
 @pytest.mark.parametrize("pooling", ["top", "rows", "columns", "lines"])

@@ -17,13 +17,15 @@ from toothwise_lab.studies.worker import reason_of
 def test_the_code_is_known_by_its_sources(tmp_path, monkeypatch):
     here = code_revision()
     assert len(here) == 12
-    (tmp_path / "a.py").write_text("x = 1\n")
-    monkeypatch.setattr(revision, "_PACKAGE", tmp_path)
+    for package in ("toothwise", "toothwise_lab"):
+        (tmp_path / package).mkdir()
+    (tmp_path / "toothwise" / "a.py").write_text("x = 1\n")
+    monkeypatch.setattr(revision, "_SOURCES", tmp_path)
     seen = set()
     for change in (
         lambda: None,
-        lambda: (tmp_path / "a.py").write_text("x = 2\n"),
-        lambda: (tmp_path / "b.py").touch(),
+        lambda: (tmp_path / "toothwise" / "a.py").write_text("x = 2\n"),
+        lambda: (tmp_path / "toothwise_lab" / "b.py").touch(),
     ):
         change()
         code_revision.cache_clear()

@@ -17,7 +17,9 @@ from toothwise_lab.studies.config import read_study
 FOLDER = Path(__file__).parents[3] / "configs" / "studies"
 STUDIES = {  # trials of the whole study
     "direction.yaml": 6 * 5,
-    "alpha.yaml": 10 * 3,
+    "alpha.yaml": 2 * 5,
+    "direction_vit.yaml": 2 * 5,
+    "crossover.yaml": 8 * 3,
     "layers.yaml": 7 * 3,
     "resolution.yaml": 10 * 3,
     "loss_input.yaml": 16 * 3,
@@ -58,6 +60,8 @@ def test_all_that_is_shipped_is_listed_here():
     ("name", "wanted"),
     [
         ("direction.yaml", ("both_learned", "none", "tpr_at_1_fpr_cold_lines", "C matched")),
+        ("alpha.yaml", ("both_learned", "none", "tpr_at_1_fpr_cold_lines", "C matched")),
+        ("direction_vit.yaml", ("both", "none", "tpr_at_1_fpr_lines", "C matched")),
         ("line_direction.yaml", ("both", "global", "tpr_at_1_fpr_cold", "C matched")),
     ],
 )
@@ -68,7 +72,7 @@ def test_the_primary_hypothesis_is_the_one_that_was_written_down(name, wanted):
 
 
 def test_other_studies_explore():
-    others = set(STUDIES) - {"direction.yaml", "line_direction.yaml"}
+    others = set(STUDIES) - {"direction.yaml", "alpha.yaml", "direction_vit.yaml", "line_direction.yaml"}
     assert [n for n in others if read_study(FOLDER / n).primary is not None] == []
 
 

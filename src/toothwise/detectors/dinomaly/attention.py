@@ -174,21 +174,22 @@ class DirectionalLinearAttention(nn.Module):
         p = n - h * w
         qkv = self.qkv(tokens).reshape(b, n, 3, self.num_heads, dim // self.num_heads).permute(2, 0, 3, 1, 4)
         q, k = (functional.elu(x.float()) + 1.0 for x in qkv[:2])
-        qg, kg = (x[:, :, p:].reshape(b, self.num_heads, h, w, -1) for x in (q, k))
-        out = {}
-        for axis in ("y", "x"):
-            if self.axis not in (axis, "both"):
-                continue
-            lines = [x.transpose(2, 3) if axis == "y" else x for x in (qg, kg)]
-            weight = lines[0] @ lines[1].transpose(-2, -1)
-            if self.exclude is not None:
-                place = torch.arange(weight.shape[-1], device=weight.device)
-                weight = weight * ((place[:, None] - place).abs() > self.exclude)
-            total = weight.sum(-1, keepdim=True)
-            if p:
-                total = total + (lines[0] @ k[:, :, None, :p].transpose(-2, -1)).sum(-1, keepdim=True)
-            weight = weight / (total + EPS)
-            out[axis] = weight.transpose(2, 3) if axis == "y" else weight
+        with torch.autocast(device_type=tokens.device.type, enabled=False):
+            qg, kg = (x[:, :, p:].reshape(b, self.num_heads, h, w, -1) for x in (q, k))
+            out = {}
+            for axis in ("y", "x"):
+                if self.axis not in (axis, "both"):
+                    continue
+                lines = [x.transpose(2, 3) if axis == "y" else x for x in (qg, kg)]
+                weight = lines[0] @ lines[1].transpose(-2, -1)
+                if self.exclude is not None:
+                    place = torch.arange(weight.shape[-1], device=weight.device)
+                    weight = weight * ((place[:, None] - place).abs() > self.exclude)
+                total = weight.sum(-1, keepdim=True)
+                if p:
+                    total = total + (lines[0] @ k[:, :, None, :p].transpose(-2, -1)).sum(-1, keepdim=True)
+                weight = weight / (total + EPS)
+                out[axis] = weight.transpose(2, 3) if axis == "y" else weight
         return out
 
     def _lines(self, q: Tensor, k: Tensor, v: Tensor, grid: tuple[int, int], alpha: Tensor | None) -> Tensor:

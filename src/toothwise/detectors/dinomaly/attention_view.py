@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +14,19 @@ from toothwise.detectors.base import Detector
 from toothwise.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
 
-__all__ = ["AttentionView", "LayerView", "attends_along_lines", "directional_model", "view_attention"]
+__all__ = [
+    "AttentionView",
+    "LayerView",
+    "attends_along_lines",
+    "directional_model",
+    "entropy_of",
+    "view_attention",
+    "watched_attention",
+]
 
 _BATCH = 8  # images at a time
 
@@ -100,37 +113,20 @@ def view_attention(detector: Detector, maps: np.ndarray, *, cell: tuple[int, int
     """
     import torch
 
-    from toothwise.detectors.dinomaly.torch_model import DirectionalBlock
-
     model, images = directional_model(detector)
     model.cpu().eval()
-    blocks = {k: block for k, block in enumerate(model.decoder) if isinstance(block, DirectionalBlock)}
-    taken: dict[int, list[dict[str, np.ndarray]]] = {k: [] for k in blocks}
-
-    def look(layer: int) -> Any:
-        def hook(module: Any, args: tuple[Any, ...]) -> None:
-            found = module.line_weights(*args)
-            taken[layer].append({axis: weight.numpy() for axis, weight in found.items()})
-
-        return hook
-
-    hooks = [block.attn.register_forward_pre_hook(look(k)) for k, block in blocks.items()]
-    try:
-        with torch.inference_mode():
-            parts = [model.token_map(images(maps[at : at + _BATCH])) for at in range(0, len(maps), _BATCH)]
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with torch.inference_mode(), watched_attention(model) as taken:
+        parts = [model.token_map(images(maps[at : at + _BATCH])) for at in range(0, len(maps), _BATCH)]
     anomaly = torch.cat(parts)[:, 0].numpy()
     grid = (anomaly.shape[1], anomaly.shape[2])
     tokens = _tokens(anomaly, maps.shape[1:], cell)
     layers = []
-    for k, block in blocks.items():
-        whole = {axis: np.concatenate([part[axis] for part in taken[k]]) for axis in taken[k][0]}
+    for k in taken:
+        whole = {axis: torch.cat([part[axis] for part in taken[k]]).numpy() for axis in taken[k][0]}
         at = (np.arange(len(maps))[:, None], tokens[:, :, 0], tokens[:, :, 1])
         chosen = {axis: w.mean(axis=1)[at] for axis, w in whole.items()}
-        alpha = [float(a) for a in block.attn.alpha().detach()]
-        layers.append(LayerView(k, alpha, chosen, {axis: _entropy(w) for axis, w in whole.items()}))
+        alpha = model.alphas()[str(k)]
+        layers.append(LayerView(k, alpha, chosen, {axis: entropy_of(w) for axis, w in whole.items()}))
     return AttentionView(grid, tokens, anomaly, layers)
 
 
@@ -146,10 +142,30 @@ def _tokens(anomaly: np.ndarray, shape: tuple[int, ...], cell: tuple[int, int] |
     return np.stack([flat // w, flat % w], axis=2)
 
 
-def _entropy(weights: np.ndarray) -> float:
-    """Mean entropy of the weights along their last dimension, brought to sum 1, over that of equal weights."""
+@contextmanager
+def watched_attention(model: DirectionalDinomalyModel) -> Iterator[dict[int, list[dict[str, Tensor]]]]:
+    """What the directional layers attend to in this block: by layer, for each pass, what ``line_weights`` gives."""
+    from toothwise.detectors.dinomaly.torch_model import DirectionalBlock
+
+    blocks = {k: block for k, block in enumerate(model.decoder) if isinstance(block, DirectionalBlock)}
+    taken: dict[int, list[dict[str, Tensor]]] = {k: [] for k in blocks}
+
+    def look(layer: int, module: Any, args: tuple[Any, ...]) -> None:
+        taken[layer].append(module.line_weights(*args))
+
+    hooks = [block.attn.register_forward_pre_hook(partial(look, k)) for k, block in blocks.items()]
+    try:
+        yield taken
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def entropy_of(weights: np.ndarray | Tensor) -> float:
+    """Mean entropy of weights ``[..., line]``, brought to sum 1, over that of equal weights: 1 = all alike."""
     length = weights.shape[-1]
     if length < 2:
         return 1.0
-    p = weights / np.maximum(weights.sum(axis=-1, keepdims=True), 1e-12)
+    own = np.asarray(weights if isinstance(weights, np.ndarray) else weights.cpu())
+    p = own / np.maximum(own.sum(axis=-1, keepdims=True), 1e-12)
     return float(np.mean(-np.sum(p * np.log(np.maximum(p, 1e-12)), axis=-1)) / np.log(length))

@@ -43,6 +43,7 @@ class DinomalyDetector(ModuleDetector):
         max_steps (steps): How many steps the decoder is trained.
         batch_size (maps): Maps in a step.
         learning_rate (per step): Largest learning rate of the training.
+        alpha_rate (times): How many times faster than the weights the learned mix of the directions is trained.
         mining_steps (steps): Steps over which the hard-mining share rises; None = a fifth of ``max_steps``.
         seed: Of weights, order and dropout.
         precision: Of the training's matrix products, "float32" or "bfloat16" (faster where the processor has it).
@@ -69,6 +70,7 @@ class DinomalyDetector(ModuleDetector):
         max_steps: int = 150,
         batch_size: int = 8,
         learning_rate: float = 2e-3,
+        alpha_rate: float = 10.0,
         mining_steps: int | None = None,
         seed: int = 0,
         precision: str = "float32",
@@ -90,7 +92,7 @@ class DinomalyDetector(ModuleDetector):
     def _make_module(self, shape: tuple[int, int] | None) -> DirectionalDinomaly:
         del shape
         o = self.options
-        own = (*DinomalyOptions.__dataclass_fields__, "max_steps", "learning_rate", "seed")
+        own = (*DinomalyOptions.__dataclass_fields__, "max_steps", "learning_rate", "alpha_rate", "seed")
         mining = o["mining_steps"] or max(1, o["max_steps"] // 5)
         return self.module_class(
             **{k: o[k] for k in own},

@@ -13,9 +13,10 @@ from anomalib.pre_processing import PreProcessor
 from anomalib.visualization import Visualizer
 from torch import Tensor, nn
 
-from toothwise.checks import check_whole
+from toothwise.checks import check_range, check_whole
 from toothwise.detectors.anomalib_module import EncoderApart
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
+from toothwise.detectors.dinomaly.attention_view import entropy_of, watched_attention
 from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
 from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.training import StepTrained, check_gradients
@@ -24,6 +25,7 @@ from toothwise.errors import TrainingError
 __all__ = ["DirectionalDinomaly"]
 
 _WARM_UP = 100
+_LOOKS = 50  # at the attention weights, in a training
 
 
 class DirectionalDinomaly(EncoderApart, StepTrained):
@@ -38,6 +40,8 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
         options: Of NetworkOptions.
         max_steps: training steps; the schedule ends there. A trainer with fewer ends earlier.
         learning_rate: after warm-up; it falls to a tenth along a cosine.
+        alpha_rate: How many times faster the learned mix of the two directions is trained. At the rate of the weights
+            its logit could travel a tenth in a hundred steps: "learned" would be another word for its start.
         gradient_clip: norm that gradients are cut to where the trainer sets none.
         seed: of initial weights (and of a random encoder).
         pre_processor, post_processor, evaluator, visualizer: as in anomalib. The default post-processor leaves scores
@@ -51,6 +55,7 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
         encoder_name: str = EMBEDDED,
         max_steps: int = 5000,
         learning_rate: float = 2e-3,
+        alpha_rate: float = 10.0,
         gradient_clip: float = 0.1,
         seed: int = 0,
         pre_processor: PreProcessor | bool = True,
@@ -60,22 +65,36 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
         **options: Any,
     ) -> None:
         check_whole(1, max_steps=max_steps)
+        check_range("(0, inf)", alpha_rate=alpha_rate)
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = DirectionalDinomalyModel(encoder_name, seed=seed, **options)
             _initialise(self.trainable, self.model.alpha_start)
-        self.max_steps, self.learning_rate, self.gradient_clip = max_steps, learning_rate, gradient_clip
+        self.max_steps, self.gradient_clip = max_steps, gradient_clip
+        self.learning_rate, self.alpha_rate = learning_rate, alpha_rate
+
+    @property
+    def rebuilding(self) -> nn.ModuleList:
+        """Bottleneck and decoder (a new list, so that no weight is stored under two names)."""
+        return nn.ModuleList([self.model.bottleneck, self.model.decoder])
 
     @property
     def trainable(self) -> nn.ModuleList:
-        """Bottleneck and decoder (a new list, so that no weight is stored under two names)."""
-        return nn.ModuleList([self.model.bottleneck, self.model.decoder])
+        """All that is trained."""
+        return self.rebuilding
 
     def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Rebuild the encoder's features; the loss must stay finite."""
         del args, kwargs
-        return self.logged(self.model(batch.image, global_step=self.global_step))
+        if self.global_step % max(1, self.max_steps // _LOOKS):
+            return self.logged(self.model(batch.image, global_step=self.global_step))
+        with watched_attention(self.model) as seen:
+            loss = self.model(batch.image, global_step=self.global_step)
+        for layer, (weights,) in seen.items():
+            for axis, weight in weights.items():
+                self.log(f"entropy_{axis}/layer_{layer}", entropy_of(weight), on_step=True, on_epoch=False)
+        return self.logged(loss)
 
     def logged(self, loss: Tensor, **parts: Tensor) -> dict[str, Tensor]:
         """The loss of a step for the trainer, once it, its parts and every alpha are logged.
@@ -94,13 +113,21 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
         return {"loss": loss}
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Stop with the layer's name before a gradient that is not finite spoils the weights."""
-        del optimizer
+        """Stop with the layer's name before a gradient that is not finite spoils the weights; log the rates."""
         check_gradients(self.named_parameters(), self.global_step, _REMEDY)
+        for group in optimizer.param_groups:
+            if "rate_of" in group:
+                self.log(f"learning_rate/{group['rate_of']}", group["lr"], on_step=True, on_epoch=False)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """What is trained, and how, for the optimiser."""
-        return [{"params": self.trainable.parameters()}]
+        """What is trained, and how, for the optimiser: the weights, then the mix of directions."""
+        named = list(self.rebuilding.named_parameters())
+        mixes = [p for name, p in named if name.endswith("alpha_logit")]
+        groups: list[dict[str, Any]] = [{"params": [p for name, p in named if not name.endswith("alpha_logit")]}]
+        if mixes:
+            rate = self.alpha_rate * self.learning_rate
+            groups.append({"params": mixes, "lr": rate, "weight_decay": 0.0, "rate_of": "alpha"})
+        return groups
 
     def configure_optimizers(self) -> dict[str, Any]:
         """StableAdamW, with the warm-up and cosine schedule followed by step."""
@@ -113,7 +140,7 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
             amsgrad=True,
             eps=1e-6,
         )
-        schedule = WarmCosineScheduler(
+        schedule = _Schedule(
             optimizer,
             base_value=self.learning_rate,
             final_value=self.learning_rate / 10,
@@ -128,6 +155,14 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
         for schedule in checkpoint.get("lr_schedulers", []):
             if "schedule" in schedule:  # a NumPy array would keep the checkpoint from loading with weights only
                 schedule["schedule"] = [float(rate) for rate in schedule["schedule"]]
+
+
+class _Schedule(WarmCosineScheduler):
+    """anomalib's schedule, which gives all groups one rate, with each group in proportion to its own."""
+
+    def get_lr(self) -> list[float]:
+        """The rate of each group."""
+        return [rate * (own / self.base_lrs[0]) for rate, own in zip(super().get_lr(), self.base_lrs, strict=True)]
 
 
 _REMEDY = "lower learning_rate or gradient_clip, or train in float32; check the maps for extreme values"

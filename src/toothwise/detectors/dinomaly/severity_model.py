@@ -102,10 +102,7 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
         The clip that both tasks share and the weight of the loss make the head's gradients small. Without amsgrad and
         with a tiny eps the size of its steps does not depend on that.
         """
-        return [
-            {"params": super().trainable.parameters()},
-            {"params": self.head.parameters(), "eps": 1e-12, "amsgrad": False},
-        ]
+        return [*super().parameter_groups(), {"params": self.head.parameters(), "eps": 1e-12, "amsgrad": False}]
 
     @property
     def head(self) -> SeverityHead:
