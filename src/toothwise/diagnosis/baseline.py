@@ -27,7 +27,7 @@ from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.map_statistics import line_levels, log_maps, map_level, one_cycle
 from toothwise.reference.records import bin_names
 
-__all__ = ["Baseline", "Channel", "Watched", "learn_baseline", "watch_healthy", "watch_maps"]
+__all__ = ["Baseline", "Channel", "Watched", "healthy_course", "learn_baseline", "watch_healthy", "watch_maps"]
 
 _FEWEST = 8  # healthy records of a sensor and bin
 _OWN_LEVEL = 20  # independent healthy records that a tooth's own level needs
@@ -278,3 +278,40 @@ def _over_sensors(
                 f"there are {len(rows)}"
             )
     return np.stack([z[r].mean(axis=0) for r in rows]), np.array([reference.block[r[0]] for r in rows]), rows
+
+
+def healthy_course(
+    reference: HealthyReference, baseline: Baseline, bins: Mapping[str, Sequence[float]] | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The recorded healthy maps as judged records are shown, each against those of other blocks than its own.
+
+    Beside a mean that they are part of they would lie nearer to it than records to come do, and every tooth would
+    seem to step up at the end of the healthy days.
+
+    Args:
+        reference: What the baseline was learned from.
+        baseline: Of these ``bins``.
+        bins: Edges by condition.
+
+    Returns:
+        Indices of the maps ``[h]``, the log contrast of every line over the middle one of its gear ``[h, lines]``, and
+        the log level ``[h]``.
+    """
+    lines = np.concatenate(reference.lines, axis=1)
+    sizes = [part.shape[1] for part in reference.lines]
+    place = bin_names(reference.condition, bins or {}, len(reference))
+    recorded = np.array([not str(name).startswith(DRAWN) for name in reference.record])
+    contrast, level = np.full(lines.shape, np.nan), np.full(len(reference), np.nan)
+    for sensor, where in baseline.mean:
+        own = (reference.sensor == sensor) & (place == where)
+        for block in np.unique(reference.block[own & recorded]):
+            held, others = own & recorded & (reference.block == block), own & (reference.block != block)
+            others = others if others.sum() > 1 else own
+            contrast[held] = lines[held] - _levels(lines[others], sizes, baseline.pooled)[0]
+            level[held] = reference.level[held] - reference.level[others].mean()
+    index = np.flatnonzero(np.isfinite(level))
+    contrast = contrast[index]
+    for axis in np.unique(baseline.line_axis):
+        gear = baseline.line_axis == axis
+        contrast[:, gear] -= np.median(contrast[:, gear], axis=1, keepdims=True)
+    return index, contrast, level[index]

@@ -10,21 +10,32 @@ from typing import Any
 
 import numpy as np
 
-from toothwise.diagnosis.baseline import Baseline, Channel
-from toothwise.diagnosis.explain import Attention, MapExplanation
+from toothwise.diagnosis.baseline import Baseline, Channel, healthy_course
+from toothwise.diagnosis.explain import Attention, MapExplanation, ToothWaveform
 from toothwise.diagnosis.history import Rules, TrackedRecords, things_of
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.errors import InputError
 from toothwise.files import atomic_file
 from toothwise.reading import as_input_error, parse_json, read_arrays
+from toothwise.reference.healthy_reference import HealthyReference
 
-__all__ = ["FILE", "RunEvidence", "SequenceEvidence", "load_evidence", "sequence_evidence"]
+__all__ = [
+    "FILE",
+    "RunEvidence",
+    "SequenceEvidence",
+    "ShownRecords",
+    "load_evidence",
+    "sequence_evidence",
+    "shown_records",
+]
 
 FILE = "evidence.npz"
 FORMAT = 1
+_HEALTHY = 1000  # healthy records that are shown, the last ones
 _MOST = 3000  # records whose course is kept, the last ones
 _EXPLAINED = ("record", "healthy_by", "nearest_names", "kept", "grid", "token")
 _ARRAYS = ("values", "anomaly", "nearest", "nearest_away")
+_TOOTH = ("now", "mean", "sd")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +113,62 @@ def sequence_evidence(
 
 
 @dataclass(frozen=True, eq=False)
+class ShownRecords:
+    """Numbers beside the judgement: of the n last records, judged or not, and of the healthy ones before them.
+
+    Attributes:
+        names, times: One per record, "" where a time is not known; ``number``: from 1 in the whole run, int ``[n]``.
+        judged: Bool ``[n]``; ``place``: the condition bin, or why the record could not be judged.
+        numbers: By name, ``[n, k]`` (``reference.shown.numbers_shown``), NaN where not known.
+        healthy: The same of h healthy maps ``[h, k]``, with their ``contrast`` ``[h, lines]`` and ``level`` ``[h, 1]``
+            as the course has them of the records: held out.
+    """
+
+    names: tuple[str, ...]
+    times: tuple[str, ...]
+    number: np.ndarray
+    judged: np.ndarray
+    place: tuple[str, ...]
+    numbers: Mapping[str, np.ndarray]
+    healthy: Mapping[str, np.ndarray]
+
+
+def shown_records(
+    seen: Sequence[RecordSummary],
+    reference: HealthyReference,
+    baseline: Baseline,
+    bins: Mapping[str, Sequence[float]],
+    *,
+    before: int = 0,
+) -> ShownRecords:
+    """What is shown of the last 3,000 records, and of the last 1,000 healthy maps.
+
+    Args:
+        seen: The records that are kept.
+        reference, baseline, bins: That they were judged with.
+        before: Records before those of ``seen`` that are no longer kept.
+    """
+    first = max(len(seen) - _MOST, 0)
+    last = seen[first:]
+    widths = {name: len(own) for one in last for name, own in one.shown.items()}
+    numbers = {}
+    for name, k in widths.items():
+        unknown = (np.nan,) * k
+        numbers[name] = np.array([one.shown.get(name, unknown) for one in last], dtype=np.float32)
+    index, contrast, level = (part[-_HEALTHY:] for part in healthy_course(reference, baseline, bins))
+    healthy = {name: part[index] for name, part in reference.shown.items() if not name.startswith("waveform_")}
+    return ShownRecords(
+        names=tuple(one.name for one in last),
+        times=tuple("" if one.time is None else str(one.time) for one in last),
+        number=before + first + 1 + np.arange(len(last)),
+        judged=np.array([bool(one.channels) for one in last]),
+        place=tuple(one.place for one in last),
+        numbers=numbers,
+        healthy=healthy | {"contrast": contrast.astype(np.float32), "level": level[:, None].astype(np.float32)},
+    )
+
+
+@dataclass(frozen=True, eq=False)
 class RunEvidence:
     """Everything in ``evidence.npz``.
 
@@ -110,12 +177,14 @@ class RunEvidence:
         explained: maps that are explained, those that matter most first.
         sequence: the course, None of single maps.
         healthy_best: by axis, the best line's evidence of every held-out healthy map ``[m]``.
+        records: numbers beside the judgement, None of single maps.
     """
 
     about: Mapping[str, Any]
     explained: tuple[MapExplanation, ...]
     sequence: SequenceEvidence | None = None
     healthy_best: dict[int, np.ndarray] = field(default_factory=dict)
+    records: ShownRecords | None = None
 
     def save(self, folder: Path) -> Path:
         """Write ``evidence.npz`` into a folder, whole or not at all."""
@@ -132,6 +201,12 @@ class RunEvidence:
                 arrays[f"sequence.{name}"] = getattr(s, name)
             arrays["sequence.names"], arrays["sequence.place"] = np.array(s.names), np.array(s.place)
             sequence = {"heights": s.heights, "channels": [[c.kind, c.axis, c.tooth] for c in s.channels]}
+        if self.records is not None:
+            r = self.records
+            for name in ("names", "times", "number", "judged", "place"):
+                arrays[f"records.{name}"] = np.array(getattr(r, name))
+            arrays |= {f"numbers.{name}": own for name, own in r.numbers.items()}
+            arrays |= {f"healthy.{name}": own for name, own in r.healthy.items()}
         text = json.dumps({"format": FORMAT, "about": self.about, "explained": explained, "sequence": sequence})
         path = folder / FILE
         with atomic_file(path) as temporary:
@@ -149,6 +224,10 @@ def _packed(one: MapExplanation) -> tuple[dict[str, Any], dict[str, np.ndarray]]
     arrays |= {f"usual{axis}": lines for axis, lines in one.usual.items()}
     if one.healthy is not None:
         arrays["healthy"] = one.healthy
+    about["tooth"] = None
+    if one.tooth is not None:
+        about["tooth"] = [one.tooth.axis, one.tooth.tooth]
+        arrays |= {f"tooth.{name}": getattr(one.tooth, name) for name in _TOOTH}
     for a in one.attention:
         arrays |= {f"attention{a.layer}{axis}": weight for axis, weight in a.weights.items()}
     return about, arrays
@@ -187,6 +266,25 @@ def _unpacked(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Map
         anomaly=arrays["anomaly"],
         nearest=arrays["nearest"],
         nearest_away=arrays["nearest_away"],
+        tooth=None
+        if about.get("tooth") is None
+        else ToothWaveform(
+            int(about["tooth"][0]), int(about["tooth"][1]), *(arrays[f"tooth.{name}"] for name in _TOOTH)
+        ),
+    )
+
+
+def _records(parts: Mapping[str, Mapping[str, np.ndarray]]) -> ShownRecords | None:
+    own = parts.get("records")
+    if own is None:
+        return None
+    texts = {name: tuple(map(str, own[name].tolist())) for name in ("names", "times", "place")}
+    return ShownRecords(
+        number=own["number"],
+        judged=own["judged"],
+        numbers=parts.get("numbers", {}),
+        healthy=parts.get("healthy", {}),
+        **texts,
     )
 
 
@@ -222,4 +320,4 @@ def load_evidence(folder: Path) -> RunEvidence:
                 **own,
             )
         healthy_best = {int(axis): values for axis, values in parts.get("healthy_best", {}).items()}
-        return RunEvidence(data["about"], explained, sequence, healthy_best)
+        return RunEvidence(data["about"], explained, sequence, healthy_best, _records(parts))

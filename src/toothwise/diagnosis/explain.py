@@ -12,8 +12,9 @@ from toothwise.diagnosis.decompose import SHARES, Findings, decompose
 from toothwise.evaluation.tail import best_line_tail
 from toothwise.reference.healthy_maps import HealthyMaps
 from toothwise.reference.healthy_reference import HealthyReference
+from toothwise.reference.shown import line_waveforms
 
-__all__ = ["Attention", "MapExplanation", "evidence_height", "explain_map", "repair"]
+__all__ = ["Attention", "MapExplanation", "ToothWaveform", "evidence_height", "explain_map", "repair", "tooth_waveform"]
 
 _NEAREST = 3
 
@@ -36,6 +37,42 @@ class Attention:
 
 
 @dataclass(frozen=True, eq=False)
+class ToothWaveform:
+    """The waveform of a tooth averaged over its mates, with the teeth before and after it, ``[3, samples]``.
+
+    Attributes:
+        axis, tooth: Which one; axis 1 = a row, 2 = a column.
+        now: Of the map that is explained.
+        mean, sd: Over the healthy maps.
+    """
+
+    axis: int
+    tooth: int
+    now: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+
+
+def tooth_waveform(waveforms: np.ndarray, axis: int, tooth: int, reference: HealthyReference) -> ToothWaveform | None:
+    """The waveform of a tooth now and healthy; None where the model kept none, or of another number of samples.
+
+    Args:
+        waveforms: Of the map, ``[rows, columns, samples]``.
+        axis: 1 = a row, 2 = a column.
+        tooth: Its number.
+        reference: Of the model.
+    """
+    teeth = waveforms.shape[axis - 1]
+    near = np.arange(tooth - 1, tooth + 2) % teeth
+    known = [reference.shown.get(name) for name in ("waveform_mean", "waveform_sd")]
+    if known[0] is None or known[1] is None or known[0].shape[1] != waveforms.shape[2]:
+        return None
+    at = near + (waveforms.shape[0] if axis == 2 else 0)
+    now = line_waveforms(waveforms, axis)[near].astype(np.float32)
+    return ToothWaveform(axis, tooth, now, known[0][at], known[1][at])
+
+
+@dataclass(frozen=True, eq=False)
 class MapExplanation:
     """One map and what speaks for the judgement.
 
@@ -53,6 +90,7 @@ class MapExplanation:
             difference of the logarithms outside of the finding.
         kept: healthy maps that were searched, of how many that the detector was fitted on; (0, 0) = none are kept.
         grid, token: of the attention; ``attention``: its layers, empty for other detectors.
+        tooth: the waveform of the tooth in question, None where the maps carry none.
     """
 
     record: str
@@ -70,6 +108,7 @@ class MapExplanation:
     grid: tuple[int, int] | None = None
     token: tuple[int, int] | None = None
     attention: tuple[Attention, ...] = field(default=())
+    tooth: ToothWaveform | None = None
 
 
 def evidence_height(reference: HealthyReference, axis: int, rate: float) -> float | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ import numpy as np
 
 from toothwise.detectors.base import Detector
 from toothwise.diagnosis.evidence import RunEvidence, load_evidence
-from toothwise.diagnosis.explain import MapExplanation, explain_map
+from toothwise.diagnosis.explain import MapExplanation, explain_map, tooth_waveform
 from toothwise.diagnosis.verdict import Diagnosis, MapDiagnosis
 from toothwise.errors import InputError
 from toothwise.files import atomic_folder, check_replaceable, check_writable, finite, write_json
+from toothwise.gears import PlanetaryStage
 from toothwise.healthmap.core import Axis, Gears
 from toothwise.progress import Progress, silent
 from toothwise.reading import read_json
@@ -65,6 +66,9 @@ def about_run(
     quantity: str = "unknown",
     unit: str = "1",
     gear: Gears | str | None = None,
+    waveforms: bool = False,
+    planet: int | None = None,
+    tooth_zero: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Data, maps, detector and versions, JSON types.
 
@@ -72,7 +76,9 @@ def about_run(
         files: that the maps came from, as they were named.
         detector, reference: that belong together.
         maps: how many.
-        rows, columns, by_record, quantity, unit, gear: what the maps are.
+        rows, columns, by_record, quantity, unit, gear, waveforms: what the maps are.
+        planet: of a planetary stage, the one that the maps are filed under.
+        tooth_zero: what the table says of it (columns ``tooth_zero_...``) of the last map.
     """
     named = []
     for name in files:
@@ -88,6 +94,10 @@ def about_run(
         "quantity": quantity,
         "unit": unit,
         "gear": None if gear is None else str(gear),
+        "planets": gear.planets if isinstance(gear, PlanetaryStage) else None,
+        "planet": planet,
+        "tooth_zero": dict(tooth_zero or {}),
+        "waveforms": waveforms,
         "detector": {
             "name": detector.name,
             "options": detector.options,
@@ -117,7 +127,7 @@ def explain(
         maps: The maps of the diagnosis, ``[n, rows, columns]``.
         found: Their diagnosis.
         detector, reference: That belong together.
-        waveforms: Of the maps, where the detector looks at them.
+        waveforms: Of the maps, or None.
         progress: Called with what is being done.
     """
     out = []
@@ -125,7 +135,14 @@ def explain(
         one = found.each[k]
         progress(f"explaining {one.record}")
         own = None if waveforms is None else waveforms[k]
-        out.append(explain_map(maps[k], one.record, detector, reference, healthy, rate=one.rate, waveforms=own))
+        looked = own if detector.can.waveforms else None
+        why = explain_map(maps[k], one.record, detector, reference, healthy, rate=one.rate, waveforms=looked)
+        # the tooth of the verdict; where its number is unknown, or none is named, that of the map
+        named = [(t.axis, t.tooth) for t in found.teeth if found.sequence and t.tooth is not None]
+        named += [(line.axis, line.tooth) for line in one.lines if line.tooth_zero != "unknown"]
+        if own is not None and named:
+            why = replace(why, tooth=tooth_waveform(own, *named[0], reference))
+        out.append(why)
     return tuple(out)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from toothwise.diagnosis.baseline import Baseline, learn_baseline
 from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
-from toothwise.diagnosis.evidence import RunEvidence, sequence_evidence
+from toothwise.diagnosis.evidence import RunEvidence, sequence_evidence, shown_records
 from toothwise.diagnosis.explain import evidence_height
 from toothwise.diagnosis.folder import about_run, explain, telling_map
 from toothwise.diagnosis.history import CompactedHistory, compact, run_rules, track_records
@@ -28,6 +28,7 @@ from toothwise.healthmap.core import HealthMapBatch
 from toothwise.progress import Progress, silent
 from toothwise.reference.healthy_reference import HealthyReference, best_evidence
 from toothwise.reference.records import record_ids
+from toothwise.reference.shown import numbers_shown
 
 if TYPE_CHECKING:
     from toothwise.detectors.base import Prediction
@@ -216,6 +217,13 @@ class Monitor:
             quantity=batch.quantity,
             unit=batch.unit,
             gear=batch.gear,
+            waveforms=batch.waveforms is not None,
+            planet=batch.provenance.get("config", {}).get("planet"),
+            tooth_zero={
+                str(name): value if isinstance(value, str) else float(value)
+                for name, value in batch.table.iloc[-1].items()
+                if str(name).startswith("tooth_zero_") and pd.notna(value)
+            },
         )
         why = explain(
             model.healthy,
@@ -223,16 +231,19 @@ class Monitor:
             found,
             model.detector,
             self._reference,
-            waveforms=model.detector.waveforms_of(batch),
+            waveforms=batch.waveforms,
             progress=progress,
         )
-        course = None
+        course = records = None
+        past = last.past or CompactedHistory()
+        if found.sequence:
+            baseline = self._baseline(found.settings)
+            records = shown_records(last.records, self._reference, baseline, found.settings.bins, before=len(past))
         if found.sequence and found.limits is not None:
-            baseline, past = self._baseline(found.settings), last.past or CompactedHistory()
             tracked = track_records(last.records, baseline, resets=last.resets, learn=found.settings.learn, past=past)
             rules = run_rules(tracked, baseline, found.limits, past.since(last.resets))
             course = sequence_evidence(last.records, tracked, baseline, rules, before=len(past))
-        return RunEvidence(about, why, course, best_evidence(self._reference))
+        return RunEvidence(about, why, course, best_evidence(self._reference), records)
 
     def _loaded(self) -> State:
         """The state, from memory or from the store; checked against the model and what was chosen."""
@@ -320,6 +331,7 @@ class Monitor:
             columns=batch.columns,
             waveforms=self.model.detector.waveforms_of(batch),
             first=first,
+            shown=numbers_shown(batch, by_record=self._reference.by_record),
         )
         names = state.names
         fresh = any(record.name not in names for record in seen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ class RecordSummary:
         alone: what the record's own map shows: kind, axis, tooth (-1 = none, or unknown) and -log10 of the chance.
         tooth_zero: how tooth 0 of the gear of rows and of columns is known; where it is "unknown", ``channels`` and
             ``contrast`` of that gear's teeth are 0, and only ``line`` speaks of them, whose number holds nowhere else.
+        shown: what a report shows beside the judgement (``reference.shown.numbers_shown``), mean over sensors.
     """
 
     name: str
@@ -59,6 +60,7 @@ class RecordSummary:
     line: tuple[int, int, float, float] | None
     tooth_zero: tuple[str, ...] = ("given", "given")
     alone: tuple[tuple[str, int, int, float], ...] = ()
+    shown: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """JSON types, short keys: a state holds many."""
@@ -76,6 +78,7 @@ class RecordSummary:
             "line": None if self.line is None else list(self.line),
             "tooth_zero": list(self.tooth_zero),
             "alone": [list(one) for one in self.alone],
+            "shown": {name: [v if np.isfinite(v) else None for v in own] for name, own in self.shown.items()},
         }
 
     @classmethod
@@ -100,12 +103,24 @@ class RecordSummary:
             line=None if line is None else (int(line[0]), int(line[1]), float(line[2]), float([*line, 1.0][3])),
             tooth_zero=tuple(map(str, data.get("tooth_zero", ("given", "given")))),
             alone=tuple((str(k), int(a), int(t), float(e)) for k, a, t, e in alone),
+            shown={
+                str(name): tuple(float("nan") if v is None else float(v) for v in own)
+                for name, own in data.get("shown", {}).items()
+            },
         )
 
 
-def _short(x: np.ndarray) -> tuple[float, ...]:
+def _short(x: np.ndarray, digits: int = 5) -> tuple[float, ...]:
     """Five significant digits: enough, and the same whether a record comes alone or among others."""
-    return tuple(float(f"{v:.5g}") for v in x)
+    return tuple(float(f"{v:.{digits}g}") for v in x)
+
+
+def _over(numbers: np.ndarray) -> np.ndarray:
+    """The mean over maps ``[maps, k]`` of what is known; NaN where nothing is."""
+    known = np.isfinite(numbers)
+    return np.asarray(
+        np.where(known, numbers, 0.0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+    )
 
 
 def summarize_records(
@@ -122,6 +137,7 @@ def summarize_records(
     columns: Axis | None = None,
     waveforms: np.ndarray | None = None,
     first: Prediction | None = None,
+    shown: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[list[RecordSummary], list[MapDiagnosis]]:
     """Score maps and reduce them to what is kept of each record.
 
@@ -134,6 +150,7 @@ def summarize_records(
         rows, columns: axes of the maps.
         waveforms: of the maps, where the detector looks at them.
         first: the detector's prediction of the maps, where it is there already.
+        shown: what a report shows of each map (``reference.shown``).
 
     Returns:
         The records, and the diagnosis of each map on its own.
@@ -205,6 +222,7 @@ def summarize_records(
                 else (line.axis, line.tooth, *_short(np.array([np.log(line.contrast), line.p_value]))),
                 tooth_zero=zero,
                 alone=tuple((k, a, t, float(f"{-np.log10(c):.5g}")) for k, a, t, c in alone if made is not None),
+                shown={what: _short(_over(part[maps]), 4) for what, part in (shown or {}).items()},
             )
         )
     return out, each

@@ -252,7 +252,9 @@ def _seen(
         **found,
     }
     # each recording's own: as columns of a table they stay with their map wherever it goes
-    about["condition"] |= {f"tooth_zero_{name}": zero.known for name, zero in zeros.items()}
+    for name, zero in zeros.items():
+        own = {"": zero.known, "_positions": zero.positions, "_confidence": zero.confidence}
+        about["condition"] |= {f"tooth_zero_{name}{what}": value for what, value in own.items() if value is not None}
     if waveform is not None and (outside := not_learned(waveform.conditions, periods)):
         about["condition"]["not_learned"] = outside
         warnings.warn(f"{outside}: sound teeth may look damaged", SignalWarning, stacklevel=3)
@@ -272,11 +274,15 @@ def _about(
     channel = channel or next(iter(record.channels))
     # maps are put in order by their start times, and sensors told apart by their channels
     start = {} if record.start_time is None else {"start_time": record.start_time}
+    speed, report = float(np.mean(periods.angle.speed())), periods.angle.report
+    measured = {"shaft_speed": round(speed, 4)}
+    if report is not None:
+        measured["pulses_repaired"] = round(report.repaired / max(report.pulses, 1), 6)
     return {
         "quantity": f"{c.quantity} of {c.signal}" + (" from healthy" if from_healthy else ""),
         "unit": _UNITS[c.quantity].format(record.unit),
         "gear": periods.gears,
-        "condition": {**record.condition, **start, "channel": channel},
+        "condition": {"speed": measured["shaft_speed"], **record.condition, **measured, **start, "channel": channel},
         "provenance": {
             **record.provenance,
             "channel": channel,
@@ -284,7 +290,7 @@ def _about(
             "config": asdict(c),
             "samples_per_tooth": periods.samples_per_tooth,
             "mesh_visibility": round(min(visible, 1e6), 3),
-            "mean_speed": float(np.mean(periods.angle.speed())),
+            "mean_speed": speed,
         },
     }
 

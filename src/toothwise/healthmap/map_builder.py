@@ -26,7 +26,7 @@ from toothwise.healthmap.recordings import Source, as_sources, error_line, recor
 from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.progress import Progress, silent
 from toothwise.vibration.periods import Periods, as_train, cut_periods
-from toothwise.vibration.quality import check_record
+from toothwise.vibration.quality import check_record, sensor_health
 from toothwise.vibration.readers import RecordMapping, read_record
 from toothwise.vibration.records import VibrationRecord
 
@@ -192,7 +192,8 @@ class MapBuilder:
                 warnings.simplefilter("ignore")
                 warnings.simplefilter("always", ToothwiseWarning)
                 record = self._read(source)
-                noticed = [one.message for one in check_record(record) if one.kind in ("gaps", "clipped")]
+                findings = check_record(record)
+                noticed = [one.message for one in findings if one.kind in ("gaps", "clipped")]
                 angle = self._angle(record)
                 if angle is not None:
                     noticed.append(f"no tachometer: tooth zero is unknown; the mesh is followed at {angle.quality:.2f}")
@@ -209,7 +210,11 @@ class MapBuilder:
         except ToothwiseError as error:
             raise type(error)(error_line(source, error)) from None
         noticed += [" ".join(str(warning.message).split()) for warning in caught]
-        return replace(made, provenance=made.provenance | {"warnings": list(dict.fromkeys(noticed))})
+        return replace(
+            made,
+            condition=made.condition | sensor_health(record, self.channel, findings),
+            provenance=made.provenance | {"warnings": list(dict.fromkeys(noticed))},
+        )
 
     @property
     def by_revolution(self) -> bool:

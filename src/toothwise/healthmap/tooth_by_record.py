@@ -15,6 +15,7 @@ from toothwise.healthmap.deviation import DeviationConfig, HealthyBaseline, trai
 from toothwise.healthmap.runs import DRAWN, RunRecords, time_blocks
 from toothwise.vibration.alignment import Alignment, align_spectra
 from toothwise.vibration.components import split_revolutions
+from toothwise.vibration.indicators import fm4, kurtosis, rms
 from toothwise.vibration.spectrum import order_spectrum, to_samples
 from toothwise.vibration.windows import EventWindow, event_statistic
 
@@ -66,7 +67,8 @@ class RunMaps:
         drift_chance: Float64 ``[n]``, the chance that drift alone gives a tooth that stands out as far as the record's
             largest does; never below 1 / 2001, the number of drawn days.
         windows: Trailing windows of ``deviation``, ``[n - window + 1, teeth, window]``; the table's ``record`` is the
-            index of a window's last record; ``name``, ``day``, ``number``, ``healthy`` are that record's.
+            index of a window's last record; ``name``, ``day``, ``number``, ``healthy``, and ``rms``, ``kurtosis`` (of
+            the residual) and ``fm4`` (of the difference signal) of the whole gear are that record's.
         healthy_windows: Windows of healthy records only, held out: each day is seen against a baseline of the other
             healthy days (of other parts of the day where there is one) and averaged by itself, so that chance looks
             as it will later. The first records of each day, whose averages are short, are left out. After them come
@@ -158,6 +160,9 @@ def build_run_maps(records: RunRecords, config: RunMapConfig) -> RunMaps:
         last = table.iloc[c.window - 1 :].reset_index(drop=True)
         return HealthMapBatch(view, rows, steps, last, "deviation from healthy", "1", None, provenance | {"note": note})
 
+    parts = split_revolutions(records.vibration, teeth)
+    indicators = {"rms": rms(parts.residual), "kurtosis": kurtosis(parts.residual), "fm4": fm4(parts.difference)}
+
     def rows_of(index: np.ndarray) -> pd.DataFrame:
         return pd.DataFrame(
             {
@@ -167,6 +172,7 @@ def build_run_maps(records: RunRecords, config: RunMapConfig) -> RunMaps:
                 "number": records.number[index],
                 "healthy": healthy[index],
                 "drawn": False,
+                **{name: values[index] for name, values in indicators.items()},
             }
         )
 

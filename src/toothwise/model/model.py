@@ -154,8 +154,9 @@ class Model:
             chosen.setdefault("contacts", "rows")  # a planet's tooth meets the ring, and half a turn later the sun
         from toothwise.detectors.calibration import fit_with_threshold
         from toothwise.reference.healthy_maps import keep_healthy
-        from toothwise.reference.healthy_reference import learn_reference
+        from toothwise.reference.healthy_reference import MOST, learn_reference
         from toothwise.reference.records import record_ids
+        from toothwise.reference.shown import healthy_waveforms, numbers_shown
 
         if maps.quantity == PICTURE:
             name, chosen = for_pictures(detector, chosen)
@@ -166,8 +167,18 @@ class Model:
         about = MapsAbout.of(maps)
         reference = healthy = None
         if bool((maps.values[np.isfinite(maps.values)] > 0).all()):  # the diagnosis works on logarithms
+            last = maps[-MOST:]
+            shown = numbers_shown(last, by_record=about.by_record)
+            if last.waveforms is not None:
+                shown |= healthy_waveforms(last.waveforms)
             reference = learn_reference(
-                fitted, maps.values, table=maps.table, blocks=labels, by_record=about.by_record, sensors=sensors
+                fitted,
+                maps.values,
+                table=maps.table,
+                blocks=labels,
+                by_record=about.by_record,
+                sensors=sensors,
+                shown=shown,
             )
             healthy = keep_healthy(reference.detector, maps.values, record_ids(maps.table, len(maps)))
         return cls(fitted, reference, healthy, builder, about)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,7 @@ from toothwise.reference.map_statistics import Diagonals, line_levels, log_maps,
 from toothwise.reference.records import CONDITIONS, record_ids
 
 __all__ = [
+    "MOST",
     "HealthyReference",
     "best_evidence",
     "evidence_of",
@@ -26,7 +28,7 @@ __all__ = [
     "learn_reference",
 ]
 
-_MOST = 5000  # healthy maps that are kept, the last ones: more would fill the memory and tell little more
+MOST = 5000  # healthy maps that are kept, the last ones: more would fill the memory and tell little more
 _SPREAD_MAPS = 150  # maps that the scatter of segments is measured on
 _SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
@@ -55,6 +57,8 @@ class HealthyReference:
         block: int ``[n]``, the stretch of time that a map belongs to.
         record, sensor: str ``[n]``; maps of one record by several sensors share the record.
         condition: name and values ``[n]`` of load, speed and temperature where the maps' table tells them.
+        shown: What a report shows of the healthy maps and no judgement rests on: ``numbers_shown``, ``[n, k]`` each,
+            and ``healthy_waveforms``; empty of a model that was fitted by an older version.
     """
 
     detector: str
@@ -72,6 +76,7 @@ class HealthyReference:
     record: np.ndarray
     sensor: np.ndarray
     condition: dict[str, np.ndarray] = field(default_factory=dict)
+    shown: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.score)
@@ -118,6 +123,7 @@ class HealthyReference:
         arrays |= {name: lines for name in ("row", "column") if (lines := getattr(self, name)) is not None}
         for name in ("lines", "cycle", "scatter"):
             arrays |= {f"{name}{axis}": getattr(self, name)[axis - 1] for axis in (1, 2)}
+        arrays |= {f"shown.{name}": values for name, values in self.shown.items()}
         return arrays | {f"condition.{name}": values for name, values in self.condition.items()}
 
     @classmethod
@@ -140,6 +146,7 @@ class HealthyReference:
             row=arrays.get("row"),
             column=arrays.get("column"),
             condition=condition,
+            shown={k.partition(".")[2]: v for k, v in arrays.items() if k.startswith("shown.")},
             **known,
         )
         _check(found, path, shape)
@@ -154,6 +161,7 @@ def learn_reference(
     blocks: np.ndarray | None = None,
     by_record: bool = False,
     sensors: str | None = None,
+    shown: Mapping[str, np.ndarray] | None = None,
 ) -> HealthyReference:
     """The reference of a detector that was fitted with ``fit_with_threshold`` on these healthy maps.
 
@@ -164,6 +172,7 @@ def learn_reference(
         blocks: ``[n]``, as given to ``fit_with_threshold``.
         by_record: columns are records, the newest last, not teeth.
         sensors: column of the table that names the sensor.
+        shown: what a report shows of the last ``MOST`` of the maps (``reference.shown``).
 
     Raises:
         InputError: a detector that was not cross-validated on as many maps, or values that are not positive.
@@ -177,7 +186,7 @@ def learn_reference(
         )
     folds = time_blocks(len(values), blocks)
     table = pd.DataFrame(index=range(len(values))) if table is None else table
-    last = slice(max(len(values) - _MOST, 0), None)
+    last = slice(max(len(values) - MOST, 0), None)
     values, table, folds, held = values[last], table.iloc[last], folds[last], held.of(np.arange(len(values))[last])
     x = log_maps(values)
     lines = [line_levels(x, 1, newest=by_record), np.zeros((len(x), 0))]
@@ -204,6 +213,7 @@ def learn_reference(
         record=record_ids(table, len(x), sensors=sensors is not None),
         sensor=_sensors(table, sensors, len(x)),
         condition={name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table},
+        shown=dict(shown or {}),
     )
 
 
@@ -251,6 +261,9 @@ def _check(found: HealthyReference, path: Path, shape: tuple[int, int]) -> None:
         "scatter2": (found.scatter[1], (rows,)),
         **{name: (values, (n,)) for name, values in found.condition.items()},
     }
+    for name, values in found.shown.items():
+        first = len(found.lines[0][0]) + across if name.startswith("waveform_") else n
+        wanted[f"shown.{name}"] = (values, (first, *values.shape[1:2]))
     wanted |= {} if found.row is None else {"row": (found.row, (n, rows))}
     wanted |= {} if found.column is None else {"column": (found.column, (n, columns))}
     wrong = [name for name, (values, fits) in wanted.items() if values.dtype.kind != "f" or values.shape != fits]

@@ -5,14 +5,14 @@ All of it goes through a channel in pieces, so that a memory-mapped record of an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from toothwise.vibration.records import Tachometer, VibrationRecord
 
-__all__ = ["Finding", "check_record"]
+__all__ = ["Finding", "check_record", "sensor_health"]
 
 _CHUNK = 1 << 20
 _RUN = 3  # equal samples in a row at an extreme value that count as clipped
@@ -60,6 +60,37 @@ def check_record(record: VibrationRecord) -> list[Finding]:
     if record.tacho is not None:
         found += _check_tacho(record.tacho)
     return found
+
+
+def sensor_health(record: VibrationRecord, channel: str | None, found: Sequence[Finding]) -> dict[str, float]:
+    """What a channel's samples say of its sensor, as numbers that can be followed from record to record.
+
+    Args:
+        record: The record.
+        channel: Name of the channel; None = the first one.
+        found: What ``check_record`` found in it.
+
+    Returns:
+        ``signal_rms``, the level of the finite samples in the record's unit; ``clipped`` and ``gaps``, shares of the
+        samples.
+
+    Examples:
+        >>> import numpy as np
+        >>> record = VibrationRecord({"acc": np.array([3.0, -3.0, np.nan, 3.0])}, 1000.0)
+        >>> sensor_health(record, None, check_record(record))
+        {'signal_rms': 3.0, 'clipped': 0.0, 'gaps': 0.25}
+    """
+    name, values = channel or next(iter(record.channels)), record.channel(channel)
+    energy, count = 0.0, 0
+    for piece in _pieces(values):
+        finite = piece[np.isfinite(piece)].astype(np.float64)
+        energy, count = energy + float(finite @ finite), count + len(finite)
+    own = {one.kind: one.values for one in found if one.channel == name}
+    return {
+        "signal_rms": float(f"{(energy / max(count, 1)) ** 0.5:.5g}"),
+        "clipped": round(own.get("clipped", {}).get("share", 0.0), 6),
+        "gaps": round(own.get("gaps", {}).get("samples", 0.0) / len(values), 6),
+    }
 
 
 class _Runs:
