@@ -111,7 +111,7 @@ def disagree(found: Diagnosis) -> list[str]:
         "report": sentence != found.sentence,
         "tooth": found.tooth is not None and str(found.tooth) not in found.sentence,
         "green": found.colour == "GREEN" and bool(found.teeth),
-        "never": "has left its healthy level" in found.sentence and bool(found.rules["warning"].episodes),
+        "never": "stands beyond its limit" in found.sentence and bool(found.rules["warning"].episodes),
     }
     return [name for name, is_wrong in wrong.items() if is_wrong]
 

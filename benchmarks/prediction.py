@@ -172,6 +172,9 @@ def judge(law: str, seed: int, number: int) -> dict[str, Any]:
     begin = time.process_time()
     g = fit_growth(life.series, level=level, since=onset.record)
     out: dict[str, Any] = {"law": law, "seconds": time.process_time() - begin, "said": g is not None}
+    first, last = onset.interval
+    out |= {"onset_held": first <= life.onset <= last, "onset_earlier": life.onset < first, "onset_width": last - first}
+    out |= {"onset_open": first == 0}
     if g is None:
         return out
     slope, until = truth(life, g.recent)
@@ -197,6 +200,10 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "runs": len(rows),
         "said": len(said),
+        "onset_held": share([r["onset_held"] for r in rows]),
+        "onset_earlier": share([r["onset_earlier"] for r in rows]),
+        "onset_open": share([r["onset_open"] for r in rows]),
+        "onset_width": float(np.median([r["onset_width"] for r in rows])),
         "growth_held": share([r["held"] for r in said]),
         "growth_true_above": share([r["above"] for r in said]),
         "growth_clear": share([r["clear"] for r in said]),

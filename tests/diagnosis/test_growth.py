@@ -35,7 +35,7 @@ def test_intervals_hold_the_growth_and_the_time_of_the_level(law):
         if g.reached is not None:
             predicted += 1
             held.append(g.reached_interval[0] <= until <= g.reached_interval[1])
-            assert g.not_before == g.reached_interval[0] <= g.reached
+            assert g.not_before <= g.reached_interval[0] <= g.reached
     assert np.mean(grows) >= 0.85
     assert predicted >= 14
     assert np.mean(held) >= 0.75  # of one law with the same numbers each time; over many see benchmarks/prediction.py

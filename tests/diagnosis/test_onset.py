@@ -22,7 +22,19 @@ def test_the_interval_of_the_onset_holds_it(power):
         width.append(found.interval[1] - found.interval[0])
         assert found.interval[0] <= found.record <= found.interval[1]
     assert np.mean(inside) >= 0.85
-    assert np.mean(width) < 60
+    assert np.mean(width) < 90
+
+
+def test_days_that_differ_are_no_onset_and_what_was_there_before_the_first_record_is_left_open():
+    held = []
+    for seed in range(40):
+        days = 0.8 * np.repeat(np.random.default_rng([seed, 1]).standard_normal(8), 25)
+        found = find_onset(series(200, 100, 8.0, 1.0, seed) + days, correlation=5.0)
+        held.append(found.interval[0] <= 100 <= found.interval[1])
+    assert np.mean(held) >= 0.9
+    assert find_onset(np.full(40, 4.0), correlation=1.0).interval[0] == 0
+    early = find_onset(series(120, 60, 6.0, 1.0, 0), correlation=1.0, latest=40)
+    assert early.interval[1] <= 40
 
 
 def test_a_step_is_sudden_and_growth_is_not():

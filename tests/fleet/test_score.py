@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toothwise import Model, detectors
+from toothwise import Model, Monitor, detectors
 from toothwise.errors import InputError, OutputError
 from toothwise.fleet import run as fleet_run
 from toothwise.fleet.options import ScoreOptions
@@ -75,7 +75,7 @@ def test_a_file_of_scores_says_what_it_is(maps, saved, tmp_path):
     about = pq.read_schema(next(folder.glob("*.parquet"))).metadata
     assert json.loads(about[b"toothwise.schema"]) == 1
     assert json.loads(about[b"toothwise.detector"]) == found.detector
-    assert json.loads(about[b"toothwise.threshold"]) == Model.open(saved).detector.threshold.value
+    assert json.loads(about[b"toothwise.threshold"]) == Monitor(Model.open(saved)).threshold()
     assert set(rows_of(tmp_path / "out")["detector"]) == {f"scan-{found.detector[:16]}"}
 
 

@@ -78,6 +78,7 @@ def test_a_map_as_json_is_diagnosed_as_by_the_library(client, scan):
     expected = detector.predict(values)
     assert one["score"] == pytest.approx(expected.score[0], rel=1e-9)
     assert one["alarm"] is True
+    assert one["threshold"] == Monitor(model).threshold()  # as `predict` has it, and as the verdict has it
     assert (one["record"], one["row"]) == ("monday", 4)
     np.testing.assert_allclose(one["row_evidence"], expected.row_evidence[0])
     assert one["map"][0][0] is None

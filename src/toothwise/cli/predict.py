@@ -65,8 +65,8 @@ def run(options: Options, progress: Progress) -> Result:
     if threshold is None and model.reference is not None:
         from toothwise.diagnosis.monitor import Monitor
 
-        threshold = Monitor(model).single_limit()
-    if threshold is None and model.detector.threshold is not None:
+        threshold = Monitor(model).threshold()
+    elif threshold is None and model.detector.threshold is not None:
         threshold = model.detector.threshold.value
     records = score_rows(maps, prediction, threshold)
     alarms = None if threshold is None else sum(record["alarm"] for record in records)

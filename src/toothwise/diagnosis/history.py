@@ -153,7 +153,7 @@ def _before_format_4(data: Mapping[str, Any]) -> AlarmState:
         level[data["on"][tier]] = TIERS.index(tier) + 1
     since = np.where(level > 0, 0, -1)
     sums = dict(state.sums) | {"growth": statistic}
-    return AlarmState(sums, statistic, level, state.quiet, state.mean, since, state.beyond)
+    return AlarmState(sums, statistic, level, state.quiet, state.mean, since, state.beyond, state.loud)
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,13 +262,20 @@ def run_rules(
     things = things_of(baseline)
     kinds = np.array([c.kind for c in things])
     start = AlarmState.begin(len(things)) if before is None else before.alarm
+    teeth = kinds == "tooth"
+    numbered = [k for k, c in enumerate(things) if c.kind == "tooth" and c.tooth >= 0]
+    lines = [int(np.argmax(baseline.line_axis == things[k].axis)) + things[k].tooth for k in numbered]
+    loud = np.zeros(tracked.channels[:last].shape)
+    loud[:, numbered] = (tracked.contrast[:last] / baseline.contrast_sd)[:, lines]
     course = run_channels(
         tracked.channels[:last],
         tracked.single[:last],
         limits.heights(),
         start,
-        teeth=kinds == "tooth",
+        teeth=teeth,
         whole=np.isin(kinds, ("level up", "cycle")),
+        loud=loud,
+        near=_neighbours(things),
         at=0 if before is None else before.judged,
     )
     begins = {tier: course.begins(tier, start) for tier in TIERS}
@@ -283,6 +290,18 @@ def run_rules(
         first = int(begins["alarm"][0])
         began = int(np.where(course.level[first] == 2, course.step[first], -1.0).argmax())
     return Rules(course, begins, began)
+
+
+def _neighbours(things: Sequence[Channel]) -> np.ndarray:
+    """Which things are teeth of one gear side by side, bool ``[things, things]``."""
+    axis = np.array([c.axis if c.kind == "tooth" and c.tooth >= 0 else -1 for c in things])
+    tooth = np.array([c.tooth for c in things])
+    size = np.array([max(int((axis == a).sum()), 1) for a in axis])
+    away = (tooth[:, None] - tooth[None]) % size[:, None]
+    found: np.ndarray = (
+        (axis[:, None] == axis[None]) & (axis[:, None] > 0) & ((away == 1) | (away == size[:, None] - 1))
+    )
+    return found
 
 
 def place_of(seen: Sequence[RecordSummary], past: CompactedHistory, index: int) -> Place:

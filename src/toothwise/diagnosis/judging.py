@@ -22,11 +22,11 @@ from toothwise.diagnosis.history import (
 )
 from toothwise.diagnosis.onset import find_onset, sudden
 from toothwise.diagnosis.rules import CHANNELS, TIERS
-from toothwise.diagnosis.sequence_words import rests_of, words_of_sequence
+from toothwise.diagnosis.sequence_words import record_word, rests_of, words_of_sequence
 from toothwise.diagnosis.settings import MonitorSettings, Reset
 from toothwise.diagnosis.single import clusters, echo, opposite
 from toothwise.diagnosis.summary import RecordSummary
-from toothwise.diagnosis.verdict import COLOURS, Diagnosis, RuleFound, Tooth
+from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Place, RuleFound, Tooth
 from toothwise.diagnosis.words import gear_word, in_english, tooth_of
 from toothwise.messages import Message, say
 from toothwise.reference.map_statistics import one_cycle
@@ -35,8 +35,8 @@ __all__ = ["judge"]
 
 _RECENT = 10  # records that the present contrast rests on
 _PROFILE = 20  # records that the pattern is read from
-_TIE = 0.7  # share of a peak's evidence from which on a neighbour may be the tooth itself
 _SECOND = 0.2  # share of the strongest tooth's evidence from which on another one counts
+_NOISY = 1.4  # healthy standard deviations that the middle line of either gear is off where noise has grown
 _EARLIER = 10  # records by which a tooth must alarm before the whole gear to be what that began with
 
 
@@ -151,7 +151,7 @@ class _Judged:
             + tuple(s.name for s in recent if s.pattern == "transient"),
             resets=self.resets,
             limits=self.limits,
-            messages={} if began is None else {"began_with": (began,)},
+            messages={name: (said,) for name, said in (("began_with", began), ("led", self._led(teeth))) if said},
         )
         return base if state not in TIERS or not len(tracked.judged) else self._since(base)
 
@@ -165,8 +165,7 @@ class _Judged:
         named = [(axis, tooth) for kind, axis, tooth, _ in own.alone if kind == "tooth"]
         first = (own.line[0], own.line[1] if own.tooth_zero[own.line[0] - 1] != "unknown" else -1)
         named.sort(key=lambda one: one != first)
-        sizes = {axis: int((self.baseline.line_axis == axis).sum()) for axis in (1, 2)}
-        return own.pattern, tuple(self._tooth(axis, [tooth], sizes[axis]) for axis, tooth in named)
+        return own.pattern, tuple(self._tooth(axis, [tooth]) for axis, tooth in named)
 
     def _tooth_zero(self, tooth: Tooth) -> str:
         """How tooth 0 of its gear is known, by the weakest of the records that have a number for it."""
@@ -189,12 +188,32 @@ class _Judged:
             return say("one cycle per revolution of the {gear} gear", gear=gear_word(gear))
         return tooth_of(gear, channel.tooth if channel.tooth >= 0 else None)
 
+    def _record(self, judged: int) -> Place | None:
+        """The place of a judged record, counted from the first one that was; None where it is no longer kept."""
+        before = self.past.since(self.resets)
+        k = judged - (0 if before is None else before.judged)
+        return place_of(self.seen, self.past, int(self.tracked.judged[k])) if k >= 0 else None
+
+    def _led(self, teeth: tuple[Tooth, ...]) -> Message | None:
+        """Which tooth led before the one that leads now, in words; not where it is the same one's other contact."""
+        lead, things = self.rules.course.state.lead, things_of(self.baseline)
+        if lead.before < 0 or not teeth or {things[lead.before].tooth} & {teeth[0].contact}:
+            return None
+        thing, at = things[lead.before], self._record(lead.until)
+        record = record_word(at.record) if at is not None else say("an earlier record")
+        return say(
+            "Until {record} the records spoke for {tooth}; by now this tooth has more evidence.",
+            record=record,
+            tooth=tooth_of(self.gears[thing.axis - 1], thing.tooth if thing.tooth >= 0 else None),
+        )
+
     def _pattern(self, active: np.ndarray) -> tuple[str, tuple[str, ...], tuple[Tooth, ...]]:
         """What the alarming things are together, what else was found, and the teeth, the most evidence first."""
         if not len(active):
             return "nothing", (), ()
         things, final = things_of(self.baseline), self.rules.course.state
-        order = sorted(active.tolist(), key=lambda k: -final.evidence[k])
+        lead = final.lead.thing
+        order = sorted(active.tolist(), key=lambda k: (k != lead, -final.evidence[k]))
         up_or_down = [k for k in np.flatnonzero(final.level) if things[k].kind.startswith("level")]
         whole = [k for k in np.flatnonzero(final.level) if things[k].kind in ("level up", "cycle")]
         teeth: list[Tooth] = []
@@ -204,7 +223,7 @@ class _Judged:
             numbered = [things[k].tooth for k in own if things[k].tooth >= 0]
             size = int((self.baseline.line_axis == axis).sum())
             if len(numbered) < len(own):
-                teeth.append(self._tooth(axis, [-1], size))
+                teeth.append(self._tooth(axis, [-1]))
             if not numbered:
                 continue
             profile = self._profile(axis)
@@ -216,8 +235,8 @@ class _Judged:
                 by_gear = max(by_gear, wave, of_teeth if len(numbered) > size / 3 else 0.0)
                 continue
             by_teeth += of_teeth
-            teeth += [self._tooth(axis, group, size) for group in clusters(numbered, size)]
-        teeth = self._joined(sorted(teeth, key=lambda t: -t.evidence))
+            teeth += [self._tooth(axis, group) for group in clusters(numbered, size)]
+        teeth = self._joined(sorted(teeth, key=lambda t: (self._at(t.axis, t.tooth) != lead, -t.evidence)))
         found = []
         if teeth:
             found.append("one tooth" if len(teeth) == 1 else "several teeth")
@@ -229,6 +248,8 @@ class _Judged:
             found = self._with_level(found, things[up_or_down[0]].kind == "level up", teeth, sure=bool(first))
         elif first and whole:
             found.append("whole gear")
+        if found[0] == "whole gear" and self._noisy():
+            found[0] = "sensor or condition changed"
         found = list(dict.fromkeys(found))
         if found[0] in ("whole gear", "sensor or condition changed"):
             # what lifts the whole gear lifts some of its teeth more than others: none is named
@@ -248,22 +269,17 @@ class _Judged:
                 return True
         return bool(whole) and all(final.since[k] + _EARLIER <= final.since[w] for w in whole)
 
-    def _at(self, axis: int, tooth: int) -> int:
-        """The thing that a tooth is; -1 = a tooth without a number."""
-        things = things_of(self.baseline)
-        return next(k for k, c in enumerate(things) if (c.kind, c.axis, c.tooth) == ("tooth", axis, tooth))
+    def _at(self, axis: int, tooth: int | None) -> int:
+        """The thing that a tooth is; None or -1 = a tooth without a number."""
+        wanted = ("tooth", axis, -1 if tooth is None else tooth)
+        return next(k for k, c in enumerate(things_of(self.baseline)) if (c.kind, c.axis, c.tooth) == wanted)
 
-    def _tooth(self, axis: int, group: Sequence[int], size: int) -> Tooth:
-        """Neighbouring teeth, strongest first, as one tooth with its leak."""
-        final, step = self.rules.course.state, self.rules.course.step
-        evidence = {t: float(final.evidence[self._at(axis, t)]) for t in group}
-        # evidence of pixels is clipped, so that a loud tooth and its leak may tie: the louder one is meant
-        close = [t for t in group if evidence[t] >= _TIE * evidence[group[0]]]
-        profile = self._profile(axis) if group[0] >= 0 and len(self.tracked.judged) else np.zeros(size)
-        tooth = max(close, key=lambda t: profile[t]) if len(close) > 1 else group[0]
+    def _tooth(self, axis: int, group: Sequence[int]) -> Tooth:
+        """Neighbouring teeth, the one that leads first, or else the strongest, as one tooth with its leak."""
+        final, step, tooth = self.rules.course.state, self.rules.course.step, group[0]
+        evidence = [float(final.evidence[self._at(axis, t)]) for t in group]
         now = float(step[-1, self._at(axis, tooth)]) if len(step) else 0.0
-        leak = tuple(t for t in group if t != tooth)
-        return Tooth(self.gears[axis - 1], axis, tooth if tooth >= 0 else None, now, max(evidence.values()), leak)
+        return Tooth(self.gears[axis - 1], axis, tooth if tooth >= 0 else None, now, max(evidence), tuple(group[1:]))
 
     def _joined(self, teeth: list[Tooth]) -> list[Tooth]:
         """Both contacts of a planet's tooth are one tooth; what is far below the strongest tooth is none."""
@@ -297,11 +313,22 @@ class _Judged:
         sign = 1.0 if up else -1.0
         y = sign * self.tracked.level / max(self.baseline.level_sd, 1e-9)
         step = not len(y) or sudden(y, correlation=self.baseline.correlation[1])
-        what = "whole gear" if up and not step else "sensor or condition changed"
+        what = "whole gear" if up and not step and not self._noisy() else "sensor or condition changed"
         change = abs(float(np.median(self.tracked.level[-_RECENT:]))) if len(y) else 0.0
         tooth = max((float(self._along(t)[-_RECENT:].mean()) for t in teeth), default=0.0)
         # a tooth that rises less than all of them together do is not named
         return [what, *found] if change > tooth and not sure else [*found, what]
+
+    def _noisy(self) -> bool:
+        """Whether the lines of both gears scatter far beyond what they do in healthy records, up as well as down.
+
+        Noise that is added to the signal does that, and it lifts the level. Wear lifts it and leaves the pattern of the
+        lines; a tooth moves few of them, so that the middle one is looked at.
+        """
+        away = np.abs(self.tracked.contrast[-_RECENT:] / self.baseline.contrast_sd)
+        axes = np.unique(self.baseline.line_axis)
+        middle = [float(np.median(away[:, self.baseline.line_axis == axis])) / 0.6745 for axis in axes]
+        return len(axes) > 1 and len(away) > 0 and min(middle) > _NOISY
 
     def _profile(self, axis: int) -> np.ndarray:
         """Mean log contrast of a gear's teeth over the last 20 records, in healthy standard deviations of one."""
@@ -320,7 +347,8 @@ class _Judged:
     def _since(self, d: Diagnosis) -> Diagnosis:
         """Onset, contrast and growth of what alarms."""
         series, sd, correlation = self._series(d)
-        onset = find_onset(series / sd, correlation=correlation)
+        alarmed = self._alarmed(d)
+        onset = find_onset(series / sd, correlation=correlation, latest=alarmed)
         since, first, last = (
             place_of(self.seen, self.past, int(self.tracked.judged[k])) for k in (onset.record, *onset.interval)
         )
@@ -333,12 +361,25 @@ class _Judged:
             d,
             since=since,
             since_interval=(first, last),
+            alarmed=None if alarmed is None else place_of(self.seen, self.past, int(self.tracked.judged[alarmed])),
             contrast=contrast,
             contrast_interval=interval,
             contrast_along=None if along is None else str(along),
             growth=growth,
             messages=d.messages if along is None else d.messages | {"contrast_along": (along,)},
         )
+
+    def _alarmed(self, d: Diagnosis) -> int | None:
+        """The judged record at which what alarms first stood beyond a limit; None where that is no longer kept."""
+        final, before = self.rules.course.state, self.past.since(self.resets)
+        if d.teeth:
+            one = d.teeth[0]
+            own = [self._at(one.axis, t) for t in (one.tooth, *one.leak)]
+        else:
+            own = [k for k, c in enumerate(things_of(self.baseline)) if c.kind != "tooth"]
+        begun = [int(final.since[k]) for k in own if final.since[k] >= 0]
+        first = min(begun, default=-1) - (0 if before is None else before.judged)
+        return first if first >= 0 else None
 
     def _series(self, d: Diagnosis) -> tuple[np.ndarray, float, float]:
         """What onset and growth are read from, its healthy standard deviation, and records that count as one."""

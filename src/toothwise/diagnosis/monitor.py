@@ -125,6 +125,11 @@ class Monitor:
         axis = 1 if self._reference.row is not None else 2
         return evidence_height(self._reference, axis, self.limits().single_rate)
 
+    def threshold(self) -> float | None:
+        """The score above which a single map alarms: ``single_limit``, or the detector's own threshold without one."""
+        limit, own = self.single_limit(), self.model.detector.threshold
+        return limit if limit is not None or own is None else float(own.value)
+
     def prepare(self) -> None:
         """Learn the healthy baseline and choose the control limits now, which takes seconds, not at the first record.
 

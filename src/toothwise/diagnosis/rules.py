@@ -13,14 +13,14 @@ its channels. All of it is a recursion: where it stands after a record is all th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["CHANNELS", "SUMS", "TIERS", "AlarmState", "Course", "Sum", "cusum", "ladder", "run_channels"]
+__all__ = ["CHANNELS", "SUMS", "TIERS", "AlarmState", "Course", "Lead", "Sum", "cusum", "ladder", "run_channels"]
 
 CHANNELS = ("single", "several", "growth")
 TIERS = ("warning", "alarm")  # AMBER and RED, steps 1 and 2 of the ladder
@@ -35,6 +35,46 @@ class Sum(NamedTuple):
 
     drift: float
     clip: float
+
+
+class Lead(NamedTuple):
+    """The tooth that leads, and since which judged record; the one that led before it, and until when. -1 = none."""
+
+    thing: int = -1
+    since: int = -1
+    before: int = -1
+    until: int = -1
+
+
+_TIE = 0.7  # share of a peak's evidence from which on a neighbour may be the tooth itself, if it is louder
+_OVERTAKES = 1.2  # times the evidence of the tooth that leads that another one needs to lead
+
+
+def next_lead(lead: Lead, level: np.ndarray, evidence: np.ndarray, loud: np.ndarray, near: np.ndarray, at: int) -> Lead:
+    """Which tooth leads after a record: the one that did, until another one is more than the scatter ahead of it.
+
+    Args:
+        lead: Before the record.
+        level, evidence: Of every thing; of what is no tooth the level is 0.
+        loud: How far each stands off its healthy level: evidence is clipped, so that a tooth and its leak may tie.
+        near: Which things are neighbours, bool ``[things, things]``.
+        at: The record.
+    """
+    top = level == level.max(initial=0)
+    if not level.max(initial=0):
+        return Lead()
+    best = int(np.where(top, evidence, -1.0).argmax())
+    beside = top & near[best] & (evidence >= _TIE * evidence[best]) & (loud > loud[best])
+    best = int(np.where(beside, loud, -np.inf).argmax()) if beside.any() else best
+    if lead.thing < 0:
+        return Lead(best, at)
+    if best == lead.thing or (
+        top[lead.thing]
+        and evidence[best] <= _OVERTAKES * evidence[lead.thing]
+        and (not near[best, lead.thing] or loud[best] <= _OVERTAKES * loud[lead.thing])
+    ):
+        return lead
+    return Lead(best, at, lead.thing, at)
 
 
 SUMS = {"several": Sum(1.25, 5.0), "growth": Sum(0.5, 3.0)}
@@ -86,6 +126,8 @@ class AlarmState:
         quiet: Records since it last reached AMBER; ``mean``: running mean of its evidence.
         since: At which judged record its level left 0, -1 = it is 0.
         beyond: How many single maps have shown it beyond doubt.
+        loud: Running mean of how far it stands off its healthy level.
+        lead: The tooth that leads.
     """
 
     sums: Mapping[str, np.ndarray]
@@ -95,26 +137,28 @@ class AlarmState:
     mean: np.ndarray
     since: np.ndarray
     beyond: np.ndarray
+    loud: np.ndarray
+    lead: Lead = field(default_factory=Lead)
 
     @classmethod
     def begin(cls, things: int) -> AlarmState:
         """Nothing has been seen yet."""
         zero, none = np.zeros(things), np.zeros(things, dtype=int)
-        return cls(dict.fromkeys(SUMS, zero), zero, none, none, zero, none - 1, none)
+        return cls(dict.fromkeys(SUMS, zero), zero, none, none, zero, none - 1, none, zero)
 
     def as_json(self) -> dict[str, Any]:
         """JSON types."""
         own = {name: getattr(self, name).tolist() for name in _PARTS}
-        return own | {"sums": {name: values.tolist() for name, values in self.sums.items()}}
+        return own | {"sums": {name: values.tolist() for name, values in self.sums.items()}, "lead": list(self.lead)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> AlarmState:
         """The inverse."""
-        own = {name: np.array(data[name], dtype=kind) for name, kind in _PARTS.items()}
+        own = {name: np.array(data.get(name, data["mean"]), dtype=kind) for name, kind in _PARTS.items()}
         sums = {name: np.array(data["sums"][name], dtype=np.float64) for name in SUMS}
         if len({len(values) for values in (*own.values(), *sums.values())}) != 1:
             raise InputError("the parts of an alarm state must be of one length")
-        return cls(sums=sums, **own)
+        return cls(sums=sums, lead=Lead(*map(int, data.get("lead", ()))), **own)
 
 
 _PARTS: dict[str, Any] = {
@@ -124,6 +168,7 @@ _PARTS: dict[str, Any] = {
     "mean": np.float64,
     "since": int,
     "beyond": int,
+    "loud": np.float64,
 }
 
 
@@ -159,6 +204,8 @@ def run_channels(
     *,
     teeth: np.ndarray,
     whole: np.ndarray,
+    loud: np.ndarray | None = None,
+    near: np.ndarray | None = None,
     at: int = 0,
 ) -> Course:
     """Judge records by all channels.
@@ -174,6 +221,8 @@ def run_channels(
         limits: By channel that is on, the limits of "warning" and "alarm".
         before: Where the channels stood before.
         teeth: Which things are teeth; ``whole``: which ones tell of the whole gear, bool ``[things]``.
+        loud: How far each thing stands off its healthy level ``[n, things]``, and ``near``, which ones are neighbours:
+            where they are not given, no tooth leads.
         at: Judged records before these.
     """
     n, things = z.shape
@@ -181,6 +230,7 @@ def run_channels(
     sums, evidence = dict(before.sums), before.evidence
     level, quiet, mean = before.level.copy(), before.quiet.copy(), before.mean
     since, beyond = before.since.copy(), before.beyond.copy()
+    louder, lead = before.loud, before.lead
     steps, levels = np.zeros((n, things)), np.zeros((n, things), dtype=int)
     reached = {name: np.zeros(n, dtype=bool) for name in CHANNELS}
     now = dict.fromkeys(CHANNELS, 0)
@@ -211,7 +261,9 @@ def run_channels(
         level = np.where(gone, np.where(sure, np.minimum(level, 1), 0), level)
         since = np.where(level == 0, -1, since)
         steps[t], levels[t] = step, level
-    state = replace(
-        before, sums=sums, evidence=evidence, level=level, quiet=quiet, mean=mean, since=since, beyond=beyond
-    )
+        if loud is not None and near is not None:
+            louder = louder + (loud[t] - louder) / _MEMORY
+            lead = next_lead(lead, np.where(teeth, level, 0), evidence, louder, near, at + t)
+    memory = {"level": level, "quiet": quiet, "mean": mean, "since": since, "beyond": beyond}
+    state = replace(before, sums=sums, evidence=evidence, loud=louder, lead=lead, **memory)
     return Course(steps, levels, reached, now, state)

@@ -39,6 +39,10 @@ def _since(d: Diagnosis) -> Message | str:
     if d.since is None or d.since_interval is None:
         return ""
     low, high = (place.record for place in d.since_interval)
+    if d.since_interval[1].number == 1:
+        return say(" since the first record or earlier")
+    if d.since_interval[0].number == 1:
+        return say(" since {high} at the latest, perhaps since before the first record", high=high)
     return say(" since about {record} (95 %: {low} to {high})", record=_first(d.since), low=low, high=high)
 
 
@@ -77,7 +81,7 @@ def _quiet(d: Diagnosis) -> list[Message]:
     else:
         told = [
             say(
-                "No alarm: no tooth and no gear has left its healthy level in {records} records.",
+                "No alarm: no tooth and no gear stands beyond its limit in {records} records.",
                 records=d.judged,
             )
         ]
@@ -120,20 +124,40 @@ def _memory(d: Diagnosis) -> list[Message]:
                 level=d.level_change,
             )
         )
-    first = d.messages.get("began_with", ())
-    if first and len(d.teeth) == 1 and d.began_with != str(tooth_of(d.teeth[0].gear, d.teeth[0].tooth)):
-        told.append(
-            say(
-                "The first alarm, at {record}, was about {first}; by now this tooth has the most evidence.",
-                record=_first(d.rules["alarm"].first),
-                first=first[0],
-            )
-        )
+    told += d.messages.get("led", _before(d))
     if d.held:
         told.append(
             say("The last records show it less, but nothing in them contradicts it: it stays the leading hypothesis.")
         )
     return told
+
+
+def _before(d: Diagnosis) -> tuple[Message, ...]:
+    """What the first alarm was about, where that is not what the verdict names."""
+    named = [tooth_of(t.gear, number) for t in d.teeth for number in (t.tooth, *t.leak, t.contact)]
+    first = d.messages.get("began_with", ())
+    if not first or d.began_with in map(str, named) or (not d.teeth and "tooth" not in str(d.began_with)):
+        return ()
+    about = {"record": _first(d.rules["alarm"].first), "first": first[0]}
+    if d.teeth:
+        return (
+            say("The first alarm, at {record}, was about {first}; by now this tooth has the most evidence.", **about),
+        )
+    return (
+        say("The first alarm, at {record}, was about {first}; by now the change of all teeth outweighs it.", **about),
+    )
+
+
+def _hindsight(d: Diagnosis) -> list[Message]:
+    """That records before the alarm were called healthy, where the change began before it."""
+    if d.since is None or d.alarmed is None or d.since.number >= d.alarmed.number:
+        return []
+    return [
+        say(
+            "It first stood beyond a limit at {record}; that it began before shows only in hindsight.",
+            record=_first(d.alarmed),
+        )
+    ]
 
 
 def _whole_gear(d: Diagnosis) -> Message:
@@ -168,9 +192,9 @@ def _verdict(d: Diagnosis) -> list[Message]:
         return _quiet(d)
     if d.pattern in ("one tooth", "several teeth"):
         told = [] if d.gear is None or d.tooth_zero == "given" else [tooth_zero_word(d.gear, d.tooth_zero)]
-        return [_teeth(d), *_memory(d), *told]
+        return [_teeth(d), *_hindsight(d), *_memory(d), *told]
     if d.pattern == "whole gear":
-        return [_whole_gear(d)]
+        return [_whole_gear(d), *_hindsight(d), *_before(d)]
     return [
         say(
             "Sensor or condition changed{since}: the level of all teeth is {level:.2f} times healthy.",
@@ -178,6 +202,7 @@ def _verdict(d: Diagnosis) -> list[Message]:
             level=d.level_change,
         ),
         say("Noise, load, speed, the sensor and wear look alike in this: no tooth is named for it."),
+        *_before(d),
     ]
 
 

@@ -216,7 +216,9 @@ class Diagnosis:
         tooth_zero: How tooth 0 of that gear is known: "index", "waveform", "given" (or numbered by the maps
             themselves) or "unknown", and ``tooth`` is None then.
         teeth: All teeth that alarm now, the one with the most evidence first.
-        since: The record at which the change began, with its 95 % interval (first and last record).
+        since: The record at which the change began, with its 95 % interval (first and last record; where the first one
+            is the first record of all, it may have begun before that); ``alarmed``: the record at which it first stood
+            beyond a limit, None where that is too long ago.
         contrast: Of the tooth now, with its 95 % interval, and along what it was measured.
         growth: Of the mean contrast along the whole line (of the level, for a whole gear); None = too few records.
         level_change: Factor of the level now against healthy.
@@ -256,6 +258,7 @@ class Diagnosis:
     also: tuple[str, ...] = ()
     since: Place | None = None
     since_interval: tuple[Place, Place] | None = None
+    alarmed: Place | None = None
     contrast: float | None = None
     contrast_interval: tuple[float, float] | None = None
     contrast_along: str | None = None

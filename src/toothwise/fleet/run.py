@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from toothwise.diagnosis.monitor import Monitor
 from toothwise.errors import InputError
 from toothwise.fleet.options import ScoreOptions
 from toothwise.fleet.output import Done, Output, finished, folder_of, remove_stale
@@ -106,7 +107,9 @@ def score_fleet(
     here, there = locate(source), locate(out, output=True)
     _check_places(here, there)
     threshold = options.threshold
-    if threshold is None and detector.threshold is not None:
+    if threshold is None and opened.reference is not None:
+        threshold = Monitor(opened).threshold()  # as `predict` and `diagnose` have it
+    elif threshold is None and detector.threshold is not None:
         threshold = detector.threshold.value
     builder, samples = opened.builder, detector.samples
     # on the clock it may take three times as long, because others share the processors

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,14 @@ class Service:
         """What its maps are like."""
         return Expected(self.model.about, self.model.reference is not None, self.model.detector.samples)
 
+    @cached_property
+    def threshold(self) -> float | None:
+        """The score above which a map alarms: where its verdict calls a tooth AMBER, if the score tells that."""
+        known = self.model.detector.threshold
+        if self.model.reference is None:
+            return None if known is None else float(known.value)
+        return self._monitor(in_order=False).threshold()
+
     def answer(self, jobs: Sequence[Job]) -> list[list[dict[str, Any]] | Exception]:
         """Answers of all jobs, scored together; where that fails, each alone, so that one spoils no other."""
         try:
@@ -156,8 +165,7 @@ class Service:
         said: Diagnosis | None,
         include: frozenset[str],
     ) -> dict[str, Any]:
-        known = self.model.detector.threshold
-        threshold = None if known is None else float(known.value)
+        threshold = self.threshold
         score, (rows, columns) = float(found.score[k]), evidence_of(found)
         over = "no threshold is known" if threshold is None else f"threshold {threshold:.4g}"
         bare = f"Score {score:.4g}, {over}; the model has no healthy reference, so no tooth is named."
