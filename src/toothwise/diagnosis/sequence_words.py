@@ -136,7 +136,7 @@ def _before(d: Diagnosis) -> tuple[Message, ...]:
     """What the first alarm was about, where that is not what the verdict names."""
     named = [tooth_of(t.gear, number) for t in d.teeth for number in (t.tooth, *t.leak, t.contact)]
     first = d.messages.get("began_with", ())
-    if not first or d.began_with in map(str, named) or (not d.teeth and "tooth" not in str(d.began_with)):
+    if not first or str(d.began_with) in map(str, named) or (not d.teeth and "tooth" not in str(d.began_with)):
         return ()
     about = {"record": _first(d.rules["alarm"].first), "first": first[0]}
     if d.teeth:
