@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toothwise import GearPair, Model, detectors
+from toothwise import GearPair, Model, detectors, processor
 from toothwise.cli import main
 from toothwise.detectors.base import Detector
 from toothwise.evaluation.thresholds import threshold_from_healthy
@@ -34,6 +34,15 @@ class Run(NamedTuple):
     code: int
     out: str
     err: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _choices_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is measured here is not remembered for the user's own models."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("choices")
+        patch.setattr(processor, "choices_file", lambda: folder / "choices.json")
+        yield
 
 
 @pytest.fixture

@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import torch
 
-__all__ = ["Peak", "measured_peak"]
+from toothwise.processor import kind
+
+__all__ = ["Peak", "has_bfloat16", "measured_peak", "product_speed", "result_of"]
 
 Peak = dict[str, float]
 
 _SIDE, _COPY = 2048, 1 << 26
+_SMALL, _SLOW = 256, 10e9  # some processors compute no bfloat16 and emulate it: a large product would take a minute
 
 
 def measured_peak(device: str = "cpu", *, repeats: int = 7) -> Peak:
-    """Best of some repeats: ``float32`` and ``bfloat16`` (operations per second of a 2048 x 2048 product), ``bytes``
-    (per second, read and written, of a copy of 256 MiB).
+    """Best of some repeats: ``float32`` and ``bfloat16`` (operations per second of a product of 2048 x 2048;
+    of 256 x 256 where bfloat16 is emulated), ``bytes`` (per second, read and written, of a copy of 256 MiB).
     """
     found: Peak = {}
     for dtype in (torch.float32, torch.bfloat16):
-        a = torch.randn(_SIDE, _SIDE, device=device).to(dtype)
-        found[str(dtype).removeprefix("torch.")] = 2 * _SIDE**3 / _best(lambda a=a: a @ a, device, repeats)
+        side = _SIDE if product_speed(dtype, device) > _SLOW else _SMALL
+        found[str(dtype).removeprefix("torch.")] = product_speed(dtype, device, side=side, repeats=repeats)
     source = torch.zeros(_COPY, device=device)
     target = torch.zeros_like(source)
     found["bytes"] = 2 * source.numel() * source.element_size() / _best(lambda: target.copy_(source), device, repeats)
     return {name: round(value) for name, value in found.items()}
+
+
+def product_speed(dtype: torch.dtype, device: str = "cpu", *, side: int = _SMALL, repeats: int = 3) -> float:
+    """Operations per second of a square product."""
+    a = torch.randn(side, side, device=device).to(dtype)
+    return 2 * side**3 / _best(lambda: a @ a, device, repeats)
+
+
+def has_bfloat16() -> bool:
+    """Whether products in bfloat16 are worth measuring here: they are not emulated."""
+    return product_speed(torch.bfloat16) > 0.3 * product_speed(torch.float32)
+
+
+def result_of(name: str) -> Path:
+    """The file that a benchmark's result is kept in, one for each kind of processor ("amx" has none in its name)."""
+    own = "" if kind() == "amx" else f"_{kind()}"
+    return Path(__file__).parents[1] / "results" / f"{name}{own}.json"
 
 
 def _best(work: object, device: str, repeats: int) -> float:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from measuring.machine import has_bfloat16
 from toothwise.detectors.base import Detector
-from toothwise.exported.engines import onnx_engine, openvino_engine
+from toothwise.exported.choosing import choices_of, load_engine, open_fastest
+from toothwise.exported.engines import Engine, onnx_engine, openvino_engine
 from toothwise.exported.export import _write_openvino, export_detector
 from toothwise.exported.graph import graph_of
 from toothwise.exported.manifest import read_manifest
@@ -33,24 +35,24 @@ def variants(
         few: only what differs most.
         threads: of the engines other than PyTorch.
     """
-    onnx, openvino, bfloat16 = (
-        exported(detector, folder, *how) for how in (("onnx",), ("openvino",), ("openvino", "bfloat16"))
-    )
-    found = {
-        "PyTorch, float32": _torch(detector, "float32"),
-        "PyTorch, bfloat16": _torch(detector, "bfloat16"),
-        "ONNX Runtime, float32": _onnx(onnx / "model.onnx", threads),
-        "OpenVINO, float32": _openvino(openvino / "model.xml", threads),
-        "OpenVINO, bfloat16": _openvino(bfloat16 / "model.xml", threads, "bfloat16"),
-    }
+    place = exported(detector, folder, "auto", "auto")
+    onnx, manifest = place / "model.onnx", read_manifest(place)
+    found = {"PyTorch, float32": _torch(detector, "float32")}
+    if not few and has_bfloat16():
+        found["PyTorch, bfloat16"] = _torch(detector, "bfloat16")
+    for choice in choices_of(manifest, place):
+        if choice.precision == "float32" or has_bfloat16():
+            found[str(choice)] = _scores(load_engine(place, manifest, threads, choice))
+    engine, choice, _ = open_fastest(place, manifest, threads)
+    found[f"auto ({choice})"] = _scores(engine)
     if few:
-        return {name: found[name] for name in ("PyTorch, float32", "ONNX Runtime, float32", "OpenVINO, bfloat16")}
+        return found
     if healthy is not None:
         small = detector._module.model.encoder.dim < _LARGE  # type: ignore[attr-defined]
         for words, alone in (("int8", False), ("int8 in the decoder alone", True))[: 2 if small else 1]:
             path = folder / f"{words.replace(' ', '_')}.onnx"
             if not path.exists():
-                quantise(onnx / "model.onnx", path, healthy, detector, alone)
+                quantise(onnx, path, healthy, detector, alone)
                 _write_openvino(path, path.with_suffix(".xml"))
             if not alone:
                 found[f"ONNX Runtime, {words}"] = _onnx(path, threads)
@@ -58,7 +60,7 @@ def variants(
     return found
 
 
-def exported(detector: Detector, folder: Path, form: str, precision: str = "float32") -> Path:
+def exported(detector: Detector, folder: Path, form: str, precision: str) -> Path:
     """The folder of one export."""
     place = folder / f"{form}_{precision}"
     if not (place / "model.json").exists():
@@ -125,12 +127,14 @@ def _torch(detector: Detector, precision: str) -> Score:
     return run
 
 
+def _scores(engine: Engine) -> Score:
+    return lambda maps: engine(maps)["score"]
+
+
 def _onnx(path: Path, threads: int) -> Score:
-    engine = onnx_engine(path.read_bytes(), ["score"], threads=threads, what=str(path))
-    return lambda maps: engine(maps)["score"]
+    return _scores(onnx_engine(path.read_bytes(), ["score"], threads=threads, what=str(path)))
 
 
-def _openvino(path: Path, threads: int, precision: str = "float32") -> Score:
+def _openvino(path: Path, threads: int) -> Score:
     content = path.read_bytes(), path.with_suffix(".bin").read_bytes()
-    engine = openvino_engine(*content, ["score"], threads=threads, what=str(path), precision=precision)
-    return lambda maps: engine(maps)["score"]
+    return _scores(openvino_engine(*content, ["score"], threads=threads, what=str(path)))

@@ -172,7 +172,7 @@ def test_the_manifest_tells_what_a_user_of_the_graph_needs(network):
     for name, about in data["files"].items():
         content = (network.exported / name).read_bytes()
         assert about == {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    assert {path.name for path in network.exported.iterdir()} == {"model.json", "model.onnx"}
+    assert {path.name for path in network.exported.iterdir()} == {"model.json", "model.onnx", "sample.safetensors"}
 
 
 def test_maps_that_cannot_be_scored_are_refused_as_the_detector_does(network):
@@ -211,7 +211,8 @@ def test_an_export_in_bfloat16_says_nearly_what_the_detector_says(name, more, tm
     test = mixed(48, 3)
     expected, found = detector.predict(test), Model.open(tmp_path / "out").detector.predict(test)
     assert manifest.parity["allowed"] == 0.05
-    assert manifest.graph.get("precision", "bfloat16") == "bfloat16"
+    choices = manifest.graph.get("choices", [{"precision": "bfloat16"}])
+    assert [choice["precision"] for choice in choices] == ["bfloat16"]
     least = float(np.std(expected.score))
     assert np.max(np.abs(expected.score - found.score) / np.maximum(np.abs(expected.score), least)) < 0.05
     np.testing.assert_array_equal(np.isnan(found.anomaly_map), np.isnan(expected.anomaly_map))
@@ -337,12 +338,12 @@ def test_places_that_cannot_be_exported_to_or_from(scan, tmp_path):
         export(scan.saved, scan.saved)
     with pytest.raises(InputError, match="is exported already"):
         export(scan.exported, tmp_path / "x")
-    with pytest.raises(InputError, match="format must be one of 'onnx', 'openvino', 'torch', but got 'tflite'"):
+    with pytest.raises(InputError, match="format must be one of 'auto', 'onnx', 'openvino', 'torch', but got 'tflite'"):
         export(scan.saved, tmp_path / "x", format="tflite")
-    with pytest.raises(InputError, match="precision must be one of 'float32', 'bfloat16', but got 'int8'"):
-        export(scan.saved, tmp_path / "x", format="openvino", precision="int8")
-    with pytest.raises(InputError, match="precision 'bfloat16' is for format 'openvino', but format is 'onnx'"):
-        export(scan.saved, tmp_path / "x", precision="bfloat16")
+    with pytest.raises(InputError, match=r"precision must be one of 'auto', 'float32', 'bfloat16', .*but got 'int4'"):
+        export(scan.saved, tmp_path / "x", format="openvino", precision="int4")
+    with pytest.raises(InputError, match="'bfloat16' is for format 'auto' or 'openvino', but format is 'onnx'"):
+        export(scan.saved, tmp_path / "x", format="onnx", precision="bfloat16")
     with pytest.raises(InputError, match="not the folder of a model"):
         Model.open(tmp_path / "mine")
     assert not (tmp_path / "x").exists()

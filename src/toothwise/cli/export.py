@@ -1,12 +1,15 @@
 """Write a fitted model as one folder that runs without the package that trained it.
 
-The folder is a model like the fitted one, and every verb takes it. It holds the network (ONNX, OpenVINO, or the fitted
-detector with its encoder's weights for PyTorch) with all that the model keeps, and the sha256 of every file. Detectors
+The folder is a model like the fitted one, and every verb takes it. It holds the network with all that the model keeps,
+and the sha256 of every file. Where it is opened, ONNX Runtime and OpenVINO are timed for a moment in every precision
+that gives the detector's scores there, and the fastest runs it; the choice is remembered for the processor. --format
+and --precision leave only one of them (--format torch: the fitted detector, with its encoder's weights). Detectors
 without a network (the scan, statistics) are exported as they are, whatever the format. Before the folder is written,
-scores of both are compared; where they differ by more than 1e-4 (with --precision bfloat16: by 5 % of their spread)
-nothing is written.
+scores of both are compared; where they differ by more than 1e-4 (in bfloat16: by 5 % of their spread) nothing is
+written.
 
 examples:
+  toothwise export runs/dinomaly --output exported/
   toothwise export runs/dinomaly --format onnx --output exported/
   toothwise export runs/dinomaly --format openvino --precision bfloat16 --output exported/
   toothwise export runs/scan --gears gears.yaml --output exported/
@@ -30,8 +33,8 @@ class Options:
     Attributes:
         model (MODEL): Folder of a fitted model.
         output (DIR): Folder to write; an existing model is replaced.
-        format (NAME): onnx, openvino or torch.
-        precision (NAME): float32, or bfloat16: Dinomaly in OpenVINO, faster where the processor has it.
+        format (NAME): auto (the fastest of ONNX Runtime and OpenVINO), onnx, openvino or torch.
+        precision (NAME): auto (the fastest that holds the accuracy), float32, or bfloat16: Dinomaly in OpenVINO.
         gears (FILE): YAML file of the gears, where the model does not know them.
         stage (NAME): Stage of a gear train that has several.
     """
@@ -39,8 +42,8 @@ class Options:
     model: str
     _: KW_ONLY
     output: Path
-    format: str = "onnx"
-    precision: str = "float32"
+    format: str = "auto"
+    precision: str = "auto"
     gears: str | None = None
     stage: str | None = None
 
@@ -66,6 +69,7 @@ def run(options: Options, progress: Progress) -> Result:
             "numpy": "needs no network: NumPy runs it",
             "parts": f"joins the exports of {', '.join(made.graph.get('parts', []))}",
             "torch": "runs on PyTorch, with its encoder's weights beside it",
+            "auto": f"ONNX, opset {made.graph.get('opset')}, any number of maps, for ONNX Runtime or OpenVINO",
         }.get(made.backend, f"{made.backend}, opset {made.graph.get('opset')}, any number of maps")
         return (
             f"{made.detector}: {how}; {threshold}, maps of {made.shape[0]} x {made.shape[1]}\n"

@@ -53,6 +53,7 @@ def run(options: Options, progress: Progress) -> Result:
         raise InputError(
             f"{options.output}: the suffix must be {' or '.join(_SUFFIXES)}, but is {options.output.suffix!r}"
         )
+    from toothwise.exported.runtime import runs_in
     from toothwise.model import Model
     from toothwise.model.scores import score_rows
 
@@ -71,6 +72,7 @@ def run(options: Options, progress: Progress) -> Result:
     records = score_rows(maps, prediction, threshold)
     alarms = None if threshold is None else sum(record["alarm"] for record in records)
     data = {"detector": model.detector.name, "model": options.model, "threshold": threshold, "alarms": alarms}
+    data["runs_in"] = runs_in(model.detector)
     data |= {"maps": records, "skipped": [one.reason for one in skipped]}
     data["not_learned"] = sorted(set(maps.table["not_learned"].dropna())) if "not_learned" in maps.table else []
     if options.output is not None and options.output.suffix.lower() == ".json":
@@ -103,6 +105,7 @@ def _text(data: dict[str, Any], output: Path | None) -> str:
         text += f"{len(records)} maps; the model has no threshold: give one with --threshold\n"
     else:
         text += f"{len(records)} maps, {alarms} above the threshold\n"
+    text += f"computed by {data['runs_in']}\n" if data["runs_in"] else ""
     text += "".join(f"not comparable with healthy maps: {reason}\n" for reason in data["not_learned"])
     text += "".join(f"skipped: {reason}\n" for reason in data["skipped"])
     return text if output is None else f"{text}written to {output}\n"

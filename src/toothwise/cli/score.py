@@ -58,6 +58,7 @@ def _text(data: dict[str, Any]) -> str:
     if data["maps_per_second"]:
         where = f"on {data['workers']} workers" if data["workers"] else "in this process"
         text += f"{data['seconds']:.1f} s {where}, {data['maps_per_second']:,.0f} maps per second\n"
+    text += f"computed by {data['runs_in']}\n" if data["runs_in"] else ""
     if data["kept"]:
         text += f"{data['kept']} of {data['shards']} shards were finished before\n"
     if data["removed"]:

@@ -6,8 +6,9 @@ import logging
 import math
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from toothwise import processor
 from toothwise.checks import check_choice
 from toothwise.detectors.anomalib_module import RawScoreModule
 from toothwise.detectors.curves import Curves, recorder
@@ -22,9 +24,20 @@ from toothwise.detectors.image_scoring import pick_device
 from toothwise.errors import TrainingError
 from toothwise.progress import Progress, silent
 
-__all__ = ["PRECISIONS", "Images", "StepTrained", "check_gradients", "check_precision", "fit_quietly", "quiet"]
+__all__ = [
+    "PRECISIONS",
+    "Images",
+    "StepTrained",
+    "check_gradients",
+    "check_precision",
+    "fit_quietly",
+    "measured_precision",
+    "quiet",
+]
 
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
+_WORTH = 50  # steps: in a shorter training, measuring costs more than the faster precision could give back
+_SIDE = 256  # of the product of matrices that is tried before whole steps are
 _EXPLODED = 1e6
 
 
@@ -71,9 +84,42 @@ def check_precision(precision: str) -> None:
     """Refuse an unknown precision.
 
     Raises:
-        InputError: it is not one of PRECISIONS.
+        InputError: it is neither "auto" nor one of PRECISIONS.
     """
-    check_choice(PRECISIONS, precision=precision)
+    check_choice(("auto", *PRECISIONS), precision=precision)
+
+
+def measured_precision(loss: Callable[[], torch.Tensor], steps: int, device: torch.device, *facts: Any) -> str:
+    """The precision in which a training goes fastest on this processor, remembered for the next one.
+
+    Args:
+        loss: One forward pass of the training. Gradients are left as they were found: none.
+        steps: Of the training. A short one is done in float32 without measuring.
+        device: Where it is computed.
+        facts: What the time depends on besides: the network, the size of images and batch.
+    """
+    if steps < _WORTH:
+        return "float32"
+    name = device.type if device.type == "cpu" else torch.cuda.get_device_name(device)
+    key = processor.mark("training", name, torch.get_num_threads(), *facts, packages=("torch",))
+    if (known := processor.recall(key)) is not None:
+        return known[0]
+
+    def work(dtype: torch.dtype, make: Callable[[], torch.Tensor]) -> None:
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+            found = make()
+        if found.requires_grad:
+            found.backward()  # type: ignore[no-untyped-call]
+        if device.type != "cpu":
+            torch.cuda.synchronize()
+
+    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+    square = {n: torch.ones(_SIDE, _SIDE, device=device, dtype=d) for n, d in dtypes.items()}
+    # where bfloat16 is emulated, whole steps would take a hundred times as long as they should
+    products = {n: partial(work, torch.float32, partial(torch.matmul, m, m)) for n, m in square.items()}
+    best, _ = processor.fastest(products, processor.mark("product", name, packages=("torch",)), seconds=0.02)
+    ways = {n: partial(work, d, loss) for n, d in dtypes.items() if best == "bfloat16" or n == "float32"}
+    return processor.fastest(ways, key, seconds=0.5)[0]
 
 
 def check_gradients(named: Iterable[tuple[str, nn.Parameter]], step: int, remedy: str) -> None:

@@ -61,7 +61,7 @@ def onnx_engine(model: bytes, outputs: Sequence[str], *, threads: int | None, wh
 
 def openvino_engine(
     model: bytes,
-    weights: bytes,
+    weights: bytes | None,
     outputs: Sequence[str],
     *,
     threads: int | None,
@@ -71,7 +71,7 @@ def openvino_engine(
     """OpenVINO on the CPU.
 
     Args:
-        model, weights: the files' content.
+        model, weights: the files' content; an ONNX model has its weights inside (None).
         outputs: names of what is given.
         threads: None = OMP_NUM_THREADS, else as OpenVINO thinks best.
         what: named in errors.
@@ -87,7 +87,8 @@ def openvino_engine(
     settings |= {"INFERENCE_NUM_THREADS": str(count)} if count else {}
     try:
         core = openvino.Core()
-        compiled = core.compile_model(core.read_model(model, weights), "CPU", settings)
+        read = core.read_model(model) if weights is None else core.read_model(model, weights)
+        compiled = core.compile_model(read, "CPU", settings)
     except Exception as error:  # its bindings raise RuntimeError and others
         raise InputError(f"{what}: OpenVINO cannot load it ({' '.join(str(error).split())[:200]})") from None
 

@@ -14,10 +14,10 @@ import numpy as np
 from toothwise.checks import check_choice
 from toothwise.detectors.base import Detector
 from toothwise.errors import InputError, OutputError, need
+from toothwise.exported.choosing import ALLOWED, SAMPLE, Choice, worst_difference
 from toothwise.exported.manifest import (
     FILE,
     FORMATS,
-    PRECISIONS,
     Manifest,
     read_manifest,
     write_manifest,
@@ -31,8 +31,8 @@ __all__ = ["MAX_BATCH", "OPSET", "TOLERANCE", "export", "export_detector"]
 
 OPSET = 18
 MAX_BATCH = 16  # maps at a time: bounds the memory of a run
-TOLERANCE = 1e-4
-_ALLOWED = {"float32": TOLERANCE, "bfloat16": 0.05}
+TOLERANCE = ALLOWED["float32"]
+PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 KEPT = {"healthy.npz", "healthy_maps.npz", "waveform.npz"}  # files of a model that an export keeps as they are
 _CHECKED = 24  # maps that an export is compared with its detector on
 _SEED = 918_273  # of these maps: not one that detectors are likely to have been fitted on
@@ -42,8 +42,8 @@ def export(
     model: str | Path,
     output: str | Path,
     *,
-    format: str = "onnx",  # noqa: A002  the word of the command line
-    precision: str = "float32",
+    format: str = "auto",  # noqa: A002  the word of the command line
+    precision: str = "auto",
     gear: dict[str, Any] | None = None,
     progress: Progress = silent,
 ) -> Manifest:
@@ -52,9 +52,11 @@ def export(
     Args:
         model: Folder of a fitted model.
         output: Folder to write, whole or not at all; a model that is there is replaced.
-        format: "onnx", "openvino" or "torch". Detectors without a network are exported as they are, whatever it is.
-        precision: "float32", or "bfloat16" for the products of a Dinomaly network in OpenVINO: faster where the
-            processor has it (elsewhere float32 is computed), with scores that differ by some percent of their spread.
+        format: "auto" = one folder for ONNX Runtime and OpenVINO; where it is opened, each engine and precision that
+            holds the accuracy there is timed for a moment, and the fastest is taken. "onnx", "openvino" or "torch" =
+            that alone. Detectors without a network are exported as they are, whatever it is.
+        precision: "auto" = every one that the network allows, or one of them alone: "float32", or "bfloat16" for the
+            products of a Dinomaly network in OpenVINO, with scores that differ by some percent of their spread.
         gear: The gears as JSON, where the model does not know them.
         progress: Called with what is being done.
 
@@ -66,8 +68,8 @@ def export(
     model, output = Path(model), Path(output)
     check_choice(FORMATS, format=format)
     check_choice(PRECISIONS, precision=precision)
-    if precision != "float32" and format != "openvino":
-        raise InputError(f"precision {precision!r} is for format 'openvino', but format is {format!r}")
+    if precision == "bfloat16" and format not in ("auto", "openvino"):
+        raise InputError(f"precision 'bfloat16' is for format 'auto' or 'openvino', but format is {format!r}")
     known = read_manifest(model)
     if known.exported:
         raise InputError(f"{model}: is exported already: export the fitted model that it came from")
@@ -82,7 +84,7 @@ def export(
             shutil.copyfile(model / name, folder / name)
         export_detector(detector, folder, format, precision, progress=progress, about=about, builder=known.builder)
         progress("comparing")
-        _compare(detector, folder, _ALLOWED[precision])
+        _compare(detector, folder)
     return read_manifest(output)
 
 
@@ -90,7 +92,7 @@ def export_detector(
     detector: Detector,
     folder: Path,
     format: str,  # noqa: A002
-    precision: str = "float32",
+    precision: str = "auto",
     *,
     progress: Progress = silent,
     **more: Any,
@@ -127,9 +129,14 @@ def _network(
     precision: str,
 ) -> Manifest:
     """Write the network; returns the manifest with its normalisation and the description of its graph."""
+    from safetensors.numpy import save_file
+
     from toothwise.exported.graph import STANDARDISED, graph_of
 
-    graph = graph_of(detector, standardised=precision == "bfloat16")
+    graph = graph_of(detector)
+    choices = _choices(format, precision, by_token=graph.by_token)
+    if any(choice.precision == "bfloat16" for choice in choices):
+        graph = graph_of(detector, standardised=True)
     if precision == "bfloat16" and not graph.by_token:
         raise InputError(
             f"precision 'bfloat16' is for Dinomaly whose score is pooled along lines, but got {detector.name!r} with "
@@ -148,21 +155,36 @@ def _network(
         write_state(folder, detector._state())
         made = replace(made, info=detector.info | _add_encoder(detector, folder))
         return replace(made, backend=format, normalisation=normalisation)
-    outputs = [name for name in graph.outputs if name != STANDARDISED]
-    about = {
-        "inputs": ["maps"],
-        "outputs": outputs,
-        "max_batch": MAX_BATCH,
-        "opset": OPSET,
-        "precision": precision,
-    }
-    if format == "onnx":
-        _write_onnx(graph, detector.shape or (0, 0), folder / "model.onnx")
-    else:
+    if format == "openvino":
         with tempfile.TemporaryDirectory() as place:
             _write_onnx(graph, detector.shape or (0, 0), Path(place) / "model.onnx")
             _write_openvino(Path(place) / "model.onnx", folder / "model.xml")
+    else:
+        _write_onnx(graph, detector.shape or (0, 0), folder / "model.onnx")
+    if len(choices) > 1:  # by which each of them is checked where the folder is opened
+        maps = check_maps(detector)
+        save_file({"maps": maps, "scores": detector.predict(maps).score}, folder / SAMPLE)
+    about = {
+        "inputs": ["maps"],
+        "outputs": [name for name in graph.outputs if name != STANDARDISED],
+        "max_batch": MAX_BATCH,
+        "opset": OPSET,
+        "choices": [choice.as_json() for choice in choices],
+    }
     return replace(made, backend=format, normalisation=normalisation, graph=about)
+
+
+def _choices(format: str, precision: str, *, by_token: bool) -> list[Choice]:  # noqa: A002
+    """What a folder of this format can run in, the preferred one first."""
+    engines = {"auto": ("onnx", "openvino")}.get(format, (format,))
+    wanted = ("float32", "bfloat16") if precision == "auto" else (precision,)
+    file = "model.xml" if format == "openvino" else "model.onnx"
+    return [
+        Choice(engine, each, file)
+        for engine in engines
+        for each in wanted
+        if each == "float32" or (engine == "openvino" and by_token)
+    ]
 
 
 def _write_onnx(graph: Any, shape: tuple[int, int], path: Path) -> None:
@@ -241,14 +263,19 @@ def _scale_of(detector: Detector) -> tuple[float, float]:
     return 0.0, 0.2
 
 
-def _compare(detector: Detector, folder: Path, allowed: float) -> None:
+def _allowed(exported: Detector) -> float:
+    """By how much scores may differ: as much as the precision that was chosen needs, or the worst of the parts'."""
+    parts = getattr(exported, "parts", {}).values()
+    choice = getattr(exported, "choice", None)
+    return max([TOLERANCE if choice is None else ALLOWED[choice.precision], *map(_allowed, parts)])
+
+
+def _compare(detector: Detector, folder: Path) -> None:
     """Score maps with both; the largest relative difference goes into the manifest."""
     exported = open_detector(folder)
+    allowed = _allowed(exported)
     maps = check_maps(detector)
-    expected, found = detector.predict(maps).score, exported.predict(maps).score
-    # scores of some detectors cross zero: there the spread of scores is what a difference is measured by
-    least = max(float(np.std(expected)), 1e-12)
-    worst = float(np.max(np.abs(found - expected) / np.maximum(np.abs(expected), least)))
+    worst = worst_difference(detector.predict(maps).score, exported.predict(maps).score)
     if not worst <= allowed:
         raise InputError(
             f"the export of {detector.name} differs from the detector by {worst:.2g} of the score, "

@@ -22,8 +22,8 @@ __all__ = ["FILE", "FORMATS", "PRECISIONS", "STATE", "Manifest", "read_manifest"
 
 FILE = "model.json"
 STATE = "state.safetensors"
-FORMATS = ("onnx", "openvino", "torch")
-PRECISIONS = ("float32", "bfloat16")
+FORMATS = ("auto", "onnx", "openvino", "torch")
+PRECISIONS = ("float32", "bfloat16", "int8")
 BACKENDS = ("fitted", *FORMATS, "numpy", "parts")
 VERSION = 2
 _MOST_BYTES = 2**24  # of model.json itself
@@ -36,13 +36,14 @@ class Manifest:
     Attributes:
         detector: Name of the detector; options, shape, threshold, info: Its own.
         fingerprint: Of the fitted detector: what a healthy reference and a state file know it by.
-        backend: What runs it: "fitted" (the detector as it was fitted) or, of an export, "onnx", "openvino", "torch",
-            "numpy" (which needs no network) or "parts" (NumPy that joins detectors exported each for itself, in
-            ``parts/``).
+        backend: What runs it: "fitted" (the detector as it was fitted) or, of an export, "onnx", "openvino", "auto"
+            (whichever of these is faster where it is opened), "torch", "numpy" (which needs no network) or "parts"
+            (NumPy that joins detectors exported each for itself, in ``parts/``).
         about: What the fitted maps say of their gears, axes, quantity and unit; {} = unknown.
         builder: How its recordings become maps, as ``MapBuilder.as_json``; None = it was fitted on maps.
         normalisation: What is done to a map before the network; {} = no network.
-        graph: Inputs, outputs, opset, most maps at a time, precision; {} = no network.
+        graph: Inputs, outputs, opset, most maps at a time, and the choices of engine and precision that hold the
+            accuracy; {} = no network.
         parity: Largest relative difference of the score from the fitted detector's, and how many maps it was measured
             on.
         files: Path inside the folder -> bytes and sha256.

@@ -7,8 +7,8 @@ from pathlib import Path
 from toothwise.detectors.base import Detector
 from toothwise.detectors.registry import class_of
 from toothwise.errors import InputError
-from toothwise.exported.engines import onnx_engine, openvino_engine
-from toothwise.exported.manifest import FILE, PRECISIONS, STATE, Manifest, read_manifest, verified
+from toothwise.exported.choosing import open_fastest
+from toothwise.exported.manifest import FILE, STATE, Manifest, read_manifest, verified
 from toothwise.exported.runtime import ExportedDetector
 from toothwise.reading import as_input_error
 
@@ -36,8 +36,9 @@ def open_detector(folder: str | Path, manifest: Manifest | None = None, *, threa
     there = [name for name in _KNOWN if (folder / name).exists()]
     for name in dict.fromkeys((*manifest.files, *there)):
         verified(folder, manifest, name)
-    if manifest.backend in ("onnx", "openvino"):
-        detector = _network(folder, manifest, threads)
+    detector: Detector
+    if manifest.backend in ("auto", "onnx", "openvino"):
+        detector = ExportedDetector(manifest, *open_fastest(folder, manifest, threads))
     elif manifest.backend == "parts":
         detector = _with_parts(folder, manifest, threads)
     else:
@@ -45,20 +46,6 @@ def open_detector(folder: str | Path, manifest: Manifest | None = None, *, threa
     detector.options, detector.shape, detector.info = manifest.options, manifest.shape, manifest.info
     detector.threshold, detector.source_fingerprint = manifest.threshold, manifest.fingerprint
     return detector
-
-
-def _network(folder: Path, manifest: Manifest, threads: int | None) -> Detector:
-    outputs = manifest.graph["outputs"]
-    if manifest.backend == "onnx":
-        model = verified(folder, manifest, "model.onnx")
-        return ExportedDetector(manifest, onnx_engine(model, outputs, threads=threads, what=f"{folder / 'model.onnx'}"))
-    text, weights = (verified(folder, manifest, name) for name in ("model.xml", "model.bin"))
-    precision = manifest.graph.get("precision", "float32")
-    if precision not in PRECISIONS:
-        raise InputError(f"{folder / FILE}: precision must be one of {', '.join(PRECISIONS)}, but is {precision!r}")
-    what = f"{folder / 'model.xml'}"
-    engine = openvino_engine(text, weights, outputs, threads=threads, what=what, precision=precision)
-    return ExportedDetector(manifest, engine)
 
 
 def _restored(folder: Path, manifest: Manifest) -> Detector:

@@ -8,12 +8,13 @@ import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.errors import InputError
+from toothwise.exported.choosing import Choice
 from toothwise.exported.engines import Engine
 from toothwise.exported.manifest import Manifest
 from toothwise.healthmap.logarithm import check_positive
 from toothwise.progress import Progress
 
-__all__ = ["ExportedDetector"]
+__all__ = ["ExportedDetector", "runs_in"]
 
 _DOUBLE = ("score", "row_evidence", "column_evidence", "severity")
 
@@ -24,18 +25,20 @@ class ExportedDetector(Detector):
     Args:
         manifest: of the exported folder.
         engine: float32 ``[n, rows, columns]`` -> outputs by name.
+        choice: What the engine is.
+        milliseconds: Of a map in every choice that was measured when it was opened, by name.
 
     ``source_fingerprint`` is that of the detector that was exported, so that its healthy reference and state files fit.
     """
 
     name = "exported"
 
-    def __init__(self, manifest: Manifest, engine: Engine) -> None:
+    def __init__(self, manifest: Manifest, engine: Engine, choice: Choice, milliseconds: dict[str, float]) -> None:
         super().__init__(**manifest.options)
         self.name = manifest.detector  # type: ignore[misc]
         self.shape, self.threshold, self.info = manifest.shape, manifest.threshold, manifest.info
         self.source_fingerprint = manifest.fingerprint
-        self._engine = engine
+        self._engine, self.choice, self.milliseconds = engine, choice, milliseconds
         self._log = bool(manifest.normalisation.get("log", False))
         self._most = int(manifest.graph["max_batch"])
 
@@ -60,3 +63,16 @@ class ExportedDetector(Detector):
     def _restore(self, state: dict[str, np.ndarray]) -> None:
         del state
         raise InputError(f"an exported {self.name} cannot be restored from a saved detector")
+
+
+def runs_in(detector: Detector) -> str | None:
+    """The engine and precision that an exported network runs in, and why; of joined detectors, of the first network.
+
+    None = no network, or one that PyTorch runs.
+    """
+    if not isinstance(detector, ExportedDetector):
+        found = map(runs_in, getattr(detector, "parts", {}).values())
+        return next((said for said in found if said), None)
+    chosen, ms = str(detector.choice), detector.milliseconds
+    others = ", ".join(f"{name} {taken:.3g} ms" for name, taken in ms.items() if name != chosen)
+    return f"{chosen} (measured on this processor: {ms[chosen]:.3g} ms a map; {others})" if others else chosen

@@ -11,6 +11,7 @@ from typing import Any
 
 from toothwise.diagnosis.monitor import Monitor
 from toothwise.errors import InputError
+from toothwise.exported.runtime import runs_in
 from toothwise.fleet.options import ScoreOptions
 from toothwise.fleet.output import Done, Output, finished, folder_of, remove_stale
 from toothwise.fleet.pool import NEED, Job, on_ray, score_one
@@ -41,6 +42,7 @@ class Scored:
         done: One entry per shard that was scored now.
         failed: Files and reason of each shard that could not be scored.
         seconds: Time from the first shard to the last, without the start of Ray.
+        runs_in: Engine and precision of an exported network, in this process.
     """
 
     output: str
@@ -53,6 +55,7 @@ class Scored:
     done: list[Done] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     seconds: float = 0.0
+    runs_in: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Totals, JSON types."""
@@ -72,6 +75,7 @@ class Scored:
             "alarms": sum(d.alarms for d in self.done),
             "errors": sum(d.errors for d in self.done),
             "first_error": next((d.first_error for d in self.done if d.first_error), None),
+            "runs_in": self.runs_in,
             "failed": [{"shard": files, "reason": reason} for files, reason in self.failed],
             "seconds": round(self.seconds, 3),
             "maps_per_second": round(maps / self.seconds, 1) if self.seconds > 0 else None,
@@ -137,6 +141,7 @@ def score_fleet(
         job = Job(str(Path(model).resolve()), here, output, reading)
         workers = _workers(options, len(todo), here, there)
         found = Scored(output.folder.uri, mark, len(shards), len(shards) - len(todo), removed, ignored, workers)
+        found.runs_in = runs_in(detector)
         if not todo:
             return found
         if workers == 0:

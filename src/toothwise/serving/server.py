@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from toothwise.errors import InputError, OutputError, missing
+from toothwise.exported.runtime import runs_in
 from toothwise.serving.access import is_loopback, read_token
 from toothwise.serving.limits import Serving
 from toothwise.serving.service import Service
@@ -61,6 +62,8 @@ def serve(model: str | Path, settings: Serving) -> dict[str, Any]:
         _say("warning: without --certificate and --key the token travels unencrypted")
     address = f"{'https' if tls else 'http'}://{shown}:{number}/"
     _say(f"serving {service.about()['run']} ({service.model.detector.name}) on {address}")
+    if how := runs_in(service.model.detector):
+        _say(f"computed by {how}")
     server = GracefulServer(
         uvicorn.Config(
             app,

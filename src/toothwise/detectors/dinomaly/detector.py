@@ -22,7 +22,7 @@ from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.module_detector import ModuleDetector
 from toothwise.detectors.network_parts import NetworkParts
 from toothwise.detectors.pooling import check_pooling, pool_lines
-from toothwise.detectors.training import Images, check_precision, fit_quietly
+from toothwise.detectors.training import Images, check_precision, fit_quietly, measured_precision
 from toothwise.progress import Progress
 
 __all__ = ["DinomalyDetector"]
@@ -46,12 +46,12 @@ class DinomalyDetector(ModuleDetector):
         alpha_rate (times): How many times faster than the weights the learned mix of the directions is trained.
         mining_steps (steps): Steps over which the hard-mining share rises; None = a fifth of ``max_steps``.
         seed: Of weights, order and dropout.
-        precision: Of the training's matrix products, "float32" or "bfloat16" (faster where the processor has it).
-            Scores are computed in float32 with either.
+        precision: Of the training's matrix products: "float32", "bfloat16", or "auto" = whichever is measured to be
+            faster on this processor (float32 below 50 steps). Scores are computed in float32 with either.
         device: "auto", "cpu" or "cuda".
         options: Of DinomalyOptions.
 
-    ``info`` after fit: encoder source and hash, alpha per directional layer, steps, final loss.
+    ``info`` after fit: encoder source and hash, alpha per directional layer, steps, precision, final loss.
     """
 
     name = "dinomaly_directional"
@@ -73,7 +73,7 @@ class DinomalyDetector(ModuleDetector):
         alpha_rate: float = 10.0,
         mining_steps: int | None = None,
         seed: int = 0,
-        precision: str = "float32",
+        precision: str = "auto",
         device: str = "auto",
         **options: Any,
     ) -> None:
@@ -88,6 +88,7 @@ class DinomalyDetector(ModuleDetector):
         self.name = "dinomaly_directional" if directional else "dinomaly"  # type: ignore[misc]
         self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)
         self._module: DirectionalDinomaly | None = None
+        self._precision = "float32"  # of the last training
 
     def _make_module(self, shape: tuple[int, int] | None) -> DirectionalDinomaly:
         del shape
@@ -121,20 +122,33 @@ class DinomalyDetector(ModuleDetector):
             "encoder": {"name": self.options["encoder_name"], **source},
             "alpha": module.model.alphas(),
             "steps": self.options["max_steps"],
+            "precision": self._precision,
             "final_loss": loss,
         }
 
     def _train(self, module: DirectionalDinomaly, images: torch.Tensor, progress: Progress) -> float:
         """Returns the last loss."""
         o = self.options
+        self._precision = o["precision"] if o["precision"] != "auto" else self._measured(module, images)
         return fit_quietly(
             module,
             self._loader(images),
             seed=o["seed"],
             device=o["device"],
-            precision=o["precision"],
+            precision=self._precision,
             progress=progress,
         )
+
+    def _measured(self, module: DirectionalDinomaly, images: torch.Tensor) -> str:
+        """The precision in which steps of this training are faster, tried on a first batch."""
+        o, device = self.options, pick_device(self.options["device"])
+        batch = images[: o["batch_size"]].to(device)
+        model = module.to(device).model
+        shape = (self.name, o["encoder_name"], o["image_size"], o["directional_layers"], len(batch))
+        with torch.random.fork_rng():
+            best = measured_precision(lambda: model(batch, global_step=0), o["max_steps"], device, *shape)
+        module.zero_grad()
+        return best
 
     def _loader(self, images: torch.Tensor) -> DataLoader[Any]:
         """Batches of a training epoch."""

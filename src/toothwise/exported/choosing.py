@@ -1,0 +1,154 @@
+"""Which engine and precision an exported network runs in: those that hold its accuracy are timed where it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toothwise import processor
+from toothwise.errors import InputError, MissingDependencyError
+from toothwise.exported.engines import Engine, onnx_engine, openvino_engine
+from toothwise.exported.manifest import FILE, PRECISIONS, Manifest, verified
+from toothwise.fields import from_mapping
+
+__all__ = ["ALLOWED", "SAMPLE", "Choice", "choices_of", "load_engine", "open_fastest", "worst_difference"]
+
+SAMPLE = "sample.safetensors"  # maps, and the scores that the fitted detector gives them
+ALLOWED = {"float32": 1e-4, "bfloat16": 0.05, "int8": 0.2}  # of a score, or of the scores' spread where that is more
+_ENGINES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}
+_PACKAGES = ("onnxruntime", "openvino")
+_IN_TURN = 3  # maps scored one by one at a time: the first finds another network in the processor's caches
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to run an exported network.
+
+    Attributes:
+        engine: "onnx" (ONNX Runtime) or "openvino".
+        precision: Of the products: "float32", "bfloat16" or "int8".
+        file: The network in the folder.
+    """
+
+    engine: str
+    precision: str
+    file: str
+
+    def __str__(self) -> str:
+        return f"{_ENGINES[self.engine]}, {self.precision}"
+
+    def as_json(self) -> dict[str, str]:
+        """For the manifest."""
+        return asdict(self)
+
+
+def choices_of(manifest: Manifest, folder: Path) -> list[Choice]:
+    """What a manifest offers, the preferred one first.
+
+    Raises:
+        InputError: An engine or precision that there is not, or no choice.
+    """
+    known = manifest.graph.get("choices")
+    if known is None:  # written before there were several
+        file = "model.onnx" if manifest.backend == "onnx" else "model.xml"
+        known = [{"engine": manifest.backend, "precision": manifest.graph.get("precision", "float32"), "file": file}]
+    choices = [from_mapping(Choice, each, str(folder / FILE)) for each in known]
+    for choice in choices:
+        if choice.engine not in _ENGINES or choice.precision not in PRECISIONS:
+            raise InputError(f"{folder / FILE}: precision and engine must be known ones, but are {choice.as_json()}")
+    if not choices:
+        raise InputError(f"{folder / FILE}: offers no engine")
+    return choices
+
+
+def open_fastest(folder: Path, manifest: Manifest, threads: int | None) -> tuple[Engine, Choice, dict[str, float]]:
+    """The engine of the choice that is fastest on this processor, among those that hold the accuracy here.
+
+    Args:
+        folder: Of an export.
+        manifest: Its own.
+        threads: See ``threads_of``.
+
+    Returns:
+        The engine, the choice, and milliseconds per map of all that were measured ({} = there is but one).
+
+    Raises:
+        InputError: No engine can run it.
+        MissingDependencyError: No engine for it is installed.
+    """
+    choices = choices_of(manifest, folder)
+    load = partial(load_engine, folder, manifest, threads)
+    if len(choices) == 1:
+        return load(choices[0]), choices[0], {}
+    names = {str(choice): choice for choice in choices}
+    files = [manifest.files[name]["sha256"] for name in sorted({choice.file for choice in choices})]
+    key = processor.mark("inference", files, threads, list(names), packages=_PACKAGES)
+    known = processor.recall(key)
+    if known is not None and known[0] in names:
+        return load(names[known[0]]), names[known[0]], known[1]
+    maps, scores = _sample(folder, manifest)
+    ways: dict[str, Callable[[], Any]] = {}
+    engines, missing = {}, None
+    for name, choice in names.items():
+        if choice.precision == "bfloat16" and not _has_bfloat16():
+            continue
+        try:
+            engine = load(choice)
+        except MissingDependencyError as error:
+            missing = error
+            continue
+        if worst_difference(scores, engine(maps)["score"]) <= ALLOWED[choice.precision]:
+            engines[name] = engine
+            ways[name] = partial(_one_by_one, engine, maps)
+    if not engines:
+        raise missing or InputError(f"{folder}: no engine here gives the scores of the detector that was exported")
+    best, ms = processor.fastest(ways, key)
+    return engines[best], names[best], {name: round(taken / _IN_TURN, 3) for name, taken in ms.items()}
+
+
+def worst_difference(expected: np.ndarray, found: np.ndarray) -> float:
+    """The largest difference of scores, each over its size, or over the scores' spread where that is more."""
+    least = max(float(np.std(expected)), 1e-12)  # some scores cross zero
+    return float(np.max(np.abs(found - expected) / np.maximum(np.abs(expected), least)))
+
+
+def load_engine(folder: Path, manifest: Manifest, threads: int | None, choice: Choice) -> Engine:
+    """The engine of one choice.
+
+    Raises:
+        MissingDependencyError: It is not installed.
+        InputError: Not a model that it can run.
+    """
+    outputs, what = manifest.graph["outputs"], f"{folder / choice.file}"
+    model = verified(folder, manifest, choice.file)
+    if choice.engine == "onnx":
+        return onnx_engine(model, outputs, threads=threads, what=what)
+    weights = verified(folder, manifest, "model.bin") if choice.file.endswith(".xml") else None
+    precision = "bfloat16" if choice.precision == "bfloat16" else "float32"  # int8 is part of the network itself
+    return openvino_engine(model, weights, outputs, threads=threads, what=what, precision=precision)
+
+
+def _has_bfloat16() -> bool:
+    """Whether OpenVINO computes bfloat16 here, in place of float32 under that name."""
+    try:
+        import openvino
+    except ImportError:
+        return True  # said where the engine is loaded
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _one_by_one(engine: Engine, maps: np.ndarray) -> None:
+    for k in range(_IN_TURN):
+        engine(maps[k : k + 1])
+
+
+def _sample(folder: Path, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
+    from safetensors.numpy import load
+
+    data = load(verified(folder, manifest, SAMPLE))
+    return data["maps"], data["scores"]

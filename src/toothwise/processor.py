@@ -1,0 +1,155 @@
+"""The processor that is here, and which of several ways it computes fastest: measured once, and remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from toothwise.errors import OutputError
+from toothwise.files import write_json
+
+__all__ = ["choices_file", "fastest", "flags", "kind", "mark", "recall"]
+
+# what products of matrices depend on, the strongest first
+_FLAGS = ("amx_bf16", "amx_int8", "avx512_bf16", "avx512_vnni", "avx_vnni", "avx512f", "avx2", "bf16", "i8mm", "neon")
+_FORMAT = 1  # of the file; others are not read
+_MOST = 500  # choices that are remembered
+_here: dict[str, dict[str, Any]] = {}  # of this process, where no file can be written
+
+
+@cache
+def flags() -> tuple[str, ...]:
+    """Which instructions for products of matrices the processor has, the strongest first.
+
+    Examples:
+        >>> isinstance(flags(), tuple)
+        True
+    """
+    found: set[str] = set()
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith(("flags", "Features")):
+                found.update(line.partition(":")[2].split())
+                break
+    return tuple(flag for flag in _FLAGS if flag in found)
+
+
+def kind(of: tuple[str, ...] | None = None) -> str:
+    """The kind of processor that timings hold for.
+
+    Args:
+        of: Its flags. None = those of the processor that is here.
+
+    Returns:
+        "amx" (matrix units for bfloat16), "avx512", "avx2" or "other".
+
+    Examples:
+        >>> kind(("amx_bf16", "avx512_bf16", "avx2")), kind(("avx2",))
+        ('amx', 'avx2')
+    """
+    of = flags() if of is None else of
+    for flag, name in (("amx_bf16", "amx"), ("avx512f", "avx512"), ("avx2", "avx2")):
+        if flag in of:
+            return name
+    return "other"
+
+
+def mark(*facts: Any, packages: tuple[str, ...] = ()) -> str:
+    """What a choice is remembered by: this processor, the packages' versions, and whatever else it depends on.
+
+    Args:
+        facts: Plain values (a model's fingerprint, a number of threads).
+        packages: Names of what computes.
+    """
+    told: dict[str, str | None] = {}
+    for name in packages:
+        try:
+            told[name] = version(name)
+        except PackageNotFoundError:
+            told[name] = None
+    text = json.dumps([_model_name(), flags(), os.cpu_count(), told, facts], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@cache
+def _model_name() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def choices_file() -> Path:
+    """Where choices are remembered: ``toothwise/choices.json`` in the user's folder for caches."""
+    root = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("LOCALAPPDATA") if os.name == "nt" else None)
+    return (Path(root) if root else Path.home() / ".cache") / "toothwise" / "choices.json"
+
+
+def recall(key: str) -> tuple[str, dict[str, float]] | None:
+    """What ``fastest`` found under a key before: the way's name and the milliseconds of each; None = nothing."""
+    known = _remembered().get(key)
+    return None if known is None else (known["choice"], known["ms"])
+
+
+def fastest(
+    ways: Mapping[str, Callable[[], Any]], key: str, *, seconds: float = 0.3, rounds: int = 15
+) -> tuple[str, dict[str, float]]:
+    """The way that takes the least time here, measured in turns and remembered for ``recall``.
+
+    Args:
+        ways: What is run, by name, the preferred one first; each runs once before it counts.
+        key: What ``mark`` gave for all that the choice depends on.
+        seconds: About how long each way is run for.
+        rounds: The most times that each is run.
+
+    Returns:
+        Its name, and the milliseconds of each way (the least of its rounds). A way takes the preferred one's place
+        only where it is 3 % faster, which is more than noise.
+    """
+    first, *others = ways
+    least = dict.fromkeys(ways, float("inf")) if others else {}
+    if others:
+        for run in ways.values():
+            run()
+        begin = time.perf_counter()
+        for number in range(rounds):
+            for name, run in ways.items():
+                start = time.perf_counter()
+                run()
+                least[name] = min(least[name], time.perf_counter() - start)
+            if number >= 1 and time.perf_counter() - begin > seconds * len(ways):
+                break
+    best = min(ways, key=lambda name: least.get(name, 0.0) * (1.0 if name == first else 1.03))
+    ms = {name: round(1e3 * taken, 4) for name, taken in least.items()}
+    _remember(key, {"choice": best, "ms": ms})
+    return best, ms
+
+
+def _remembered() -> dict[str, dict[str, Any]]:
+    """Choices of the file, and of this process; a file that is damaged counts as none."""
+    found: dict[str, dict[str, Any]] = {}
+    with suppress(OSError, ValueError, TypeError, AttributeError, LookupError, RuntimeError):
+        data = json.loads(choices_file().read_text(encoding="utf-8"))
+        if data["format"] == _FORMAT:
+            for key, value in data["choices"].items():
+                if isinstance(value["choice"], str) and all(isinstance(ms, int | float) for ms in value["ms"].values()):
+                    found[str(key)] = value
+    return found | _here
+
+
+def _remember(key: str, value: dict[str, Any]) -> None:
+    """Keep a choice for this process, and in the file where it can be written."""
+    _here[key] = value
+    kept = dict(list(_remembered().items())[-_MOST:])
+    with suppress(OutputError, OSError, RuntimeError):
+        write_json(choices_file(), {"format": _FORMAT, "choices": kept})
