@@ -24,7 +24,7 @@ import torch
 from anomalib.models.image.dinomaly.components import LinearAttention
 from measuring.command import arguments
 from measuring.counting import count, peak_bytes
-from measuring.machine import Peak, measured_peak
+from measuring.machine import Peak, has_bfloat16, measured_peak, result_of
 from measuring.paired import paired
 from torch import Tensor, nn
 
@@ -124,7 +124,7 @@ def main() -> None:
     reason = why_not_compiled() if args.compile else None
     for dim, heads in MODELS[: 1 if args.quick else None]:
         for side, batch in GRIDS[:: 2 if args.quick else 1]:
-            for precision in PRECISIONS:
+            for precision in PRECISIONS if args.device != "cpu" or has_bfloat16() else PRECISIONS[:1]:
                 case = {"dim": dim, "heads": heads, "side": side, "batch": batch, "precision": precision}
                 compiled = args.compile and reason is None and dim == MODELS[0][0]
                 row = measure(case, peak, rounds=rounds, device=args.device, compiled=compiled)
@@ -132,8 +132,8 @@ def main() -> None:
                 told = (f"{k} {v['ratio']:.2f} (memory {v['memory_ratio']:.2f})" for k, v in row["ways"].items())
                 print(f"{heads:>2} heads, {side} x {side}, {precision:<8}: {', '.join(told)}", flush=True)
     config = {"rounds": rounds, "prefix": PREFIX, "threads": args.threads, "device": args.device, "quick": args.quick}
-    name = "attention.json" if args.device == "cpu" else f"attention_{args.device}.json"
-    output = args.output or (None if args.quick else Path(__file__).parent / "results" / name)
+    name = "attention" if args.device == "cpu" else f"attention_{args.device}"
+    output = args.output or (None if args.quick else result_of(name))
     result = {"peak": peak, "promised": PROMISED, "rows": rows, "ratios": ratios(rows)}
     if reason is not None:
         result["not_compiled"] = reason

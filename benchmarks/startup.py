@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from measuring.command import arguments
+from measuring.machine import result_of
 
 from toothwise import HealthMap, Model, detectors, write_map
 from toothwise.exported.export import export
@@ -37,25 +38,29 @@ PREDICT = "toothwise predict, {}"
 SHARE = 1 / 3  # of PyTorch's time that ONNX Runtime may take
 
 
-def seconds(command: list[str]) -> tuple[float, float]:
-    """Of one run: by the clock, and of the processor."""
-    begin, before = time.perf_counter(), os.times()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    after = os.times()
-    spent = after.children_user + after.children_system - before.children_user - before.children_system
-    return time.perf_counter() - begin, spent
+def seconds(command: list[str]) -> tuple[float, float, float]:
+    """Of one run: by the clock, and of the processor; and its peak memory in MiB."""
+    begin = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return time.perf_counter() - begin, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 def predictions(folder: Path) -> dict[str, list[str]]:
     """Commands that score one map, by what runs the network."""
     values = generate("C", 17, False, seed=0)[0]
     Model(detectors.create("dinomaly_directional", max_steps=1).fit(values[:16])).save(folder / "PyTorch")
-    for name, form in (("ONNX Runtime", "onnx"), ("OpenVINO", "openvino")):
+    for name, form in (("ONNX Runtime", "onnx"), ("OpenVINO", "openvino"), ("auto", "auto")):
         export(folder / "PyTorch", folder / name, format=form)
+    Model(detectors.create("line_network", max_steps=1).fit(generate("C", 32, False, seed=1)[0])).save(folder / "saved")
+    export(folder / "saved", folder / "auto, line network")
     rows, columns = values.shape[1:]
     axes = Axis.teeth("driving tooth", rows), Axis.teeth("driven tooth", columns)
     write_map(HealthMap(values[16], *axes), folder / "one.npz")
-    engines = ("PyTorch", "ONNX Runtime", "OpenVINO")
+    engines = ("PyTorch", "ONNX Runtime", "OpenVINO", "auto", "auto, line network")
     return {PREDICT.format(e): [*TOOTHWISE, "predict", str(folder / e), str(folder / "one.npz")] for e in engines}
 
 
@@ -65,7 +70,7 @@ def main() -> None:
     rounds = args.rounds or (5 if args.quick else 15)
     with tempfile.TemporaryDirectory() as folder:
         commands = COMMANDS | predictions(Path(folder))
-        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+        taken: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
         for number in range(rounds + 1):
             for name, command in commands.items():
                 value = seconds(command)
@@ -73,9 +78,10 @@ def main() -> None:
                     taken[name].append(value)
     result = {
         name: {
-            "median_seconds": round(statistics.median(wall for wall, _ in values), 4),
-            "largest_seconds": round(max(wall for wall, _ in values), 4),
-            "cpu_seconds": round(statistics.median(cpu for _, cpu in values), 4),
+            "median_seconds": round(statistics.median(wall for wall, _, _ in values), 4),
+            "largest_seconds": round(max(wall for wall, _, _ in values), 4),
+            "cpu_seconds": round(statistics.median(cpu for _, cpu, _ in values), 4),
+            "peak_mib": round(max(mib for *_, mib in values), 1),
             "promised_seconds": PROMISED.get(name),
         }
         for name, values in taken.items()
@@ -88,10 +94,10 @@ def main() -> None:
         if name in COMMANDS and name != "python, nothing"
     }
     base = result[PREDICT.format("PyTorch")]["cpu_seconds"]
-    for engine in ("ONNX Runtime", "OpenVINO"):
+    for engine in ("ONNX Runtime", "OpenVINO", "auto"):
         ratios[f"predict, {engine} / PyTorch"] = round(result[PREDICT.format(engine)]["cpu_seconds"] / base, 4)
     print(ratios)
-    output = args.output or (None if args.quick else Path(__file__).parent / "results" / "startup.json")
+    output = args.output or (None if args.quick else result_of("startup"))
     if output:
         print(write_result(output, {"rounds": rounds, "share": SHARE}, {**result, "ratios": ratios}))
 

@@ -5,7 +5,8 @@ python benchmarks/quick --strict    # exit 1 where a ratio is worse by more than
 python benchmarks/quick --write     # and commit these ratios: benchmarks/results/quick.json
 
 Ratios are compared and not times: both sides of a ratio were measured in turns in one process, so that they mean the
-same on another machine or a busy one, as far as anything does.
+same on another machine or a busy one, as far as anything does. They are compared with those of the same kind of
+processor only (matrix units for bfloat16, AVX-512, AVX2).
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from pathlib import Path
 
 from guard import compare, told
 
+from toothwise.processor import flags, kind
 from toothwise.results import write_result
 
 HERE = Path(__file__).parents[1]
 SCRIPTS = ("startup", "attention", "training", "inference", "growth")
-COMMITTED = HERE / "results" / "quick.json"
+COMMITTED = HERE / "results" / ("quick.json" if kind() == "amx" else f"quick_{kind()}.json")
 
 
 def measure(names: tuple[str, ...]) -> dict[str, float]:
@@ -54,11 +56,15 @@ def main() -> int:
     for name, value in now.items():
         print(f"  {value:7.3f}  {name}")
     before: dict[str, float] = {}
+    measured = {name.partition(":")[0] for name in now}
     if COMMITTED.exists():
         before = json.loads(COMMITTED.read_text(encoding="utf-8"))["result"]["ratios"]
-    measured = {name.partition(":")[0] for name in now}
-    before = {name: value for name, value in before.items() if name.partition(":")[0] in measured}
-    print("\n" + told(before, now))
+        before = {name: value for name, value in before.items() if name.partition(":")[0] in measured}
+        print("\n" + told(before, now))
+    else:
+        print(
+            f"\nNo figures are stored for this kind of processor ({kind()}: {', '.join(flags())}); --write stores these"
+        )
     if args.write:
         print(write_result(COMMITTED, {"scripts": sorted(measured)}, {"ratios": now}))
     return int(args.strict and any(m.worse for m in compare(before, now) if m.before is not None))
