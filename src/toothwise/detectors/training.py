@@ -109,7 +109,7 @@ def measured_precision(loss: Callable[[], torch.Tensor], steps: int, device: tor
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
             found = make()
         if found.requires_grad:
-            found.backward()  # type: ignore[no-untyped-call]
+            found.backward()
         if device.type != "cpu":
             torch.cuda.synchronize()
 

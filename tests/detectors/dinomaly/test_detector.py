@@ -80,7 +80,7 @@ def test_half_precision_trains_about_the_same_and_leaves_the_encoder_alone(name)
     assert half.info["final_loss"] != whole.info["final_loss"]
     np.testing.assert_allclose(half.info["final_loss"], whole.info["final_loss"], rtol=0.05)
     np.testing.assert_allclose(kept, half.predict(maps).score, atol=1e-5)
-    with pytest.raises(InputError, match="precision must be one of 'float32', 'bfloat16', but got 'half'"):
+    with pytest.raises(InputError, match="precision must be one of 'auto', 'float32', 'bfloat16', but got 'half'"):
         detectors.create(name, precision="half")
 
 
