@@ -32,6 +32,11 @@ def waveforms(n: int, seed: int, rows: int = 9, columns: int = 14) -> np.ndarray
     return out
 
 
+def batch(x: np.ndarray) -> HealthMapBatch:
+    axes = Axis.teeth("driving tooth", x.shape[1]), Axis.teeth("driven tooth", x.shape[2])
+    return HealthMapBatch(np.sqrt((x**2).mean(axis=3)), *axes, waveforms=x)
+
+
 def damaged(x: np.ndarray, axis: int, tooth: int, size: float, mates: slice = slice(None)) -> np.ndarray:
     """A tooth that adds the same quick ringing at each of its meshes with some mates."""
     x = x.copy()
@@ -104,10 +109,6 @@ def test_what_the_sensor_does_not_hear_is_no_evidence():
 
 @pytest.mark.parametrize("n", [2, 4, 8])
 def test_few_healthy_records_have_a_threshold_that_later_healthy_ones_keep(n):
-    def batch(x):
-        axes = Axis.teeth("driving tooth", x.shape[1]), Axis.teeth("driven tooth", x.shape[2])
-        return HealthMapBatch(np.sqrt((x**2).mean(axis=3)), *axes, waveforms=x)
-
     model = Model.fit(batch(waveforms(n, 6)))
     assert (model.detector.name, model.threshold.n) == ("coherent", n)
     alarms = model.predict(batch(waveforms(50, 8))).score > model.threshold.value
@@ -210,6 +211,15 @@ def test_what_a_tooth_adds_is_taken_off_with_what_removed_orders_left_at_others(
     assert detector.predict(rest[None]).score[0] < detector.predict(healthy).score.max()
     like = detector.along_line(damaged(waveforms(1, 3), 2, 5, 0.3, slice(2, 6))[0], 2, 5)
     assert like[2:6].min() > np.delete(like, range(2, 6)).max()
+
+
+@pytest.mark.parametrize("sizes", [{5: 4.0}, {5: 4.0, 2: 1.4}, {5: 2.0, 12: 2.0}])
+def test_teeth_that_are_damaged_are_named_and_not_what_removed_orders_left_at_others(sizes):
+    model, x = Model.fit(batch(without_orders(waveforms(16, 1)))), waveforms(1, 3)
+    for tooth, size in sizes.items():
+        x = damaged(x, 2, tooth, size)
+    found = Monitor(model).add(batch(without_orders(x)))
+    assert {(one.gear, one.tooth) for one in found.teeth} == {("driven", tooth) for tooth in sizes}
 
 
 def without_orders(x: np.ndarray) -> np.ndarray:

@@ -228,6 +228,10 @@ class Detector(ABC):
         """
         raise NotImplementedError
 
+    def amplitude(self, waveforms: np.ndarray, axis: int, tooth: int) -> float:
+        """How large the waveform is that a tooth adds to all its meshes; arguments as of ``along_line``."""
+        raise NotImplementedError
+
     def without_line(self, waveforms: np.ndarray, axis: int, tooth: int, places: slice) -> np.ndarray:
         """Waveforms of one map less what a tooth adds at some of its places; arguments as of ``along_line``."""
         raise NotImplementedError

@@ -30,18 +30,23 @@ __all__ = ["SHARES", "Findings", "FoundLine", "decompose"]
 # of the stated rate, what each test may spend; they sum to 1
 SHARES = {"lines": 0.5, "diagonal": 0.15, "one cycle": 0.15, "level": 0.2}
 _ROUNDS = 6
+_LEFT = 0.15  # of the amplitudes of louder teeth, what taking their waveforms off may leave at others
 _TIE = 0.7  # share of the best evidence from which on a neighbour may be the tooth itself
 
 
 @dataclass(frozen=True)
 class FoundLine:
-    """A line that was taken off: axis, tooth, its p-value, where it lies and its mean log contrast there."""
+    """A line that was taken off: axis, tooth, its p-value, where it lies and its mean log contrast there.
+
+    ``amplitude``: of its waveform then, where it was one; on one scale with the others of its map.
+    """
 
     axis: int
     tooth: int
     p_value: float
     segment: Segment
     log_contrast: float
+    amplitude: float = 0.0
 
 
 @dataclass(eq=False)
@@ -199,11 +204,12 @@ def _cycle(x: np.ndarray, reference: HealthyReference) -> tuple[np.ndarray, np.n
 
 @dataclass(frozen=True, eq=False)
 class _WithoutTooth:
-    """One map's waveforms without a tooth, its log picture then, and where along the line the tooth's waveform lay."""
+    """One map's waveforms without a tooth, its log picture then, where along the line the waveform lay, how large."""
 
     waveforms: np.ndarray
     picture: np.ndarray
     segment: Segment
+    amplitude: float
 
 
 def _without_tooth(one: np.ndarray, x: np.ndarray, detector: Detector, axis: int, tooth: int) -> _WithoutTooth:
@@ -211,7 +217,8 @@ def _without_tooth(one: np.ndarray, x: np.ndarray, detector: Detector, axis: int
     rest = detector.without_line(one, axis, tooth, slice(segment.first, segment.last + 1))
     with np.errstate(all="ignore"):
         change = 0.5 * np.log(np.square(rest).mean(axis=2) / np.square(one).mean(axis=2))
-    return _WithoutTooth(rest, x + np.where(np.isfinite(change), change, 0.0), segment)
+    picture = x + np.where(np.isfinite(change), change, 0.0)
+    return _WithoutTooth(rest, picture, segment, detector.amplitude(one, axis, tooth))
 
 
 def _take(
@@ -251,7 +258,10 @@ def _take(
         tooth = close[int(loud.argmax())]
     part = slice(segment.first, segment.last + 1)
     height = float(np.nanmean(flat[tooth, part]))
-    out.lines[k].append(FoundLine(axis, tooth, float(p_value), segment, height))
+    line = FoundLine(axis, tooth, float(p_value), segment, height, 0.0 if less is None else less.amplitude)
+    louder = [one.amplitude for one in out.lines[k] if one.axis == axis]
+    if less is None or not louder or less.amplitude > _LEFT * sum(louder):
+        out.lines[k].append(line)
     if less is not None:
         x[k] = less.picture
         return

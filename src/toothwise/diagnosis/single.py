@@ -20,13 +20,12 @@ from toothwise.errors import InputError
 from toothwise.evaluation.tail import healthy_tail
 from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
-from toothwise.reference.map_statistics import log_maps, map_level, without_places
+from toothwise.reference.map_statistics import log_maps, map_level, point_spread, without_places
 from toothwise.reference.records import tooth_zero_of
 
 __all__ = ["clusters", "diagnose_maps", "diagnosis_of_maps", "echo", "gear_of", "opposite", "summarize"]
 
 _Z95 = 1.959963984540054
-_SPREAD = 0.15  # share of a tooth's amplitude that other teeth may show
 _SHOWN = 3  # maps that are explained
 _SURE = 1e-3  # chance from which on a line is a line, whatever else is found
 
@@ -135,9 +134,10 @@ def summarize(
     away = np.abs(reference.level - middle)
     p_level = healthy_tail(np.abs(level) * spread, away, worth=reference.worth["level"])
     flat = {axis: without_places(x, axis) for axis in (1, 2)}
+    sizes = {axis: lines.shape[1] for axis, lines in flat.items()}
     out = []
     for k, name in enumerate(names):
-        groups = _groups(found.lines[k], {a: f.shape[1] for a, f in flat.items()}, planet=reference.by_record)
+        groups = _groups(found.lines[k], sizes, planet=reference.by_record)
         lines = [
             replace(
                 _finding(g, flat[g.axis][k], reference, axes[g.axis]),
@@ -146,7 +146,7 @@ def summarize(
             )
             for g, contact in groups
         ]
-        lines = [line for line in lines if not echo(line.contrast, _loudest(lines, line.axis))]
+        lines = _without_echoes(lines, sizes)
         findings = _findings(lines, found, k, p_level[k], level[k], rate)
         pattern, also = _pattern(
             lines, findings, abs(level[k]) * spread, found.diagonal[k] is not None, found.p_values["diagonal"][k]
@@ -239,21 +239,34 @@ def _strangeness(one: MapDiagnosis) -> tuple[float, bool, float]:
     return min((f.chance for f in one.findings), default=1.0), one.pattern == "nothing", -one.score
 
 
-def echo(contrast: float, loudest: float) -> bool:
-    """Whether a tooth rises (or falls) by no more than what the loudest tooth of its gear leaves at others.
+def echo(tooth: int, contrast: float, louder: Sequence[tuple[int, float]], teeth: int) -> bool:
+    """Whether a tooth rises (or falls) by no more than what louder teeth of its gear leave at it.
 
-    Taking sidebands and narrow bands out of the signal spreads the ringing of one tooth over its neighbours: of its
-    amplitude up to a seventh. That is no second damaged tooth.
+    Taking mesh orders and sidebands out of the signal spreads the waveform of one tooth over its gear by a known share
+    (``point_spread``): that is no second damaged tooth.
+
+    Args:
+        tooth, contrast: Of the tooth.
+        louder: Tooth and contrast of those that change more.
+        teeth: How many the gear has.
 
     Examples:
-        >>> echo(1.1, 5.2), echo(1.8, 5.2), echo(1.1, 1.1)
-        (True, False, False)
+        >>> [echo(tooth, 1.2, [(2, 5.0)], 35) for tooth in (3, 4, 9)]
+        [True, False, False]
     """
-    return abs(contrast - 1.0) < _SPREAD * abs(loudest - 1.0)
+    spread = point_spread(teeth)
+    left = sum(float(spread[(tooth - other) % teeth] ** 2) * abs(height**2 - 1.0) for other, height in louder)
+    return abs(contrast**2 - 1.0) < left
 
 
-def _loudest(lines: Sequence[LineFinding], axis: int) -> float:
-    return max((line.contrast for line in lines if line.axis == axis), key=lambda c: abs(c - 1.0))
+def _without_echoes(lines: Sequence[LineFinding], teeth: dict[int, int]) -> list[LineFinding]:
+    """Lines that are more than what louder ones of their gear leave behind, in their order."""
+    kept: list[LineFinding] = []
+    for line in sorted(lines, key=lambda one: -abs(one.contrast - 1.0)):
+        louder = [(one.tooth, one.contrast) for one in kept if one.axis == line.axis]
+        if not echo(line.tooth, line.contrast, louder, teeth[line.axis]):
+            kept.append(line)
+    return [line for line in lines if line in kept]
 
 
 def _groups(lines: list[FoundLine], size: dict[int, int], *, planet: bool) -> list[tuple[FoundLine, int | None]]:

@@ -24,6 +24,7 @@ __all__ = [
     "log_maps",
     "map_level",
     "one_cycle",
+    "point_spread",
     "without_places",
 ]
 
@@ -53,6 +54,21 @@ def without_places(x: np.ndarray, axis: int) -> np.ndarray:
     """Log maps as ``[n, lines, along]`` less what all lines share at a place; axis 1 = lines are rows, 2 = columns."""
     lines = x if axis == 1 else np.swapaxes(x, 1, 2)
     return lines - _median(lines, 1)
+
+
+def point_spread(teeth: int) -> np.ndarray:
+    """What a tooth leaves at the teeth behind it where mesh orders and two sidebands are taken out, ``[teeth]``.
+
+    As a share of its amplitude, whatever its waveform is: what is removed repeats around each mesh order.
+
+    Examples:
+        >>> np.round(point_spread(35)[:4], 3).tolist()
+        [1.0, 0.138, 0.119, 0.091]
+    """
+    turn = 2.0 * np.pi * np.arange(teeth) / teeth
+    left = np.abs(1.0 + 2.0 * np.cos(turn) + 2.0 * np.cos(2.0 * turn)) / teeth
+    left[0] = 1.0
+    return np.asarray(left)
 
 
 def line_levels(x: np.ndarray, axis: int, *, newest: bool) -> np.ndarray:

@@ -162,6 +162,13 @@ class Coherent(Detector):
         white = whitened(x, self._learned["scatter"])
         return along_line(white, waveforms.shape, axis, tooth)
 
+    def amplitude(self, waveforms: np.ndarray, axis: int, tooth: int) -> float:
+        """See ``Detector``: on the scale of healthy scatter, beyond what the usual tooth of the gear shows."""
+        x = self._periods(waveforms[None]) - self._learned["mean"]
+        meshes = lines(whitened(x, self._learned["scatter"]), waveforms.shape[axis - 1], waveforms.shape[2])[0]
+        energy = np.square(meshes.mean(axis=1)).sum(axis=1)
+        return float(np.sqrt(max(energy[tooth] - np.median(energy), 0.0)))
+
     def without_line(self, waveforms: np.ndarray, axis: int, tooth: int, places: slice) -> np.ndarray:
         """See ``Detector``: less the waveform that a tooth adds, with what removed orders leave of it elsewhere."""
         x = self._periods(waveforms[None])[0]

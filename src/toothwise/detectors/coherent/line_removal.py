@@ -94,17 +94,18 @@ def _less_tooth(x: np.ndarray, weight: np.ndarray, at: np.ndarray, teeth: int, s
     beside = np.arange(teeth) - teeth // 2
     white = filtered(x, weight).reshape(-1, samples)
     energy = np.square(white[(at[:, None] + beside) % len(white)].mean(axis=0)).sum(axis=1)
-    middle, most, reach = teeth // 2, max(min(_REACH, (teeth - 1) // 4), 1), [1, 1]
+    middle, reach = teeth // 2, [1, 1]
+    most = 1, max(min(_REACH, (teeth - 1) // 4), 1)  # contact begins a mesh early, but nothing rings before it
     while True:
         before, after = reach
         rest = _less_repeated(x, weight, (at - before) * samples, (before + 1 + after) * samples)
         white = filtered(rest, weight).reshape(-1, samples)
         left = np.square(white[(at[:, None] + beside) % len(white)].mean(axis=0)).sum(axis=1)
-        usual = _USUAL * float(np.median(left[np.abs(beside) > most]))
+        usual = _USUAL * float(np.median(left[np.abs(beside) > most[1]]))
         more = []
         for side, way in enumerate((-1, 1)):
             k = middle + way * (reach[side] + 1)
-            more.append(reach[side] < most and usual < left[k] and energy[k] < energy[k - way])
+            more.append(reach[side] < most[side] and usual < left[k] and energy[k] < energy[k - way])
         if not any(more):
             return rest
         reach = [r + m for r, m in zip(reach, more, strict=True)]

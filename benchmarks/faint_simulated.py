@@ -1,0 +1,258 @@
+"""ROC of faint damage on simulated gearboxes, and how many healthy recordings it takes.
+
+    python benchmarks/faint_simulated.py     # about 4 minutes of one core; goes on where it was stopped
+
+Pairs and planetary stages of different teeth, grades, housings, noise, loads and temperatures, one seed each. Every
+recording becomes the difference signal of its hunting period, turned onto the healthy waveform, and all methods look
+at that. The indicators are taken of either gear's average, on the scale of the learned recordings, the larger counts.
+"some mates" is a pit that a quarter of the mates meet. At an unlearned speed nothing but healthy recordings are made.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measuring.command import arguments
+
+from toothwise import GearPair
+from toothwise.detectors import create
+from toothwise.detectors.calibration import fit_with_threshold
+from toothwise.evaluation.metrics import auroc
+from toothwise.files import write_json
+from toothwise.gears import PlanetaryStage
+from toothwise.healthmap.core import Axis, HealthMapBatch
+from toothwise.healthmap.waveform import HealthyWaveform, turned
+from toothwise.results import write_result
+from toothwise.simulate.faults import Fault
+from toothwise.simulate.gearbox import GearboxConfig, simulate_record
+from toothwise.simulate.speed import SpeedProfile
+from toothwise.vibration.indicators import fm4
+from toothwise.vibration.periods import cut_periods
+from toothwise.vibration.windows import EventWindow, event_statistic
+
+GEARS = (
+    GearPair(17, 30),
+    GearPair(14, 25),
+    PlanetaryStage(17, 13, 43),
+    GearPair(19, 24),
+    GearPair(13, 29),
+    PlanetaryStage(19, 17, 53),
+)
+SAMPLES, LEARNED, HELD, DAMAGED, RATE = 16, 24, 40, 4, 0.01
+NUMBERS = (2, 4, 8, 16, 24)
+SPEEDS = (0.625, 0.8, 1.25)
+DETECTORS = ("coherent", "scan", "healthy_distance")
+CONDITIONS: dict[str, tuple[str, float]] = {
+    "crack, 2 % stiffness": ("crack", 0.1),
+    "crack, 6 %": ("crack", 0.2),
+    "crack, 10 %": ("crack", 0.3),
+    "crack, 20 %": ("crack", 0.5),
+    "crack, 40 %": ("crack", 0.72),
+    "pit": ("pit", 0.02),
+    "pit, some mates": ("pit", 0.05),
+    "wear": ("wear", 0.3),
+    "eccentricity": ("eccentricity", 0.5),
+    "healthy, 6 dB more noise": ("crack", 0.0),
+}
+
+
+def gearbox(k: int) -> GearboxConfig:
+    """Gearbox k."""
+    rng = np.random.default_rng([21, k])
+    stage = isinstance(GEARS[k], PlanetaryStage)
+    high = np.array([900.0, 2400.0, 4800.0]) if stage else np.array([1100.0, 2800.0, 6000.0])
+    modes = [
+        (float(f * rng.uniform(0.7, 1.4)), float(rng.uniform(0.015, 0.05)), float(rng.uniform(0.3, 1))) for f in high
+    ]
+    return GearboxConfig(
+        gears=GEARS[k],
+        grade=int(rng.integers(6, 9)),
+        speed=SpeedProfile(mean=float(rng.uniform(10, 14) if stage else rng.uniform(18, 32)), variation=0.02),
+        modes=tuple(modes),
+        runout=(float(rng.uniform(3, 12)), float(rng.uniform(3, 12))),
+        snr=float(rng.uniform(-4, 8)),
+        periods=3,
+        start=None,
+        lead=None,
+        seed=2100 + k,
+    )
+
+
+def period(
+    config: GearboxConfig, seed: int, faults: list[Fault], ratio: float = 1.0
+) -> tuple[np.ndarray, float | None]:
+    """The difference signal of a recording's hunting period, and where it may begin."""
+    rng = np.random.default_rng([config.seed, seed, 5])
+    load, speed, heat = rng.standard_normal(3)
+    at = replace(config.speed, mean=config.speed.mean * ratio * (1.0 + 0.01 * speed))
+    own = replace(config, load=config.load * (1.0 + 0.04 * load), speed=at, temperature=40.0 + 3.0 * heat)
+    cut = cut_periods(simulate_record(own, faults, seed=seed)[0], config.gears, samples_per_tooth=SAMPLES)
+    return cut.components(cut.whole_mean()).difference, cut.event_step
+
+
+class Bench:
+    """One gearbox, what was learned of it, and what the methods say of more recordings of it."""
+
+    def __init__(self, k: int) -> None:
+        self.config = gearbox(k)
+        (_, rows), (_, columns) = self.config.gears.axes
+        self.shape, self.events = (rows, columns), rows * columns // np.gcd(rows, columns)
+        self.learned = [period(self.config, s, []) for s in range(LEARNED)]
+        self.held = [period(self.config, 1000 + s, []) for s in range(HELD)]
+        self.learn(LEARNED)
+
+    def learn(self, n: int) -> None:
+        """The healthy waveform of the first n recordings."""
+        some = self.learned[:n]
+        self.waveform = HealthyWaveform.learn([x for x, _ in some], SAMPLES, [step for _, step in some], self.shape)
+        self.reference = self.maps(some, learned=True)
+
+    def turn(self, x: np.ndarray, step: float | None) -> np.ndarray:
+        """A signal turned onto the healthy waveform."""
+        return turned(x, self.waveform.turn(x, step, self.shape).events * SAMPLES)
+
+    def maps(self, signals: list[tuple[np.ndarray, float | None]], *, learned: bool = False) -> HealthMapBatch:
+        """Maps with waveforms, as ``build_map`` makes them; learned recordings against the others."""
+        values = np.full((len(signals), *self.shape), np.nan, dtype=np.float32)
+        waves = np.full((*values.shape, SAMPLES), np.nan, dtype=np.float32)
+        number = np.arange(self.events)
+        i, j = number % self.shape[0], number % self.shape[1]
+        for k, (x, step) in enumerate(signals):
+            y = self.turn(x, step)
+            seen = self.waveform.without(y) if learned else self.waveform
+            values[k, i, j] = event_statistic(seen.deviation(y), SAMPLES, EventWindow("hann"), "rms")
+            waves[k, i, j] = seen.residual(y).reshape(self.events, -1)
+        names = [axis[0] for axis in self.config.gears.axes]
+        axes = [Axis.teeth(name, n) for name, n in zip(names, self.shape, strict=True)]
+        return HealthMapBatch(values, *axes, waveforms=waves)
+
+    def indicators(self, signals: list[tuple[np.ndarray, float | None]]) -> dict[str, np.ndarray]:
+        """Of every signal and gear ``[n, 2]``: textbook, FM4, NA4, kurtosis of the residual, incoherent RMS."""
+        out: dict[str, list[list[float]]] = {name: [] for name in ("textbook", "FM4", "NA4", "kurtosis", "incoherent")}
+        for x, step in signals:
+            y, each = self.turn(x, step), {name: [] for name in out}
+            for teeth in self.shape:
+                average = y.reshape(-1, teeth * SAMPLES).mean(axis=0)
+                known = self.waveform.values.reshape(-1, teeth * SAMPLES).mean(axis=0)
+                rest = average - known * (average @ known) / max(known @ known, 1e-300)
+                rms = np.sqrt(np.square(rest).reshape(teeth, -1).mean(axis=1))
+                each["textbook"].append(float(rms.max() / np.median(rms)))
+                each["FM4"].append(float(fm4(average)))
+                each["NA4"].append(float(np.mean(average**4)))
+                each["kurtosis"].append(float(fm4(rest)))
+                own = self.waveform.residual(y).reshape(-1, teeth, SAMPLES)
+                line = np.log(np.square(own).mean(axis=(0, 2)))
+                each["incoherent"].append(float(line.max() - np.median(line)))
+            for name, values in each.items():
+                out[name].append(values)
+        return {name: np.array(values) for name, values in out.items()}
+
+
+def on_scale(healthy: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """The larger gear of an indicator's logarithm, in standard deviations of the learned recordings."""
+    middle, spread = np.log(healthy).mean(axis=0), np.log(healthy).std(axis=0, ddof=1)
+    return np.asarray(((np.log(given) - middle) / np.maximum(spread, 1e-9)).max(axis=1))
+
+
+def damaged(bench: Bench, name: str, seed: int) -> tuple[np.ndarray, float | None]:
+    """A recording of a condition; damage is on either gear of a pair and on the planet of a stage."""
+    kind, severity = CONDITIONS[name]
+    pair = isinstance(bench.config.gears, GearPair)
+    axis = seed % 2 if pair else 0
+    gear = (("driving", "driven") if pair else ("planet", "ring"))[axis]
+    faults = [Fault(kind, gear, seed % bench.shape[axis], severity)]  # type: ignore[arg-type]
+    if "noise" in name:
+        return period(replace(bench.config, snr=(bench.config.snr or 0.0) - 6.0), seed, [])
+    x, step = period(bench.config, seed, faults)
+    if "some" in name:
+        mate = np.arange(bench.events) % bench.shape[1 - axis]
+        whole, _ = period(bench.config, seed, [])
+        met = np.repeat(mate < bench.shape[1 - axis] // 4, SAMPLES)
+        x = np.where(met, x, whole)
+    return x, step
+
+
+def share(above: np.ndarray) -> list[int]:
+    """How many of how many."""
+    return [int(np.sum(above)), int(np.size(above))]
+
+
+def of_gearbox(k: int) -> dict[str, Any]:
+    """Everything that is measured on one gearbox."""
+    bench = Bench(k)
+    given = {
+        name: [damaged(bench, name, 2000 + 10 * m + s) for s in range(DAMAGED)] for m, name in enumerate(CONDITIONS)
+    }
+    given |= {
+        f"healthy, {ratio:g} of the learned speed": [period(bench.config, 3000 + s, [], ratio) for s in range(DAMAGED)]
+        for ratio in SPEEDS
+    }
+    scores: dict[str, tuple[float, np.ndarray, dict[str, np.ndarray]]] = {}
+    options = {"contacts": "rows"} if isinstance(bench.config.gears, PlanetaryStage) else {}
+    held = bench.maps(bench.held)
+    made = {name: bench.maps(signals) for name, signals in given.items()}
+    for name in DETECTORS:
+        own = options if name == "coherent" else {}
+        one, _ = fit_with_threshold(lambda n=name, o=own: create(n, **o), bench.reference, RATE)  # type: ignore[misc]
+        assert one.threshold is not None
+        each = {condition: np.asarray(one.predict(maps).score) for condition, maps in made.items()}
+        scores[name] = one.threshold.value, np.asarray(one.predict(held).score), each
+    learned, later = bench.indicators(bench.learned), bench.indicators(bench.held)
+    shown = {condition: bench.indicators(signals) for condition, signals in given.items()}
+    for name, healthy in learned.items():
+        each = {condition: on_scale(healthy, found[name]) for condition, found in shown.items()}
+        scores[name] = 3.0, on_scale(healthy, later[name]), each
+    out: dict[str, Any] = {"methods": {}, "numbers": {}}
+    for name, (height, healthy, each) in scores.items():
+        out["methods"][name] = {
+            "false": share(healthy > height),
+            "conditions": {
+                condition: {
+                    "auroc": auroc(np.concatenate([healthy, s]), np.repeat([0, 1], [len(healthy), len(s)])),
+                    "above": share(s > height),
+                }
+                for condition, s in each.items()
+            },
+        }
+    cracks = [name for name in given if name.startswith(("crack", "pit"))]
+    for n in NUMBERS:
+        bench.learn(n)
+        one, _ = fit_with_threshold(lambda: create("coherent", **options), bench.reference, RATE)
+        assert one.threshold is not None
+        found = np.concatenate([one.predict(bench.maps(given[name])).score for name in cracks])
+        false = one.predict(bench.maps(bench.held + bench.learned[n:])).score
+        out["numbers"][str(n)] = {
+            "false": share(false > one.threshold.value),
+            "found": share(found > one.threshold.value),
+        }
+    return out
+
+
+def main() -> int:
+    """One gearbox after the other; what is there is kept."""
+    given = arguments(
+        __doc__, output=Path(__file__).parent / "results" / "faint_simulated.json", kept=Path("faint_kept")
+    )
+    given.kept.mkdir(exist_ok=True)
+    each = []
+    for k in range(len(GEARS)):
+        path = given.kept / f"{k}.json"
+        if not path.is_file():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                write_json(path, of_gearbox(k))
+        each.append(json.loads(path.read_text()))
+        print(k, {name: of["false"] for name, of in each[-1]["methods"].items()}, each[-1]["numbers"], flush=True)
+    config = {"gears": [str(g) for g in GEARS], "learned": LEARNED, "held_out": HELD, "rate": RATE, "damaged": DAMAGED}
+    write_result(given.output, config, each, seed=21)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
