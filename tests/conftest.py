@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,6 +57,33 @@ def toothwise(capsys: pytest.CaptureFixture[str]) -> Callable[..., Run]:
         capsys.readouterr()
         code = main([str(word) for word in words])
         return Run(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def walk_bash(toothwise: Callable[..., Run]) -> Callable[[str], str]:
+    """Commands of a page: those of toothwise in this process, which is quicker, and all others in a shell."""
+    shell = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+    def run(code: str) -> str:
+        others, said = [], ""
+        for line in [*code.splitlines(), "toothwise"]:
+            words = shlex.split(line, comments=True) if line.startswith("toothwise") else []
+            if words[:1] != ["toothwise"] or words[-1] in ("&", "\\"):
+                others.append(line)
+                continue
+            if any(others):
+                done = subprocess.run(
+                    ["bash", "-e", "-c", "\n".join(others)], capture_output=True, text=True, env=shell
+                )
+                assert done.returncode == 0, done.stderr
+                said, others = said + done.stdout, []
+            if words[1:]:
+                done = toothwise(*words[1:])
+                assert done.code == 0, (line, done.err)
+                said += done.out
+        return said
 
     return run
 

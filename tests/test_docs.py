@@ -5,8 +5,8 @@ from __future__ import annotations
 import pkgutil
 import re
 import runpy
-import shlex
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,104 +15,69 @@ import toothwise_lab.cli
 from toothwise import cli
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
 
+from measuring.walk import agrees, needs, steps, walk  # noqa: E402  (benchmarks are no package)
 
-# pages that are run from top to bottom, each after the page that it goes on from
-PAGES = {
-    "README.md": None,
-    "docs/first-fit.md": None,
-    "docs/vibration.md": None,
-    "docs/diagnosis.md": None,
-    "docs/report.md": "docs/diagnosis.md",
-    "docs/howto-data.md": None,
-    "docs/howto-gears.md": None,
-    "docs/explain-attention.md": None,
-    "docs/line-network.md": None,
-}
-LONG = {"docs/line-network.md", "docs/vibration.md", "docs/diagnosis.md", "docs/report.md", "docs/explain-attention.md"}
-# synopses, and pages whose servers and clusters have tests of their own
-ELSEWHERE = {f"docs/{page}.md" for page in ("command-line", "deploy", "fleet", "howto-tachometer", "studies")}
-STEPS = re.compile(r"```python\n(.*?)```|^    toothwise ([^\n]*)$", flags=re.DOTALL | re.MULTILINE)
-
-
-def walk(page: str, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Run the blocks and commands of a page in the order in which it shows them; what each printed."""
-    said, names = [], {}
-    for code, command in STEPS.findall((ROOT / page).read_text()):
-        capsys.readouterr()
-        if code:
-            exec(code, names)
-        else:
-            assert cli.main(shlex.split(command)) == 0, (page, command, capsys.readouterr().err)
-        said.append(capsys.readouterr().out)
-    return said
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+RUN = [page for page in PAGES if any(step.runs for step in steps(page))]
+QUICK = {"own-rig.md", "howto-tachometer.md"}  # the others: make test-full, and benchmarks/stranger.py
+SERVERS = {"deploy.md"}  # needs a server: tests/test_docs_service.py
 
 
 @pytest.fixture
-def said(request, tmp_path, monkeypatch, capsys):
-    """What a page's steps print, in a folder of their own."""
+def rows(request, tmp_path, monkeypatch, walk_bash):
+    """What the steps of a page did, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
-    for page in filter(None, (PAGES[request.param], request.param)):
-        found = walk(page, capsys)
-    return found
+    monkeypatch.delenv("TOOTHWISE_DATA", raising=False)
+    return walk(request.param, walk_bash)
 
 
 @pytest.mark.parametrize(
-    "said",
-    [pytest.param(page, marks=[pytest.mark.full] * (page in LONG)) for page in PAGES if page != "README.md"],
+    "rows",
+    [
+        pytest.param(page, marks=[] if page.name in QUICK else [pytest.mark.full], id=page.stem)
+        for page in RUN
+        if page.name not in SERVERS
+    ],
     indirect=True,
 )
-def test_a_page_works_as_it_says(said):
-    assert any(said)
+def test_a_page_can_be_followed_from_an_empty_folder(rows):
+    assert [row["error"] for row in rows if row["error"]] == []
+    assert [row["said"] for row in rows if row["as_shown"] is False] == []
 
 
-@pytest.mark.parametrize("said", ["README.md"], indirect=True)
-def test_the_example_of_the_readme_finds_the_tooth(said):
-    ((code, _),) = STEPS.findall((ROOT / "README.md").read_text())
+def test_the_example_of_the_readme_finds_the_tooth(capsys):
+    (code,) = (step.code for step in steps(ROOT / "README.md") if step.kind == "python")
     assert len([line for line in code.splitlines() if line]) <= 14
-    colour, gear, found, truth = re.match(r"(\w+): (\w+) tooth (\d+), put in: tooth (\d+)", said[0]).groups()
+    exec(code, {})
+    said = capsys.readouterr().out
+    colour, gear, found, truth = re.match(r"(\w+): (\w+) tooth (\d+), put in: tooth (\d+)", said).groups()
     assert (gear, found) == ("driving", truth)
     assert colour in ("AMBER", "RED")
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("said", ["docs/vibration.md"], indirect=True)
-def test_the_way_from_a_recording_to_the_tooth_finds_it(said, tmp_path):
-    *found, truth = said[-1].splitlines()
-    for line in found:
-        gear, tooth, score, threshold = re.match(
-            r"(\w+) tooth (\d+), score ([\d.]+), alarm above ([\d.]+)", line
-        ).groups()
-        assert gear == truth.split()[2]
-        assert abs(int(tooth) - int(truth.split()[-1])) <= 1
-        assert float(score) > float(threshold)
-    assert len(found) == 3
-    assert (tmp_path / "today.png").stat().st_size > 10_000
+def test_every_command_of_a_page_is_a_step_of_it():
+    """A command that stands outside of the blocks that are run would not be noticed when it is wrong."""
+    for page in PAGES:
+        loose = re.findall(r"^ {4,}(?:toothwise|anomalib|pip|python) .*$", page.read_text(), flags=re.MULTILINE)
+        assert [line for line in loose if "[" not in line] == [], page.name
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("said", ["docs/diagnosis.md"], indirect=True)
-def test_the_diagnosis_page_names_the_tooth(said):
-    _, _, one, sequence, _, again = said
-    assert one.startswith("Driving tooth 7 stands out")
-    assert sequence.startswith("Driving tooth 7 is going bad since about record")
-    assert again.splitlines()[0] == sequence.splitlines()[0]
+def test_what_a_page_shows_is_compared_with_what_is_printed():
+    assert agrees("fitted on 24 maps in ... s\n...\n95 %", "fitted on 24 maps in 2.5 s\nthreshold 6.3\n95 %: 1")
+    assert agrees("score 6.29", "score 6.2861")
+    assert not agrees("tooth 20", "tooth 21")
+    assert not agrees("RED", "GREEN")
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("said", ["docs/report.md"], indirect=True)
-def test_the_report_page_writes_its_report(said, tmp_path):
-    pytest.importorskip("fpdf")
-    for name in ("runs/today/diagnosis.json", "runs/today/report.html", "handover/report.ko.pdf"):
-        assert (tmp_path / name).is_file()
-    assert "Driving tooth 7 is going bad since about record" in (tmp_path / "runs/today/report.html").read_text()
-
-
-def test_every_page_with_something_to_run_is_run():
-    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
-    shown = {str(page.relative_to(ROOT)) for page in pages if STEPS.search(page.read_text())}
-    assert shown <= {*PAGES, *ELSEWHERE}
+def test_a_page_says_what_it_needs(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text('# A page\n\n*Needs `.[train,lab]`. Minutes.*\n\n```bash title="not run here: no data"\nls\n```\n')
+    assert needs(page) == ["train", "lab"]
+    assert [(step.runs, step.code) for step in steps(page)] == [(False, "ls\n")]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {extra for page in PAGES for extra in needs(page)} <= set(extras)
 
 
 @pytest.mark.parametrize("name", ["README.md", "docs/command-line.md"])

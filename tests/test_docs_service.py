@@ -29,12 +29,15 @@ ROWS, COLUMNS, RATE, SPEED = 18, 35, 8192, 20.0
 DEPLOY, FLEET = (ROOT / "docs" / name for name in ("deploy.md", "fleet.md"))
 
 
-def commands(page: Path) -> list[list[str]]:
-    return [shlex.split(line) for line in re.findall(r"^    toothwise (.*)$", page.read_text(), flags=re.MULTILINE)]
+def shown(page: Path, verb: str) -> list[str]:
+    """The first command of a verb on a page."""
+    line = re.search(rf"^toothwise ({verb} [^|&\n]*?)(?: 2>.*)?$", page.read_text(), flags=re.MULTILINE)
+    return shlex.split(line[1])
 
 
-def blocks(page: Path) -> list[str]:
-    return re.findall(r"^```\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+def block(page: Path, begin: str) -> str:
+    """The block of a page that begins with a word."""
+    return re.search(rf"^```\n({begin}.*?)^```$", page.read_text(), flags=re.MULTILINE | re.DOTALL)[1]
 
 
 def rows_of(page: Path, header: str) -> list[list[str]]:
@@ -75,8 +78,8 @@ def test_the_service_answers_as_told(here, capsys):
     curl = shutil.which("curl")
     if curl is None:
         pytest.skip("curl is not installed")
-    export, serve = commands(DEPLOY)
-    assert cli.main(export) == 0, capsys.readouterr().err
+    serve = shown(DEPLOY, "serve")
+    assert cli.main(shown(DEPLOY, "export")) == 0, capsys.readouterr().err
     write_map(maps(1, 1), here / "today.npz")
     pulses = (np.arange(5 * RATE) * SPEED / RATE % 1.0 < 0.05).astype(np.float32)
     wavfile.write(here / "today.wav", RATE, np.stack([vibration(1), pulses], axis=1))
@@ -84,8 +87,9 @@ def test_the_service_answers_as_told(here, capsys):
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         address = next(m[1] for line in process.stderr if (m := re.search(r"on (http://\S+)/$", line)))
-        text = next(block for block in blocks(DEPLOY) if block.startswith("curl"))
-        asked = [line.replace("http://127.0.0.1:8750", address) for line in re.split(r"\n(?=curl)", text)]
+        asked = re.findall(r"^curl .*/v1/diagnose", DEPLOY.read_text(), flags=re.MULTILINE)
+        asked = [line.replace("http://127.0.0.1:8750", address) for line in asked]
+        asked[0] = re.sub(r"@\S+", "@today.npz", asked[0])
         assert len(asked) == 2
         for line in asked:
             done = subprocess.run(["bash", "-c", line.replace("curl", "curl -sS", 1)], capture_output=True, text=True)
@@ -116,14 +120,13 @@ def test_maps_are_scored_as_told(here, capsys):
     write_map(maps(5, 2), here / "maps" / "a.npz")
     table = {"values": [values.ravel() for values in maps(4, 3).values], "rows": ROWS, "columns": COLUMNS, "id": "x"}
     pd.DataFrame(table).to_parquet(here / "maps" / "b.parquet")
-    score, _ = commands(FLEET)
-    assert cli.main([*score, "--workers", "0"]) == 0, capsys.readouterr().err
-    (shown,) = re.findall(r"^    (scores/\S+)$", FLEET.read_text(), flags=re.MULTILINE)
-    form = re.sub(r"\b[0-9a-f]{8,}", lambda found: f"[0-9a-f]{{{len(found[0])}}}", shown)
+    assert cli.main(shown(FLEET, "score")) == 0, capsys.readouterr().err
+    (form,) = re.findall(r"^(scores/\S+)$", FLEET.read_text(), flags=re.MULTILINE)
+    form = re.sub(r"\b[0-9a-f]{8,}", lambda found: f"[0-9a-f]{{{len(found[0])}}}", form)
     written = [str(path.relative_to(here)) for path in (here / "scores").rglob("*.parquet")]
     assert written
     assert all(re.fullmatch(form, name) for name in written), (form, written)
-    (read,) = re.findall(r"^    (pandas\.read_parquet.*)$", FLEET.read_text(), flags=re.MULTILINE)
+    (read,) = re.findall(r"^scores = (pandas\.read_parquet.*)$", FLEET.read_text(), flags=re.MULTILINE)
     found = eval(read, {"pandas": pd})
     assert len(found) == 9
     assert {name for names in rows_of(FLEET, "column") for name in names if not name.startswith("--")} == set(found)
@@ -137,9 +140,8 @@ def test_machines_are_followed_as_told(here, capsys):
         record = VibrationRecord({"acc": vibration(k)}, float(RATE), tacho, unit="g")
         (here / "incoming" / "m1").mkdir(parents=True, exist_ok=True)
         write_record(record, here / "incoming" / "m1" / f"r{k}.npz")
-    _, watch = commands(FLEET)
-    assert cli.main([*watch, "--poll", "0.1", "--idle", "1"]) == 0, capsys.readouterr().err
-    (query,) = re.findall(r"^    (SELECT .*)$", FLEET.read_text(), flags=re.MULTILINE)
+    assert cli.main([*shown(FLEET, "watch"), "--poll", "0.1", "--idle", "1"]) == 0, capsys.readouterr().err
+    (query,) = re.findall(r"^(SELECT .*)$", FLEET.read_text(), flags=re.MULTILINE)
     with sqlite3.connect(here / "diagnoses.db") as database:
         database.execute(query).fetchall()
         assert database.execute("SELECT count(*) FROM diagnoses").fetchone() == (3,)
@@ -202,7 +204,7 @@ def test_the_unit_is_one_that_systemd_takes(tmp_path, capsys):
 
 
 def test_the_other_servers_are_told_the_names_of_the_graph():
-    docker, triton = (block for block in blocks(DEPLOY) if "curl" not in block)
+    docker, triton = block(DEPLOY, "docker"), block(DEPLOY, "name:")
     subprocess.run(["bash", "-n", "-c", docker], check=True)
     assert set(re.findall(r'name: "(\w+)"', triton)) == {"toothwise", "maps", "score", "anomaly_map"}
     assert triton.count("{") == triton.count("}")

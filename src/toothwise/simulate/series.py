@@ -196,6 +196,9 @@ def simulate_series(simulation: Simulation) -> Iterator[tuple[str, VibrationReco
 def read_simulation(path: str | Path) -> Simulation:
     """A simulation from YAML.
 
+    Args:
+        path: The file, or the name of a configuration that comes with toothwise ("gearbox_crack").
+
     Raises:
         InputError: no such file, no YAML, an unknown field or an unsuitable value; the message names the file.
     """
