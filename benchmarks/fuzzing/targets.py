@@ -236,7 +236,7 @@ def _saved(folder: Path) -> Iterator[Target]:
 
 def _watched(folder: Path) -> Iterator[Target]:
     from toothwise import Model, Monitor
-    from toothwise.diagnosis.folder import read_run
+    from toothwise.diagnosis.folder import read_diagnosis
     from toothwise.diagnosis.store import JsonStore
     from toothwise.fleet.database import DatabaseStore, open_database
 
@@ -262,7 +262,7 @@ def _watched(folder: Path) -> Iterator[Target]:
     yield Target("database of watch", "watch.db", _contents(folder, ("watch.db",)), database, weight=0.5)
 
     kinds = {"diagnosis.json": ("json",), "evidence.npz": ("zip", "npz")}
-    yield from _one_of_many("run, for its report", folder / "run", read_run, kinds, weight=0.5)
+    yield from _one_of_many("run, for its report", folder / "run", read_diagnosis, kinds, weight=0.5)
 
 
 # requests

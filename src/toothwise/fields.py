@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from toothwise.errors import InputError, did_you_mean
 
-__all__ = ["coerce", "describe_type", "described", "field_types", "from_mapping"]
+__all__ = ["coerce", "converted", "describe_type", "described", "field_types", "from_mapping"]
 
 
 @cache
@@ -39,12 +39,12 @@ def described(cls: type) -> dict[str, tuple[str | None, str]]:
 def coerce(value: Any, hint: Any) -> tuple[bool, Any]:
     """Whether a value of YAML is of a type, and the value as that type (lists become tuples, whole numbers floats)."""
     try:
-        return True, _converted(value, hint, "")
+        return True, converted(value, hint, "")
     except InputError:
         return False, value
 
 
-def _converted(value: Any, hint: Any, place: str) -> Any:
+def converted(value: Any, hint: Any, place: str) -> Any:
     """A value as a type asks for it; ``place`` names it in messages.
 
     Raises:
@@ -58,17 +58,19 @@ def _converted(value: Any, hint: Any, place: str) -> Any:
         if value is None and len(options) < len(inside):
             return None
         if len(options) == 1:
-            return _converted(value, options[0], place)
+            return converted(value, options[0], place)
         for option in options:
             with contextlib.suppress(InputError):
-                return _converted(value, option, place)
-    elif origin is tuple and isinstance(value, list | tuple):
-        kinds = inside[:1] * len(value) if inside[1:] == (Ellipsis,) else inside
+                return converted(value, option, place)
+    elif origin in (list, tuple) and isinstance(value, list | tuple):
+        kinds = inside[:1] * len(value) if origin is list or inside[1:] == (Ellipsis,) else inside
         if len(kinds) == len(value):
             items = zip(value, kinds, strict=True)
-            return tuple(_converted(item, kind, f"{place}[{k}]") for k, (item, kind) in enumerate(items))
+            return origin(converted(item, kind, f"{place}[{k}]") for k, (item, kind) in enumerate(items))
     elif is_dataclass(hint) and isinstance(value, dict):
         return from_mapping(hint, value, place)  # type: ignore[arg-type]
+    elif hint is Path and isinstance(value, str):
+        return Path(value)
     elif hint is float and _is_number(value):
         return float(value)
     elif hint is int and isinstance(value, Integral) and not isinstance(value, bool):
@@ -114,7 +116,7 @@ def from_mapping(cls: type[Made], data: Any, where: str = "") -> Made:
             raise InputError(
                 f"{where or cls.__name__}: unknown option {name!r:.60}{guess} (allowed: {', '.join(types_of)})"
             )
-    values = {name: _converted(value, types_of[name], f"{here}{name}") for name, value in data.items()}
+    values = {name: converted(value, types_of[name], f"{here}{name}") for name, value in data.items()}
     for field in fields(cls):  # type: ignore[arg-type]
         if field.name not in data and field.default is MISSING and field.default_factory is MISSING:
             raise InputError(f"{where or cls.__name__}: {field.name!r} is missing")
@@ -133,8 +135,8 @@ def describe_type(hint: Any) -> str:
         return " or ".join(describe_type(option) for option in inside)
     if origin is typing.Literal:
         return f"{'one of ' if len(inside) > 1 else ''}{', '.join(map(str, inside))}"
-    if origin is tuple:
-        many = len(inside) == 2 and inside[1] is Ellipsis
+    if origin in (list, tuple):
+        many = origin is list or (len(inside) == 2 and inside[1] is Ellipsis)
         names = [describe_type(option).removeprefix("a ") for option in inside]
         return f"a list of {names[0]}s" if many else f"[{', '.join(names)}]"
     plain = {int: "a whole number", float: "a number", str: "text", bool: "true/false", Path: "a path"}

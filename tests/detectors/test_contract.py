@@ -106,16 +106,18 @@ def test_same_maps_same_numbers_whatever_stands_beside_them(fitted):
     np.testing.assert_allclose([fitted.predict(maps[k : k + 1]).score[0] for k in range(6)], whole, **near)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_same_seed_same_numbers(name):
-    twice = [_new(name).fit(_maps(32, 0)).predict(_maps(5, 1)) for _ in range(2)]
-    np.testing.assert_array_equal(twice[0].score, twice[1].score)
-    np.testing.assert_array_equal(twice[0].anomaly_map, twice[1].anomaly_map)
+def test_same_seed_same_numbers(fitted):
+    again = detectors.create(fitted.name, **fitted.options).fit(_maps(40, 0))
+    once, twice = (detector.predict(_maps(5, 1)) for detector in (fitted, again))
+    np.testing.assert_array_equal(once.score, twice.score)
+    np.testing.assert_array_equal(once.anomaly_map, twice.anomaly_map)
 
 
 @pytest.mark.parametrize("name", ["dinomaly", "patchcore", "padim"])
 def test_another_seed_gives_other_numbers(name):
-    one, two = (_new(name, seed=seed).fit(_maps(32, 0)).predict(_maps(5, 1)).score for seed in (0, 1))
+    one, two = (
+        detector.predict(_maps(5, 1)).score for detector in (_known(name), _new(name, seed=1).fit(_maps(40, 0)))
+    )
     assert not np.allclose(one, two)
 
 
@@ -123,6 +125,7 @@ def test_a_map_that_is_the_same_everywhere_is_scored(fitted):
     assert np.isfinite(fitted.predict(np.ones((1, ROWS, COLUMNS), dtype=np.float32)).score).all()
 
 
+@pytest.mark.full
 def test_a_fresh_process_without_network_says_the_same(saved):
     folder, said = saved
     code = (
@@ -171,7 +174,11 @@ def test_no_encoder_is_saved(saved):
             assert not [key for key in file.keys() if key.startswith(("encoder.", "feature_extractor."))]  # noqa: SIM118
 
 
-def test_saved_and_loaded(fitted, tmp_path):
+def test_saved_and_loaded_without_network(fitted, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("no network")
+
+    monkeypatch.setattr("socket.socket.connect", refuse)
     maps = _maps(4, 3)
     loaded = Model.open(Model(fitted).save(tmp_path / "d")).detector
     a, b = fitted.predict(maps), loaded.predict(maps)
@@ -248,8 +255,14 @@ def test_a_bright_row_is_found_and_named(name):
     assert np.mean((named.gear == "driving") & (named.tooth == 5)) > 0.9
 
 
-@pytest.mark.parametrize("pooling", ["rows", "columns", "lines", "segments"])
-@pytest.mark.parametrize("name", ["pca", "max", "padim", "dinomaly"])
+@pytest.mark.parametrize(
+    ("name", "pooling"),
+    [
+        *(("pca", pooling) for pooling in ("rows", "columns", "lines", "segments")),
+        ("padim", "lines"),
+        ("dinomaly", "segments"),
+    ],
+)
 def test_any_anomaly_map_is_pooled_along_lines(name, pooling, tmp_path):
     detector = _new(name, pooling=pooling).fit(_maps(40, 0))
     maps = _maps(6, 7, row=5, factor=3)
@@ -258,7 +271,7 @@ def test_any_anomaly_map_is_pooled_along_lines(name, pooling, tmp_path):
     np.testing.assert_array_equal(found.anomaly_map, again.anomaly_map)
     evidence = [e for e in (found.row_evidence, found.column_evidence) if e is not None]
     np.testing.assert_allclose(found.score, np.max([e.max(axis=1) for e in evidence], axis=0))
-    if name in ("pca", "max") and pooling != "columns":
+    if name == "pca" and pooling != "columns":
         assert (name_teeth(found).tooth == 5).all()
 
 

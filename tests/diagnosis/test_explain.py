@@ -10,7 +10,7 @@ import pytest
 
 from toothwise import detectors
 from toothwise.detectors.calibration import fit_with_threshold
-from toothwise.diagnosis.evidence import FILE, RunEvidence, load_evidence
+from toothwise.diagnosis.evidence import FILE, DiagnosisEvidence, load_evidence
 from toothwise.diagnosis.explain import explain_map
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.errors import InputError
@@ -108,7 +108,7 @@ def test_kept_maps_are_few_spread_over_time_and_come_back(known, tmp_path):
 
 def test_evidence_comes_back_out_of_its_file(known, tmp_path):
     why = explained(known, maps_of(1, 2, tooth=4)[0])
-    RunEvidence({"maps": 1}, (why,), None, best_evidence(known[1])).save(tmp_path)
+    DiagnosisEvidence({"maps": 1}, (why,), None, best_evidence(known[1])).save(tmp_path)
     back = load_evidence(tmp_path)
     (one,) = back.explained
     assert json.dumps(back.about) == '{"maps": 1}'
@@ -142,7 +142,7 @@ def test_attention_of_directional_layers_is_that_of_the_damaged_cell(tmp_path):
     reference = learn_reference(detector, healthy)
     values = maps_of(1, 1, tooth=4, height=4.0)[0]
     why = explain_map(values, "one", detector, reference, None, rate=0.9)
-    RunEvidence({}, (why,)).save(tmp_path)
+    DiagnosisEvidence({}, (why,)).save(tmp_path)
     (back,) = load_evidence(tmp_path).explained
     assert (back.grid, back.token, [layer.layer for layer in back.attention]) == (why.grid, why.token, [0, 2])
     row, column = back.token

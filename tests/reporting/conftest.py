@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toothwise.diagnosis.folder import write_run
+from toothwise.diagnosis.folder import write_diagnosis
 from toothwise.diagnosis.monitor import Monitor
 from toothwise.diagnosis.store import MemoryStore
 from toothwise.healthmap import Axis, HealthMapBatch
@@ -46,7 +46,7 @@ def runs(tmp_path_factory) -> Path:
 
     def diagnosed(name, monitor, maps):
         found = monitor.add(maps)
-        write_run(at / name, found, monitor.evidence())
+        write_diagnosis(at / name, found, monitor.evidence())
 
     for name, values in (
         ("single", values_of(1, 1, tooth=4)),

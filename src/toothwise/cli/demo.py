@@ -44,7 +44,7 @@ def run(options: Options, progress: Progress) -> Result:
     """Records -> maps -> model -> diagnosis -> report."""
     check_replaceable(options.output, "diagnosis.json", "a diagnosis")
     from toothwise.cli.runs import find_run, write_run_maps
-    from toothwise.diagnosis.folder import write_run
+    from toothwise.diagnosis.folder import write_diagnosis
     from toothwise.diagnosis.monitor import Monitor
     from toothwise.files import finite
     from toothwise.healthmap.tooth_by_record import RUN_SCAN, RunMapConfig, build_run_maps
@@ -62,7 +62,7 @@ def run(options: Options, progress: Progress) -> Result:
     monitor = Monitor(model)
     windows = replace(maps.windows, table=maps.windows.table.assign(file=records.source))
     found = monitor.add(windows, progress=progress)
-    write_run(options.output, found, monitor.evidence(progress=progress))
+    write_diagnosis(options.output, found, monitor.evidence(progress=progress))
     write_run_maps(maps, options.output / "maps")
     model.save(options.output / "model")
     progress("writing the report")

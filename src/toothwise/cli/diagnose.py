@@ -58,7 +58,7 @@ class Options(Building):
 
 def run(options: Options, progress: Progress) -> Result:
     """Open the model, judge, write."""
-    from toothwise.diagnosis.folder import check_output, wants_folder, write_run
+    from toothwise.diagnosis.folder import check_output, wants_folder, write_diagnosis
     from toothwise.diagnosis.monitor import Monitor
     from toothwise.diagnosis.settings import chosen_settings
     from toothwise.diagnosis.store import JsonStore
@@ -83,7 +83,7 @@ def run(options: Options, progress: Progress) -> Result:
     found = monitor.add(options.maps, rebaseline=options.rebaseline, progress=progress)
     data = finite(found.as_json())
     if options.output is not None and wants_folder(options.output):
-        write_run(options.output, found, monitor.evidence(progress=progress))
+        write_diagnosis(options.output, found, monitor.evidence(progress=progress))
     elif options.output is not None:
         write_json(options.output, data)
     return Result(data, lambda: text_of(found), EXIT_PARTLY if found.skipped else 0)

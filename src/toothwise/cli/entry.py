@@ -123,25 +123,26 @@ def _complain(text: str, code: int, debug: bool) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    if not words:
-        sys.stderr.write(_help())
-        return EXIT_BAD_INPUT
-    verb, rest = words[0], words[1:]
-    if verb in ("-h", "--help", "help"):
-        sys.stdout.write(_help())
-        return EXIT_OK
-    if verb == "--version":
+    if words[:1] == ["--version"]:
         sys.stdout.write(f"toothwise {__version__}\n")
         return EXIT_OK
-    verbs = VERBS if verb in VERBS else _all_verbs()
-    if rest and f"{verb} {rest[0]}" in verbs:  # verbs of two words
-        return _run(f"{verb} {rest[0]}", rest[1:])
-    group = {name: line for name, (_, line) in verbs.items() if name.startswith(f"{verb} ")}
-    if group and verb not in verbs:  # a first word that is no verb of its own
-        return _of_group(verb, rest, group)
-    if verb not in verbs:
-        raise InputError(f"the verb must be one of {', '.join(verbs)}, but got {verb!r}{did_you_mean(verb, verbs)}")
-    return _run(verb, rest)
+    verbs = VERBS if words and words[0] in VERBS else _all_verbs()
+    for length in (2, 1):  # some verbs have two words
+        verb = " ".join(words[:length])
+        if verb in verbs:
+            return _run(verb, words[length:])
+    group = {verb: line for verb, (_, line) in verbs.items() if words and verb.startswith(f"{words[0]} ")}
+    rest = words[1:] if group else words
+    text = _help_of_group(words[0], group) if group else _help()
+    if not rest:
+        sys.stderr.write(text)
+        return EXIT_BAD_INPUT
+    if rest[0] in ("-h", "--help", "help"):
+        sys.stdout.write(text)
+        return EXIT_OK
+    given = " ".join(words[: 2 if group else 1])
+    allowed = group or verbs
+    raise InputError(f"the verb must be one of {', '.join(allowed)}, but got {given!r}{did_you_mean(given, allowed)}")
 
 
 def _all_verbs() -> dict[str, tuple[str, str]]:
@@ -152,20 +153,6 @@ def _all_verbs() -> dict[str, tuple[str, str]]:
     for point in entry_points(group="toothwise.verbs"):
         verbs |= point.load()
     return verbs
-
-
-def _of_group(first: str, words: list[str], group: dict[str, str]) -> int:
-    """What verbs there are that begin with this word."""
-    text = f"usage: toothwise {first} VERB [options]\n\nverbs:\n{_lines(group)}\n"
-    text += f"\n'toothwise {first} VERB --help' lists the options of a verb.\n"
-    if words and words[0] in ("-h", "--help", "help"):
-        sys.stdout.write(text)
-        return EXIT_OK
-    if not words:
-        sys.stderr.write(text)
-        return EXIT_BAD_INPUT
-    given = f"{first} {words[0]}"
-    raise InputError(f"the verb must be one of {', '.join(group)}, but got {given!r}{did_you_mean(given, group)}")
 
 
 def read_options(verb: str, words: list[str]) -> tuple[Any, Any, Shared] | None:
@@ -218,6 +205,16 @@ def _one_line_warnings(debug: bool) -> Iterator[None]:
 
 def _lines(verbs: dict[str, str]) -> str:
     return "\n".join(f"  {verb:<17}{line}" for verb, line in verbs.items())
+
+
+def _help_of_group(first: str, group: dict[str, str]) -> str:
+    return f"""usage: toothwise {first} VERB [options]
+
+verbs:
+{_lines(group)}
+
+'toothwise {first} VERB --help' lists the options of a verb.
+"""
 
 
 def _help() -> str:

@@ -14,28 +14,29 @@ field its help and, in parentheses, the placeholder of its value:
         _: KW_ONLY
         output: Path
 
-jsonargparse reads the values, from words and from YAML files; a field without a default is required.
+argparse finds the words of each option; ``toothwise.fields`` makes values of them and of those in YAML files. A field
+without a default is required.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import json
-import re
+import sys
 import textwrap
 import types
 import typing
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from toothwise.errors import InputError, did_you_mean
-from toothwise.fields import describe_type, described, field_types
+from toothwise.fields import converted, described, field_types
 from toothwise.reading import read_yaml, shipped
 
 __all__ = ["Result", "Shared", "key_values", "parse"]
@@ -71,33 +72,12 @@ class Shared:
     debug: bool = False
 
 
-@dataclass(frozen=True)
-class _Option:
-    """One field of a dataclass as the command line sees it.
+class _Parser(argparse.ArgumentParser):
+    """Raises what argparse would print before it ends the process."""
 
-    Attributes:
-        name: Of the field.
-        flag: What is typed ("--false-alarm-rate"), or None for a word without a flag (MAPS).
-        kind: Type of one value.
-        nargs: None for one value, "?" for one or none, "+" for one or more, "*" for any number of words, 0 for a
-            switch, or how many.
-        shown: Placeholder of the value in the help.
-        help: What it means.
-        default: Its value where nothing is given, or ``MISSING``.
-    """
-
-    name: str
-    flag: str | None
-    kind: Any
-    nargs: int | str | None
-    shown: str
-    help: str
-    default: Any
-
-    @property
-    def called(self) -> str:
-        """The option in a message."""
-        return self.flag or self.shown
+    def error(self, message: str) -> NoReturn:
+        text = message.removeprefix("argument ").replace(": must be", " must be", 1)
+        raise InputError(f"{text}; see {self.prog} --help")
 
 
 def parse(verb: str, about: str, options: type[Chosen], words: Sequence[str]) -> tuple[Chosen, Shared] | None:
@@ -112,158 +92,127 @@ def parse(verb: str, about: str, options: type[Chosen], words: Sequence[str]) ->
     Raises:
         InputError: Unknown, missing or unsuitable options, or a configuration file that cannot be used.
     """
-    known = [_option(cls, field) for cls in (options, Shared) for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-    see = f"; see toothwise {verb} --help"
-    files, arranged = _arranged(known, words, see)
-    files = [str(shipped(Path(file))) for file in files]
-    for file in files:
-        _check_config(file, known)
+    fields = {field.name: field for cls in (options, Shared) for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    hints = {name: (field_types(options) | field_types(Shared))[name] for name in fields}  # type: ignore[arg-type]
+    said = described(options) | described(Shared)  # type: ignore[arg-type]  # a class is hashable
+    meanings = {name: said.get(name, (None, "")) for name in fields}
+    parser = _parser(verb, about)
+    for name, field in fields.items():
+        _add(parser, field, hints[name], *meanings[name])
     try:
-        found = _parser(verb, about, known).parse_args([*(f"--config={file}" for file in files), *arranged])
-    except SystemExit as ending:
-        if ending.code:
-            raise InputError(f"the options cannot be used{see}") from None
+        found, unknown = parser.parse_known_intermixed_args(words)  # words may come between options
+    except SystemExit:  # help was printed
         return None
-    except ArgumentError as error:
-        where = f" (on the command line or in {', '.join(files)})" if files else ""
-        raise InputError(f"{_plain(str(error), known)}{where}{see}") from None
-    values: dict[str, Any] = {}
-    for option in known:
-        value = found[option.name]
-        if option.nargs in ("*", "?") and value is None:  # jsonargparse gives words no default
-            value = option.default
-        value = value.as_dict() if isinstance(value, Namespace) else value
-        values[option.name] = tuple(value) if isinstance(option.nargs, int) and isinstance(value, list) else value
-    shared = Shared(**{field.name: values.pop(field.name) for field in dataclasses.fields(Shared)})
-    return options(**values), shared
+    for word in unknown:
+        guess = did_you_mean(word.partition("=")[0], map(_flag, [*fields, "config", "help", "print-config"]))
+        parser.error(f"there is no option {word}{guess}")
+    typed = vars(found)
+    print_config, files = typed.pop("print_config"), typed.pop("config")
+    given: dict[str, Any] = {}
+    for file in files:
+        given |= _read_config(file, hints)
+    given |= typed
+    if print_config:
+        sys.stdout.write(_as_yaml(fields, given))
+        return None
+    for name, field in fields.items():
+        if name not in given and field.default is MISSING and field.default_factory is MISSING:
+            parser.error(f"{_flag(name) if field.kw_only else meanings[name][0]} is required")
+    given = {name: converted(value, hints[name], name) for name, value in given.items()}  # lists become tuples
+    shared = Shared(**{name: given.pop(name, False) for name in ("json", "debug")})
+    return options(**given), shared
 
 
-def _option(cls: type, field: dataclasses.Field[Any]) -> _Option:
-    hint = field_types(cls)[field.name]
-    kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
-    optional = typing.get_origin(hint) in (typing.Union, types.UnionType) and len(kinds) == 1
-    plain = kinds[0] if optional else hint
-    origin, inside = typing.get_origin(plain), typing.get_args(plain)
-    nargs: int | str | None = None
+def _parser(verb: str, about: str) -> _Parser:
+    head, _, rest = about.strip().partition("\n\n")
+    parser = _Parser(
+        prog=f"toothwise {verb}",
+        description=textwrap.fill(" ".join(head.split()), 110),
+        epilog=rest,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    text = "YAML file of options; command-line options override it"
+    parser.add_argument("--config", action="append", default=[], metavar="FILE", help=text)
+    text = "print the options as YAML, as a start for such a file"
+    parser.add_argument("--print-config", action="store_true", help=text)
+    return parser
+
+
+def _add(parser: _Parser, field: dataclasses.Field[Any], hint: Any, shown: str | None, text: str) -> None:
+    """Adds the option of one field."""
     default = field.default if field.default_factory is MISSING else field.default_factory()
-    if origin is list:
-        nargs, hint = "+" if field.kw_only or default is MISSING else "*", inside[0]
-    elif origin is tuple:
-        nargs, hint = len(inside), inside[0]
-    elif hint is bool:
-        nargs = 0
-    elif not field.kw_only and default is not MISSING:
-        nargs = "?"
-    shown, text = described(cls).get(field.name, (None, ""))
     if default not in (MISSING, None, False, [], {}):
         text += f" (default: {' '.join(map(str, default)) if isinstance(default, list | tuple) else default})"
     if default is MISSING and field.kw_only:
         text += " (required)"
-    flag = "--" + field.name.replace("_", "-") if field.kw_only else None
-    return _Option(field.name, flag, hint, nargs, shown or _shown(plain), text, default)
+    kinds = [kind for kind in typing.get_args(hint) if kind is not types.NoneType]
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        hint = kinds[0]
+    how: dict[str, Any] = {"help": text.replace("%", "%%"), "default": argparse.SUPPRESS}
+    if hint is bool and default is False:
+        parser.add_argument(_flag(field.name), action="store_true", **how)
+        return
+    how["metavar"] = shown or _placeholder(hint)
+    origin, inside = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        how |= {"nargs": len(inside), "metavar": tuple(how["metavar"].split())}
+    elif origin is list and field.kw_only:
+        how |= {"nargs": "+", "action": "extend"}
+    elif not field.kw_only:  # a word may be missing: a file may hold it
+        how["nargs"] = "*" if origin is list else "?"
+    how["type"] = _reader(inside[0] if origin in (list, tuple) else hint)
+    parser.add_argument(_flag(field.name) if field.kw_only else field.name, **how)
 
 
-def _shown(kind: Any) -> str:
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _placeholder(kind: Any) -> str:
     """Placeholder of a value whose docstring names none."""
     choices = [str(choice) for choice in typing.get_args(kind)] if typing.get_origin(kind) is Literal else []
     return "|".join(choices) or {int: "N", float: "NUMBER", bool: "true|false", Path: "PATH"}.get(kind, "TEXT")
 
 
-def _parser(verb: str, about: str, known: list[_Option]) -> ArgumentParser:
-    head, _, rest = about.strip().partition("\n\n")
-    parser = ArgumentParser(
-        prog=f"toothwise {verb}",
-        description=textwrap.fill(" ".join(head.split()), 110),
-        epilog=rest,
-        formatter_class=argparse.RawDescriptionHelpFormatter,  # type: ignore[arg-type]
-        exit_on_error=False,
-        allow_abbrev=False,
-        print_config="--print-config",
-    )
-    add = parser.add_argument
-    add("--config", action="config", metavar="FILE", help="YAML file of options; command-line options override it")
-    for option in known:
-        text: dict[str, Any] = {"help": option.help.replace("%", "%%")}
-        if option.nargs == 0:
-            add(option.called, action="store_true", **text)
-            continue
-        text["metavar"] = tuple(option.shown.split()) if isinstance(option.nargs, int) else option.shown
-        text |= {"nargs": option.nargs} if option.nargs is not None else {}
-        if option.flag is not None:
-            default = list(option.default) if isinstance(option.default, tuple) else option.default
-            text |= {"required": True} if default is MISSING else {"default": default}
-        add(option.flag or option.name, type=option.kind, **text)
-    return parser
+def _reader(kind: Any) -> Callable[[str], Any]:
+    """What makes a value of a word."""
+
+    def value(word: str) -> Any:
+        content: Any = word
+        if kind in (int, bool) or typing.get_origin(kind) is dict:
+            with contextlib.suppress(yaml.YAMLError):
+                content = yaml.safe_load(word)
+        try:
+            return converted(content, kind, "")
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error).strip()) from None
+
+    return value
 
 
-def _arranged(known: list[_Option], words: Sequence[str], see: str) -> tuple[list[str], list[str]]:
-    """The configuration files, and all other words with options first, so that any order is understood.
-
-    So command-line options override a file in any order, MAPS may come between options, and an option of
-    several values may be repeated.
-    """
-    flags = {option.flag: option for option in known if option.flag}
-    files: list[str] = []
-    given: list[list[str]] = []
-    others: list[str] = []
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        name, equals, value = word.partition("=")
-        option = flags.get(name)
-        if word == "--":
-            others += rest
-            break
-        if not word.startswith("-") or word == "-":
-            others.append(word)
-        elif name == "--config":
-            files += [value] if equals else [rest.pop(0)] if rest else []
-        elif option is None or option.nargs == 0 or (equals and option.nargs is None):
-            _check_known(name, flags, see)
-            takes = option is None and not equals and "." in name and rest  # --options.NAME VALUE
-            given.append([word, rest.pop(0)] if takes else [word])
-        else:
-            values = [value] if equals else []
-            most = {"+": len(rest), None: 1}.get(option.nargs, option.nargs)  # type: ignore[arg-type]
-            while rest and len(values) < int(most or 0) and (not values or not rest[0].startswith("-")):
-                values.append(rest.pop(0))
-            same = [one for one in given if one[0] == name and option.nargs == "+"]
-            if same:
-                same[0] += values
-            else:
-                given.append([name, *values])
-    return files, [*(word for one in given for word in one), *(["--", *others] if others else [])]
-
-
-def _check_known(name: str, flags: dict[str, _Option], see: str) -> None:
-    allowed = [*flags, "-h", "--help", "--config", "--print-config"]
-    if name not in allowed and name.partition(".")[0] not in flags:
-        raise InputError(f"there is no option {name}{did_you_mean(name, allowed)}{see}")
-
-
-def _check_config(file: str, known: list[_Option]) -> None:
-    content = read_yaml(Path(file))
+def _read_config(file: str, hints: dict[str, Any]) -> dict[str, Any]:
+    """The options that a YAML file holds."""
+    path = shipped(Path(file))
+    content = read_yaml(path)
     if not isinstance(content, dict):
-        raise InputError(f"{file}: must hold options by name, such as 'detector: scan', but holds {content!r:.60}")
-    allowed = sorted(option.name for option in known)
-    unknown = sorted(str(key) for key in content if key not in allowed)
-    if unknown:
-        given = f"{', '.join(unknown):.300}{did_you_mean(unknown[0], allowed)}"
-        raise InputError(f"{file}: options must be among {', '.join(allowed)}, but got {given}")
+        raise InputError(f"{path}: must hold options by name, such as 'detector: scan', but holds {content!r:.60}")
+    for name in content:
+        if name not in hints:
+            guess = did_you_mean(str(name), hints)
+            raise InputError(f"{path}: unknown option {name!r:.60}{guess} (allowed: {', '.join(sorted(hints))})")
+    return {name: converted(value, hints[name], f"{path}: {name}") for name, value in content.items()}
 
 
-def _plain(text: str, known: list[_Option]) -> str:
-    """A message of jsonargparse on one line, without its own words for types."""
-    text = " ".join(text.split())
-    missing = re.match(r"Option '(\w+)' is required", text)
-    wrong = re.match(r'Parser key "(\w+)"(?: element \d+)?:.*(?:Got|Given) value: (.*)$', text)
-    for option in known:
-        if missing and option.name == missing[1]:
-            return f"{option.called} is required"
-        if wrong and option.name == wrong[1]:
-            kind = describe_type(option.kind).removesuffix(" or null")
-            return f"{option.called} must be {kind}, but got {wrong[2]!r:.100}"
-    return text
+def _as_yaml(fields: dict[str, dataclasses.Field[Any]], given: dict[str, Any]) -> str:
+    """All options that have a value, as a file that ``--config`` reads."""
+    values = {}
+    for name, field in fields.items():
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        value = given.get(name, default)
+        if value not in (MISSING, None):
+            values[name] = value
+    return yaml.safe_dump(json.loads(json.dumps(values, default=str)), sort_keys=False, allow_unicode=True)
 
 
 def key_values(pairs: Sequence[str], option: str = "--set") -> dict[str, Any]:

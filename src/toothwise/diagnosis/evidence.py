@@ -21,7 +21,7 @@ from toothwise.reference.healthy_reference import HealthyReference
 
 __all__ = [
     "FILE",
-    "RunEvidence",
+    "DiagnosisEvidence",
     "SequenceEvidence",
     "ShownRecords",
     "load_evidence",
@@ -169,7 +169,7 @@ def shown_records(
 
 
 @dataclass(frozen=True, eq=False)
-class RunEvidence:
+class DiagnosisEvidence:
     """Everything in ``evidence.npz``.
 
     Attributes:
@@ -288,7 +288,7 @@ def _records(parts: Mapping[str, Mapping[str, np.ndarray]]) -> ShownRecords | No
     )
 
 
-def load_evidence(folder: Path) -> RunEvidence:
+def load_evidence(folder: Path) -> DiagnosisEvidence:
     """Read ``evidence.npz`` of a folder that ``toothwise diagnose --output`` wrote.
 
     Raises:
@@ -320,4 +320,4 @@ def load_evidence(folder: Path) -> RunEvidence:
                 **own,
             )
         healthy_best = {int(axis): values for axis, values in parts.get("healthy_best", {}).items()}
-        return RunEvidence(data["about"], explained, sequence, healthy_best, _records(parts))
+        return DiagnosisEvidence(data["about"], explained, sequence, healthy_best, _records(parts))

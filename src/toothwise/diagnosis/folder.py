@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from toothwise.detectors.base import Detector
-from toothwise.diagnosis.evidence import RunEvidence, load_evidence
+from toothwise.diagnosis.evidence import DiagnosisEvidence, load_evidence
 from toothwise.diagnosis.explain import MapExplanation, explain_map, tooth_waveform
 from toothwise.diagnosis.verdict import Diagnosis, MapDiagnosis
 from toothwise.errors import InputError
@@ -25,7 +25,16 @@ from toothwise.reference.healthy_maps import HealthyMaps
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.results import versions
 
-__all__ = ["RESULT", "about_run", "check_output", "explain", "read_run", "telling_map", "wants_folder", "write_run"]
+__all__ = [
+    "RESULT",
+    "about_run",
+    "check_output",
+    "explain",
+    "read_diagnosis",
+    "telling_map",
+    "wants_folder",
+    "write_diagnosis",
+]
 
 RESULT = "diagnosis.json"
 _RECENT = 50  # maps of a sequence among which one is looked for
@@ -157,15 +166,15 @@ def telling_map(found: Diagnosis, each: Sequence[MapDiagnosis]) -> int:
     return len(each) - 1
 
 
-def write_run(folder: Path, found: Diagnosis, evidence: RunEvidence) -> None:
+def write_diagnosis(folder: Path, found: Diagnosis, evidence: DiagnosisEvidence) -> None:
     """Write ``diagnosis.json`` and ``evidence.npz``, the folder whole or not at all; an older one is replaced."""
     with atomic_folder(folder) as temporary:
         write_json(temporary / RESULT, finite(found.as_json()))
         evidence.save(temporary)
 
 
-def read_run(folder: Path) -> tuple[dict[str, Any], RunEvidence]:
-    """``diagnosis.json`` and the evidence of a folder that ``write_run`` wrote.
+def read_diagnosis(folder: Path) -> tuple[dict[str, Any], DiagnosisEvidence]:
+    """``diagnosis.json`` and the evidence of a folder that ``write_diagnosis`` wrote.
 
     Raises:
         InputError: a folder without them, or a damaged file.

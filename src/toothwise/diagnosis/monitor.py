@@ -12,7 +12,7 @@ import pandas as pd
 
 from toothwise.diagnosis.baseline import Baseline, learn_baseline
 from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
-from toothwise.diagnosis.evidence import RunEvidence, sequence_evidence, shown_records
+from toothwise.diagnosis.evidence import DiagnosisEvidence, sequence_evidence, shown_records
 from toothwise.diagnosis.explain import evidence_height
 from toothwise.diagnosis.folder import about_run, explain, telling_map
 from toothwise.diagnosis.history import CompactedHistory, compact, run_rules, track_records
@@ -200,7 +200,7 @@ class Monitor:
         state.rebaseline(reason)
         self._keep(state, None)
 
-    def evidence(self, *, progress: Progress = silent) -> RunEvidence:
+    def evidence(self, *, progress: Progress = silent) -> DiagnosisEvidence:
         """What a report draws of the last maps that were added: the maps that matter most, explained, and the course.
 
         Raises:
@@ -248,7 +248,7 @@ class Monitor:
             tracked = track_records(last.records, baseline, resets=last.resets, learn=found.settings.learn, past=past)
             rules = run_rules(tracked, baseline, found.limits, past.since(last.resets))
             course = sequence_evidence(last.records, tracked, baseline, rules, before=len(past))
-        return RunEvidence(about, why, course, best_evidence(self._reference), records)
+        return DiagnosisEvidence(about, why, course, best_evidence(self._reference), records)
 
     def _loaded(self) -> State:
         """The state, from memory or from the store; checked against the model and what was chosen."""

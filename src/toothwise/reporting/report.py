@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from toothwise.diagnosis.evidence import RunEvidence
-from toothwise.diagnosis.folder import read_run
+from toothwise.diagnosis.evidence import DiagnosisEvidence
+from toothwise.diagnosis.folder import read_diagnosis
 from toothwise.errors import missing
 from toothwise.files import atomic_file, check_writable
 from toothwise.messages import Language
@@ -47,7 +47,7 @@ def write_report(
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from toothwise.diagnosis.folder import write_run
+        >>> from toothwise.diagnosis.folder import write_diagnosis
         >>> from toothwise.diagnosis.monitor import Monitor
         >>> from toothwise.model import Model
         >>> from toothwise.reporting.report import write_report
@@ -56,7 +56,7 @@ def write_report(
         >>> monitor = Monitor(Model.fit(healthy), {"sequence": False})
         >>> found = monitor.add(generate(domain="C", n=1, faulty=True, seed=2, shape=(12, 17))[0])
         >>> folder = Path(mkdtemp()) / "today"
-        >>> write_run(folder, found, monitor.evidence())
+        >>> write_diagnosis(folder, found, monitor.evidence())
         >>> [file.name for file in write_report(folder, pdf=False)]
         ['report.html']
     """
@@ -86,12 +86,12 @@ def report_of_folder(folder: Path, code: str) -> Document:
         InputError: There is no such diagnosis, one of its files is damaged, or the language is unknown.
     """
     language = language_of(code)
-    data, evidence = read_run(folder)
+    data, evidence = read_diagnosis(folder)
     with as_input_error(folder, "diagnosis.json and evidence.npz do not belong together, or are of another version"):
         return report_of(data, evidence, language)
 
 
-def report_of(data: Mapping[str, Any], evidence: RunEvidence, language: Language) -> Document:
+def report_of(data: Mapping[str, Any], evidence: DiagnosisEvidence, language: Language) -> Document:
     """The report of a diagnosis as blocks.
 
     Args:

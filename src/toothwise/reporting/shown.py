@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from toothwise.diagnosis.evidence import RunEvidence, SequenceEvidence
+from toothwise.diagnosis.evidence import DiagnosisEvidence, SequenceEvidence
 from toothwise.diagnosis.explain import MapExplanation
 from toothwise.diagnosis.single import gear_of
 from toothwise.healthmap.core import Axis
@@ -57,7 +57,7 @@ class Shown:
         return self.language.say("record {name}", name=str(name))
 
 
-def shown(data: Data, evidence: RunEvidence, language: Language) -> Shown:
+def shown(data: Data, evidence: DiagnosisEvidence, language: Language) -> Shown:
     """Prepare a diagnosis for its report; records with long names are shown by their number, from 1.
 
     Args:
