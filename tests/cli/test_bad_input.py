@@ -69,12 +69,12 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("verb", ["fit", "predict"])
-def test_a_file_that_is_no_map_is_named(fails, saved, tmp_path, verb, name):
+def test_a_file_that_is_no_map_is_named(fails, saved, tmp_path):
     bad_files(tmp_path)
-    words = {"fit": ("fit", "--output", tmp_path / "x"), "predict": ("predict", saved)}[verb]
-    assert name in fails(*words, tmp_path / name)
+    for name in NAMES:
+        assert name in fails("predict", saved, tmp_path / name)
+    for name in NAMES[::4]:
+        assert name in fails("fit", "--output", tmp_path / "x", tmp_path / name)
 
 
 def test_no_maps_at_all(fails, saved, tmp_path):

@@ -71,7 +71,7 @@ def test_gain_and_a_healthy_line_that_all_teeth_share_change_little(fitted):
     np.testing.assert_allclose(fitted.predict(3.0 * x).score, fitted.predict(x).score, atol=1.5)
 
 
-@pytest.mark.parametrize("n", [2, 4, 8])
+@pytest.mark.parametrize("n", [2, 8])
 def test_few_healthy_records_still_find_what_is_plain(n):
     detector = Coherent().fit(waveforms(n, 6))
     found = detector.predict(damaged(waveforms(10, 7), 2, 5, 0.2))
@@ -107,7 +107,7 @@ def test_what_the_sensor_does_not_hear_is_no_evidence():
     assert not np.isin(found.column, range(4, 11)).any()
 
 
-@pytest.mark.parametrize("n", [2, 4, 8])
+@pytest.mark.parametrize("n", [2, 8])
 def test_few_healthy_records_have_a_threshold_that_later_healthy_ones_keep(n):
     model = Model.fit(batch(waveforms(n, 6)))
     assert (model.detector.name, model.threshold.n) == ("coherent", n)
@@ -142,7 +142,7 @@ def recorded(tmp_path_factory):
     """A model of recordings in a folder, and recordings of the same gearbox with a crack in driven tooth 5."""
     pair = GearPair(9, 14)
     config = GearboxConfig(gears=pair, periods=3, sampling_rate=12800.0, start=None)
-    healthy = [simulate_record(config, seed=k)[0] for k in range(20)]
+    healthy = [simulate_record(config, seed=k)[0] for k in range(10)]
     builder = MapBuilder.learn(pair, healthy, options={"samples_per_tooth": 16})
     model = Model.fit(healthy, builder=builder)  # "auto": the maps carry waveforms
     faulty = [simulate_record(config, [Fault("crack", "driven", 5, 0.6)], seed=50 + k)[0] for k in range(3)]

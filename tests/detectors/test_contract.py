@@ -30,7 +30,7 @@ QUICK = {
     "draem": {"base_width": 4, "image_size": [32, 64], "max_steps": 2},
     "padim": {"encoder_name": "test_resnet", "weights": "random", "image_size": [32, 48], "n_features": 8},
 }
-QUICK["line_network"] = {"max_steps": 2, "dim": 4, "blocks": 1}
+QUICK["line_network"] = {"max_steps": 2, "dim": 4, "blocks": 1, "lengths": [4, 9], "teeth": 1}
 QUICK["fused"] = {"parts": ["scan", "dinomaly"], "options": {"dinomaly": QUICK["dinomaly"]}}
 
 
@@ -97,13 +97,16 @@ def test_shapes_and_types(fitted):
 
 def test_same_maps_same_numbers_whatever_stands_beside_them(fitted):
     maps = _maps(6, 2)
-    whole = fitted.predict(maps).score
-    np.testing.assert_array_equal(fitted.predict(maps).score, whole)
+    whole = fitted.predict(maps)
+    np.testing.assert_array_equal(fitted.predict(maps).score, whole.score)
     # float32 products of matrices depend on how many maps are multiplied at once
     near = (
         {"atol": 1e-5} if fitted.name.startswith(NEURAL) or fitted.options.get("noise") == "learned" else {"rtol": 1e-9}
     )
-    np.testing.assert_allclose([fitted.predict(maps[k : k + 1]).score[0] for k in range(6)], whole, **near)
+    alone = [fitted.predict(maps[k : k + 1]) for k in range(6)]
+    np.testing.assert_allclose([one.score[0] for one in alone], whole.score, **near)
+    if whole.severity is not None:
+        np.testing.assert_allclose([one.severity[0] for one in alone], whole.severity, rtol=1e-5, atol=1e-5)
 
 
 def test_same_seed_same_numbers(fitted):
@@ -113,7 +116,7 @@ def test_same_seed_same_numbers(fitted):
     np.testing.assert_array_equal(once.anomaly_map, twice.anomaly_map)
 
 
-@pytest.mark.parametrize("name", ["dinomaly", "patchcore", "padim"])
+@pytest.mark.parametrize("name", ["dinomaly", "draem_sevnet", "patchcore", "padim"])
 def test_another_seed_gives_other_numbers(name):
     one, two = (
         detector.predict(_maps(5, 1)).score for detector in (_known(name), _new(name, seed=1).fit(_maps(40, 0)))

@@ -1,7 +1,3 @@
-import json
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -114,22 +110,6 @@ def test_save_replaces_a_saved_detector_and_nothing_else(scan, tmp_path):
     with pytest.raises(OutputError, match="other than a model"):
         Model(scan).save(tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter.txt").read_text() == "words"
-
-
-def test_saved_and_loaded_in_a_fresh_process(scan, tmp_path):
-    maps = _with_line(_healthy(5, 14), row=2)
-    np.save(tmp_path / "maps.npy", maps)
-    Model(scan).save(tmp_path / "scan")
-    code = (
-        "import json, sys, numpy as np; from toothwise import Model;"
-        f"p = Model.open({str(tmp_path / 'scan')!r}).detector.predict(np.load({str(tmp_path / 'maps.npy')!r}));"
-        "print(json.dumps([p.score.tolist(), p.p_value.tolist(), 'torch' in sys.modules]))"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    score, p_value, torch = json.loads(out)
-    here = scan.predict(maps)
-    assert (score, p_value) == (here.score.tolist(), here.p_value.tolist())
-    assert not torch
 
 
 def test_bad_options_and_maps():

@@ -100,7 +100,7 @@ def test_a_folder_of_machines_becomes_rows_that_say_what_diagnose_says(saved, tm
 
 def test_recordings_are_built_by_their_gears(tmp_path, make, toothwise):
     series = tmp_path / "series.yaml"
-    series.write_text("gears: {driving: 18, driven: 35}\nperiods: 2\nseries: {records: 24}\n")
+    series.write_text("gears: {driving: 9, driven: 13}\nperiods: 2\nseries: {records: 20}\n")
     run = toothwise("simulate", series, "--output", tmp_path / "rec", "--format", "npz", "--seed", 0)
     assert run.code == 0, run.err
     gears = tmp_path / "rec" / "gears.yaml"

@@ -81,6 +81,7 @@ def test_an_order_that_days_move_counts_less_than_one_that_scatters_as_much_with
     assert np.median(weight[22:38]) < 0.5 * np.median(np.r_[weight[5:18], weight[42:55]])
 
 
+@pytest.mark.full
 def test_later_healthy_days_seldom_show_more_than_drawn_drift_does():
     shares = []
     for seed, drift in enumerate((*DRIFTS, *DRIFTS)):

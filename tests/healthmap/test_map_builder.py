@@ -1,4 +1,4 @@
-"""One door from recordings to maps: the same maps as step by step, however it is kept or spread over processes."""
+"""One door from recordings to maps: the same maps as step by step, however it is kept."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def test_files_come_in_natural_order_and_what_fails_is_named(folder, tmp_path):
         MapBuilder(PAIR).build_many([broken])
 
 
-def test_processes_and_json_change_nothing(folder):
+def test_json_changes_nothing(folder):
     learned = MapBuilder.learn(PAIR, folder, options={"samples_per_tooth": 16})
     again = MapBuilder.from_json(json.loads(json.dumps(learned.as_json())), learned.waveform)
     one, _ = learned.build_many(folder)
-    two, _ = again.build_many(folder, jobs=2)
+    two, _ = again.build_many(folder)
     np.testing.assert_array_equal(one.values, two.values)
     assert one.quantity == "rms of difference from healthy"
 

@@ -48,6 +48,7 @@ def test_it_is_that_of_the_closed_form(slope):
     assert np.log(easier.value) == pytest.approx(np.log(closed_form(slope, 0.05, 0.7)), rel=0.04)
 
 
+@pytest.mark.full
 def test_the_interval_covers_the_truth_as_often_as_it_says():
     grid = np.exp(np.array([0.7, 0.9, 1.0, 1.1, 1.3]) * np.log(closed_form(5.0)))
     inside = 0
@@ -150,6 +151,7 @@ def test_a_detector_that_sees_nothing_is_said_to_see_nothing():
     assert (found.state, found.value) == ("above", np.inf)
 
 
+@pytest.mark.full
 def test_the_likelihood_ratio_needs_less_than_the_row_mean():
     shape, line = (9, 20), LineShape(length=(8, 8))
     limit = LikelihoodRatio(LimitConfig("C", shape=shape, line=line))

@@ -87,8 +87,9 @@ def test_lines_leave_unmeasured_pairs_alone_and_miss_no_label():
         GradedLines().add(-maps, np.full(200, 8.0), np.random.default_rng(2))
 
 
-@pytest.mark.parametrize("pooling", ["mean", "max", "attention", "lines"])
-@pytest.mark.parametrize("hidden", [(), (8,), (16, 4)])
+@pytest.mark.parametrize(
+    ("pooling", "hidden"), [("mean", ()), ("max", (8,)), ("attention", (16, 4)), ("lines", (8,)), ("lines", (16, 4))]
+)
 def test_the_head_is_never_negative_and_learns(pooling, hidden):
     torch.manual_seed(0)
     head = SeverityHead(6, head_pooling=pooling, hidden=hidden, head_dropout=0.0)
@@ -119,7 +120,7 @@ def test_the_head_on_lines_sees_a_row_and_a_column_alike():
 def test_steps_of_the_head_alone_change_nothing_else():
     maps = _maps(20)
     options = {**SMALL, "max_steps": 3, "head_pooling": "lines", **LINES}
-    joint, further = (detectors.create("dinomaly_severity", **options, head_steps=steps).fit(maps) for steps in (0, 40))
+    joint, further = (detectors.create("dinomaly_severity", **options, head_steps=steps).fit(maps) for steps in (0, 8))
     a, b = (d.predict(_maps(4, 9)) for d in (joint, further))
     np.testing.assert_array_equal(a.score, b.score)
     one, other = (d._module.head.state_dict() for d in (joint, further))
@@ -275,9 +276,6 @@ def test_saved_and_loaded_with_the_same_numbers(brief, tmp_path):
     a, b = brief.predict(maps), loaded.predict(maps)
     np.testing.assert_array_equal(a.severity, b.severity)
     np.testing.assert_array_equal(a.score, b.score)
-    alone = [loaded.predict(maps[i : i + 1]) for i in range(9)]
-    np.testing.assert_allclose([p.severity[0] for p in alone], a.severity, rtol=1e-5)
-    np.testing.assert_allclose([p.score[0] for p in alone], a.score, atol=1e-4)
 
 
 def test_scores_of_healthy_maps_of_the_fit_have_the_ranks_they_should(brief):

@@ -24,7 +24,7 @@ def _boxes(mask):
     return np.array(found)
 
 
-@pytest.mark.parametrize("size", [(224, 224), (448, 112)])
+@pytest.mark.parametrize("size", [(224, 224), pytest.param((448, 112), marks=pytest.mark.full)])
 def test_a_patch_is_a_landscape_rectangle_of_the_published_size(size):
     _, _, mask, _ = _draw(200, size)
     height, width, area = _boxes(mask).T
@@ -67,14 +67,14 @@ def test_on_an_even_image_both_kinds_rise_to_one_plus_severity():
 
 def test_severity_is_even_in_its_range_and_probability_is_kept():
     for probability in (0.0, 0.5, 1.0):
-        images, faulty, mask, severity = _draw(4000, (32, 32), probability=probability)
+        images, faulty, mask, severity = _draw(1500, (32, 32), probability=probability)
         struck = severity > 0
-        assert float(struck.float().mean()) == pytest.approx(probability, abs=0.03)
+        assert float(struck.float().mean()) == pytest.approx(probability, abs=0.04)
         torch.testing.assert_close(mask.amax(dim=(1, 2, 3)), struck.float())
         assert torch.equal(faulty[~struck], images[~struck])
         if probability:
             shares = np.histogram(severity[struck], bins=6, range=(0, 3))[0] / int(struck.sum())
-            np.testing.assert_allclose(shares, 1 / 6, atol=0.03)
+            np.testing.assert_allclose(shares, 1 / 6, atol=0.05)
 
 
 @pytest.mark.parametrize("kind", ["patch", "lines"])

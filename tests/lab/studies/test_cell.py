@@ -138,7 +138,7 @@ def test_other_kinds_of_trials_refuse_unknown_names():
         RunTrial("simulated", "scan", 0, fit_on="moon")
 
 
-@pytest.mark.parametrize("fit_on", ["own", "simulated_run", "simulated_maps"])
+@pytest.mark.parametrize("fit_on", ["own", "simulated_maps"])
 def test_a_run_alarms_whatever_its_detector_was_fitted_on(fit_on):
     found = measure_run(RunTrial("simulated", "scan", 1, {"lines": "rows", "lengths": [8, 16, 32]}, fit_on=fit_on))
     row = found.row

@@ -79,7 +79,7 @@ class LineNetworkDetector(ModuleDetector):
         >>> from toothwise import detectors
         >>> from toothwise.simulate.maps import generate
         >>> healthy, faulty = (generate("C", 32, bad, seed=bad, shape=(12, 17), contrast=2)[0] for bad in (False, True))
-        >>> detector = detectors.create("line_network", max_steps=2).fit(healthy)
+        >>> detector = detectors.create("line_network", max_steps=2, lengths=(4, 8)).fit(healthy)
         >>> found = detector.predict(faulty)
         >>> found.row_evidence.shape, found.severity.shape
         ((32, 12), (32,))
