@@ -86,3 +86,20 @@ def test_lines_of_an_unknown_gear_never_add_up_over_records():
     unknown = Monitor(model).add(HealthMapBatch.of([("", batch)], told))
     assert (known.tooth, known.tooth_zero) == (4, "index")
     assert unknown.tooth is None
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_records_that_only_each_other_place_say_that_it_is_the_same_tooth(learned):
+    kind = {"own": 0.02}  # teeth too much alike for the healthy waveform; the damage tells where records begin
+    found = Monitor(model_of("driven", learned=learned, **kind)).add(damaged("driven", **kind))
+    assert (found.colour, found.gear, found.tooth, found.tooth_zero) == ("RED", "driving", None, "unknown")
+    assert found.same_tooth == (4, 4)
+    assert "same tooth in 4 of 4" in found.sentence
+
+
+def test_healthy_records_that_are_aligned_show_no_tooth():
+    model = model_of("driven", learned=False)
+    batch, _ = model.maps_of([recording([3, k], "driven") for k in range(8)])
+    assert batch.table["aligned_driving"].notna().sum() >= 6
+    found = Monitor(model).add(batch)
+    assert (found.colour, found.tooth, found.same_tooth) == ("GREEN", None, None)

@@ -25,7 +25,7 @@ from toothwise.diagnosis.rules import CHANNELS, TIERS
 from toothwise.diagnosis.sequence_words import record_word, rests_of, words_of_sequence
 from toothwise.diagnosis.settings import MonitorSettings, Reset
 from toothwise.diagnosis.single import clusters, echo, opposite
-from toothwise.diagnosis.summary import RecordSummary
+from toothwise.diagnosis.summary import RecordSummary, same_tooth
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Place, RuleFound, Tooth
 from toothwise.diagnosis.words import gear_word, in_english, tooth_of
 from toothwise.messages import Message, say
@@ -141,6 +141,9 @@ class _Judged:
             gear=teeth[0].gear if teeth else None,
             tooth=teeth[0].tooth if teeth else None,
             tooth_zero=self._tooth_zero(teeth[0]) if teeth else "unknown",
+            same_tooth=same_tooth(recent, teeth[0].axis, self._size(teeth[0].axis))
+            if teeth and teeth[0].tooth is None
+            else None,
             teeth=teeth,
             also=also,
             level_change=float(np.exp(np.median(tracked.level[-_RECENT:]))) if len(tracked.level) else 1.0,
@@ -166,6 +169,9 @@ class _Judged:
         first = (own.line[0], own.line[1] if own.tooth_zero[own.line[0] - 1] != "unknown" else -1)
         named.sort(key=lambda one: one != first)
         return own.pattern, tuple(self._tooth(axis, [tooth]) for axis, tooth in named)
+
+    def _size(self, axis: int) -> int:
+        return int((self.baseline.line_axis == axis).sum())
 
     def _tooth_zero(self, tooth: Tooth) -> str:
         """How tooth 0 of its gear is known, by the weakest of the records that have a number for it."""
@@ -221,7 +227,7 @@ class _Judged:
         for axis in (1, 2):
             own = [k for k in order if things[k].kind == "tooth" and things[k].axis == axis]
             numbered = [things[k].tooth for k in own if things[k].tooth >= 0]
-            size = int((self.baseline.line_axis == axis).sum())
+            size = self._size(axis)
             if len(numbered) < len(own):
                 teeth.append(self._tooth(axis, [-1]))
             if not numbered:

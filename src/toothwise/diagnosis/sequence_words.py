@@ -192,6 +192,11 @@ def _verdict(d: Diagnosis) -> list[Message]:
         return _quiet(d)
     if d.pattern in ("one tooth", "several teeth"):
         told = [] if d.gear is None or d.tooth_zero == "given" else [tooth_zero_word(d.gear, d.tooth_zero)]
+        if d.same_tooth is not None:
+            same, of = d.same_tooth
+            told.insert(
+                0, say("It is the same tooth in {same} of {of} records aligned with one another.", same=same, of=of)
+            )
         return [_teeth(d), *_hindsight(d), *_memory(d), *told]
     if d.pattern == "whole gear":
         return [_whole_gear(d), *_hindsight(d), *_before(d)]

@@ -18,9 +18,9 @@ from toothwise.diagnosis.verdict import MapDiagnosis
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
-from toothwise.reference.records import CONDITIONS, bin_names, order_records, tooth_zero_of
+from toothwise.reference.records import CONDITIONS, bin_names, order_records, shared_tooth, tooth_zero_of
 
-__all__ = ["RecordSummary", "summarize_records"]
+__all__ = ["RecordSummary", "same_tooth", "summarize_records"]
 
 _OLD_SHARE = 0.5  # of the lines, in states that kept their p-value
 
@@ -45,6 +45,8 @@ class RecordSummary:
         tooth_zero: how tooth 0 of the gear of rows and of columns is known; where it is "unknown", ``channels`` and
             ``contrast`` of that gear's teeth are 0, and only ``line`` speaks of them, whose number holds nowhere else.
         shown: what a report shows beside the judgement (``reference.shown.numbers_shown``), mean over sensors.
+        shared: the tooth of ``line`` in the numbering of recordings that were aligned among each other: the one that
+            numbers them, and the number there; None where its number is known, or the record is aligned to no other.
     """
 
     name: str
@@ -61,6 +63,7 @@ class RecordSummary:
     tooth_zero: tuple[str, ...] = ("given", "given")
     alone: tuple[tuple[str, int, int, float], ...] = ()
     shown: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    shared: tuple[str, int] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """JSON types, short keys: a state holds many."""
@@ -79,13 +82,14 @@ class RecordSummary:
             "tooth_zero": list(self.tooth_zero),
             "alone": [list(one) for one in self.alone],
             "shown": {name: [v if np.isfinite(v) else None for v in own] for name, own in self.shown.items()},
+            **({} if self.shared is None else {"shared": list(self.shared)}),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RecordSummary:
         """The inverse."""
         line = data["line"]
-        alone = data.get("alone")
+        alone, shared = data.get("alone"), data.get("shared")
         if alone is None:  # before format 4
             known = line is not None and len(line) > 3
             alone = [["tooth", line[0], line[1], -float(np.log10(line[3] / _OLD_SHARE))]] if known else []
@@ -107,7 +111,30 @@ class RecordSummary:
                 str(name): tuple(float("nan") if v is None else float(v) for v in own)
                 for name, own in data.get("shown", {}).items()
             },
+            shared=None if shared is None else (str(shared[0]), int(shared[1])),
         )
+
+
+def same_tooth(seen: Sequence[RecordSummary], axis: int, teeth: int) -> tuple[int, int] | None:
+    """In how many recordings that were aligned among each other the tooth that stands out is the same one.
+
+    Args:
+        seen: Records.
+        axis: Of the gear.
+        teeth: How many teeth it has.
+
+    Returns:
+        How many show one and the same tooth (or its neighbour), of how many that show one at all; None where fewer
+        than two can be compared.
+    """
+    groups: dict[str, list[int]] = {}
+    for one in seen:
+        if one.shared is not None and one.line is not None and one.line[0] == axis and one.pattern != "nothing":
+            groups.setdefault(one.shared[0], []).append(one.shared[1])
+    shown = max(groups.values(), key=len, default=[])
+    if len(shown) < 2:
+        return None
+    return max(sum((t - at) % teeth in (0, 1, teeth - 1) for t in shown) for at in shown), len(shown)
 
 
 def _short(x: np.ndarray, digits: int = 5) -> tuple[float, ...]:
@@ -203,6 +230,10 @@ def summarize_records(
         # any of the sensors may have been the strangest
         alone = [(f.kind, f.axis, f.tooth, min(f.chance * len(maps), 1.0)) for f in one.findings]
         line = one.lines[0] if one.lines else None
+        shared: tuple[str, int] | None = None
+        if line is not None and line.axis in loose:
+            size = values.shape[line.axis]
+            shared = shared_tooth(table, gears[line.axis - 1], size, int(strangest), line.tooth)
         digest = hashlib.sha256(b"".join(np.ascontiguousarray(values[m]).tobytes() for m in maps)).hexdigest()[:16]
         score = float(found.first.score[strangest])
         out.append(
@@ -223,6 +254,7 @@ def summarize_records(
                 tooth_zero=zero,
                 alone=tuple((k, a, t, float(f"{-np.log10(c):.5g}")) for k, a, t, c in alone if made is not None),
                 shown={what: _short(_over(part[maps]), 4) for what, part in (shown or {}).items()},
+                shared=shared,
             )
         )
     return out, each

@@ -215,6 +215,8 @@ class Diagnosis:
         gear, tooth: The tooth with the most evidence; None = no tooth is named.
         tooth_zero: How tooth 0 of that gear is known: "index", "waveform", "given" (or numbered by the maps
             themselves) or "unknown", and ``tooth`` is None then.
+        same_tooth: Where the number is unknown: in how many of the recordings that were aligned among each other and
+            show a tooth of that gear it is the same one, and how many those are; None = fewer than two.
         teeth: All teeth that alarm now, the one with the most evidence first.
         since: The record at which the change began, with its 95 % interval (first and last record; where the first one
             is the first record of all, it may have begun before that); ``alarmed``: the record at which it first stood
@@ -254,6 +256,7 @@ class Diagnosis:
     gear: str | None = None
     tooth: int | None = None
     tooth_zero: str = "unknown"
+    same_tooth: tuple[int, int] | None = None
     teeth: tuple[Tooth, ...] = ()
     also: tuple[str, ...] = ()
     since: Place | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -13,88 +13,18 @@ from toothwise import __version__
 from toothwise.errors import InputError, SignalWarning
 from toothwise.fields import from_mapping
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
+from toothwise.healthmap.aligned import Unplaced
 from toothwise.healthmap.conditions import learned_conditions, not_learned
 from toothwise.healthmap.core import Axis, HealthMap
-from toothwise.healthmap.waveform import SURE, HealthyWaveform, turned
+from toothwise.healthmap.map_config import UNITS, MapConfig
+from toothwise.healthmap.waveform import SURE, HealthyWaveform, Turn, turned
 from toothwise.vibration.angle import ShaftAngle
 from toothwise.vibration.components import Components
-from toothwise.vibration.periods import BANDWIDTH, MAX_SAMPLES, Periods, cut_periods, mesh_visibility
+from toothwise.vibration.periods import Periods, cut_periods, mesh_visibility
 from toothwise.vibration.records import VibrationRecord
-from toothwise.vibration.windows import EventWindow, event_statistic
+from toothwise.vibration.windows import event_statistic
 
 __all__ = ["MapConfig", "build_map", "learn_waveform", "tooth_by_revolution"]
-
-SIGNALS = ("average", "residual", "difference")
-_UNITS = {"rms": "{}", "peak": "{}", "energy": "{}^2", "kurtosis": "1"}
-
-
-@dataclass(frozen=True)
-class MapConfig:
-    """How a record becomes a map.
-
-    Attributes:
-        signal: "difference" (without mesh and shaft harmonics and first sidebands), "residual" (sidebands kept) or
-            "average" (everything).
-        quantity: "rms", "energy" (mean square), "kurtosis" or "peak" in each event's window.
-        average: "coherent" averages the hunting periods first, so that noise falls with the root of their number;
-            "incoherent" averages the periods' values (noise keeps its level, its spread falls).
-        window: around a mesh event: "rectangular", "hann" or "tukey".
-        overlap: of a Tukey window, in teeth.
-        periods: hunting periods used; None = all.
-        samples_per_tooth: None = what the sampling rate gives, 8 to 64.
-        num_harmonics: mesh harmonics taken out; None = all, because they are the same at every tooth.
-        num_sidebands: sidebands of each mesh harmonic taken out of the difference, at the orders of both shafts.
-        shaft_harmonics: harmonics of both shafts taken out.
-        bandwidth: orders of the reference shaft around each line that are taken out with it, full width: a changing
-            speed smears lines. 0 = the line alone.
-        planet: of a planetary stage: which planet, from 0.
-        sensor_reach: of a planetary stage: ring teeth to either side of the sensor (ring tooth 0) within which the
-            planet is heard; beyond it pixels are NaN. None = everywhere.
-        gear: The gear whose teeth are the rows of a tooth-by-revolution map, "driving" or "driven"; None = a map of
-            tooth pairs, or of the driving gear where fewer than half of the pairs meet.
-        revolutions: Columns of a tooth-by-revolution map; None = one per revolution of the record.
-        max_samples: of a record at equal steps of angle; a record that asks for more is refused.
-
-    Raises:
-        InputError: a value that is not allowed.
-    """
-
-    signal: Literal["average", "residual", "difference"] = "difference"
-    quantity: Literal["rms", "energy", "kurtosis", "peak"] = "rms"
-    average: Literal["coherent", "incoherent"] = "coherent"
-    window: Literal["rectangular", "hann", "tukey"] = "hann"
-    overlap: float = 0.5
-    periods: int | None = None
-    samples_per_tooth: int | None = None
-    num_harmonics: int | None = None
-    num_sidebands: int = 1
-    shaft_harmonics: int = 2
-    bandwidth: float = BANDWIDTH
-    planet: int = 0
-    sensor_reach: int | None = None
-    gear: str | None = None
-    revolutions: int | None = 8
-    max_samples: int = MAX_SAMPLES
-
-    def __post_init__(self) -> None:
-        for name, allowed in (
-            ("signal", SIGNALS),
-            ("quantity", tuple(_UNITS)),
-            ("average", ("coherent", "incoherent")),
-        ):
-            given = getattr(self, name)
-            if given not in allowed:
-                raise InputError(f"{name} must be one of {', '.join(map(repr, allowed))}, but got {given!r}")
-        if self.planet < 0 or (self.sensor_reach is not None and self.sensor_reach < 0):
-            raise InputError(
-                f"planet and sensor_reach must be 0 or more, but got {self.planet!r} and {self.sensor_reach!r}"
-            )
-        _ = self.event_window
-
-    @property
-    def event_window(self) -> EventWindow:
-        """The window around a mesh event."""
-        return EventWindow(self.window, self.overlap)
 
 
 def learn_waveform(periods: Sequence[Periods], config: MapConfig | None = None) -> HealthyWaveform:
@@ -129,6 +59,8 @@ def build_map(
     angle: ShaftAngle | None = None,
     waveform: HealthyWaveform | None = None,
     learned_from: bool = False,
+    turn: Turn | None = None,
+    unplaced: list[Unplaced] | None = None,
     **options: Any,
 ) -> HealthMap:
     """The health map of one record: row = driving (planet) tooth, column = driven (ring) tooth.
@@ -143,6 +75,8 @@ def build_map(
         waveform: the same gearbox's healthy waveform, which is taken off before the windows; a damaged tooth then
             stands alone, whether it grew louder or quieter. ``config`` must be the one that it was learned with.
         learned_from: the waveform was learned from this record among others: it is seen against the others alone.
+        turn: Where the record begins in the waveform, where that is known from elsewhere.
+        unplaced: Gets what other records are aligned by, if tooth zero of a gear stays unknown.
         options: fields of MapConfig by name, instead of ``config``.
 
     Returns:
@@ -175,7 +109,7 @@ def build_map(
         max_samples=c.max_samples,
         angle=angle,
     )
-    seen = _seen(record, channel, c, periods, waveform, learned_from=learned_from)
+    seen = _seen(record, channel, c, periods, waveform, learned_from=learned_from, turn=turn, unplaced=unplaced)
     periods, mean, wanted, residual, about = seen.periods, seen.mean, seen.wanted, seen.residual, seen.about
     pair = periods.gears
     (row_name, rows), (column_name, columns) = pair.axes
@@ -222,15 +156,18 @@ def _seen(
     waveform: HealthyWaveform | None,
     *,
     learned_from: bool,
+    turn: Turn | None,
+    unplaced: list[Unplaced] | None,
 ) -> _Seen:
     mean = periods.mean()
     visible = mesh_visibility(periods, mean)
     wanted = _wanted(periods, mean, c)
     zeros, found = periods.tooth_zero, {}
     residual: np.ndarray | None = None
+    from_zero, teeth = wanted, dict(zip(zeros, (n for _, n in periods.gears.axes), strict=True))
     if waveform is not None:
         (_, rows), (_, columns) = periods.gears.axes
-        turn = waveform.turn(wanted, periods.event_step, (rows, columns))
+        turn = turn or waveform.turn(wanted, periods.event_step, (rows, columns))
         by = turn.events * periods.samples_per_tooth
         if learned_from:
             waveform = waveform.without(turned(wanted, by))
@@ -244,6 +181,11 @@ def _seen(
             for (name, zero), sure in zip(zeros.items(), turn.confidence_of, strict=True)
         }
     about = _about(record, channel, c, periods, visible, from_healthy=waveform is not None)
+    if unplaced is not None and not all(zero.is_known for zero in zeros.values()):
+        known = {name: (n, zeros[name].is_known) for name, n in teeth.items()}
+        signal = from_zero.astype(np.float32)
+        by = 0.0 if turn is None else turn.events
+        unplaced.append(Unplaced("", signal, periods.samples_per_tooth, periods.event_step, by, known))
     about["provenance"] |= {
         "hunting_periods": len(periods.values),
         "periods_left_out": periods.left_out,
@@ -280,7 +222,7 @@ def _about(
         measured["pulses_repaired"] = round(report.repaired / max(report.pulses, 1), 6)
     return {
         "quantity": f"{c.quantity} of {c.signal}" + (" from healthy" if from_healthy else ""),
-        "unit": _UNITS[c.quantity].format(record.unit),
+        "unit": UNITS[c.quantity].format(record.unit),
         "gear": periods.gears,
         "condition": {"speed": measured["shaft_speed"], **record.condition, **measured, **start, "channel": channel},
         "provenance": {
@@ -356,14 +298,16 @@ def tooth_by_revolution(
     angle: ShaftAngle | None = None,
     waveform: HealthyWaveform | None = None,
     learned_from: bool = False,
+    turn: Turn | None = None,
+    unplaced: list[Unplaced] | None = None,
 ) -> HealthMap:
     """A map for gears that do not hunt: row = tooth of one gear, column = its revolutions one after the other.
 
     Args:
         gear: "driving" or "driven" ("planet" or "ring" of a planetary stage); None = that of the config, else the rows
             of ``build_map``.
-        record, gears, config, channel, stage, angle, waveform, learned_from: As ``build_map``; ``average`` is not used,
-            and a waveform is taken off each hunting period.
+        record, gears, config, channel, stage, angle, waveform, learned_from, turn, unplaced: As ``build_map``;
+            ``average`` is not used, and a waveform is taken off each hunting period.
 
     Raises:
         InputError: unknown gear; fewer revolutions than ``config.revolutions``; see ``cut_periods``.
@@ -383,7 +327,7 @@ def tooth_by_revolution(
     gear = gear or c.gear or next(iter(names))
     if gear not in names:
         raise InputError(f"gear must be one of {', '.join(map(repr, names))}, but got {gear!r}")
-    seen = _seen(record, channel, c, periods, waveform, learned_from=learned_from)
+    seen = _seen(record, channel, c, periods, waveform, learned_from=learned_from, turn=turn, unplaced=unplaced)
     removed, spt = seen.mean - seen.wanted, periods.samples_per_tooth
     teeth = names[gear]
     values = np.concatenate(

@@ -5,10 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,10 +17,12 @@ from toothwise.fields import from_mapping
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage, read_gears
 from toothwise.gears.pair import few_meet, hunting_text
 from toothwise.gears.train import make_train, train_as_json
+from toothwise.healthmap.aligned import Unplaced, align_unplaced
 from toothwise.healthmap.build import MapConfig, build_map, learn_waveform, tooth_by_revolution
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
+from toothwise.healthmap.outcomes import Skipped, each_outcome
 from toothwise.healthmap.recordings import Source, as_sources, error_line, record_names, source_name
-from toothwise.healthmap.waveform import HealthyWaveform
+from toothwise.healthmap.waveform import HealthyWaveform, Turn
 from toothwise.progress import Progress, silent
 from toothwise.vibration.periods import Periods, as_train, cut_periods
 from toothwise.vibration.quality import check_record, sensor_health
@@ -38,22 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["MapBuilder", "Skipped"]
 
 Kind = TypeVar("Kind")
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """A recording that could not be used.
-
-    Attributes:
-        path: Its file, or the name of the record.
-        reason: Why, in one line that names the file.
-    """
-
-    path: str
-    reason: str
-
-    def __str__(self) -> str:
-        return self.reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +170,10 @@ class MapBuilder:
         Raises:
             InputError: A recording that cannot be read or that no map can be made of; the message names the file.
         """
+        return self._build(source)
+
+    def _build(self, source: Source, turn: Turn | None = None, unplaced: list[Unplaced] | None = None) -> HealthMap:
+        """A map whose place in the waveform may be known from other records, or can be told by them (``build_map``)."""
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("ignore")
@@ -206,6 +193,8 @@ class MapBuilder:
                     waveform=self.waveform,
                     learned_from=bool(self.learned) and self._digest(record) in self.learned,
                     angle=angle,
+                    turn=turn,
+                    unplaced=unplaced,
                 )
         except ToothwiseError as error:
             raise type(error)(error_line(source, error)) from None
@@ -251,29 +240,18 @@ class MapBuilder:
         Raises:
             InputError: No recording, or fewer than one process.
         """
-        items = as_sources(sources)
+        for source, found, _ in self._each(as_sources(sources), jobs, progress):
+            yield source, found
+
+    def _each(
+        self, items: list[Source], jobs: int, progress: Progress
+    ) -> Iterator[tuple[Source, HealthMap | Skipped, Unplaced | None]]:
         if jobs < 1:
             raise InputError(f"jobs must be 1 or more, but got {jobs}")
         progress(f"building {len(items)} maps", 0.0)
-        for k, found in enumerate(self._outcomes(items, min(jobs, len(items))), 1):
+        for k, found in enumerate(each_outcome(self, items, min(jobs, len(items))), 1):
             progress(f"built {k} of {len(items)} maps", k / len(items))
             yield found
-
-    def _outcomes(self, items: list[Source], jobs: int) -> Iterator[tuple[Source, HealthMap | Skipped]]:
-        if jobs == 1:
-            for source in items:
-                yield source, _outcome(self, source)
-            return
-        # spawned, not forked: libraries with threads of their own do not survive a fork
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-            waiting: dict[Future[HealthMap | Skipped], Source] = {pool.submit(_outcome, self, s): s for s in items}
-            for future in as_completed(waiting):
-                source = waiting[future]
-                try:
-                    yield source, future.result()
-                except BrokenProcessPool:
-                    name = source_name(source)
-                    yield source, Skipped(name, f"{name}: the process that built it died (out of memory?)")
 
     def build_many(
         self, sources: Sequence[Source] | Source, *, jobs: int = 1, progress: Progress = silent
@@ -286,15 +264,28 @@ class MapBuilder:
         Returns:
             The maps in the order of the recordings' start times where all have one, else in the order given (files of
             a folder in natural order, r2 before r10), with a table of ``file``, ``name`` (a different one for each
-            recording), ``start_time`` and the recording condition; and the recordings that were skipped.
+            recording), ``start_time`` and the recording condition; and the recordings that were skipped. Those of
+            unknown tooth zero are aligned among each other: ``aligned_<gear>`` says by how many teeth their numbers
+            are higher than those of the recording ``aligned_to``. Their maps stay as they are, since healthy ones that
+            they are compared with begin anywhere too; where together they fit the healthy waveform they are turned.
 
         Raises:
             InputError: No recording could be used; the message gives the reason of the first one.
         """
         items = as_sources(sources)
-        done = {id(source): found for source, found in self.build_each(items, jobs=jobs, progress=progress)}
+        each = {id(source): (found, loose) for source, found, loose in self._each(items, jobs, progress)}
+        done = {key: found for key, (found, _) in each.items()}
         named = zip(items, record_names(items), strict=True)
         outcomes = [({"file": source_name(source), "name": name}, done[id(source)]) for source, name in named]
+        loose = {k: one for k, source in enumerate(items) if (one := each[id(source)][1]) is not None}
+        places = list(loose)
+        labels, placed = align_unplaced([replace(loose[k], name=outcomes[k][0]["name"]) for k in places], self.waveform)
+        for k, turn in placed.items():
+            outcomes[places[k]] = outcomes[places[k]][0], self._build(items[places[k]], turn)
+        for k, label in labels.items():
+            at, made_of = outcomes[places[k]]
+            if isinstance(made_of, HealthMap) and k not in placed:
+                outcomes[places[k]] = at, replace(made_of, condition=made_of.condition | label)
         skipped = tuple(found for _, found in outcomes if isinstance(found, Skipped))
         made = [(label, found) for label, found in outcomes if isinstance(found, HealthMap)]
         if not made:
@@ -391,14 +382,6 @@ class MapBuilder:
             max_samples=self.options.max_samples,
             angle=self._angle(record),
         )
-
-
-def _outcome(builder: MapBuilder, source: Source) -> HealthMap | Skipped:
-    """An error is returned, because other recordings go on."""
-    try:
-        return builder.build(source)
-    except ToothwiseError as error:
-        return Skipped(source_name(source), str(error))
 
 
 def _options_of(cls: type[Kind], given: Kind | Mapping[str, Any] | None) -> Kind:

@@ -19,6 +19,7 @@ import numpy as np
 
 from toothwise.errors import InputError, SignalWarning
 from toothwise.files import atomic_file
+from toothwise.healthmap.aligned import gather
 from toothwise.healthmap.conditions import Conditions
 from toothwise.reading import as_input_error, read_arrays
 from toothwise.vibration.windows import EventWindow, event_powers
@@ -114,29 +115,19 @@ class HealthyWaveform:
         if min(levels) <= 0:
             raise InputError("a healthy record is silent: it has no waveform")
         everything = np.ones(len(signals[0]) // 2 + 1)
-        found = cls(np.asarray(signals[0], dtype=np.float64) / levels[0], samples_per_tooth, 1, everything)
-        power = np.abs(np.fft.rfft(found.values)) ** 2
-        waiting, used = list(range(1, len(signals))), [0]
-        for last in (False, True):
-            unsure = []
-            for k in waiting:
-                turn = found.turn(signals[k], steps[k], teeth)
-                if not turn.sure:
-                    unsure.append(k)
-                    continue
-                used.append(k)
-                begun = turned(signals[k], turn.events * samples_per_tooth) / levels[k]
-                power += np.abs(np.fft.rfft(begun)) ** 2
-                n = found.records
-                found = cls((found.values * n + begun) / (n + 1), samples_per_tooth, n + 1, everything)
-            waiting = unsure
-            if last and unsure:
-                warnings.warn(
-                    f"{len(unsure)} of {len(signals)} healthy records fit the waveform of the others at several places "
-                    "and are left out: their tachometer leaves too much open, or the gearbox is not heard",
-                    SignalWarning,
-                    stacklevel=2,
-                )
+        begun = cls(np.asarray(signals[0], dtype=np.float64) / levels[0], samples_per_tooth, 1, everything)
+        found, turns = gather(begun, signals, levels, steps, teeth, range(1, len(signals)))
+        used = [0, *(k for k, turn in turns.items() if turn.sure)]
+        if unsure := len(signals) - len(used):
+            warnings.warn(
+                f"{unsure} of {len(signals)} healthy records fit the waveform of the others at several places and are "
+                "left out: their tachometer leaves too much open, or the gearbox is not heard",
+                SignalWarning,
+                stacklevel=2,
+            )
+        power = np.abs(np.fft.rfft(begun.values)) ** 2
+        for k in used[1:]:
+            power += np.abs(np.fft.rfft(turned(signals[k], turns[k].events * samples_per_tooth) / levels[k])) ** 2
         n = found.records
         gain = everything
         if n > 1:
@@ -169,7 +160,7 @@ class HealthyWaveform:
                 f"{signal.shape[-1]}: other gears, or other samples per tooth"
             )
 
-    def turn(self, signal: np.ndarray, step: float | None, teeth: tuple[int, int]) -> Turn:
+    def turn(self, signal: np.ndarray, step: float | None, teeth: tuple[int, int], *, healthy: bool = True) -> Turn:
         """Where in its hunting period a record's signal begins.
 
         The places that the tachometer leaves possible are compared by their correlation. How sure the best one is: the
@@ -181,6 +172,7 @@ class HealthyWaveform:
             signal: ``[events * samples_per_tooth]``.
             step: Mesh events between possible places; None = any angle.
             teeth: Of the rows' gear and of the columns'.
+            healthy: The waveform knows no damage: what is loud in the signal must not steer the turn.
 
         Raises:
             InputError: a signal of another length.
@@ -188,7 +180,8 @@ class HealthyWaveform:
         self._check(signal)
         spt, size = self.samples_per_tooth, len(signal)
         events = size // spt
-        even = _levelled(signal, spt)
+        even = _levelled(signal, spt) if healthy else np.asarray(signal, dtype=np.float64)
+        trimmed = _TRIMMED if healthy else 0.0
         step = 1.0 / spt if step is None else step
         places = np.arange(max(round(events / step), 1)) * step + self.begin
         whole = np.allclose(places * spt, np.rint(places * spt), atol=1e-6)
@@ -196,7 +189,7 @@ class HealthyWaveform:
         starts = cross[np.rint(places * (spt if whole else spt * _FINER)).astype(np.int64) % len(cross)]
         tried = _peaks(starts, places, events)
         # a damaged tooth pulls the correlation: what is left over without the loudest lines decides
-        left = {k: self._left_over(even, places[k], teeth) for k in tried}
+        left = {k: self._left_over(even, places[k], teeth, trimmed) for k in tried}
         order = sorted(tried, key=lambda k: left[k][0])
         best = order[0]
         confidence = 1.0 - left[best][0] / max(left[order[1]][0], 1e-300) if len(order) > 1 else 1.0
@@ -205,7 +198,10 @@ class HealthyWaveform:
             rivals = [k for k in order[1:] if abs((places[k] - places[best] + n / 2) % n - n / 2) > _APART][:_RIVALS]
             sure.append(
                 min(
-                    (self._sure(even, places[best], places[r], left[best][1], teeth, len(places)) for r in rivals),
+                    (
+                        self._sure(even, places[best], places[r], left[best][1], teeth, len(places), healthy=healthy)
+                        for r in rivals
+                    ),
                     default=1.0,
                 )
             )
@@ -214,7 +210,9 @@ class HealthyWaveform:
             int(at) if float(at).is_integer() else float(at), float(starts[best]), confidence, (sure[0], sure[1])
         )
 
-    def _left_over(self, signal: np.ndarray, place: float, teeth: tuple[int, int]) -> tuple[float, float]:
+    def _left_over(
+        self, signal: np.ndarray, place: float, teeth: tuple[int, int], trimmed: float
+    ) -> tuple[float, float]:
         """Energy that the waveform does not explain at a place, without the loudest lines of a gear, and its gain."""
         here = turned(self.values, -place * self.samples_per_tooth)
         own = np.square(here).reshape(-1, self.samples_per_tooth).sum(axis=1)
@@ -228,12 +226,20 @@ class HealthyWaveform:
                 kept = keep[event % n]
                 gain = max(float(shared[kept].sum()) / max(float(own[kept].sum()), 1e-300), 0.0)
                 rest = np.bincount(event % n, whole - 2.0 * gain * shared + gain**2 * own, n)
-                keep = rest <= np.sort(rest)[n - 1 - int(_TRIMMED * n)]
+                keep = rest <= np.sort(rest)[n - 1 - int(trimmed * n)]
             found = min(found, (float(rest[keep].sum()), gain))
         return found
 
     def _sure(
-        self, signal: np.ndarray, best: float, rival: float, gain: float, teeth: tuple[int, int], tries: int
+        self,
+        signal: np.ndarray,
+        best: float,
+        rival: float,
+        gain: float,
+        teeth: tuple[int, int],
+        tries: int,
+        *,
+        healthy: bool,
     ) -> float:
         """1 less the chance that the rival fits better but for noise."""
         from scipy.stats import t as student
@@ -245,7 +251,8 @@ class HealthyWaveform:
         rest = signal - gain * here
         loud = np.square(rest).reshape(-1, spt).sum(axis=1)
         event, weight = np.arange(len(loud)), np.ones(len(loud))
-        for n in teeth:  # a damaged tooth is loud in all its meshes: it must say no more than another one
+        # a damaged tooth is loud in all its meshes: it must say no more than another one
+        for n in teeth if healthy else ():
             line = np.bincount(event % n, loud, n)
             weight *= np.minimum(1.0, np.median(line) / np.maximum(line, 1e-300))[event % n]
         by_event = (signal * less + 0.5 * gain * np.square(less)).reshape(-1, spt).sum(axis=1)

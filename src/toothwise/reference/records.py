@@ -12,7 +12,16 @@ import pandas as pd
 
 from toothwise.errors import InputError
 
-__all__ = ["CONDITIONS", "RecordOrder", "bin_names", "order_records", "parse_bins", "record_ids", "tooth_zero_of"]
+__all__ = [
+    "CONDITIONS",
+    "RecordOrder",
+    "bin_names",
+    "order_records",
+    "parse_bins",
+    "record_ids",
+    "shared_tooth",
+    "tooth_zero_of",
+]
 
 CONDITIONS = ("load", "speed", "temperature")
 _NAMES = ("name", "record")
@@ -49,6 +58,29 @@ def tooth_zero_of(table: pd.DataFrame | None, gear: str, n: int) -> list[str]:
     if table is None or column not in table:
         return ["given"] * n
     return [str(word) for word in table[column].fillna("given")]
+
+
+def shared_tooth(table: pd.DataFrame | None, gear: str, n: int, k: int, tooth: int) -> tuple[str, int] | None:
+    """A tooth of unknown number in the numbering that aligned recordings share (``healthmap.aligned``).
+
+    Args:
+        table: A row per map, None = nothing is known.
+        gear, n: The gear and how many teeth it has.
+        k: Which map.
+        tooth: The tooth's place in that map.
+
+    Returns:
+        The recording that numbers the teeth, and the number there; None where the map is not aligned to others.
+
+    Examples:
+        >>> table = pd.DataFrame({"aligned_to": ["a", "a"], "aligned_driving": [0.0, 8.0]})
+        >>> shared_tooth(table, "driving", 11, 0, 8), shared_tooth(table, "driving", 11, 1, 5)
+        (('a', 8), ('a', 8))
+    """
+    column = f"aligned_{gear}"
+    if table is None or column not in table or pd.isna(by := table[column].iloc[k]):
+        return None
+    return str(table["aligned_to"].iloc[k]), round((tooth - float(by)) % n) % n
 
 
 @dataclass(frozen=True, eq=False)
