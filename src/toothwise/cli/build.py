@@ -69,7 +69,11 @@ def run(options: Options, progress: Progress) -> Result:
     if options.learn is not None and options.waveform is not None:
         raise InputError("--learn and --waveform exclude each other: learn a waveform first, then subtract it")
     builder = options.builder()
-    return _build_run(options, progress) if builder is None else _build(builder, options, progress)
+    if builder is not None:
+        return _build(builder, options, progress)
+    from toothwise.cli.runs import build_run
+
+    return build_run(options, progress)
 
 
 def _build(builder: MapBuilder, options: Options, progress: Progress) -> Result:
@@ -127,28 +131,3 @@ def _build(builder: MapBuilder, options: Options, progress: Progress) -> Result:
         return head + "".join(f"{line}\n" for line in lines)
 
     return Result(data, text, EXIT_PARTLY if failed else 0)
-
-
-def _build_run(options: Options, progress: Progress) -> Result:
-    from toothwise.cli.runs import find_run, write_run_maps
-    from toothwise.healthmap.deviation import DeviationConfig
-    from toothwise.healthmap.map_builder import MapBuilder
-
-    if len(options.records) != 1:
-        raise InputError(f"recordings need --gears; a run is one RECORDS, but {len(options.records)} were named")
-    progress(f"reading {options.records[0]}")
-    records = find_run(options.records[0], seed=options.seed)
-    days = options.healthy_days or ([] if records.healthy is None else sorted(set(records.day[records.healthy])))
-    progress(f"aligning {len(records)} records")
-    deviation = DeviationConfig(records=options.smoothing)
-    maps = MapBuilder.build_run(records, healthy=days, window=options.window, deviation=deviation)
-    files = [str(path) for path in write_run_maps(maps, options.output)]
-    unsure = int((maps.alignment.confidence[1:] < 0.05).sum())
-    counts = {"records": len(records), "teeth": records.teeth, "healthy": int(maps.healthy.sum())}
-    data = {"source": records.source, **counts, "drift": maps.drift, "unsure_alignments": unsure, "files": files}
-    text = (
-        f"{records.source}\n{len(records)} records of {records.teeth} teeth, {counts['healthy']} taken as healthy, "
-        f"{unsure} turned without confidence; drift was learned {maps.drift}\n"
-        + "".join(f"  {file}\n" for file in files)
-    )
-    return Result(data, lambda: text)
