@@ -63,6 +63,7 @@ _TASKS: dict[str, dict[str, tuple[str, str]]] = {
         "config": ("toothwise.cli.config", "list the configurations that come with toothwise, or say where one is"),
     },
 }
+_LOGGING = ("serve", "watch")  # verbs that write lines of their own to stderr, where a bar would stand in between
 VERBS = {verb: place for task in _TASKS.values() for verb, place in task.items()}
 
 EXIT_OK = 0  # the work was done, whether or not it found anything
@@ -177,6 +178,8 @@ def _run(verb: str, words: list[str]) -> int:
     command, options, shared = found
     with _one_line_warnings(shared.debug), redirect_stdout(sys.stderr), progress_line() as progress:
         # stdout is for the result alone: whatever a library prints goes to stderr
+        if verb in VERBS and verb not in _LOGGING:
+            progress("loading")  # importing what a verb needs takes seconds, which must not be silent
         result = command.run(options, progress)
     if shared.json:
         text = json.dumps(finite(result.data), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
