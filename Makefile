@@ -29,7 +29,7 @@ TOOTHWISE_WEIGHTS ?= $(abspath ../shared/weights)
 export TOOTHWISE_WEIGHTS
 endif
 
-.PHONY: help setup demo test test-full lint bench bench-speed bench-all docs paper clean
+.PHONY: help setup demo test test-full lint bench bench-speed bench-all docs stranger paper clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -68,6 +68,9 @@ bench-all: $(READY) ## all benchmarks, hours; results in benchmarks/results/ (BE
 
 docs: $(DOCS_READY) ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs --quiet build --strict && echo "Documentation: site/index.html"
+
+stranger: $(READY) ## follow every page from new environments, as a newcomer does (half an hour)
+	@$(BIN)/python benchmarks/stranger.py && $(BIN)/python benchmarks/pages
 
 paper: $(READY) ## build the paper from the results: paper/main.pdf (needs latexmk)
 	@$(BIN)/python paper/build.py

@@ -1,7 +1,7 @@
 """A stranger's first hour: new environments, the installation, and every command of every page, in order.
 
     python benchmarks/stranger.py                 # half an hour on two free cores; writes results/stranger.json
-    python benchmarks/stranger.py --keep DIR      # environments in DIR; one that is there gets the package again, no more
+    python benchmarks/stranger.py --keep DIR      # environments in DIR; one that is there gets the package alone
     python benchmarks/stranger.py --only tutorial-pair index
 
 Two environments: the base install, and one with the extras that pages say they need. Each page is followed in an empty
@@ -69,10 +69,12 @@ def follow(page: Path, environment: Path) -> dict[str, Any]:
         here, begin = Path(folder) / "here", time.perf_counter()
         here.mkdir()
         command = [*alone, str(environment / "bin" / "python"), str(WALK), str(page)]
-        done = subprocess.run(command, cwd=here, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
+        command = ["timeout", str(SECONDS), *command]
+        done = subprocess.run(command, cwd=here, env=env, capture_output=True, text=True, check=False)
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         if done.returncode:
-            rows.append({"run": True, "error": done.stderr[-600:], "seconds": 0.0, "code": "", "title": ""})
+            error = f"exit code {done.returncode}: {done.stderr[-600:]}"
+            rows.append({"run": True, "error": error, "seconds": 0.0, "code": "", "title": ""})
         for row in rows:
             said = row.pop("said", "")
             if row.get("as_shown") is False:

@@ -92,6 +92,16 @@ def test_every_verb_is_in_the_table(name):
     assert listed == {*cli.VERBS, *toothwise_lab.cli.VERBS}
 
 
+def test_the_synopses_of_the_page_name_options_that_exist(toothwise):
+    text = (ROOT / "docs" / "command-line.md").read_text()
+    lines = re.findall(r"^toothwise ([a-z ]*[a-z])((?: .*\n|\n)(?: +.*\n)*)", text, flags=re.MULTILINE)
+    assert len(lines) > 15
+    for verb, rest in lines:
+        if verb in {*cli.VERBS, *toothwise_lab.cli.VERBS}:
+            known = set(re.findall(r"--[a-z-]+", toothwise(*verb.split(), "--help").out))
+            assert set(re.findall(r"--[a-z-]+", rest)) <= known, verb
+
+
 def test_exit_codes_are_documented():
     text = (ROOT / "docs" / "command-line.md").read_text()
     listed = {int(code) for code in re.findall(r"^\| (\d+) \|", text, flags=re.MULTILINE)}

@@ -65,8 +65,7 @@ def run(options: Options, progress: Progress) -> Result:
     write_diagnosis(options.output, found, monitor.evidence(progress=progress))
     write_run_maps(maps, options.output / "maps")
     model.save(options.output / "model")
-    progress("writing the report")
-    report, *_ = write_report(options.output, options.language)
+    report, *_ = write_report(options.output, options.language, progress=progress)
     seconds = time.perf_counter() - begin
     text = f"{records.source}\nDrift was learned {maps.drift}.\n{text_of(found)}Report: {report} ({seconds:.0f} s)\n"
     return Result(finite(found.as_json()), lambda: text)

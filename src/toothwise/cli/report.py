@@ -43,8 +43,7 @@ def run(options: Options, progress: Progress) -> Result:
     """Read the diagnosis, draw, write."""
     from toothwise.reporting.report import write_report
 
-    progress(f"writing the report of {options.diagnosis}")
-    files = write_report(options.diagnosis, options.language, pdf=options.pdf, output=options.output)
+    files = write_report(options.diagnosis, options.language, pdf=options.pdf, output=options.output, progress=progress)
     without = len(files) == 1 and options.pdf is None
     note = f"No PDF: {missing('fpdf', 'a PDF')}" if without else None
     named = [str(file) for file in files]

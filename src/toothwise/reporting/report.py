@@ -12,6 +12,7 @@ from toothwise.errors import missing
 from toothwise.files import atomic_file, check_writable
 from toothwise.messages import Language
 from toothwise.messages import language as language_of
+from toothwise.progress import Progress, silent
 from toothwise.reading import as_input_error
 from toothwise.reporting.document import Document
 from toothwise.reporting.evidence_part import evidence_part
@@ -26,7 +27,12 @@ __all__ = ["report_of", "report_of_folder", "write_report"]
 
 
 def write_report(
-    folder: str | Path, language: str = "en", *, pdf: bool | None = None, output: str | Path | None = None
+    folder: str | Path,
+    language: str = "en",
+    *,
+    pdf: bool | None = None,
+    output: str | Path | None = None,
+    progress: Progress = silent,
 ) -> tuple[Path, ...]:
     """Write the report of a diagnosis as ``report.html`` and ``report.pdf`` (``report.ko.html`` in Korean).
 
@@ -35,6 +41,7 @@ def write_report(
         language: Code of the language, "en" or "ko".
         pdf: Whether to write the PDF too; None writes it where fpdf2 (extra "report") is installed.
         output: Folder to write to; None writes beside the diagnosis.
+        progress: Told what is being written.
 
     Returns:
         The files that were written.
@@ -64,10 +71,15 @@ def write_report(
         raise missing("fpdf", "a PDF")
     place = Path(folder if output is None else output)
     check_writable(place)
+    pdf = can_write_pdf() if pdf is None else pdf
+    whole = 9 if pdf else 4  # times of the parts are about as 2 (drawing), 2 (HTML) and 5 (PDF)
+    progress("drawing the report", 0.0)
     document = report_of_folder(Path(folder), language)
     stem = "report" if language == "en" else f"report.{language}"
+    progress(f"writing {stem}.html", 2 / whole)
     content = {place / f"{stem}.html": to_html(document).encode()}
-    if can_write_pdf() if pdf is None else pdf:
+    if pdf:
+        progress(f"writing {stem}.pdf", 4 / whole)
         content[place / f"{stem}.pdf"] = to_pdf(document)
     for path, written in content.items():
         with atomic_file(path) as temporary:
