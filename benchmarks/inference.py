@@ -65,7 +65,7 @@ MANY = "directional"  # kind that is timed in large batches; the plain one costs
 PROMISED = {"speed": 3.0, "one_map": 10.0} if processor_kind() == "amx" else {"speed": 2.0, "one_map": 7.0}
 PROMISED |= {"auroc_loss": 0.002, "same_decisions": 0.995}
 IN_TURN = 5  # single maps that a way scores when it is its turn: the first finds another network in the caches
-TRAIN, CALIBRATION, CONTRAST, RATE = 300, 32, (1.2, 1.3), 0.01
+TRAIN, CALIBRATION, CONTRAST, RATE = 300, 60, (1.2, 1.3), 0.01
 
 
 def trained(folder: Path, kind: str, encoder: str, steps: int) -> Detector:
@@ -108,11 +108,11 @@ def others(folder: Path, threads: int) -> dict[str, Score]:
     maps = generate("C", 32, False, seed=21)[0]
     line = detectors.create("line_network", max_steps=1).fit(maps)
     coherent = detectors.create("coherent").fit(waveforms(32, maps.shape[1:]))
-    place = exported(line, folder / "exports" / "line_network", "auto", "auto")
-    engine, choice, _ = open_fastest(place, read_manifest(place), threads)
+    place = exported(line, folder / "exports" / "line_network", None)
+    opened = open_fastest(place, read_manifest(place), threads)
     return {
         "line network, PyTorch, float32": lambda given: line.predict(given).score,
-        f"line network, auto ({choice})": lambda given: engine(given)["score"],
+        f"line network, auto ({opened.choice})": lambda given: opened.run(given)["score"],
         "coherent, NumPy, float64": lambda given: coherent.predict(given).score,
     }
 

@@ -142,7 +142,9 @@ def _remembered() -> dict[str, dict[str, Any]]:
         data = json.loads(choices_file().read_text(encoding="utf-8"))
         if data["format"] == _FORMAT:
             for key, value in data["choices"].items():
-                if isinstance(value["choice"], str) and all(isinstance(ms, int | float) for ms in value["ms"].values()):
+                choice, ms = value["choice"], value["ms"]
+                numbers = all(isinstance(taken, int | float) for taken in ms.values())
+                if numbers and isinstance(choice, str) and (choice in ms or not ms):
                     found[str(key)] = value
     return found | _here
 

@@ -72,10 +72,21 @@ def run(options: Options, progress: Progress) -> Result:
             "auto": f"ONNX, opset {made.graph.get('opset')}, any number of maps, for ONNX Runtime or OpenVINO",
         }.get(made.backend, f"{made.backend}, opset {made.graph.get('opset')}, any number of maps")
         return (
-            f"{made.detector}: {how}; {threshold}, maps of {made.shape[0]} x {made.shape[1]}\n"
+            f"{made.detector}: {how}; {threshold}, maps of {made.shape[0]} x {made.shape[1]}\n{_int8(made.graph)}"
             f"{len(made.files)} files, {size / 1e6:.1f} MB, sha256 of each in {options.output / 'model.json'}\n"
             f"scores of {made.parity['maps']} maps differ by {made.parity['largest_relative_difference']:.1e} at most "
             f"(allowed: {made.parity['allowed']:g})\n"
         )
 
     return Result(data, text)
+
+
+def _int8(graph: dict[str, Any]) -> str:
+    """What was found of int8, where it was tried."""
+    facts = graph.get("int8")
+    if facts is None:
+        return ""
+    if "why" in facts:
+        return f"int8 not tried: {facts['why']}\n"
+    lost = f"{facts['auroc_lost']:.4f} AUROC lost, {facts['same_decisions']:.1%} of {facts['maps']} decisions the same"
+    return f"int8 in {facts['share']:.0%} of the products {'offered' if facts['offered'] else 'not offered'}: {lost}\n"

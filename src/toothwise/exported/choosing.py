@@ -16,12 +16,14 @@ from toothwise.exported.engines import Engine, onnx_engine, openvino_engine
 from toothwise.exported.manifest import FILE, PRECISIONS, Manifest, verified
 from toothwise.fields import from_mapping
 
-__all__ = ["ALLOWED", "SAMPLE", "Choice", "choices_of", "load_engine", "open_fastest", "worst_difference"]
+__all__ = ["ALLOWED", "SAMPLE", "Choice", "Opened", "choices_of", "load_engine", "open_fastest", "worst_difference"]
 
 SAMPLE = "sample.safetensors"  # maps, and the scores that the fitted detector gives them
 ALLOWED = {"float32": 1e-4, "bfloat16": 0.05, "int8": 0.2}  # of a score, or of the scores' spread where that is more
 _ENGINES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}
 _PACKAGES = ("onnxruntime", "openvino")
+_SIZES = ("16", "4", "1")  # maps at a time that are tried
+_SMALL, _AT_A_TIME = 10.0, 4  # from so many ms a map on, larger batches only move more memory, and are not tried
 _IN_TURN = 3  # maps scored one by one at a time: the first finds another network in the processor's caches
 
 
@@ -66,7 +68,24 @@ def choices_of(manifest: Manifest, folder: Path) -> list[Choice]:
     return choices
 
 
-def open_fastest(folder: Path, manifest: Manifest, threads: int | None) -> tuple[Engine, Choice, dict[str, float]]:
+@dataclass(frozen=True)
+class Opened:
+    """An exported network that is ready.
+
+    Attributes:
+        run: Maps -> outputs.
+        choice: What runs it.
+        most: Maps that it takes at a time.
+        milliseconds: Per map, of every choice that was measured ({} = there is but one).
+    """
+
+    run: Engine
+    choice: Choice
+    most: int
+    milliseconds: dict[str, float]
+
+
+def open_fastest(folder: Path, manifest: Manifest, threads: int | None) -> Opened:
     """The engine of the choice that is fastest on this processor, among those that hold the accuracy here.
 
     Args:
@@ -74,23 +93,21 @@ def open_fastest(folder: Path, manifest: Manifest, threads: int | None) -> tuple
         manifest: Its own.
         threads: See ``threads_of``.
 
-    Returns:
-        The engine, the choice, and milliseconds per map of all that were measured ({} = there is but one).
-
     Raises:
         InputError: No engine can run it.
         MissingDependencyError: No engine for it is installed.
     """
     choices = choices_of(manifest, folder)
     load = partial(load_engine, folder, manifest, threads)
+    most = int(manifest.graph["max_batch"])
     if len(choices) == 1:
-        return load(choices[0]), choices[0], {}
+        return Opened(load(choices[0]), choices[0], most, {})
     names = {str(choice): choice for choice in choices}
     files = [manifest.files[name]["sha256"] for name in sorted({choice.file for choice in choices})]
     key = processor.mark("inference", files, threads, list(names), packages=_PACKAGES)
-    known = processor.recall(key)
-    if known is not None and known[0] in names:
-        return load(names[known[0]]), names[known[0]], known[1]
+    known, size = processor.recall(key), processor.recall(f"{key} batch")
+    if known is not None and size is not None and known[0] in names and size[0] in _SIZES:
+        return Opened(load(names[known[0]]), names[known[0]], int(size[0]), _per_map(known[1]))
     maps, scores = _sample(folder, manifest)
     ways: dict[str, Callable[[], Any]] = {}
     engines, missing = {}, None
@@ -102,13 +119,21 @@ def open_fastest(folder: Path, manifest: Manifest, threads: int | None) -> tuple
         except MissingDependencyError as error:
             missing = error
             continue
-        if worst_difference(scores, engine(maps)["score"]) <= ALLOWED[choice.precision]:
+        found = np.concatenate([engine(maps[k : k + 1])["score"] for k in range(len(maps))])
+        if worst_difference(scores, found) <= ALLOWED[choice.precision]:
             engines[name] = engine
             ways[name] = partial(_one_by_one, engine, maps)
     if not engines:
         raise missing or InputError(f"{folder}: no engine here gives the scores of the detector that was exported")
     best, ms = processor.fastest(ways, key)
-    return engines[best], names[best], {name: round(taken / _IN_TURN, 3) for name, taken in ms.items()}
+    some = maps if ms.get(best, 0.0) < _IN_TURN * _SMALL else maps[:_AT_A_TIME]
+    sizes = {n: partial(_in_batches, engines[best], some, int(n)) for n in _SIZES if int(n) <= len(some)}
+    size = processor.fastest(sizes, f"{key} batch")
+    return Opened(engines[best], names[best], int(size[0]), _per_map(ms))
+
+
+def _per_map(ms: dict[str, float]) -> dict[str, float]:
+    return {name: round(taken / _IN_TURN, 3) for name, taken in ms.items()}
 
 
 def worst_difference(expected: np.ndarray, found: np.ndarray) -> float:
@@ -143,8 +168,12 @@ def _has_bfloat16() -> bool:
 
 
 def _one_by_one(engine: Engine, maps: np.ndarray) -> None:
-    for k in range(_IN_TURN):
-        engine(maps[k : k + 1])
+    _in_batches(engine, maps[:_IN_TURN], 1)
+
+
+def _in_batches(engine: Engine, maps: np.ndarray, size: int) -> None:
+    for start in range(0, len(maps), size):
+        engine(maps[start : start + size])
 
 
 def _sample(folder: Path, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:

@@ -26,13 +26,14 @@ from toothwise.exported.manifest import (
 from toothwise.exported.opening import ENCODER, open_detector
 from toothwise.files import atomic_folder, check_replaceable
 from toothwise.progress import Progress, silent
+from toothwise.reference.healthy_file import load_healthy
 
 __all__ = ["MAX_BATCH", "OPSET", "TOLERANCE", "export", "export_detector"]
 
 OPSET = 18
 MAX_BATCH = 16  # maps at a time: bounds the memory of a run
 TOLERANCE = ALLOWED["float32"]
-PRECISIONS = ("auto", "float32", "bfloat16", "int8")
+PRECISIONS = ("auto", "float32", "bfloat16")
 KEPT = {"healthy.npz", "healthy_maps.npz", "waveform.npz"}  # files of a model that an export keeps as they are
 _CHECKED = 24  # maps that an export is compared with its detector on
 _SEED = 918_273  # of these maps: not one that detectors are likely to have been fitted on
@@ -55,8 +56,9 @@ def export(
         format: "auto" = one folder for ONNX Runtime and OpenVINO; where it is opened, each engine and precision that
             holds the accuracy there is timed for a moment, and the fastest is taken. "onnx", "openvino" or "torch" =
             that alone. Detectors without a network are exported as they are, whatever it is.
-        precision: "auto" = every one that the network allows, or one of them alone: "float32", or "bfloat16" for the
-            products of a Dinomaly network in OpenVINO, with scores that differ by some percent of their spread.
+        precision: "auto" = every one that the network allows (int8 too, where it loses nothing on the model's own
+            healthy maps; see ``add_int8``), or one of them alone: "float32", or "bfloat16" for the products of a
+            Dinomaly network in OpenVINO, with scores that differ by some percent of their spread.
         gear: The gears as JSON, where the model does not know them.
         progress: Called with what is being done.
 
@@ -83,9 +85,25 @@ def export(
         for name in KEPT & set(known.files):
             shutil.copyfile(model / name, folder / name)
         export_detector(detector, folder, format, precision, progress=progress, about=about, builder=known.builder)
+        if precision == "auto" and "healthy.npz" in known.files:
+            _try_int8(detector, model, folder, progress)
         progress("comparing")
         _compare(detector, folder)
     return read_manifest(output)
+
+
+def _try_int8(detector: Detector, model: Path, folder: Path, progress: Progress) -> None:
+    """Offer int8 too, where the network has a choice of precisions and the model's healthy maps show that it holds."""
+    from toothwise.exported.int8 import add_int8
+
+    choices = read_manifest(folder).graph.get("choices", [])
+    if not {"onnx", "openvino"} <= {choice["engine"] for choice in choices}:
+        return
+    if any(choice["precision"] == "bfloat16" for choice in choices):  # a Dinomaly whose score is read off its tokens
+        known = read_manifest(model)
+        healthy = load_healthy(model, known.fingerprint, known.shape)[1]
+        if healthy is not None:
+            add_int8(detector, folder, healthy.values, progress=progress)
 
 
 def export_detector(
@@ -162,7 +180,7 @@ def _network(
     else:
         _write_onnx(graph, detector.shape or (0, 0), folder / "model.onnx")
     if len(choices) > 1:  # by which each of them is checked where the folder is opened
-        maps = check_maps(detector)
+        maps = check_maps(detector, MAX_BATCH)
         save_file({"maps": maps, "scores": detector.predict(maps).score}, folder / SAMPLE)
     about = {
         "inputs": ["maps"],

@@ -38,7 +38,7 @@ def open_detector(folder: str | Path, manifest: Manifest | None = None, *, threa
         verified(folder, manifest, name)
     detector: Detector
     if manifest.backend in ("auto", "onnx", "openvino"):
-        detector = ExportedDetector(manifest, *open_fastest(folder, manifest, threads))
+        detector = ExportedDetector(manifest, open_fastest(folder, manifest, threads))
     elif manifest.backend == "parts":
         detector = _with_parts(folder, manifest, threads)
     else:

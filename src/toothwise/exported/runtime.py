@@ -8,8 +8,7 @@ import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.errors import InputError
-from toothwise.exported.choosing import Choice
-from toothwise.exported.engines import Engine
+from toothwise.exported.choosing import Opened
 from toothwise.exported.manifest import Manifest
 from toothwise.healthmap.logarithm import check_positive
 from toothwise.progress import Progress
@@ -24,23 +23,21 @@ class ExportedDetector(Detector):
 
     Args:
         manifest: of the exported folder.
-        engine: float32 ``[n, rows, columns]`` -> outputs by name.
-        choice: What the engine is.
-        milliseconds: Of a map in every choice that was measured when it was opened, by name.
+        opened: Its network in the engine that runs it.
 
     ``source_fingerprint`` is that of the detector that was exported, so that its healthy reference and state files fit.
     """
 
     name = "exported"
 
-    def __init__(self, manifest: Manifest, engine: Engine, choice: Choice, milliseconds: dict[str, float]) -> None:
+    def __init__(self, manifest: Manifest, opened: Opened) -> None:
         super().__init__(**manifest.options)
         self.name = manifest.detector  # type: ignore[misc]
         self.shape, self.threshold, self.info = manifest.shape, manifest.threshold, manifest.info
         self.source_fingerprint = manifest.fingerprint
-        self._engine, self.choice, self.milliseconds = engine, choice, milliseconds
+        self._engine, self._most = opened.run, opened.most
+        self.choice, self.milliseconds = opened.choice, opened.milliseconds
         self._log = bool(manifest.normalisation.get("log", False))
-        self._most = int(manifest.graph["max_batch"])
 
     def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         if self._log:
