@@ -11,6 +11,7 @@ from toothwise.exported.choosing import choices_of, load_engine
 from toothwise.exported.export import export
 from toothwise.exported.manifest import read_manifest
 
+pytestmark = pytest.mark.full
 TINY = {"encoder_name": "test_vit", "weights": "random", "image_size": [32, 48], "max_steps": 2}
 
 
