@@ -104,7 +104,7 @@ def _quantise(source: Path, target: Path, maps: Sequence[np.ndarray] | np.ndarra
         if node.op_type in ("MatMul", "Gemm") and any(min(weights.get(name, (0,))) >= width for name in node.input)
     ]
 
-    class Maps(quantisation.CalibrationDataReader):  # type: ignore[misc, name-defined]
+    class Maps(quantisation.CalibrationDataReader):  # type: ignore[name-defined]
         def __init__(self) -> None:
             self.left: Iterator[np.ndarray] = iter(maps)
 
