@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from claims import Verdict
@@ -11,14 +12,14 @@ from tex import ROOT, Data, escape, number, read, tabular, write
 
 sys.path.append(str(ROOT / "benchmarks" / "pages"))
 from study_figures import WORDS
-from study_pairs import between, counts, testable
+from study_pairs import between, counts
 
 __all__ = ["write_tables"]
 
 _ROWS_WITH_LIMIT = ("limit", "glr")
 
 
-def write_tables(studies: dict[str, Data], claims: list[dict[str, str]], verdicts: dict[str, Verdict]) -> None:
+def write_tables(studies: dict[str, Data], claims: list[dict[str, Any]], verdicts: dict[str, Verdict]) -> None:
     """All of them."""
     write("claims.tex", _claims(claims))
     write("verdicts.tex", _verdict_table(claims, verdicts))
@@ -27,19 +28,23 @@ def write_tables(studies: dict[str, Data], claims: list[dict[str, str]], verdict
     write("appendix_tables.tex", _appendix(studies))
 
 
-def _claims(claims: list[dict[str, str]]) -> str:
+def _claims(claims: list[dict[str, Any]]) -> str:
     items = [
-        rf"\item[{escape(c['title'])}.] {escape(c['claim'])} \emph{{Test:}} {escape(c['test'])} {escape(c['refuted'])}"
+        rf"\item[{escape(c['title'])}.] {escape(c['claim'])} \emph{{Test:}} {escape(c['test'])} "
+        rf"\emph{{Margin}} {c['margin']:g}; written {escape(c['written'])}."
         for c in claims
     ]
     return "\\begin{description}\n\\setlength{\\itemsep}{1pt}\n" + "\n".join(items) + "\n\\end{description}\n"
 
 
-def _verdict_table(claims: list[dict[str, str]], verdicts: dict[str, Verdict]) -> str:
-    rows = [[escape(c["title"]), rf"\textbf{{{verdicts[c['name']].verdict}}}", verdicts[c["name"]].why] for c in claims]
+def _verdict_table(claims: list[dict[str, Any]], verdicts: dict[str, Verdict]) -> str:
+    rows = [
+        [escape(c["title"]), f"{c['margin']:g}", rf"\textbf{{{verdicts[c['name']].verdict}}}", verdicts[c["name"]].why]
+        for c in claims
+    ]
     return (
-        "\\begin{table}[h]\n\\small\n\\caption{The four claims and what their tests say.}\n\\label{tab:claims}\n"
-        + tabular(["claim", "verdict", "what was found"], rows, align=r"p{3.1cm}lp{7.6cm}")
+        "\\begin{table}[h]\n\\small\n\\caption{The claims, their margins and what their tests say.}\n\\label{tab:claims}\n"
+        + tabular(["claim", "margin", "verdict", "what was found"], rows, align=r"p{2.9cm}rlp{5.2cm}")
         + "\\end{table}\n"
     )
 
@@ -82,7 +87,7 @@ def _family(found: Data) -> str:
 
 
 def _ablations(studies: dict[str, Data]) -> str:
-    """A table of direction in every study, and how many of each study's own comparisons show a difference."""
+    """A table of direction in every study."""
     body = []
     for data in studies.values():
         for metric, words in (("auroc", "own score"), ("auroc_lines", "best line")):
@@ -107,17 +112,11 @@ def _ablations(studies: dict[str, Data]) -> str:
     out = ""
     if body:
         out = (
-            "\\begin{table}[h]\n\\small\n\\caption{Directional less plain Dinomaly, AUROC, in every study that has pairs with three seeds; better and worse after correction within the study.}\n"
+            "\\begin{table}[h]\n\\small\n\\setlength{\\tabcolsep}{4pt}\n\\caption{Directional less plain Dinomaly, AUROC, in every study that has pairs with three seeds; better and worse after correction within the study.}\n"
             "\\label{tab:everywhere}\n\\centering\n"
             + tabular(["study", "score", "pairs", "mean", "least", "most", "better", "worse"], body, align="llrrrrrr")
             + "\\end{table}\n\n"
         )
-    for name, data in studies.items():
-        if name not in ("direction", "baselines"):
-            rows = [c for c in testable(data) if c["seeds"] >= 3]
-            shown = sum("is better" in c["verdict"] for c in rows)
-            title = escape(data["config"]["title"])
-            out += rf"\paragraph{{{title}.}} {shown} of its {len(rows)} comparisons show a difference." + "\n\n"
     return out
 
 
@@ -140,18 +139,32 @@ def _appendix(studies: dict[str, Data]) -> str:
                 cells = [by[group, arm, m] for m in metrics]
                 if any(c["seeds"] for c in cells):
                     body.append(
-                        [escape(group), escape(arm), str(max(c["seeds"] for c in cells)), *(_cell(c) for c in cells)]
+                        [
+                            escape(group),
+                            _breakable(arm),
+                            str(max(c["seeds"] for c in cells)),
+                            *(_cell(c) for c in cells),
+                        ]
                     )
             if body:
                 head = [
                     "on",
                     "arm",
                     "seeds",
-                    *(rf"\parbox[b]{{2.1cm}}{{\raggedleft {escape(WORDS[m])}}}" for m in metrics),
+                    *(rf"\parbox[b]{{1.7cm}}{{\raggedleft {escape(WORDS.get(m, m))}}}" for m in metrics),
                 ]
-                out.append("{\\scriptsize\n" + tabular(head, body, long=True, align="llr" + "r" * len(metrics)) + "}\n")
+                out.append(
+                    "{\\scriptsize\n\\setlength{\\tabcolsep}{3pt}\n"
+                    + tabular(head, body, long=True, align="lp{3.2cm}r" + "r" * len(metrics))
+                    + "}\n"
+                )
     out.append("\\subsection{Minimum detectable contrast}\n" + _contrasts(read("detectability")))
     return "\n".join(out)
+
+
+def _breakable(name: str) -> str:
+    """A name that may break after its underscores and slashes."""
+    return escape(name).replace("/", "/\\allowbreak ").replace("\\_", "\\_\\allowbreak ")
 
 
 def _cell(row: Data) -> str:
@@ -162,18 +175,18 @@ def _cell(row: Data) -> str:
 
 
 def _contrasts(found: Data) -> str:
+    """Detectors down, domains and lengths across."""
     rows = found["result"]["contrasts"]
     by = {(r["domain"], r["length"], r["detector"]): r for r in rows}
-    names = list(dict.fromkeys(r["detector"] for r in rows))
+    places = list(dict.fromkeys((r["domain"], r["length"]) for r in rows))
     body = []
-    for domain, length in dict.fromkeys((r["domain"], r["length"]) for r in rows):
-        cells = [by.get((domain, length, n)) for n in names]
+    for name in dict.fromkeys(r["detector"] for r in rows):
+        cells = [by.get((*place, name)) for place in places]
         body.append(
             [
-                domain,
-                str(length),
-                *("--" if c is None or c["contrast"] is None else f"{c['contrast']:.3f}" for c in cells),
+                escape(name),
+                *("--" if c is None or c["contrast"] is None else f"{c['contrast']:.2f}" for c in cells),
             ]
         )
-    head = ["domain", "cells", *(rf"\parbox[b]{{1.3cm}}{{\raggedleft {escape(n)}}}" for n in names)]
-    return "{\\tiny\n" + tabular(head, body, long=True) + "}\n"
+    head = ["detector", *(f"{domain}, {length}" for domain, length in places)]
+    return "{\\tiny\n\\setlength{\\tabcolsep}{2pt}\n" + tabular(head, body, long=True) + "}\n"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import statistics
+import sys
 
 import numpy as np
 from claims import Verdict, summary
-from tex import Data, MissingResultError, number, p_value, percent, read
+from tex import ROOT, Data, MissingResultError, number, p_value, percent, read
+
+sys.path.append(str(ROOT / "benchmarks" / "pages"))
+from means import family_comparisons
 
 ALPHA = 0.05
 
@@ -15,13 +19,17 @@ def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[s
     """Name to LaTeX."""
     return {
         **_primary(studies["direction"]),
-        **{f"claim.{name}.sentence": f"The claim is \\textbf{{{v.verdict}}}." for name, v in verdicts.items()},
+        **{f"claim.{name}.verdict": rf"\textbf{{{v.verdict}}}" for name, v in verdicts.items()},
+        **{f"claim.{name}.why": v.why for name, v in verdicts.items()},
         "claims.summary": summary(verdicts),
         "study.commits": ", ".join(
             sorted({c[:10] for s in studies.values() for c in s["result"]["trials"]["commits"]})
         ),
         **_family(read("family")),
         **_detectability(read("detectability")),
+        **_severity(read("severity")),
+        **_benchmark(read("benchmark")),
+        **_pooling(read("coherent_pooling")),
         **_encoder(read("encoder")),
         **_hums(read("hums2023")),
         **_diagnosis(read("diagnosis")),
@@ -48,19 +56,14 @@ def _family(found: Data) -> dict[str, str]:
         key = f"family.{cell['domain']}.{cell['mode']}.{cell['detector']}.auroc"
         same = [c for c in found["result"]["cells"] if all(c[k] == cell[k] for k in ("domain", "mode", "detector"))]
         out[key] = number(float(np.mean([c["auroc"] for c in same])))
-    pairs = [c for c in found["result"]["comparisons"] if c["pair"] == ["dinomaly_directional", "dinomaly"]]
+    pairs = [c for c in family_comparisons(found) if c["pair"] == ["dinomaly_directional", "dinomaly"]]
     for c in pairs:
         if c["score"] == "own":
             key = f"family.{c['domain']}.{c['mode']}.directional_plain"
-            out |= {
-                f"{key}.difference": number(c["difference"], signed=True),
-                f"{key}.error": number(c["standard_error"]),
-            }
-    better = sum(c["p_holm"] < ALPHA and c["difference"] > 0 for c in pairs)
-    worse = sum(c["p_holm"] < ALPHA and c["difference"] < 0 for c in pairs)
-    out["family.sentence"] = (
-        f"Over {len(pairs)} comparisons of the two (domains, modes, own score and best line) direction is better in {better} and worse in {worse} after correction."
-    )
+            out |= {f"{key}.{k}": number(c[k], signed=True) for k in ("difference", "low", "high")}
+    out["family.pairs"] = str(len(pairs))
+    out["family.better"] = str(sum(c["p_holm"] <= ALPHA and c["difference"] > 0 for c in pairs) or "none")
+    out["family.worse"] = str(sum(c["p_holm"] <= ALPHA and c["difference"] < 0 for c in pairs) or "none")
     return out
 
 
@@ -78,6 +81,45 @@ def _detectability(found: Data) -> dict[str, str]:
         "detect.ratio.smallest": number(min(each), 2),
         "detect.ratio.largest": number(max(each), 2),
         "detect.ratio.median": number(statistics.median(each), 2),
+    }
+
+
+def _severity(found: Data) -> dict[str, str]:
+    by, with_time = found["result"]["simulated"], found["result"]["hums2023"]["spearman_with_time"]
+    return {
+        "severity.head": number(by["lines"]["mae"]),
+        "severity.measured": number(by["measured_along_the_scans_line"]["mae"]),
+        "severity.constant": number(by["always_the_mean"]["mae"]),
+        "severity.hums": number(with_time["severity"], 2, signed=True),
+        "severity.hums.rms": number(with_time["RMS of the record"], 2, signed=True),
+    }
+
+
+def _benchmark(found: Data) -> dict[str, str]:
+    """The one seed with the ViT-S, domain C."""
+    out = {}
+    for cell in found["result"]["cells"]:
+        if cell["detector"] in ("dinomaly", "dinomaly_directional") and cell["domain"] == "C":
+            name = cell["detector"].removeprefix("dinomaly").strip("_") or "plain"
+            for key in ("auroc", "auroc_lines", "tpr_at_1_fpr_lines"):
+                out[f"vit.{cell['mode']}.{name}.{key}"] = number(cell[key])
+    return out
+
+
+def _pooling(found: Data) -> dict[str, str]:
+    rows = found["result"]["scores"]
+
+    def mean(pooling: str) -> float:
+        return float(np.mean([r["auroc"] for r in rows if r["pooling"] == pooling]))
+
+    longest = max(r["length"] for r in found["result"]["gain"])
+    gain = [r["as_they_are"] for r in found["result"]["gain"] if r["length"] == longest]
+    return {
+        "pooling.own": number(mean("own")),
+        "pooling.segments": number(mean("segments")),
+        "pooling.coherent": number(mean("coherent")),
+        "pooling.length": str(longest),
+        "pooling.gain": number(float(np.mean(gain)), 2),
     }
 
 

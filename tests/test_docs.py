@@ -124,6 +124,19 @@ def test_every_link_between_files_leads_somewhere():
                 assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
+def test_the_page_of_the_plan_has_every_point_and_names_what_is_there():
+    text = (ROOT / "docs" / "plan.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| (P\d+) \|", text, flags=re.MULTILINE) == [f"P{k}" for k in range(1, 37)]
+    for named in re.findall(r"`([^`]+)`", text):
+        if "/" in named:
+            assert (ROOT / named).exists(), named
+        if named.startswith("make "):
+            assert f"\n{named.split()[1]}:" in (ROOT / "Makefile").read_text(encoding="utf-8"), named
+        if named.startswith("toothwise "):
+            verbs = [" ".join(named.split()[1 : k + 1]) for k in (1, 2)]
+            assert {*verbs} & {*cli.VERBS, *toothwise_lab.cli.VERBS}, named
+
+
 def test_pages_of_results_say_what_the_results_say(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["pages", "--check"])
     with pytest.raises(SystemExit) as ending:

@@ -6,6 +6,8 @@ from statistics import mean, stdev
 
 from engine import RESULTS, Data, shown, table
 
+from toothwise_lab.verdicts import EQUIVALENT, UNDECIDED, judge_difference
+
 _COLUMNS = {"auroc": "AUROC", "tpr_at_1_fpr": "TPR@1%FPR", "tooth_accuracy": "tooth (+-1)"}
 
 
@@ -22,17 +24,13 @@ def primary(study: Data) -> Data:
 
 
 def verdict(study: Data, c: Data, margin: float) -> str:
-    """What the primary comparison says, with a margin of equivalence; nothing before all its seeds are run."""
+    """What the primary comparison says; nothing before all its seeds are run."""
     planned = len(study["config"]["seeds"])
-    equal = -margin < c["low"] and c["high"] < margin
+    said = judge_difference(c["low"], c["high"], margin=margin, p_value=c["p_value"], seeds=c["seeds"])
     if c["seeds"] < planned:
-        inside = "; so far the interval lies within the margin" if equal else ""
-        return f"undecided, {c['seeds']} of {planned} seeds are run{inside}"
-    if c["low"] > 0:
-        return "supported"
-    if c["high"] < 0:
-        return "not supported: the other is better"
-    return "equal within the margin" if equal else "undecided"
+        inside = "; so far the interval lies within the margin" if said == EQUIVALENT else ""
+        return f"{UNDECIDED}, {c['seeds']} of {planned} seeds are run{inside}"
+    return said
 
 
 def by_seed(study: Data) -> str:

@@ -143,7 +143,7 @@ def _panel(
     labels = [LABELS.get((name, arm), arm).replace("_", " ") for arm in arms]
     axis.set_yticks(range(len(arms)), labels)
     axis.set_ylim(len(arms) - 0.4, -0.6)
-    axis.set_xlabel(WORDS[panel[2]])
+    axis.set_xlabel(WORDS.get(panel[2], panel[2]))
     axis.grid(axis="x", color="0.9")
     axis.set_axisbelow(True)
     axis.set_title(", ".join(word for word in (panel[0], panel[1]) if word), loc="left", fontsize=9)

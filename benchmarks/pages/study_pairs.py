@@ -11,7 +11,14 @@ from engine import ROOT, Data
 from toothwise_lab.studies.config import Study, read_study
 
 SEEDS = 3  # that a claim needs
-DIRECTION = ("directional_layers", "axis", "mix", "alpha", "alpha_per")  # options that say nothing but the direction
+DIRECTION = (
+    "directional_layers",
+    "axis",
+    "mix",
+    "alpha",
+    "alpha_per",
+    "alpha_rate",
+)  # options that say nothing but the direction
 KINDS = {"maps": "gear maps", "images": "photographs"}
 
 

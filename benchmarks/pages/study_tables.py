@@ -14,23 +14,100 @@ from study_pairs import KINDS, SEEDS, across, alpha_starts, between, by_kind, co
 LISTED = 8
 SMALLEST = 0.001  # p-values below it are not told apart
 ALPHA = 0.05
+DEEP = ("dinomaly", "dinomaly_directional", "patchcore", "patchcore_context", "padim")  # with the ViT-S or a ResNet-18
 COSTS = ("peak_memory_mib", "predict_ms_median", "parameters")  # no detector "wins" a study by them
 
 
 @lru_cache
 def found() -> dict[str, Data]:
     """Results of every study that has been run, in the order of the page."""
-    order = ("direction", "alpha", "layers", "resolution", "loss_input", "severity", "robustness", "resize")
-    order = (*order, "transfer", "generalisation", "baselines")
-    return {name: read(f"studies/{name}") for name in order if (RESULTS / "studies" / f"{name}.json").exists()}
+    order = ("direction", "alpha", "direction_vit", "crossover", "layers", "resolution", "loss_input", "severity")
+    order = (*order, "robustness", "resize", "transfer", "generalisation", "baselines")
+    there = sorted(path.stem for path in (RESULTS / "studies").glob("*.json"))
+    names = [name for name in order if name in there] + [name for name in there if name not in order]
+    return {name: read(f"studies/{name}") for name in names}
 
 
-def claims() -> dict[str, Any]:
-    """Verdicts by the tests that were written down before the runs (paper/claims.yaml)."""
+def _claims() -> Any:
     sys.path.append(str(ROOT / "paper"))
-    from claims import judge
+    import claims
 
-    return judge(found())
+    return claims
+
+
+@lru_cache
+def claims() -> dict[str, Any]:
+    """Verdicts by the tests and margins of paper/claims.yaml."""
+    return dict(_claims().judge(found()))
+
+
+@lru_cache
+def pooled() -> Any:
+    """Directional less plain Dinomaly over all pairs in one model."""
+    return _claims().pooled(found())
+
+
+def verdicts() -> str:
+    """Claims, margins and what their tests say, as a table."""
+    body = []
+    for claim in _claims().read_claims():
+        v = claims()[claim["name"]]
+        figures = "see below" if v.low is None else f"{v.difference:+.3f} ({v.low:+.3f} to {v.high:+.3f})"
+        if v.why == "not run yet":
+            figures = v.why
+        seeds = "-" if v.seeds is None else v.seeds
+        body.append([claim["claim"], f"{claim['margin']:g}", claim["written"], figures, seeds, f"**{v.verdict}**"])
+    return table(["claim", "margin", "written", "difference (95 % interval)", "seeds", "verdict"], body)
+
+
+def all_metrics() -> str:
+    """Detectors of the benchmark on C, matched, by every metric of the plan."""
+    cells = [c for c in read("benchmark")["result"]["cells"] if (c["domain"], c["mode"]) == ("C", "matched")]
+    metrics = {
+        "auroc": "AUROC",
+        "aupr": "AUPR",
+        "f1_max": "F1-max",
+        "precision_at_90_recall": "Precision@90%Recall",
+        "tpr_at_1_fpr": "TPR@1%FPR",
+        "auroc_lines": "AUROC, best line",
+        "predict_ms_median": "ms per map",
+        "peak_memory_mib": "peak MiB",
+    }
+    body = []
+    for name in ("limit", "glr", "scan", "scan_learned", *DEEP, "mean"):
+        mine = [c for c in cells if c["detector"] == name]
+        means = [[c[m] for c in mine if c[m] is not None] for m in metrics]
+        shapes = [".3f"] * 6 + [".1f", ".0f"]
+        values = [format(sum(v) / len(v), s) if v else "-" for v, s in zip(means, shapes, strict=True)]
+        body.append([f"`{name}`", len(mine), *values])
+    return table(["detector", "seeds", *metrics.values()], body)
+
+
+def fields() -> str:
+    """Photographs of other fields: plain and directional Dinomaly, and the best of the others."""
+    rows = {(r["group"], r["arm"]): r for r in found()["generalisation"]["result"]["table"] if r["metric"] == "auroc"}
+    tested = {c["group"]: c for c in between(found()["generalisation"])}
+    body = []
+    for group in dict.fromkeys(g for g, _ in rows if g in tested):
+        c = tested[group]
+        others = {a: r["mean"] for (g, a), r in rows.items() if g == group and a not in ("plain", "both")}
+        best = max(others, key=lambda a: others[a])
+        invalid = _claims().invalid(c)
+        body.append(
+            [
+                group,
+                *(f"{rows[group, arm]['mean']:.3f}" for arm in ("plain", "both")),
+                f"{c['difference']:+.3f} ({c['low']:+.3f} to {c['high']:+.3f})",
+                f"{others[best]:.3f} (`{best}`)",
+                "**invalid**: below chance" if invalid else "",
+            ]
+        )
+    return table(["set", "plain", "directional", "difference (95 % interval)", "best of the others", ""], body)
+
+
+def changed() -> list[str]:
+    """Studies whose result file was made from a tree with changes that were not committed."""
+    return [name for name, data in found().items() if "+" in data["revision"]]
 
 
 def one(name: str, a: str, b: str, metric: str) -> Data:
@@ -180,7 +257,7 @@ def comparisons(name: str) -> str:
         [
             f"{c['a']} - {c['b']}{' (primary)' if c['role'] == 'primary' else ''}",
             *([place(c)] if placed else []),
-            WORDS[c["metric"]],
+            WORDS.get(c["metric"], c["metric"]),
             _signed(c["difference"]),
             f"{_signed(c['low'])} to {_signed(c['high'])}",
             p_of(c),
@@ -210,7 +287,7 @@ def arms(name: str) -> str:
                 label = LABELS.get((name, arm), arm)
                 body.append([*([group] if grouped else []), label, seeds, *(_cell(c, seeds) for c in cells)])
         if body:
-            head = [*(["on"] if grouped else []), "arm", "seeds", *(WORDS[m] for m in metrics)]
+            head = [*(["on"] if grouped else []), "arm", "seeds", *(WORDS.get(m, m) for m in metrics)]
             out.append((f"*{part}*\n\n" if part else "") + table(head, body))
     return "\n\n".join(out)
 

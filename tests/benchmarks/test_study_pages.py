@@ -91,7 +91,7 @@ def picked(opened, group, kind, seed, ends=""):
     [
         ("direction", 5, "none"),
         ("layers", 6, "none"),
-        ("alpha", 0, ""),
+        ("alpha", 1, "none"),
         ("severity", 0, ""),
         ("baselines", 1, "dinomaly"),
     ],

@@ -3,12 +3,14 @@
 *Primary* is the one hypothesis that was written down before the runs; it is tested alone. Everything else is
 *exploratory*: all comparisons of the study on all of its metrics are one family, corrected together (Holm). The word
 "better" is used only where the corrected p-value is at most 0.05 and three seeds or more were run: with two the
-test errs more often than it says where chance lies between seeds.
+test errs more often than it says where chance lies between seeds. A primary hypothesis with a margin gets one of the
+verdicts of ``toothwise_lab.verdicts``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -23,11 +25,12 @@ from toothwise_lab.studies.config import Part
 from toothwise_lab.studies.metric_names import is_a_merit, smaller_is_better
 from toothwise_lab.studies.opened import OpenedStudy
 from toothwise_lab.studies.scores import ScoreMetric, parse_metric
+from toothwise_lab.verdicts import EQUIVALENT, FEWEST_SEEDS, UNDECIDED, judge_difference
 
-__all__ = ["ALPHA", "FEWEST_SEEDS", "NO_DIFFERENCE", "Comparison", "TableRow", "comparisons", "other_pairs", "table"]
+__all__ = ["ALPHA", "NO_DIFFERENCE", "Comparison", "TableRow", "comparisons", "other_pairs", "table"]
 
 ALPHA = 0.05
-FEWEST_SEEDS = 3
+FEWEST_FOR_EFFECT = 5  # seeds: the spread of three says next to nothing of the spread between seeds
 NO_DIFFERENCE = "no difference shown"
 
 
@@ -66,9 +69,10 @@ class Comparison:
     Attributes:
         difference, low, high: a - b with its 95 % interval (not corrected).
         p_value: of the paired test; p_holm: corrected for the family; NaN where no test is possible.
-        effect: Cohen's d of the seeds' differences; NaN where it is not defined.
+        effect: Cohen's d of the seeds' differences; NaN with fewer than five seeds.
         family: comparisons corrected together.
         verdict: what may be said.
+        margin: of the primary hypothesis, the smallest difference of interest.
     """
 
     part: str
@@ -89,6 +93,7 @@ class Comparison:
     family: int
     method: str
     verdict: str
+    margin: float | None = None
 
     @property
     def data(self) -> dict[str, Any]:
@@ -313,16 +318,17 @@ def _compare(
         found = compare_over_seeds(known.function, *([s[seed] for seed in seeds] for s in scored))
     else:
         found = compare_values(*([v[seed] for seed in seeds] for v in values))
-    try:
-        effect = cohens_d(list(found.per_seed), [0.0] * len(seeds), paired=True)
-    except InputError:  # one seed, or no variation
-        effect = np.nan
+    effect = np.nan
+    if len(seeds) >= FEWEST_FOR_EFFECT:
+        with suppress(InputError):  # no variation
+            effect = cohens_d(list(found.per_seed), [0.0] * len(seeds), paired=True)
+    role = _role(opened, part, group, metric, a, b)
     means = [float(np.mean([v[seed] for seed in seeds])) for v in values]
     return Comparison(
         part.name,
         group,
         metric,
-        _role(opened, part, group, metric, a, b),
+        role,
         a,
         b,
         len(seeds),
@@ -337,10 +343,15 @@ def _compare(
         0,
         found.method,
         NO_DIFFERENCE,
+        opened.study.primary.margin if role == "primary" and opened.study.primary is not None else None,
     )
 
 
 def _verdict(one: Comparison) -> str:
+    if one.margin is not None:
+        said = judge_difference(one.low, one.high, margin=one.margin, p_value=one.p_value, seeds=one.seeds)
+        if said in (EQUIVALENT, UNDECIDED):
+            return f"{EQUIVALENT} within {one.margin:g}" if said == EQUIVALENT else said
     if one.seeds < FEWEST_SEEDS:
         return f"{NO_DIFFERENCE} ({one.seeds} of {FEWEST_SEEDS} seeds needed)"
     if not np.isfinite(one.p_holm):
