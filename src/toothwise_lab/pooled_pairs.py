@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def pool_pairs(found: Sequence[PairDifference]) -> PooledDifference:
         >>> pool_pairs(pairs).low > 0
         True
     """
-    from scipy.optimize import minimize
+    import scipy.optimize
     from scipy.stats import t as student
 
     y = np.array([f.difference for f in found], dtype=np.float64)
@@ -128,7 +129,9 @@ def pool_pairs(found: Sequence[PairDifference]) -> PooledDifference:
         return mean, 1.0 / weight, float(rest @ rest) + 2.0 * float(np.log(np.diag(root)).sum()) + np.log(weight)
 
     start = np.log(np.array([0.2, 0.1, 0.4]))
-    best = minimize(lambda x: state(np.exp(x))[2], start, method="L-BFGS-B", bounds=[(-14.0, 4.0)] * 3)
+    minimize: Any = scipy.optimize.minimize
+    bounds = [(-14.0, 4.0)] * 3
+    best = minimize(lambda x: float(state(np.exp(x))[2]), start, method="L-BFGS-B", bounds=bounds)
     mean, variance, _ = state(np.exp(best.x))
     degrees = _satterthwaite(best.x, lambda x: state(np.exp(x))[1:], variance)
     half = float(student.ppf(0.975, degrees)) * np.sqrt(variance)
@@ -139,15 +142,16 @@ def pool_pairs(found: Sequence[PairDifference]) -> PooledDifference:
         float(mean + half) * scale,
         float(2.0 * student.sf(abs(mean) / np.sqrt(variance), degrees)),
         degrees,
-        *(float(b) for b in between),
+        float(between[0]),
+        float(between[1]),
+        float(between[2]),
         len(set(pairs)),
         len(y),
     )
 
 
-def _satterthwaite(at: np.ndarray, state: object, variance: float) -> float:
+def _satterthwaite(at: np.ndarray, state: Any, variance: float) -> float:
     """Degrees of freedom of the mean's variance: 2 v^2 / var(v), by differences in the logs of the components."""
-    assert callable(state)
     free = np.flatnonzero(at > -10.0)  # a component that vanished adds no uncertainty of its own
     step, n = 0.05, len(free)
     moves = np.zeros((n, len(at)))
