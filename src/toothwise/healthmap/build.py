@@ -14,7 +14,7 @@ from toothwise.errors import InputError, SignalWarning
 from toothwise.fields import from_mapping
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.healthmap.aligned import Unplaced
-from toothwise.healthmap.conditions import learned_conditions, not_learned
+from toothwise.healthmap.conditions import heard, learned_conditions, not_learned
 from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.map_config import UNITS, MapConfig
 from toothwise.healthmap.waveform import SURE, HealthyWaveform, Turn, turned
@@ -46,7 +46,12 @@ def learn_waveform(periods: Sequence[Periods], config: MapConfig | None = None) 
     signals = [_wanted(p, p.mean(), config or MapConfig()) for p in periods]
     teeth = first.gears.axes[0][1], first.gears.axes[1][1]
     found = HealthyWaveform.learn(signals, first.samples_per_tooth, [p.event_step for p in periods], teeth)
-    return replace(found, conditions=learned_conditions([periods[k] for k in found.used]))
+    sounds = []
+    if found.records > 1:  # each beside the others, as a new one will be
+        for k, place in zip(found.used, found.places, strict=True):
+            signal = turned(signals[k], place * first.samples_per_tooth)
+            sounds.append(heard(found.without(signal), signal, teeth))
+    return replace(found, conditions=learned_conditions([periods[k] for k in found.used], sounds))
 
 
 def build_map(
@@ -164,6 +169,7 @@ def _seen(
     wanted = _wanted(periods, mean, c)
     zeros, found = periods.tooth_zero, {}
     residual: np.ndarray | None = None
+    sound: dict[str, float] = {}
     from_zero, teeth = wanted, dict(zip(zeros, (n for _, n in periods.gears.axes), strict=True))
     if waveform is not None:
         (_, rows), (_, columns) = periods.gears.axes
@@ -174,6 +180,7 @@ def _seen(
         residual = waveform.residual(turned(_wanted(periods, periods.whole_mean(), c), by))
         periods = replace(periods, values=turned(periods.values, by)) if by else periods
         mean, wanted = turned(mean, by), turned(wanted, by)
+        sound = heard(waveform, wanted, (rows, columns))
         wanted = waveform.deviation(wanted)
         found = {"turned": asdict(turn)}
         zeros = {
@@ -197,7 +204,7 @@ def _seen(
     for name, zero in zeros.items():
         own = {"": zero.known, "_positions": zero.positions, "_confidence": zero.confidence}
         about["condition"] |= {f"tooth_zero_{name}{what}": value for what, value in own.items() if value is not None}
-    if waveform is not None and (outside := not_learned(waveform.conditions, periods)):
+    if waveform is not None and (outside := not_learned(waveform.conditions, periods, sound)):
         about["condition"]["not_learned"] = outside
         warnings.warn(f"{outside}: sound teeth may look damaged", SignalWarning, stacklevel=3)
     return _Seen(periods, mean, wanted, residual, waveform, about)

@@ -1,7 +1,10 @@
 """Conditions that a healthy waveform was learned at, and what lies outside them.
 
 A gearbox at another speed or load moves other housing modes: its sound teeth differ from those that were learned, and
-what differs would be taken for damage. Such a record is not compared with them.
+what differs would be taken for damage. Such a record is not compared with them. Neither is one in which the healthy
+waveform is hardly heard: another sensor, another place or another gearbox. Damage must not look like that, so level,
+correlation and noise are measured without the loudest lines of either gear, and noise that rises (wear and ruined
+gears raise it too) only explains why a waveform fits worse.
 """
 
 from __future__ import annotations
@@ -12,13 +15,52 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from toothwise.healthmap.waveform import HealthyWaveform
     from toothwise.vibration.periods import Periods
 
-__all__ = ["Conditions", "learned_conditions", "not_learned"]
+__all__ = ["Conditions", "heard", "learned_conditions", "not_learned"]
 
 Conditions = dict[str, tuple[float, float]]
-_NEAR = 0.1  # share of a value by which a record may lie outside what was learned
-_UNITS = {"speed": " rev/s", "load": ""}
+_NEAR = 0.1  # share of a value by which a speed or load may lie outside what was learned
+_LEVEL = 4.0  # times by which the level may: 12 dB is another sensor or gain and no gearbox
+_FITS = 0.5  # share of the lowest correlation learned below which a record does not sound like this gearbox
+_ALIKE = 0.3  # correlation learned below which teeth are too much alike for a waveform to be missed
+_NOISY = 2.0  # times the highest noise learned from which on that is why
+_TRIMMED = 0.25  # share of a gear's lines that may be damage
+_UNITS = {"speed": " rev/s"}
+
+
+def heard(waveform: HealthyWaveform, signal: np.ndarray, teeth: tuple[int, int]) -> dict[str, float]:
+    """How the healthy waveform is heard in a record, without the loudest lines of a gear.
+
+    Args:
+        waveform: The healthy waveform.
+        signal: ``[n]``, turned onto it.
+        teeth: Of the rows' gear and of the columns'.
+
+    Returns:
+        ``level`` of the waveform in it and ``noise`` (median of the mesh events), both in the signal's unit, and
+        ``correlation``.
+    """
+    here, there = (np.reshape(x, (-1, waveform.samples_per_tooth)) for x in (waveform.values, signal))
+    own, shared, whole = (np.einsum("ij,ij->i", a, b) for a, b in ((here, here), (here, there), (there, there)))
+    event, least, found = np.arange(len(own)), np.inf, {"level": 0.0, "noise": 0.0, "correlation": 0.0}
+    for n in teeth:
+        kept = np.ones(len(own), dtype=bool)
+        for _ in range(2):
+            gain = max(float(shared[kept].sum()) / max(float(own[kept].sum()), 1e-300), 0.0)
+            left = whole - 2.0 * gain * shared + gain**2 * own
+            line = np.bincount(event % n, left, n)
+            kept = (line <= np.sort(line)[n - 1 - int(_TRIMMED * n)])[event % n]
+        if (rest := float(left[kept].sum())) < least:
+            least = rest
+            both = float(np.sqrt(own[kept].sum() * whole[kept].sum()))
+            found = {
+                "level": gain * float(np.sqrt(np.mean(np.square(here)))),
+                "noise": float(np.sqrt(np.median(np.maximum(left, 0.0)) / waveform.samples_per_tooth)),
+                "correlation": float(shared[kept].sum()) / max(both, 1e-300),
+            }
+    return found
 
 
 def _conditions(periods: Periods) -> dict[str, float]:
@@ -28,27 +70,44 @@ def _conditions(periods: Periods) -> dict[str, float]:
     return found | ({"load": float(load)} if isinstance(load, int | float) and np.isfinite(load) else {})
 
 
-def learned_conditions(periods: Sequence[Periods]) -> Conditions:
+def learned_conditions(periods: Sequence[Periods], sounds: Sequence[Mapping[str, float]] = ()) -> Conditions:
     """Lowest and highest value of each condition that all records say.
 
     Args:
         periods: Of the healthy records.
+        sounds: How the waveform of the others is heard in each of them (``heard``); empty = there are no others.
     """
     each = [_conditions(one) for one in periods]
+    if sounds:
+        each = [{**one, **sound} for one, sound in zip(each, sounds, strict=True)]
     known = set.intersection(*map(set, each))
     return {name: (min(one[name] for one in each), max(one[name] for one in each)) for name in sorted(known)}
 
 
-def not_learned(learned: Mapping[str, tuple[float, float]], periods: Periods) -> str:
+def not_learned(
+    learned: Mapping[str, tuple[float, float]], periods: Periods, sound: Mapping[str, float] | None = None
+) -> str:
     """Which condition of a record lies outside those that were learned; "" = none.
 
     Args:
         learned: As ``learned_conditions`` gives it.
         periods: Of the record.
+        sound: How the healthy waveform is heard in it.
     """
     for name, value in _conditions(periods).items():
         low, high = learned.get(name, (value, value))
         margin = _NEAR * max(abs(low), abs(high))
         if not low - margin <= value <= high + margin:
-            return f"{name} {value:.4g}{_UNITS[name]} was not learned ({low:.4g} to {high:.4g})"
+            return f"{name} {value:.4g}{_UNITS.get(name, '')} was not learned ({low:.4g} to {high:.4g})"
+    if sound is None or learned.get("correlation", (0.0, 0.0))[0] < _ALIKE:
+        return ""
+    low, high = learned["level"]
+    noisy = sound["noise"] > _NOISY * learned["noise"][1]
+    fits = sound["correlation"] >= _FITS * learned["correlation"][0]
+    if sound["level"] > _LEVEL * high or (sound["level"] < low / _LEVEL and not noisy):
+        return f"level {sound['level']:.3g} of the healthy waveform was not learned ({low:.3g} to {high:.3g})"
+    if not fits and not noisy:
+        low, high = learned["correlation"]
+        there = f"correlation {sound['correlation']:.2f} with the healthy waveform"
+        return f"{there} was not learned ({low:.2f} to {high:.2f})"
     return ""

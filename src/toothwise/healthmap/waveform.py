@@ -66,13 +66,13 @@ class HealthyWaveform:
         values: the signal that maps look at, float64 ``[events * samples_per_tooth]``.
         samples_per_tooth: samples per mesh event.
         records: number of records behind it.
-        gain: float64 ``[bins]`` of the spectrum, 0 to 1: where the gearbox is heard above what differs from record to
-            record (Wiener's ratio of power, smoothed over a mesh order); 1 where one record was all there was.
+        gain: float64 ``[bins]``, 0 to 1: where in the spectrum the gearbox is heard above what differs from record to
+            record (Wiener's ratio of power, smoothed over a mesh order); 1 after one record.
         level: The RMS that every record was brought to before the mean; 0 = unknown (written by version 0.1).
-        used: Which of the signals given to ``learn`` are behind it.
+        used: Which of the signals given to ``learn`` are behind it; ``places``: where each of them begins (events).
         begin: Mesh events by which it begins later than the first record's revolution 0, below 1: where no pulse says
             where a tooth begins, events are cut where neighbouring teeth share least.
-        conditions: Lowest and highest speed, and load where known, that it was learned at.
+        conditions: Lowest and highest of each condition that it was learned at (``healthmap.conditions``).
     """
 
     values: np.ndarray
@@ -81,6 +81,7 @@ class HealthyWaveform:
     gain: np.ndarray
     level: float = 0.0
     used: tuple[int, ...] = ()
+    places: tuple[float, ...] = ()
     begin: float = 0.0
     conditions: Conditions = field(default_factory=dict)
 
@@ -128,8 +129,7 @@ class HealthyWaveform:
         power = np.abs(np.fft.rfft(begun.values)) ** 2
         for k in used[1:]:
             power += np.abs(np.fft.rfft(turned(signals[k], turns[k].events * samples_per_tooth) / levels[k])) ** 2
-        n = found.records
-        gain = everything
+        n, gain = found.records, everything
         if n > 1:
             events = len(signals[0]) // samples_per_tooth
             total = _smooth(power / n, events)
@@ -140,7 +140,8 @@ class HealthyWaveform:
         if not any(step is not None and step / teeth_of == step // teeth_of for step in steps for teeth_of in teeth):
             begin = _cut_between(found.values, samples_per_tooth) / samples_per_tooth
         values = turned(found.values, begin * samples_per_tooth) * level
-        return cls(values, samples_per_tooth, n, gain, level, tuple(used), begin)
+        places = tuple(begin + (turns[k].events if k else 0) for k in used)
+        return cls(values, samples_per_tooth, n, gain, level, tuple(used), places, begin)
 
     def without(self, signal: np.ndarray) -> HealthyWaveform:
         """The waveform of the other records, without that of a turned signal ``[n]`` that it was learned from.
@@ -151,7 +152,7 @@ class HealthyWaveform:
         if self.records < 2 or self.level <= 0 or own <= 0:
             return self
         others = (self.values * self.records - signal * (self.level / own)) / (self.records - 1)
-        return replace(self, values=others, records=self.records - 1, used=())
+        return replace(self, values=others, records=self.records - 1, used=(), places=())
 
     def _check(self, signal: np.ndarray) -> None:
         if signal.shape != self.values.shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -162,5 +163,7 @@ def _reader(path: Path) -> Callable[[Path], Contents]:
 
 def _line(error: Exception) -> str:
     """The message on one line of printable characters: broken bytes may name variables."""
+    if isinstance(error, zipfile.BadZipFile):
+        return "it is damaged, or another kind of file than its name says"
     text = " ".join(str(error).split()) or type(error).__name__
     return "".join(letter if letter.isprintable() else "?" for letter in text)[:500]
