@@ -6,7 +6,7 @@ import statistics
 import sys
 
 import numpy as np
-from claims import Verdict, summary
+from claims import Verdict, read_claims, summary
 from tex import ROOT, Data, MissingResultError, number, p_value, percent, read
 
 sys.path.append(str(ROOT / "benchmarks" / "pages"))
@@ -21,6 +21,7 @@ def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[s
         **_primary(studies["direction"]),
         **{f"claim.{name}.verdict": rf"\textbf{{{v.verdict}}}" for name, v in verdicts.items()},
         **{f"claim.{name}.why": v.why for name, v in verdicts.items()},
+        **{f"claim.{c['name']}.margin": number(c["margin"], 2) for c in read_claims()},
         "claims.summary": summary(verdicts),
         "study.commits": ", ".join(
             sorted({c[:10] for s in studies.values() for c in s["result"]["trials"]["commits"]})
