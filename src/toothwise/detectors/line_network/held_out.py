@@ -16,7 +16,7 @@ __all__ = ["HeldOut"]
 _TRIALS = 160  # healthy maps, and as many with lines, about: each held-out map serves several times
 _MOST = 120  # held-out maps that are asked
 _DRAWS = 200  # of maps with replacement, for the standard error
-_CHUNK = 8
+_CELLS = 24_000  # scored at once: 8 maps of 31 x 95
 _COVERED = 0.95  # of lines whose contrast lies within two standard deviations
 
 
@@ -41,6 +41,7 @@ class HeldOut:
         # darker lines are for the network alone: the likelihood does not look for them
         brighter = faulty.values + faulty.cells * (np.abs(faulty.contrast) - faulty.contrast)[:, None, None]
         self.values = torch.from_numpy(np.concatenate([healthy.values, brighter]).astype(np.float32))
+        self.chunk = max(1, _CELLS // self.values[0].numel())
         self.contrast, self.teeth = np.abs(faulty.contrast), faulty.teeth
         self.draws = rng.multinomial(len(maps), np.full(len(maps), 1.0 / len(maps)), _DRAWS)
         self.best: tuple[float, dict[str, Tensor]] | None = None
@@ -50,7 +51,7 @@ class HeldOut:
     @torch.no_grad()
     def _score(self) -> np.ndarray:
         device = self.model.get_buffer("gain").device
-        parts = self.values.split(_CHUNK)
+        parts = self.values.split(self.chunk)
         return torch.cat([self.model.judge(p.to(device), cells=False).score.cpu() for p in parts]).double().numpy()
 
     def _with(self, **buffers: float) -> np.ndarray:
@@ -137,14 +138,14 @@ class HeldOut:
         """Widen the spread of contrast so that two of it hold 95 % of the lines whose tooth is named rightly."""
         n = len(self.whose)
         errors: list[np.ndarray] = []
-        for start in range(0, n, _CHUNK):
-            part = self.values[n + start : n + start + _CHUNK].to(self.model.get_buffer("gain").device)
+        for start in range(0, n, self.chunk):
+            part = self.values[n + start : n + start + self.chunk].to(self.model.get_buffer("gain").device)
             found = self.model.judge(part, cells=False)
             odds = torch.cat(list(found.lines.values()), 1).cpu().numpy()
             mean, spread = (x.cpu().numpy() for x in found.likeliest())
-            teeth = np.concatenate([self.teeth[a][start : start + _CHUNK] for a in found.lines], axis=1)
+            teeth = np.concatenate([self.teeth[a][start : start + self.chunk] for a in found.lines], axis=1)
             right = teeth[np.arange(len(teeth)), odds.argmax(axis=1)] > 0
-            errors.append((np.abs(self.contrast[start : start + _CHUNK] - mean) / spread)[right])
+            errors.append((np.abs(self.contrast[start : start + self.chunk] - mean) / spread)[right])
         every = np.concatenate(errors)
         if len(every) >= 20:
             self.model.get_buffer("widening").fill_(float(np.quantile(every, _COVERED)) / 1.96)
