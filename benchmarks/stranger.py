@@ -2,7 +2,7 @@
 
     python benchmarks/stranger.py                 # half an hour on two free cores; writes results/stranger.json
     python benchmarks/stranger.py --keep DIR      # environments in DIR; one that is there gets the package alone
-    python benchmarks/stranger.py --only tutorial-pair index
+    python benchmarks/stranger.py --only tutorial-pair index    # prints; with --output FILE joins the pages of FILE
 
 Two environments: the base install, and one with the extras that pages say they need. Each page is followed in an empty
 folder of its own, by the Python of the environment that it asks for, without network (a network namespace with the
@@ -24,7 +24,7 @@ from typing import Any
 from measuring.command import arguments
 from measuring.walk import needs, steps
 
-from toothwise.results import write_result
+from toothwise.results import revision, write_result
 
 ROOT = Path(__file__).parents[1]
 WALK = ROOT / "benchmarks" / "measuring" / "walk.py"
@@ -96,12 +96,19 @@ def main() -> int:
     extras = sorted({extra for page in pages for extra in needs(page)})
     with tempfile.TemporaryDirectory() as folder:
         envs = (args.keep or Path(folder)).resolve()
-        asked = {"base": [], "extras": extras} if any(map(needs, chosen)) else {"base": []}
-        result: dict[str, Any] = {"environments": {name: install(envs / name, of) for name, of in asked.items()}}
-        result["pages"] = {}
+        result: dict[str, Any] = {"environments": {}, "pages": {}}
+        if any(args.only) and args.output and args.output.exists():
+            before = json.loads(args.output.read_text(encoding="utf-8"))
+            result = before["result"]
+            for found in result["pages"].values():
+                found.setdefault("revision", before["revision"])
+        for name, of in {"base": [], "extras": extras}.items():
+            if any(bool(needs(page)) == bool(of) for page in chosen):
+                made = install(envs / name, of)
+                result["environments"].setdefault(name, made)
         for page in chosen:
             name = "extras" if needs(page) else "base"
-            found = {"environment": name, **follow(page, envs / name)}
+            found = {"environment": name, "revision": revision(ROOT), **follow(page, envs / name)}
             result["pages"][str(page.relative_to(ROOT))] = found
             bad = [row for row in found["steps"] if row["error"] or row.get("as_shown") is False]
             print(f"{page.name:<26}{found['seconds']:7.1f} s  {len(bad)} of {len(found['steps'])} wrong", flush=True)

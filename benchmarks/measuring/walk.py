@@ -111,7 +111,8 @@ def walk(page: Path, bash: Callable[[str], str] = _bash) -> list[dict[str, objec
     names: dict[str, object] = {}
     for step in steps(page):
         said, error, begin = "", None, time.perf_counter()
-        if step.runs and not any(row["error"] for row in rows):
+        followed = step.runs and not any(row["error"] for row in rows)
+        if followed:
             try:
                 if step.kind == "bash":
                     said = bash(step.code)
@@ -123,7 +124,7 @@ def walk(page: Path, bash: Callable[[str], str] = _bash) -> list[dict[str, objec
                 error = "".join(traceback.format_exception_only(problem)).strip()
         row = {"kind": step.kind, "code": step.code, "title": step.title, "run": step.runs, "error": error}
         row |= {"seconds": round(time.perf_counter() - begin, 2), "said": said}
-        row["as_shown"] = agrees(step.shown, said) if step.shown and step.runs else None
+        row["as_shown"] = agrees(step.shown, said) if step.shown and followed and not error else None
         rows.append(row)
     return rows
 

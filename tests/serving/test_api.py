@@ -22,10 +22,14 @@ from starlette.testclient import TestClient
 from toothwise import GearPair, MapBuilder, Model, Monitor
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.errors import InputError
+from toothwise.healthmap.build import build_map
 from toothwise.serving.access import check_token, is_loopback, read_token
 from toothwise.serving.app import create_app
 from toothwise.serving.limits import Limits
 from toothwise.serving.service import Service
+from toothwise.vibration.readers import read_record
+from toothwise.vibration.readers.write import write_record
+from toothwise.vibration.records import Tachometer, VibrationRecord
 
 TOKEN = "0123456789abcdef-secret"
 ADDRESS = "http://127.0.0.1"
@@ -139,24 +143,18 @@ def test_files_of_maps_are_diagnosed(client):
     assert np.shape(results[0]["anomaly_map"]) == (9, 14)
 
 
-def test_a_recording_is_built_and_diagnosed(client, tmp_path):
-    from toothwise.healthmap.build import build_map
-    from toothwise.vibration.readers import read_record
-    from toothwise.vibration.readers.write import write_record
-    from toothwise.vibration.records import Tachometer, VibrationRecord
-
-    rate, seconds = 4096.0, 20.0
+def recording(folder):
+    """A file of some hunting periods of a pair 9/14."""
+    rate, seconds, speed = 4096.0, 20.0, 12.0
     t = np.arange(int(rate * seconds)) / rate
-    speed = 12.0
-    rng = np.random.default_rng(0)
-    vibration = np.sin(2 * np.pi * 9 * speed * t) + 0.3 * rng.standard_normal(len(t))
-    record = VibrationRecord(
-        channels={"acc": vibration.astype(np.float32)},
-        unit="g",
-        sampling_rate=rate,
-        tacho=Tachometer(values=np.arange(0, seconds, 1 / speed), kind="times"),
-    )
-    path = write_record(record, tmp_path / "r.npz")
+    vibration = np.sin(2 * np.pi * 9 * speed * t) + 0.3 * np.random.default_rng(0).standard_normal(len(t))
+    tacho = Tachometer(values=np.arange(0, seconds, 1 / speed), kind="times")
+    record = VibrationRecord({"acc": vibration.astype(np.float32)}, rate, tacho, unit="g")
+    return write_record(record, folder / "r.npz")
+
+
+def test_a_recording_is_built_and_diagnosed(client, tmp_path):
+    path = recording(tmp_path)
     made = build_map(read_record(path), GearPair(driving=9, driven=14), signal="residual").values
     files = [("record", ("r.npz", path.read_bytes()))]
     answer = client.post("/v1/diagnose", files=files, data={"include": "map"})
@@ -174,7 +172,22 @@ def test_recordings_are_refused_where_maps_would_be_of_another_kind(service):
         other = Service(dataclasses.replace(service.model, builder=builder))
         with TestClient(create_app(other), base_url=ADDRESS) as client:
             error(client.post("/v1/diagnose", files=files), 422, "invalid", words)
-            assert bool(client.get("/v1/model").json()["record_files"]) == (builder is not None)
+            assert client.get("/v1/model").json()["builds"] == (builder is not None)
+
+
+def test_gears_of_a_request_are_for_models_that_hold_none(client, service, tmp_path):
+    path = recording(tmp_path)
+    files = [("record", ("r.npz", path.read_bytes()))]
+    pair, wrong = '{"driving": 9, "driven": 14}', '{"sun": 9, "planet": 14}'
+    error(client.post("/v1/diagnose", files=files, data={"gears": pair}), 422, "invalid", "leave out gears")
+    other = Service(dataclasses.replace(service.model, builder=None))
+    with TestClient(create_app(other), base_url=ADDRESS) as client:
+        answer = client.post("/v1/diagnose", files=files, data={"gears": pair, "include": "map"})
+        assert answer.status_code == 200, answer.text
+        made = build_map(read_record(path), GearPair(driving=9, driven=14), signal="residual").values
+        np.testing.assert_allclose(np.array(answer.json()["results"][0]["map"], float), made, rtol=1e-5)
+        error(client.post("/v1/diagnose", files=files, data={"gears": wrong}), 422, "invalid", "gears")
+        error(client.post("/v1/diagnose", files=files, data={"gears": '{"driving": 2}'}), 422, "invalid", "gears")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from toothwise import MapBuilder, Model, PlanetaryStage
+from toothwise.simulate.faults import Fault
+from toothwise.simulate.gearbox import GearboxConfig, simulate_record
+from toothwise.simulate.speed import SpeedProfile
+from toothwise.vibration.readers import write_record
+
 pytestmark = pytest.mark.full
 sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("fastapi")
@@ -128,6 +134,51 @@ def test_a_recording_may_need_what_its_file_does_not_say(page, tmp_path):
     page.page.click("#go")
     page.page.wait_for_selector("#error:not([hidden])")
     assert "r.wav" in page.page.inner_text("#error")
+
+
+@pytest.fixture(scope="module")
+def planetary(tmp_path_factory):
+    """A model that was fitted on maps of a planetary stage, and a recording of a cracked planet tooth."""
+    folder = tmp_path_factory.mktemp("planetary")
+    stage = PlanetaryStage(sun=14, planet=13, ring=40, planets=3)
+    config = GearboxConfig(gears=stage, speed=SpeedProfile(mean=20.0), periods=2, sampling_rate=8000.0, snr=20.0)
+    builder = MapBuilder(stage)
+    records = [simulate_record(config, seed=k)[0] for k in range(16)]
+    Model.fit([builder.build(one) for one in records], detector="scan").save(folder / "model")
+    today, _ = simulate_record(config, (Fault("crack", "planet", 5, 0.8),), seed=99)
+    return folder / "model", write_record(today, folder / "today.npz")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+def test_a_planetary_stage_can_be_entered(planetary, serving, browser, width, height):
+    model, recording = planetary
+    with serving(model) as (_, address):
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(WAIT)
+        page.goto(address)
+        page.get_by_text("Detector scan").wait_for()
+        assert not page.is_visible("#gears")
+        page.set_input_files("#file", recording)
+        page.check("input[name=kind][value=record]")
+        assert page.is_visible("#gears")
+        page.check("input[name=gears][value=planetary]")
+        for name in ("sun", "planet", "ring", "planets"):
+            page.fill(f"#{name}", "")
+        page.click("#go")
+        page.wait_for_selector("#error:not([hidden])")
+        assert page.evaluate("document.activeElement.id") == "sun"  # where something is missing
+        for name, teeth in (("sun", 14), ("planet", 13), ("ring", 40), ("planets", 3)):  # with the keyboard alone
+            assert page.evaluate("document.activeElement.id") == name
+            page.keyboard.type(str(teeth))
+            page.keyboard.press("Tab")
+        page.click("#go")
+        page.wait_for_selector("#found:not([hidden])")
+        assert page.inner_text("#record") == "today.npz"
+        assert "planet tooth" in page.inner_text("#about")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        if shots := os.environ.get("TOOTHWISE_SHOTS"):
+            page.screenshot(path=str(Path(shots) / f"planetary_{width}.png"), full_page=True)
+        page.close()
 
 
 def test_the_keyboard_is_enough(page):

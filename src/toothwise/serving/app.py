@@ -112,7 +112,8 @@ def _add_state(
     about = service.about() | {
         "limits": asdict(reader.limits),
         "map_files": list(MAP_SUFFIXES),
-        "record_files": [] if service.model.builder is None else list(RECORD_SUFFIXES),
+        "record_files": list(RECORD_SUFFIXES),
+        "builds": service.model.builder is not None,
     }
 
     @app.get("/healthz", summary="Whether the process lives", response_model=Health, responses=refusals(only=403))

@@ -77,7 +77,7 @@ class Decoder:
     Attributes:
         expected: Says what maps of the model are like and checks others against it.
         limits: Of a request.
-        builder: Builds maps of recordings as the healthy ones were built; None = no recordings are taken.
+        builder: Builds maps of recordings as the healthy ones were built; None = a request has to say the gears.
     """
 
     expected: Any
@@ -85,7 +85,7 @@ class Decoder:
     builder: Any = None
 
     def __call__(self, job: tuple[Any, ...]) -> bytes:
-        """What a worker does: the packed maps of ``(body, many)`` or ``(uploads, fields)``."""
+        """What a worker does: the packed maps of ``(body, many)`` or ``(uploads, read, include, gears)``."""
         if isinstance(job[0], bytes):
             return self.json(*job).pack()
         return self.files(*job).pack()
@@ -133,8 +133,20 @@ class Decoder:
                 errors[k] = str(wrong)
         return Decoded(self._stacked(values), tuple(records), tuple(errors), frozenset(found.include))
 
-    def files(self, uploads: Sequence[Upload], read: dict[str, Any], include: frozenset[str]) -> Decoded:
+    def files(
+        self,
+        uploads: Sequence[Upload],
+        read: dict[str, Any],
+        include: frozenset[str],
+        gears: dict[str, Any] | None = None,
+    ) -> Decoded:
         """The maps of files.
+
+        Args:
+            uploads: The files.
+            read: What the names in recordings do not say.
+            include: What the answers hold besides the verdict.
+            gears: Of recordings, where the model does not build their maps itself.
 
         Raises:
             InputError: A file that cannot be used.
@@ -142,8 +154,9 @@ class Decoder:
         """
         values: list[np.ndarray] = []
         records: list[str] = []
+        builder = self._builder_for(gears)
         for upload in uploads:
-            found = self._maps_of(upload, read)
+            found = self._maps_of(upload, read, builder)
             values.append(found)
             records += [upload.name] if len(found) == 1 else [f"{upload.name}[{k}]" for k in range(len(found))]
             if len(records) > self.limits.max_maps:
@@ -152,23 +165,38 @@ class Decoder:
                 raise self._too_many(upload.name)
         return Decoded(self._stacked(values), tuple(records), (None,) * len(records), include)
 
-    def _maps_of(self, upload: Upload, read: dict[str, Any]) -> np.ndarray:
+    def _builder_for(self, gears: dict[str, Any] | None) -> Any:
+        """What builds the maps of recordings: the model's own builder, else one for the gears that a request says."""
+        if gears is None:
+            return self.builder
+        if self.builder is not None:
+            raise InputError("the model keeps how its maps are built: leave out gears")
+        from toothwise.gears.train import make_train
+        from toothwise.healthmap.map_builder import MapBuilder
+
+        teeth = {name: value for name, value in gears.items() if name != "tacho_shaft"}
+        train = make_train({"tacho_shaft": gears.get("tacho_shaft", ""), "stages": [{"name": "stage", "gears": teeth}]})
+        quantity, of, signal = self.expected.about.quantity.partition(" of ")  # as the model's maps were built
+        return MapBuilder(train, options={"quantity": quantity, "signal": signal} if of else {})
+
+    def _maps_of(self, upload: Upload, read: dict[str, Any], builder: Any) -> np.ndarray:
         try:
             with warnings.catch_warnings(), as_input_error(upload.path, "cannot be read", MemoryError):
                 warnings.simplefilter("ignore")
                 self._price_file(upload.path)
-                return self._checked(self._built(upload.path, read) if upload.recording else _read(upload.path))
+                return self._checked(
+                    self._built(upload.path, read, builder) if upload.recording else _read(upload.path)
+                )
         except InputError as error:
             raise _told(error, upload.path, upload.name) from None
 
-    def _built(self, path: Path, read: dict[str, Any]) -> Any:
+    def _built(self, path: Path, read: dict[str, Any], builder: Any) -> Any:
         from toothwise.vibration.readers import read_record
 
-        builder = self.builder
         if builder is None:
             raise InputError(
                 "the model does not know how recordings become maps, because it was fitted on maps: "
-                "fit it on recordings, or send maps"
+                "say the gears, fit it on recordings, or send maps"
             )
         record = read_record(path, mapping=replace(builder.reading, **read))
         if sum(channel.size for channel in record.channels.values()) > self.limits.max_values:

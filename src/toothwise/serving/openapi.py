@@ -38,6 +38,8 @@ def diagnose_body(service: Service) -> dict[str, Any]:
     example = {"values": _shown(service), "record": "monday", "include": ["evidence"]}
     form = FormFields.model_json_schema()
     form["properties"]["read"] = {"type": "string", "description": "JSON object: channels, tacho, sampling_rate"}
+    gears = "JSON object: driving and driven, or sun, planet, ring and planets; tacho_shaft"
+    form["properties"]["gears"] = {"type": "string", "description": gears}
     form["properties"]["include"] = {"type": "string", "description": "words of 'include' with commas between them"}
     files = {"type": "array", "items": {"type": "string", "format": "binary"}}
     form["properties"] |= {

@@ -167,7 +167,8 @@ class RequestReader:
             with tempfile.TemporaryDirectory(dir=self._folder.name) as place:
                 uploads = await self.aside(partial(_written, files, Path(place)))
                 read = fields.read.model_dump(exclude_none=True)
-                return await self._in_worker((uploads, read, frozenset(fields.include)))
+                gears = fields.gears and fields.gears.model_dump(exclude_none=True)
+                return await self._in_worker((uploads, read, frozenset(fields.include), gears))
         finally:
             await form.close()
 

@@ -61,11 +61,31 @@ class Reading(_Body):
     sampling_rate: float | None = Field(default=None, gt=0, le=1e8)
 
 
+Teeth = Annotated[int, Field(ge=3, le=10_000)]
+
+
+class Gears(_Body):
+    """The gears of recordings, for a model that was fitted on maps and does not know how recordings become maps.
+
+    Either ``driving`` and ``driven``, or ``sun``, ``planet``, ``ring`` and ``planets``; ``tacho_shaft`` names the shaft
+    of the tachometer (driving or driven; sun or carrier).
+    """
+
+    driving: Teeth | None = None
+    driven: Teeth | None = None
+    sun: Teeth | None = None
+    planet: Teeth | None = None
+    ring: Teeth | None = None
+    planets: Annotated[int, Field(ge=1, le=100)] | None = None
+    tacho_shaft: str = Field(default="", max_length=60)
+
+
 class FormFields(BaseModel):
     """Texts of a form, beside its files."""
 
     model_config = ConfigDict(extra="forbid")
     read: Json[Reading] = Field(default=Reading(), description="JSON object: channels, tacho, sampling_rate")
+    gears: Json[Gears] | None = Field(default=None, description="JSON object: driving, driven; or sun, planet, ...")
     include: Annotated[
         list[Include], BeforeValidator(lambda text: [word.strip() for word in text.split(",") if word.strip()])
     ] = Field(default=[], description="words of 'include' with commas between them")

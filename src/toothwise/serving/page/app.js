@@ -48,6 +48,7 @@ async function learnModel() {
   state.model = model;
   at("token-part").hidden = true;
   describeModel();
+  fillGears();
   at("file").accept = [...new Set([...model.map_files, ...model.record_files])].join(",");
 }
 
@@ -57,11 +58,11 @@ function describeModel() {
   const [rows, columns] = model.shape;
   const names = { detector: model.detector, rows, columns, row: say(model.rows), column: say(model.columns) };
   at("about").textContent = say("Detector {detector}, for maps of {rows} x {columns} ({row} x {column}).", names);
-  const recordings = model.record_files.length > 0;
   at("kinds").textContent = say("Maps: {files}. ", { files: model.map_files.join(" ") })
-    + (recordings ? say("Recordings: {files}, built for the model's own gears. ", { files: model.record_files.join(" ") }) : "")
+    + say(model.builds ? "Recordings: {files}, built for the model's own gears. " : "Recordings: {files}, with their gears. ",
+      { files: model.record_files.join(" ") })
     + say("Up to {size} MB. Several files in time order give the course.", { size: Math.round(model.limits.max_bytes / 2 ** 20) });
-  at("wanted").dataset.say = recordings ? "Choose a map or a recording" : "Choose a map";
+  at("wanted").dataset.say = "Choose a map or a recording";
   at("wanted").textContent = say(at("wanted").dataset.say);
 }
 
@@ -78,7 +79,36 @@ function fileChosen() {
   const record = files.every((f) => suits(f.name, state.model.record_files));
   at("kind").hidden = !(map && record);
   if (map !== record) document.querySelector(`input[name=kind][value=${map ? "file" : "record"}]`).checked = true;
-  at("naming").hidden = chosenKind() !== "record";
+  showKind();
+}
+
+// what a file of this kind may need besides: the gears of a recording only where the model does not hold them
+function showKind() {
+  const record = chosenKind() === "record";
+  at("naming").hidden = !record;
+  at("gears").hidden = !record || state.model.builds;
+  const planetary = chosenGears() === "planetary";
+  at("pair").hidden = planetary;
+  at("planetary").hidden = !planetary;
+}
+
+function chosenGears() { return document.querySelector("input[name=gears]:checked").value; }
+
+const TEETH = { pair: ["driving", "driven"], planetary: ["sun", "planet", "ring", "planets"] };
+
+function gears() {
+  const kind = chosenGears();
+  const missing = TEETH[kind].find((name) => !at(name).value);
+  if (missing) { at(missing).focus(); throw new Error(say("Enter the number of teeth of every gear.")); }
+  const teeth = Object.fromEntries(TEETH[kind].map((name) => [name, Number(at(name).value)]));
+  return kind === "planetary" ? { ...teeth, tacho_shaft: at("tacho-shaft").value } : teeth;
+}
+
+// the gears of the maps that the model was fitted on, where it knows them
+function fillGears() {
+  const known = state.model.gear || {};
+  if (known.sun) document.querySelector("input[name=gears][value=planetary]").checked = true;
+  for (const name of [...TEETH.pair, ...TEETH.planetary]) if (known[name]) at(name).value = known[name];
 }
 
 function form(files) {
@@ -91,6 +121,7 @@ function form(files) {
     if (at("rate").value) read.sampling_rate = Number(at("rate").value);
     if (at("channel").value.trim()) read.channels = [at("channel").value.trim()];
     if (at("tacho").value.trim()) read.tacho = at("tacho").value.trim();
+    if (!state.model.builds) data.append("gears", JSON.stringify(gears()));
     if (Object.keys(read).length) data.append("read", JSON.stringify(read));
   }
   return data;
@@ -227,7 +258,8 @@ at("report").addEventListener("click", () => busy(async () => {
 }));
 at("which").addEventListener("change", () => show(Number(at("which").value)));
 at("file").addEventListener("change", fileChosen);
-at("kind").addEventListener("change", () => { at("naming").hidden = chosenKind() !== "record"; });
+at("kind").addEventListener("change", showKind);
+at("gears").addEventListener("change", showKind);
 at("use-token").addEventListener("click", () => { state.token = at("token").value.trim(); busy(learnModel); });
 for (const name of ["dragover", "dragleave", "drop"]) {
   at("drop").addEventListener(name, (event) => {
