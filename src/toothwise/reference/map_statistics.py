@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from math import gcd, lcm
 
 import numpy as np
@@ -92,6 +93,19 @@ def map_level(x: np.ndarray, *, newest: bool) -> np.ndarray:
     return _median(part, (1, 2))[:, 0, 0]
 
 
+@cache
+def _cycle_fits(lines: int) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """A mean and one cycle of so many lines, and what solves for them with each three neighbouring lines left out."""
+    angle = 2.0 * np.pi * np.arange(lines) / lines
+    design = np.stack([np.ones(lines), np.cos(angle), np.sin(angle)], axis=1)
+    ways = []
+    for out in range(lines):
+        keep = np.ones(lines, dtype=bool)
+        keep[[(out - 1) % lines, out, (out + 1) % lines]] = False
+        ways.append((keep, np.linalg.pinv(design[keep]).T))
+    return design, ways
+
+
 def one_cycle(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How strongly line levels swing once per revolution of their gear, one or three neighbouring lines left out.
 
@@ -107,13 +121,10 @@ def one_cycle(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n, lines = levels.shape
     if lines < 8:
         return np.zeros(n), np.zeros((n, lines))
-    angle = 2.0 * np.pi * np.arange(lines) / lines
-    design = np.stack([np.ones(lines), np.cos(angle), np.sin(angle)], axis=1)
     smallest, wave = np.full(n, np.inf), np.zeros((n, 2))
-    for out in range(lines):
-        keep = np.ones(lines, dtype=bool)
-        keep[[(out - 1) % lines, out, (out + 1) % lines]] = False
-        found = levels[:, keep] @ np.linalg.pinv(design[keep]).T
+    design, ways = _cycle_fits(lines)
+    for keep, solve in ways:
+        found = levels[:, keep] @ solve
         amplitude = np.hypot(found[:, 1], found[:, 2])
         less = amplitude < smallest
         smallest = np.where(less, amplitude, smallest)
