@@ -50,8 +50,8 @@ _MEMORIES = (2.0, 6.0, 20.0, 60.0)
 # No law holds for ever. Both were chosen on development seeds of benchmarks/prediction.py, and so were the quantiles in
 # ``growth``: the first record's standard deviation in parts of the last one's, and by what factor growth to come may be
 # slower or faster than its law (sd of the logarithm).
-_OLDER = 1.28
-_PACE = 0.45
+_OLDER = 2.1
+_PACE = 0.4
 
 
 @cache

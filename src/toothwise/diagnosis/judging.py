@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline
 from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
-from toothwise.diagnosis.growth import Growth, fit_growth
 from toothwise.diagnosis.history import (
     CompactedHistory,
-    Rules,
-    TrackedRecords,
     place_of,
     run_rules,
     things_of,
     track_records,
 )
-from toothwise.diagnosis.onset import find_onset, sudden
+from toothwise.diagnosis.judged_records import RECENT, JudgedRecords
+from toothwise.diagnosis.onset import sudden
 from toothwise.diagnosis.rules import CHANNELS, TIERS
 from toothwise.diagnosis.sequence_words import record_word, rests_of, words_of_sequence
 from toothwise.diagnosis.settings import MonitorSettings, Reset
 from toothwise.diagnosis.single import clusters, echo, opposite
 from toothwise.diagnosis.summary import RecordSummary, same_tooth
-from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Place, RuleFound, Tooth
+from toothwise.diagnosis.verdict import COLOURS, Diagnosis, RuleFound, Tooth
 from toothwise.diagnosis.words import gear_word, in_english, tooth_of
 from toothwise.messages import Message, say
 from toothwise.reference.map_statistics import one_cycle
 
 __all__ = ["judge"]
 
-_RECENT = 10  # records that the present contrast rests on
-_PROFILE = 20  # records that the pattern is read from
 _SECOND = 0.2  # share of the strongest tooth's evidence from which on another one counts
-_NOISY = 1.4  # healthy standard deviations that the middle line of either gear is off where noise has grown
 _EARLIER = 10  # records by which a tooth must alarm before the whole gear to be what that began with
 
 
@@ -72,19 +67,8 @@ def judge(
     return in_english(found, words_of_sequence(found))
 
 
-@dataclass(frozen=True, eq=False)
-class _Judged:
-    """Judged records as arrays, and what is read from them."""
-
-    seen: Sequence[RecordSummary]
-    tracked: TrackedRecords
-    baseline: Baseline
-    settings: MonitorSettings
-    limits: ControlLimits
-    gears: tuple[str, str]
-    past: CompactedHistory
-    resets: tuple[Reset, ...]
-    rules: Rules
+class _Judged(JudgedRecords):
+    """The verdict on judged records."""
 
     def _rule(
         self, rule: str, now: str, stated: float, interval: tuple[float, float] | None, rests: Message
@@ -146,7 +130,7 @@ class _Judged:
             else None,
             teeth=teeth,
             also=also,
-            level_change=float(np.exp(np.median(tracked.level[-_RECENT:]))) if len(tracked.level) else 1.0,
+            level_change=float(np.exp(np.median(tracked.level[-RECENT:]))) if len(tracked.level) else 1.0,
             began_with=None if began is None else str(began),
             held=held,
             rules=self._rules(colour),
@@ -193,12 +177,6 @@ class _Judged:
                 return say("one cycle per revolution")
             return say("one cycle per revolution of the {gear} gear", gear=gear_word(gear))
         return tooth_of(gear, channel.tooth if channel.tooth >= 0 else None)
-
-    def _record(self, judged: int) -> Place | None:
-        """The place of a judged record, counted from the first one that was; None where it is no longer kept."""
-        before = self.past.since(self.resets)
-        k = judged - (0 if before is None else before.judged)
-        return place_of(self.seen, self.past, int(self.tracked.judged[k])) if k >= 0 else None
 
     def _led(self, teeth: tuple[Tooth, ...]) -> Message | None:
         """Which tooth led before the one that leads now, in words; not where it is the same one's other contact."""
@@ -267,18 +245,13 @@ class _Judged:
 
         What single maps show beside a level that has changed by more counts only if it came first.
         """
-        final, level = self.rules.course.state, self.tracked.level[-_RECENT:]
+        final, level = self.rules.course.state, self.tracked.level[-RECENT:]
         if final.level[k] == 2 and final.beyond[k] > 1:
             thing = things_of(self.baseline)[k]
             one = Tooth("", thing.axis, thing.tooth if thing.tooth >= 0 else None, 0.0, 0.0, ())
-            if not len(level) or float(self._along(one)[-_RECENT:].mean()) > abs(float(np.median(level))):
+            if not len(level) or float(self._along(one)[-RECENT:].mean()) > abs(float(np.median(level))):
                 return True
         return bool(whole) and all(final.since[k] + _EARLIER <= final.since[w] for w in whole)
-
-    def _at(self, axis: int, tooth: int | None) -> int:
-        """The thing that a tooth is; None or -1 = a tooth without a number."""
-        wanted = ("tooth", axis, -1 if tooth is None else tooth)
-        return next(k for k, c in enumerate(things_of(self.baseline)) if (c.kind, c.axis, c.tooth) == wanted)
 
     def _tooth(self, axis: int, group: Sequence[int]) -> Tooth:
         """Neighbouring teeth, the one that leads first, or else the strongest, as one tooth with its leak."""
@@ -290,32 +263,27 @@ class _Judged:
     def _joined(self, teeth: list[Tooth]) -> list[Tooth]:
         """Both contacts of a planet's tooth are one tooth; what is far below the strongest tooth is none."""
         out: list[Tooth] = []
-        rise = {id(tooth): float(np.exp(self._along(tooth)[-_RECENT:].mean())) for tooth in teeth}
+        rise = {id(tooth): float(np.exp(self._along(tooth)[-RECENT:].mean())) for tooth in teeth}
+        loudest = {
+            axis: max((rise[id(t)] for t in teeth if t.axis == axis), key=lambda c: abs(c - 1.0), default=1.0)
+            for axis in (1, 2)
+        }
         planet = not (self.baseline.line_axis == 2).any()
         for tooth in teeth:
-            size = int((self.baseline.line_axis == tooth.axis).sum())
-            home = [
-                k
-                for k, t in enumerate(out)
-                if planet and t.tooth is not None and tooth.tooth is not None and opposite(t.tooth, tooth.tooth, size)
-            ]
-            if home and tooth.gear in ("gear", "planet"):
-                out[home[0]] = replace(out[home[0]], contact=tooth.tooth)
-            elif not out or (tooth.evidence >= _SECOND * out[0].evidence and not self._echoes(tooth, teeth, rise)):
+            size = self._size(tooth.axis)
+            sure = planet and tooth.tooth is not None and tooth.gear in ("gear", "planet")
+            home = next((k for k, t in enumerate(out) if sure and _apart(t.tooth, tooth.tooth, size)), None)
+            # half a revolution from the other contact again: the first one leaks further than to the next tooth
+            beside = next((k for k, t in enumerate(out) if sure and _apart(t.contact, tooth.tooth, size)), None)
+            if beside is not None:
+                out[beside] = replace(out[beside], leak=(*out[beside].leak, int(tooth.tooth or 0)))
+            elif home is not None:
+                out[home] = replace(out[home], contact=tooth.tooth)
+            elif not out or (
+                tooth.evidence >= _SECOND * out[0].evidence and not echo(rise[id(tooth)], loudest[tooth.axis])
+            ):
                 out.append(tooth)
         return out
-
-    def _echoes(self, tooth: Tooth, teeth: Sequence[Tooth], rise: dict[int, float]) -> bool:
-        """Whether a tooth shows no more than what louder ones of its gear leave at it."""
-        own = abs(rise[id(tooth)] - 1.0)
-        louder = [
-            (one.tooth, rise[id(one)])
-            for one in teeth
-            if one.axis == tooth.axis and one.tooth is not None and abs(rise[id(one)] - 1.0) > own
-        ]
-        if tooth.tooth is None:
-            return False
-        return echo(tooth.tooth, rise[id(tooth)], louder, int((self.baseline.line_axis == tooth.axis).sum()))
 
     def _with_level(self, found: list[str], up: bool, teeth: list[Tooth], *, sure: bool) -> list[str]:
         """A level that grows is wear, one that jumps or falls is the sensor or the condition.
@@ -326,114 +294,12 @@ class _Judged:
         y = sign * self.tracked.level / max(self.baseline.level_sd, 1e-9)
         step = not len(y) or sudden(y, correlation=self.baseline.correlation[1])
         what = "whole gear" if up and not step and not self._noisy() else "sensor or condition changed"
-        change = abs(float(np.median(self.tracked.level[-_RECENT:]))) if len(y) else 0.0
-        tooth = max((float(self._along(t)[-_RECENT:].mean()) for t in teeth), default=0.0)
+        change = abs(float(np.median(self.tracked.level[-RECENT:]))) if len(y) else 0.0
+        tooth = max((float(self._along(t)[-RECENT:].mean()) for t in teeth), default=0.0)
         # a tooth that rises less than all of them together do is not named
         return [what, *found] if change > tooth and not sure else [*found, what]
 
-    def _noisy(self) -> bool:
-        """Whether the lines of both gears scatter far beyond what they do in healthy records, up as well as down.
 
-        Noise that is added to the signal does that, and it lifts the level. Wear lifts it and leaves the pattern of the
-        lines; a tooth moves few of them, so that the middle one is looked at.
-        """
-        away = np.abs(self.tracked.contrast[-_RECENT:] / self.baseline.contrast_sd)
-        axes = np.unique(self.baseline.line_axis)
-        middle = [float(np.median(away[:, self.baseline.line_axis == axis])) / 0.6745 for axis in axes]
-        return len(axes) > 1 and len(away) > 0 and min(middle) > _NOISY
-
-    def _profile(self, axis: int) -> np.ndarray:
-        """Mean log contrast of a gear's teeth over the last 20 records, in healthy standard deviations of one."""
-        own = self.baseline.line_axis == axis
-        found: np.ndarray = self.tracked.contrast[-_PROFILE:, own].mean(axis=0) / self.baseline.contrast_sd[own]
-        return found
-
-    def _along(self, tooth: Tooth) -> np.ndarray:
-        """Log contrast of a tooth along its whole line, per judged record."""
-        if tooth.tooth is None:  # each record's own strongest line
-            lines = [self.seen[int(k)].line for k in self.tracked.judged]
-            return np.array([0.0 if line is None or line[0] != tooth.axis else line[2] for line in lines])
-        own = np.flatnonzero(self.baseline.line_axis == tooth.axis)
-        return self.tracked.contrast[:, own[tooth.tooth]]
-
-    def _since(self, d: Diagnosis) -> Diagnosis:
-        """Onset, contrast and growth of what alarms."""
-        series, sd, correlation = self._series(d)
-        alarmed = self._alarmed(d)
-        onset = find_onset(series / sd, correlation=correlation, latest=alarmed)
-        since, first, last = (
-            place_of(self.seen, self.past, int(self.tracked.judged[k])) for k in (onset.record, *onset.interval)
-        )
-        growth: Growth | None = None
-        if d.teeth or self._by_level(d):
-            times = [self.seen[int(k)].time for k in self.tracked.judged]
-            growth = fit_growth(series, level=self.settings.level, since=onset.record, times=times)
-        contrast, interval, along = self._contrast(d, onset.record)
-        return replace(
-            d,
-            since=since,
-            since_interval=(first, last),
-            alarmed=None if alarmed is None else place_of(self.seen, self.past, int(self.tracked.judged[alarmed])),
-            contrast=contrast,
-            contrast_interval=interval,
-            contrast_along=None if along is None else str(along),
-            growth=growth,
-            messages=d.messages if along is None else d.messages | {"contrast_along": (along,)},
-        )
-
-    def _alarmed(self, d: Diagnosis) -> int | None:
-        """The judged record at which what alarms first stood beyond a limit; None where that is no longer kept."""
-        final, before = self.rules.course.state, self.past.since(self.resets)
-        if d.teeth:
-            one = d.teeth[0]
-            own = [self._at(one.axis, t) for t in (one.tooth, *one.leak)]
-        else:
-            own = [k for k, c in enumerate(things_of(self.baseline)) if c.kind != "tooth"]
-        begun = [int(final.since[k]) for k in own if final.since[k] >= 0]
-        first = min(begun, default=-1) - (0 if before is None else before.judged)
-        return first if first >= 0 else None
-
-    def _series(self, d: Diagnosis) -> tuple[np.ndarray, float, float]:
-        """What onset and growth are read from, its healthy standard deviation, and records that count as one."""
-        if d.teeth:
-            own = self.baseline.contrast_sd[self.baseline.line_axis == d.teeth[0].axis]
-            sd = float(own.mean() if d.teeth[0].tooth is None else own[d.teeth[0].tooth])
-            return self._along(d.teeth[0]), sd, self.baseline.correlation[0]
-        if d.pattern == "whole gear" and not self._by_level(d):
-            cycles = [k for k, c in enumerate(things_of(self.baseline)) if c.kind == "cycle"]
-            loudest = max(cycles, key=lambda k: self.tracked.channels[-_PROFILE:, k].mean())
-            return self.tracked.channels[:, loudest], 1.0, 1.0
-        series = self.tracked.level if self.tracked.level[-_RECENT:].mean() >= 0 else -self.tracked.level
-        return series, max(self.baseline.level_sd, 1e-9), self.baseline.correlation[1]
-
-    def _by_level(self, d: Diagnosis) -> bool:
-        """Whether a whole gear is named for its level, not for one cycle per revolution."""
-        if d.pattern != "whole gear":
-            return False
-        kinds = {c.kind: k for k, c in enumerate(self.baseline.channels) if c.kind.startswith("level")}
-        return bool(self.rules.course.state.level[kinds["level up"]] > 0)
-
-    def _contrast(self, d: Diagnosis, onset: int) -> tuple[float | None, tuple[float, float] | None, Message | None]:
-        """Contrast of the strongest tooth over the last ten records since onset, with a t interval over them.
-
-        Along its extent the variance counts twice: where that begins and ends was chosen on the same records, all of
-        which are wrong the same way (found on simulated runs, where the plain interval held 88 %).
-        """
-        from scipy.stats import t as student
-
-        if not d.teeth:
-            return None, None, None
-        tooth = d.teeth[0]
-        near = {tooth.tooth, *tooth.leak}
-        last = slice(max(onset, len(self.tracked.judged) - _RECENT), None)
-        recent = [self.seen[int(k)].line for k in self.tracked.judged[last]]
-        shown = [line[2] for line in recent if line is not None and line[0] == tooth.axis and near & {line[1], None}]
-        values, along, chosen = np.array(shown), say("its extent in single maps"), 2.0
-        if len(shown) < max(min(3, len(recent)), len(recent) // 2):
-            values, along, chosen = self._along(tooth)[last], say("its whole line"), 1.0
-        middle = float(values.mean())
-        half = 0.0
-        if len(values) > 1:
-            error = float(values.std(ddof=1) * np.sqrt(chosen / len(values)))
-            half = float(student.ppf(0.975, len(values) - 1)) * error
-        return float(np.exp(middle)), (float(np.exp(middle - half)), float(np.exp(middle + half))), along
+def _apart(one: int | None, other: int | None, lines: int) -> bool:
+    """Whether two teeth that have numbers lie half a revolution apart."""
+    return one is not None and other is not None and opposite(one, other, lines)

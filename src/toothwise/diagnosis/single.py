@@ -282,7 +282,8 @@ def _groups(lines: list[FoundLine], size: dict[int, int], *, planet: bool) -> li
         while peaks:
             tooth = peaks.pop(0)
             contact = next((t for t in peaks if planet and opposite(tooth, t, size[axis])), None)
-            peaks = [t for t in peaks if t != contact]
+            # what lies half a revolution from that contact again is the first one's leak
+            peaks = [t for t in peaks if contact is None or not (t == contact or opposite(contact, t, size[axis]))]
             out.append((own[tooth], contact))
     return sorted(out, key=lambda g: lines.index(g[0]))
 
