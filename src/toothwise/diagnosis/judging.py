@@ -31,6 +31,7 @@ from toothwise.reference.map_statistics import one_cycle
 
 __all__ = ["judge"]
 
+_ALIKE = 0.5  # share of the loudest tooth's rise from which on another one rises as it does
 _SECOND = 0.2  # share of the strongest tooth's evidence from which on another one counts
 _EARLIER = 10  # records by which a tooth must alarm before the whole gear to be what that began with
 
@@ -215,8 +216,10 @@ class _Judged(JudgedRecords):
             swings = any(things[k].kind == "cycle" and things[k].axis == axis for k in whole)
             wave = float(np.sum(one_cycle(profile[None])[1] ** 2)) if swings else 0.0
             of_teeth = float(np.sum(profile[numbered] ** 2))
-            if (len(numbered) > size / 3 or wave > of_teeth) and not any(self._precedes(k, whole) for k in own):
-                by_gear = max(by_gear, wave, of_teeth if len(numbered) > size / 3 else 0.0)
+            # of few teeth many alarm beside a loud one that leaks: they are a gear where they rise about as much
+            alike = np.sum(profile[numbered] >= _ALIKE * profile[numbered].max()) > size / 3
+            if (alike or wave > of_teeth) and not any(self._precedes(k, whole) for k in own):
+                by_gear = max(by_gear, wave, of_teeth if alike else 0.0)
                 continue
             by_teeth += of_teeth
             teeth += [self._tooth(axis, group) for group in clusters(numbered, size)]
