@@ -388,8 +388,7 @@ def main() -> None:
         for task, one in zip(tasks, pool.map(partial(work, args.seed), tasks), strict=True):
             found.append(one)
             print(*task, f"{time.perf_counter() - begin:.0f} s", flush=True)
-    rows = [one for one in found if "turned" not in one]
-    runs = [one for one in found if "turned" in one]
+    rows, runs = ([one for one in found if ("turned" in one) == of_runs] for of_runs in (False, True))
     result = summary(rows, runs) | {"rows": rows, "run_rows": runs}
     print({k: v for k, v in result.items() if k not in ("rows", "run_rows", "by_healthy")})
     if not args.quick:
