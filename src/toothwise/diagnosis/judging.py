@@ -267,10 +267,6 @@ class _Judged(JudgedRecords):
         """Both contacts of a planet's tooth are one tooth; what is far below the strongest tooth is none."""
         out: list[Tooth] = []
         rise = {id(tooth): float(np.exp(self._along(tooth)[-RECENT:].mean())) for tooth in teeth}
-        loudest = {
-            axis: max((rise[id(t)] for t in teeth if t.axis == axis), key=lambda c: abs(c - 1.0), default=1.0)
-            for axis in (1, 2)
-        }
         planet = not (self.baseline.line_axis == 2).any()
         for tooth in teeth:
             size = self._size(tooth.axis)
@@ -282,11 +278,21 @@ class _Judged(JudgedRecords):
                 out[beside] = replace(out[beside], leak=(*out[beside].leak, int(tooth.tooth or 0)))
             elif home is not None:
                 out[home] = replace(out[home], contact=tooth.tooth)
-            elif not out or (
-                tooth.evidence >= _SECOND * out[0].evidence and not echo(rise[id(tooth)], loudest[tooth.axis])
-            ):
+            elif not out or (tooth.evidence >= _SECOND * out[0].evidence and not self._echoes(tooth, teeth, rise)):
                 out.append(tooth)
         return out
+
+    def _echoes(self, tooth: Tooth, teeth: Sequence[Tooth], rise: dict[int, float]) -> bool:
+        """Whether a tooth shows no more than what louder ones of its gear leave at it."""
+        own = abs(rise[id(tooth)] - 1.0)
+        louder = [
+            (one.tooth, rise[id(one)])
+            for one in teeth
+            if one.axis == tooth.axis and one.tooth is not None and abs(rise[id(one)] - 1.0) > own
+        ]
+        if tooth.tooth is None:
+            return False
+        return echo(tooth.tooth, rise[id(tooth)], louder, self._size(tooth.axis))
 
     def _with_level(self, found: list[str], up: bool, teeth: list[Tooth], *, sure: bool) -> list[str]:
         """A level that grows is wear, one that jumps or falls is the sensor or the condition.
