@@ -10,8 +10,9 @@ from toothwise.errors import InputError, SignalWarning
 from toothwise.vibration.angle import angle_from_pulses
 from toothwise.vibration.inspection import inspect_record
 from toothwise.vibration.mesh import mesh_contradiction, mesh_line
-from toothwise.vibration.periods import cut_periods
+from toothwise.vibration.periods import cut_periods, record_angle
 from toothwise.vibration.records import Tachometer, VibrationRecord
+from toothwise.vibration.tacho import find_pulses
 
 
 def _turning(marks, *, turns=120, speed=25.0, varies=0.02, start=0.3):
@@ -154,3 +155,35 @@ def test_other_stages_and_shaft_harmonics_are_no_contradiction():
     shaft = np.isclose(orders % 1, 0)
     assert mesh_contradiction(orders, floor + 40 * mesh + 20 * shaft, 24.0) == ""
     assert not mesh_line(orders, floor, 24.0).heard
+
+
+@pytest.mark.parametrize(("teeth", "left_out"), [(36, 1), (36, 2), (60, 2)])
+def test_a_missing_tooth_wheel_is_known_by_pulses_of_few_samples(teeth, left_out):
+    t = np.arange(40_960) / 10_240
+    theta = 21 * t - 0.37 + 0.01 * np.sin(2 * np.pi * 0.4 * t)
+    pitch = np.mod(theta, 1) * teeth
+    signal = 5.0 * ((pitch < teeth - left_out) & (pitch % 1 < 0.4))  # an edge lies anywhere within a sample
+    found = angle_from_pulses(find_pulses(signal, 10_240.0), pulses_per_revolution=teeth)
+    assert found.zero_step == 1
+    assert _error(found, t, theta)[0] == pytest.approx(round(_error(found, t, theta)[0]), abs=3e-3)
+
+
+def test_pulses_of_every_second_revolution_name_no_tooth():
+    t = np.arange(51_200) / 12_800
+    theta = 25 * t - 0.3
+    x = np.sin(2 * np.pi * 9 * theta) + 0.4 * np.sin(4 * np.pi * 9 * theta)
+    x = x + 0.05 * np.random.default_rng(0).standard_normal(len(t))
+    record = VibrationRecord({"x": x}, 12_800.0, Tachometer("waveform", 5.0 * (np.mod(theta / 2, 1) < 0.05)))
+    with pytest.warns(SignalWarning, match="only harmonics 2, 4"):
+        periods = cut_periods(record, GearPair(9, 14))
+    assert {zero.known for zero in periods.tooth_zero.values()} == {"unknown"}
+    zeros = inspect_record(record, GearPair(9, 14)).tooth_zero
+    assert {zero["known"] for gears in zeros.values() for zero in gears.values()} == {"unknown"}
+
+
+def test_pulses_that_go_downwards_are_said():
+    t = np.arange(51_200) / 12_800
+    tacho = Tachometer("waveform", 5.0 * (np.mod(25 * t - 0.3, 1) > 0.1))
+    record = VibrationRecord({"x": np.sin(2 * np.pi * 225 * t)}, 12_800.0, tacho)
+    with pytest.warns(SignalWarning, match="tacho_edge=falling"):
+        record_angle(record, GearPair(9, 14))

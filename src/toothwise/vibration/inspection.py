@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,6 @@ __all__ = ["Inspection", "inspect_record"]
 _BLOCK = 32  # revolutions per spectrum
 _BLOCKS = 64  # of them at most: enough for a picture
 _COVERED = 0.95  # share of the record that the tachometer covers, or it is said
-_DOWNWARDS = 0.7  # share of the time above the middle from which pulses are those of a signal that is high at rest
 _PER_REVOLUTION = 4096  # samples at most
 
 
@@ -124,12 +123,13 @@ def inspect_record(
         for stage, order in train.mesh_orders().items():
             mesh[stage] = asdict(mesh_line(frequency, amplitude, order / train.ratio(shaft)))
             problems += _of_stage(record, train, stage, name)
+    if any(text.startswith("only") for text in problems):  # as ``cut_periods``: revolutions may be counted wrongly
+        angle = replace(angle, zero_step=None if angle.zero_by == "index" else angle.zero_step)
     zeros = {} if gears is None or not shaft else _zeros(angle, as_train(gears), shaft)
     middles = 0.5 * (angle.times[1:] + angle.times[:-1])
     pairs = () if gears is None else tuple(filter(None, (hunting_text(one.gears) for one in as_train(gears).stages)))
-    return Inspection(
-        name, frequency, amplitude, shaft, middles, angle.speed(), mesh, tacho, zeros, tuple(problems), pairs
-    )
+    said = tuple(dict.fromkeys(problems))
+    return Inspection(name, frequency, amplitude, shaft, middles, angle.speed(), mesh, tacho, zeros, said, pairs)
 
 
 def _of_stage(record: VibrationRecord, train: GearTrain, stage: str, channel: str) -> list[str]:
@@ -165,17 +165,21 @@ def _angle(
     train = as_train(gears) if gears is not None else None
     shaft = record.tacho.shaft
     try:
-        if train is not None:
-            if record.tacho.ratio != 1.0:
-                shaft = train.stages[0].shafts[0]
-            elif shaft not in train.speeds:
-                shaft = train.tacho_shaft
-            angle = record_angle(record, train, shaft=shaft)
-        else:
-            angle = record_angle(record, GearPair(3, 4), shaft="driving")  # its own shaft, whatever the teeth
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", ToothwiseWarning)
+            if train is not None:
+                if record.tacho.ratio != 1.0:
+                    shaft = train.stages[0].shafts[0]
+                elif shaft not in train.speeds:
+                    shaft = train.tacho_shaft
+                angle = record_angle(record, train, shaft=shaft)
+            else:
+                angle = record_angle(record, GearPair(3, 4), shaft="driving")  # its own shaft, whatever the teeth
     except InputError as error:
         problems.append(str(error))
         return None, "", {}
+    problems += [str(warning.message) for warning in caught]
     tacho: dict[str, Any] = {"kind": record.tacho.kind}
     first, last = float(angle.times[0]), float(angle.times[-1])
     if last - first < _COVERED * record.duration - 2.0 / float(np.median(angle.speed())):
@@ -184,14 +188,6 @@ def _angle(
             f"the tachometer covers only {first:.4g} to {last:.4g} s of the record's {record.duration:.4g} s; the rest "
             f"is not used{threshold}"
         )
-    if record.tacho.kind == "waveform" and record.tacho.edge == "rising":
-        values = np.asarray(record.tacho.values[:: max(1, len(record.tacho.values) // 100_000)])
-        high = float(np.mean(values > 0.5 * (np.nanmin(values) + np.nanmax(values))))
-        if high > _DOWNWARDS:
-            problems.append(
-                f"the tachometer's signal is high for {high:.0%} of the time: its pulses go downwards, and tooth 0 is "
-                "taken where they end; tacho_edge=falling takes it where they begin"
-            )
     report = angle.report
     if report is not None:
         tacho |= {

@@ -28,6 +28,7 @@ _FEWEST, _MOST = 8, 64  # samples per tooth
 _PASSES = 3  # multiples of the planet passing order that a path reaches
 MAX_SAMPLES = 2**28  # of a record at equal steps of angle
 BANDWIDTH = 0.3  # orders of the reference shaft, full width
+_DOWNWARDS = 0.7  # share of the time that a signal is high from which on its pulses go downwards
 _BLOCK, _BLOCKS = 32, 64  # revolutions per spectrum in which the mesh is looked for, and how many of them at most
 _SLOW = 2.0, 4.0  # samples per mesh event below which a recording is refused, and below which that is said
 
@@ -64,6 +65,8 @@ def record_angle(record: VibrationRecord, gears: Gears, *, shaft: str | None = N
         times = np.asarray(tacho.values, float)
         if tacho.kind == "waveform":
             times = find_pulses(tacho.values, rate, threshold=tacho.threshold, edge=tacho.edge)
+            if text := downwards_text(tacho):
+                warnings.warn(text, SignalWarning, stacklevel=2)
         own = angle_from_pulses(times, pulses_per_revolution=tacho.pulses_per_revolution)
     own = replace(own, times=own.times + tacho.start) if tacho.start else own
     if tacho.zero != "auto":
@@ -78,6 +81,20 @@ def record_angle(record: VibrationRecord, gears: Gears, *, shaft: str | None = N
         raise InputError(f"shaft must be one of {', '.join(map(repr, speeds))}, but got {shaft!r}")
     ratio = speeds[shaft] / speeds[reference]
     return own if ratio == 1.0 else own.scaled(ratio)
+
+
+def downwards_text(tacho: Tachometer) -> str:
+    """That the pulses of a waveform go downwards, where their rising edges are taken; "" = they do not."""
+    if tacho.edge != "rising":
+        return ""
+    values = np.asarray(tacho.values[:: max(1, len(tacho.values) // 100_000)])
+    high = float(np.mean(values > 0.5 * (np.nanmin(values) + np.nanmax(values))))
+    if high <= _DOWNWARDS:
+        return ""
+    return (
+        f"the tachometer's signal is high for {high:.0%} of the time: its pulses go downwards, and tooth 0 is taken "
+        "where they end; tacho_edge=falling takes it where they begin"
+    )
 
 
 def no_tacho_text(record: VibrationRecord) -> str:
@@ -304,6 +321,8 @@ def cut_periods(
         raise InputError(f"channel {channel or next(iter(record.channels))!r} is constant: it holds no vibration")
     if doubt := _heard(values.reshape(-1), per_revolution, train, part, angle):
         warnings.warn(doubt, SignalWarning, stacklevel=2)
+        if doubt.startswith("only") and angle.zero_by == "index":  # half of the pulses mark every second revolution
+            angle = replace(angle, zero_step=None)
     return Periods(
         values,
         samples_per_tooth,
