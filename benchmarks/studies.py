@@ -4,9 +4,10 @@
     python benchmarks/studies.py runs/studies                 # every study that has a folder there
     python benchmarks/studies.py runs/studies --studies alpha layers
 
-Beside a study's own comparisons each file holds families more, each corrected by itself: Directional Dinomaly against
-the plain one and against the scan wherever the study ran both, by their own scores and by the best line of the anomaly
-map ("direction"), and own scores against plain Dinomaly pooled along lines ("pooling").
+Beside NAME.json, NAME.npz holds the scores of every map behind the primary comparison. Beside a study's own comparisons
+each file holds families more, each corrected by itself: Directional Dinomaly against the plain one and against the scan
+wherever the study ran both, by their own scores and by the best line of the anomaly map ("direction"), and own scores
+against plain Dinomaly pooled along lines ("pooling").
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from toothwise.files import atomic_file
 from toothwise.results import write_result
 from toothwise_lab.comparison import holm
 from toothwise_lab.seeds import compare_over_seeds, compare_values
@@ -180,6 +182,18 @@ def gradients(opened: OpenedStudy) -> dict[str, dict[str, list[float]]]:
     }
 
 
+def scores_of_primary(opened: OpenedStudy) -> dict[str, np.ndarray]:
+    """Scores of every map behind the primary comparison, ``ARM/SEED/NAME``: its p-value can be computed from them."""
+    primary = opened.study.primary
+    arms = () if primary is None else (primary.better, primary.than)
+    return {
+        f"{entry.arm}/{entry.seed}/{name}": values if values.dtype == bool else values.astype(np.float32)
+        for entry, _ in opened.rows("done")
+        if primary is not None and entry.arm in arms and entry.group == primary.group
+        for name, values in opened.store.scores(entry.key).items()
+    }
+
+
 def found_in(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Settings and results of a study."""
     opened = open_study(folder)
@@ -235,7 +249,11 @@ def main() -> None:
         if not result["trials"]["done"]:
             print(f"{folder}: no trial is done yet")
             continue
-        print(write_result(HERE / "results" / "studies" / f"{config['study']}.json", config, result))
+        path = HERE / "results" / "studies" / f"{config['study']}.json"
+        print(write_result(path, config, result))
+        if scores := scores_of_primary(open_study(folder)):
+            with atomic_file(path.with_suffix(".npz")) as temporary:
+                np.savez_compressed(temporary, **scores)
 
 
 if __name__ == "__main__":

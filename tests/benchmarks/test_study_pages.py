@@ -12,9 +12,10 @@ import pytest
 from jinja2 import UndefinedError
 
 from toothwise.evaluation import auroc
+from toothwise_lab.seeds import compare_over_seeds
 from toothwise_lab.studies.config import read_study
 from toothwise_lab.studies.opened import open_study, save_study
-from toothwise_lab.studies.scores import all_metrics
+from toothwise_lab.studies.scores import all_metrics, parse_metric
 from toothwise_lab.studies.store import Entry, StudyFolder
 
 ROOT = Path(__file__).parents[2]
@@ -264,3 +265,23 @@ def test_the_page_counts_every_pair_of_the_results():
     found = {p.stem: json.loads(p.read_text()) for p in (ROOT / "benchmarks" / "results" / "studies").glob("*.json")}
     pairs = sum(c["seeds"] >= 3 for data in found.values() for c in study_pairs.between(data))
     assert study_tables.gathered()["own"]["count"] == pairs
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "benchmarks" / "results" / "studies").glob("*.npz")), ids=lambda p: p.stem
+)
+def test_a_primary_p_value_follows_from_the_scores_that_are_kept(path):
+    result = json.loads(path.with_suffix(".json").read_text())["result"]
+    one = next(c for c in result["comparisons"] if c["role"] == "primary")
+    metric = parse_metric(one["metric"])
+    with np.load(path) as kept:
+        seeds = sorted({int(name.split("/")[1]) for name in kept if name.startswith(f"{one['a']}/")})
+        names = {name.split("/")[2] for name in kept}
+        picked = [
+            [metric.pick({n: kept[f"{arm}/{seed}/{n}"] for n in names}) for seed in seeds]
+            for arm in (one["a"], one["b"])
+        ]
+    found = compare_over_seeds(metric.function, *picked)
+    assert (found.difference, found.low, found.high) == pytest.approx(
+        (one["difference"], one["low"], one["high"]), abs=1e-5
+    )
