@@ -185,12 +185,17 @@ def gradients(opened: OpenedStudy) -> dict[str, dict[str, list[float]]]:
 def scores_of_primary(opened: OpenedStudy) -> dict[str, np.ndarray]:
     """Scores of every map behind the primary comparison, ``ARM/SEED/NAME``: its p-value can be computed from them."""
     primary = opened.study.primary
-    arms = () if primary is None else (primary.better, primary.than)
+    metric = None if primary is None else parse_metric(primary.metric)
+    if primary is None or metric is None:
+        return {}
+    ends = "" if metric.pooling is None else f"_{metric.pooling}"
+    wanted = {f"healthy{ends}", f"faulty{ends}", "warm"}
     return {
         f"{entry.arm}/{entry.seed}/{name}": values if values.dtype == bool else values.astype(np.float32)
         for entry, _ in opened.rows("done")
-        if primary is not None and entry.arm in arms and entry.group == primary.group
+        if entry.arm in (primary.better, primary.than) and entry.group == primary.group
         for name, values in opened.store.scores(entry.key).items()
+        if name in wanted
     }
 
 
