@@ -218,6 +218,52 @@ def fastest(found: Data) -> list[Data]:
     return rows
 
 
+def rows_here(found: Data) -> list[Data]:
+    """Every way of a short run: milliseconds and rate of one map, and the share of the measured peak of products."""
+    result, rows = found["result"], []
+    for name, way in result["ways"].items():
+        one, flop = way["batch_1"], result["gigaflop"].get(", ".join(name.split(", ")[:2]))
+        share = None if flop is None else flop * 1e12 / one["cpu_ms"] / result["peak"]["float32"]
+        row = {"name": name, "ms": one["cpu_ms"], "way": one, "rate": one["maps_per_second"], "share": share}
+        rows.append(row)
+    return rows
+
+
+def verdict_here(found: Data) -> Data:
+    """Times anomalib's of ``auto`` by encoder, with the square of tokens and with fewer; and ``auto`` over the best."""
+    taken = {name: way["batch_1"] for name, way in found["result"]["ways"].items()}
+    auto = {name: one for name, one in taken.items() if ", auto (" in name}
+    said: Data = {
+        encoder: {
+            key: 1 / next(one["ratio"] for name, one in auto.items() if name.startswith(f"plain, {encoder}{more},"))
+            for key, more in (("square", ""), ("fewer", " 16 x 8"))
+        }
+        for encoder in ("ViT-S", "own encoder")
+    }
+    worst = 0.0
+    for name, one in auto.items():
+        of = name.partition(", auto")[0] + ", "
+        best = min(other["cpu_ms"] for n, other in taken.items() if n.startswith(of) and n not in auto)
+        worst = max(worst, one["cpu_ms"] / best)
+    return said | {"auto": worst}
+
+
+def fewer_tokens(found: Data) -> list[list[str]]:
+    """Domain, tokens, AUROC of lines along rows and along columns, and how far each is from the square of 16 x 16."""
+    result, rows = found["result"], []
+    levels = {(r["group"], r["arm"]): r["mean"] for r in result["table"] if r["metric"] == "auroc"}
+    away = {(c["group"], c["a"]): c for c in result["comparisons"] if c["metric"] == "auroc"}
+    for group in dict.fromkeys(group for group, _ in levels):
+        for tokens in dict.fromkeys(arm.partition("/")[0] for of, arm in levels if of == group):
+            row = [group.partition(" ")[0], tokens.removeprefix("tokens_").replace("x", " x ")]
+            for axis in ("rows", "columns"):
+                c = away.get((group, f"{tokens}/{axis}"))
+                told = "-" if c is None else f"{c['difference']:+.3f} ({c['low']:+.3f} to {c['high']:+.3f})"
+                row += [f"{levels[group, f'{tokens}/{axis}']:.3f}", told]
+            rows.append(row)
+    return rows
+
+
 def int8(found: Data) -> Data:
     """Variants in int8 that do not hold, and those with int8 in the decoder alone that do."""
     ways, good = found["result"]["ways"], holding(found)

@@ -12,7 +12,7 @@ import numpy as np
 
 from toothwise import processor
 from toothwise.errors import InputError, MissingDependencyError
-from toothwise.exported.engines import Engine, onnx_engine, openvino_engine
+from toothwise.exported.engines import Engine, onnx_engine, openvino_engine, threads_of
 from toothwise.exported.manifest import FILE, PRECISIONS, Manifest, verified
 from toothwise.fields import from_mapping
 
@@ -125,10 +125,11 @@ def open_fastest(folder: Path, manifest: Manifest, threads: int | None) -> Opene
             ways[name] = partial(_one_by_one, engine, maps)
     if not engines:
         raise missing or InputError(f"{folder}: no engine here gives the scores of the detector that was exported")
-    best, ms = processor.fastest(ways, key)
+    alone = threads_of(threads) == 1
+    best, ms = processor.fastest(ways, key, one_thread=alone)
     some = maps if ms.get(best, 0.0) < _IN_TURN * _SMALL else maps[:_AT_A_TIME]
     sizes = {n: partial(_in_batches, engines[best], some, int(n)) for n in _SIZES if int(n) <= len(some)}
-    size = processor.fastest(sizes, f"{key} batch")
+    size = processor.fastest(sizes, f"{key} batch", one_thread=alone)
     return Opened(engines[best], names[best], int(size[0]), _per_map(ms))
 
 

@@ -22,7 +22,7 @@ STUDIES = {  # trials of the whole study
     "crossover.yaml": 8 * 3,
     "layers.yaml": 7 * 3,
     "resolution.yaml": 10 * 3,
-    "fewer_tokens.yaml": 6 * 2 * 3,
+    "fewer_tokens.yaml": 4 * 2 * 2,
     "loss_input.yaml": 16 * 3,
     "severity.yaml": 13 * 3,
     "robustness.yaml": 22 * 3 * 3,
