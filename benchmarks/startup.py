@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from measuring.command import arguments
@@ -39,14 +40,23 @@ SHARE = 1 / 3  # of PyTorch's time that ONNX Runtime may take
 
 
 def seconds(command: list[str]) -> tuple[float, float, float]:
-    """Of one run: by the clock, and of the processor; and its peak memory in MiB."""
-    begin = time.perf_counter()
+    """Of one run: by the clock, and of the processor; and its peak memory in MiB.
+
+    The peak that the system tells afterwards would be this process's own, which the command is started from.
+    """
+    begin, peak = time.perf_counter(), 0.0
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"OMP_NUM_THREADS": "1"})
-    _, status, used = os.wait4(process.pid, 0)
+    number = 0
+    while not number:
+        with suppress(OSError, IndexError):
+            text = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+            peak = int(text.partition("VmHWM:")[2].split()[0]) / 1024
+        time.sleep(0.005)
+        number, status, used = os.wait4(process.pid, os.WNOHANG)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return time.perf_counter() - begin, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+    return time.perf_counter() - begin, used.ru_utime + used.ru_stime, peak
 
 
 def predictions(folder: Path) -> dict[str, list[str]]:

@@ -249,9 +249,10 @@ def verdict_here(found: Data) -> Data:
 
 
 def fewer_tokens(found: Data) -> list[list[str]]:
-    """Domain, tokens, AUROC of lines along rows and along columns, and how far each is from the square of 16 x 16."""
+    """Domain, tokens, AUROC of lines along rows and columns, seeds, and how far each is from 16 x 16."""
     result, rows = found["result"], []
-    levels = {(r["group"], r["arm"]): r["mean"] for r in result["table"] if r["metric"] == "auroc"}
+    known = {(r["group"], r["arm"]): r for r in result["table"] if r["metric"] == "auroc"}
+    levels = {place: row["mean"] for place, row in known.items()}
     away = {(c["group"], c["a"]): c for c in result["comparisons"] if c["metric"] == "auroc"}
     for group in dict.fromkeys(group for group, _ in levels):
         for tokens in dict.fromkeys(arm.partition("/")[0] for of, arm in levels if of == group):
@@ -259,7 +260,11 @@ def fewer_tokens(found: Data) -> list[list[str]]:
             for axis in ("rows", "columns"):
                 c = away.get((group, f"{tokens}/{axis}"))
                 told = "-" if c is None else f"{c['difference']:+.3f} ({c['low']:+.3f} to {c['high']:+.3f})"
-                row += [f"{levels[group, f'{tokens}/{axis}']:.3f}", told]
+                row += [
+                    f"{levels[group, f'{tokens}/{axis}']:.3f}",
+                    str(known[group, f"{tokens}/{axis}"]["seeds"]),
+                    told,
+                ]
             rows.append(row)
     return rows
 
