@@ -11,8 +11,10 @@ import pytest
 from toothwise import GearPair, MapBuilder, PlanetaryStage, build_map, write_record
 from toothwise.errors import InputError
 from toothwise.healthmap.recordings import as_sources, find_recordings, record_names
+from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.simulate.runs import simulate_run
+from toothwise.simulate.tacho import TachoConfig
 
 PAIR = GearPair(9, 14)
 CONFIG = GearboxConfig(gears=PAIR, periods=3, sampling_rate=12800.0, start=None)
@@ -155,3 +157,26 @@ def test_one_healthy_day_says_that_drift_was_taken_from_within_it():
     maps = MapBuilder.build_run(run, healthy=(1,))
     assert "only healthy day" in maps.drift
     assert "only healthy day" in maps.windows.provenance["drift"]
+
+
+@pytest.mark.parametrize(
+    ("gears", "gear", "tacho"),
+    [
+        (PlanetaryStage(14, 11, 36, 3), "planet", TachoConfig()),
+        (GearPair(11, 18), "driven", TachoConfig()),
+        (GearPair(11, 18), "driving", TachoConfig(pulses=4)),
+    ],
+    ids=["planet", "mate of the index", "four pulses"],
+)
+def test_records_of_unknown_tooth_zero_are_aligned_among_each_other(gears, gear, tacho):
+    config = GearboxConfig(gears, periods=5, sampling_rate=11_000.0, start=None, lead=None, tacho=tacho, snr=20.0)
+    crack = Fault("crack", gear, 4, 0.8)
+    records = [simulate_record(config, [crack], seed=k)[0] for k in range(4)]
+    maps, _ = MapBuilder(gears, options={"samples_per_tooth": 16}).build_many(records)
+    assert set(maps.table[f"tooth_zero_{gear}"]) == {"unknown"}
+    axis = 2 if gear == "driven" else 1
+    teeth = maps.values.shape[axis]
+    loudest = np.nanmedian(maps.values, axis=3 - axis).argmax(axis=1)
+    shared = (loudest - maps.table[f"aligned_{gear}"].to_numpy()) % teeth
+    assert len(set(loudest)) > 1
+    assert (np.abs((shared - shared[0] + teeth / 2) % teeth - teeth / 2) <= 1.0).all()
