@@ -216,6 +216,17 @@ class Detector(ABC):
         del maps
         raise InputError(f"{self.name} cannot be fitted on fewer than {FEW} healthy maps")
 
+    def among_teeth(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """How far teeth stand out among those of their gear, where nothing that was learned holds.
+
+        Log energies less the median of the gear, ``[n, rows]`` and ``[n, columns]``; None of detectors that cannot.
+
+        Args:
+            waveforms: Of maps at a condition that was not learned, ``[n, rows, columns, samples]``.
+        """
+        del waveforms
+        return None
+
     def along_line(self, waveforms: np.ndarray, axis: int, tooth: int) -> np.ndarray:
         """How surely a tooth's waveform is there at each of its meshes, of detectors that look at waveforms.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline
 from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
+from toothwise.diagnosis.elsewhere import with_elsewhere
 from toothwise.diagnosis.history import (
     CompactedHistory,
     place_of,
@@ -141,6 +142,8 @@ class _Judged(JudgedRecords):
             limits=self.limits,
             messages={name: (said,) for name, said in (("began_with", began), ("led", self._led(teeth))) if said},
         )
+        if state == "unjudged":
+            return with_elsewhere(base, recent, self.gears)
         return base if state not in TIERS or not len(tracked.judged) else self._since(base)
 
     def _of_one(self, pattern: str, teeth: tuple[Tooth, ...]) -> tuple[str, tuple[Tooth, ...]]:

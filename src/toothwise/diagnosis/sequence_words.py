@@ -188,6 +188,8 @@ def _verdict(d: Diagnosis) -> list[Message]:
         return [say("Nothing can be said: {reason}.", reason=d.unknown_because)]
     if d.state == "unjudged":
         return [say("Nothing can be said: no record is of a condition that has a healthy baseline.")]
+    if "elsewhere" in d.messages:
+        return list(d.messages["elsewhere"])
     if d.state == "quiet":
         return _quiet(d)
     if d.pattern in ("one tooth", "several teeth"):
@@ -238,7 +240,7 @@ def _confidence(d: Diagnosis) -> list[Message]:
     few = blocks < _FEW
     if few:
         told.append(say("So few cannot verify that rate: it holds only if days to come differ no more than these did."))
-    if d.state not in ("warning", "alarm"):
+    if d.state not in ("warning", "alarm") or "elsewhere" in d.messages:
         return told
     by = [name for name in ("single", "several", "growth") if d.rules[name].now in ("AMBER", "RED")]
     if few:
@@ -310,7 +312,7 @@ def words_of_sequence(d: Diagnosis) -> dict[str, tuple[Message, ...]]:
     also = [a for a in d.also if a != "whole gear" or not d.teeth]
     if also:
         verdict.append(say("Besides: {what}.", what=listed([pattern_word(a) for a in also])))
-    if d.unjudged and d.state != "unjudged":
+    if d.unjudged and d.state != "unjudged" and "elsewhere" not in d.messages:
         verdict.append(
             say(
                 "{unjudged} of {records} records could not be judged: their condition has no healthy baseline.",

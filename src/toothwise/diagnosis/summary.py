@@ -22,6 +22,8 @@ from toothwise.reference.records import CONDITIONS, bin_names, order_records, sh
 
 __all__ = ["RecordSummary", "same_tooth", "summarize_records"]
 
+_STANDS_OUT = 2.0  # log energy over the median tooth; of sound gears at other speeds, simulated, 1.6 was the most
+_HOLDS = ("speed", "load")  # conditions at which the teeth of one record are still compared with each other
 _OLD_SHARE = 0.5  # of the lines, in states that kept their p-value
 
 
@@ -41,7 +43,8 @@ class RecordSummary:
         above: the score is above the detector's threshold.
         pattern: of the record's map on its own (of the strangest sensor).
         line: axis, tooth, log contrast and p-value of the strongest line of that map, or None.
-        alone: what the record's own map shows: kind, axis, tooth (-1 = none, or unknown) and -log10 of the chance.
+        alone: what the record's own map shows: kind, axis, tooth (-1 = none, or unknown) and -log10 of the chance; at
+            a condition that was not learned the tooth that stands out among the others, and its log energy over theirs.
         tooth_zero: how tooth 0 of the gear of rows and of columns is known; where it is "unknown", ``channels`` and
             ``contrast`` of that gear's teeth are 0, and only ``line`` speaks of them, whose number holds nowhere else.
         shown: what a report shows beside the judgement (``reference.shown.numbers_shown``), mean over sensors.
@@ -228,8 +231,12 @@ def summarize_records(
         strangest = maps[int(np.argmax(found.first.score[maps]))]
         one = each[strangest]
         # any of the sensors may have been the strangest
-        alone = [(f.kind, f.axis, f.tooth, min(f.chance * len(maps), 1.0)) for f in one.findings]
-        line = one.lines[0] if one.lines else None
+        alone = [(f.kind, f.axis, f.tooth, -float(np.log10(min(f.chance * len(maps), 1.0)))) for f in one.findings]
+        line, pattern = one.lines[0] if one.lines else None, one.pattern
+        if outside:
+            told = detector.among_teeth(waveforms[maps]) if waveforms is not None and where.startswith(_HOLDS) else None
+            alone, line = _among_teeth(told, zero), None
+            pattern = "one tooth" if alone else "nothing"
         shared: tuple[str, int] | None = None
         if line is not None and line.axis in loose:
             size = values.shape[line.axis]
@@ -247,14 +254,26 @@ def summarize_records(
                 level=0.0 if made is None else float(f"{made[2]:.5g}"),
                 score=score,
                 above=score > threshold,
-                pattern=one.pattern,
+                pattern=pattern,
                 line=None
                 if line is None
                 else (line.axis, line.tooth, *_short(np.array([np.log(line.contrast), line.p_value]))),
                 tooth_zero=zero,
-                alone=tuple((k, a, t, float(f"{-np.log10(c):.5g}")) for k, a, t, c in alone if made is not None),
+                alone=tuple((k, a, t, float(f"{e:.5g}")) for k, a, t, e in alone if made is not None or outside),
                 shown={what: _short(_over(part[maps]), 4) for what, part in (shown or {}).items()},
                 shared=shared,
             )
         )
     return out, each
+
+
+def _among_teeth(found: tuple[np.ndarray, np.ndarray] | None, zero: Sequence[str]) -> list[tuple[str, int, int, float]]:
+    """The tooth that stands out among those of its gear, over all sensors of a record whose condition is not known."""
+    if found is None:
+        return []
+    means = [part.mean(axis=0) for part in found]
+    axis = 1 + int(means[1].max() > means[0].max())
+    height = float(means[axis - 1].max())
+    if height < _STANDS_OUT:
+        return []
+    return [("tooth", axis, -1 if zero[axis - 1] == "unknown" else int(means[axis - 1].argmax()), height)]

@@ -14,7 +14,7 @@ from toothwise.errors import InputError, SignalWarning
 from toothwise.fields import from_mapping
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.healthmap.aligned import Unplaced
-from toothwise.healthmap.conditions import heard, learned_conditions, not_learned
+from toothwise.healthmap.conditions import heard, learned_conditions, less_by_order, not_learned
 from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.map_config import UNITS, MapConfig
 from toothwise.healthmap.waveform import SURE, HealthyWaveform, Turn, turned
@@ -177,7 +177,11 @@ def _seen(
         by = turn.events * periods.samples_per_tooth
         if learned_from:
             waveform = waveform.without(turned(wanted, by))
-        residual = waveform.residual(turned(_wanted(periods, periods.whole_mean(), c), by))
+        residual = turned(_wanted(periods, periods.whole_mean(), c), by)
+        if not_learned(waveform.conditions, periods):  # at another speed each order has a gain and phase of its own
+            residual = less_by_order(residual, waveform.values, periods.gears.hunting_period)
+        else:
+            residual = waveform.residual(residual)
         periods = replace(periods, values=turned(periods.values, by)) if by else periods
         mean, wanted = turned(mean, by), turned(wanted, by)
         sound = heard(waveform, wanted, (rows, columns))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from toothwise.healthmap.waveform import HealthyWaveform
     from toothwise.vibration.periods import Periods
 
-__all__ = ["Conditions", "heard", "learned_conditions", "not_learned"]
+__all__ = ["Conditions", "heard", "learned_conditions", "less_by_order", "not_learned"]
 
 Conditions = dict[str, tuple[float, float]]
 _NEAR = 0.1  # share of a value by which a speed or load may lie outside what was learned
@@ -27,6 +27,7 @@ _FITS = 0.5  # share of the lowest correlation learned below which a record does
 _ALIKE = 0.3  # correlation learned below which teeth are too much alike for a waveform to be missed
 _NOISY = 2.0  # times the highest noise learned from which on that is why
 _TRIMMED = 0.25  # share of a gear's lines that may be damage
+_BAND = 0.2  # mesh orders over which a transfer path is taken to change little
 _UNITS = {"speed": " rev/s"}
 
 
@@ -111,3 +112,27 @@ def not_learned(
         there = f"correlation {sound['correlation']:.2f} with the healthy waveform"
         return f"{there} was not learned ({low:.2f} to {high:.2f})"
     return ""
+
+
+def less_by_order(signal: np.ndarray, known: np.ndarray, events: int) -> np.ndarray:
+    """A closed period ``[n]`` less a known one, whose gain and phase may change from order to order but not abruptly.
+
+    Args:
+        signal: Of the record.
+        known: Of healthy records.
+        events: Mesh events that both span.
+
+    Examples:
+        >>> rng = np.random.default_rng(0)
+        >>> known = rng.standard_normal(6400)
+        >>> heard = np.fft.irfft(np.fft.rfft(known) * np.exp(1j + np.linspace(0.0, 2.0, 3201)))
+        >>> rest = less_by_order(heard, known, 400)
+        >>> bool(np.std(rest) < 0.05 * np.std(heard))
+        True
+    """
+    window = np.hanning((round(_BAND * events) | 1) + 2)[1:-1]
+    x, y = np.fft.rfft(signal), np.fft.rfft(known)
+    shared = np.convolve(x * np.conj(y), window, "same")[: len(x)]
+    power = np.convolve(np.abs(y) ** 2, window, "same")[: len(x)]
+    heard = power > 1e-12 * power.max()
+    return np.fft.irfft(x - y * np.where(heard, shared / np.where(heard, power, 1.0), 0.0), len(signal))

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from toothwise.detectors.base import Abilities, Detector, Maps, Prediction
+from toothwise.detectors.coherent.elsewhere import among_teeth
 from toothwise.detectors.coherent.line_removal import along_line, without_line
 from toothwise.detectors.coherent.meshes import best_segment, events, half_a_turn, lines
 from toothwise.detectors.coherent.whitening import scatter, weight_of, whitened
@@ -155,6 +156,12 @@ class Coherent(Detector):
     def samples(self) -> int:
         """Samples of each mesh's waveform."""
         return len(self._learned["mean"]) // events(*(self.shape or (1, 1)))[0].size
+
+    def among_teeth(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See ``Detector``: by the record's own level around each order."""
+        live = self._learned["scatter"] > 0
+        rows, columns = among_teeth(self._periods(waveforms), live, waveforms.shape, self.options["contacts"])
+        return _contrast(rows), _contrast(columns)
 
     def along_line(self, waveforms: np.ndarray, axis: int, tooth: int) -> np.ndarray:
         """See ``Detector``: how far each mesh's whitened waveform is like that of the tooth's other meshes."""

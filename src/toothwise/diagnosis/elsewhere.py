@@ -1,0 +1,65 @@
+"""Records at a condition that was not learned: only what holds there is judged.
+
+A tooth is named where its waveform stands out among the other teeth of its gear in one record. There is no rate of
+false alarms for it that the user's healthy records could show, so that it is never more than a warning.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from toothwise.diagnosis.summary import RecordSummary
+from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Tooth
+from toothwise.diagnosis.words import tooth_of
+from toothwise.messages import say
+
+__all__ = ["with_elsewhere"]
+
+_LAST = 20  # records that it is read from
+_OFTEN = 1.0 / 3.0  # share of them that must show it
+
+
+def with_elsewhere(d: Diagnosis, seen: Sequence[RecordSummary], gears: tuple[str, str]) -> Diagnosis:
+    """A diagnosis of records none of which could be judged, with the tooth that most of them show.
+
+    Args:
+        d: Of the records; ``unknown_because`` says what was not learned.
+        seen: Records in time order.
+        gears: Names of the gears of rows and columns.
+    """
+    last = [one for one in seen if "not learned" in one.place][-_LAST:]
+    found = [(axis, tooth, size) for one in last for _, axis, tooth, size in one.alone]
+    if not found or d.unknown_because is None:
+        return d
+    axis, often = Counter(axis for axis, _, _ in found).most_common(1)[0]
+    if often < _OFTEN * len(last):
+        return d
+    numbers = Counter(tooth for of, tooth, _ in found if of == axis and tooth >= 0)
+    number, most = numbers.most_common(1)[0] if numbers else (-1, 0)
+    tooth = number if 2 * most >= max(sum(numbers.values()), 1) else None
+    gear, size = gears[axis - 1], float(np.median([size for of, _, size in found if of == axis]))
+    known = {one.tooth_zero[axis - 1] for one in last}
+    said = say(
+        "{tooth} may be going bad (warning): in {often} of {records} records its waveform stands out among the teeth "
+        "of its gear; {reason}, so that teeth were compared with each other only: neither level nor growth was judged, "
+        "and no rate of false alarms is known.",
+        tooth=tooth_of(gear, tooth),
+        often=often,
+        records=len(last),
+        reason=d.unknown_because,
+    )
+    return replace(
+        d,
+        colour=COLOURS["warning"],
+        state="warning",
+        pattern="one tooth",
+        gear=gear,
+        tooth=tooth,
+        tooth_zero="unknown" if tooth is None else next(w for w in ("waveform", "index", "given") if w in known),
+        teeth=(Tooth(gear, axis, tooth, 1.0, size, ()),),
+        messages=d.messages | {"elsewhere": (said,)},
+    )
