@@ -48,6 +48,7 @@ GEARS = (
 )
 SAMPLES, LEARNED, HELD, DAMAGED, RATE = 16, 24, 40, 4, 0.01
 NUMBERS = (2, 4, 8, 16, 24)
+STANDS_OUT = 2.0  # as the diagnosis has it
 SPEEDS = (0.625, 0.8, 1.25, 1.5)
 ELSEWHERE = ("crack, 10 %", "crack, 20 %", "crack, 40 %", "pit")
 DETECTORS = ("coherent", "scan", "healthy_distance")
@@ -258,6 +259,39 @@ def elsewhere(k: int) -> dict[str, Any]:
     return out
 
 
+def together(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """All gearboxes: AUROC with its standard error over them, and counts."""
+    of, away = [p["of_gearbox"] for p in parts], [p["elsewhere"] for p in parts]
+
+    def total(each: list[list[int]]) -> list[int]:
+        return np.sum(each, axis=0).tolist()
+
+    methods: dict[str, Any] = {}
+    for name, first in of[0]["methods"].items():
+        methods[name] = {"false": total([g["methods"][name]["false"] for g in of]), "conditions": {}}
+        for condition in first["conditions"]:
+            own = [g["methods"][name]["conditions"][condition] for g in of]
+            values = [one["auroc"] for one in own]
+            methods[name]["conditions"][condition] = {
+                "auroc": float(np.mean(values)),
+                "error": float(np.std(values, ddof=1) / np.sqrt(len(values))),
+                "above": total([one["above"] for one in own]),
+            }
+    numbers = {
+        n: {what: total([g["numbers"][n][what] for g in of]) for what in ("false", "found")} for n in of[0]["numbers"]
+    }
+    elsewhere = {}
+    for name in away[0]["0.625"]:
+        heights = np.concatenate([at[name]["height"] for g in away for at in g.values()])
+        right = np.concatenate([at[name]["right_gear"] for g in away for at in g.values()])
+        elsewhere[name] = {
+            "above": share(heights >= STANDS_OUT),
+            "right_gear": int(np.sum(right & (heights >= STANDS_OUT))),
+            "largest": float(heights.max()),
+        }
+    return {"methods": methods, "numbers": numbers, "elsewhere": elsewhere}
+
+
 def main() -> int:
     """One gearbox after the other; what is there is kept."""
     given = arguments(
@@ -277,7 +311,7 @@ def main() -> int:
             print(k, part.__name__, flush=True)
         each.append(parts)
     config = {"gears": [str(g) for g in GEARS], "learned": LEARNED, "held_out": HELD, "rate": RATE, "damaged": DAMAGED}
-    write_result(given.output, config, each, seed=21)
+    write_result(given.output, config, together(each), seed=21)
     return 0
 
 
