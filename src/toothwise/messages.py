@@ -18,7 +18,18 @@ from typing import Any
 
 from toothwise.errors import InputError
 
-__all__ = ["LANGUAGES", "Language", "Message", "both", "language", "listed", "messages_from", "read_catalogue", "say"]
+__all__ = [
+    "LANGUAGES",
+    "Language",
+    "Message",
+    "both",
+    "language",
+    "listed",
+    "messages_from",
+    "plain",
+    "read_catalogue",
+    "say",
+]
 
 LOCALE = Path(__file__).parent / "locale"
 LANGUAGES = ("en", "ko")
@@ -51,6 +62,19 @@ class Message:
 def say(template: str, **values: Any) -> Message:
     """A message. Templates are literals in the sources: a test compares them with the catalogues."""
     return Message(template, values)
+
+
+def plain(number: float, digits: int = 2) -> str:
+    """A number as a person writes it: rounded to so many digits, with no exponent from 0.0001 to a million.
+
+    Examples:
+        >>> [plain(v) for v in (131.2, 0.0347, 0, 3.7e-9)]
+        ['130', '0.035', '0', '4e-09']
+    """
+    rounded = float(f"{number:.{digits}g}")
+    if rounded == 0 or not 1e-4 <= abs(rounded) < 1e7:
+        return f"{number:.1g}" if rounded else "0"
+    return f"{rounded:.10f}".rstrip("0").rstrip(".")
 
 
 def listed(items: Sequence[Any]) -> tuple[Any, ...]:

@@ -73,7 +73,7 @@ def test_arrays_and_maps_without_names_are_numbered_on(shared, damaged):
         axes = Axis.teeth("driving tooth", 12), Axis.teeth("driven tooth", 17)
         same = other.add(HealthMap(values, *axes))
     assert (found.records, same.records) == (3, 3)
-    assert monitor.names == other.names == {"map 0", "map 1", "map 2"}
+    assert monitor.names == other.names == {"record 1", "record 2", "record 3"}
     assert said(found) == said(same)
 
 

@@ -76,7 +76,8 @@ def about_run(
     unit: str = "1",
     gear: Gears | str | None = None,
     waveforms: bool = False,
-    planet: int | None = None,
+    planets: int | None = None,
+    times: str | None = None,
     tooth_zero: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Data, maps, detector and versions, JSON types.
@@ -86,7 +87,8 @@ def about_run(
         detector, reference: that belong together.
         maps: how many.
         rows, columns, by_record, quantity, unit, gear, waveforms: what the maps are.
-        planet: of a planetary stage, the one that the maps are filed under.
+        planets: how many planets there are, of a planetary stage.
+        times: column of the maps' table that tells when they were recorded.
         tooth_zero: what the table says of it (columns ``tooth_zero_...``) of the last map.
     """
     named = []
@@ -103,8 +105,8 @@ def about_run(
         "quantity": quantity,
         "unit": unit,
         "gear": None if gear is None else str(gear),
-        "planets": gear.planets if isinstance(gear, PlanetaryStage) else None,
-        "planet": planet,
+        "planets": gear.planets if isinstance(gear, PlanetaryStage) else planets,
+        "times": times,
         "tooth_zero": dict(tooth_zero or {}),
         "waveforms": waveforms,
         "detector": {

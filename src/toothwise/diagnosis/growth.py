@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from toothwise.diagnosis.growth_laws import posterior_of
-from toothwise.messages import Message, say
+from toothwise.messages import Message, plain, say
 
 __all__ = ["Growth", "fit_growth"]
 
@@ -207,5 +207,5 @@ def _span(records: float, per_record: float | None, unit: str) -> Message:
         return say("{records:.0f} records", records=records)
     time = records * per_record
     if unit == "h":
-        return say("{records:.0f} records ({time:.3g} h at their present pace)", records=records, time=time)
-    return say("{records:.0f} records ({time:.3g} in the unit of their times)", records=records, time=time)
+        return say("{records:.0f} records ({time} h at their present pace)", records=records, time=plain(time, 3))
+    return say("{records:.0f} records ({time} in the unit of their times)", records=records, time=plain(time, 3))

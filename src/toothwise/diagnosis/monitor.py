@@ -27,7 +27,7 @@ from toothwise.fields import from_mapping
 from toothwise.healthmap.core import HealthMapBatch
 from toothwise.progress import Progress, silent
 from toothwise.reference.healthy_reference import HealthyReference, best_evidence
-from toothwise.reference.records import record_ids
+from toothwise.reference.records import record_ids, time_column
 from toothwise.reference.shown import numbers_shown
 
 if TYPE_CHECKING:
@@ -223,7 +223,8 @@ class Monitor:
             unit=batch.unit,
             gear=batch.gear,
             waveforms=batch.waveforms is not None,
-            planet=batch.provenance.get("config", {}).get("planet"),
+            planets=batch.provenance.get("planets"),
+            times=time_column(batch.table),
             tooth_zero={
                 str(name): value if isinstance(value, str) else float(value)
                 for name, value in batch.table.iloc[-1].items()
@@ -395,4 +396,4 @@ def _numbered(table: pd.DataFrame, before: int, maps: Any) -> pd.DataFrame:
     """The table with a name for every record; those without one are numbered from those that came before."""
     if _of_files(maps) or any(column in table and table[column].notna().all() for column in ("name", "record")):
         return table
-    return table.assign(name=[f"map {before + k}" for k in range(len(table))])
+    return table.assign(name=[f"record {before + k + 1}" for k in range(len(table))])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.verdict import Diagnosis, Place
 from toothwise.diagnosis.words import contact_word, tooth_of, tooth_zero_word
-from toothwise.messages import Message, both, listed, say
+from toothwise.messages import Message, both, listed, plain, say
 
 __all__ = ["pattern_word", "record_word", "rests_of", "words_of_sequence"]
 
@@ -26,24 +26,27 @@ def pattern_word(pattern: str) -> Message:
     return _PATTERNS[pattern]
 
 
-def record_word(name: str | None) -> Message | str:
-    """A record by its name, which often says what it is already."""
-    return str(name) if str(name).startswith("record") else say("record {name}", name=str(name))
+def record_word(place: Place) -> Message:
+    """A record by its number in the whole run, from 1, and by its own name where that says something else."""
+    if place.record in (str(place.number), f"record {place.number}"):
+        return say("record {number}", number=place.number)
+    return say('record {number} "{name}"', number=place.number, name=place.record)
 
 
 def _first(place: Place | None) -> Message | str:
-    return record_word(None if place is None else place.record)
+    return "" if place is None else record_word(place)
 
 
 def _since(d: Diagnosis) -> Message | str:
     if d.since is None or d.since_interval is None:
         return ""
-    low, high = (place.record for place in d.since_interval)
-    if d.since_interval[1].number == 1:
+    low, high = (place.number for place in d.since_interval)
+    if high == 1:
         return say(" since the first record or earlier")
-    if d.since_interval[0].number == 1:
-        return say(" since {high} at the latest, perhaps since before the first record", high=high)
-    return say(" since about {record} (95 %: {low} to {high})", record=_first(d.since), low=low, high=high)
+    if low == 1:
+        latest = record_word(d.since_interval[1])
+        return say(" since {high} at the latest, perhaps since before the first record", high=latest)
+    return say(" since about {record} (95 %: {low} to {high})", record=record_word(d.since), low=low, high=high)
 
 
 def rests_of(rule: str, limits: ControlLimits) -> Message:
@@ -221,12 +224,12 @@ def _confidence(d: Diagnosis) -> list[Message]:
     told = [
         say(
             "The alarm is set for a false alarm rate of {rate:g} per 1,000 records; judged by the {healthy} healthy "
-            "records that are known ({blocks} independent stretches), the rate may be {low:.2g} to {high:.2g} (95 %).",
+            "records that are known ({blocks} independent stretches), the rate may be {low} to {high} (95 %).",
             rate=d.settings.rate,
             healthy=d.healthy,
             blocks=blocks,
-            low=low,
-            high=high,
+            low=plain(low),
+            high=plain(high),
         )
     ]
     if d.drawn:

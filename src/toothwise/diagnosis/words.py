@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from toothwise.diagnosis.verdict import Diagnosis, LineFinding, MapDiagnosis
-from toothwise.messages import Message, both, language, listed, say
+from toothwise.messages import Message, both, language, listed, plain, say
 
 __all__ = [
     "chance",
@@ -80,7 +80,7 @@ def tooth_zero_word(gear: str, known: str) -> Message:
 def chance(p: float, healthy: int) -> Message:
     """A chance in words, with what it rests on where it lies beyond what was measured."""
     if p >= 0.001:
-        told = say("{percent:.2g} %", percent=100 * p)
+        told = say("{percent} %", percent=plain(100 * p))
     elif p < 1e-6:
         told = say("less than one in a million")
     else:
@@ -165,9 +165,9 @@ def _confidence(d: MapDiagnosis) -> Message:
     )
     if d.pattern == "nothing":
         return say(
-            "Of the {tests} things that are tested, the strangest here is as strange on {percent:.2g} % of healthy "
+            "Of the {tests} things that are tested, the strangest here is as strange on {percent} % of healthy "
             "maps; damage fainter than this map's noise stays unseen ({rests}).",
-            percent=100 * min(d.p_values.values()),
+            percent=plain(100 * min(d.p_values.values())),
             tests=len(d.p_values),
             rests=rests,
         )

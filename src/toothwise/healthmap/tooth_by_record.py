@@ -146,6 +146,7 @@ def build_run_maps(records: RunRecords, config: RunMapConfig) -> RunMaps:
         "signal": "residual: mean and mesh harmonics removed",
         "tooth_zero": "first sample of the first record; sun and ring contact of one tooth lie half a revolution apart",
         "drift": f"learned {drift}",
+        "planets": gear.get("planets"),
         "config": asdict(c),
     }
     rows = Axis.teeth("tooth", teeth)

@@ -20,6 +20,7 @@ __all__ = [
     "parse_bins",
     "record_ids",
     "shared_tooth",
+    "time_column",
     "tooth_zero_of",
 ]
 

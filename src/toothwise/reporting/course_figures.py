@@ -1,4 +1,8 @@
-"""Figures of a sequence: alarm timeline, tooth by record, trend; and where single maps lie among healthy ones."""
+"""Figures of a sequence: alarm timeline, tooth by record, trend; and where single maps lie among healthy ones.
+
+Records are at their number in the whole run, from 1. Healthy records, held out, are drawn before them, closer together
+where they are many; they have no numbers.
+"""
 
 from __future__ import annotations
 
@@ -11,43 +15,71 @@ from toothwise.diagnosis.decompose import SHARES
 from toothwise.diagnosis.evidence import SequenceEvidence
 from toothwise.diagnosis.words import gear_word, tooth_of
 from toothwise.messages import Language
-from toothwise.reporting.drawing import BLUE, GREEN, GREY, ORANGE, RED, panels
+from toothwise.reporting.drawing import BLUE, GREEN, GREY, ORANGE, RED, legend, panels
 from toothwise.reporting.names import axis_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["among_healthy_figure", "chances_figure", "channel_name", "teeth_figure", "timeline_figure", "trend_figure"]
+__all__ = [
+    "among_healthy_figure",
+    "chances_figure",
+    "channel_name",
+    "healthy_places",
+    "record_axis",
+    "teeth_figure",
+    "timeline_figure",
+    "trend_figure",
+]
 
 Data = Mapping[str, Any]
 
 
-def _records(axes: Axes, s: SequenceEvidence, language: Language) -> None:
-    """Record names along x: as many as fit."""
-    n = len(s.names)
-    longest = max(len(name) for name in s.names)
-    most = max(2, min(8, int(60 / max(longest, 4))))
-    at = np.unique(np.linspace(0, n - 1, min(most, n)).round().astype(int))
-    axes.set_xticks(at, [s.names[k] for k in at])
-    if longest > 12:
-        for label, side in zip(axes.get_xticklabels(), _sides(len(at)), strict=True):
-            label.set_horizontalalignment(side)
-    axes.set_xlim(-0.5, n - 0.5)
-    axes.set_xlabel(language.say("record"))
+def healthy_places(first: int, records: int, healthy: int) -> np.ndarray:
+    """Where healthy records are drawn before record ``first``, ``[healthy]``: over half the width at most."""
+    step = min(1.0, max(records / 2, 3.0) / max(healthy, 1))
+    return first - 0.5 - (np.arange(healthy, 0, -1) - 0.5) * step
 
 
-def _sides(n: int) -> list[Any]:
-    return ["left", *["center"] * (n - 2), "right"] if n > 1 else ["center"]
+def healthy_begin(first: int, records: int, healthy: int) -> float:
+    """Where the part of the healthy records begins."""
+    places = healthy_places(first, records, healthy)
+    return float(2 * places[0] - (first - 0.5 if healthy == 1 else 0.5 * (places[0] + places[1])))
+
+
+def record_axis(axes: Axes, number: np.ndarray, language: Language, *, healthy: int = 0, named: bool = True) -> None:
+    """Numbers of records along x, at whole numbers; what lies before the first one is healthy."""
+    from matplotlib.ticker import MaxNLocator
+
+    first, last = int(number[0]), int(number[-1])
+    ticks = [int(t) for t in MaxNLocator(7, integer=True).tick_values(first, last) if first < t <= last]
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else last - first + 1
+    axes.set_xticks([first, *(t for t in ticks if t - first > step / 2)])
+    begin = first - 0.5
+    if healthy:
+        begin = healthy_begin(first, len(number), healthy)
+        axes.axvspan(begin, first - 0.5, color="#EDF4EE", lw=0, zorder=-1)
+        axes.text(
+            0.5 * (begin + first - 0.5),
+            0.97,
+            language.say("healthy"),
+            transform=axes.get_xaxis_transform(),
+            ha="center",
+            va="top",
+            fontsize=7,
+            color="#3A6B48",
+        )
+    axes.set_xlim(begin, last + 0.5)
+    if named:
+        axes.set_xlabel(language.say("number of the record"))
 
 
 def _onset(axes: Axes, d: Data, s: SequenceEvidence, language: Language) -> None:
     """Onset with its interval, where it lies among the records kept."""
-    at = s.position(d["since"])
-    if at is None:
+    if s.position(d["since"]) is None:
         return
-    ends = [s.position(place) for place in d["since_interval"]]
-    low, high = (at if v is None else v for v in ends)
+    at, (low, high) = d["since"]["number"], (place["number"] for place in d["since_interval"])
     axes.axvspan(low - 0.5, high + 0.5, color="#F3D9C6", lw=0, zorder=0.4, label=language.say("onset, 95 %"))
     axes.axvline(at, color=RED, lw=0.9, ls=":", zorder=0.6)
 
@@ -84,7 +116,8 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
     began = s.position(d["rules"]["alarm"]["first"])
     first = k if began is None else int(s.statistic[began].argmax())  # what the first alarm was about
     others = np.delete(s.statistic, [k, first], axis=1)
-    records = np.arange(len(s.names))
+    records = s.index + 1
+    top = max(float(s.statistic.max()), 1.35 * s.heights["alarm"])
     if others.shape[1]:
         axes.plot(records, others.max(axis=1), color=GREY, lw=0.9, label=language.say("highest of all others"))
     axes.plot(records, s.statistic[:, k], color=BLUE, lw=1.8, label=channel_name(s, k, gears, language), zorder=3)
@@ -106,11 +139,14 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
         at = s.position(d["rules"][tier]["first"])
         if at is not None:
             height = float(s.statistic[at].max())
-            axes.plot(at, height, "v" if tier == "alarm" else "^", color=colour, ms=7, mec="black", mew=0.6, zorder=5)
+            number = int(records[at])
+            axes.plot(
+                number, height, "v" if tier == "alarm" else "^", color=colour, ms=7, mec="black", mew=0.6, zorder=5
+            )
             axes.annotate(
-                language.say("first {tier}: {record}", tier=name, record=s.names[at]),
-                (at, height),
-                (-7 if at > 0.3 * len(s.names) else 7, 7 if tier == "alarm" else -3),
+                language.say("first {tier}: {record}", tier=name, record=number),
+                (number, height),
+                (-7 if at > 0.3 * len(s.names) else 7, _beside(tier, height / top)),
                 textcoords="offset points",
                 ha="right" if at > 0.3 * len(s.names) else "left",
                 fontsize=7.5,
@@ -118,34 +154,49 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
                 bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8},
             )
     _onset(axes, d, s, language)
-    top = max(float(s.statistic.max()), 1.35 * s.heights["alarm"])
     if top > 4 * s.heights["alarm"]:  # room for the heights, where the statistic has run far beyond them
         axes.set_yscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0.0)), np.square))
         nice = [v for v in (0, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000) if v <= top]
         axes.set_yticks(nice)
-    axes.set_ylim(0, 1.08 * top)
+    axes.set_ylim(0, 1.15 * top)
     axes.set_ylabel(language.say("evidence (1 = warning, 2 = alarm)"))
-    _records(axes, s, language)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False, handlelength=1.6)
+    record_axis(axes, records, language)
+    legend(axes)
     return figure
 
 
-def teeth_figure(d: Data, s: SequenceEvidence, about: Data, language: Language) -> Figure:
-    """Contrast of every tooth by record, of the gear in question or of both."""
+def _beside(tier: str, share: float) -> int:
+    """Points above a mark at which its name is written, below it where the mark is near the top."""
+    return {"alarm": 7, "warning": -3}[tier] if share < 0.8 else {"alarm": -9, "warning": -19}[tier]
+
+
+def teeth_figure(d: Data, s: SequenceEvidence, healthy: np.ndarray, about: Data, language: Language) -> Figure:
+    """Contrast of every tooth by record, of the gear in question or both; ``healthy``: those before ``[h, lines]``."""
     axes_there = sorted({int(a) for a in s.line_axis})
     own = [d["teeth"][0]["axis"]] if d["teeth"] else axes_there
     figure, rows = panels(2.5 if len(own) == 1 else 4.2, len(own))
-    log2 = s.contrast / np.log(2.0)
-    reach = max(float(np.quantile(np.abs(log2), 0.998)), 0.1)
+    number = s.index + 1
+    log2 = np.full((number[-1] - number[0] + 1, s.contrast.shape[1]), np.nan)  # records that were not judged stay blank
+    log2[number - number[0]] = s.contrast / np.log(2.0)
+    reach = max(float(np.nanquantile(np.abs(log2), 0.998)), 0.1)
+    look = {"aspect": "auto", "origin": "lower", "interpolation": "nearest", "cmap": "PuOr_r"}
     for ax, axis in zip(rows, own, strict=True):
-        look = {"aspect": "auto", "origin": "lower", "interpolation": "nearest", "cmap": "PuOr_r"}
-        image = ax.imshow(log2[:, s.line_axis == axis].T, vmin=-reach, vmax=reach, **look)
+        of_gear = s.line_axis == axis
+        top = int(of_gear.sum()) - 0.5
+        parts = [(log2, number[0] - 0.5, number[-1] + 0.5)]
+        if len(healthy):
+            begin = healthy_begin(int(number[0]), len(number), len(healthy))
+            parts.append((healthy / np.log(2.0), begin, number[0] - 0.5))
+        for values, begin, end in parts:
+            image = ax.imshow(values[:, of_gear].T, vmin=-reach, vmax=reach, extent=(begin, end, -0.5, top), **look)
         ax.set_ylabel(axis_name(about["axes"][axis - 1]["name"], language))
         ax.locator_params(axis="y", integer=True)
-        _records(ax, s, language)
-        at = s.position(d["since"])
-        if at is not None:
-            ax.axvline(at, color="black", lw=0.9, ls=":")
+        record_axis(ax, number, language, healthy=len(healthy), named=ax is rows[-1])
+        ax.set_ylim(-0.5, top)
+        if len(healthy):
+            ax.axvline(number[0] - 0.5, color="black", lw=0.9)
+        if s.position(d["since"]) is not None:
+            ax.axvline(d["since"]["number"], color="black", lw=0.9, ls=":")
         for tooth in _marked(d, s, axis):
             ax.annotate(
                 str(tooth),
@@ -177,25 +228,36 @@ def _marked(d: Data, s: SequenceEvidence, axis: int) -> list[int]:
     return [c.tooth] if c.kind == "tooth" and c.axis == axis and c.tooth >= 0 else []
 
 
-def trend_figure(d: Data, s: SequenceEvidence, language: Language) -> Figure:
-    """Contrast along the whole line (or the level, where a whole gear is named), the growth, and where it leads."""
+def trend_figure(d: Data, s: SequenceEvidence, healthy: Mapping[str, np.ndarray], language: Language) -> Figure:
+    """Contrast along the whole line (or the level, where a whole gear is named), the growth, and where it leads.
+
+    ``healthy``: ``contrast`` and ``level`` of the healthy records before them.
+    """
     from matplotlib.ticker import LogLocator
 
     figure, (axes,) = panels(2.5)
     by_tooth = bool(d["teeth"]) and d["teeth"][0]["tooth"] is not None
-    series = s.line(d["teeth"][0]["axis"], d["teeth"][0]["tooth"]) if by_tooth else s.level
-    n = len(series)
-    axes.plot(np.arange(n), np.exp(series), ".", ms=3.0, color=BLUE, label=language.say("each record"))
+    series, known = s.level, healthy.get("level", np.zeros((0, 1)))[:, 0]
+    if by_tooth:
+        axis, tooth = d["teeth"][0]["axis"], d["teeth"][0]["tooth"]
+        series = s.line(axis, tooth)
+        known = healthy["contrast"][:, np.flatnonzero(s.line_axis == axis)[tooth]] if len(known) else known
+    number = s.index + 1
+    last = int(number[-1])
+    axes.plot(number, np.exp(series), ".", ms=3.0, color=BLUE, label=language.say("each record"))
+    if len(known):
+        before = healthy_places(int(number[0]), len(number), len(known))
+        axes.plot(before, np.exp(known), ".", ms=3.0, color=GREEN, label=language.say("healthy, held out"))
     g = d["growth"]
     if g is not None:
         back, slope = np.arange(-(g["recent"] - 1), 1), np.log(g["per_100"]) / 100.0
-        axes.plot(n - 1 + back, g["now"] * np.exp(slope * back), color=RED, lw=1.8, label=language.say("growth now"))
+        axes.plot(last + back, g["now"] * np.exp(slope * back), color=RED, lw=1.8, label=language.say("growth now"))
         if g["reached_interval"] is not None:
             low, high = g["reached_interval"]
-            axes.plot([n - 1 + low, n - 1 + high], [g["level"]] * 2, color="black", lw=2.2, solid_capstyle="butt")
+            axes.plot([last + low, last + high], [g["level"]] * 2, color="black", lw=2.2, solid_capstyle="butt")
             axes.annotate(
                 language.say("{level:g} reached, 95 %", level=g["level"]),
-                (n - 1 + high, g["level"]),
+                (last + high, g["level"]),
                 (0, 4),
                 textcoords="offset points",
                 ha="right",
@@ -207,15 +269,15 @@ def trend_figure(d: Data, s: SequenceEvidence, language: Language) -> Figure:
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    _records(axes, s, language)
-    right = n - 0.5 if g is None or g["reached_interval"] is None else n + 1.05 * g["reached_interval"][1]
-    axes.set_xlim(-0.5, right)
+    record_axis(axes, number, language, healthy=len(known))
+    if g is not None and g["reached_interval"] is not None:
+        axes.set_xlim(right=last + 1 + 1.05 * g["reached_interval"][1])
     axes.set_ylabel(
         language.say("times the healthy level (along the line)")
         if by_tooth
         else language.say("times the healthy level")
     )
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False, handlelength=1.6)
+    legend(axes)
     return figure
 
 
@@ -235,7 +297,7 @@ def chances_figure(each: Sequence[Data], language: Language) -> Figure:
     axes.set_xlabel(language.say("map"))
     axes.locator_params(axis="x", integer=True)
     axes.set_ylabel(language.say("probability on a healthy map"))
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
+    legend(axes)
     return figure
 
 
@@ -260,5 +322,5 @@ def among_healthy_figure(
         language.say("evidence of the strongest {tooth}", tooth=axis_name(about["axes"][axis - 1]["name"], language))
     )
     axes.set_ylabel(language.say("healthy maps"))
-    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
+    legend(axes)
     return figure

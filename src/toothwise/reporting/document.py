@@ -41,11 +41,12 @@ class Picture:
     """A figure of ``width`` x ``height`` inches; the caption says what to see in it.
 
     Attributes:
-        to_png, to_svg: Render it.
+        to_png, to_svg: Render it; ``to_narrow`` draws it for a telephone.
     """
 
     to_png: Callable[[], bytes]
     to_svg: Callable[[], bytes]
+    to_narrow: Callable[[], bytes]
     caption: str
     width: float
     height: float
@@ -54,6 +55,11 @@ class Picture:
     def png(self) -> bytes:
         """Its pixels."""
         return self.to_png()
+
+    @cached_property
+    def narrow(self) -> bytes:
+        """The same in pixels for a screen that is a hand wide."""
+        return self.to_narrow()
 
     @cached_property
     def svg(self) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from toothwise.reporting.document import Picture
@@ -13,12 +14,14 @@ from toothwise.reporting.fonts import plot_style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "RED", "WIDTH", "draw", "panels", "png", "save"]
+__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "RED", "WIDTH", "draw", "legend", "panels", "png", "save"]
 
 # Okabe and Ito's colours, told apart by people with any common colour vision
 ORANGE, BLUE, GREEN, RED, GREY = "#E69F00", "#0072B2", "#009E73", "#D55E00", "#8A8A8A"
 WIDTH = 6.0  # inches of every figure of a report
+_NARROW = 3.7  # inches of the same figure on a telephone, where letters would be too small
 _PIXELS = 1320  # wide: sharp on a screen of twice the usual pixels, small enough to be mailed
+_width = ContextVar("width", default=WIDTH)
 _DPI = 300  # of heat maps in print, the only part that stays a raster
 _METADATA: dict[str, str | None] = {"Creator": None, "Date": None, "Format": None, "Type": None}
 _IMAGE = re.compile(r'<image ([^>]*?)transform="([^"]*)"([^>]*?)/>')
@@ -28,8 +31,14 @@ def panels(height: float, rows: int = 1) -> tuple[Figure, Any]:
     """A new figure of the report's width and ``height`` inches, and its axes, one below the other ``[rows]``."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(_width.get(), height), layout="constrained")
     return figure, figure.subplots(rows, 1, squeeze=False)[:, 0]
+
+
+def legend(axes: Any) -> None:
+    """The legend above the axes, in as many columns as there is room for."""
+    columns = 3 if _width.get() == WIDTH else 2
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False, handlelength=1.4)
 
 
 def png(figure: Figure, *, dpi: int = 110) -> bytes:
@@ -66,14 +75,16 @@ def draw(caption: str, make: Callable[..., Figure], *arguments: Any, **options: 
     It is laid out once, and rendered when its pixels or vectors are asked for: a page alone needs no vectors.
     """
     with plot_style():
-        figure = make(*arguments, **options)
+        figure, dpi = _laid_out(make, *arguments, **options)
         width, height = (float(v) for v in figure.get_size_inches())
-        dpi = round(_PIXELS / width)
-        figure.set_dpi(dpi)
-        engine = figure.get_layout_engine()
-        if engine is not None:
-            engine.execute(figure)
-            figure.set_layout_engine("none")
+
+    def narrow() -> bytes:
+        before = _width.set(_NARROW)
+        try:
+            small, _ = _laid_out(make, *arguments, **options)
+        finally:
+            _width.reset(before)
+        return png(small, dpi=round(_PIXELS / WIDTH))
 
     def styled(render: Callable[[], bytes]) -> Callable[[], bytes]:
         def within() -> bytes:
@@ -82,4 +93,16 @@ def draw(caption: str, make: Callable[..., Figure], *arguments: Any, **options: 
 
         return within
 
-    return Picture(styled(lambda: png(figure, dpi=dpi)), styled(lambda: _svg(figure)), caption, width, height)
+    whole = styled(lambda: png(figure, dpi=dpi))
+    return Picture(whole, styled(lambda: _svg(figure)), styled(narrow), caption, width, height)
+
+
+def _laid_out(make: Callable[..., Figure], *arguments: Any, **options: Any) -> tuple[Figure, int]:
+    figure = make(*arguments, **options)
+    dpi = round(_PIXELS / float(figure.get_size_inches()[0]))
+    figure.set_dpi(dpi)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+    return figure, dpi

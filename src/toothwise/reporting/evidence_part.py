@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from toothwise.diagnosis.decompose import SHARES
-from toothwise.messages import Language
+from toothwise.messages import Language, plain
+from toothwise.reporting.beside_part import beside_part
 from toothwise.reporting.course_figures import channel_name, teeth_figure, trend_figure
 from toothwise.reporting.document import Block, Heading, Paragraph, Pictures, Table
 from toothwise.reporting.drawing import draw
@@ -23,7 +24,8 @@ def evidence_part(report: Shown) -> list[Block]:
     language = report.language
     heading = Heading(language.say("Evidence"))
     if report.d["sequence"]:
-        return [heading, *_course(report), *_episodes(report), *_rules(report), *_happened(report)]
+        course = [*_course(report), *_episodes(report)]
+        return [heading, *course, *beside_part(report), *_rules(report), *_happened(report)]
     if len(report.each) > 1:
         found = [one for one in report.each if one["pattern"] != "nothing"] or list(report.each)
         more = language.say("{more} more in diagnosis.json.", more=len(found) - _LISTED)
@@ -31,7 +33,7 @@ def evidence_part(report: Shown) -> list[Block]:
         return [heading, _maps_table(found[:_LISTED], language), *rest]
     one = report.each[0]
     teeth: list[Block] = [teeth_table(one, language)] if one["lines"] else []
-    return [heading, *teeth, tests_table(one, language)]
+    return [heading, *teeth, tests_table(one, language), *beside_part(report)]
 
 
 def _course(report: Shown) -> list[Block]:
@@ -42,7 +44,13 @@ def _course(report: Shown) -> list[Block]:
         "Every tooth over the records: a damaged tooth is a line that begins at its onset (dotted). Where all teeth "
         "change together, it is wear, or another load, speed or sensor."
     )
-    pictures = [draw(caption, teeth_figure, d, course, report.about, language)]
+    healthy = {} if report.records is None else report.records.healthy
+    before = healthy.get("contrast", np.zeros((0, course.contrast.shape[1])))
+    if len(before):
+        caption += " " + language.say(
+            "Before the first record: the healthy ones, each compared with those of other days or stretches of time."
+        )
+    pictures = [draw(caption, teeth_figure, d, course, before, report.about, language)]
     if d["teeth"] or d["growth"] is not None:
         g = d["growth"]
         trend = language.say("The trend of this tooth.")
@@ -50,7 +58,7 @@ def _course(report: Shown) -> list[Block]:
             trend = language.sentences(
                 [language.say("{what}.", what=part) for part in (g["messages"]["says"][0], g["messages"]["outlook"][0])]
             )
-        pictures.append(draw(trend, trend_figure, d, course, language))
+        pictures.append(draw(trend, trend_figure, d, course, healthy, language))
     return [Pictures(tuple(pictures))]
 
 
@@ -60,10 +68,11 @@ def _rules(report: Shown) -> list[Block]:
     for key, rule in d["rules"].items():
         between = language.say("off") if rule["now"] == "off" else "-"
         if rule["interval"] is not None:
-            between = language.say("{low:.2g} to {high:.2g}", low=rule["interval"][0], high=rule["interval"][1])
-        first = "-" if rule["first"] is None else str(rule["first"]["record"])
+            low, high = (plain(value) for value in rule["interval"])
+            between = language.say("{low} to {high}", low=low, high=high)
+        first = "-" if rule["first"] is None else str(rule["first"]["number"])
         name = rule_name(key, language)
-        rows.append((name, first, str(rule["episodes"]), f"{rule['stated']:g}", between))
+        rows.append((name, first, str(rule["episodes"]), plain(rule["stated"], 3), between))
     head = (
         language.say("Rule"),
         language.say("first at record"),
@@ -102,10 +111,10 @@ def _episodes(report: Shown) -> list[Block]:
         red = step[begin : end + 1] >= course.heights["alarm"]
         rows.append(
             (
-                course.names[begin],
-                language.say("still on") if end == len(step) - 1 else course.names[end],
+                report.place(course.names[begin]),
+                language.say("still on") if end == len(step) - 1 else report.place(course.names[end]),
                 str(end - begin + 1),
-                course.names[begin + int(red.argmax())] if red.any() else "-",
+                report.place(course.names[begin + int(red.argmax())]) if red.any() else "-",
                 channel_name(course, peak, report.gears, language),
             )
         )
@@ -137,7 +146,7 @@ def _happened(report: Shown) -> list[Block]:
             language.say("The level of the tooth now is the mean of the last ten records along {along}.", along=along)
         )
     if d["transients"]:
-        named = ", ".join(map(str, d["transients"][:8])) + (" ..." if len(d["transients"]) > 8 else "")
+        named = ", ".join(map(report.place, d["transients"][:8])) + (" ..." if len(d["transients"]) > 8 else "")
         texts.append(
             language.say(
                 "Transients in time, no alarm, in {count} records: {records}.",
@@ -162,7 +171,7 @@ def _maps_table(maps: list[Data], language: Language) -> Table:
         tooth = "-" if line is None else line_tooth(line, language)
         contrast = "-" if line is None else f"{line['contrast']:.2f}"
         pattern = pattern_name(one["pattern"], language)
-        rows.append((str(one["record"]), pattern, tooth, contrast, f"{min(one['p_values'].values()):.1e}"))
+        rows.append((str(one["record"]), pattern, tooth, contrast, plain(min(one["p_values"].values()))))
     head = (
         language.say("Map"),
         language.say("Finding"),
@@ -190,7 +199,7 @@ def teeth_table(one: Data, language: Language) -> Table:
         rows.append(
             (
                 line_tooth(line, language),
-                f"{line['p_value']:.1e}",
+                plain(line["p_value"]),
                 language.say("{value:.2f} ({low:.2f} to {high:.2f})", value=line["contrast"], low=low, high=high),
                 extent,
                 ", ".join(beside) or "-",
@@ -212,7 +221,7 @@ def tests_table(one: Data, language: Language) -> Table:
     for name, p in one["p_values"].items():
         allowed = one["rate"] * SHARES[name]
         result = language.say("stands out") if p <= allowed else language.say("as healthy maps")
-        rows.append((test_name(name, language), f"{p:.2g}", f"{allowed:.2g}", result))
+        rows.append((test_name(name, language), plain(p), plain(allowed), result))
     head = (
         language.say("Test"),
         language.say("p-value"),

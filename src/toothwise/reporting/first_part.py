@@ -69,6 +69,7 @@ def _facts(report: Shown) -> list[tuple[str, str]]:
         else:
             now = language.say("{value:.2f} x background ({low:.2f} to {high:.2f})", **size)
             facts.append((language.say("Contrast (95 %)"), now))
+    facts += _on_the_metal(report)
     return facts + (_since(report) if d["sequence"] else _single(report))
 
 
@@ -95,20 +96,59 @@ def _since(report: Shown) -> list[tuple[str, str]]:
     if d["contrast"] is None and d["colour"] in ("RED", "AMBER"):
         facts.append((language.say("Level now"), level))
     if d["since"] is not None:
-        low, high = (place["record"] for place in d["since_interval"])
-        since = language.say("{record} ({low} to {high})", record=d["since"]["record"], low=low, high=high)
-        facts.append((language.say("Began at record (95 %)"), since))
-        course = report.course
-        at = None if course is None else course.position(d["since_interval"][0])
-        if course is not None and at:
-            facts.append((language.say("Last record known good"), report.record(course.names[at - 1])))
+        low, high = (place["number"] for place in d["since_interval"])
+        since = language.say(
+            "{record} (95 %: {low} to {high})", record=report.place(d["since"]["record"]), low=low, high=high
+        )
+        facts.append((language.say("Began at record"), since))
+        at = None if report.course is None else report.course.position(d["since_interval"][0])
+        if report.course is not None and at is not None:
+            good = (
+                report.place(report.course.names[at - 1])
+                if at
+                else language.say("the last healthy one, before record 1")
+            )
+            facts.append((language.say("Last record known good"), good))
     first = d["rules"]["alarm"]["first"]
     if first is not None and d["began_with"] is not None:
-        began = d["messages"]["began_with"][0]
-        text = language.say("{record}: {what}", record=report.record(first["record"]), what=began)
-        facts.append((language.say("First alarm"), text))
+        began = language.text(d["messages"]["began_with"][0])
+        facts.append((language.say("First alarm"), f"{report.place(first['record'])}: {began}"))
     if not facts and not d["teeth"]:
         facts = [(language.say("Records judged"), str(d["judged"])), (language.say("Level now"), level)]
+    return facts
+
+
+def _on_the_metal(report: Shown) -> list[tuple[str, str]]:
+    """Where tooth 0 of the gear in question is, and which planet it is of."""
+    d, about, language = report.d, report.about, report.language
+    facts = []
+    gear = d["gear"] or (report.explained[0][0]["lines"][0]["gear"] if report.explained[0][0]["lines"] else None)
+    if gear is None:
+        return []
+    known = about.get("tooth_zero", {})
+    positions, sure = (known.get(f"tooth_zero_{gear}_{what}") for what in ("positions", "confidence"))
+    zero = d["tooth_zero"] if d["gear"] else known.get(f"tooth_zero_{gear}", "given")
+    if zero == "index":
+        where = language.say("at the index pulse")
+    elif zero == "waveform" and sure is not None:
+        share = min(int(sure * 10_000) / 100, 99.99)  # a confidence is never 1
+        where = language.say("found from the healthy waveform ({share:g} % sure)", share=share)
+    elif zero == "waveform":
+        where = language.say("found from the healthy waveform")
+    elif zero == "given" and about["by_record"]:
+        where = language.say("where the first record begins; unknown on the metal")
+    elif zero == "given":
+        where = language.say("as the maps number it")
+    elif positions:
+        where = language.say("unknown: {positions:.0f} places are possible", positions=positions)
+    else:
+        where = language.say("unknown")
+    facts.append((language.say("Tooth 0"), where))
+    if about.get("planets"):
+        planets = about["planets"]
+        facts.append(
+            (language.say("Planet"), language.say("unknown, one of {planets}: one sensor hears all", planets=planets))
+        )
     return facts
 
 
@@ -123,6 +163,7 @@ def _maps(report: Shown) -> list[Picture]:
                 "Sensor {sensor}, one of {count} fused.", sensor=one["sensor"], count=len(report.sensors)
             )
             caption = f"{caption} {sensor}"
+        caption = " ".join([caption, *_contact(report, one)])
         pictures.append(draw(caption, map_figure, why, one["lines"], report.about, language))
     return pictures
 
@@ -137,8 +178,6 @@ def _among(report: Shown) -> list[Picture]:
         )
         if d["since"] is not None:
             caption += " " + language.say("Shaded: when the change began.")
-        if report.names:
-            caption += " " + language.say("Records are numbered from 1; their names are listed at the end.")
         return [draw(caption, timeline_figure, d, report.course, report.gears, language)]
     if len(report.each) > 1:
         caption = language.say(
@@ -184,6 +223,21 @@ def map_caption(one: Data, record: str, about: Data, language: Language) -> str:
         "Framed: what stands out in this map by itself. Teeth count from 0; Limits says which one is tooth 0."
     )
     return " ".join([what, framed, *_opposite(one, about, language)])
+
+
+def _contact(report: Shown, one: Data) -> list[str]:
+    """Where the map's clearest tooth is the other contact of the verdict's tooth."""
+    teeth, lines = report.d["teeth"], one["lines"]
+    if not teeth or not lines or teeth[0]["contact"] is None or lines[0]["tooth"] == teeth[0]["tooth"]:
+        return []
+    words = {"tooth": teeth[0]["tooth"], "contact": lines[0]["tooth"]}
+    if abs(lines[0]["tooth"] - teeth[0]["contact"]) > 1:
+        return []
+    return [
+        report.language.say(
+            "In this record tooth {contact} is clearer, where tooth {tooth} meets its other mate: one tooth.", **words
+        )
+    ]
 
 
 def _opposite(one: Data, about: Data, language: Language) -> list[str]:

@@ -94,6 +94,8 @@ def _block(block: Block) -> str:
             )
         case Picture():
             return _picture(block, "wide")
+        case Pictures((only,)):
+            return _picture(only, "wide")
         case Pictures(pictures):
             inner = "".join(_picture(p, "") for p in pictures)
             return f'<div class="pictures">{inner}</div>'
@@ -108,10 +110,11 @@ def _block(block: Block) -> str:
 
 
 def _picture(picture: Picture, kind: str) -> str:
-    data, caption = base64.b64encode(picture.png).decode(), escape(picture.caption)
+    wide, narrow = (f"data:image/png;base64,{base64.b64encode(p).decode()}" for p in (picture.png, picture.narrow))
+    caption = escape(picture.caption)
     return (
-        f'<figure class="{kind}"><img alt="{caption}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{caption}</figcaption></figure>"
+        f'<figure class="{kind}"><picture><source media="(max-width: 640px)" srcset="{narrow}">'
+        f'<img alt="{caption}" src="{wide}"></picture><figcaption>{caption}</figcaption></figure>'
     )
 
 

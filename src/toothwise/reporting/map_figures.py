@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toothwise.diagnosis.explain import MapExplanation
+from toothwise.healthmap.runs import DRAWN
 from toothwise.messages import Language
-from toothwise.reporting.drawing import BLUE, RED, panels
+from toothwise.reporting.drawing import BLUE, RED, legend, panels
 from toothwise.reporting.names import axis_name, line_tooth, map_scale
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def anomaly_map_figure(one: MapExplanation, lines: Lines, about: About, language
 def evidence_figure(one: MapExplanation, lines: Lines, about: About, language: Language) -> Figure:
     """Evidence of every tooth, its threshold, and what healthy maps show at that tooth."""
     own = sorted(one.evidence)
-    figure, axes = panels(1.9 * len(own) + 0.2, len(own))
+    figure, axes = panels(1.9 * len(own) + 0.4, len(own))
     for ax, axis in zip(axes, own, strict=True):
         values, usual = one.evidence[axis], one.usual.get(axis)
         teeth = np.arange(len(values))
@@ -126,7 +127,7 @@ def evidence_figure(one: MapExplanation, lines: Lines, about: About, language: L
         ax.set_xlim(-0.7, len(values) - 0.3)
         ax.margins(y=0.14)
         ax.locator_params(axis="x", integer=True)
-        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, handlelength=1.4)
+    legend(axes[0])
     return figure
 
 
@@ -170,7 +171,10 @@ def nearest_figure(one: MapExplanation, lines: Lines, about: About, language: La
             _outline(ax, lines, about, language, named=False)
         else:
             away = 100 * (np.exp(one.nearest_away[k - 1]) - 1)
-            title = language.say("healthy: {name}, {away:.0f} % away", name=one.nearest_names[k - 1], away=float(away))
+            name = one.nearest_names[k - 1]
+            title = language.say("healthy: {name}, {away:.0f} % away", name=name, away=float(away))
+            if name.startswith(DRAWN):
+                title = language.say("healthy, drawn and not recorded, {away:.0f} % away", away=float(away))
             ax.set_title(title, loc="left")
     _bar(figure, image, list(axes), language.say("times the median of the map"))
     return figure

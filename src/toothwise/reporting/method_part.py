@@ -158,9 +158,4 @@ def data_and_versions(report: Shown) -> list[Block]:
         Table(("", ""), tuple(rows)),
         Paragraph(note, small=True),
     ]
-    if report.names:
-        numbered = language.say("Records are numbered in time order, from 1. Those named in this report:")
-        head = (language.say("Record"), language.say("Name in the data"))
-        names = tuple(sorted(report.names.items(), key=lambda item: int(item[0])))
-        blocks += [Paragraph(numbered), Table(head, names, frozenset({0}))]
     return blocks

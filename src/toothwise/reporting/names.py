@@ -8,7 +8,7 @@ from typing import Any
 from toothwise.diagnosis.words import tooth_of
 from toothwise.messages import Language, say
 
-__all__ = ["axis_name", "colour_name", "line_tooth", "map_scale", "pattern_name", "rule_name", "test_name"]
+__all__ = ["axis_name", "colour_name", "line_tooth", "map_scale", "pattern_name", "rule_name", "test_name", "unit_name"]
 
 _AXES = {
     "driving tooth": say("driving tooth"),
@@ -64,10 +64,18 @@ def test_name(name: str, language: Language) -> str:
     return language.text(_TESTS.get(name, name))
 
 
+def unit_name(about: Mapping[str, Any], language: Language) -> str:
+    """The unit of the vibration; "not stated" where the maps do not say it."""
+    known = str(about["unit"]).removesuffix("^2")
+    return language.say("unit not stated") if known in ("1", "", "None", "unknown") else known
+
+
 def map_scale(about: Mapping[str, Any], language: Language) -> str:
     """What the colours of a map mean, with the unit."""
     name = _quantity(str(about["quantity"]), language)
-    return name if about["unit"] in ("1", "", None) else f"{name} ({about['unit']})"
+    if about["unit"] in ("1", "", None):
+        return name
+    return f"{name} ({language.say('unit not stated') if about['unit'] == 'unknown' else about['unit']})"
 
 
 def _quantity(name: str, language: Language) -> str:

@@ -1,20 +1,19 @@
-"""A diagnosis as a report shows it: its messages, the maps that are explained, short names for its records."""
+"""A diagnosis as a report shows it: its messages, the maps that are explained, its records by number, name and time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from toothwise.diagnosis.evidence import DiagnosisEvidence, SequenceEvidence
+from toothwise.diagnosis.evidence import DiagnosisEvidence, SequenceEvidence, ShownRecords
 from toothwise.diagnosis.explain import MapExplanation
 from toothwise.diagnosis.single import gear_of
 from toothwise.healthmap.core import Axis
-from toothwise.messages import Language, Message, messages_from
+from toothwise.messages import Language, messages_from
 
 __all__ = ["Data", "Shown", "shown"]
-
-_LONGEST = 16  # characters of a record's name that a sentence or an axis can hold
 
 Data = Mapping[str, Any]
 
@@ -27,10 +26,10 @@ class Shown:
         d: The diagnosis, as in ``diagnosis.json``, with messages.
         each: The diagnoses of its maps; ``explained``: those of the explained maps, each with its evidence.
         about: Data, maps, detector and versions.
-        course: The course of the records, or None where each map was judged on its own.
+        course: The course of the judged records, or None where each map was judged on its own.
+        records: Numbers beside the judgement of all records, or None.
         healthy_best: By axis, the evidence of the best line of every held-out healthy map ``[m]``.
         sensors: Names of the sensors that are fused; empty where there is one.
-        names: The name in the data by the number that is shown in its place; empty where names are short.
         language: The language of the report.
     """
 
@@ -39,9 +38,9 @@ class Shown:
     explained: tuple[tuple[Data, MapExplanation], ...]
     about: Data
     course: SequenceEvidence | None
+    records: ShownRecords | None
     healthy_best: Mapping[int, Any]
     sensors: tuple[str, ...]
-    names: Mapping[str, str]
     language: Language
 
     @property
@@ -50,15 +49,49 @@ class Shown:
         rows, columns = (Axis(axis["name"], tuple(axis["labels"])) for axis in self.about["axes"])
         return gear_of(rows, "driving"), gear_of(columns, "driven")
 
+    @property
+    def watched(self) -> tuple[int, int] | None:
+        """Axis and number of the tooth that is shown: that of the verdict, else the one that came highest."""
+        for tooth in self.d["teeth"]:
+            if tooth["tooth"] is not None:
+                return int(tooth["axis"]), int(tooth["tooth"])
+        if self.course is None:
+            line = next((one["lines"][0] for one, _ in self.explained if one["lines"]), None)
+            return None if line is None else (int(line["axis"]), int(line["tooth"]))
+        height = self.course.statistic.max(axis=0)
+        teeth = [k for k, c in enumerate(self.course.channels) if c.kind == "tooth" and c.tooth >= 0]
+        best = self.course.channels[max(teeth, key=lambda k: height[k])]
+        return best.axis, best.tooth
+
+    @cached_property
+    def _number(self) -> dict[str, int]:
+        r = self.records
+        return {} if r is None else dict(zip(r.names, map(int, r.number), strict=True))
+
+    @cached_property
+    def _time(self) -> dict[str, str]:
+        column = self.about.get("times")
+        if self.records is None or column not in ("start_time", "time", "hours"):  # others only count the records
+            return {}
+        unit = " h" if column == "hours" else ""
+        return {n: f"{t[:19]}{unit}" for n, t in zip(self.records.names, self.records.times, strict=True) if t}
+
     def record(self, name: object) -> str:
-        """A record by its name, which often says what it is already; a map that is none keeps its name."""
-        if not self.d["sequence"] or str(name).startswith("record"):
-            return str(name)
-        return self.language.say("record {name}", name=str(name))
+        """A record by its number in the whole run; a map that is none, or was forgotten, by its name."""
+        number = self._number.get(str(name)) if self.d["sequence"] else None
+        return str(name) if number is None else self.language.say("record {number}", number=number)
+
+    def place(self, name: object) -> str:
+        """A record by its number, its name and its time, where these say more."""
+        number, time = self._number.get(str(name)), self._time.get(str(name), "")
+        said = [] if number is None else [str(number)]
+        said += [] if str(name) in (str(number), f"record {number}") else [str(name)]
+        said += [time] if time else []
+        return ", ".join(said)
 
 
 def shown(data: Data, evidence: DiagnosisEvidence, language: Language) -> Shown:
-    """Prepare a diagnosis for its report; records with long names are shown by their number, from 1.
+    """Prepare a diagnosis for its report.
 
     Args:
         data: The contents of ``diagnosis.json``.
@@ -66,32 +99,14 @@ def shown(data: Data, evidence: DiagnosisEvidence, language: Language) -> Shown:
         language: The language of the report.
     """
     each = tuple(data["each"])
-    sensors = tuple(sorted({one["sensor"] for one in each if one["sensor"]}))
-    explained = [each[k] for k in data["explained"]]
-    d = messages_from({key: value for key, value in data.items() if key != "each"})
-    each = messages_from(each if not data["sequence"] else ())
-    explained = messages_from(explained)
-    course, why = evidence.sequence, evidence.explained
-    used: dict[str, str] = {}
-    if course is not None and max(len(name) for name in course.names) > _LONGEST:
-        number = {name: str(int(k) + 1) for name, k in zip(course.names, course.index, strict=True)}
-        d, explained = _renamed(d, number, used), _renamed(explained, number, used)
-        course = replace(course, names=tuple(number[name] for name in course.names))
-        why = tuple(replace(one, record=number.get(one.record, one.record)) for one in why)
-    names = {number: name for name, number in used.items()}
-    pairs = tuple(zip(explained, why, strict=True))
-    return Shown(d, each, pairs, evidence.about, course, evidence.healthy_best, sensors, names, language)
-
-
-def _renamed(value: Any, names: Mapping[str, str], used: dict[str, str]) -> Any:
-    """Messages and JSON types with other names wherever a name is all of a text; ``used`` gets those replaced."""
-    if isinstance(value, Message):
-        return Message(value.id, _renamed(value.values, names, used))
-    if isinstance(value, Mapping):
-        return {key: _renamed(part, names, used) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return tuple(_renamed(part, names, used) for part in value)
-    if isinstance(value, str) and value in names:
-        used[value] = names[value]
-        return names[value]
-    return value
+    return Shown(
+        d=messages_from({key: value for key, value in data.items() if key != "each"}),
+        each=messages_from(each if not data["sequence"] else ()),
+        explained=tuple(zip(messages_from([each[k] for k in data["explained"]]), evidence.explained, strict=True)),
+        about=evidence.about,
+        course=evidence.sequence,
+        records=evidence.records,
+        healthy_best=evidence.healthy_best,
+        sensors=tuple(sorted({one["sensor"] for one in each if one["sensor"]})),
+        language=language,
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from toothwise.diagnosis.verdict import Diagnosis, LineFinding, MapDiagnosis, Tooth
+from toothwise.diagnosis.sequence_words import record_word
+from toothwise.diagnosis.verdict import Diagnosis, LineFinding, MapDiagnosis, Place, Tooth
+from toothwise.messages import plain
 
 __all__ = ["text_of"]
 
@@ -23,6 +25,10 @@ def text_of(found: Diagnosis) -> str:
     lines = _sequence(found) if found.sequence else _each(found)
     lines += [f"skipped: {line}" for line in found.skipped]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _place(place: Place) -> str:
+    return str(record_word(place)).removeprefix("record ")
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -57,8 +63,8 @@ def _one(one: MapDiagnosis) -> list[str]:
         beside = ", ".join(f"{n.tooth}: {n.contrast:.2f}{' raised' if n.raised else ''}" for n in line.neighbours)
         contrast = f"{line.contrast:.2f} ({low:.2f} to {high:.2f})"
         extent = f"{line.first} to {line.last}, {line.cells} cells"
-        rows.append((_gear(line), f"{line.p_value:.2g}", contrast, extent, beside or "-"))
-    tests = ", ".join(f"{name} {p:.2g}" for name, p in one.p_values.items())
+        rows.append((_gear(line), plain(line.p_value), contrast, extent, beside or "-"))
+    tests = ", ".join(f"{name} {plain(p)}" for name, p in one.p_values.items())
     return [
         *(_table(rows) if one.lines else ()),
         f"p-values of the tests: {tests}; level {one.level:+.1f} healthy sd",
@@ -70,9 +76,9 @@ def _one(one: MapDiagnosis) -> list[str]:
 def _sequence(d: Diagnosis) -> list[str]:
     rows = [("colour, channel", "now", "first at record", "episodes", "stated per 1,000", "95 %")]
     for name, rule in d.rules.items():
-        between = "-" if rule.interval is None else f"{rule.interval[0]:.2g} to {rule.interval[1]:.2g}"
-        first = "-" if rule.first is None else f"{rule.first.record} (number {rule.first.number})"
-        rows.append((_RULES[name], rule.now, first, str(rule.episodes), f"{rule.stated:.3g}", between))
+        between = "-" if rule.interval is None else " to ".join(map(plain, rule.interval))
+        first = "-" if rule.first is None else _place(rule.first)
+        rows.append((_RULES[name], rule.now, first, str(rule.episodes), plain(rule.stated, 3), between))
     lines = [f"{d.colour}: {d.sentence}", *_table(rows)]
     for tooth in d.teeth:
         leak = f", with its neighbours {', '.join(map(str, tooth.leak))}" if tooth.leak else ""
