@@ -209,7 +209,8 @@ def _add_diagnosis(
     async def report(request: Request) -> Response:
         async with reader.place(request):
             found = await reader.decoded(request)
-            page = await reader.aside(partial(report_page, found.values, found.records, service, _asked(request)))
+            write = partial(report_page, in_order="sequence" in found.include)
+            page = await reader.aside(partial(write, found.values, found.records, service, _asked(request)))
             name = {"content-disposition": 'attachment; filename="toothwise-report.html"'}
             return Response(page, media_type="text/html", headers=name)
 

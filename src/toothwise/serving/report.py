@@ -15,7 +15,9 @@ from toothwise.serving.service import Service
 __all__ = ["report_page"]
 
 
-def report_page(values: np.ndarray, records: Sequence[str], service: Service, code: str = "en") -> str:
+def report_page(
+    values: np.ndarray, records: Sequence[str], service: Service, code: str = "en", *, in_order: bool = False
+) -> str:
     """The page.
 
     Args:
@@ -23,11 +25,12 @@ def report_page(values: np.ndarray, records: Sequence[str], service: Service, co
         records: A name per map.
         service: Diagnoses them.
         code: Of the language, "en" or "ko".
+        in_order: Whether they are records in time order, as the answer that the page goes with took them.
 
     Raises:
         InputError: The model has no healthy reference, so no tooth can be named.
     """
-    monitor, found = service.monitor(values, records, in_order=False)
+    monitor, found = service.monitor(values, records, in_order=in_order)
     with service.alone:
         evidence = monitor.evidence()
     # names that were sent are shown, and never looked up
