@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from toothwise import HealthMap, Model, Monitor, write_map
-from toothwise.diagnosis.folder import read_run, write_run
+from toothwise.diagnosis.folder import read_diagnosis, write_diagnosis
 from toothwise.healthmap import Axis
 from toothwise.messages import language, messages_from
 from toothwise.reporting.document import Picture, Verdict
@@ -80,7 +80,7 @@ def test_all_outputs_say_the_same_of_one_input(kind, saved, client, toothwise, t
     # the command line: terminal, JSON, folder
     run = toothwise("diagnose", saved, *files, "--output", tmp_path / "today")
     assert run.out.startswith(f"{colour}: {found.sentence}\n")
-    data, _ = read_run(tmp_path / "today")
+    data, _ = read_diagnosis(tmp_path / "today")
     assert core(data) == expected
     # the report: page, and page in Korean, whose sentence is rendered from the same messages
     (page,) = write_report(tmp_path / "today", pdf=False)
@@ -116,7 +116,7 @@ def test_the_pdf_says_the_same_sentence(saved, tmp_path):
     pytest.importorskip("fpdf")
     monitor = Monitor(Model.open(saved))
     found = monitor.add(KINDS["one tooth"][0])
-    write_run(tmp_path / "today", found, monitor.evidence())
+    write_diagnosis(tmp_path / "today", found, monitor.evidence())
     document = report_of_folder(tmp_path / "today", "en")
     words = replace(document, first=[document.first[0]], rest=[])
     text = pypdf.PdfReader(io.BytesIO(to_pdf(words))).pages[0].extract_text()

@@ -188,7 +188,7 @@ class _Judged(JudgedRecords):
         if lead.before < 0 or not teeth or {things[lead.before].tooth} & {teeth[0].contact}:
             return None
         thing, at = things[lead.before], self._record(lead.until)
-        record = record_word(at.record) if at is not None else say("an earlier record")
+        record = record_word(at) if at is not None else say("an earlier record")
         return say(
             "Until {record} the records spoke for {tooth}; by now this tooth has more evidence.",
             record=record,
