@@ -69,6 +69,7 @@ def record_axis(axes: Axes, number: np.ndarray, language: Language, *, healthy: 
             va="top",
             fontsize=7,
             color="#3A6B48",
+            bbox={"fc": "white", "ec": "none", "alpha": 0.75, "pad": 1.0},
         )
     axes.set_xlim(begin, last + 0.5)
     if named:
