@@ -114,7 +114,8 @@ def _since(report: Shown) -> list[tuple[str, str]]:
         began = language.text(d["messages"]["began_with"][0])
         facts.append((language.say("First alarm"), f"{report.place(first['record'])}: {began}"))
     if not facts and not d["teeth"]:
-        facts = [(language.say("Records judged"), str(d["judged"])), (language.say("Level now"), level)]
+        facts = [(language.say("Records judged"), str(d["judged"]))]
+        facts += [(language.say("Level now"), level)] if d["judged"] else []  # nothing is known of a level otherwise
     return facts
 
 
