@@ -170,7 +170,9 @@ class Monitor:
         settings = state.settings
         # a single map says the same either way: the limits of single records are those of a sequence
         ordered = (
-            self._stored or len(batch) > 1 or not _of_files(maps) if settings.sequence is None else settings.sequence
+            self._stored or len(batch) > 1 or not _of_files(maps) or "not_learned" in batch.table
+            if settings.sequence is None
+            else settings.sequence
         )
         if ordered:
             batch = replace(batch, table=_numbered(batch.table, len(state), maps))
