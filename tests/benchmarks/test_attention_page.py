@@ -37,7 +37,7 @@ def test_weights_entropy_and_alpha_are_those_of_the_result():
     assert told(r"entropy is at least ([\d.]+) of") == [np.floor(1000 * min(entropies)) / 1000]
     assert entropies == sorted(entropies)
     alphas = [a for layer in layers for a in layer["alpha"]]
-    low, high = told(r"between ([\d.]+) and ([\d.]+): so short")
+    low, high = told(r"between ([\d.]+) and ([\d.]+): it shared")
     assert low <= min(alphas)
     assert max(alphas) <= high
     assert high - low < 0.02

@@ -83,11 +83,11 @@ def fit_growth(
 
     Examples:
         >>> import numpy as np
-        >>> noise = 0.01 * np.random.default_rng(0).standard_normal(160)
-        >>> growth = fit_growth(noise + 0.005 * np.maximum(np.arange(160) - 60, 0), level=2.0, since=60)
+        >>> noise = 0.01 * np.random.default_rng(0).standard_normal(180)
+        >>> growth = fit_growth(noise + 0.005 * np.maximum(np.arange(180) - 60, 0), level=2.0, since=60)
         >>> growth.clear, growth.recent, round(growth.per_100, 1)
-        (True, 25, 1.6)
-        >>> growth.not_before <= growth.reached_interval[0] <= 40 <= growth.reached_interval[1]
+        (True, 30, 1.6)
+        >>> growth.not_before <= growth.reached_interval[0] <= 20 <= growth.reached_interval[1]
         True
     """
     y = np.asarray(log_contrast, dtype=np.float64)

@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.linalg import solve_triangular
-from scipy.ndimage import median_filter
-from scipy.special import ndtr, ndtri
 
 __all__ = ["LAWS", "Posterior", "posterior_of"]
 
@@ -131,6 +128,8 @@ class Posterior:
 
 def _calm(y: np.ndarray) -> np.ndarray:
     """The series without single outliers: nothing beyond 3.5 robust deviations from the median of nine around it."""
+    from scipy.ndimage import median_filter
+
     middle = median_filter(y, size=min(9, len(y)), mode="nearest")
     rest = y - middle
     reach = 3.5 * 1.4826 * float(np.median(np.abs(rest))) + 1e-9
@@ -159,6 +158,9 @@ def posterior_of(y: np.ndarray, *, recent: int, reach: float) -> Posterior:
         recent: How many records the present growth is read over.
         reach: How far ahead to follow the laws, in parts of n.
     """
+    from scipy.linalg import solve_triangular
+    from scipy.special import ndtr, ndtri
+
     n = len(y)
     edges = np.linspace(0, n, min(n, _BLOCKS) + 1).round().astype(int)
     size = np.diff(edges).astype(float)

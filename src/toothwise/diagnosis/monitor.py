@@ -27,7 +27,7 @@ from toothwise.fields import from_mapping
 from toothwise.healthmap.core import HealthMapBatch
 from toothwise.progress import Progress, silent
 from toothwise.reference.healthy_reference import HealthyReference, best_evidence
-from toothwise.reference.records import record_ids, time_column
+from toothwise.reference.records import after_healthy, record_ids, time_column
 from toothwise.reference.shown import numbers_shown
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class Monitor:
             OutputError: The state cannot be kept. Nothing has changed then.
         """
         batch, skipped = self.model.maps_of(maps, progress=progress)
-        batch = _watched(batch)
+        batch = after_healthy(batch)
         state = self._loaded().copy()
         settings = state.settings
         # a single map says the same either way: the limits of single records are those of a sequence
@@ -376,22 +376,6 @@ def _of_files(maps: Any) -> bool:
     return isinstance(maps, str | Path) or (
         isinstance(maps, Sequence) and len(maps) > 0 and isinstance(maps[0], str | Path)
     )
-
-
-def _watched(batch: HealthMapBatch) -> HealthMapBatch:
-    """The maps after the last one that the table marks as healthy.
-
-    Raises:
-        InputError: None is left.
-    """
-    if "healthy" not in batch.table:
-        return batch
-    healthy = np.flatnonzero(batch.table["healthy"].fillna(False).to_numpy(dtype=bool))
-    start = int(healthy[-1]) + 1 if len(healthy) else 0
-    if start == len(batch):
-        raise InputError("all maps are marked as healthy, so the model was fitted on them: there is nothing to judge")
-    watched: HealthMapBatch = batch[np.arange(start, len(batch))] if start else batch
-    return watched
 
 
 def _numbered(table: pd.DataFrame, before: int, maps: Any) -> pd.DataFrame:

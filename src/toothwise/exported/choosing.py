@@ -117,7 +117,7 @@ def open_fastest(folder: Path, manifest: Manifest, threads: int | None) -> Opene
         try:
             engine = load(choice)
         except MissingDependencyError as error:
-            missing = error
+            missing = missing or error  # the preferred engine is the one to install
             continue
         found = np.concatenate([engine(maps[k : k + 1])["score"] for k in range(len(maps))])
         if worst_difference(scores, found) <= ALLOWED[choice.precision]:

@@ -64,7 +64,7 @@ def point_spread(teeth: int) -> np.ndarray:
 
     Examples:
         >>> np.round(point_spread(35)[:4], 3).tolist()
-        [1.0, 0.138, 0.119, 0.091]
+        [1.0, 0.138, 0.125, 0.105]
     """
     turn = 2.0 * np.pi * np.arange(teeth) / teeth
     left = np.abs(1.0 + 2.0 * np.cos(turn) + 2.0 * np.cos(2.0 * turn)) / teeth

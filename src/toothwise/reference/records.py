@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 
 from toothwise.errors import InputError
+from toothwise.healthmap.core import HealthMapBatch
 
 __all__ = [
     "CONDITIONS",
     "RecordOrder",
+    "after_healthy",
     "bin_names",
     "order_records",
     "parse_bins",
@@ -102,6 +104,22 @@ class RecordOrder:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def after_healthy(batch: HealthMapBatch) -> HealthMapBatch:
+    """The maps after the last one that the table marks as healthy.
+
+    Raises:
+        InputError: None is left.
+    """
+    if "healthy" not in batch.table:
+        return batch
+    healthy = np.flatnonzero(batch.table["healthy"].fillna(False).to_numpy(dtype=bool))
+    start = int(healthy[-1]) + 1 if len(healthy) else 0
+    if start == len(batch):
+        raise InputError("all maps are marked as healthy, so the model was fitted on them: there is nothing to judge")
+    watched: HealthMapBatch = batch[np.arange(start, len(batch))] if start else batch
+    return watched
 
 
 def time_column(table: pd.DataFrame) -> str | None:
