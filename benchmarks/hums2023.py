@@ -55,6 +55,9 @@ LOOKS = [
     "RED with each reference: teeth 26 and 28 (day 17), tooth 9 (17-18), teeth 8 and 27 (17-19, 17-20).",
     "The Monitor once more: half a revolution of 35 teeth ends between two teeth, and contacts 19 teeth apart had been "
     "told as two teeth, as they would not be on a gear with an even number.",
+    "A rerun after the verdict changed: a tooth that leads is kept, a tooth's waveform is taken off before another "
+    "counts, and contacts half a revolution apart follow a rule that came from what this page showed for day 17, so "
+    "this run is not blind.",
 ]
 
 
