@@ -17,6 +17,7 @@ from toothwise.serving.limits import Limits
 from toothwise.serving.service import Job, Service
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
+from toothwise.simulate.speed import SpeedProfile
 
 SAMPLES = 8
 
@@ -199,6 +200,33 @@ def test_a_service_takes_recordings_and_refuses_what_has_no_waveforms(recorded, 
     assert service.monitor(found.values, found.records, in_order=True)[1].records == 1
     with pytest.raises(InputError, match="looks at waveforms of 16 samples"):
         service.expected.check(np.ones(model.about.shape, dtype=np.float32))
+
+
+def test_a_condition_that_was_not_learned_is_told_alike_alone_together_and_by_a_service(recorded, tmp_path):
+    model, folder, builder, faulty = recorded
+    config = GearboxConfig(
+        gears=GearPair(9, 14), periods=3, sampling_rate=12800.0, start=None, speed=SpeedProfile(mean=12.0)
+    )
+    fast = simulate_record(config, seed=70)[0]
+    outside = builder.build(fast).condition["not_learned"]
+    together = Monitor(model).add([fast])
+    assert together.colour in ("UNKNOWN", "AMBER")
+    alone = Monitor(model).alone(model.maps_of([faulty[0], fast])[0])
+    assert [alone[0].tooth, alone[1].colour, alone[1].sentence] == [
+        Monitor(model).add([faulty[0]]).tooth,
+        together.colour,
+        together.sentence.replace("recording 0", "recording 1"),
+    ]
+    service = Service.open(folder)
+    write_record(fast, tmp_path / "fast.mat")
+    decoder = Decoder(service.expected, Limits(), service.model.builder)
+    found = Decoded.unpack(decoder.files([Upload(tmp_path / "fast.mat", "fast", True)], {}, frozenset()).pack())
+    assert found.not_learned == (outside,)
+    ((answer,),) = service.answer([Job(found.values, found.records, not_learned=found.not_learned)])
+    assert (answer["alarm"], answer["diagnosis"]["colour"]) == (None, together.colour)
+    for in_order in (True, False):
+        said = service.monitor(found.values, found.records, in_order=in_order, not_learned=found.not_learned)[1]
+        assert said.colour == together.colour
 
 
 def test_what_a_tooth_adds_is_taken_off_with_what_removed_orders_left_at_others():

@@ -70,8 +70,13 @@ def run(options: Options, progress: Progress) -> Result:
     elif threshold is None and model.detector.threshold is not None:
         threshold = model.detector.threshold.value
     records = score_rows(maps, prediction, threshold)
-    alarms = None if threshold is None else sum(record["alarm"] for record in records)
-    data = {"detector": model.detector.name, "model": options.model, "threshold": threshold, "alarms": alarms}
+    alarms = None if threshold is None else sum(record["alarm"] is True for record in records)
+    data: dict[str, Any] = {
+        "detector": model.detector.name,
+        "model": options.model,
+        "threshold": threshold,
+        "alarms": alarms,
+    }
     data["runs_in"] = runs_in(model.detector)
     data |= {"maps": records, "skipped": [one.reason for one in skipped]}
     data["not_learned"] = sorted(set(maps.table["not_learned"].dropna())) if "not_learned" in maps.table else []

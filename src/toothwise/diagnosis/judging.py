@@ -23,7 +23,7 @@ from toothwise.diagnosis.onset import sudden
 from toothwise.diagnosis.rules import CHANNELS, TIERS
 from toothwise.diagnosis.sequence_words import record_word, rests_of, words_of_sequence
 from toothwise.diagnosis.settings import MonitorSettings, Reset
-from toothwise.diagnosis.single import clusters, echo, opposite
+from toothwise.diagnosis.single import clusters, echo, middle, opposite
 from toothwise.diagnosis.summary import RecordSummary, same_tooth
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, RuleFound, Tooth
 from toothwise.diagnosis.words import gear_word, in_english, tooth_of
@@ -271,19 +271,31 @@ class _Judged(JudgedRecords):
         out: list[Tooth] = []
         rise = {id(tooth): float(np.exp(self._along(tooth)[-RECENT:].mean())) for tooth in teeth}
         planet = not (self.baseline.line_axis == 2).any()
+        middles: list[list[float]] = []  # of every tooth in out: where it lies, and then where its other contact does
         for tooth in teeth:
             size = self._size(tooth.axis)
             sure = planet and tooth.tooth is not None and tooth.gear in ("gear", "planet")
-            home = next((k for k, t in enumerate(out) if sure and _apart(t.tooth, tooth.tooth, size)), None)
+            place = self._middle(tooth)
+            apart = [[sure and opposite(m, place, size) for m in own] for own in middles]
+            home = next((k for k, found in enumerate(apart) if found[0]), None)
             # half a revolution from the other contact again: the first one leaks further than to the next tooth
-            beside = next((k for k, t in enumerate(out) if sure and _apart(t.contact, tooth.tooth, size)), None)
+            beside = next((k for k, found in enumerate(apart) if any(found[1:])), None)
             if beside is not None:
                 out[beside] = replace(out[beside], leak=(*out[beside].leak, int(tooth.tooth or 0)))
-            elif home is not None:
+            elif home is not None and out[home].contact is None:
                 out[home] = replace(out[home], contact=tooth.tooth)
-            elif not out or (tooth.evidence >= _SECOND * out[0].evidence and not self._echoes(tooth, teeth, rise)):
+                middles[home].append(place)
+            elif home is None and (
+                not out or (tooth.evidence >= _SECOND * out[0].evidence and not self._echoes(tooth, teeth, rise))
+            ):
                 out.append(tooth)
+                middles.append([place])
         return out
+
+    def _middle(self, tooth: Tooth) -> float:
+        """Where a tooth lies by its own evidence and that of the neighbours it leaks to."""
+        teeth, evidence = (-1 if tooth.tooth is None else tooth.tooth, *tooth.leak), self.rules.course.state.evidence
+        return middle(teeth, [float(evidence[self._at(tooth.axis, t)]) for t in teeth], self._size(tooth.axis))
 
     def _echoes(self, tooth: Tooth, teeth: Sequence[Tooth], rise: dict[int, float]) -> bool:
         """Whether a tooth shows no more than what louder ones of its gear leave at it."""
@@ -310,8 +322,3 @@ class _Judged(JudgedRecords):
         tooth = max((float(self._along(t)[-RECENT:].mean()) for t in teeth), default=0.0)
         # a tooth that rises less than all of them together do is not named
         return [what, *found] if change > tooth and not sure else [*found, what]
-
-
-def _apart(one: int | None, other: int | None, lines: int) -> bool:
-    """Whether two teeth that have numbers lie half a revolution apart."""
-    return one is not None and other is not None and opposite(one, other, lines)

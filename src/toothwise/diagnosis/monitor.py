@@ -169,11 +169,8 @@ class Monitor:
         state = self._loaded().copy()
         settings = state.settings
         # a single map says the same either way: the limits of single records are those of a sequence
-        ordered = (
-            self._stored or len(batch) > 1 or not _of_files(maps) or "not_learned" in batch.table
-            if settings.sequence is None
-            else settings.sequence
-        )
+        several = self._stored or len(batch) > 1 or not _of_files(maps)
+        ordered = "not_learned" in batch.table or (several if settings.sequence is None else settings.sequence)
         if ordered:
             batch = replace(batch, table=_numbered(batch.table, len(state), maps))
         progress(f"scoring {len(batch)} maps")
@@ -292,12 +289,18 @@ class Monitor:
     def alone(self, batch: HealthMapBatch, first: Prediction | None = None) -> list[Diagnosis]:
         """Diagnose maps of the model's kind, each on its own; nothing is kept of them.
 
+        A map at a condition that was not learned is judged as the only record of a sequence, as ``add`` judges it.
+
         Args:
             batch: The maps, checked.
             first: The detector's prediction of them, where it is there already.
         """
         each, limits = self._each(batch, first)
-        return [diagnosis_of_maps([one], self.settings, limits, self._reference.effective) for one in each]
+        out = [diagnosis_of_maps([one], self.settings, limits, self._reference.effective) for one in each]
+        if "not_learned" in batch.table:
+            for k in np.flatnonzero(batch.table["not_learned"].notna()):
+                out[k] = self.beside(MemoryStore()).add(batch[np.array([k])])
+        return out
 
     def _each(self, batch: HealthMapBatch, first: Prediction | None) -> tuple[list[MapDiagnosis], ControlLimits]:
         limits = self.limits()

@@ -23,7 +23,7 @@ from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.map_statistics import log_maps, map_level, point_spread, without_places
 from toothwise.reference.records import tooth_zero_of
 
-__all__ = ["clusters", "diagnose_maps", "diagnosis_of_maps", "echo", "gear_of", "opposite", "summarize"]
+__all__ = ["clusters", "diagnose_maps", "diagnosis_of_maps", "echo", "gear_of", "middle", "opposite", "summarize"]
 
 _Z95 = 1.959963984540054
 _SHOWN = 3  # maps that are explained
@@ -60,7 +60,7 @@ def clusters(teeth: Sequence[int], lines: int) -> list[list[int]]:
     return groups
 
 
-def opposite(one: int, other: int, lines: int) -> bool:
+def opposite(one: float, other: float, lines: int) -> bool:
     """Whether two teeth of a gear lie half a revolution apart, to within one tooth.
 
     Half a revolution of an odd number of teeth ends between two of them: one beside either is within one tooth too.
@@ -71,6 +71,26 @@ def opposite(one: int, other: int, lines: int) -> bool:
     """
     away = min((one - other) % lines, (other - one) % lines)
     return abs(away - lines / 2.0) <= 1.0 + (lines % 2) / 2.0
+
+
+def middle(teeth: Sequence[int], evidence: Sequence[float], lines: int) -> float:
+    """Where neighbouring teeth lie by their evidence: the loudest of them is not always in their middle.
+
+    Args:
+        teeth: Neighbours.
+        evidence: Of each, not negative.
+        lines: How many teeth the gear has.
+
+    Examples:
+        >>> middle([0, 34], [2.0, 2.0], 35), middle([4], [1.0], 35)
+        (-0.5, 4.0)
+        >>> beside = middle([28, 27, 26, 25], [4.0, 3.0, 3.0, 2.0], 35)
+        >>> opposite(8, 28, 35), opposite(middle([8, 9], [3.0, 2.0], 35), beside, 35)
+        (False, True)
+    """
+    away = (np.asarray(teeth) - teeth[0] + lines / 2.0) % lines - lines / 2.0
+    weights = np.asarray(evidence, dtype=float)
+    return float(teeth[0] + (away * weights).sum() / max(float(weights.sum()), 1e-300))
 
 
 def diagnose_maps(

@@ -16,7 +16,8 @@ def score_rows(maps: HealthMapBatch, prediction: Prediction, threshold: float | 
     Args:
         maps: What was scored, with its table.
         prediction: Of these maps, in their order.
-        threshold: An alarm is a score above it; None = nothing is known of alarms.
+        threshold: An alarm is a score above it; None = nothing is known of alarms, nor is it where the table says that
+            a condition was not learned.
 
     Returns:
         file, index, score, threshold, alarm, row and column, then p_value and severity where the detector gives them,
@@ -42,7 +43,8 @@ def score_rows(maps: HealthMapBatch, prediction: Prediction, threshold: float | 
             "index": int(about.pop("index", 0)),
             "score": score,
             "threshold": threshold,
-            "alarm": None if threshold is None else score > threshold,
+            # the threshold holds at conditions that were learned
+            "alarm": None if threshold is None or about.get("not_learned") else score > threshold,
             "row": int(prediction.row[i]),
             "column": int(prediction.column[i]),
         }

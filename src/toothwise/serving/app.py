@@ -163,7 +163,8 @@ def _add_diagnosis(
         if "sequence" not in found.include or not len(found.values):
             return {}
         names = [record for record, error in zip(found.records, found.errors, strict=True) if error is None]
-        _, said = await reader.aside(partial(service.monitor, found.values, names, in_order=True))
+        judge = partial(service.monitor, in_order=True, not_learned=found.not_learned)
+        _, said = await reader.aside(partial(judge, found.values, names))
         return {"diagnosis": finite(said.as_json())}
 
     @app.post(
@@ -176,7 +177,7 @@ def _add_diagnosis(
     async def diagnose(request: Request) -> JSONResponse:
         async with reader.place(request):
             found = await reader.decoded(request)
-            answers = await batcher.submit(Job(found.values, found.records, found.include))
+            answers = await batcher.submit(Job(found.values, found.records, found.include, found.not_learned))
             return JSONResponse(_in_language({"results": answers, **await together(found)}, request))
 
     @app.post(
@@ -209,7 +210,7 @@ def _add_diagnosis(
     async def report(request: Request) -> Response:
         async with reader.place(request):
             found = await reader.decoded(request)
-            write = partial(report_page, in_order="sequence" in found.include)
+            write = partial(report_page, in_order="sequence" in found.include, not_learned=found.not_learned)
             page = await reader.aside(partial(write, found.values, found.records, service, _asked(request)))
             name = {"content-disposition": 'attachment; filename="toothwise-report.html"'}
             return Response(page, media_type="text/html", headers=name)

@@ -49,25 +49,28 @@ class Decoded:
         records: A name per map of the request, usable or not.
         errors: One per map of the request; None = it can be used.
         include: What the answers hold besides the verdict.
+        not_learned: Per map that can be used which of its conditions was not learned; None = all were.
     """
 
     values: np.ndarray
     records: tuple[str, ...]
     errors: tuple[str | None, ...]
     include: frozenset[str] = frozenset()
+    not_learned: tuple[str | None, ...] = ()
 
     def pack(self) -> bytes:
         """As bytes that ``unpack`` takes without unpickling anything."""
-        head = json.dumps([self.values.shape, self.records, self.errors, sorted(self.include)]).encode()
+        about = [self.values.shape, self.records, self.errors, sorted(self.include), self.not_learned]
+        head = json.dumps(about).encode()
         return len(head).to_bytes(4, "big") + head + np.ascontiguousarray(self.values, "<f4").tobytes()
 
     @classmethod
     def unpack(cls, data: bytes) -> Decoded:
         """The inverse of ``pack``."""
         end = 4 + int.from_bytes(data[:4], "big")
-        shape, records, errors, include = json.loads(data[4:end])
+        shape, records, errors, include, outside = json.loads(data[4:end])
         values = np.frombuffer(data, "<f4", offset=end).reshape(shape)
-        return cls(values, tuple(records), tuple(errors), frozenset(include))
+        return cls(values, tuple(records), tuple(errors), frozenset(include), tuple(outside))
 
 
 @dataclass(frozen=True)
@@ -154,16 +157,18 @@ class Decoder:
         """
         values: list[np.ndarray] = []
         records: list[str] = []
+        outside: list[str | None] = []
         builder = self._builder_for(gears)
         for upload in uploads:
-            found = self._maps_of(upload, read, builder)
+            found, not_learned = self._maps_of(upload, read, builder)
             values.append(found)
+            outside += not_learned
             records += [upload.name] if len(found) == 1 else [f"{upload.name}[{k}]" for k in range(len(found))]
             if len(records) > self.limits.max_maps:
                 raise LimitError(f"{len(records)} maps, more than {self.limits.max_maps} in one request")
             if sum(one.size for one in values) > self.limits.max_values:
                 raise self._too_many(upload.name)
-        return Decoded(self._stacked(values), tuple(records), (None,) * len(records), include)
+        return Decoded(self._stacked(values), tuple(records), (None,) * len(records), include, tuple(outside))
 
     def _builder_for(self, gears: dict[str, Any] | None) -> Any:
         """What builds the maps of recordings: the model's own builder, else one for the gears that a request says."""
@@ -179,14 +184,15 @@ class Decoder:
         quantity, of, signal = self.expected.about.quantity.partition(" of ")  # as the model's maps were built
         return MapBuilder(train, options={"quantity": quantity, "signal": signal} if of else {})
 
-    def _maps_of(self, upload: Upload, read: dict[str, Any], builder: Any) -> np.ndarray:
+    def _maps_of(self, upload: Upload, read: dict[str, Any], builder: Any) -> tuple[np.ndarray, list[str | None]]:
+        """The maps of a file, and which condition of each was not learned."""
         try:
             with warnings.catch_warnings(), as_input_error(upload.path, "cannot be read", MemoryError):
                 warnings.simplefilter("ignore")
                 self._price_file(upload.path)
-                return self._checked(
-                    self._built(upload.path, read, builder) if upload.recording else _read(upload.path)
-                )
+                found = self._built(upload.path, read, builder) if upload.recording else _read(upload.path)
+                values = self._checked(found)
+                return values, _not_learned(found, len(values))
         except InputError as error:
             raise _told(error, upload.path, upload.name) from None
 
@@ -232,6 +238,15 @@ class Decoder:
 
     def _too_many(self, what: object) -> LimitError:
         return LimitError(f"{what}: holds more than {self.limits.max_values} numbers, the most that one request may")
+
+
+def _not_learned(found: Any, n: int) -> list[str | None]:
+    """Which condition of each of n maps was not learned, as their builder said; None = all were."""
+    table = getattr(found, "table", None)
+    if table is None:  # one map, or bare values
+        return [getattr(found, "condition", {}).get("not_learned")] * n
+    told = table["not_learned"] if "not_learned" in table else [None] * n
+    return [one if isinstance(one, str) else None for one in told]
 
 
 def _told(error: InputError, path: Path, name: str) -> InputError:

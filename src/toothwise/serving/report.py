@@ -16,7 +16,13 @@ __all__ = ["report_page"]
 
 
 def report_page(
-    values: np.ndarray, records: Sequence[str], service: Service, code: str = "en", *, in_order: bool = False
+    values: np.ndarray,
+    records: Sequence[str],
+    service: Service,
+    code: str = "en",
+    *,
+    in_order: bool = False,
+    not_learned: Sequence[str | None] = (),
 ) -> str:
     """The page.
 
@@ -26,11 +32,12 @@ def report_page(
         service: Diagnoses them.
         code: Of the language, "en" or "ko".
         in_order: Whether they are records in time order, as the answer that the page goes with took them.
+        not_learned: Per map which of its conditions was not learned, as of a ``Job``.
 
     Raises:
         InputError: The model has no healthy reference, so no tooth can be named.
     """
-    monitor, found = service.monitor(values, records, in_order=in_order)
+    monitor, found = service.monitor(values, records, in_order=in_order, not_learned=not_learned)
     with service.alone:
         evidence = monitor.evidence()
     # names that were sent are shown, and never looked up

@@ -35,11 +35,13 @@ class Job:
         values: What ``Expected.check`` made of them.
         records: A name per map.
         include: What the answers hold besides the verdict: "evidence", "anomaly_map", "map", "sequence".
+        not_learned: Per map which of its conditions was not learned, None = all were; () = nothing is known of it.
     """
 
     values: np.ndarray
     records: tuple[str, ...]
     include: frozenset[str] = frozenset()
+    not_learned: tuple[str | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -142,7 +144,8 @@ class Service:
     def _together(self, jobs: Sequence[Job]) -> list[list[dict[str, Any]]]:
         model = self.model
         records = [record for job in jobs for record in job.records]
-        maps = self._batch(np.concatenate([job.values for job in jobs]), records)
+        outside = [one for job in jobs for one in job.not_learned or (None,) * len(job)]
+        maps = self._batch(np.concatenate([job.values for job in jobs]), records, outside)
         values = maps.values
         said: list[Diagnosis | None] = [None] * len(values)
         with self.alone:
@@ -152,7 +155,7 @@ class Service:
         answers, at = [], 0
         for job in jobs:
             part = range(at, at + len(job))
-            answers.append([self._one(k, records[k], values, found, said[k], job.include) for k in part])
+            answers.append([self._one(k, records[k], values, found, said[k], job.include, outside[k]) for k in part])
             at += len(job)
         return answers
 
@@ -164,6 +167,7 @@ class Service:
         found: Prediction,
         said: Diagnosis | None,
         include: frozenset[str],
+        outside: str | None,
     ) -> dict[str, Any]:
         threshold = self.threshold
         score, (rows, columns) = float(found.score[k]), evidence_of(found)
@@ -173,7 +177,8 @@ class Service:
             "record": record,
             "score": score,
             "threshold": threshold,
-            "alarm": None if threshold is None else score > threshold,
+            # the threshold holds at conditions that were learned
+            "alarm": None if threshold is None or outside else score > threshold,
             "row": None if rows is None else int(np.argmax(rows[k])),
             "column": None if columns is None else int(np.argmax(columns[k])),
             "severity": None if found.severity is None else float(found.severity[k]),
@@ -190,13 +195,21 @@ class Service:
             answer["map"] = values[k].tolist()
         return dict(finite(answer))
 
-    def monitor(self, values: np.ndarray, records: Sequence[str], *, in_order: bool) -> tuple[Monitor, Diagnosis]:
+    def monitor(
+        self,
+        values: np.ndarray,
+        records: Sequence[str],
+        *,
+        in_order: bool,
+        not_learned: Sequence[str | None] = (),
+    ) -> tuple[Monitor, Diagnosis]:
         """What the Monitor says of maps together, and the Monitor, which has the evidence.
 
         Args:
             values: Maps, one or more, as of ``Job``.
             records: A name per map; names that come again are numbered.
             in_order: Whether they are records in time order; otherwise each is judged on its own.
+            not_learned: As of ``Job``.
 
         Raises:
             InputError: The model has no healthy reference, or too few healthy maps for a sequence.
@@ -204,7 +217,7 @@ class Service:
         names = pd.Series(list(records), dtype=str)
         again = names.groupby(names).cumcount()
         names = names.where(again == 0, names + " (" + (again + 1).astype(str) + ")")
-        batch = self._batch(values, names.tolist())
+        batch = self._batch(values, names.tolist(), not_learned)
         monitor = self._monitor(in_order=in_order).beside(MemoryStore())
         with self.alone:
             return monitor, monitor.add(batch)
@@ -216,12 +229,14 @@ class Service:
             first.prepare()
         return first
 
-    def _batch(self, values: np.ndarray, records: Sequence[str]) -> HealthMapBatch:
+    def _batch(self, values: np.ndarray, records: Sequence[str], not_learned: Sequence[str | None]) -> HealthMapBatch:
         """Maps of a job as one batch."""
         about, waveforms = self.model.about, None
         if values.ndim == 4:
             values, waveforms = values[..., 0], values[..., 1:]
         table = pd.DataFrame({"name": list(records)})
+        if any(not_learned):
+            table["not_learned"] = list(not_learned)
         kind = (about.rows, about.columns, table, about.quantity, about.unit, about.gear)
         return HealthMapBatch(values, *kind, waveforms=waveforms)
 
