@@ -34,8 +34,8 @@ LOOKS = (
     "About ten looks while the diagnosis learned waveforms: they chose how far taking a tooth off reaches over its "
     "ringing, and dropped unweighted least squares.",
     "A last one found a first harmonic of the teeth that was taken for one cycle of the gear.",
-    "Reruns at two commits after the verdict changed: a tooth that leads is kept, a tooth's waveform is taken off before another "
-    "counts, teeth are compared with each other at a speed that was not learned.",
+    "Reruns at two commits after the verdict changed: a tooth that leads is kept, a tooth's waveform is taken off "
+    "before another counts, teeth are compared with each other at a speed that was not learned.",
 )
 
 
