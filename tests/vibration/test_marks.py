@@ -183,7 +183,12 @@ def test_pulses_of_every_second_revolution_name_no_tooth():
 
 def test_pulses_that_go_downwards_are_said():
     t = np.arange(51_200) / 12_800
-    tacho = Tachometer("waveform", 5.0 * (np.mod(25 * t - 0.3, 1) > 0.1))
-    record = VibrationRecord({"x": np.sin(2 * np.pi * 225 * t)}, 12_800.0, tacho)
+    x, values = {"x": np.sin(2 * np.pi * 225 * t)}, 5.0 * (np.mod(25 * t - 0.3, 1) > 0.1)
+    record = VibrationRecord(x, 12_800.0, Tachometer("waveform", values))
     with pytest.warns(SignalWarning, match="tacho_edge=falling"):
-        record_angle(record, GearPair(9, 14))
+        assert record_angle(record, GearPair(9, 14)).zero_step is None  # the mark ends there: no tooth is named
+    for told in ({"edge": "falling"}, {"zero": "given"}):
+        record = VibrationRecord(x, 12_800.0, Tachometer("waveform", values, **told))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SignalWarning)
+            assert record_angle(record, GearPair(9, 14)).zero_step == 1

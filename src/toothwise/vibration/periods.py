@@ -57,6 +57,7 @@ def record_angle(record: VibrationRecord, gears: Gears, *, shaft: str | None = N
     if tacho is None:
         raise InputError(no_tacho_text(record))
     rate = tacho.sampling_rate or record.sampling_rate
+    downwards = ""
     if tacho.kind == "angle":
         own = angle_from_encoder(tacho.values, rate)
     elif tacho.kind == "speed":
@@ -65,10 +66,12 @@ def record_angle(record: VibrationRecord, gears: Gears, *, shaft: str | None = N
         times = np.asarray(tacho.values, float)
         if tacho.kind == "waveform":
             times = find_pulses(tacho.values, rate, threshold=tacho.threshold, edge=tacho.edge)
-            if text := downwards_text(tacho):
-                warnings.warn(text, SignalWarning, stacklevel=2)
+            if downwards := downwards_text(tacho):
+                warnings.warn(downwards, SignalWarning, stacklevel=2)
         own = angle_from_pulses(times, pulses_per_revolution=tacho.pulses_per_revolution)
     own = replace(own, times=own.times + tacho.start) if tacho.start else own
+    if downwards:  # the mark ends there: by a pulse's width from tooth 0
+        own = replace(own, zero_step=None)
     if tacho.zero != "auto":
         given = tacho.zero == "given"
         own = replace(own, zero_step=Fraction(1) if given else None, zero_by="given" if given else "index")
@@ -92,8 +95,8 @@ def downwards_text(tacho: Tachometer) -> str:
     if high <= _DOWNWARDS:
         return ""
     return (
-        f"the tachometer's signal is high for {high:.0%} of the time: its pulses go downwards, and tooth 0 is taken "
-        "where they end; tacho_edge=falling takes it where they begin"
+        f"the tachometer's signal is high for {high:.0%} of the time: its pulses go downwards, and what is taken is "
+        "where they end, so tooth 0 is unknown; tacho_edge=falling takes it where they begin"
     )
 
 

@@ -53,6 +53,9 @@ def _npz(path, **arrays):
     [
         ("angle_deg", lambda r: np.mod(r, 1) * 360, {}),
         ("theta", lambda r: np.mod(r, 1) * 360, {}),
+        ("theta_deg", lambda r: np.mod(r, 1) * 360, {}),
+        ("pos_deg", lambda r: np.mod(r + 0.5, 1) * 360 - 180, {}),
+        ("phi", lambda r: np.mod(r, 1) * 2 * np.pi, {}),
         ("encoder", lambda r: np.mod(r + 0.5, 1) * 360 - 180, {}),
         ("angle", lambda r: np.mod(r, 1) * 2 * np.pi, {}),
         ("shaft_angle_rad", lambda r: 2 * np.pi * (r + 7), {}),

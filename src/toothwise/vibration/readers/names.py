@@ -37,6 +37,7 @@ _PATTERNS: tuple[tuple[Role, int, str], ...] = (
     ),
     ("tacho", 1, r"(encoder|pulse|zebra)\w*|(shaft|gear|rotor|carrier)_?(angle|phase|position)\w*"),
     ("tacho", 2, r"trig\w*|index_?pulse\w*|angle\w*|theta|hall\w*|counts?|counter"),
+    ("tacho", 2, r"phi|(theta|phi|pos|position)_?(deg|degrees?|rad|radians?)"),
     (
         "time",
         0,
