@@ -12,8 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri
 
 from toothwise.errors import InputError
 
@@ -99,6 +97,8 @@ def plan_segments(precision: np.ndarray, lengths: list[int], teeth: int, gaps: f
         teeth: neighbouring teeth that a line covers, 1 to this many.
         gaps: dark cells expected within a line, at most a part of its length.
     """
+    from scipy.special import ndtri
+
     rows, columns = precision.shape
     kinds = [(t, k) for t in range(1, min(teeth, rows - 1) + 1) for k in lengths]
     total = sum(float(k) ** -_SHORTER for _, k in kinds)
@@ -130,6 +130,9 @@ def _bright(offset: float, dark: float) -> float:
     """
     if not np.isfinite(dark):
         return 0.0
+    from scipy.optimize import brentq
+    from scipy.special import ndtr
+
     sd = np.sqrt(2.0 * offset)
 
     def excess(b: float) -> float:

@@ -256,9 +256,9 @@ def _levels(part: np.ndarray, widths: Sequence[int], pooled: bool) -> tuple[np.n
 
 def _widened(independent: float) -> float:
     """Factor on a standard deviation from so few independent records: Student's 0.1 % point over the normal one."""
-    from scipy.stats import norm, t
+    from scipy.special import ndtri, stdtrit
 
-    return float(t.isf(1e-3, max(independent - 1.0, 1.0)) / norm.isf(1e-3))
+    return float(stdtrit(max(independent - 1.0, 1.0), 1e-3) / ndtri(1e-3))
 
 
 def _over_sensors(

@@ -208,13 +208,13 @@ class FewRecords:
 
     def draw(self, healthy: np.ndarray, rng: np.random.Generator) -> _Draw:
         """Futures of the model; things that are no teeth stay at their healthy mean."""
-        from scipy.stats import chi2
+        from scipy.special import chdtri
 
         values = np.sort(healthy[:, self.teeth].ravel())
         edge = values[int(_TAIL * (len(values) - 1))]
         over = values[values > edge] - edge
         count = max((1.0 - _TAIL) * self.independent, 1.0)
-        excess = float(over.mean()) * 2.0 * count / float(chi2.ppf(0.05, 2.0 * count))
+        excess = float(over.mean()) * 2.0 * count / float(chdtri(2.0 * count, 0.95))
         stay = max(round(self.correlation), 1)
         stretches = -(-_RECORDS // stay) + 1
         shape = (_DRAWS, stretches, int(self.teeth.sum()))

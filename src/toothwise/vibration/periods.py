@@ -70,8 +70,7 @@ def record_angle(record: VibrationRecord, gears: Gears, *, shaft: str | None = N
                 warnings.warn(downwards, SignalWarning, stacklevel=2)
         own = angle_from_pulses(times, pulses_per_revolution=tacho.pulses_per_revolution)
     own = replace(own, times=own.times + tacho.start) if tacho.start else own
-    if downwards:  # the mark ends there: by a pulse's width from tooth 0
-        own = replace(own, zero_step=None)
+    own = replace(own, zero_step=None) if downwards else own  # the mark ends a pulse's width from tooth 0
     if tacho.zero != "auto":
         given = tacho.zero == "given"
         own = replace(own, zero_step=Fraction(1) if given else None, zero_by="given" if given else "index")
