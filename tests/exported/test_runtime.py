@@ -75,7 +75,7 @@ def test_predict_takes_an_exported_folder_without_torch(network, file):
     code = (
         "from toothwise.cli import main\nfound = main(['predict', sys.argv[1], sys.argv[2], '--json'])\n"
         # a network and the monitor's limit run here: what only the scan's kin need would double the time of the start
-        "assert {'onnxruntime', 'openvino'} & sys.modules.keys() and 'scipy.stats' not in sys.modules, [m for m in sys.modules if m in ('onnxruntime','openvino','scipy.stats')]\nsys.exit(found)"
+        "assert {'onnxruntime', 'openvino'} & sys.modules.keys() and 'scipy.stats' not in sys.modules\nsys.exit(found)"
     )
     data = json.loads(without_torch(code, network.exported, file))
     assert data["detector"] == "patchcore_context"
