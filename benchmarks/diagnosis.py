@@ -1,13 +1,15 @@
 """One verdict, and is it true: colour, tooth and words on simulated gearboxes whose truth is known.
 
-    OMP_NUM_THREADS=1 python benchmarks/diagnosis.py --jobs 2    # about 2,000 cases
+    OMP_NUM_THREADS=1 python benchmarks/diagnosis.py --jobs 2    # about 2,500 cases
     OMP_NUM_THREADS=1 python benchmarks/diagnosis.py --quick     # one gearbox of each kind, nothing written
 
 A *gearbox* is a pair of gears, a texture (domains A to D of the map simulator, or recordings through the whole chain,
 pooled and resampled), a pattern of its own and days: their length and how they differ are drawn, damage may begin with
 a quieter tooth. A model is fitted on 5 to 200 of its healthy maps. A *case* is what one way of giving records to it
 says: one map by itself, several at once, the same one by one, as files, through the service, and with a state in a
-database as ``toothwise watch`` has it. A *run* is a planet or a gear with one mate, tooth by record, from few healthy
+database as ``toothwise watch`` has it. A *story* is files of recordings, as a user has them: some to learn the healthy
+waveform from, healthy ones to fit on, those of today; of pairs with one pulse per revolution of either shaft or with
+several, and of planetary stages. A *run* is a planet or a gear with one mate, tooth by record, from few healthy
 days to failure: what is said at the end of each day is compared with what was said before. All settings are the
 defaults of ``toothwise diagnose``; nothing here was used to choose a limit. What the map simulator calls stripes
 differs from column to column of every healthy map, so that a driven tooth is heard much worse there than a driving one:
@@ -28,14 +30,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring.gearboxes import DAMAGED, Gearbox, of_maps, of_recordings
+from measuring.gearboxes import DAMAGED, Gearbox, Story, of_maps, of_recordings
+from measuring.shares import rates, reached, share
 
-from toothwise import HealthMap, Model, Monitor, write_map
+from toothwise import GearPair, HealthMap, MapBuilder, Model, Monitor, PlanetaryStage, write_map
 from toothwise.diagnosis.decompose import SHARES
 from toothwise.diagnosis.store import MemoryStore
 from toothwise.diagnosis.verdict import Diagnosis
 from toothwise.errors import InputError
-from toothwise.evaluation.thresholds import rate_interval
 from toothwise.fleet.database import DatabaseStore, open_database
 from toothwise.healthmap.tooth_by_record import RUN_SCAN, RunMapConfig, build_run_maps
 from toothwise.messages import language
@@ -46,14 +48,21 @@ from toothwise.simulate.runs import DRIFTS, RunConfig, simulate_run
 
 HEALTHY = (5, 16, 24, 40, 60, 100, 200)
 CONTRASTS = (1.1, 1.2, 1.3, 1.5, 2.0, 2.7)
-BEFORE, WATCHED = 2, 150
+BEFORE, WATCHED = 2, 500
 MORE = 2  # further damages of each contrast from LOUD on, given at once
 LOUD = 1.5
 PAIRS = ((9, 14), (11, 16), (13, 18), (18, 35))  # of the gearboxes through the chain
 RECORDED = (16, 24)  # their healthy records
+TACHOMETERS = (("driving", 1), ("driven", 1), ("driving", 4), ("driven", 3))  # shaft, pulses per revolution
+STORIES = [
+    *((GearPair(*teeth), *tacho) for teeth in ((23, 56), (17, 31), (29, 40)) for tacho in TACHOMETERS),
+    *((PlanetaryStage(*teeth), shaft, 1) for teeth in ((16, 14, 44), (19, 17, 53)) for shaft in ("carrier", "sun")),
+]
 RUNS = 16  # tooth by record
 NAMED = ("exact", "near", "one_tooth")
 COLOURS = {"GREEN": 0, "AMBER": 1, "RED": 2}
+
+Row = dict[str, Any]
 
 
 def disagree(found: Diagnosis) -> list[str]:
@@ -69,6 +78,14 @@ def disagree(found: Diagnosis) -> list[str]:
         "never": "stands beyond its limit" in found.sentence and bool(found.rules["warning"].episodes),
     }
     return [name for name, is_wrong in wrong.items() if is_wrong]
+
+
+def checked(kind: str, *found: Diagnosis, ways: Any = (), cases: int = 0) -> Row:
+    """A row of the result: what its diagnoses contradict, each by itself and in ``ways`` of giving one input."""
+    wrong = [name for d in found for name in disagree(d)] + list(ways)
+    beside = sum(map(green_beside_lines, found))
+    about = {"kind": kind, "cases": cases or len(found), "green_beside_lines": beside}
+    return about | {"contradictions": len(wrong), "ways": wrong}
 
 
 def green_beside_lines(found: Diagnosis) -> bool:
@@ -117,16 +134,7 @@ def named(found: Diagnosis, gear: str, tooth: int, teeth: int) -> dict[str, Any]
     }
 
 
-def more(box: Gearbox, monitor: Monitor, contrast: float, gear: str, tooth: int) -> dict[str, Any]:
-    """One more damage, all records at once."""
-    maps = np.concatenate([box.draw(BEFORE, 1.0, gear, tooth), box.draw(DAMAGED, contrast, gear, tooth)])
-    found = monitor.beside(MemoryStore()).add(maps)
-    size = box.shape[0 if gear == "driving" else 1]
-    about = {"contrast": contrast, "gear": gear, "cases": 1, "contradictions": len(disagree(found))}
-    return about | {"green_beside_lines": int(green_beside_lines(found))} | named(found, gear, tooth, size)
-
-
-def damaged(box: Gearbox, monitor: Monitor, contrast: float, gear: str, tooth: int) -> dict[str, Any]:
+def damaged(box: Gearbox, monitor: Monitor, contrast: float, gear: str, tooth: int) -> Row:
     """One damage, given in four ways; at contrast 2 in all of them."""
     maps = np.concatenate([box.draw(BEFORE, 1.0, gear, tooth), box.draw(DAMAGED, contrast, gear, tooth)])
     at_once = monitor.beside(MemoryStore()).add(maps)
@@ -136,7 +144,6 @@ def damaged(box: Gearbox, monitor: Monitor, contrast: float, gear: str, tooth: i
     predicted = limit is not None and bool(monitor.model.predict(maps[-1:]).score[0] > limit)
     alone = monitor.beside(MemoryStore()).add(maps[-1:])
     steps = [COLOURS[d.colour] for d in each[BEFORE:]]
-    size = box.shape[0 if gear == "driving" else 1]
     allowed = monitor.limits().single_rate * SHARES["lines"]
     ways = {  # what ways of giving the same records disagree in
         "at once, one by one": (at_once.colour, at_once.tooth, at_once.sentence)
@@ -145,83 +152,106 @@ def damaged(box: Gearbox, monitor: Monitor, contrast: float, gear: str, tooth: i
         **dict.fromkeys(entrances(maps, monitor, single) if contrast == 2.0 else (), True),
         "predict, diagnose": limit is not None and predicted != (single.each[0].p_values["lines"] <= allowed),
     }
+    row = checked("damaged", *each, single, alone, at_once, ways=[name for name, wrong in ways.items() if wrong])
     return {
-        "contrast": contrast,
-        "true": box.about.get("contrasts", {}).get(contrast, contrast),
+        **row,
         "cases": 9 if contrast == 2.0 else 4,
-        "contradictions": sum(len(disagree(d)) for d in (at_once, single, each[-1], alone)) + sum(ways.values()),
-        "ways": [name for name, wrong in ways.items() if wrong],
-        "green_beside_lines": sum(map(green_beside_lines, each)),
-        "colour": at_once.colour,
-        "single": single.colour,
+        "true": box.about.get("contrasts", {}).get(contrast, contrast),
         "to_amber": next((k + 1 for k, s in enumerate(steps) if s >= 1), None),
         "to_red": next((k + 1 for k, s in enumerate(steps) if s >= 2), None),
-        **named(at_once, gear, tooth, size),
+        **named(at_once, gear, tooth, box.shape[gear == "driven"]),
         "exact_single": (single.gear, single.tooth) == (gear, tooth),
         "named_single": single.tooth is not None,
     }
 
 
-def healthy(box: Gearbox, monitor: Monitor, records: int) -> dict[str, Any]:
+def healthy(box: Gearbox, monitor: Monitor, records: int) -> Row:
     """Healthy records: episodes of either colour, and colours of the same maps each on its own."""
     maps = box.draw(records, 1.0, "driving", 0)
     found = monitor.beside(MemoryStore()).add(maps)
     each = monitor.alone(monitor.model.maps_of(maps)[0])
     return {
-        "cases": 1 + len(each) // 10,
+        **checked("healthy", found, *each, cases=1 + len(each) // 10),
         "records": records,
         "red": found.rules["alarm"].episodes,
         "amber": found.rules["warning"].episodes,
         "single_red": sum(d.colour == "RED" for d in each),
         "single_amber": sum(d.colour in ("AMBER", "RED") for d in each),
-        "contradictions": len(disagree(found)) + sum(len(disagree(d)) for d in each),
-        "green_beside_lines": int(green_beside_lines(found)),
     }
 
 
-def others(box: Gearbox, monitor: Monitor, rng: np.random.Generator) -> dict[str, Any]:
-    """Ten times the noise, and growth from below that any one record shows."""
-    if box.about["texture"] == "recordings":
-        noise = monitor.beside(MemoryStore()).add(box.draw(10, -10.0, "driving", 0))
-        return {"cases": 1, "noise": [noise.colour, noise.pattern], "contradictions": 0, "green_beside_lines": 0}
-    noisy = box.draw(10, 1.0, "driving", 0)
-    noisy = np.abs(noisy + 10.0 * noisy.std() * rng.standard_normal(noisy.shape)).astype(np.float32) + 1e-6
-    noise = monitor.beside(MemoryStore()).add(noisy)
-    tooth = int(rng.integers(box.shape[0]))
-    grown = monitor.beside(MemoryStore()).add(box.draw(60, 1.5, "driving", tooth))
-    return {
-        "cases": 2,
-        "noise": [noise.colour, noise.pattern],
-        "grown": grown.colour,
-        "grown_exact": grown.tooth == tooth,
-        "contradictions": len(disagree(noise)) + len(disagree(grown)),
-        "green_beside_lines": int(green_beside_lines(grown)),
-    }
-
-
-def judge_gearbox(n: int, box: Gearbox, rng: np.random.Generator) -> dict[str, Any]:
-    """All cases of a gearbox with n healthy maps."""
-    out: dict[str, Any] = {"healthy_maps": n, **box.about}
+def judge_gearbox(n: int, box: Gearbox, rng: np.random.Generator) -> list[Row]:
+    """All cases of a gearbox with n healthy maps: damage, healthy records, ten times the noise, and slow growth."""
     recorded = box.about["texture"] == "recordings"
+    about = {"healthy_maps": n, "texture": box.about["texture"]}
     try:
         model = Model.fit(box.draw(n, 0.0 if recorded else 1.0, "driving", 0))
     except InputError as error:
-        return out | {"refused": str(error), "cases": 1}
+        return [about | checked("refused", cases=1) | {"why": str(error)}]
     monitor = Monitor(model)
     limits = monitor.limits()
-    out |= {"off": list(limits.off), "limits": limits.heights(), "damaged": []}
     gears = (box.about["gear"],) if recorded else ("driving", "driven")
+    rows = []
+
+    def at_once(kind: str, maps: np.ndarray, gear: str, tooth: int) -> Row:
+        found = monitor.beside(MemoryStore()).add(maps)
+        said = {"colour": found.colour, "pattern": found.pattern}
+        return checked(kind, found) | said | named(found, gear, tooth, box.shape[gear == "driven"])
+
     for contrast in CONTRASTS[3:5] if recorded else CONTRASTS:
         for gear in gears:
             tooth = box.about["tooth"] if recorded else int(rng.integers(box.shape[gear == "driven"]))
-            out["damaged"].append(damaged(box, monitor, contrast, gear, tooth) | {"gear": gear})
+            rows.append(damaged(box, monitor, contrast, gear, tooth) | {"contrast": contrast, "gear": gear})
     for contrast in () if recorded else [c for c in CONTRASTS if c >= LOUD] * MORE:
         gear = gears[int(rng.integers(2))]
         tooth = int(rng.integers(box.shape[gear == "driven"]))
-        out.setdefault("more", []).append(more(box, monitor, contrast, gear, tooth) | {"true": contrast})
-    out["healthy"] = healthy(box, monitor, 16 if recorded else WATCHED)
-    out["others"] = others(box, monitor, rng)
-    return out
+        maps = np.concatenate([box.draw(BEFORE, 1.0, gear, tooth), box.draw(DAMAGED, contrast, gear, tooth)])
+        rows.append(at_once("more", maps, gear, tooth) | {"true": contrast})
+    rows.append(healthy(box, monitor, 16 if recorded else WATCHED) | {"off": limits.off})
+    noisy = box.draw(10, -10.0 if recorded else 1.0, "driving", 0)
+    if not recorded:
+        noisy = np.abs(noisy + 10.0 * noisy.std() * rng.standard_normal(noisy.shape)).astype(np.float32) + 1e-6
+        tooth = int(rng.integers(box.shape[0]))
+        rows.append(at_once("grown", box.draw(60, 1.5, "driving", tooth), "driving", tooth))
+    rows.append(at_once("noise", noisy, "driving", 0))
+    return [about | row for row in rows]
+
+
+def judge_story(number: int, seed: int) -> Row:
+    """Recordings as files through the whole chain: those of today, which are damaged, and healthy ones of later."""
+    gears, rng = STORIES[number][0], np.random.default_rng([seed, 700 + number])
+    gear = (("driving", "driven") if isinstance(gears, GearPair) else ("planet", "ring"))[int(rng.integers(2))]
+    size = getattr(gears, gear)
+    drawn = gear, int(rng.integers(size)), float(rng.uniform(8.0, 40.0)), int(rng.integers(1 << 16))
+    story = Story(*STORIES[number], *drawn)
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        story.write(folder)
+        model = Model.fit(folder / "healthy", builder=MapBuilder.learn(gears, folder / "learn", reading=story.reading))
+        monitor = Monitor(model)
+        today, one_by_one = sorted((folder / "today").iterdir()), monitor.beside(MemoryStore())
+        found = monitor.beside(MemoryStore()).add(folder / "today")
+        listed, last = monitor.beside(MemoryStore()).add(today), [one_by_one.add(path) for path in today][-1]
+        alone = [monitor.alone(model.maps_of(path)[0])[0] for path in today]
+        later = monitor.beside(MemoryStore()).add(folder / "later")
+    first = (found.colour, found.gear, found.tooth)
+    ways = [w for w, d in (("list", listed), ("one by one", last)) if (d.colour, d.gear, d.tooth) != first]
+    if found.tooth is None:  # recordings one by one are aligned to no other
+        ways = [w for w in ways if w == "list"]
+    alike = [round(a * size) for a in gears.spacing] if gear == "ring" else [0]  # which one sensor cannot tell apart
+    right = [named(found, gear, (story.tooth + away) % size, size) for away in alike]
+    return {
+        **checked("story", found, listed, last, *alone, later, ways=ways),
+        "story": [repr(gears), *STORIES[number][1:], *drawn],
+        "colour": found.colour,
+        "alone": [d.colour for d in alone],
+        "later": later.colour,
+        **max(right, key=lambda one: (one["exact"], one["near"])),
+        "named": found.gear == gear,
+        "zero": found.tooth_zero,
+        "same_tooth": found.same_tooth,
+        "same": len({d.tooth for d in alone}) == 1 if found.same_tooth is None else len(set(found.same_tooth)) == 1,
+    }
 
 
 def unexplained(before: Diagnosis, now: Diagnosis) -> list[str]:
@@ -233,6 +263,8 @@ def unexplained(before: Diagnosis, now: Diagnosis) -> list[str]:
     same = first and then and {first[0].tooth, first[0].contact} & {then[0].tooth, then[0].contact} - {None}
     if first and then and not same and not any("by now this tooth has" in m for m in said):
         wrong.append("another tooth")
+    if before.pattern == "several teeth" and now.pattern == "one tooth" and now.colour != "GREEN":
+        wrong.append("a tooth less")
     if first and not then and now.colour != "GREEN" and not any("by now the change of all teeth" in m for m in said):
         wrong.append("no tooth any more")
     early = now.since is not None and now.since.number <= before.records
@@ -241,7 +273,7 @@ def unexplained(before: Diagnosis, now: Diagnosis) -> list[str]:
     return wrong
 
 
-def judge_run(number: int, seed: int) -> dict[str, Any]:
+def judge_run(number: int, seed: int) -> Row:
     """A run to failure, day by day; and a copy of it that is turned."""
     rng = np.random.default_rng([seed, 900 + number])
     teeth, days = int(rng.choice([21, 30, 35])), tuple(rng.integers(40, 80, 7).tolist())
@@ -270,7 +302,7 @@ def judge_run(number: int, seed: int) -> dict[str, Any]:
     own, other = away(end.tooth), None if ends[1].tooth is None else away((ends[1].tooth - turn) % teeth)
     about = {"healthy_days": config.healthy_days, "drift": config.drift, "contact": records.truth["second_contact"]}
     return about | {
-        "cases": len(days) + 1,
+        **checked("run", *ends, cases=len(days) + 1),
         "colour": end.colour,
         "named": own is not None,
         "exact": own == 0,
@@ -278,94 +310,66 @@ def judge_run(number: int, seed: int) -> dict[str, Any]:
         "one_tooth": end.pattern == "one tooth",
         "turned": own is not None and own <= 1 and other is not None and other <= 1,
         "taken_back": taken_back,
-        "contradictions": sum(len(disagree(d)) for d in ends),
-        "green_beside_lines": sum(map(green_beside_lines, ends)),
     }
 
 
-def summary(rows: list[dict[str, Any]], runs: list[dict[str, Any]]) -> dict[str, Any]:
+def summary(rows: list[Row]) -> Row:
     """Tables of the page."""
-    fitted = [r for r in rows if "refused" not in r]
-    cases = [d | {"healthy_maps": r["healthy_maps"], "texture": r["texture"]} for r in fitted for d in r["damaged"]]
-    further = [d for r in fitted for d in r.get("more", ())]
-    parts = [*cases, *further, *(r["healthy"] for r in fitted), *(r["others"] for r in fitted), *runs]
-    of_maps = [r for r in fitted if r["texture"] != "recordings"]
 
-    def share(rows: list[dict[str, Any]], key: str, of: str | None = None) -> dict[str, Any]:
-        known = [d[key] for d in rows if of is None or d[of]]
-        low, high = rate_interval(float(np.mean(known)), len(known)) if known else (0.0, 1.0)
-        return {"share": float(np.mean(known)) if known else None, "interval": [low, high], "of": len(known)}
+    def of(*kinds: str, **known: Any) -> list[Row]:
+        return [r for r in rows if r["kind"] in kinds and all(r.get(k) == v for k, v in known.items())]
 
-    def middle(rows: list[dict[str, Any]], key: str) -> dict[str, Any]:
-        known = [d[key] for d in rows if d[key] is not None]
-        return {"found": len(known), "of": len(rows), "median": float(np.median(known)) if known else None}
-
-    def rate(rows: list[dict[str, Any]], key: str) -> dict[str, Any]:
-        from scipy.stats import chi2
-
-        count, records = sum(r["healthy"][key] for r in rows), sum(r["healthy"]["records"] for r in rows)
-        low, high = (chi2.ppf(0.025, 2 * count) / 2 if count else 0.0), chi2.ppf(0.975, 2 * count + 2) / 2
-        per = 1000.0 / records
-        return {"per_1000": count * per, "interval": [low * per, high * per], "episodes": count, "records": records}
-
-    loud = [d for d in (*cases, *further) if d["true"] >= LOUD]
-    heard = [d for d in loud if "exact_single" in d]
-    tabled = [d for d in cases if d["texture"] != "recordings"]
-    keys = ("red", "amber", "single_red", "single_amber")
+    for row in rows:
+        row |= {"is_red": row.get("colour") == "RED", "is_raised": row.get("colour") in ("AMBER", "RED")}
+    runs, recorded = of("run"), of("damaged", texture="recordings")
+    quiet = [r for r in of("healthy") if r["texture"] != "recordings"]
+    loud = [r for r in of("damaged", "more") if r["true"] >= LOUD]
+    heard = [r for r in of("damaged") if r["true"] >= LOUD]
+    cells: Row = {}
+    for n in dict.fromkeys(r["healthy_maps"] for r in quiet):
+        own, tabled = [r for r in quiet if r["healthy_maps"] == n], of("damaged", healthy_maps=n)
+        tabled = [r for r in tabled if r["texture"] != "recordings"]
+        cells[str(n)] = {"off": sorted({name for r in own for name in r["off"]}), "rates": rates(own)} | {
+            gear: {str(c): reached([r for r in tabled if (r["contrast"], r["gear"]) == (c, gear)]) for c in CONTRASTS}
+            for gear in ("driving", "driven")
+        }
     return {
-        "cases": sum(p["cases"] for p in parts) + sum("refused" in r for r in rows),
-        "gearboxes": len(rows),
-        "contradictions": sum(p["contradictions"] for p in parts),
-        "ways": [name for d in cases for name in d["ways"]],
-        "green_beside_lines": sum(p["green_beside_lines"] for p in parts),
-        "exact": share(loud, "exact", "named"),
-        "near": share(loud, "near", "named"),
+        "cases": sum(r["cases"] for r in rows),
+        "gearboxes": len(of("healthy", "refused")),
+        "contradictions": sum(r["contradictions"] for r in rows),
+        "ways": [name for r in rows for name in r["ways"]],
+        "green_beside_lines": sum(r["green_beside_lines"] for r in rows),
+        **{key: share(loud, key, "named") for key in NAMED},
         "named": share(loud, "named"),
-        "one_tooth": share(loud, "one_tooth", "named"),
         "exact_single": share(heard, "exact_single", "named_single"),
-        "rates": {key: rate(of_maps, key) for key in keys},
-        "by_healthy": {
-            str(n): {
-                "off": sorted({name for r in of_maps if r["healthy_maps"] == n for name in r["off"]}),
-                "rates": {key: rate([r for r in of_maps if r["healthy_maps"] == n], key) for key in keys},
-                "contrasts": {
-                    gear: {
-                        str(c): {key: middle(own, key) for key in ("to_amber", "to_red")}
-                        for c in CONTRASTS
-                        for own in [
-                            [d for d in tabled if (d["healthy_maps"], d["contrast"], d["gear"]) == (n, c, gear)]
-                        ]
-                    }
-                    for gear in ("driving", "driven")
-                },
-            }
-            for n in HEALTHY
-            if any(r["healthy_maps"] == n for r in of_maps)
-        },
+        "rates": rates(quiet),
+        "by_healthy": cells,
         "recordings": {
-            name: {key: middle(own, key) for key in ("to_amber", "to_red")}
-            | {key: share(own, key, "named") for key in ("exact", "near")}
-            for name, of in (("below", lambda d: d["true"] < LOUD), ("loud", lambda d: d["true"] >= LOUD))
-            for own in [[d for d in cases if d["texture"] == "recordings" and of(d)]]
+            name: reached(own) | {key: share(own, key, "named") for key in ("exact", "near")}
+            for name, own in (
+                ("below", [r for r in recorded if r["true"] < LOUD]),
+                ("loud", [r for r in recorded if r["true"] >= LOUD]),
+            )
         },
-        "runs": {key: share(runs, key, None if key == "named" else "named") for key in ("named", *NAMED, "turned")}
-        | {"red": share([r | {"is": r["colour"] == "RED"} for r in runs], "is")}
-        | {"taken_back": [name for r in runs for name in r["taken_back"]]},
-        "runs_of_one_day": {
-            key: share([r for r in runs if r["healthy_days"] == 1], key, "named") for key in (*NAMED, "turned")
+        "stories": of("story"),
+        "runs": {
+            name: {key: share(own, key, None if key in ("named", "is_red") else "named") for key in keys}
+            for name, own in (("all", runs), ("one_day", [r for r in runs if r["healthy_days"] == 1]))
+            for keys in [("is_red", "named", *NAMED, "turned")]
         },
-        "noise": [r["others"]["noise"] for r in fitted],
-        "grown": share([r["others"] | {"is": r["others"]["grown"] != "GREEN"} for r in of_maps], "is"),
-        "grown_exact": share([r["others"] for r in of_maps if r["others"]["grown"] != "GREEN"], "grown_exact"),
-        "refused": {str(r["healthy_maps"]): r["refused"] for r in rows if "refused" in r},
+        "taken_back": [name for r in runs for name in r["taken_back"]],
+        "noise": [[r["colour"], r["pattern"]] for r in of("noise")],
+        "grown": share(of("grown"), "is_raised"),
+        "grown_exact": share(of("grown"), "exact", "is_raised"),
+        "refused": {str(r["healthy_maps"]): r["why"] for r in of("refused")},
     }
 
 
-def work(seed: int, task: tuple[str, int, int, Any]) -> dict[str, Any]:
-    """One gearbox or run."""
+def work(seed: int, task: tuple[str, int, int, Any]) -> list[Row]:
+    """The rows of one gearbox, story or run."""
     kind, n, k, of = task
-    if kind == "run":
-        return judge_run(n, seed)
+    if kind in ("run", "story"):
+        return [judge_run(n, seed) if kind == "run" else judge_story(n, seed)]
     rng = np.random.default_rng([seed, n, k])
     return judge_gearbox(n, of_maps(of, rng) if kind == "maps" else of_recordings(rng, of), rng)
 
@@ -379,21 +383,21 @@ def main() -> None:
     args = parser.parse_args()
     begin = time.perf_counter()
     sizes, textures = ((16, 24, 100), "C") if args.quick else (HEALTHY, "ABCD")
-    pairs, many = (PAIRS[:1], 2) if args.quick else (PAIRS, RUNS)
-    tasks: list[Any] = [("maps", n, k, texture) for n in sizes for k, texture in enumerate(textures)]
+    pairs, stories, runs = (PAIRS[:1], (1, 8), 2) if args.quick else (PAIRS, range(len(STORIES)), RUNS)
+    tasks: list[Any] = [("story", k, 0, None) for k in stories] + [("run", k, 0, None) for k in range(runs)]
     tasks += [("recordings", n, 100 + k, pair) for n in RECORDED for k, pair in enumerate(pairs)]
-    tasks += [("run", k, 0, None) for k in range(many)]
+    tasks += [("maps", n, k, texture) for n in sizes[::-1] for k, texture in enumerate(textures)]
+    rows: list[Row] = []
     with ProcessPoolExecutor(args.jobs) as pool:
-        found = []
-        for task, one in zip(tasks, pool.map(partial(work, args.seed), tasks), strict=True):
-            found.append(one)
+        for task, found in zip(tasks, pool.map(partial(work, args.seed), tasks), strict=True):
+            rows += found
             print(*task, f"{time.perf_counter() - begin:.0f} s", flush=True)
-    rows, runs = ([one for one in found if ("turned" in one) == of_runs] for of_runs in (False, True))
-    result = summary(rows, runs) | {"rows": rows, "run_rows": runs}
-    print({k: v for k, v in result.items() if k not in ("rows", "run_rows", "by_healthy")})
+    result = summary(rows)
+    print({k: v for k, v in result.items() if k != "by_healthy"})
     if not args.quick:
         config = {"healthy": HEALTHY, "contrasts": CONTRASTS, "threads": os.environ.get("OMP_NUM_THREADS")}
-        print(write_result(Path(__file__).parent / "results" / "diagnosis.json", config, result, seed=args.seed))
+        path = Path(__file__).parent / "results" / "diagnosis.json"
+        print(write_result(path, config, result | {"rows": rows}, seed=args.seed))
 
 
 if __name__ == "__main__":

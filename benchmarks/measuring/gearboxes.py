@@ -1,17 +1,26 @@
-"""Simulated gearboxes that draw healthy and damaged maps: of the map simulator, and of recordings through the chain."""
+"""Simulated gearboxes that draw healthy and damaged maps, or the files of a user's whole story.
+
+Maps are of the map simulator, and of recordings through the chain. A story is files of recordings: some to learn the
+healthy waveform from, healthy ones to fit on, and those of today.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from toothwise import GearPair, MapBuilder
+from toothwise import GearPair, MapBuilder, PlanetaryStage
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.simulate.maps import generate
+from toothwise.simulate.speed import SpeedProfile
+from toothwise.simulate.tacho import TachoConfig
+from toothwise.vibration.readers import write_record
+from toothwise.vibration.records import Tachometer, VibrationRecord
 
 SHAPES = ((18, 35), (11, 24), (23, 17))
 DAMAGED = 6  # damaged records of a case
@@ -79,3 +88,68 @@ def of_recordings(rng: np.random.Generator, teeth: tuple[int, int]) -> Gearbox:
 
     about = {"texture": "recordings", "shape": teeth, "tooth": tooth, "gear": gear, "contrasts": true}
     return Gearbox(draw, teeth, about)
+
+
+PARTS = {"learn": 8, "healthy": 24, "today": 4, "later": 4}  # recordings of a story; those of today are damaged
+
+
+@dataclass(frozen=True)
+class Story:
+    """A gearbox whose recordings are files.
+
+    Attributes:
+        gears: A pair's are made by arithmetic alone, a planetary stage's by the simulator.
+        shaft, pulses: Of the tachometer.
+        gear, tooth: The damaged one.
+        speed: Revolutions of the driving shaft per second.
+        seed: Of the gearbox and of its recordings.
+    """
+
+    gears: GearPair | PlanetaryStage
+    shaft: str
+    pulses: int
+    gear: str
+    tooth: int
+    speed: float
+    seed: int
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """What a user says of the files."""
+        return {"tacho_shaft": self.shaft, "pulses_per_revolution": self.pulses}
+
+    def write(self, folder: Path) -> None:
+        """A folder of files for each part; the first recording begins where tooth 0 meets tooth 0."""
+        for part, (name, count) in enumerate(PARTS.items()):
+            (folder / name).mkdir()
+            for k in range(count):
+                record = (self._pair if isinstance(self.gears, GearPair) else self._stage)(name == "today", part, k)
+                write_record(record, folder / name / f"rec_{k:02d}.mat")
+
+    def _stage(self, damaged: bool, part: int, k: int) -> VibrationRecord:
+        tacho = TachoConfig(pulses=self.pulses, shaft=self.shaft)
+        config = GearboxConfig(gears=self.gears, speed=SpeedProfile(self.speed), tacho=tacho, seed=self.seed)
+        config = replace(config, periods=150 // self.gears.hunting_revolutions, start=None if part or k else 0)
+        faults = [Fault("crack", self.gear, self.tooth, 0.6)] * damaged
+        return simulate_record(config, faults, seed=100 * part + k)[0]
+
+    def _pair(self, damaged: bool, part: int, k: int) -> VibrationRecord:
+        """Mesh, a pattern of either gear and a burst at every mesh, that of one tooth four to six times as loud."""
+        sizes = (self.gears.driving, self.gears.driven)
+        own, rng = np.random.default_rng(self.seed), np.random.default_rng([self.seed, part, k])
+        patterns = [own.normal(size=size) for size in sizes]
+        rate = 22.0 * sizes[0] * self.speed
+        t = np.arange(int(7.5 * sizes[1] / self.speed * rate)) / rate
+        speed = self.speed * (1.0 + 0.03 * np.sin(2 * np.pi * 0.23 * t + rng.uniform(0, 6)))
+        turned = np.cumsum(speed) / rate + (rng.uniform(0, sizes[1]) if part or k else 0.0)
+        event = sizes[0] * turned
+        teeth = [np.floor(event).astype(int) % size for size in sizes]
+        phase, both = event % 1.0, sum(pattern[tooth] for pattern, tooth in zip(patterns, teeth, strict=True))
+        x = (np.sin(2 * np.pi * event) + 0.4 * np.sin(4 * np.pi * event + 1.0)) * (1.0 + 0.05 * both)
+        hit = teeth[self.gear == "driven"] == self.tooth
+        mates = own.choice([1.0, 0.8, 1.2], size=max(sizes))[teeth[self.gear == "driving"]]
+        burst = np.sin(2 * np.pi * 5.3 * phase) * np.sin(np.pi * phase) ** 2
+        x += (0.25 * both + 1.2 * damaged * hit * mates) * burst + 0.3 * rng.standard_normal(len(t))
+        marks = turned * self.gears.shafts[self.shaft] * self.pulses % 1.0
+        tacho = Tachometer("waveform", 5.0 * (marks < 0.1), self.pulses, self.shaft)
+        return VibrationRecord({"vibration": x.astype(np.float32)}, rate, tacho)

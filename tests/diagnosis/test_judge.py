@@ -170,7 +170,7 @@ def test_a_tooth_that_spreads_to_the_whole_gear_stays_the_tooth(fitted, limits):
     x[:, 5] += fitted.growing(200, 30, 0.9)[:, None]
     x[100:] += fitted.growing(100, 0, 2.0)[:, None, None]
     d = fitted.judge(x, limits=limits)
-    assert (d.colour, d.pattern, d.gear, d.tooth, d.began_with) == (
+    assert (d.colour, d.pattern, d.gear, d.tooth, d.rules["alarm"].about) == (
         "RED",
         "one tooth",
         "driving",

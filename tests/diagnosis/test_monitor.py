@@ -302,7 +302,7 @@ def test_records_get_their_names_from_table_or_file():
     assert record_ids(sensors, 4, sensors=True).tolist() == ["x", "x", "y", "y"]  # a file per sensor
     assert record_ids(sensors.assign(name=list("aabb")), 4, sensors=True).tolist() == list("aabb")
     assert record_ids(sensors, 4).tolist() == ["a1", "a2", "b1", "b2"]
-    assert record_ids(pd.DataFrame(index=range(2)), 2).tolist() == ["map 0", "map 1"]
+    assert record_ids(pd.DataFrame(index=range(2)), 2).tolist() == ["record 1", "record 2"]
     files = pd.DataFrame({"file": ["x/a.npz", "x/a.npz", "y/b.tiff"], "index": [0, 1, 0]})
     assert record_ids(files, 3).tolist() == ["a.npz[0]", "a.npz[1]", "b.tiff"]
 

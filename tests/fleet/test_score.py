@@ -13,7 +13,9 @@ from toothwise import Model, Monitor, detectors
 from toothwise.errors import InputError, OutputError
 from toothwise.fleet import run as fleet_run
 from toothwise.fleet.options import ScoreOptions
+from toothwise.fleet.reading import Block
 from toothwise.fleet.run import score_fleet
+from toothwise.fleet.scoring import SCHEMA, score_block
 from toothwise.fleet.storage import locate
 from toothwise.healthmap.io import write_folder, write_map
 
@@ -73,10 +75,17 @@ def test_a_file_of_scores_says_what_it_is(maps, saved, tmp_path):
     (folder,) = (tmp_path / "out").glob("detector=*/input=*")
     assert folder.parent.name == f"detector=scan-{found.detector[:16]}"
     about = pq.read_schema(next(folder.glob("*.parquet"))).metadata
-    assert json.loads(about[b"toothwise.schema"]) == 1
+    assert json.loads(about[b"toothwise.schema"]) == SCHEMA
     assert json.loads(about[b"toothwise.detector"]) == found.detector
     assert json.loads(about[b"toothwise.threshold"]) == Monitor(Model.open(saved)).threshold()
     assert set(rows_of(tmp_path / "out")["detector"]) == {f"scan-{found.detector[:16]}"}
+
+
+def test_nothing_alarms_at_a_condition_that_was_not_learned(saved):
+    detector = Model.open(saved).detector
+    known = {"id": [None] * 2, "not_learned": ["speed 40 rev/s was not learned (20 to 25)", None]}
+    block = Block("a.npz", np.arange(2), np.ones((2, *detector.shape), np.float32), [None] * 2, known)
+    assert score_block(detector, block, -1e9, ())["alarm"].to_pylist() == [None, True]
 
 
 def test_what_is_finished_is_never_scored_again_and_what_has_changed_is(maps, saved, tmp_path, make):

@@ -105,7 +105,7 @@ def test_a_batch_answers_every_map_and_says_which_are_bad(client):
     ]
     results = client.post("/v1/diagnose/batch", json={"maps": maps}).json()["results"]
     assert [r.get("error", {}) and r["error"]["code"] for r in results] == [{}, "invalid", {}, "invalid", {}]
-    assert [r["record"] for r in results] == ["a", "map 1", "map 2", "map 3", "map 4"]
+    assert [r["record"] for r in results] == ["a", "record 2", "record 3", "record 4", "record 5"]
     assert "9 x 14" in results[1]["error"]["message"]
     assert [results[k]["row"] for k in (0, 2, 4)] == [2, 2, 2]
     (alone,) = client.post("/v1/diagnose/batch", json={"maps": [{"values": [[1.0]]}]}).json()["results"]
@@ -277,7 +277,8 @@ def test_nothing_is_left_on_disk_and_nothing_outside_is_written(client, tmp_path
 def test_the_model_and_its_state(client, service, scan):
     told = client.get("/v1/model").json()
     assert (told["detector"], told["shape"], told["exported"]) == ("scan", [9, 14], True)
-    assert told["threshold"]["value"] == service.model.detector.threshold.value
+    assert told["threshold"] == service.threshold  # what answers compare with
+    assert told["detector_threshold"]["value"] == service.model.detector.threshold.value
     assert told["gear"]["driven"] == 14
     assert told["files"].keys() >= {"healthy.npz", "state.safetensors"}
     assert str(scan.exported.parent) not in json.dumps(told)

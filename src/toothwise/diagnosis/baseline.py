@@ -22,7 +22,7 @@ import numpy as np
 from toothwise.diagnosis.decompose import Findings
 from toothwise.diagnosis.significance import correlation_time
 from toothwise.errors import InputError
-from toothwise.healthmap.runs import DRAWN
+from toothwise.healthmap.runs import DRAWN, WITHIN
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.map_statistics import line_levels, log_maps, map_level, one_cycle
 from toothwise.reference.records import bin_names
@@ -106,7 +106,8 @@ class Baseline:
         healthy: standardised healthy records ``[n, channels]``, held out; ``block``: their stretches of time.
         correlation: records that count as one, of teeth and of the slowest channel.
         learned: healthy records of the smallest bin.
-        drawn: how many of the healthy records were drawn from a model of drift, not recorded.
+        drawn: how many of the healthy records were drawn from a model of drift, not recorded; one_day: of one
+            that was learned from within the only healthy day.
         sensors: names.
         pooled: all teeth of a gear share one healthy level, because too few independent records tell their own.
         level_sd: healthy standard deviation of the log level.
@@ -127,6 +128,7 @@ class Baseline:
     pooled: bool
     level_sd: float
     drawn: int = 0
+    one_day: bool = False
 
     @property
     def teeth(self) -> np.ndarray:
@@ -234,6 +236,7 @@ def learn_baseline(reference: HealthyReference, *, bins: Mapping[str, Sequence[f
         sensors=known,
         level_sd=float(np.std(reference.level)),
         drawn=sum(str(reference.record[r[0]]).startswith(DRAWN) for r in rows),
+        one_day=any(str(name).startswith(WITHIN) for name in reference.record),
     )
 
 

@@ -87,7 +87,7 @@ class RuleState:
         means: of the baseline that was learned after re-baselining, None without one.
         alarm: the state of the channels.
         first: by rule, the record of its first alarm; ``episodes``: by rule, alarms in all.
-        began: the thing that the first alarm was about.
+        began: by rule ("alarm" = RED, "warning" = AMBER), the thing that its first alarm was about.
     """
 
     judged: int
@@ -97,7 +97,7 @@ class RuleState:
     alarm: AlarmState
     first: Mapping[str, Place]
     episodes: Mapping[str, int]
-    began: int | None
+    began: Mapping[str, int]
 
     @property
     def channels(self) -> int:
@@ -116,13 +116,15 @@ class RuleState:
             "alarm": self.alarm.as_json(),
             "first": {rule: [at.number - 1, at.record, at.time] for rule, at in self.first.items()},
             "episodes": dict(self.episodes),
-            "began": self.began,
+            "began": dict(self.began),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RuleState:
         """The inverse."""
-        means = data["means"]
+        means, began = data["means"], data["began"]
+        if not isinstance(began, Mapping):  # before warnings had one of their own
+            began = {} if began is None else {"alarm": began}
         return cls(
             judged=int(data["judged"]),
             unjudged=int(data["unjudged"]),
@@ -137,7 +139,7 @@ class RuleState:
                 if rule in _RULES
             },
             episodes={rule: int(count) for rule, count in data["episodes"].items() if rule in _RULES},
-            began=None if data["began"] is None else int(data["began"]),
+            began={tier: int(thing) for tier, thing in began.items() if tier in TIERS},
         )
 
 
@@ -243,12 +245,12 @@ class Rules:
     Attributes:
         course: where everything stands.
         begins: by rule ("alarm" = RED, "warning" = AMBER, and the channels), judged records at which it begins.
-        began: the thing that the first alarm ever was about, None = none.
+        began: by tier, the thing that its first alarm ever was about.
     """
 
     course: Course
     begins: dict[str, np.ndarray]
-    began: int | None
+    began: dict[str, int]
 
 
 def run_rules(
@@ -285,10 +287,11 @@ def run_rules(
             was = bool(start.sums[name].max(initial=0.0) >= amber)
             reached = reached & ~np.concatenate([[was], reached[:-1]])
         begins[name] = np.flatnonzero(reached)
-    began = None if before is None else before.began
-    if began is None and len(begins["alarm"]):
-        first = int(begins["alarm"][0])
-        began = int(np.where(course.level[first] == 2, course.step[first], -1.0).argmax())
+    began = {} if before is None else dict(before.began)
+    for height, tier in enumerate(TIERS, 1):
+        if tier not in began and len(begins[tier]):
+            first = int(begins[tier][0])
+            began[tier] = int(np.where(course.level[first] >= height, course.step[first], -1.0).argmax())
     return Rules(course, begins, began)
 
 

@@ -99,7 +99,8 @@ class JudgedRecords:
         final, before = self.rules.course.state, self.past.since(self.resets)
         if d.teeth:
             one = d.teeth[0]
-            own = [self._at(one.axis, t) for t in (one.tooth, *one.leak)]
+            contacts = () if one.contact is None else (one.contact,)
+            own = [self._at(one.axis, t) for t in (one.tooth, *one.leak, *contacts)]
         else:
             own = [k for k, c in enumerate(things_of(self.baseline)) if c.kind != "tooth"]
         begun = [int(final.since[k]) for k in own if final.since[k] >= 0]

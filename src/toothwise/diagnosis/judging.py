@@ -81,7 +81,11 @@ class _Judged(JudgedRecords):
         if first is None and len(begins):
             first = place_of(self.seen, self.past, int(self.tracked.judged[begins[0]]))
         episodes = len(begins) + (0 if before is None else before.episodes.get(rule, 0))
-        return RuleFound(first, episodes, stated, interval, str(rests), now, {"rests_on": (rests,)})
+        about = self._about(rule)
+        said = {"rests_on": (rests,)} | ({} if about is None else {"about": (about,)})
+        return RuleFound(
+            first, episodes, stated, interval, str(rests), now, None if about is None else str(about), said
+        )
 
     def _rules(self, colour: str) -> dict[str, RuleFound]:
         """RED and AMBER by all channels, and what each channel says by itself (its share of AMBER's rate)."""
@@ -107,7 +111,6 @@ class _Judged(JudgedRecords):
             pattern, teeth = self._of_one(pattern, teeth)
         if pattern == "sensor or condition changed" and state == "alarm":
             state = "warning"  # no map tells wear from noise, load or the sensor: look at those first
-        began = self._began_with()
         recent = self.seen[tracked.begin :]
         colour = COLOURS[state]
         held = height > 0 and bool((final.quiet[final.level == height] > 0).all())
@@ -123,6 +126,7 @@ class _Judged(JudgedRecords):
             healthy=len(self.baseline.healthy) - self.baseline.drawn,
             effective=float((len(self.baseline.healthy) - self.baseline.drawn) / self.baseline.correlation[1]),
             drawn=self.baseline.drawn,
+            one_day=self.baseline.one_day,
             settings=self.settings,
             gear=teeth[0].gear if teeth else None,
             tooth=teeth[0].tooth if teeth else None,
@@ -133,14 +137,13 @@ class _Judged(JudgedRecords):
             teeth=teeth,
             also=also,
             level_change=float(np.exp(np.median(tracked.level[-RECENT:]))) if len(tracked.level) else 1.0,
-            began_with=None if began is None else str(began),
             held=held,
             rules=self._rules(colour),
             transients=(() if before is None else before.transients)
             + tuple(s.name for s in recent if s.pattern == "transient"),
             resets=self.resets,
             limits=self.limits,
-            messages={name: (said,) for name, said in (("began_with", began), ("led", self._led(teeth))) if said},
+            messages={} if (led := self._led(teeth)) is None else {"led": (led,)},
         )
         if state == "unjudged":
             return with_elsewhere(base, recent, self.gears)
@@ -168,11 +171,11 @@ class _Judged(JudgedRecords):
             return "unknown"
         return next((way for way in ("waveform", "given", "index") if way in ways), "given")
 
-    def _began_with(self) -> Message | None:
-        """What the first alarm was about, in words."""
-        if self.rules.began is None:
+    def _about(self, rule: str) -> Message | None:
+        """What the first RED or AMBER was about, in words."""
+        if rule not in self.rules.began:
             return None
-        channel = things_of(self.baseline)[self.rules.began]
+        channel = things_of(self.baseline)[self.rules.began[rule]]
         if channel.kind.startswith("level"):
             return say("the level of the whole map")
         gear = self.gears[channel.axis - 1]

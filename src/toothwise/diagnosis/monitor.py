@@ -119,15 +119,21 @@ class Monitor:
             >>> monitor.single_limit() > monitor.model.threshold.value
             True
         """
+        return self._single_limit(self.limits().single_rate)
+
+    def _single_limit(self, rate: float) -> float | None:
         known = self._reference.best_of(1) or self._reference.best_of(2)
         if known is None or known[1] > 1 or not np.allclose(known[0].max(axis=1), self._reference.score, rtol=1e-6):
             return None
         axis = 1 if self._reference.row is not None else 2
-        return evidence_height(self._reference, axis, self.limits().single_rate)
+        return evidence_height(self._reference, axis, rate)
 
     def threshold(self) -> float | None:
         """The score above which a single map alarms: ``single_limit``, or the detector's own threshold without one."""
-        limit, own = self.single_limit(), self.model.detector.threshold
+        return self._threshold(self.limits().single_rate)
+
+    def _threshold(self, rate: float) -> float | None:
+        limit, own = self._single_limit(rate), self.model.detector.threshold
         return limit if limit is not None or own is None else float(own.value)
 
     def prepare(self) -> None:
@@ -336,6 +342,7 @@ class Monitor:
             self._reference,
             baseline,
             rate=limits(None).single_rate,
+            threshold=self._threshold(limits(None).single_rate),
             bins=settings.bins,
             sensors=settings.sensors,
             rows=batch.rows,

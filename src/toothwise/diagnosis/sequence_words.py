@@ -7,7 +7,7 @@ from toothwise.diagnosis.verdict import Diagnosis, Place
 from toothwise.diagnosis.words import contact_word, tooth_of, tooth_zero_word
 from toothwise.messages import Message, both, listed, plain, say
 
-__all__ = ["pattern_word", "record_word", "rests_of", "words_of_sequence"]
+__all__ = ["colour_word", "pattern_word", "record_word", "rests_of", "words_of_sequence"]
 
 _FEW = 20  # independent stretches below which no rate can be verified
 
@@ -24,6 +24,39 @@ _PATTERNS = {
 def pattern_word(pattern: str) -> Message:
     """A pattern by its name."""
     return _PATTERNS[pattern]
+
+
+_COLOURS = {
+    "quiet": say("GREEN: no alarm"),
+    "warning": say("AMBER: warning"),
+    "alarm": say("RED: alarm"),
+    "learning": say("UNKNOWN: a new baseline is being learned"),
+    "condition": say("UNKNOWN: no healthy records of this speed, load or temperature"),
+    "sound": say("UNKNOWN: the recordings do not sound like the healthy ones"),
+}
+_UNKNOWN_NEXT = {
+    "learning": say("Go on recording under usual conditions: the baseline needs {learn} records."),
+    "condition": say(
+        "Record at a speed and load that were learned, or fit on healthy records of this condition too (with bins: "
+        "take wider ones)."
+    ),
+    "sound": say(
+        "Check sensor, cable, mounting, gain and channel; if they were changed on purpose, fit on healthy recordings "
+        "made with them."
+    ),
+}
+
+
+def _why(state: str, because: str | None) -> str:
+    """The state, or of what is unjudged the reason: another condition, or a sensor that hears something else."""
+    if state != "unjudged":
+        return state
+    return "sound" if str(because).startswith(("level", "correlation")) else "condition"
+
+
+def colour_word(state: str, because: str | None) -> Message:
+    """The colour of a state with what it stands for; ``because`` is why records could not be judged."""
+    return _COLOURS[_why(state, because)]
 
 
 def record_word(place: Place) -> Message:
@@ -82,12 +115,9 @@ def _quiet(d: Diagnosis) -> list[Message]:
             )
         ]
     else:
-        told = [
-            say(
-                "No alarm: no tooth and no gear stands beyond its limit in {records} records.",
-                records=d.judged,
-            )
-        ]
+        told = [say("No alarm: no tooth and no gear stands beyond its limit in {records} records.", records=d.judged)]
+        if d.judged == 1:
+            told = [say("No alarm: no tooth and no gear stands beyond its limit in the one record judged so far.")]
     if d.limits is not None and "growth" in d.limits.off:
         told.append(
             say(
@@ -127,7 +157,7 @@ def _memory(d: Diagnosis) -> list[Message]:
                 level=d.level_change,
             )
         )
-    told += d.messages.get("led", _before(d))
+    told += (*d.messages.get("led", _before(d)), *_warned(d))
     if d.held:
         told.append(
             say("The last records show it less, but nothing in them contradicts it: it stays the leading hypothesis.")
@@ -138,10 +168,10 @@ def _memory(d: Diagnosis) -> list[Message]:
 def _before(d: Diagnosis) -> tuple[Message, ...]:
     """What the first alarm was about, where that is not what the verdict names."""
     named = [tooth_of(t.gear, number) for t in d.teeth for number in (t.tooth, *t.leak, t.contact)]
-    first = d.messages.get("began_with", ())
-    if not first or str(d.began_with) in map(str, named) or (not d.teeth and "tooth" not in str(d.began_with)):
+    alarm = d.rules["alarm"]
+    if alarm.about is None or alarm.about in map(str, named) or (not d.teeth and "tooth" not in alarm.about):
         return ()
-    about = {"record": _first(d.rules["alarm"].first), "first": first[0]}
+    about = {"record": _first(alarm.first), "first": alarm.messages["about"][0]}
     if d.teeth:
         return (
             say("The first alarm, at {record}, was about {first}; by now this tooth has the most evidence.", **about),
@@ -151,13 +181,23 @@ def _before(d: Diagnosis) -> tuple[Message, ...]:
     )
 
 
+def _warned(d: Diagnosis) -> tuple[Message, ...]:
+    """What a warning was about that came before what alarms now stood beyond a limit."""
+    warning, alarmed = d.rules["warning"], d.alarmed
+    if warning.first is None or warning.about is None or alarmed is None or warning.first.number >= alarmed.number:
+        return ()
+    about = {"record": _first(warning.first), "first": warning.messages["about"][0]}
+    return (say("The first warning, at {record}, was about {first}.", **about),)
+
+
 def _hindsight(d: Diagnosis) -> list[Message]:
     """That records before the alarm were called healthy, where the change began before it."""
     if d.since is None or d.alarmed is None or d.since.number >= d.alarmed.number:
         return []
     return [
         say(
-            "It first stood beyond a limit at {record}; that it began before shows only in hindsight.",
+            "{what} first stood beyond a limit at {record}; that it began before shows only in hindsight.",
+            what=tooth_of(d.teeth[0].gear, d.teeth[0].tooth) if d.teeth else say("The change"),
             record=_first(d.alarmed),
         )
     ]
@@ -204,7 +244,7 @@ def _verdict(d: Diagnosis) -> list[Message]:
             )
         return [_teeth(d), *_hindsight(d), *_memory(d), *told]
     if d.pattern == "whole gear":
-        return [_whole_gear(d), *_hindsight(d), *_before(d)]
+        return [_whole_gear(d), *_hindsight(d), *_before(d), *_warned(d)]
     return [
         say(
             "Sensor or condition changed{since}: the level of all teeth is {level:.2f} times healthy.",
@@ -213,6 +253,7 @@ def _verdict(d: Diagnosis) -> list[Message]:
         ),
         say("Noise, load, speed, the sensor and wear look alike in this: no tooth is named for it."),
         *_before(d),
+        *_warned(d),
     ]
 
 
@@ -221,18 +262,35 @@ def _confidence(d: Diagnosis) -> list[Message]:
     blocks = 0 if d.limits is None else d.limits.blocks
     if d.drawn:  # what was recorded is what is known
         blocks = min(blocks, max(int(d.effective or 0), 1))
-    told = [
-        say(
-            "The alarm is set for a false alarm rate of {rate:g} per 1,000 records; judged by the {healthy} healthy "
-            "records that are known ({blocks} independent stretches), the rate may be {low} to {high} (95 %).",
-            rate=d.settings.rate,
-            healthy=d.healthy,
-            blocks=blocks,
-            low=plain(low),
-            high=plain(high),
+    few = blocks < _FEW
+    about = {"rate": d.settings.rate, "healthy": d.healthy, "blocks": blocks, "low": plain(low), "high": plain(high)}
+    if few:
+        told = [
+            say(
+                "The alarm is set for a false alarm rate of {rate:g} per 1,000 records. The {healthy} healthy records "
+                "that are known ({blocks} independent stretches) cannot verify it: they only say that the rate is not "
+                "above {high} (95 %), if days to come differ no more than these did.",
+                **about,
+            )
+        ]
+    else:
+        told = [
+            say(
+                "The alarm is set for a false alarm rate of {rate:g} per 1,000 records; judged by the {healthy} "
+                "healthy records that are known ({blocks} independent stretches), the rate may be {low} to {high} "
+                "(95 %).",
+                **about,
+            )
+        ]
+    if d.drawn and d.one_day:
+        told.append(
+            say(
+                "Beside them stand {drawn} drawn records whose drift was taken from within the only healthy day: how "
+                "other days differ is not known.",
+                drawn=d.drawn,
+            )
         )
-    ]
-    if d.drawn:
+    elif d.drawn:
         told.append(
             say(
                 "Beside them stand {drawn} records that were drawn from a model of how days drift, because so few days "
@@ -240,9 +298,6 @@ def _confidence(d: Diagnosis) -> list[Message]:
                 drawn=d.drawn,
             )
         )
-    few = blocks < _FEW
-    if few:
-        told.append(say("So few cannot verify that rate: it holds only if days to come differ no more than these did."))
     if d.state not in ("warning", "alarm") or "elsewhere" in d.messages:
         return told
     by = [name for name in ("single", "several", "growth") if d.rules[name].now in ("AMBER", "RED")]
@@ -269,10 +324,8 @@ _CHANNELS = {
 
 
 def _next(d: Diagnosis) -> list[Message]:
-    if d.state == "unjudged":
-        return [say("Fit on healthy records of this condition too, or take wider bins.")]
-    if d.state == "learning":
-        return [say("Go on recording under usual conditions.")]
+    if d.colour == "UNKNOWN":
+        return [Message(_UNKNOWN_NEXT[_why(d.state, d.unknown_because)].id, {"learn": d.settings.learn})]
     if d.state == "quiet":
         return [say("Nothing special: take the next record as planned.")]
     if d.pattern == "sensor or condition changed":

@@ -146,7 +146,7 @@ def summarize(
 ) -> list[MapDiagnosis]:
     """Diagnoses from what came off the maps; their table tells how tooth 0 is known."""
     x = log_maps(values)
-    names = [f"map {k}" for k in range(len(x))] if records is None else list(records)
+    names = [f"record {k + 1}" for k in range(len(x))] if records is None else list(records)
     axes = {1: (gear_of(rows, "driving"), columns), 2: (gear_of(columns, "driven"), rows)}
     middle, spread = float(np.median(reference.level)), max(float(np.std(reference.level)), 1e-9)
     zero = {axis: tooth_zero_of(table, gear, len(x)) for axis, (gear, _) in axes.items()}

@@ -40,7 +40,7 @@ class RecordSummary:
         contrast: log contrast of every line against its healthy mean.
         level: log level against the healthy mean.
         score: of the detector (the largest over sensors).
-        above: the score is above the detector's threshold.
+        above: the score is above the limit of a single record (AMBER); never at a condition that cannot be judged.
         pattern: of the record's map on its own (of the strangest sensor).
         line: axis, tooth, log contrast and p-value of the strongest line of that map, or None.
         alone: what the record's own map shows: kind, axis, tooth (-1 = none, or unknown) and -log10 of the chance; at
@@ -161,6 +161,7 @@ def summarize_records(
     baseline: Baseline,
     *,
     rate: float = 0.01,
+    threshold: float | None = None,
     bins: Mapping[str, Sequence[float]] | None = None,
     sensors: str | None = None,
     rows: Axis | None = None,
@@ -175,6 +176,7 @@ def summarize_records(
         values: ``[n, rows, columns]`` in time order; ``table`` has a row per map.
         detector, reference, baseline: that belong together.
         rate: chance that a healthy map is called anything (``ControlLimits.single_rate``).
+        threshold: of single maps (``Monitor.threshold``); None = none is known.
         bins: edges by condition, as the baseline was learned with.
         sensors: column of the table that names the sensor.
         rows, columns: axes of the maps.
@@ -193,7 +195,6 @@ def summarize_records(
         raise InputError(
             f"the baseline knows sensors {', '.join(baseline.sensors)}, but the maps have {', '.join(order.sensors)}"
         )
-    threshold = float("inf") if detector.threshold is None else detector.threshold.value
     found = decompose(values, detector, reference, rate=rate, waveforms=waveforms, first=first)
     records = np.empty(len(values), dtype=object)
     for name, maps in zip(order.names, order.maps, strict=True):
@@ -253,7 +254,7 @@ def summarize_records(
                 contrast=() if made is None else _short(made[1]),
                 level=0.0 if made is None else float(f"{made[2]:.5g}"),
                 score=score,
-                above=score > threshold,
+                above=made is not None and threshold is not None and score > threshold,
                 pattern=pattern,
                 line=None
                 if line is None

@@ -164,6 +164,7 @@ class RuleFound:
         interval: 95 % interval of the actual number as far as the healthy records show it; None = of one channel.
         rests_on: What that rests on, in words; ``messages`` holds it for other languages.
         now: The colour that it asks for at the last record, or "off".
+        about: Of RED and AMBER, what the first one was about: a tooth, the level, or one cycle of a gear.
     """
 
     first: Place | None
@@ -172,6 +173,7 @@ class RuleFound:
     interval: tuple[float, float] | None
     rests_on: str
     now: str = "GREEN"
+    about: str | None = None
     messages: dict[str, tuple[Message, ...]] = field(default_factory=dict)
 
 
@@ -210,7 +212,8 @@ class Diagnosis:
             baseline) count from the last re-baselining.
         healthy: Healthy maps or records that the judgement rests on; ``effective``: independent ones that they are
             worth.
-        drawn: Further healthy records that were drawn from a model of how days drift.
+        drawn: Further healthy records that were drawn from a model of how days drift; ``one_day``: that drift was taken
+            from within the only healthy day.
         unknown_because: The condition of the last record that could not be judged, and what was learned.
         gear, tooth: The tooth with the most evidence; None = no tooth is named.
         tooth_zero: How tooth 0 of that gear is known: "index", "waveform", "given" (or numbered by the maps
@@ -224,7 +227,6 @@ class Diagnosis:
         contrast: Of the tooth now, with its 95 % interval, and along what it was measured.
         growth: Of the mean contrast along the whole line (of the level, for a whole gear); None = too few records.
         level_change: Factor of the level now against healthy.
-        began_with: What the first alarm (RED) was about: a tooth, the level, or one cycle of a gear; None = no alarm.
         held: No channel alarms at the last record; the colour is that of an earlier alarm, which nothing contradicts.
         rules: What was RED ("alarm") and AMBER ("warning"), and what each channel says: "single" records, "several"
             records, slow "growth".
@@ -252,6 +254,7 @@ class Diagnosis:
     unjudged: int = 0
     effective: float | None = None
     drawn: int = 0
+    one_day: bool = False
     unknown_because: str | None = None
     gear: str | None = None
     tooth: int | None = None
@@ -267,7 +270,6 @@ class Diagnosis:
     contrast_along: str | None = None
     growth: Growth | None = None
     level_change: float = 1.0
-    began_with: str | None = None
     held: bool = False
     rules: dict[str, RuleFound] = field(default_factory=dict)
     transients: tuple[str, ...] = ()

@@ -62,7 +62,7 @@ class Block:
         values: float32 ``[n, rows, columns]``, of maps or of their waveforms (with samples as a last axis); of a map
             with an error whatever.
         error: reason why a map cannot be used, or None.
-        known: columns of text ``[n]``: ``id`` and those that are kept.
+        known: columns of text ``[n]``: ``id``, which condition was ``not_learned``, and those that are kept.
     """
 
     file: str
@@ -172,7 +172,7 @@ def _parquet(place: Location, file: StoredFile, reading: Reading) -> Iterator[Bl
             there = set(opened.schema_arrow.names)
             if reading.column not in there:
                 raise InputError(f"lacks the column {reading.column!r}, found {', '.join(sorted(there)) or 'none'}")
-            wanted = {reading.column, "rows", "columns", *reading.keep, *_IDS} & there
+            wanted = {reading.column, "rows", "columns", "not_learned", *reading.keep, *_IDS} & there
             for batch in opened.iter_batches(batch_size=reading.batch, columns=sorted(wanted)):
                 yield _of_batch(file.name, done, batch, reading)
                 done += len(batch)
@@ -281,9 +281,9 @@ def _failed(file: str, index: Sequence[int] | range, error: Exception, reading: 
 
 
 def _known(columns: dict[str, list[Any]], n: int, reading: Reading) -> dict[str, list[str | None]]:
-    """``id`` and the columns that are kept, as text."""
+    """``id``, ``not_learned`` and the columns that are kept, as text."""
     named = next((name for name in _IDS if name in columns), None)
-    wanted = {"id": named} | {name: name for name in reading.keep}
+    wanted = {"id": named, "not_learned": "not_learned"} | {name: name for name in reading.keep}
     empty: list[Any] = [None] * n
     out: dict[str, list[str | None]] = {}
     for name, source in wanted.items():

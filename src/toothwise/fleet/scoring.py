@@ -14,7 +14,7 @@ from toothwise.reference.healthy_reference import fingerprint
 
 __all__ = ["SCHEMA", "row_schema", "score_block", "scorer_hash"]
 
-SCHEMA = 1  # version of the rows; another meaning of a column is another version
+SCHEMA = 2  # version of the rows; another meaning of a column is another version
 
 
 def scorer_hash(detector: Detector, threshold: float | None, keep: tuple[str, ...], column: str) -> str:
@@ -64,12 +64,14 @@ def score_block(detector: Detector, block: Block, threshold: float | None, keep:
     for k in np.flatnonzero(unscored & ~bad):
         block.error[k] = "the detector gave no score (NaN)"
     limit = np.full(n, np.nan if threshold is None else threshold)
+    # the threshold holds at conditions that were learned, as in `predict`
+    outside = np.array([bool(word) for word in block.known.get("not_learned", [None] * n)], dtype=bool)
     arrays = {
         "file": pa.array([block.file] * n),
         "index": pa.array(block.index, pa.int64()),
         "score": pa.array(out["score"], mask=unscored),
         "threshold": pa.array(limit, mask=np.isnan(limit)),
-        "alarm": pa.array(out["score"] > limit, mask=unscored | np.isnan(limit)),
+        "alarm": pa.array(out["score"] > limit, mask=unscored | np.isnan(limit) | outside),
         "row": pa.array(place["row"].astype(np.int32), mask=unscored),
         "column": pa.array(place["column"].astype(np.int32), mask=unscored),
         "error": pa.array(block.error, pa.string()),

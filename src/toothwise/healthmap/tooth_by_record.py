@@ -12,7 +12,7 @@ from toothwise import __version__
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch
 from toothwise.healthmap.deviation import DeviationConfig, HealthyBaseline, trailing_mean
-from toothwise.healthmap.runs import DRAWN, RunRecords, time_blocks
+from toothwise.healthmap.runs import DRAWN, WITHIN, RunRecords, time_blocks
 from toothwise.vibration.alignment import Alignment, align_spectra
 from toothwise.vibration.components import split_revolutions
 from toothwise.vibration.indicators import fm4, kurtosis, rms
@@ -181,7 +181,7 @@ def build_run_maps(records: RunRecords, config: RunMapConfig) -> RunMaps:
     drawn_rows = pd.DataFrame(
         {
             "record": -1 - place,
-            "name": [f"{DRAWN}{k // _LENGTH + 1:02d}_{k % _LENGTH + 1:02d}" for k in place],
+            "name": [f"{DRAWN if days > 1 else WITHIN}{k // _LENGTH + 1:02d}_{k % _LENGTH + 1:02d}" for k in place],
             "day": -1 - place // _LENGTH,
             "number": 0,
             "healthy": True,

@@ -60,7 +60,7 @@ def gather(
     items = list(source) if isinstance(source, Sequence) and not isinstance(source, str) else [source]
     if items and all(isinstance(one, HealthMap) for one in items):
         table = pd.DataFrame([one.condition for one in items], index=range(len(items)))
-        return HealthMapBatch.of([(f"map {k}", one) for k, one in enumerate(items)], table), ()
+        return HealthMapBatch.of([(f"record {k}", one) for k, one in enumerate(items, 1)], table), ()
     paths = [one for one in items if isinstance(one, str | Path)]
     maps = [path for path in paths if builder is None or holds_map(Path(path))]
     if paths and len(maps) == len(items):

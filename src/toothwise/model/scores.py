@@ -31,7 +31,7 @@ def score_rows(maps: HealthMapBatch, prediction: Prediction, threshold: float | 
         >>> batch, _ = model.maps_of(maps[:2])
         >>> rows = score_rows(batch, model.predict(batch), model.threshold.value)
         >>> [(row["file"], row["alarm"] == (row["score"] > row["threshold"])) for row in rows]
-        [('map 0', True), ('map 1', True)]
+        [('record 1', True), ('record 2', True)]
     """
     table = maps.table.convert_dtypes()  # whole numbers stay so beside files that lack the column
     known = table.astype(object).where(table.notna(), None).to_dict(orient="records")
@@ -39,7 +39,7 @@ def score_rows(maps: HealthMapBatch, prediction: Prediction, threshold: float | 
     for i, about in enumerate(known):
         score = float(prediction.score[i])
         record: dict[str, Any] = {
-            "file": about.pop("file", f"map {i}"),
+            "file": about.pop("file", f"record {i + 1}"),
             "index": int(about.pop("index", 0)),
             "score": score,
             "threshold": threshold,

@@ -45,7 +45,7 @@ def record_ids(table: pd.DataFrame, n: int, *, sensors: bool = False) -> np.ndar
     if known:
         return table[known[0]].astype(str).to_numpy()
     if "file" not in table:
-        return np.array([f"map {k}" for k in range(n)])
+        return np.array([f"record {k + 1}" for k in range(n)])
     index = table["index"].to_numpy() if "index" in table else np.zeros(n, dtype=int)
     files = [Path(str(f)).name for f in table["file"]]
     many = {f for f, k in zip(files, index, strict=True) if int(k) > 0}

@@ -137,9 +137,6 @@ def _episodes(report: Shown) -> list[Block]:
 def _happened(report: Shown) -> list[Block]:
     d, language = report.d, report.language
     texts = []
-    if d["began_with"] is not None:
-        began = language.say("The first alarm was about {what}.", what=d["messages"]["began_with"][0])
-        texts.append(language.sentences([began]))
     if d["contrast_along"] is not None:
         along = language.text(d["messages"]["contrast_along"][0])
         texts.append(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from toothwise.diagnosis.sequence_words import colour_word
 from toothwise.diagnosis.words import chance, tooth_of
 from toothwise.messages import Language, say
 from toothwise.reporting.course_figures import among_healthy_figure, chances_figure, timeline_figure
 from toothwise.reporting.document import Block, Facts, Paragraph, Picture, Pictures, Verdict
 from toothwise.reporting.drawing import draw
 from toothwise.reporting.map_figures import map_figure
-from toothwise.reporting.names import colour_name, pattern_name, test_name
+from toothwise.reporting.names import pattern_name, test_name
 from toothwise.reporting.shown import Data, Shown
 
 __all__ = ["first_part", "map_caption"]
@@ -23,7 +24,8 @@ _CHANGES = {
         "it GREEN again."
     ),
     "GREEN": say("A record, or several together, that reach the limit of a warning."),
-    "UNKNOWN": say("Healthy records under the condition of those that are to be judged."),
+    "UNKNOWN": say("Records that can be compared with healthy ones: of a condition and a sensor that were learned."),
+    "learning": say("The rest of the records that the new baseline is learned from."),
 }
 
 
@@ -31,14 +33,15 @@ def first_part(report: Shown) -> list[Block]:
     """Everything that a reader in a hurry needs."""
     d, language = report.d, report.language
     verdict, *more = d["messages"]["verdict"]
-    label = colour_name(d["colour"], language)
+    label = language.text(colour_word(d["state"], d["unknown_because"]))
     if d["colour"] in ("RED", "AMBER"):
         label = f"{label} · {pattern_name(d['pattern'], language)}"
+    changes = _CHANGES.get(d["state"], _CHANGES[d["colour"]])
     return [
         Verdict(language.sentences([verdict]), label, d["colour"].lower(), language.sentences(more)),
         Paragraph(language.sentences(d["messages"]["next_look"]), lead=language.say("What to do:")),
         *_outlook(report),
-        Paragraph(language.text(_CHANGES[d["colour"]]), lead=language.say("What would change this:")),
+        Paragraph(language.text(changes), lead=language.say("What would change this:")),
         Facts(tuple(_facts(report))),
         Pictures((*_maps(report), *_among(report))),
         Paragraph(language.sentences(d["messages"]["confidence"]), lead=language.say("How sure:")),
@@ -109,10 +112,11 @@ def _since(report: Shown) -> list[tuple[str, str]]:
                 else language.say("the last healthy one, before record 1")
             )
             facts.append((language.say("Last record known good"), good))
-    first = d["rules"]["alarm"]["first"]
-    if first is not None and d["began_with"] is not None:
-        began = language.text(d["messages"]["began_with"][0])
-        facts.append((language.say("First alarm"), f"{report.place(first['record'])}: {began}"))
+    for name, title in (("warning", language.say("First warning")), ("alarm", language.say("First alarm"))):
+        rule = d["rules"][name]
+        if rule["first"] is not None and rule["about"] is not None:
+            about = language.text(rule["messages"]["about"][0])
+            facts.append((title, f"{report.place(rule['first']['record'])}: {about}"))
     if not facts and not d["teeth"]:
         facts = [(language.say("Records judged"), str(d["judged"]))]
         facts += [(language.say("Level now"), level)] if d["judged"] else []  # nothing is known of a level otherwise

@@ -8,7 +8,7 @@ from typing import Any
 from toothwise.diagnosis.words import tooth_of
 from toothwise.messages import Language, say
 
-__all__ = ["axis_name", "colour_name", "line_tooth", "map_scale", "pattern_name", "rule_name", "test_name", "unit_name"]
+__all__ = ["axis_name", "line_tooth", "map_scale", "pattern_name", "rule_name", "test_name", "unit_name"]
 
 _AXES = {
     "driving tooth": say("driving tooth"),
@@ -45,12 +45,6 @@ _PATTERNS = {
     "whole gear": say("Whole gear: wear or eccentricity"),
     "transient": say("Transient in time, no tooth"),
     "sensor or condition changed": say("Sensor or operating condition changed, no tooth"),
-}
-_COLOURS = {
-    "RED": say("RED: alarm"),
-    "AMBER": say("AMBER: warning"),
-    "GREEN": say("GREEN: no alarm"),
-    "UNKNOWN": say("UNKNOWN: a new baseline is being learned"),
 }
 
 
@@ -94,11 +88,6 @@ def _quantity(name: str, language: Language) -> str:
 def pattern_name(pattern: str, language: Language) -> str:
     """What kind of damage it looks like."""
     return language.text(_PATTERNS[pattern])
-
-
-def colour_name(colour: str, language: Language) -> str:
-    """A colour with what it stands for, so that it is understood in black and white."""
-    return language.text(_COLOURS[colour])
 
 
 def rule_name(rule: str, language: Language) -> str:

@@ -133,6 +133,7 @@ def _subtitle(report: Shown) -> str:
     about, language = report.about, report.language
     rows, columns = (len(axis["labels"]) for axis in about["axes"])
     files = ", ".join(Path(entry["file"]).name or str(entry["file"]) for entry in about["files"][:3])
+    files = files or language.say("memory")
     place: dict[str, Any] = {
         "rows": rows,
         "columns": columns,

@@ -78,14 +78,13 @@ def _sequence(d: Diagnosis) -> list[str]:
     for name, rule in d.rules.items():
         between = "-" if rule.interval is None else " to ".join(map(plain, rule.interval))
         first = "-" if rule.first is None else _place(rule.first)
+        first += f": {rule.about}" if rule.about is not None else ""
         rows.append((_RULES[name], rule.now, first, str(rule.episodes), plain(rule.stated, 3), between))
     lines = [f"{d.colour}: {d.sentence}", *_table(rows)]
     for tooth in d.teeth:
         leak = f", with its neighbours {', '.join(map(str, tooth.leak))}" if tooth.leak else ""
         stands = f"stands at {tooth.statistic:.1f} (1 = AMBER, 2 = RED)"
         lines.append(f"{_gear(tooth).capitalize()}: {stands}, evidence {tooth.evidence:.1f}{leak}")
-    if d.began_with is not None:
-        lines.append(f"The first alarm was about {d.began_with}")
     if d.contrast is not None and d.contrast_interval is not None:
         low, high = d.contrast_interval
         lines.append(f"Contrast now: {d.contrast:.2f} ({low:.2f} to {high:.2f}) along {d.contrast_along}")

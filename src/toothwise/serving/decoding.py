@@ -122,7 +122,7 @@ class Decoder:
         maps: Sequence[MapBody | InputError] = found.maps if isinstance(found, BatchBody) else [found]
         if len(maps) > self.limits.max_maps:
             raise LimitError(f"{len(maps)} maps, more than {self.limits.max_maps} in one request")
-        values, records = [], [f"map {k}" for k in range(len(maps))]
+        values, records = [], [f"record {k + 1}" for k in range(len(maps))]
         errors: list[str | None] = [None] * len(maps)
         for k, one in enumerate(maps):
             try:
