@@ -382,7 +382,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     args = parser.parse_args()
     begin = time.perf_counter()
-    sizes, textures = ((16, 24, 100), "C") if args.quick else (HEALTHY, "ABCD")
+    sizes, textures = ((16, 24, 100), "C") if args.quick else (HEALTHY, "ABCDABCD")
     pairs, stories, runs = (PAIRS[:1], (1, 8), 2) if args.quick else (PAIRS, range(len(STORIES)), RUNS)
     tasks: list[Any] = [("story", k, 0, None) for k in stories] + [("run", k, 0, None) for k in range(runs)]
     tasks += [("recordings", n, 100 + k, pair) for n in RECORDED for k, pair in enumerate(pairs)]

@@ -82,10 +82,11 @@ class _Judged(JudgedRecords):
             first = place_of(self.seen, self.past, int(self.tracked.judged[begins[0]]))
         episodes = len(begins) + (0 if before is None else before.episodes.get(rule, 0))
         about = self._about(rule)
-        said = {"rests_on": (rests,)} | ({} if about is None else {"about": (about,)})
-        return RuleFound(
-            first, episodes, stated, interval, str(rests), now, None if about is None else str(about), said
-        )
+        said: dict[str, tuple[Message, ...]] = {"rests_on": (rests,)}
+        if about is None:
+            return RuleFound(first, episodes, stated, interval, str(rests), now, messages=said)
+        said["about"] = (about,)
+        return RuleFound(first, episodes, stated, interval, str(rests), now, str(about), said)
 
     def _rules(self, colour: str) -> dict[str, RuleFound]:
         """RED and AMBER by all channels, and what each channel says by itself (its share of AMBER's rate)."""
