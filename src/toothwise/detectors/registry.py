@@ -59,6 +59,11 @@ _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
         "waveform of each tooth over its mates, on the scale of healthy scatter; for maps from recordings",
         {},
     ),
+    "line_waveforms": (
+        ".line_network.waveforms:LineWaveforms",
+        "coherent corrected by a line network that sees the waveforms; for maps from recordings",
+        {},
+    ),
     "pca": (".subspace:PrincipalComponents", "what principal components leave over", {}),
     "mahalanobis": (".subspace:Mahalanobis", "distance from healthy maps, shrunk covariance", {}),
     "statistics": (_STATISTIC, "a statistic of the map, by option statistic=", {}),

@@ -150,7 +150,7 @@ class Model:
         maps, _ = gather(maps_or_recordings, builder, jobs=jobs, progress=progress)
         maps, _ = healthy_only(maps)
         name = chosen_detector(detector, waveforms=maps.waveforms is not None)
-        if name == "coherent" and isinstance(maps.gear, PlanetaryStage):
+        if name in ("coherent", "line_waveforms") and isinstance(maps.gear, PlanetaryStage):
             chosen.setdefault("contacts", "rows")  # a planet's tooth meets the ring, and half a turn later the sun
         from toothwise.detectors.calibration import fit_with_threshold
         from toothwise.reference.healthy_maps import keep_healthy

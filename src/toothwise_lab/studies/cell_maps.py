@@ -14,16 +14,19 @@ import numpy as np
 import pandas as pd
 
 from toothwise.checks import check_choice, check_range, check_whole
+from toothwise.detectors.registry import class_of
 from toothwise.errors import InputError
 from toothwise.simulate.maps import LineShape, generate
 from toothwise.simulate.textures import DOMAINS
 from toothwise_lab.corruptions import CORRUPTIONS, RESIZE_METHODS, corrupt, resize_maps
+from toothwise_lab.studies.vibration_maps import vibration_maps
 
 __all__ = ["LIMITS", "MODES", "Cell", "CellMaps", "draw_maps"]
 
 MODES = ("matched", "realistic")
 LIMITS = ("limit", "glr")  # they know the generator, and are no detectors of the registry
 _VARIED = (  # by studies; the benchmark leaves them as they are
+    "source",
     "test_domain",
     "shape",
     "test_shape",
@@ -55,6 +58,9 @@ class Cell:
         contrast: (lowest, highest) of the lines.
         gear: whose tooth is damaged: "driving", "driven" or "both".
         length: (shortest, longest) of the lines, cells; None = all lengths.
+        source: "generator" = maps are drawn; "vibration" = they are built from simulated recordings of a gearbox that
+            follows from domain and seed, with cracks of ``depth`` in place of lines (see ``vibration_maps``).
+        depth: (lowest, highest) of these cracks.
         test_domain: of the test maps; None = the same.
         shape: teeth of the two gears of the training maps.
         test_shape: of the test maps; None = the same.
@@ -78,6 +84,8 @@ class Cell:
     contrast: tuple[float, float] = (1.08, 1.3)
     gear: str = "driving"
     length: tuple[int, int] | None = (20, 94)
+    source: str = "generator"
+    depth: tuple[float, float] = (0.05, 0.3)
     test_domain: str | None = None
     shape: tuple[int, int] = (31, 95)
     test_shape: tuple[int, int] | None = None
@@ -100,6 +108,7 @@ class Cell:
         check_range("[0, 0.5)", contamination=self.contamination)
         for name, allowed in (
             ("mode", MODES),
+            ("source", ("generator", "vibration")),
             ("train_condition", ("pool", "cold", "warm")),
             ("test_condition", ("mixed", "cold", "warm")),
             ("train_resize", RESIZE_METHODS),
@@ -147,7 +156,9 @@ class CellMaps:
 
 
 def draw_maps(cell: Cell) -> CellMaps:
-    """The maps of a cell, from its seed alone."""
+    """The maps of a cell, from its seed alone; from recordings, mesh waveforms where its detector looks at them."""
+    if cell.source == "vibration":
+        return _recorded(cell)
     line = LineShape(length=cell.length)
     common: dict[str, Any] = {"mode": cell.mode, "gear": cell.gear, "line": line}
     base = 1000 * cell.seed
@@ -178,6 +189,14 @@ def draw_maps(cell: Cell) -> CellMaps:
     if masks.shape[1:] != grid:
         masks = resize_maps(masks.astype(np.float32), grid, "area") >= 0.5
     return CellMaps(train, healthy, faulty, truth, masks, condition, other, shape, moved)
+
+
+def _recorded(cell: Cell) -> CellMaps:
+    found = vibration_maps(cell.domain, cell.seed, cell.shape, cell.n_train, cell.n_test, cell.gear, tuple(cell.depth))
+    named = ":" not in cell.detector  # a class of one's own looks at maps
+    kind = "waveforms" if named and class_of(cell.detector).can.waveforms else "values"
+    train, healthy, faulty = (getattr(found[name], kind) for name in ("train", "healthy", "faulty"))
+    return CellMaps(train, healthy, faulty, found["truth"], found["masks"], found["condition"], healthy, cell.shape)
 
 
 def _resized(values: np.ndarray, stored: tuple[int, int] | None, grid: tuple[int, int], method: str) -> np.ndarray:

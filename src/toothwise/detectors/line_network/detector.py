@@ -6,17 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 
 from toothwise.checks import check_whole
 from toothwise.detectors.base import Abilities, Maps, Prediction, as_array, given
 from toothwise.detectors.image_scoring import check_device, pick_device
-from toothwise.detectors.line_network.lightning_model import LineNetwork
+from toothwise.detectors.line_network.lightning_model import LineNetwork, train
 from toothwise.detectors.line_network.options import LineNetworkOptions
 from toothwise.detectors.line_network.torch_model import LineOutput
 from toothwise.detectors.module_detector import ModuleDetector
 from toothwise.detectors.network_parts import NetworkParts
-from toothwise.detectors.training import Images, fit_quietly
 from toothwise.healthmap.logarithm import log_positive
 from toothwise.progress import Progress, silent
 
@@ -116,26 +114,10 @@ class LineNetworkDetector(ModuleDetector):
         return LineNetwork(shape, **own, pre_processor=False, evaluator=False, visualizer=False)
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
-        from anomalib.data import ImageBatch
-
-        o = self.options
         module = self._make_module((values.shape[1], values.shape[2]))
         self._images.fit(values)
-        x = self._images(values)
-        module.learn(x)
-        loader = DataLoader(
-            Images(torch.zeros(max(len(x), o["batch_size"]), 3, 1, 1)),  # the module draws its maps itself
-            batch_size=o["batch_size"],
-            drop_last=True,
-            collate_fn=lambda batch: ImageBatch(image=torch.stack(batch)),
-        )
-        loss = fit_quietly(module, loader, seed=o["seed"], device=o["device"], progress=progress)
-        self._module = module.eval()
-        self.info = {
-            "weights": sum(p.numel() for p in module.model.parameters()),
-            "final_loss": loss,
-            "held_out": module.report,
-        }
+        self.info = train(module, self._images(values), self.options, progress)
+        self._module = module
 
     def network_parts(self) -> NetworkParts:
         """What an export is made of."""

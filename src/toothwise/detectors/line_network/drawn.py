@@ -82,11 +82,15 @@ class MapDrawer:
         contrast = u[0] * np.where(u[1] < 0.5, limit, np.minimum(far, _MOST))
         contrast = np.where(u[2] < o.darker, -contrast, contrast) * faulty
         values += cells * contrast[:, None, None].astype(np.float32)
+        return DrawnMaps(values, cells.astype(np.float32), self._teeth(cells, by_row), contrast.astype(np.float32))
+
+    def _teeth(self, cells: np.ndarray, by_row: np.ndarray) -> dict[int, np.ndarray]:
+        """Share of each line that is damaged, of cells ``[n, rows, columns]``."""
         teeth = {}
         for axis in self.limit:
             hit = cells.any(axis=3 - axis) & (by_row == (axis == 1))[:, None]
             teeth[axis] = (hit / np.maximum(hit.sum(axis=1, keepdims=True), 1)).astype(np.float32)
-        return DrawnMaps(values, cells.astype(np.float32), teeth, contrast.astype(np.float32))
+        return teeth
 
     def _turned(self, maps: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Each map from another pair of teeth on, and mirrored."""

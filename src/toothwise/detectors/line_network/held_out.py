@@ -25,7 +25,7 @@ class HeldOut:
 
     Args:
         model: Changed in place: its scale, its weights, the gain of its correction, the width of its spread.
-        maps: Held-out healthy log maps ``[n, rows, columns]``.
+        maps: Held-out healthy log maps ``[n, rows, columns]``, or what else the model judges.
         drawer: Draws the lines.
         rng: Of the draws.
     """
@@ -39,9 +39,10 @@ class HeldOut:
         healthy = drawer(many, rng, faulty=np.zeros(len(many), dtype=bool), disturbed=False)
         faulty = drawer(many, rng, faulty=np.ones(len(many), dtype=bool), disturbed=False)
         # darker lines are for the network alone: the likelihood does not look for them
-        brighter = faulty.values + faulty.cells * (np.abs(faulty.contrast) - faulty.contrast)[:, None, None]
-        self.values = torch.from_numpy(np.concatenate([healthy.values, brighter]).astype(np.float32))
-        self.chunk = max(1, _CELLS // self.values[0].numel())
+        for k in np.flatnonzero(faulty.contrast < 0):
+            faulty.values[k] -= 2.0 * faulty.cells[k] * faulty.contrast[k]
+        self.values = torch.from_numpy(np.concatenate([healthy.values, faulty.values]).astype(np.float32))
+        self.chunk = max(1, _CELLS // faulty.cells[0].size)
         self.contrast, self.teeth = np.abs(faulty.contrast), faulty.teeth
         self.draws = rng.multinomial(len(maps), np.full(len(maps), 1.0 / len(maps)), _DRAWS)
         self.best: tuple[float, dict[str, Tensor]] | None = None

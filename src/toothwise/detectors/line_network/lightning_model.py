@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from anomalib.data import Batch
+from anomalib.data import Batch, ImageBatch
 from anomalib.metrics import Evaluator
 from anomalib.post_processing import PostProcessor
 from anomalib.pre_processing import PreProcessor
 from anomalib.visualization import Visualizer
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.data import DataLoader
 from torchvision.transforms.v2 import Identity
 
 from toothwise.checks import check_choice, check_range, check_whole
@@ -22,10 +23,11 @@ from toothwise.detectors.line_likelihood import healthy_precision
 from toothwise.detectors.line_network.drawn import DrawnMaps, MapDrawer
 from toothwise.detectors.line_network.held_out import HeldOut
 from toothwise.detectors.line_network.torch_model import LineNetworkModel, LineOutput
-from toothwise.detectors.training import StepTrained, check_gradients
+from toothwise.detectors.training import Images, StepTrained, check_gradients, fit_quietly
 from toothwise.errors import InputError, TrainingError
+from toothwise.progress import Progress
 
-__all__ = ["LineNetwork"]
+__all__ = ["LineNetwork", "train"]
 
 _REMEDY = "lower learning_rate, or check the maps for extreme values"
 _KEPT_OUT = 4  # every 4th healthy map is not trained on: it decides what is kept
@@ -100,17 +102,25 @@ class LineNetwork(StepTrained):
             InputError: Too few maps, or maps of another shape or without texture.
         """
         shape = tuple(self.model.get_buffer("precision").shape)
-        if values.shape[1:] != shape:
+        if values.shape[1:3] != shape:
             raise InputError(f"map_shape is {shape}, but the maps are {values.shape[1]} x {values.shape[2]}")
         out = np.arange(len(values)) % _KEPT_OUT == _KEPT_OUT - 1
-        self._maps = values[~out]
-        filled = _filled(values)
+        self._maps, maps = values[~out], self.maps_of(values)
+        filled = _filled(maps)
         self._precision = healthy_precision(filled)  # of all maps, for when all is learned
         part = healthy_precision(filled[~out], least=1)
-        self.model.learn_texture(part, torch.from_numpy(values[~out]).to(self.device))
-        self._drawer = MapDrawer(self.model.options, part)
+        self.model.learn_texture(part, torch.from_numpy(maps[~out]).to(self.device))
+        self._drawer = self.make_drawer(part)
         self._held_out = HeldOut(self.model, values[out], self._drawer, np.random.default_rng([self.seed, 1]))
         self._held_out.choose_scale()
+
+    def maps_of(self, values: np.ndarray) -> np.ndarray:
+        """The log maps ``[n, rows, columns]`` whose texture is learned, of what is trained on."""
+        return values
+
+    def make_drawer(self, precision: np.ndarray) -> MapDrawer:
+        """What draws the lines that are trained on."""
+        return MapDrawer(self.model.options, precision)
 
     def on_fit_start(self) -> None:
         """Learn the texture of the training set, unless that was done already."""
@@ -193,6 +203,31 @@ class LineNetwork(StepTrained):
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def train(module: LineNetwork, values: np.ndarray, options: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Train a network on healthy maps and say how that went.
+
+    Args:
+        module: With nothing learned.
+        values: As of ``LineNetwork.learn``.
+        options: ``batch_size``, ``seed`` and ``device`` of them.
+        progress: Called with what is being done.
+
+    Returns:
+        Number of weights, final loss, and what the held-out maps said.
+    """
+    module.learn(values)
+    loader = DataLoader(
+        Images(torch.zeros(max(len(values), options["batch_size"]), 3, 1, 1)),  # the module draws its maps itself
+        batch_size=options["batch_size"],
+        drop_last=True,
+        collate_fn=lambda batch: ImageBatch(image=torch.stack(batch)),
+    )
+    loss = fit_quietly(module, loader, seed=options["seed"], device=options["device"], progress=progress)
+    module.eval()
+    weights = sum(p.numel() for p in module.model.parameters())
+    return {"weights": weights, "final_loss": loss, "held_out": module.report}
 
 
 def _filled(values: np.ndarray) -> np.ndarray:

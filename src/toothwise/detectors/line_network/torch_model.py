@@ -139,8 +139,22 @@ class LineNetworkModel(nn.Module):
         """The map, the map without its column medians (shows rows), without its row medians (shows columns)."""
         return [x, x - known_median(x, known, 1), x - known_median(x, known, 2)]
 
-    def judge(self, values: Tensor, *, cells: bool = True) -> LineOutput:
-        """Logarithms of maps (or maps, with log=False), ``[n, rows, columns]``, NaN where no pair meets."""
+    def judge(
+        self,
+        values: Tensor,
+        *,
+        cells: bool = True,
+        more: Tensor | None = None,
+        start: dict[int, Tensor] | None = None,
+    ) -> LineOutput:
+        """What the network says of maps.
+
+        Args:
+            values: Logarithms of maps (or maps, with log=False), ``[n, rows, columns]``, NaN where no pair meets.
+            cells: Without, the evidence of cells is left at what the network adds.
+            more: Added to the features of each cell, ``[n, rows, columns, dim]``.
+            start: Log odds of the lines to begin with, in place of the likelihood's.
+        """
         known = ~torch.isnan(values)
         x, whitened = self._whitened(values, known)
         own = (self._own_scale(whitened, known) / self.get_buffer("usual")).clamp(*_OWN_SCALE)
@@ -151,15 +165,17 @@ class LineNetworkModel(nn.Module):
         channels = [*plain, whitened / self.evidence.scale]
         fields = [torch.where(known, c.clamp(-10.0, 10.0), 0.0) for c in channels] + [known.to(x.dtype)]
         tokens = self.stem(torch.stack(fields, dim=-1))
+        tokens = tokens if more is None else tokens + more
+        first = found.lines if start is None else start
         for block in self.blocks:
             tokens = block(tokens)
         tokens = self.norm(tokens)
         lines, contrast, spread = {}, {}, {}
         for axis in self.axes:
             more = self.line_heads[str(axis)](
-                tokens, known, axis, found.lines[axis], found.contrast[axis], found.spread[axis], own
+                tokens, known, axis, first[axis], found.contrast[axis], found.spread[axis], own
             )
-            lines[axis] = found.lines[axis] + gain * more[..., 0]
+            lines[axis] = first[axis] + gain * more[..., 0]
             spread[axis] = found.spread[axis] * (gain * more[..., 2]).exp() * self.get_buffer("widening")
             contrast[axis] = found.contrast[axis] + gain * more[..., 1] * found.spread[axis]
         heat = found.cells + gain * self.cell_head(tokens)[..., 0]

@@ -1,0 +1,250 @@
+"""The line network on mesh waveforms: what attention along a line adds are then waveforms, not RMS values.
+
+It begins with the evidence of ``coherent`` and looks at the same whitened residual: the logarithm of each mesh's RMS
+stands where the map stands otherwise, and the samples of the mesh beside it. It trains on damage that is added to the
+waveforms: a ringing that repeats at the meshes of a tooth, filtered as the recordings are, so that orders which were
+removed take their part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from toothwise.checks import check_whole
+from toothwise.detectors.base import Abilities, Prediction, given
+from toothwise.detectors.coherent import Coherent
+from toothwise.detectors.coherent.meshes import events
+from toothwise.detectors.coherent.whitening import filtered, weight_of
+from toothwise.detectors.image_scoring import check_device, pick_device
+from toothwise.detectors.line_network.drawn import DrawnMaps, MapDrawer
+from toothwise.detectors.line_network.lightning_model import LineNetwork, train
+from toothwise.detectors.line_network.options import LineNetworkOptions
+from toothwise.detectors.line_network.torch_model import LineNetworkModel, LineOutput
+from toothwise.progress import Progress
+
+__all__ = ["LineWaveforms"]
+
+_FARTHEST = 16.0  # standard deviations of a drawn line from healthy: its waveform is not known, which costs half of it
+_RINGS = 3.0  # meshes that a drawn waveform rings through
+_UNEVEN = 0.3  # of its size from mesh to mesh
+_TAIL = np.pi / np.sqrt(6.0)  # fall of the log chance of a Gumbel maximum, a standard deviation
+_CHUNK = 8  # maps at a time
+
+Start = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+class WaveformModel(LineNetworkModel):
+    """The network for whitened waveforms ``[n, rows, columns, samples]``.
+
+    Args:
+        map_shape, options: As of LineNetworkModel.
+        samples: Of each mesh.
+        start: Waveforms -> evidence of rows and columns that it begins with.
+    """
+
+    def __init__(self, map_shape: Sequence[int], samples: int, start: Start, **options: Any) -> None:
+        super().__init__(map_shape, **options)
+        self.waves = nn.Linear(samples, self.options.dim, bias=False)  # learned directions of the waveform
+        self.start = start
+
+    @staticmethod
+    def log_rms(values: Tensor) -> Tensor:
+        """Log RMS of each mesh, ``[n, rows, columns]``."""
+        return 0.5 * (values**2).mean(dim=3).clamp(min=1e-12).log()
+
+    def judge(self, values: Tensor, *, cells: bool = True, **given: Any) -> LineOutput:
+        """As of LineNetworkModel, for waveforms."""
+        del given
+        rows, columns = (torch.from_numpy(_TAIL * e).to(values) for e in self.start(values.detach().cpu().numpy()))
+        waves = self.waves(torch.nan_to_num(values))
+        return super().judge(self.log_rms(values), cells=cells, more=waves, start={1: rows, 2: columns})
+
+
+class WaveformDrawer(MapDrawer):
+    """Draws training waveforms.
+
+    Args:
+        options, precision: As of MapDrawer.
+        weight: Of each bin of the hunting period, by which recordings were whitened.
+    """
+
+    def __init__(self, options: LineNetworkOptions, precision: np.ndarray, weight: np.ndarray) -> None:
+        super().__init__(options, precision)
+        self.weight = weight
+        self.meshes = events(*self.shape)
+
+    def __call__(
+        self, maps: np.ndarray, rng: np.random.Generator, *, faulty: np.ndarray, disturbed: bool = True
+    ) -> DrawnMaps:
+        """As of MapDrawer, for whitened waveforms ``[n, rows, columns, samples]`` of unit variance."""
+        n, (i, j) = len(maps), self.meshes
+        turned = rng.integers(0, len(i), n)  # another mesh comes first: both gears turn
+        sign = rng.choice([-1.0, 1.0], n).astype(np.float32)
+        values = np.stack([np.roll(m, (-i[k], -j[k]), (0, 1)) for m, k in zip(maps, turned, strict=True)])
+        values *= sign[:, None, None, None]
+        if disturbed:  # a passing transient, which repeats nowhere
+            loud = (rng.random((n, 1, 1)) < self.options.disturbed) & (rng.random(values.shape[:3]) < 3.0 / len(i))
+            values *= 1.0 + 3.0 * loud[..., None].astype(np.float32)
+        cells, by_row = self._lines(n, rng)
+        cells[~faulty] = False
+        contrast = np.zeros(n)
+        for k in np.flatnonzero(faulty):
+            own = cells[k][i, j]
+            if not own.any():  # gears that do not hunt: this line lies where no pair meets
+                cells[k] = False
+                continue
+            added = self._damage(own, maps.shape[3], rng) * rng.uniform(0.0, _FARTHEST)
+            values[k][i, j] += added.astype(np.float32)
+            contrast[k] = 0.5 * np.log1p((added[own] ** 2).mean())
+        return DrawnMaps(values, cells.astype(np.float32), self._teeth(cells, by_row), contrast.astype(np.float32))
+
+    def _damage(self, own: np.ndarray, samples: int, rng: np.random.Generator) -> np.ndarray:
+        """A whitened waveform at meshes ``own``, ``[events, samples]``, one noise deviation from nothing."""
+        length = round(_RINGS * samples)
+        at = np.arange(length)
+        ring = np.exp(-at / rng.uniform(0.1 * samples, samples)) * np.cos(
+            np.pi * rng.uniform(0.0, 0.9) * at + rng.uniform(0.0, 2 * np.pi)
+        )
+        size = len(own) * samples
+        comb = np.zeros(size)
+        begin = np.flatnonzero(own) * samples + rng.integers(-samples // 4, samples // 2)
+        comb[begin % size] = 1.0 + _UNEVEN * rng.standard_normal(len(begin))
+        period = np.fft.irfft(np.fft.rfft(comb) * np.fft.rfft(ring, size), size)
+        white = filtered(period, self.weight)
+        return np.asarray(white / max(float(np.linalg.norm(white)), 1e-300)).reshape(-1, samples)
+
+
+class WaveformNetwork(LineNetwork):
+    """LineNetwork for waveforms that a ``Coherent`` detector whitened.
+
+    Args:
+        map_shape, options: As of LineNetwork.
+        samples, start: As of WaveformModel.
+        weight: As of WaveformDrawer.
+    """
+
+    def __init__(
+        self, map_shape: Sequence[int], samples: int, start: Start, weight: np.ndarray, **options: Any
+    ) -> None:
+        network = {name: options[name] for name in ("attention", "dim", "blocks", "heads")}
+        super().__init__(map_shape, **options)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            self.model = WaveformModel(map_shape, samples, start, **network)
+        self._weight = weight
+
+    def maps_of(self, values: np.ndarray) -> np.ndarray:
+        """Log RMS of each mesh."""
+        return WaveformModel.log_rms(torch.from_numpy(values)).numpy()
+
+    def make_drawer(self, precision: np.ndarray) -> MapDrawer:
+        """Of waveforms."""
+        return WaveformDrawer(self.model.options, precision, self._weight)
+
+
+class LineWaveforms(Coherent):
+    """``coherent``, corrected by a line network whose attention adds waveforms along the lines of both gears.
+
+    The network trains on a repeating waveform added to three of four healthy records; on the fourth it is tried, and
+    what does not find damage better there is not kept. With few records that is as good as never, and the evidence is
+    that of ``coherent``.
+
+    Args:
+        segments, contacts: As of ``coherent``.
+        attention, dim, blocks, heads: As of ``line_network``.
+        max_steps, learning_rate, patience, keep, batch_size, seed: As of ``line_network``.
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        InputError: An option that is not allowed, maps without waveforms, or fewer than 20 healthy maps.
+    """
+
+    name: ClassVar[str] = "line_waveforms"
+    can: ClassVar[Abilities] = Abilities(rows=True, columns=True, waveforms=True)
+
+    def __init__(
+        self,
+        *,
+        segments: tuple[float, ...] = (0.5, 0.25),
+        contacts: str | None = None,
+        attention: str = "both",
+        dim: int = 16,
+        blocks: int = 2,
+        heads: int = 2,
+        max_steps: int = 200,
+        batch_size: int = 16,
+        learning_rate: float = 4e-3,
+        patience: int = 3,
+        keep: str = "helpful",
+        seed: int = 0,
+        device: str = "auto",
+    ) -> None:
+        own = given(locals())
+        super().__init__(segments=segments, contacts=contacts, seed=seed)
+        self.options = own | self.options
+        self._network: WaveformNetwork | None = None
+        check_whole(2, batch_size=batch_size)
+        check_device(device)
+        self._make_network((3, 3), 1)  # wrong options are to be refused now and not when it is fitted
+
+    def _make_network(self, shape: tuple[int, int], samples: int) -> WaveformNetwork:
+        names = ("attention", "dim", "blocks", "heads", "max_steps", "learning_rate", "patience", "keep", "seed")
+        options = {name: self.options[name] for name in names}
+        weight = weight_of(self._learned.get("scatter", np.ones(1)))
+        off = dict.fromkeys(("pre_processor", "evaluator", "visualizer"), False)
+        return WaveformNetwork(shape, samples, self._start, weight, **options, **off)
+
+    def _start(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        white = self._periods(waveforms)
+        found = super()._prediction(white, waveforms.shape, self._learned["scale"], maps=False)
+        assert found.row_evidence is not None and found.column_evidence is not None  # noqa: PT018
+        return found.row_evidence, found.column_evidence
+
+    def _fit(self, values: np.ndarray, progress: Progress) -> None:
+        self._network = None
+        super()._fit(values, progress)
+        shape = (values.shape[1], values.shape[2])
+        # each record whitened by the others: one that is whitened by itself too looks more even than a new one will
+        white = self._learn(np.fft.rfft(self._periods(values)), values.shape)[1]
+        network = self._make_network(shape, values.shape[3])
+        self.info = train(network, self._unit(white, values.shape), self.options, progress)
+        self._network = network
+
+    def _unit(self, white: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Whitened periods as mesh waveforms whose samples have a variance of 1, float32."""
+        live = np.sqrt((self._learned["scatter"] > 0).mean() / white.shape[1])
+        return (self._folded(white, shape) / live).astype(np.float32)
+
+    def _prediction(
+        self, white: np.ndarray, shape: tuple[int, ...], scales: np.ndarray, *, maps: bool = True
+    ) -> Prediction:
+        """As of ``coherent``, with the network's correction."""
+        found = super()._prediction(white, shape, scales, maps=maps)
+        model = None if self._network is None else self._network.model
+        if model is None or not float(model.get_buffer("gain")):
+            return found
+        device = pick_device(self.options["device"])
+        x = torch.from_numpy(self._unit(white, shape))
+        with torch.inference_mode():
+            parts = [model.to(device).eval().judge(p.to(device), cells=False).lines for p in x.split(_CHUNK)]
+        rows, columns = (torch.cat([p[a] for p in parts]).cpu().double().numpy() / _TAIL for a in (1, 2))
+        score = np.maximum(rows.max(axis=1), columns.max(axis=1))
+        return Prediction(score, found.anomaly_map, None, rows, columns)
+
+    def _state(self) -> dict[str, np.ndarray]:
+        assert self._network is not None
+        weights = self._network.model.state_dict()
+        return self._learned | {f"network.{k}": v.detach().cpu().numpy() for k, v in weights.items()}
+
+    def _restore(self, state: dict[str, np.ndarray]) -> None:
+        super()._restore(state)
+        assert self.shape is not None
+        self._network = self._make_network(self.shape, self.samples)
+        own = {k: torch.from_numpy(np.array(v)) for k, v in state.items() if k.startswith("network.")}
+        self._network.model.load_state_dict({k.removeprefix("network."): v for k, v in own.items()})
+        self._network.eval()
