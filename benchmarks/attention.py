@@ -17,19 +17,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 from anomalib.models.image.dinomaly.components import LinearAttention
-from measuring.command import arguments
+from measuring.command import arguments, save
 from measuring.counting import count, peak_bytes
 from measuring.machine import Peak, has_bfloat16, measured_peak, result_of
 from measuring.paired import paired
 from torch import Tensor, nn
 
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
-from toothwise.results import write_result
 
 MODELS = ((384, 6), (768, 12))  # width and heads of ViT-S and ViT-B
 GRIDS = ((16, 8), (32, 2), (64, 1))  # side, batch
@@ -114,7 +112,7 @@ def ratios(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 def main() -> None:
     """Measure and write."""
-    args = arguments(__doc__, quick=False, rounds=int, device=("cpu", "cuda"), threads=1, compile=False, output=Path)
+    args = arguments(__doc__, quick=False, rounds=int, device=("cpu", "cuda"), threads=1, compile=False)
     rounds = args.rounds or (7 if args.quick else 25)
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
@@ -131,14 +129,11 @@ def main() -> None:
                 rows.append(row)
                 told = (f"{k} {v['ratio']:.2f} (memory {v['memory_ratio']:.2f})" for k, v in row["ways"].items())
                 print(f"{heads:>2} heads, {side} x {side}, {precision:<8}: {', '.join(told)}", flush=True)
-    config = {"rounds": rounds, "prefix": PREFIX, "threads": args.threads, "device": args.device, "quick": args.quick}
-    name = "attention" if args.device == "cpu" else f"attention_{args.device}"
-    output = args.output or (None if args.quick else result_of(name))
     result = {"peak": peak, "promised": PROMISED, "rows": rows, "ratios": ratios(rows)}
     if reason is not None:
         result["not_compiled"] = reason
-    if output:
-        print(write_result(output, config, result, seed=0))
+    name = "attention" if args.device == "cpu" else f"attention_{args.device}"
+    save(args, result, name=result_of(name).stem, rounds=rounds, prefix=PREFIX)
 
 
 if __name__ == "__main__":

@@ -9,17 +9,13 @@ docs/explain-attention.md. It is an illustration of one seed and no evidence for
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-from measuring.command import arguments
+from measuring.command import arguments, save
 
 from toothwise.detectors import create
 from toothwise.detectors.dinomaly.attention_view import view_attention
-from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 
-RESULT = Path(__file__).parent / "results" / "attention_view.json"
 CONFIG = {
     "domain": "C",
     "healthy": 150,
@@ -36,7 +32,7 @@ def rounded(values: np.ndarray, digits: int = 4) -> list:
 
 def main() -> None:
     """Train, look, write."""
-    args = arguments(__doc__, seed=0, output=RESULT)
+    args = arguments(__doc__, seed=0)
     healthy, _ = generate(CONFIG["domain"], CONFIG["healthy"], faulty=False, seed=args.seed)
     maps, truth = generate(
         CONFIG["domain"], 20, faulty=True, split="test", contrast=tuple(CONFIG["contrast"]), seed=args.seed + 1
@@ -67,7 +63,7 @@ def main() -> None:
             for k, layer in enumerate(views[0].layers)
         ],
     }
-    print(write_result(args.output, CONFIG, result, seed=args.seed))
+    save(args, result, **CONFIG)
 
 
 if __name__ == "__main__":

@@ -12,20 +12,17 @@ damaged maps: lengths stay, directions are shuffled. *Scores*: the same detector
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring.command import arguments
+from measuring.command import arguments, save
 
 from toothwise import detectors
 from toothwise.detectors.coherent_pooling import CoherentScan, segment_sums
 from toothwise.detectors.encoder_cache import shared_encodings
 from toothwise.evaluation import auroc, tpr_at_fpr
-from toothwise.results import write_result
 from toothwise.simulate.maps import LineShape, generate
 
-HERE = Path(__file__).parent
 LENGTHS = (1, 2, 4, 8, 16)
 POOLINGS = (None, "lines", "segments", "coherent")
 CONTRAST = (1.08, 1.3)
@@ -94,19 +91,7 @@ def main() -> None:
             found["gain"] += gains(options, args.train, args.test, 7000 + 10 * seed)
             print(*found["gain"][-len(LENGTHS) :], sep="\n", flush=True)
             found["scores"] += scores("padim", options, args.train, args.test, 7000 + 10 * seed)
-    if args.quick:
-        return
-    config = {
-        "domain": "C",
-        "mode": "matched",
-        "contrast": CONTRAST,
-        "raised": RAISED,
-        "train": args.train,
-        "test": args.test,
-        "seeds": args.seeds,
-        "options": options,
-    }
-    print(write_result(HERE / "results" / "coherent_pooling.json", config, found, seed=7000))
+    save(args, found, seed=7000, domain="C", mode="matched", contrast=CONTRAST, raised=RAISED, options=options)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,12 @@ Four of five images are maps: all four domains in turn, realistic mode, half of 
 either gear. The fifth is of "dead leaves", opaque shapes of all sizes over each other (Lee, Mumford and Huang 2001),
 so that the student does not forget edges and surfaces that no map has.
 
-Images and the teacher's tokens are computed once and kept in --work (fp16); steps are saved every 100, so that a run
-that was killed goes on. A GPU is used where there is one.
+Images and the teacher's tokens are computed once and kept in --work (fp16). A GPU is used where there is one.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import time
 from pathlib import Path
@@ -28,7 +26,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from measuring.command import arguments
+from measuring.command import arguments, save
+from numpy.lib.format import open_memmap
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -38,7 +37,6 @@ from toothwise.detectors.features import VitFeatures
 from toothwise.detectors.image_scoring import pick_device
 from toothwise.detectors.images import ImageMaker
 from toothwise.files import atomic_file
-from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 
 HERE = Path(__file__).parent
@@ -46,7 +44,7 @@ TEACHER, START = "vit_small_patch14_dinov2", "vit_tiny_patch16_224"
 TEACHER_SIZE = (224, 224)
 CHUNK = 50  # images of one kind at a time
 LEAVES_EVERY = 5  # every 5th chunk is of dead leaves
-SAVE_EVERY = 100
+MEAN_OF = 100  # steps whose mean loss is told
 
 
 def draw_maps(index: int) -> np.ndarray:
@@ -91,51 +89,43 @@ def makers(size: tuple[int, int]) -> dict[str, ImageMaker]:
     return found
 
 
-class Lesson:
-    """Images for the student, and the teacher's tokens of them, on disk.
+def lesson(work: Path, count: int, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+    """Images for the student, and the teacher's tokens of them, made once and kept on disk.
 
-    Attributes:
-        images: float16 ``[n, 3, 256, 256]``.
-        tokens: float16 ``[n, 2, 256, 384]``.
+    Returns:
+        float16 ``[n, 3, 256, 256]`` and float16 ``[n, 2, 256, 384]``.
     """
+    place = work / f"lesson_{count}"
+    names = ("images.npy", "tokens.npy")
+    if not place.exists():
+        started = work / "started"
+        started.mkdir(parents=True, exist_ok=True)
+        shapes = ((count, 3, *SIZE), (count, 2, 256, 384))
+        teach(*(open_memmap(started / n, "w+", np.float16, s) for n, s in zip(names, shapes, strict=True)), device)
+        started.rename(place)
+    images, tokens = (np.load(place / name, mmap_mode="r") for name in names)
+    return images, tokens
 
-    def __init__(self, work: Path, count: int) -> None:
-        self.work, self.count = work, count
-        self.images = self._open("images", (count, 3, *SIZE))
-        self.tokens = self._open("teacher", (count, 2, 256, 384))
 
-    def _open(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        path = self.work / f"{name}.npy"
-        if path.exists() and np.load(path, mmap_mode="r").shape != shape:
-            raise SystemExit(f"{path} is of another number of images: choose another --work")
-        return np.lib.format.open_memmap(path, mode="r+" if path.exists() else "w+", dtype=np.float16, shape=shape)
-
-    def prepare(self, device: torch.device) -> None:
-        """Compute the chunks that are missing."""
-        done_path = self.work / "teacher.json"
-        done = json.loads(done_path.read_text())["chunks"] if done_path.exists() else 0
-        teacher = VitFeatures(TEACHER).to(device)
-        small, large = makers(TEACHER_SIZE), makers(SIZE)
-        for chunk in range(done, self.count // CHUNK):
-            start = time.perf_counter()
-            if chunk % LEAVES_EVERY == LEAVES_EVERY - 1:
-                own = draw_leaves(chunk)
-                shown = functional.interpolate(own, size=TEACHER_SIZE, mode="bilinear", antialias=True)
-            else:
-                maps, domain = draw_maps(chunk), "ABCD"[chunk % 4]
-                own, shown = large[domain](maps), small[domain](maps)
-            part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
-            self.images[part] = own.half().numpy()
-            with torch.inference_mode():
-                found = [teacher(piece.to(device)) for piece in shown.split(10)]
-            for k, name in enumerate(teacher.layers):
-                tokens = torch.cat([f[name] for f in found]).flatten(2).transpose(1, 2)
-                self.tokens[part, k] = tokens.half().cpu().numpy()
-            self.images.flush()
-            self.tokens.flush()
-            with atomic_file(done_path) as temporary:
-                temporary.write_text(json.dumps({"chunks": chunk + 1}))
-            print(f"teacher: {(chunk + 1) * CHUNK} images, {time.perf_counter() - start:.0f} s", flush=True)
+def teach(images: np.ndarray, tokens: np.ndarray, device: torch.device) -> None:
+    """Draw the images and compute the teacher's tokens of them."""
+    teacher = VitFeatures(TEACHER).to(device)
+    small, large = makers(TEACHER_SIZE), makers(SIZE)
+    for chunk in range(len(images) // CHUNK):
+        if chunk % LEAVES_EVERY == LEAVES_EVERY - 1:
+            own = draw_leaves(chunk)
+            shown = functional.interpolate(own, size=TEACHER_SIZE, mode="bilinear", antialias=True)
+        else:
+            maps, domain = draw_maps(chunk), "ABCD"[chunk % 4]
+            own, shown = large[domain](maps), small[domain](maps)
+        part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+        images[part] = own.half().numpy()
+        with torch.inference_mode():
+            found = [teacher(piece.to(device)) for piece in shown.split(10)]
+        for k, name in enumerate(teacher.layers):
+            of_layer = torch.cat([f[name] for f in found]).flatten(2).transpose(1, 2)
+            tokens[part, k] = of_layer.half().cpu().numpy()
+        print(f"teacher: {(chunk + 1) * CHUNK} images", flush=True)
 
 
 class Student(nn.Module):
@@ -171,7 +161,9 @@ class Student(nn.Module):
         ]
 
 
-def train(lesson: Lesson, args: argparse.Namespace, device: torch.device) -> tuple[Student, list[float]]:
+def train(
+    images: np.ndarray, tokens: np.ndarray, args: argparse.Namespace, device: torch.device
+) -> tuple[Student, list[float]]:
     """The trained student and the loss of each step."""
     student = Student(args.seed).to(device)
     optimizer = torch.optim.AdamW(student.parameters(), lr=args.rate, weight_decay=0.05)
@@ -181,20 +173,14 @@ def train(lesson: Lesson, args: argparse.Namespace, device: torch.device) -> tup
         return min(1.0, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / args.steps)))
 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
-    path, losses, first = lesson.work / "student.pt", [], 0
-    if path.exists():
-        held = torch.load(path, weights_only=True)
-        student.load_state_dict(held["student"])
-        optimizer.load_state_dict(held["optimizer"])
-        schedule.load_state_dict(held["schedule"])
-        losses, first = held["losses"], len(held["losses"])
-    for step in range(first, args.steps):
+    losses = []
+    for step in range(args.steps):
         rng = np.random.default_rng([args.seed, step])
-        pick = np.sort(rng.choice(lesson.count, args.batch, replace=False))
-        images = torch.from_numpy(lesson.images[pick].astype(np.float32)).to(device)
-        wanted = torch.from_numpy(lesson.tokens[pick].astype(np.float32)).to(device)
+        pick = np.sort(rng.choice(len(images), args.batch, replace=False))
+        shown = torch.from_numpy(images[pick].astype(np.float32)).to(device)
+        wanted = torch.from_numpy(tokens[pick].astype(np.float32)).to(device)
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            found = student(images)
+            found = student(shown)
         loss = torch.stack(
             [1 - functional.cosine_similarity(f.float(), wanted[:, k], dim=-1).mean() for k, f in enumerate(found)]
         ).mean()
@@ -204,11 +190,8 @@ def train(lesson: Lesson, args: argparse.Namespace, device: torch.device) -> tup
         optimizer.step()
         schedule.step()
         losses.append(float(loss.detach()))
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == args.steps:
-            held = {"student": student.state_dict(), "optimizer": optimizer.state_dict()}
-            with atomic_file(path) as temporary:
-                torch.save({**held, "schedule": schedule.state_dict(), "losses": losses}, temporary)
-            print(f"step {step + 1}: loss {np.mean(losses[-SAVE_EVERY:]):.4f}", flush=True)
+        if (step + 1) % MEAN_OF == 0:
+            print(f"step {step + 1}: loss {np.mean(losses[-MEAN_OF:]):.4f}", flush=True)
     return student.cpu(), losses
 
 
@@ -218,13 +201,11 @@ def main() -> None:
     if args.quick:
         args.images, args.steps, args.batch = 250, 4, 5
     args.images -= args.images % CHUNK
-    args.work.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     device = pick_device("auto")
-    lesson = Lesson(args.work, args.images)
-    lesson.prepare(device)
+    images, tokens = lesson(args.work, args.images, device)
     taught = time.perf_counter()
-    student, losses = train(lesson, args, device)
+    student, losses = train(images, tokens, args, device)
     print(f"loss {np.mean(losses[:50]):.4f} -> {np.mean(losses[-50:]):.4f}")
     if args.quick:
         return
@@ -237,16 +218,15 @@ def main() -> None:
     with atomic_file(path) as temporary:
         save_file(state, temporary)
     result = {
-        "loss": [round(float(np.mean(losses[k : k + SAVE_EVERY])), 5) for k in range(0, len(losses), SAVE_EVERY)],
+        "loss": [round(float(np.mean(losses[k : k + MEAN_OF])), 5) for k in range(0, len(losses), MEAN_OF)],
         "parameters": sum(p.numel() for p in student.vit.parameters()),
         "bytes": path.stat().st_size,
         "weights_sha256": hash_state(student.vit.half().float()),
         "teacher_seconds": round(taught - start),
         "training_seconds": round(time.perf_counter() - taught),
     }
-    config = {k: v for k, v in vars(args).items() if k not in ("work", "quick")}
-    config |= {"teacher": TEACHER, "start": START, "size": SIZE, "leaves_every": LEAVES_EVERY, "device": device.type}
-    print(write_result(HERE / "results" / "distil.json", config, result, seed=args.seed), path)
+    config = {"teacher": TEACHER, "start": START, "size": SIZE, "leaves_every": LEAVES_EVERY, "device": device.type}
+    save(args, result, **config)
 
 
 if __name__ == "__main__":

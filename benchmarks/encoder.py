@@ -20,14 +20,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from measuring.command import arguments
+from measuring.command import arguments, save
 
 from toothwise import detectors
 from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.encoder import FrozenEncoder
 from toothwise.detectors.encoder_cache import shared_encodings
 from toothwise.evaluation import auroc, tpr_at_fpr
-from toothwise.results import write_result
 from toothwise_lab.comparison import DeLong, delong_test
 from toothwise_lab.images import load_images
 from toothwise_lab.studies.cell import Cell, draw_maps
@@ -133,14 +132,11 @@ def main() -> None:
         result["kolektor_sdd"] = on_kolektor(Path(data), args)
         print(result["kolektor_sdd"], flush=True)
     result["maps"] = on_maps(args)
-    if args.quick:
-        return
     result["encoders"] = {
         role: FrozenEncoder(name).source.__dict__ for role, name in (("teacher", TEACHER), ("student", STUDENT))
     }
     result["seconds"] = round(time.perf_counter() - start)
-    config = {k: v for k, v in vars(args).items() if k != "quick"} | {"names": list(PATCH)}
-    print(write_result(Path(__file__).parent / "results" / "encoder.json", config, result))
+    save(args, result, names=list(PATCH))
 
 
 if __name__ == "__main__":

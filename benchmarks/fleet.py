@@ -28,16 +28,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from measuring.command import arguments
+from measuring.command import arguments, save
 
 from toothwise import Model, detectors
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.fleet.options import ScoreOptions
 from toothwise.fleet.run import score_fleet
-from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 
-RESULT = Path(__file__).parent / "results" / "fleet.json"
 PROMISED = {"memory_mib": 2048.0, "speed_up": 1.7}
 DIFFERENT = 5000
 SHARD = 5000
@@ -86,7 +84,7 @@ def measure(run: Path, source: Path, out: Path, workers: int, maps: int) -> tupl
 
 def main() -> None:
     """Generate, fit, measure, write."""
-    options = arguments(__doc__, maps=1_000_000, workers=[1, 2], output=RESULT, note="")
+    options = arguments(__doc__, maps=1_000_000, workers=[1, 2], note="")
     os.environ.setdefault("RAY_worker_niceness", "0")
     with tempfile.TemporaryDirectory(prefix="toothwise-fleet-") as name:
         folder = Path(name)
@@ -108,8 +106,7 @@ def main() -> None:
     if {1, 2} <= set(by):
         result["speed_up"] = round(by[1]["seconds"] / by[2]["seconds"], 3)
         print(f"speed-up {result['speed_up']}, peak memory {result['peak_memory_mib']:.0f} MiB")
-    config = {"maps": options.maps, "different": DIFFERENT, "shard": SHARD, "detector": "scan", "domain": "C"}
-    write_result(options.output, config | {"workers": options.workers}, result, seed=0)
+    save(options, result, different=DIFFERENT, shard=SHARD, detector="scan", domain="C")
 
 
 if __name__ == "__main__":

@@ -6,16 +6,14 @@ python benchmarks/generator.py        # a minute
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring.command import arguments
+from measuring.command import arguments, save
 
 from toothwise import detectors
 from toothwise.detectors.scan import DirectionalScan
 from toothwise.evaluation import auroc
-from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 from toothwise_lab.published import AREAS, ENTROPY_RISE, MAXIMA, STATES, TEST, TRAIN, WITHIN_C
 from toothwise_lab.texture import angular_power_entropy, orientation_entropy
@@ -146,8 +144,7 @@ def main() -> None:
     fast = speed(args.seed)
     print(fast)
     result = {"statistics": rows, "difficulty": order, "speed": fast}
-    config = {"maps": N, "maps_for_entropies": FEW, "mode": "realistic", "difficulty_contrast": [1.1, 1.3]}
-    print(write_result(Path(__file__).parent / "results" / "generator.json", config, result, seed=args.seed))
+    save(args, result, maps=N, maps_for_entropies=FEW, mode="realistic", difficulty_contrast=[1.1, 1.3])
 
 
 if __name__ == "__main__":

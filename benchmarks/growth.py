@@ -1,6 +1,6 @@
-"""How time and memory grow with tokens, maps, records, trials, length of a recording: exponents, fitted and plotted.
+"""How time and memory grow with tokens, maps, records, trials, length of a recording: fitted exponents.
 
-    python benchmarks/growth.py            # some minutes; writes results/growth.json and docs/images/growth.png
+    python benchmarks/growth.py            # some minutes; writes results/growth.json
     python benchmarks/growth.py --quick    # small sizes; writes only where --output says so
 
 The exponent is the slope of log cost over log size on the larger half of the sizes, where what is paid once no longer
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from measuring.command import arguments
+from measuring.command import arguments, save
 from measuring.counting import peak_bytes
 from measuring.fitted import exponent
 from measuring.paired import paired
@@ -35,7 +35,6 @@ from toothwise.fleet.run import score_fleet
 from toothwise.healthmap.core import Axis
 from toothwise.progress import silent
 from toothwise.reference.healthy_reference import HealthyReference, learn_reference
-from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 from toothwise.vibration.records import Tachometer, VibrationRecord
 from toothwise_lab.studies.config import read_study
@@ -54,8 +53,6 @@ domains: [C]
 seeds: {seeds}
 reference: max
 """
-RESULT = Path(__file__).resolve().parent / "results" / "growth.json"
-PICTURE = RESULT.parents[2] / "docs" / "images" / "growth.png"
 
 
 def allocated(work: Callable[[], Any]) -> int:
@@ -230,34 +227,9 @@ def measure(how: Make, sizes: list[int], unit: str, rounds: int, *, of_network: 
     }
 
 
-def draw(found: dict[str, dict[str, Any]], path: Path) -> None:
-    """Cost per unit over size: a level line grows in proportion."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 6.6))
-    for name, row in found.items():
-        sizes = np.array(row["sizes"]) / row["sizes"][0]
-        told = f"{name.replace('`', '')}: {row['exponent_of_time']:.2f}, {row['exponent_of_memory']:.2f}"
-        for axes, key in ((left, "seconds"), (right, "peak_mib")):
-            axes.plot(sizes, np.array(row[key]) / row[key][0], "o-", label=told, markersize=4)
-    for axes, what in ((left, "Processor time"), (right, "Peak memory")):
-        ends = np.array(axes.get_xlim()).clip(1)
-        axes.plot([1, ends[1]], [1, ends[1]], "k--", linewidth=1, label="in proportion: 1")
-        axes.set(xscale="log", yscale="log", xlabel="size, smallest = 1", ylabel="cost, smallest = 1", title=what)
-        axes.grid(alpha=0.3)
-    figure.tight_layout(rect=(0, 0.23, 1, 1))
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=2, fontsize=8, title="exponents of time and of memory")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-
-
 def main() -> None:
-    """Measure, write, draw."""
-    args = arguments(__doc__, quick=False, output=Path)
+    """Measure and write."""
+    args = arguments(__doc__, quick=False)
     torch.set_num_threads(1)
     found = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -265,12 +237,8 @@ def main() -> None:
             found[name] = measure(how, sizes, unit, rounds, of_network="dinomaly" in name)
             row = found[name]
             print(f"{name:<40} time {row['exponent_of_time']:.2f}, memory {row['exponent_of_memory']:.2f}", flush=True)
-    output = args.output or (None if args.quick else RESULT)
     ratios = {f"{name}, exponent of time": row["exponent_of_time"] for name, row in found.items()}
-    if output:
-        print(write_result(output, {"quick": args.quick, "threads": 1}, {"growth": found, "ratios": ratios}, seed=0))
-    if output and output.resolve() == RESULT:
-        draw(found, PICTURE)
+    save(args, {"growth": found, "ratios": ratios}, threads=1)
 
 
 if __name__ == "__main__":

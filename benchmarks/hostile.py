@@ -13,7 +13,6 @@ both workers busy. Exit code 1 where a status is none of 200, 400, 408, 413, 415
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import io
 import json
@@ -25,7 +24,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -33,9 +32,12 @@ from typing import Any
 
 import httpx
 import numpy as np
+from fuzzing.mutate import damaged, give_each
+from hypothesis import strategies as st
+from measuring.command import arguments, save
+from measuring.service import served
 
 from toothwise import GearPair, MapBuilder, Model
-from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 from toothwise.vibration.readers.write import write_record
 from toothwise.vibration.records import Tachometer, VibrationRecord
@@ -105,51 +107,26 @@ KINDS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 
 
-def mutations(count: int, seed: int) -> Iterator[Sent]:
-    """Options, nested forms and compressed text, drawn at random, in turn."""
-    rng = np.random.default_rng(seed)
+def mutations(count: int, seed: int) -> list[Sent]:
+    """Options, nested forms and compressed text, damaged as ``fuzz.py`` damages files."""
+    options = {"ratio": 1.0, "pulses_per_revolution": 1.0, "sampling_rate": 4096.0, "channels": ["acc"], "tacho": "x"}
+    body = {"maps": [{"values": [[1.0, 2.0]], "record": "a"}], "include": ["evidence"]}
+    lines = gzip.compress(b"time;acc\n" + b"1;2\n" * 100_000, 1)
     good = recording()
-    for k in range(count):
-        yield (_options(rng, good), _nested(rng), _compressed(rng))[k % 3]
-
-
-def _number(rng: np.random.Generator) -> float:
-    """Any size and sign; now and then no number at all."""
-    edges = (0.0, -1.0, 1e300, -1e300, 1e-300, float("inf"), float("nan"), 2.0**31, 2.0**63, 0.1)
-    return float(rng.choice(edges)) if rng.random() < 0.5 else float(np.copysign(10.0 ** rng.uniform(-12, 12), 1))
-
-
-def _options(rng: np.random.Generator, good: bytes) -> Sent:
-    name = str(rng.choice(["ratio", "pulses_per_revolution", "sampling_rate", "channels", "tacho", "unknown"]))
-    value = _number(rng)
-    if name in ("ratio", "pulses_per_revolution") and rng.random() < 0.8:
-        try:
-            return "options", file("r.npz", recording(**{name: value}))
-        except ValueError:  # the writer refuses it: a stranger's program need not
-            pass
-    given: Any = value
-    for _ in range(int(rng.integers(0, 4))):
-        given = [given, str(given)] if rng.random() < 0.5 else {name: given}
-    return "options", file("r.npz", good, read=json.dumps({name: given}))
-
-
-def _nested(rng: np.random.Generator) -> Sent:
-    depth = int(10 ** rng.uniform(1, 5))
-    left, right = (("[", "]"), ('{"a":', "}"), ("[[1],", "]"))[int(rng.integers(3))]
-    core = left * depth + "1" * (left[0] == "{" or left == "[") + right * depth
-    if rng.random() < 0.3:
-        return "nested", file("r.npz", b"x", read=core[: 10 ** int(rng.integers(2, 6))])
-    name = str(rng.choice(["values", "record", "include", "maps"]))
-    return "nested", text('{"' + name + '": ' + core[: int(10 ** rng.uniform(2, 6))] + "}" * (rng.random() < 0.5))
-
-
-def _compressed(rng: np.random.Generator) -> Sent:
-    pattern = b"".join(rng.choice([b"1", b";", b"\n", b",", b"a", b"\t", b"\x00", b"1e9", b"-"], rng.integers(1, 6)))
-    head = (b"", b"time;acc\n", b"fs,1000\n")[int(rng.integers(3))]
-    content = gzip.compress(head + pattern * int(10 ** rng.uniform(2, 7.5)), 1)
-    if rng.random() < 0.2:
-        content = content[: int(rng.integers(1, len(content)))]
-    return "compressed", file("r.csv.gz", content)
+    sent = {
+        "options": (
+            json.dumps(options).encode(),
+            ("json",),
+            lambda it: file("r.npz", good, read=it.decode("utf-8", "replace")),
+        ),
+        "written options": (good, ("zip", "npz"), lambda it: file("r.npz", it)),
+        "nested": (json.dumps(body).encode(), ("json",), text),
+        "compressed": (lines, ("gzip",), lambda it: file("r.csv.gz", it)),
+    }
+    drawn = [st.tuples(st.just(kind), damaged([valid], inside).map(how)) for kind, (valid, inside, how) in sent.items()]
+    found: list[Sent] = []
+    give_each(st.one_of(drawn), count, seed, found.append)
+    return found
 
 
 def family(pid: int) -> float:
@@ -207,36 +184,21 @@ class Watch:
 
 def main() -> int:
     """Attack, count, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mutations", type=int, default=600)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "hostile.json")
-    given = parser.parse_args()
+    given = arguments(__doc__, mutations=600, seed=0)
+    healthy, _ = generate("C", 60, faulty=False, seed=0, shape=PAIR.axes[0][1:] + PAIR.axes[1][1:])
+    words = [str(word) for name, value in LIMITS.items() for word in (f"--{name}", value)]
     with tempfile.TemporaryDirectory() as folder:
-        result = attack(Path(folder), given.mutations, given.seed)
-    config = {"mutations": given.mutations, "limits": LIMITS, "bounds": BOUNDS}
-    write_result(given.output, config, result, seed=given.seed)
+        model = replace(Model.fit(healthy), builder=MapBuilder(PAIR)).save(Path(folder) / "model")
+        with served(model, *words) as (process, address):
+            result = attack(process, address, healthy[0].tolist(), mutations(given.mutations, given.seed))
+    save(given, result, limits=LIMITS, bounds=BOUNDS)
     print(json.dumps({name: value for name, value in result.items() if name != "kinds"}, indent=2))
     return 0 if result["passed"] else 1
 
 
-def attack(folder: Path, count: int, seed: int) -> dict[str, Any]:
+def attack(process: subprocess.Popen[str], address: str, good: list[Any], drawn: list[Sent]) -> dict[str, Any]:
     """All kinds and mutations against one service, then SIGTERM."""
-    healthy, _ = generate("C", 60, faulty=False, seed=0, shape=PAIR.axes[0][1:] + PAIR.axes[1][1:])
-    model = replace(Model.fit(healthy), builder=MapBuilder(PAIR)).save(folder / "model")
-    words = [str(word) for name, value in LIMITS.items() for word in (f"--{name}", value)]
-    command = [sys.executable, "-W", "ignore", "-m", "toothwise", "serve", str(model), "--port", "0", *words]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    try:
-        address = next(m[1] for line in process.stderr or () if (m := re.search(r"on (http://\S+)/", line)))
-        threading.Thread(target=lambda: [None for _ in process.stderr or ()], daemon=True).start()
-        return _attack(process, address, healthy[0].tolist(), count, seed)
-    finally:
-        process.kill()
-        process.wait()
 
-
-def _attack(process: subprocess.Popen[str], address: str, good: list[Any], count: int, seed: int) -> dict[str, Any]:
     def post(sent: Sent) -> tuple[str, int, float, str]:
         begin = time.monotonic()
         with httpx.Client(base_url=address, timeout=60) as client:
@@ -251,7 +213,7 @@ def _attack(process: subprocess.Popen[str], address: str, good: list[Any], count
         for name, make in KINDS.items():
             body = make()
             answers += list(pool.map(post, [(name, body)] * 2))
-        answers += list(pool.map(post, mutations(count, seed)))
+        answers += list(pool.map(post, drawn))
         watch_left = time.monotonic() + 5
     left = family(process.pid) - before
     while left > BOUNDS["left_mib"] and time.monotonic() < watch_left:

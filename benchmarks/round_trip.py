@@ -15,28 +15,22 @@ same vibration but for the third of a tooth by which planets mesh out of step: h
 
 from __future__ import annotations
 
-import argparse
-import os
-import sys
 import warnings
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"
+import measuring.one_thread  # noqa: F401  (before NumPy)
+import numpy as np
+from measuring.command import arguments, save
 
-import numpy as np  # noqa: E402  (after the limit on threads)
-
-from toothwise import GearPair, PlanetaryStage, detectors  # noqa: E402
-from toothwise.detectors.calibration import fit_with_threshold  # noqa: E402
-from toothwise.errors import ToothwiseWarning  # noqa: E402
-from toothwise.healthmap.build import MapConfig, build_map, learn_waveform  # noqa: E402
-from toothwise.results import write_result  # noqa: E402
-from toothwise.simulate.faults import Fault  # noqa: E402
-from toothwise.simulate.gearbox import GearboxConfig, simulate_record  # noqa: E402
-from toothwise.vibration.periods import cut_periods  # noqa: E402
-from toothwise_lab.named_teeth import name_teeth  # noqa: E402
+from toothwise import GearPair, PlanetaryStage, detectors
+from toothwise.detectors.calibration import fit_with_threshold
+from toothwise.errors import ToothwiseWarning
+from toothwise.healthmap.build import MapConfig, build_map, learn_waveform
+from toothwise.simulate.faults import Fault
+from toothwise.simulate.gearbox import GearboxConfig, simulate_record
+from toothwise.vibration.periods import cut_periods
+from toothwise_lab.named_teeth import name_teeth
 
 DEPTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 WAVEFORM, HEALTHY, FRESH, GEARBOXES = 10, 60, 100, 3
@@ -81,7 +75,7 @@ def wilson(hits: int, n: int) -> list[float]:
     return [float(max(centre - half, 0.0)), float(min(centre + half, 1.0))]
 
 
-def study(name: str, config: GearboxConfig, records: int, gears: list[str] | None = None) -> dict[str, Any]:
+def study(name: str, config: GearboxConfig, records: int, gears: list[str]) -> dict[str, Any]:
     """Hit rate against depth for either gear, and the false alarm rate of fresh healthy records."""
     benches = [Bench(replace(config, seed=seed), SAMPLES[name], DETECTOR[name]) for seed in range(GEARBOXES)]
     scores = np.concatenate(
@@ -106,7 +100,7 @@ def study(name: str, config: GearboxConfig, records: int, gears: list[str] | Non
     for axis, (axis_name, teeth) in enumerate(config.gears.axes):
         gear = axis_name.split()[0]
         rng = np.random.default_rng([7, axis])
-        if gears and gear not in gears:
+        if gear not in gears:
             continue
         curves[gear] = []
         spacing = [0.0] if isinstance(config.gears, GearPair) or axis == 0 else config.gears.spacing * teeth
@@ -134,17 +128,11 @@ def study(name: str, config: GearboxConfig, records: int, gears: list[str] | Non
 
 def main() -> None:
     """Run and write benchmarks/results/round_trip.json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=100)
-    parser.add_argument("--case", choices=list(cases()), action="append")
-    parser.add_argument("--gear", action="append", help="only this cracked gear")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "round_trip.json")
-    given = parser.parse_args()
+    given = arguments(__doc__, records=100, case=list(cases()), gear=["driving", "driven", "planet", "ring"])
     warnings.simplefilter("ignore", ToothwiseWarning)
-    result = {name: study(name, cases()[name], given.records, given.gear) for name in given.case or cases()}
+    result = {name: study(name, cases()[name], given.records, given.gear) for name in given.case}
     config = {
         "depths": DEPTHS,
-        "records": given.records,
         "gearboxes": GEARBOXES,
         "waveform_records": WAVEFORM,
         "healthy_records": HEALTHY,
@@ -153,7 +141,7 @@ def main() -> None:
         "detector": {name: DETECTOR[name] for name in result},
         "samples_per_tooth": {name: SAMPLES[name] for name in result},
     }
-    sys.stdout.write(f"{write_result(given.output, config, result, seed=0)}\n")
+    save(given, result, **config)
 
 
 if __name__ == "__main__":

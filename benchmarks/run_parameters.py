@@ -16,15 +16,13 @@ Options:
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring.command import arguments
+from measuring.command import arguments, save
 
 from toothwise.healthmap.deviation import DeviationConfig
 from toothwise.healthmap.tooth_by_record import RunMapConfig, RunMaps, build_run_maps
-from toothwise.results import write_result
 from toothwise.simulate.runs import DRIFTS, RunConfig, simulate_run
 from toothwise_lab.run_protocol import episodes
 
@@ -88,8 +86,7 @@ def main() -> None:
             row |= {key: float(np.mean([one[key] for one in found])) for key in found[0]}
             rows.append(row)
             print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
-    config = {"variants": VARIANTS, "runs": args.runs, "simulation": asdict(RunConfig())}
-    print(write_result(Path(__file__).parent / "results" / "run_parameters.json", config, rows))
+    save(args, rows, variants=VARIANTS, simulation=asdict(RunConfig()))
 
 
 if __name__ == "__main__":

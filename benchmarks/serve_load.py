@@ -22,8 +22,6 @@ import os
 import re
 import signal
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -32,7 +30,8 @@ from typing import Any
 import httpx
 import numpy as np
 from measuring.clients import ask_all, percentile
-from measuring.command import arguments
+from measuring.command import arguments, save
+from measuring.service import served
 
 from toothwise import Model, detectors
 from toothwise.cli import main as toothwise
@@ -40,10 +39,8 @@ from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.exported.export import export
 from toothwise.healthmap import Axis, HealthMapBatch
 from toothwise.healthmap.io import write_map
-from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 
-RESULT = Path(__file__).parent / "results" / "serve_load.json"
 CLIENTS = 32
 GROWTH = 1.05  # memory at the end over memory after the first fifth: above it is not flat
 SMALL = {"encoder_name": "test_vit", "weights": "random", "image_size": [64, 96], "max_patches": 400}
@@ -89,10 +86,7 @@ def counted(address: str) -> dict[str, float]:
 
 def measure(run: Path, name: str, seconds: float, asked_for: list[bytes]) -> dict[str, Any]:
     """One service under load."""
-    command = [sys.executable, "-W", "ignore", "-m", "toothwise", "serve", str(run), "--port", "0"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
-        address = next(m[1] for line in process.stderr or () if (m := re.search(r"on (http://\S+)/", line)))
+    with served(run) as (process, address):
         httpx.get(f"{address}/readyz", timeout=60).raise_for_status()
         grown: list[tuple[float, float]] = []
         began, before, load = time.monotonic(), processor(process.pid), os.getloadavg()[0]
@@ -109,25 +103,22 @@ def measure(run: Path, name: str, seconds: float, asked_for: list[bytes]) -> dic
         took, used = time.monotonic() - began, processor(process.pid) - before
         said = counted(address)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=90)
-    finally:
-        if process.poll() is None:
-            process.kill()
+        process.wait(90)
     statuses = {status: sum(one.status == status for one in asked) for status in {one.status for one in asked}}
-    served = [one.seconds for one in asked if one.status == 200]
-    if refused or not set(statuses) <= {200, 429} or said["maps"] != len(served) or process.returncode != 0:
+    scored = [one.seconds for one in asked if one.status == 200]
+    if refused or not set(statuses) <= {200, 429} or said["maps"] != len(scored) or process.returncode != 0:
         raise SystemExit(f"{name}: answers {statuses}, refused {refused}, the service says {said}")
     start = statistics.median(mib for at, mib in grown if took / 5 <= at <= took / 3)
     end = statistics.median(mib for _, mib in grown[-10:])
     return {
         "detector": name,
         "seconds": round(took, 1),
-        "answers": len(served),
+        "answers": len(scored),
         "busy": statuses.get(429, 0),
-        "maps_per_second": round(len(served) / took, 1),
-        "p50_ms": round(percentile(served, 0.5) * 1e3, 1),
-        "p95_ms": round(percentile(served, 0.95) * 1e3, 1),
-        "p99_ms": round(percentile(served, 0.99) * 1e3, 1),
+        "maps_per_second": round(len(scored) / took, 1),
+        "p50_ms": round(percentile(scored, 0.5) * 1e3, 1),
+        "p95_ms": round(percentile(scored, 0.95) * 1e3, 1),
+        "p99_ms": round(percentile(scored, 0.99) * 1e3, 1),
         "maps_per_batch": round(said["maps"] / said["batches"], 2),
         "processor_seconds": round(used, 1),
         "memory_start_mib": round(start, 1),
@@ -140,7 +131,7 @@ def measure(run: Path, name: str, seconds: float, asked_for: list[bytes]) -> dic
 
 def main() -> None:
     """Fit, export, measure, write."""
-    options = arguments(__doc__, seconds=120.0, output=RESULT, note="")
+    options = arguments(__doc__, seconds=120.0, note="")
     with tempfile.TemporaryDirectory(prefix="toothwise-load-") as name:
         asked_for = bodies()
         runs = []
@@ -148,8 +139,7 @@ def main() -> None:
             runs.append(measure(run, detector, options.seconds, asked_for))
             print(json.dumps(runs[-1]), flush=True)
     result = {"runs": runs, "note": options.note, "growth_allowed": GROWTH}
-    config = {"seconds": options.seconds, "clients": CLIENTS, "domain": "C", "bytes": len(asked_for[0])}
-    write_result(options.output, config, result, seed=0)
+    save(options, result, clients=CLIENTS, domain="C", bytes=len(asked_for[0]))
 
 
 if __name__ == "__main__":

@@ -31,17 +31,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring.command import arguments
+from measuring.command import arguments, save
 
 from toothwise import detectors
 from toothwise.detectors.base import Detector
 from toothwise.detectors.fused import line_contrast_of
-from toothwise.evaluation import auroc
 from toothwise.healthmap.hums2023 import read_hums2023
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
-from toothwise.results import write_result
 from toothwise.simulate.maps import generate
-from toothwise_lab.severity import kendall, mae, mse, spearman
+from toothwise_lab.severity import kendall, mae, spearman
 
 NAME = "dinomaly_severity"
 CONTRAST = (1.02, 1.8)
@@ -59,11 +57,6 @@ HEALTHY_DAYS, WATCHED_DAYS = (17, 18), (24, 25, 26, 27)
 def order(values: np.ndarray, actual: np.ndarray) -> dict[str, float]:
     """Rank correlations."""
     return {"spearman": round(spearman(values, actual), 4), "kendall": round(kendall(values, actual), 4)}
-
-
-def errors(values: np.ndarray, actual: np.ndarray) -> dict[str, float]:
-    """Mean absolute and squared error, and rank correlations."""
-    return {"mae": mae(values, actual), "mse": mse(values, actual), **order(values, actual)}
 
 
 def with_time(values: np.ndarray) -> float | None:
@@ -84,37 +77,24 @@ def simulated(args: argparse.Namespace) -> dict[str, Any]:
     options = SIMULATED | {"max_steps": args.steps, "seed": args.seed}
     detector, found = fit(options, train)
     maps, truth = generate("C", args.test_lines, True, contrast=CONTRAST, gear="both", seed=args.seed + 1)
-    healthy, _ = generate("C", max(args.test_lines // 3, 10), False, seed=args.seed + 2)
     actual = truth["contrast"].to_numpy(dtype=float)
-    lines, none = detector.predict(maps), detector.predict(healthy)
-    severity, of_healthy = lines.severity, none.severity
-    if severity is None or of_healthy is None:
-        return found
-    scan = detectors.create("scan").fit(train).predict(maps)
-    if scan.row_evidence is None or scan.column_evidence is None:
-        return found
-    measured = np.exp(line_contrast_of(maps, scan.row_evidence, scan.column_evidence))
-    labels = np.repeat([0, 1], [len(healthy), len(maps)])
     long = truth["length"].to_numpy(dtype=float) >= 28
-    both, truths = np.concatenate([of_healthy, severity]), np.concatenate([np.ones(len(healthy)), actual])
+    lines = detector.predict(maps)
+    scan = detectors.create("scan").fit(train).predict(maps)
+    severity = lines.severity
+    assert severity is not None
+    assert scan.row_evidence is not None
+    assert scan.column_evidence is not None
+    measured = np.exp(line_contrast_of(maps, scan.row_evidence, scan.column_evidence))
     return found | {
-        "lines": errors(severity, actual),
+        "lines": {"mae": mae(severity, actual), **order(severity, actual)},
         "lines_of_28_cells_or_more": {"mae": mae(severity[long], actual[long]), **order(severity[long], actual[long])},
-        "lines_and_healthy": errors(both, truths),
         "measured_along_the_scans_line": {
             "mae": mae(measured, actual),
             "mae_28_cells_or_more": mae(measured[long], actual[long]),
             **order(measured[long], actual[long]),
         },
-        "always_the_mean": {
-            "mae": mae(np.full_like(actual, actual.mean()), actual),
-            "mse": mse(np.full_like(actual, actual.mean()), actual),
-        },
-        "healthy_severity": {"mean": float(of_healthy.mean()), "largest": float(of_healthy.max())},
-        "auroc": {
-            "severity": auroc(both, labels),
-            "anomaly score": auroc(np.concatenate([none.score, lines.score]), labels),
-        },
+        "always_the_mean": {"mae": mae(np.full_like(actual, actual.mean()), actual)},
         "order_of_others": {
             "anomaly score": order(lines.score, actual),
             "map mean": order(maps.mean(axis=(1, 2)), actual),
@@ -122,7 +102,6 @@ def simulated(args: argparse.Namespace) -> dict[str, Any]:
             "scan": order(scan.score, actual),
             "contrast measured along the scan's line": order(measured, actual),
         },
-        "severity_against_score": order(severity, lines.score),
     }
 
 
@@ -136,11 +115,10 @@ def run_to_failure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     windows = np.ascontiguousarray(maps.windows.values[watched])
     prediction = detector.predict(windows)
     healthy = detector.predict(np.ascontiguousarray(maps.recorded_windows.values[:: args.every]))
-    if prediction.severity is None or healthy.severity is None:
-        return found
+    assert prediction.severity is not None
+    assert healthy.severity is not None
     scan = detectors.create("scan", lines="rows", lengths=[8, 16, 32]).fit(maps.recorded_windows).predict(windows)
-    if scan.row_evidence is None:
-        return found
+    assert scan.row_evidence is not None
     no_column = np.full((len(windows), 1), -np.inf)  # columns of these maps are records
     measured = np.exp(line_contrast_of(windows, scan.row_evidence, no_column))
     last = maps.windows.table["record"].to_numpy()[watched]
@@ -178,18 +156,9 @@ def main() -> None:
     if data and (Path(data) / "hums2023").is_dir():
         result["hums2023"] = run_to_failure(Path(data) / "hums2023", args)
         print(result["hums2023"], flush=True)
-    if args.quick:
-        return
-    config = {k: v for k, v in vars(args).items() if k not in ("quick", "seed")} | {
-        "contrast": CONTRAST,
-        "simulated": SIMULATED,
-        "run": RUN,
-        "healthy_days": HEALTHY_DAYS,
-        "watched_days": WATCHED_DAYS,
-        "threads": os.environ.get("OMP_NUM_THREADS"),
-    }
     result["seconds"] = round(time.perf_counter() - start)
-    print(write_result(Path(__file__).parent / "results" / "severity.json", config, result, seed=args.seed))
+    config = {"contrast": CONTRAST, "simulated": SIMULATED, "run": RUN, "threads": os.environ.get("OMP_NUM_THREADS")}
+    save(args, result, healthy_days=HEALTHY_DAYS, watched_days=WATCHED_DAYS, **config)
 
 
 if __name__ == "__main__":

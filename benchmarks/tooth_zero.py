@@ -12,28 +12,23 @@ healthy record for a gear that the waveform numbers. No threshold of an alarm hi
 
 from __future__ import annotations
 
-import argparse
-import os
 import warnings
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"
+import measuring.one_thread  # noqa: F401  (before NumPy)
+import numpy as np
+from measuring.command import arguments, save
 
-import numpy as np  # noqa: E402  (after the limit on threads)
-
-from toothwise import GearPair  # noqa: E402
-from toothwise.errors import InputError, ToothwiseWarning  # noqa: E402
-from toothwise.healthmap.build import MapConfig, build_map, learn_waveform  # noqa: E402
-from toothwise.results import write_result  # noqa: E402
-from toothwise.simulate.faults import Fault  # noqa: E402
-from toothwise.simulate.gearbox import GearboxConfig, simulate_record  # noqa: E402
-from toothwise.simulate.speed import SpeedProfile  # noqa: E402
-from toothwise.simulate.tacho import TachoConfig  # noqa: E402
-from toothwise.vibration.periods import cut_periods, record_angle  # noqa: E402
+from toothwise import GearPair
+from toothwise.errors import InputError, ToothwiseWarning
+from toothwise.healthmap.build import MapConfig, build_map, learn_waveform
+from toothwise.simulate.faults import Fault
+from toothwise.simulate.gearbox import GearboxConfig, simulate_record
+from toothwise.simulate.speed import SpeedProfile
+from toothwise.simulate.tacho import TachoConfig
+from toothwise.vibration.periods import cut_periods, record_angle
 
 PAIR = GearPair(13, 20)
 MAPS = MapConfig(samples_per_tooth=16)
@@ -114,10 +109,7 @@ def point(config: GearboxConfig, records: int, seed: int) -> dict[str, Any]:
 
 def main() -> None:
     """Run all points and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=20, help="records of each kind, start and damage")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "tooth_zero.json")
-    options = parser.parse_args()
+    options = arguments(__doc__, records=20)
     warnings.simplefilter("ignore", ToothwiseWarning)
     points, total = [], Counter()
     for t, (kind, tacho) in enumerate(TACHOMETERS.items()):
@@ -138,17 +130,10 @@ def main() -> None:
                     how = "index" if known.get(f"{damage} index") else "waveform"
                     total.update({f"{how} records": known["records"], f"{how} named": known.get("named", 0)})
             print(kind, "|", start, "|", found, flush=True)
-    result = {"points": points, "total": dict(total)}
-    config_said = {
-        "pair": [PAIR.driving, PAIR.driven],
-        "depth": DEPTH,
-        "learn": LEARN,
-        "records": options.records,
-        "tachometers": list(TACHOMETERS),
-        "starts": list(STARTS),
-    }
     print(dict(total))
-    write_result(options.output, config_said, result, seed=0)
+    kinds = {"tachometers": list(TACHOMETERS), "starts": list(STARTS)}
+    result = {"points": points, "total": dict(total)}
+    save(options, result, pair=[PAIR.driving, PAIR.driven], depth=DEPTH, learn=LEARN, **kinds)
 
 
 if __name__ == "__main__":

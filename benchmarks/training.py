@@ -5,7 +5,7 @@
 
 A step is forward, backward, clip and optimiser, as in the second epoch: where there is a cache, it holds every image.
 Each gain on its own: the encoder stopped at its last used block and the faster attention ("graph"), the cache,
-bfloat16. What all of it costs in accuracy: ``training_auroc.py``.
+bfloat16.
 
 Options:
 
@@ -25,7 +25,7 @@ from unittest import mock
 import anomalib.models.image.dinomaly.torch_model as upstream
 import torch
 from anomalib.models.image.dinomaly.components import StableAdamW, WarmCosineScheduler
-from measuring.command import arguments
+from measuring.command import arguments, save
 from measuring.counting import count, peak_bytes
 from measuring.machine import Peak, has_bfloat16, measured_peak, result_of
 from measuring.paired import paired
@@ -35,7 +35,6 @@ from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.encodings import EncodingFiles
 from toothwise.detectors.images import ImageMaker
 from toothwise.processor import kind
-from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 
 ENCODER = "vit_small_patch14_dinov2"
@@ -154,12 +153,9 @@ def gains(found: dict[str, dict[str, Any]]) -> dict[str, float]:
 
 def main() -> None:
     """Measure and write."""
-    args = arguments(
-        __doc__, quick=False, rounds=int, size=int, batch=8, device=("cpu", "cuda"), threads=1, output=Path
-    )
+    args = arguments(__doc__, quick=False, rounds=int, size=int, batch=8, device=("cpu", "cuda"), threads=1)
     size, rounds = args.size or (112 if args.quick else 224), args.rounds or (5 if args.quick else 9)
     torch.set_num_threads(args.threads)
-    config = {"encoder": ENCODER, "batch": args.batch, "threads": args.threads, "device": args.device}
     train = generate("C", 64, False, seed=1)[0]
     make = ImageMaker((size, size))
     make.fit(train)
@@ -176,10 +172,7 @@ def main() -> None:
     result["ratios"] = {f"{size} x {size}, {name}": row["ratio"] for name, row in found.items() if name != BASE}
     print(result["gains"])
     name = "training" if args.device == "cpu" else f"training_{args.device}"
-    output = args.output or (None if args.quick else result_of(name))
-    if output:
-        more = {"size": size, "rounds": rounds, "quick": args.quick}
-        print(write_result(output, config | more, result, seed=0))
+    save(args, result, name=result_of(name).stem, encoder=ENCODER, size=size, rounds=rounds)
 
 
 if __name__ == "__main__":

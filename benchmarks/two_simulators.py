@@ -14,24 +14,18 @@ Options:
 
 from __future__ import annotations
 
-import os
-import sys
 import warnings
 from dataclasses import replace
-from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"
+import measuring.one_thread  # noqa: F401  (before NumPy)
+import numpy as np
+from measuring.command import arguments, save
 
-import numpy as np  # noqa: E402  (after the limit on threads)
-from measuring.command import arguments  # noqa: E402
-
-from toothwise import GearPair, PlanetaryStage, build_map  # noqa: E402
-from toothwise.errors import ToothwiseWarning  # noqa: E402
-from toothwise.results import write_result  # noqa: E402
-from toothwise.simulate.gearbox import GearboxConfig, simulate_record  # noqa: E402
-from toothwise.simulate.maps import generate  # noqa: E402
-from toothwise_lab.texture import angular_power_entropy, orientation_entropy  # noqa: E402
+from toothwise import GearPair, PlanetaryStage, build_map
+from toothwise.errors import ToothwiseWarning
+from toothwise.simulate.gearbox import GearboxConfig, simulate_record
+from toothwise.simulate.maps import generate
+from toothwise_lab.texture import angular_power_entropy, orientation_entropy
 
 # published for domain C, training maps: mean, CV, quartiles; entropies of normal maps
 PUBLISHED = {
@@ -91,13 +85,7 @@ def main() -> None:
             values = np.stack(maps).astype(np.float64)
             result[name + label] = statistics(values * (PUBLISHED["mean"] / values.mean()))
             print(name + label, {k: round(v, 3) for k, v in result[name + label].items()}, flush=True)
-    config_out = {
-        "records": given.records,
-        "gearboxes": given.gearboxes,
-        "cases": {k: repr(v) for k, v in base.items()},
-    }
-    path = Path(__file__).parent / "results" / "two_simulators.json"
-    sys.stdout.write(f"{write_result(path, config_out, result, seed=0)}\n")
+    save(given, result, cases={k: repr(v) for k, v in base.items()})
 
 
 if __name__ == "__main__":

@@ -10,21 +10,17 @@ a script: cubic interpolation of the whole record (no anti-aliasing), a reshape,
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import resource
-import subprocess
-import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_name] = "1"
-
-import numpy as np  # noqa: E402  (after the limit on threads)
+import measuring.one_thread  # noqa: F401  (before NumPy)
+import numpy as np
+from measuring.command import arguments, save
 
 DRIVING, DRIVEN = 31, 95
 RATE, SPEED = 50_000.0, 25.0
@@ -97,8 +93,8 @@ def read_only(path: Path) -> np.ndarray:
 WAYS = {"toothwise": ours, "plain NumPy/SciPy": plain, "reading": read_only}
 
 
-def measure(path: Path, way: str) -> None:
-    """In a process of its own: seconds and peak memory, and the map to compare."""
+def measure(path: Path, way: str) -> dict[str, float]:
+    """In a process of its own: seconds and peak memory; the map is left in a file, to compare."""
     import toothwise.healthmap.build  # noqa: F401  (imports are not part of the time)
 
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -108,22 +104,16 @@ def measure(path: Path, way: str) -> None:
     seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - empty
     np.save(path / f"{way.split()[0]}.npy", values)
-    print(json.dumps({"seconds": seconds, "peak_bytes": peak}))
+    return {"seconds": seconds, "peak_bytes": peak}
 
 
 def main() -> None:
     """Measure and write benchmarks/results/vibration.json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a recording of one minute, nothing written")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--measure", nargs=2, metavar=("FOLDER", "WAY"), help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.measure:
-        measure(Path(given.measure[0]), given.measure[1])
-        return
+    given = arguments(__doc__, quick=False, repeats=3)
     lengths = [15.0, 60.0] if given.quick else [75.0, 150.0, 300.0, 600.0]
     rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as name:
+    alone = ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1)
+    with tempfile.TemporaryDirectory() as name, alone as pool:
         for seconds in lengths:
             folder = Path(name) / f"{seconds:g}"
             folder.mkdir()
@@ -131,15 +121,8 @@ def main() -> None:
             size = (folder / "x.npy").stat().st_size
             row: dict[str, Any] = {"recording_seconds": seconds, "recording_bytes": size}
             for way in WAYS:
-                runs = []
-                for _ in range(given.repeats if way == "toothwise" else 1 + (way == "reading")):
-                    done = subprocess.run(
-                        [sys.executable, __file__, "--measure", str(folder), way],
-                        capture_output=True,
-                        text=True,
-                        check=True,
-                    )
-                    runs.append(json.loads(done.stdout))
+                count = given.repeats if way == "toothwise" else 1 + (way == "reading")
+                runs = [pool.submit(measure, folder, way).result() for _ in range(count)]
                 best = min(runs, key=lambda r: r["seconds"])
                 row[way] = best | {
                     "runs": [r["seconds"] for r in runs],
@@ -151,15 +134,10 @@ def main() -> None:
             row["seconds_over_reading"] = row["toothwise"]["seconds"] / row["reading"]["seconds"]
             rows.append(row)
             print({k: v for k, v in row.items() if not isinstance(v, dict)}, row["toothwise"], flush=True)
-    if given.quick:
-        return
-    from toothwise.results import write_result
-
     t = np.array([r["toothwise"]["seconds"] for r in rows])
     slope = float(np.polyfit(np.log(lengths), np.log(t), 1)[0])
-    config = {"teeth": [DRIVING, DRIVEN], "sampling_rate": RATE, "speed": SPEED, "threads": 1, "repeats": given.repeats}
     result = {"lengths": rows, "exponent_of_time_in_length": slope}
-    print(write_result(Path(__file__).parent / "results" / "vibration.json", config, result, seed=0))
+    save(given, result, teeth=[DRIVING, DRIVEN], sampling_rate=RATE, speed=SPEED, threads=1)
 
 
 if __name__ == "__main__":

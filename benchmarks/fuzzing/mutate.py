@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
+import hypothesis
 from hypothesis import strategies as st
 
 from fuzzing import containers
 
-__all__ = ["damaged"]
+__all__ = ["damaged", "give_each"]
 
 _EDGES = (0, 1, -1, 2, 3, 7, 127, 128, 255, 256, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1, 10**9, 2**40, 2**63 - 1)
 _WORDS = (
@@ -23,24 +24,7 @@ _WORDS = (
 )
 _HEAD = 640  # bytes in which formats keep sizes and types
 
-_place = st.one_of(
-    st.tuples(st.just("head"), st.floats(0, 1)),
-    st.tuples(st.just("tail"), st.floats(0, 1)),
-    st.tuples(st.just("any"), st.floats(0, 1)),
-)
-_number = st.tuples(st.sampled_from(_EDGES), st.sampled_from("bBhHiIqQfd"), st.sampled_from("<>"))
-_step = st.one_of(
-    st.tuples(st.just("flip"), _place, st.integers(0, 7)),
-    st.tuples(st.just("set"), _place, st.integers(0, 255)),
-    st.tuples(st.just("number"), _place, _number),
-    st.tuples(st.just("cut"), _place, st.just(0)),
-    st.tuples(st.just("insert"), _place, st.binary(min_size=1, max_size=24)),
-    st.tuples(st.just("word"), _place, st.sampled_from(_WORDS)),
-    st.tuples(st.just("drop"), _place, st.integers(1, 400)),
-    st.tuples(st.just("repeat"), _place, st.integers(1, 400)),
-    st.tuples(st.just("move"), _place, _place),
-    st.tuples(st.just("splice"), _place, st.tuples(st.integers(0, 99), st.floats(0, 1))),
-)
+_place = st.tuples(st.sampled_from(("head", "tail", "any")), st.floats(0, 1))
 
 
 def _at(place: tuple[str, float], size: int) -> int:
@@ -56,40 +40,26 @@ def _packed(value: int, kind: str, order: str) -> bytes:
     return (value % 256**size).to_bytes(size, "little" if order == "<" else "big")
 
 
-def _apply(content: bytes, step: tuple[str, Any, Any], others: Sequence[bytes]) -> bytes:
-    kind, place, what = step
-    at = _at(place, len(content))
-    head, tail = content[:at], content[at:]
-    if not content:
-        return what if isinstance(what, bytes) else b"\0"
-    if kind == "flip":
-        return head + bytes([tail[0] ^ 1 << what]) + tail[1:]
-    if kind == "set":
-        return head + bytes([what]) + tail[1:]
-    if kind == "number":
-        packed = _packed(*what)
-        return head + packed + tail[len(packed) :]
-    if kind == "cut":
-        return head
-    if kind in ("insert", "word"):
-        return head + (what if isinstance(what, bytes) else what.encode()) + tail
-    if kind == "drop":
-        return head + tail[what:]
-    if kind == "repeat":
-        return head + tail[:what] * 2 + tail[what:]
-    if kind == "move":
-        piece, other = tail[:64], _at(what, len(content))
-        return content[:other] + piece + content[other:]
-    other, share = others[what[0] % len(others)], what[1]
-    return head + other[int(share * len(other)) :]
+_piece = st.one_of(
+    st.just(b""),
+    st.binary(min_size=1, max_size=24),
+    st.builds(_packed, st.sampled_from(_EDGES), st.sampled_from("bBhHiIqQfd"), st.sampled_from("<>")),
+    st.sampled_from([word.encode() for word in _WORDS]),
+)
 
 
 @st.composite
 def _bytes(draw: Callable[..., Any], seeds: Sequence[bytes]) -> bytes:
-    """A seed with some damage."""
+    """A seed some of whose pieces, maybe empty ones, are replaced by others: edge numbers, words, parts of a seed."""
     content = draw(st.sampled_from(seeds))
-    for step in draw(st.lists(_step, min_size=1, max_size=4)):
-        content = _apply(content, step, seeds)
+    for _ in range(draw(st.integers(1, 4))):
+        piece = draw(_piece)
+        if draw(st.integers(0, 4)) == 0:
+            other = draw(st.sampled_from(seeds))
+            piece = other[_at(draw(_place), len(other)) :][: draw(st.sampled_from((64, 400, len(other))))]
+        at = _at(draw(_place), len(content))
+        gone = draw(st.sampled_from((0, 1, len(piece), len(piece), 400, len(content))))
+        content = content[:at] + piece + content[at + gone :]
     return content
 
 
@@ -114,31 +84,23 @@ _leaf = st.one_of(
 @st.composite
 def _tree(draw: Callable[..., Any], data: Any) -> Any:
     """Parsed JSON or YAML with a few places changed."""
+    whole = [data]  # so that the top, too, is a place in something
     for _ in range(draw(st.integers(1, 3))):
-        node, trail = data, []
-        while isinstance(node, dict | list) and node and (not trail or draw(st.integers(0, 5))):
-            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
-            trail.append((node, draw(st.sampled_from(keys))))
-            node = node[trail[-1][1]]
-        if not trail:
-            return deepcopy(draw(_leaf))
-        parent, key = trail[-1]
-        action = draw(st.sampled_from(("set", "set", "set", "drop", "add", "wrap", "deep")))
-        if action == "set":
-            parent[key] = deepcopy(draw(_leaf))
-        elif action == "drop":
+        parent: Any = whole
+        key: Any = 0
+        while isinstance(parent[key], dict | list) and parent[key] and (parent is whole or draw(st.integers(0, 5))):
+            parent = parent[key]
+            key = draw(st.sampled_from(list(parent) if isinstance(parent, dict) else range(len(parent))))
+        action = draw(st.sampled_from(("set", "set", "set", "drop", "add", "wrap")))
+        if action == "wrap":
+            for _ in range(draw(st.sampled_from((1, 3, 40, 400)))):
+                parent[key] = [parent[key]]
+        elif action == "drop" and parent is not whole:
             del parent[key]
-        elif action == "add" and isinstance(parent, dict):
-            parent[draw(st.text(max_size=6))] = deepcopy(draw(_leaf))
-        elif action == "wrap":
-            parent[key] = [node]
         else:
-            for _ in range(draw(st.sampled_from((3, 40, 400)))):
-                node = [node]
-            parent[key] = node
-        if not isinstance(data, dict | list) or not data:
-            break
-    return data
+            at = draw(st.text(max_size=6)) if action == "add" and isinstance(parent, dict) else key
+            parent[at] = deepcopy(draw(_leaf))
+    return whole[0]
 
 
 @st.composite
@@ -160,14 +122,11 @@ def _repacked(draw: Callable[..., Any], seeds: Sequence[bytes], kind: str) -> by
     """A container whose checksums are right, and whose content is damaged."""
     seed = draw(st.sampled_from(seeds))
     parts = containers.unpack(kind, seed)
-    names = list(parts)
-    name = draw(st.sampled_from(names))
-    inside = parts[name]
-    described = inside[:1] == b"{" and kind == "safetensors"
-    if described and draw(st.booleans()):
-        parts[name] = draw(_document([inside], "json"))
+    name = draw(st.sampled_from(list(parts)))
+    if parts[name][:1] == b"{" and draw(st.booleans()):
+        parts[name] = draw(_document([parts[name]], "json"))
     else:
-        parts[name] = draw(_bytes([inside, *parts.values()]))
+        parts[name] = draw(_bytes([parts[name], *parts.values()]))
     if kind == "zip" and draw(st.integers(0, 9)) == 0:
         renamed = draw(st.sampled_from(("../x.npy", "/x.npy", "values.npy", "x", "", "é.npy", "meta.npy", "about.npy")))
         parts[renamed] = parts[name]
@@ -190,3 +149,21 @@ def damaged(seeds: Sequence[bytes], kinds: Sequence[str]) -> st.SearchStrategy[b
         elif whole := [seed for seed in seeds if containers.unpack(kind, seed)]:
             ways += [_repacked(whole, kind)] * 3
     return st.one_of(ways)
+
+
+def give_each(inputs: st.SearchStrategy[Any], count: int, seed: int, give: Callable[[Any], None]) -> None:
+    """Draw so many inputs and give each."""
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=count,
+        phases=[hypothesis.Phase.generate],
+        database=None,
+        deadline=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    @hypothesis.given(inputs)
+    def run(one: Any) -> None:
+        give(one)
+
+    run()

@@ -36,7 +36,6 @@ _MAPS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "PNG": (("one.png",), ("png",)),
     "MAT": (("plain.mat", "packed.mat"), ("mat",)),
 }
-_SERVED_RECORDS = ("MAT 5", "MAT 7.3", "HDF5", "CSV", "CSV, gzip", "WAV", "FLAC", "NPZ", "NPY")
 
 
 def targets(folder: Path) -> dict[str, Target]:
@@ -299,20 +298,13 @@ def _service(folder: Path) -> Iterator[Target]:
 
         yield Target(f"request, JSON of {name}", "body", (body,), ask, ("json",), weight=0.7)
 
-    def upload(place: Path, kind: str, file: str) -> None:
-        read = {"sampling_rate": 2048.0} if file.endswith(".npy") else {}
-        answer(decoder().files([Upload(place / file, file, kind == "record")], read, frozenset()))
+    # each kind of file has a target of its own above: here it is what is made of their content
+    for way, name in (("maps", "many.npz"), ("maps", "plain.mat"), ("records", "own.npz"), ("records", "plain.csv")):
 
-    for way, field, files in (("maps", "file", _MAPS), ("records", "record", _RECORDS)):
-        for kind, (names, inside) in files.items():
-            if way == "maps" or kind in _SERVED_RECORDS:
-                file = f"sent{_suffix(names[0])}"
-                yield Target(
-                    f"request, {way}, {kind}",
-                    file,
-                    _contents(folder / way, names),
-                    partial(upload, kind=field, file=file),
-                    inside,
-                    sound=way == "maps",  # not every recording has revolutions enough for a map
-                    weight=0.5,
-                )
+        def upload(place: Path, name: str = name, record: bool = way == "records") -> None:
+            answer(decoder().files([Upload(place / name, name, record)], {}, frozenset()))
+
+        inside = {".npz": ("zip", "npz"), ".mat": ("mat",)}.get(Path(name).suffix, ())
+        seeds = _contents(folder / way, (name,))
+        # not every recording has revolutions enough for a map
+        yield Target(f"request, {way}, {name}", name, seeds, upload, inside, sound=way == "maps", weight=0.5)

@@ -1,16 +1,21 @@
-"""Options of a benchmark's command line, from one call."""
+"""The options of a benchmark's command line, from one call, and the file that its result goes to."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["arguments"]
+from toothwise.results import write_result
+
+__all__ = ["RESULTS", "arguments", "save"]
+
+RESULTS = Path(__file__).parents[1] / "results"
 
 
 def arguments(doc: str | None, **options: Any) -> argparse.Namespace:
-    """What the command line of a benchmark gives.
+    """What the command line of a benchmark gives; ``--output`` is an option of each.
 
     Args:
         doc: The module's docstring, which is the help and says what its options mean.
@@ -18,7 +23,7 @@ def arguments(doc: str | None, **options: Any) -> argparse.Namespace:
             a tuple = what is allowed, the default first; a list = several values; ``...`` = a path that must be given.
     """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in options.items():
+    for name, default in {"output": Path, **options}.items():
         flag = f"--{name.replace('_', '-')}"
         if default is False:
             parser.add_argument(flag, action="store_true")
@@ -33,3 +38,23 @@ def arguments(doc: str | None, **options: Any) -> argparse.Namespace:
         else:
             parser.add_argument(flag, type=type(default), default=default)
     return parser.parse_args()
+
+
+def save(args: argparse.Namespace, result: Any, *, name: str | None = None, seed: int = 0, **more: Any) -> None:
+    """Write what was found, with the options and what else it took, to ``--output`` or the benchmark's own file.
+
+    A quick run says nothing, so it is written only where ``--output`` is given.
+
+    Args:
+        args: Of ``arguments``; ``args.seed`` is the result's seed where there is one.
+        result: As JSON takes it.
+        name: Of the file in ``results/``; None = that of the script.
+        seed: Where none is an option.
+        more: Settings that are no options.
+    """
+    given = vars(args)
+    if args.output is None and given.get("quick"):
+        return
+    path = args.output or RESULTS / f"{name or Path(sys.argv[0]).stem}.json"
+    config = {k: v for k, v in given.items() if k not in ("output", "seed") and not isinstance(v, Path)}
+    print(write_result(path, config | more, result, seed=given.get("seed", seed)), flush=True)

@@ -112,12 +112,6 @@ def false_alarms(cells: list[Data], name: str, mode: str, metric: str) -> float 
     return float(np.mean(known)) if known else None
 
 
-def ranked(found: Data, name: str, protocol: str) -> dict[str, float]:
-    """Means over the cells of a detector under one protocol of the published ranking."""
-    cells = [c for c in found["result"]["cells"] if (c["detector"], c["protocol"]) == (name, protocol)]
-    return {key: float(np.mean([c[f"auroc_{key}"] for c in cells])) for key in ("own", "own_low", "own_high", "lines")}
-
-
 def round_trip(trip: Data, planet: Data, ring: Data) -> Data:
     """Cases of the round trip; of the planetary one the curves of both runs."""
     (case,) = planet["result"]
@@ -150,11 +144,6 @@ def shares_of_peak(found: Data) -> dict[str, str]:
     return told
 
 
-def losses_apart(ways: Data, name: str, base: str, step: str) -> float:
-    """Loss of a training step, as far from the base's as in the seed where it is farthest."""
-    return max(abs(a["losses"][step] / b["losses"][step] - 1) for a, b in zip(ways[name], ways[base], strict=True))
-
-
 def compiled(found: Data) -> dict[str, list[float]]:
     """Ours compiled over ours as it is, and ours as it is over anomalib's compiled."""
     rows = [row["ways"] for row in found["result"]["rows"] if "y, compiled" in row["ways"]]
@@ -167,25 +156,6 @@ def compiled(found: Data) -> dict[str, list[float]]:
 def worst_memory(found: Data) -> float:
     """The largest memory of our own ways of training, over anomalib's."""
     return max(row["memory_ratio"] for name, row in found["result"]["ways"].items() if "anomalib" not in name)
-
-
-def training_auroc(found: Data) -> Data:
-    """Names of the ways, levels of the first by contrast, and differences where they are largest."""
-    ways, summary = found["result"]["ways"], found["result"]["summary"]
-    base, *others = ways
-    seeds = len(ways[base])
-    return {
-        "base": base,
-        "others": others,
-        "steps": list(ways[base][0]["losses"]),
-        "levels": [
-            sum(row["auroc"][i] for row in ways[base]) / seeds for i in range(len(found["config"]["contrasts"]))
-        ],
-        **{
-            key: {name: max((one[key] for one in summary[name]), key=abs) for name in others}
-            for key in ("mean", "largest")
-        },
-    }
 
 
 def holding(found: Data) -> Data:

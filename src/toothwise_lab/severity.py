@@ -11,7 +11,7 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["kendall", "mae", "mse", "spearman"]
+__all__ = ["kendall", "mae", "spearman"]
 
 
 def _check(predicted: Any, actual: Any, least: int) -> tuple[np.ndarray, np.ndarray]:
@@ -46,12 +46,6 @@ def mae(predicted: Any, actual: Any) -> float:
     return float(np.mean(np.abs(predicted - actual)))
 
 
-def mse(predicted: Any, actual: Any) -> float:
-    """Mean squared error; arguments and errors as in ``mae``."""
-    predicted, actual = _check(predicted, actual, 1)
-    return float(np.mean((predicted - actual) ** 2))
-
-
 def spearman(predicted: Any, actual: Any) -> float:
     """Correlation of ranks, ties with their mean rank, -1 to 1.
 
@@ -61,12 +55,9 @@ def spearman(predicted: Any, actual: Any) -> float:
     Raises:
         InputError: fewer than 2 maps, different lengths, values that are not finite, or all the same.
     """
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
-    predicted, actual = _check_order(predicted, actual)
-    a, b = rankdata(predicted), rankdata(actual)
-    a, b = a - a.mean(), b - b.mean()
-    return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
+    return float(spearmanr(*_check_order(predicted, actual)).statistic)
 
 
 def kendall(predicted: Any, actual: Any) -> float:

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from toothwise.errors import InputError
-from toothwise_lab.severity import kendall, mae, mse, spearman
+from toothwise_lab.severity import kendall, mae, spearman
 
 pairs = st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=2, max_size=40)
 
@@ -16,7 +16,6 @@ pairs = st.lists(st.tuples(st.integers(-4, 4), st.integers(-4, 4)), min_size=2, 
 def test_equal_to_scikit_learn_and_scipy(cases):
     predicted, actual = np.array(cases, dtype=float).T
     assert mae(predicted, actual) == pytest.approx(sklearn.mean_absolute_error(actual, predicted), abs=1e-9)
-    assert mse(predicted, actual) == pytest.approx(sklearn.mean_squared_error(actual, predicted), abs=1e-9)
     assume(np.ptp(predicted) > 0 and np.ptp(actual) > 0)
     assert spearman(predicted, actual) == pytest.approx(scipy.stats.spearmanr(predicted, actual).statistic, abs=1e-9)
     assert kendall(predicted, actual) == pytest.approx(_tau_b(predicted, actual), abs=1e-9)
@@ -35,7 +34,7 @@ def test_order_is_all_that_rank_correlation_sees():
         assert metric(-(x**3), x) == pytest.approx(-1.0)
 
 
-@pytest.mark.parametrize("metric", [mae, mse, spearman, kendall])
+@pytest.mark.parametrize("metric", [mae, spearman, kendall])
 @pytest.mark.parametrize(
     ("predicted", "actual", "message"),
     [([], [], "or more"), ([1.0, np.nan], [1, 2], "finite"), ([1.0, 2.0], [1, 2, 3], "one length")],
