@@ -10,7 +10,7 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.evaluation.metrics import auroc
 
-__all__ = ["DeLong", "cliffs_delta", "cohens_d", "delong_test", "holm"]
+__all__ = ["DeLong", "delong_test", "holm", "paired_effect"]
 
 
 @dataclass(frozen=True)
@@ -110,39 +110,16 @@ def holm(p_values: Any) -> np.ndarray:
     return adjusted
 
 
-def _samples(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
-    a, b = np.asarray(a, dtype=np.float64).ravel(), np.asarray(b, dtype=np.float64).ravel()
-    if not len(a) or not len(b) or not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise InputError(f"both samples must hold finite values, but got {len(a)} and {len(b)} values, some not finite")
-    return a, b
+def paired_effect(differences: Any) -> float:
+    """Mean of paired differences over their standard deviation (Cohen's d of pairs); NaN where they do not vary.
 
+    Args:
+        differences: ``[n]`` with n of 2 or more, of the same seeds or the same maps.
 
-def cliffs_delta(a: Any, b: Any) -> float:
-    """Chance that a value of a is above one of b minus the chance that it is below, -1 to 1.
-
-    Raises:
-        InputError: an empty sample, or values that are not finite.
+    Examples:
+        >>> paired_effect([1.0, 2.0, 3.0])
+        2.0
     """
-    a, b = _samples(a, b)
-    return 2.0 * auroc(np.concatenate([a, b]), np.repeat([1, 0], [len(a), len(b)])) - 1.0
-
-
-def cohens_d(a: Any, b: Any, *, paired: bool = False) -> float:
-    """Difference of means in standard deviations: pooled, or of the differences where paired (same seeds, same maps).
-
-    Raises:
-        InputError: fewer than 2 values, values that are not finite, no variation, or paired samples of two lengths.
-    """
-    a, b = _samples(a, b)
-    if min(len(a), len(b)) < 2:
-        raise InputError(f"2 values or more are needed in each sample, but got {len(a)} and {len(b)}")
-    if paired:
-        if len(a) != len(b):
-            raise InputError(f"paired samples must be of one length, but are {len(a)} and {len(b)}")
-        spread = float((a - b).std(ddof=1))
-    else:
-        squares = (len(a) - 1) * a.var(ddof=1) + (len(b) - 1) * b.var(ddof=1)
-        spread = float(np.sqrt(squares / (len(a) + len(b) - 2)))
-    if spread <= 1e-12 * max(np.abs(a).max(), np.abs(b).max()):
-        raise InputError("the samples do not vary: an effect in standard deviations is not defined")
-    return float((a.mean() - b.mean()) / spread)
+    values = np.asarray(differences, dtype=np.float64)
+    spread = values.std(ddof=1)
+    return float(values.mean() / spread) if spread > 1e-12 * np.abs(values).max() else float("nan")

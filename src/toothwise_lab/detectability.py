@@ -35,7 +35,6 @@ __all__ = [
     "MinimumContrast",
     "Sweep",
     "added_energy",
-    "contrast_of_energy",
     "log_contrast_ratio",
     "minimum_detectable_contrast",
     "minimum_from_sweep",
@@ -47,13 +46,6 @@ CONTRASTS = tuple(float(c) for c in np.exp(np.log(1.02) * 1.08 ** np.arange(66))
 _SCOUTS = (1000, 200)  # healthy and faulty maps that find where to look
 
 Score = Callable[..., np.ndarray]
-
-
-def contrast_of_energy(added: float | np.ndarray) -> Any:
-    """Contrast of a line that adds a given energy to a cell (relative, above -1): sqrt(1 + added)."""
-    if np.any(np.asarray(added) <= -1):
-        raise InputError(f"added energy must be above -1 (all of it gone), but got {added!r}")
-    return np.sqrt(1.0 + np.asarray(added))
 
 
 @dataclass(frozen=True, eq=False)

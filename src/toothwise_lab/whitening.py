@@ -15,7 +15,7 @@ from scipy.special import logsumexp
 # the levels of the generator have no public description but these two tables
 from toothwise.simulate.textures import _CYCLES, _LEVEL_CV, _TEXTURE, Domain, Session
 
-__all__ = ["ThermalState", "spectrum", "thermal_states", "whiten", "whitened_square"]
+__all__ = ["ThermalState", "spectrum", "thermal_states", "whiten"]
 
 _NODES = 400
 
@@ -118,8 +118,3 @@ def whiten(x: np.ndarray, precision: np.ndarray) -> np.ndarray:
 
     half = x.shape[2] // 2 + 1
     return irfft2(rfft2(x, axes=(1, 2)) * precision[:, :half], s=x.shape[1:], axes=(1, 2))
-
-
-def whitened_square(x: np.ndarray, precision: np.ndarray) -> np.ndarray:
-    """Quadratic form of maps with the precision matrix, ``[n]``."""
-    return np.einsum("nij,nij->n", x, whiten(x, precision))

@@ -54,13 +54,3 @@ def test_speeds_obey_willis():
     assert orders["sun_shaft"] == pytest.approx(4)
     assert orders["sun"] == pytest.approx(3)
     assert stage.orders("sun")["mesh"] == pytest.approx(0.25 * 90)
-
-
-def test_pass_sequence_visits_every_planet_tooth_once():
-    with pytest.warns(GearWarning):
-        stage = PlanetaryStage(27, 35, 99, planets=4)
-    sequence = stage.pass_teeth(35)
-    assert sequence[:3].tolist() == [0, 29, 23]
-    assert sorted(sequence.tolist()) == list(range(35))
-    assert stage.pass_teeth(36)[-1] == 0
-    assert stage.hunting_revolutions == 35

@@ -12,7 +12,6 @@ from toothwise.healthmap.build import MapConfig, tooth_by_revolution
 from toothwise.vibration.angle import angle_from_pulses
 from toothwise.vibration.periods import cut_periods, mesh_visibility
 from toothwise.vibration.records import Tachometer, VibrationRecord
-from toothwise.vibration.separation import separate_planet
 from toothwise.vibration.tacholess import tacholess_angle
 
 PAIR = GearPair(7, 11)
@@ -69,7 +68,8 @@ def test_gears_that_do_not_hunt_leave_the_other_pixels_empty():
     pair = GearPair(6, 9)
     amplitude = np.random.default_rng(1).uniform(0.5, 2.0, (6, 9))
     made = build_map(_record(pair, _tooth_pairs(pair, amplitude)), pair, signal="average", window="rectangular")
-    met = pair.visited()
+    met = np.zeros((6, 9), dtype=bool)
+    met[pair.pair_at(np.arange(pair.hunting_period))] = True
     np.testing.assert_array_equal(np.isfinite(made.values), met)
     np.testing.assert_allclose(made.values[met], (amplitude * RING)[met], rtol=0.01)
     assert (made.count[~met] == 0).all()
@@ -132,19 +132,6 @@ def test_planets_have_maps_of_their_own(planet):
     expected = np.broadcast_to(amplitude[planet][:, None] * RING, (11, 36))
     np.testing.assert_allclose(made.values[heard], expected[heard], rtol=0.02)
     assert made.rows.name == "planet tooth"
-    if planet == 0:
-        waveform, passes = separate_planet(cut_periods(record, STAGE), 0)
-        level = np.sqrt(np.mean(waveform.reshape(11, -1) ** 2, axis=1))
-        np.testing.assert_allclose(level, amplitude[0] * RING, rtol=0.02)
-        assert passes.tolist() == [4] * 11
-
-
-def test_vibration_separation_refuses():
-    with pytest.raises(InputError, match="needs a planetary stage"):
-        separate_planet(cut_periods(_record(PAIR, np.cos), PAIR))
-    periods = cut_periods(_record(STAGE, lambda m: np.cos(2 * np.pi * m)), STAGE)
-    with pytest.raises(InputError, match="planet must be 0 to 2, but got 3"):
-        separate_planet(periods, 3)
 
 
 @pytest.mark.parametrize("gear", ["driving", "driven"])

@@ -5,7 +5,7 @@ import pytest
 
 from toothwise.errors import InputError
 from toothwise.vibration.pulse_repair import repair_pulses
-from toothwise.vibration.tacho import find_pulses, tachorpm
+from toothwise.vibration.tacho import find_pulses
 
 
 def _waveform(times, sampling_rate, duration, *, width=0.002, rise=2e-4, height=5.0):
@@ -115,10 +115,3 @@ def test_sound_pulses_stay_as_they_are():
 def test_pulses_that_cannot_be_used(times, reason):
     with pytest.raises(InputError, match=reason):
         repair_pulses(np.asarray(times, dtype=float))
-
-
-def test_tachorpm():
-    times = 0.05 + np.arange(60) / 30.0
-    rpm, at, pulses = tachorpm(_waveform(times, 20_000.0, 2.2), 20_000.0, pulses_per_revolution=2)
-    np.testing.assert_allclose(rpm, 900.0, rtol=1e-6)
-    assert len(rpm) == len(at) == len(pulses) - 1

@@ -61,12 +61,6 @@ class Meshing:
         i, j = (m + start[0]) % rows, (m + start[1]) % columns
         return (int(i), int(j)) if m.ndim == 0 else (i, j)
 
-    def visited(self, start: tuple[int, int] = (0, 0)) -> np.ndarray:
-        """Which tooth pairs ever meet, bool ``[rows, columns]``."""
-        met = np.zeros([teeth for _, teeth in self.axes], dtype=bool)
-        met[self.pair_at(np.arange(self.hunting_period), start)] = True
-        return met
-
 
 @dataclass(frozen=True)
 class GearPair(Meshing):

@@ -139,10 +139,3 @@ class PlanetaryStage(Meshing):
             "hunting": mesh / self.hunting_period,
             "assembly_phase": mesh / self.assembly_phases,
         }
-
-    def pass_teeth(self, passes: int, *, start: int = 0) -> np.ndarray:
-        """Planet tooth in mesh each time the planet passes one ring tooth, int64 ``[passes]``.
-
-        The sequence n * N_ring mod N_planet, from tooth ``start``; it closes after planet / gcd(planet, ring) passes.
-        """
-        return (start + np.arange(passes, dtype=np.int64) * self.ring) % self.planet

@@ -1,4 +1,4 @@
-"""Regular, residual and difference signal of a synchronous average, and bands around an order.
+"""Regular, residual and difference signal of a synchronous average.
 
 Conventions of MATLAB's Predictive Maintenance Toolbox: the regular signal holds the shaft orders and the mesh orders
 with their harmonics (shaft order 1 always belongs to it), the residual is the average without them, the difference is
@@ -14,7 +14,7 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["Components", "narrowband", "split", "split_revolutions", "tsadifference", "tsaregular", "tsaresidual"]
+__all__ = ["Components", "split", "split_revolutions"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,85 +110,3 @@ def split_revolutions(x: np.ndarray, teeth: int) -> Components:
     For recordings that were averaged over one gear already.
     """
     return split(x, 1.0, [float(teeth)], num_harmonics=None, shaft_harmonics=0)
-
-
-def _by_frequency(
-    x: np.ndarray, sampling_rate: float, rpm: float, orders: Sequence[float], harmonics: int, sidebands: int
-) -> tuple[Components, float]:
-    if not (sampling_rate > 0 and rpm > 0):
-        raise InputError(f"sampling rate and rpm must be positive, but got {sampling_rate!r} and {rpm!r}")
-    revolutions = len(x) / sampling_rate * rpm / 60.0
-    parts = split(
-        x,
-        revolutions,
-        orders,
-        num_harmonics=harmonics,
-        num_sidebands=sidebands,
-        shaft_harmonics=harmonics,
-    )
-    return parts, revolutions
-
-
-def tsaregular(
-    x: np.ndarray,
-    sampling_rate: float,
-    rpm: float,
-    orders: Sequence[float],
-    *,
-    num_harmonics: int = 2,
-    num_sidebands: int = 0,
-) -> np.ndarray:
-    """Regular signal of an average, ``[n]``; shaft order 1 is implied. Named and with defaults as in MATLAB.
-
-    Args:
-        x: average ``[n]`` over a whole number of revolutions.
-        sampling_rate: hertz.
-        rpm: of the shaft that was averaged over.
-        orders: mesh orders.
-        num_harmonics: of shaft and mesh orders.
-        num_sidebands: of the mesh harmonics that are kept too.
-    """
-    if num_sidebands == 0:
-        return _by_frequency(x, sampling_rate, rpm, orders, num_harmonics, 1)[0].regular
-    return np.asarray(x) - _by_frequency(x, sampling_rate, rpm, orders, num_harmonics, num_sidebands)[0].difference
-
-
-def tsaresidual(
-    x: np.ndarray, sampling_rate: float, rpm: float, orders: Sequence[float], *, num_harmonics: int = 2
-) -> np.ndarray:
-    """Residual of an average, ``[n]``: without shaft and mesh harmonics. Arguments as ``tsaregular``."""
-    return _by_frequency(x, sampling_rate, rpm, orders, num_harmonics, 1)[0].residual
-
-
-def tsadifference(
-    x: np.ndarray,
-    sampling_rate: float,
-    rpm: float,
-    orders: Sequence[float],
-    *,
-    num_harmonics: int = 2,
-    num_sidebands: int = 1,
-) -> np.ndarray:
-    """Difference signal of an average, ``[n]``: the residual without the first sidebands. As ``tsaregular``."""
-    return _by_frequency(x, sampling_rate, rpm, orders, num_harmonics, num_sidebands)[0].difference
-
-
-def narrowband(x: np.ndarray, revolutions: float, order: float, *, bandwidth: float) -> np.ndarray:
-    """The band around an order, as an analytic signal (its magnitude is the envelope), complex ``[n]``.
-
-    Args:
-        x: average ``[n]`` over a whole number of revolutions.
-        revolutions: that it spans.
-        order: centre of the band, in cycles per revolution.
-        bandwidth: full width in orders; twice the mesh order less one keeps all sidebands of one harmonic.
-
-    Raises:
-        InputError: the band reaches beyond what the signal can carry.
-    """
-    x = np.asarray(x, dtype=np.float64)
-    low, high = order - 0.5 * bandwidth, order + 0.5 * bandwidth
-    if not (low > 0 and high <= 0.5 * len(x) / revolutions):
-        raise InputError(f"the band {low:g} to {high:g} must be between 0 and {0.5 * len(x) / revolutions:g} orders")
-    spectrum = np.fft.fft(x)
-    position = np.arange(len(x)) / revolutions
-    return 2.0 * np.fft.ifft(np.where((position >= low) & (position <= high), spectrum, 0.0))

@@ -13,7 +13,6 @@ from toothwise.errors import InputError, LimitError, SignalWarning
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.gears.train import TrainStage
 from toothwise.vibration.angle import ShaftAngle, angle_from_encoder, angle_from_pulses, angle_from_speed
-from toothwise.vibration.averaging import average_periods
 from toothwise.vibration.components import Components, split
 from toothwise.vibration.mesh import mesh_contradiction, mesh_doubt, order_amplitudes
 from toothwise.vibration.records import Tachometer, VibrationRecord
@@ -183,7 +182,7 @@ class Periods:
 
     def mean(self) -> np.ndarray:
         """Coherent average of the periods, float64 ``[events * samples_per_tooth]``."""
-        return average_periods(self.values.reshape(-1), self.values.shape[1])[0]
+        return np.mean(self.values, axis=0, dtype=np.float64)
 
     def whole_mean(self) -> np.ndarray:
         """Coherent average of all that the record holds, float64 ``[events * samples_per_tooth]``.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from toothwise.errors import InputError
-from toothwise.vibration.pulse_repair import repair_pulses
 
-__all__ = ["find_pulses", "tachorpm"]
+__all__ = ["find_pulses"]
 
 _CHUNK = 1 << 20
 
@@ -147,22 +146,3 @@ def find_pulses(
             "give another tacho_threshold="
         )
     return pulses
-
-
-def tachorpm(
-    x: np.ndarray, sampling_rate: float, *, pulses_per_revolution: float = 1.0, **options: Any
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Speed from a tachometer's waveform, named as in MATLAB.
-
-    Args:
-        x: waveform ``[n]``.
-        sampling_rate: hertz.
-        pulses_per_revolution: of the tachometer's shaft.
-        options: those of ``find_pulses``.
-
-    Returns:
-        rpm at the middle of each interval, the instants of those middles (s), and the pulse times (s).
-    """
-    pulses, _ = repair_pulses(find_pulses(x, sampling_rate, **options))
-    intervals = np.diff(pulses)
-    return 60.0 / (intervals * pulses_per_revolution), 0.5 * (pulses[1:] + pulses[:-1]), pulses

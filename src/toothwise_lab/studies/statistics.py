@@ -10,7 +10,6 @@ verdicts of ``toothwise_lab.verdicts``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -19,7 +18,7 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.progress import Progress, silent
 from toothwise_lab.bootstrap import Interval
-from toothwise_lab.comparison import cohens_d, holm
+from toothwise_lab.comparison import holm, paired_effect
 from toothwise_lab.seeds import SeedDifference, bootstrap_over_seeds, compare_over_seeds, compare_values
 from toothwise_lab.studies.config import Part
 from toothwise_lab.studies.metric_names import is_a_merit, smaller_is_better
@@ -318,10 +317,7 @@ def _compare(
         found = compare_over_seeds(known.function, *([s[seed] for seed in seeds] for s in scored))
     else:
         found = compare_values(*([v[seed] for seed in seeds] for v in values))
-    effect = np.nan
-    if len(seeds) >= FEWEST_FOR_EFFECT:
-        with suppress(InputError):  # no variation
-            effect = cohens_d(list(found.per_seed), [0.0] * len(seeds), paired=True)
+    effect = paired_effect(found.per_seed) if len(seeds) >= FEWEST_FOR_EFFECT else np.nan
     role = _role(opened, part, group, metric, a, b)
     means = [float(np.mean([v[seed] for seed in seeds])) for v in values]
     return Comparison(
