@@ -182,7 +182,7 @@ class Periods:
 
     def mean(self) -> np.ndarray:
         """Coherent average of the periods, float64 ``[events * samples_per_tooth]``."""
-        return np.mean(self.values, axis=0, dtype=np.float64)
+        return self.values.mean(axis=0, dtype=np.float64)
 
     def whole_mean(self) -> np.ndarray:
         """Coherent average of all that the record holds, float64 ``[events * samples_per_tooth]``.
