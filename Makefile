@@ -6,7 +6,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BENCH ?= $(sort $(wildcard benchmarks/*.py))
-SPEED := startup attention training inference growth
+SPEED := startup attention training inference
 QUICK ?=
 DEMO ?=
 PYTEST ?=

@@ -113,17 +113,18 @@ def mutations(count: int, seed: int) -> list[Sent]:
     body = {"maps": [{"values": [[1.0, 2.0]], "record": "a"}], "include": ["evidence"]}
     lines = gzip.compress(b"time;acc\n" + b"1;2\n" * 100_000, 1)
     good = recording()
-    sent = {
-        "options": (
+    sent = (
+        (
+            "options",
             json.dumps(options).encode(),
-            ("json",),
-            lambda it: file("r.npz", good, read=it.decode("utf-8", "replace")),
+            "json",
+            lambda it: file("r.npz", good, read=it.decode(errors="replace")),
         ),
-        "written options": (good, ("zip", "npz"), lambda it: file("r.npz", it)),
-        "nested": (json.dumps(body).encode(), ("json",), text),
-        "compressed": (lines, ("gzip",), lambda it: file("r.csv.gz", it)),
-    }
-    drawn = [st.tuples(st.just(kind), damaged([valid], inside).map(how)) for kind, (valid, inside, how) in sent.items()]
+        ("options", good, "npz", lambda it: file("r.npz", it)),
+        ("nested", json.dumps(body).encode(), "json", text),
+        ("compressed", lines, "gzip", lambda it: file("r.csv.gz", it)),
+    )
+    drawn = [st.tuples(st.just(kind), damaged([valid], [inside]).map(how)) for kind, valid, inside, how in sent]
     found: list[Sent] = []
     give_each(st.one_of(drawn), count, seed, found.append)
     return found

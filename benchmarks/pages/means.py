@@ -47,14 +47,6 @@ def middle(cells: Iterable[Data], metric: str) -> float:
     return float(np.median([c[metric] for c in cells]))
 
 
-def spread(cells: Iterable[Data], metric: str) -> str:
-    """Mean and standard deviation over seeds."""
-    known = [c[metric] for c in cells if c[metric] is not None]
-    if not known:
-        return "-"
-    return f"{np.mean(known):.3f}" + (f" ± {np.std(known, ddof=1):.3f}" if len(known) > 1 else "")
-
-
 def over_seeds(cells: Iterable[Data], metric: str) -> str:
     """Mean and half of its 95 % interval over seeds."""
     from scipy.stats import t
@@ -130,20 +122,6 @@ def fuzzed(found: Data) -> list[list[object]]:
     return rows
 
 
-def shares_of_peak(found: Data) -> dict[str, str]:
-    """What OpenVINO reaches of this machine's peak of products with one map, by precision: ranges."""
-    result, told = found["result"], {}
-    for precision in ("bfloat16", "float32"):
-        shares = [
-            100 * flop * 1e12 / result["ways"][f"{name}, OpenVINO, {precision}"]["batch_1"]["cpu_ms"]
-            / result["peak"][precision]
-            for name, flop in result["gigaflop"].items()
-            if not name.startswith("anomalib")
-        ]  # fmt: skip
-        told[precision] = f"{min(shares):.0f} to {max(shares):.0f} %"
-    return told
-
-
 def compiled(found: Data) -> dict[str, list[float]]:
     """Ours compiled over ours as it is, and ours as it is over anomalib's compiled."""
     rows = [row["ways"] for row in found["result"]["rows"] if "y, compiled" in row["ways"]]
@@ -188,17 +166,6 @@ def fastest(found: Data) -> list[Data]:
     return rows
 
 
-def rows_here(found: Data) -> list[Data]:
-    """Every way of a short run: milliseconds and rate of one map, and the share of the measured peak of products."""
-    result, rows = found["result"], []
-    for name, way in result["ways"].items():
-        one, flop = way["batch_1"], result["gigaflop"].get(", ".join(name.split(", ")[:2]))
-        share = None if flop is None else flop * 1e12 / one["cpu_ms"] / result["peak"]["float32"]
-        row = {"name": name, "ms": one["cpu_ms"], "way": one, "rate": one["maps_per_second"], "share": share}
-        rows.append(row)
-    return rows
-
-
 def verdict_here(found: Data) -> Data:
     """Times anomalib's of ``auto`` by encoder, with the square of tokens and with fewer; and ``auto`` over the best."""
     taken = {name: way["batch_1"] for name, way in found["result"]["ways"].items()}
@@ -216,56 +183,6 @@ def verdict_here(found: Data) -> Data:
         best = min(other["cpu_ms"] for n, other in taken.items() if n.startswith(of) and n not in auto)
         worst = max(worst, one["cpu_ms"] / best)
     return said | {"auto": worst}
-
-
-def fewer_tokens(found: Data) -> list[list[str]]:
-    """Domain, tokens, AUROC of lines along rows and columns, seeds, and how far each is from 16 x 16."""
-    result, rows = found["result"], []
-    known = {(r["group"], r["arm"]): r for r in result["table"] if r["metric"] == "auroc"}
-    levels = {place: row["mean"] for place, row in known.items()}
-    away = {(c["group"], c["a"]): c for c in result["comparisons"] if c["metric"] == "auroc"}
-    for group in dict.fromkeys(group for group, _ in levels):
-        for tokens in dict.fromkeys(arm.partition("/")[0] for of, arm in levels if of == group):
-            row = [group.partition(" ")[0], tokens.removeprefix("tokens_").replace("x", " x ")]
-            for axis in ("rows", "columns"):
-                c = away.get((group, f"{tokens}/{axis}"))
-                told = "-" if c is None else f"{c['difference']:+.3f} ({c['low']:+.3f} to {c['high']:+.3f})"
-                row += [
-                    f"{levels[group, f'{tokens}/{axis}']:.3f}",
-                    str(known[group, f"{tokens}/{axis}"]["seeds"]),
-                    told,
-                ]
-            rows.append(row)
-    return rows
-
-
-def int8(found: Data) -> Data:
-    """Variants in int8 that do not hold, and those with int8 in the decoder alone that do."""
-    ways, good = found["result"]["ways"], holding(found)
-    everywhere = [n for n in ways if "int8" in n and "alone" not in n]
-    failed = [n for n in everywhere if "auroc_loss" in ways[n] and n not in good]
-    alone = {n.partition(", OpenVINO")[0]: 1 / w["batch_1"]["ratio"] for n, w in good.items() if "alone" in n}
-    best = max(alone, key=lambda n: alone[n])
-    plain = max(1 / w["batch_1"]["ratio"] for n, w in good.items() if n.startswith(best) and "float32" in n)
-    worst = max(ways[n]["auroc_loss"] for n in failed)
-    return {
-        **{"failed": len(failed), "variants": len(everywhere), "worst": worst},
-        **{"alone": alone, "gain": alone[best] / plain},
-    }
-
-
-def limits(found: Data) -> dict[str, str]:
-    """What our attention reaches of the peaks, as ranges."""
-    rows = found["result"]["rows"]
-    out = {}
-    for name, precision, axes, share in (
-        ("float32", "float32", ("y", "both"), "share_of_product_peak"),
-        ("bfloat16", "bfloat16", ("y", "both"), "share_of_product_peak"),
-        ("moved", "bfloat16", ("both",), "share_of_memory_peak"),
-    ):
-        values = [100 * row["ways"][axis][share] for row in rows if row["precision"] == precision for axis in axes]
-        out[name] = f"{min(values):.0f} to {max(values):.0f} %"
-    return out
 
 
 def of_variant(rows: Iterable[Data], key: str, variant: str = "chosen") -> float:

@@ -25,7 +25,7 @@ from toothwise.processor import flags, kind
 from toothwise.results import write_result
 
 HERE = Path(__file__).parents[1]
-SCRIPTS = ("startup", "attention", "training", "inference", "growth")
+SCRIPTS = ("startup", "attention", "training", "inference")
 COMMITTED = HERE / "results" / ("quick.json" if kind() == "amx" else f"quick_{kind()}.json")
 
 
@@ -52,7 +52,7 @@ def main() -> int:
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     now = measure(tuple(args.scripts) or SCRIPTS)
-    print("\nRatios (cost of ours over cost of what stands beside it; exponents of growth):")
+    print("\nRatios (cost of ours over cost of what stands beside it):")
     for name, value in now.items():
         print(f"  {value:7.3f}  {name}")
     before: dict[str, float] = {}

@@ -4,7 +4,6 @@ import importlib.util
 import sys
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +20,6 @@ def load(name):
 
 guard = load("quick/guard.py")
 paired = load("measuring/paired.py")
-fitted = load("measuring/fitted.py")
 
 
 def test_what_moved_is_told_worst_first():
@@ -56,10 +54,3 @@ def test_ways_run_in_turns_and_none_always_begins():
     taken = paired.paired({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=3, warm_up=1)
     assert order == ["a", "b", "b", "a", "a", "b", "b", "a"]
     assert all(len(t.cpu) == len(t.wall) == 3 for t in taken.values())
-
-
-@pytest.mark.parametrize("power", [0.0, 1.0, 2.0])
-def test_the_exponent_is_that_of_the_larger_half(power):
-    sizes = [1, 2, 4, 8, 16, 32]
-    costs = [5.0, 5.0, 5.0, *(float(s**power) for s in sizes[3:])]
-    assert fitted.exponent(sizes, costs) == pytest.approx(power, abs=1e-9)
