@@ -15,12 +15,14 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from measuring.command import arguments, save
+from measuring.paired import paired
 
 from toothwise import detectors
 from toothwise.detectors.embedded import EMBEDDED
@@ -100,20 +102,13 @@ def speed(args: argparse.Namespace) -> dict[str, Any]:
     """Seconds per image of the encoders alone, in turn, and their ratio."""
     encoders = {name: FrozenEncoder(name) for name in PATCH}
     images = {name: torch.randn(1, 3, 16 * patch, 16 * patch) for name, patch in PATCH.items()}
-    times: dict[str, list[float]] = {name: [] for name in PATCH}
-    for turn in range(args.turns + 2):
-        for name, encoder in encoders.items():
-            start = time.perf_counter()
-            encoder(images[name])
-            if turn >= 2:
-                times[name].append(time.perf_counter() - start)
-    ratio = np.array(times[TEACHER]) / np.array(times[STUDENT])
+    ways = {name: partial(encoder, images[name]) for name, encoder in encoders.items()}
+    teacher, student = (np.array(taken.wall) for taken in paired(ways, rounds=args.turns).values())
+    quantiles = np.quantile(teacher / student, (0.5, 0.25, 0.75)).round(2).tolist()
     return {
-        "teacher_ms": round(1000 * float(np.median(times[TEACHER])), 2),
-        "student_ms": round(1000 * float(np.median(times[STUDENT])), 2),
-        "ratio": {
-            q: round(float(np.quantile(ratio, p)), 2) for q, p in (("median", 0.5), ("q25", 0.25), ("q75", 0.75))
-        },
+        "teacher_ms": round(1000 * float(np.median(teacher)), 2),
+        "student_ms": round(1000 * float(np.median(student)), 2),
+        "ratio": dict(zip(("median", "q25", "q75"), quantiles, strict=True)),
         "turns": args.turns,
         "threads": torch.get_num_threads(),
     }

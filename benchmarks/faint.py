@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring.command import arguments
+from measuring.command import arguments, save
 
 from toothwise import GearPair, MapBuilder, Model, Monitor
 from toothwise.evaluation.metrics import auroc
-from toothwise.results import write_result
 
 PAIR = GearPair(17, 38)
 LEARNED, REFERENCE, RATE = 40, 12, 0.01
@@ -123,7 +122,7 @@ def diagnosed(model: Model, folder: Path, held: list[Path], tooth: int) -> dict[
 
 def main() -> int:
     """Learn, score, write."""
-    given = arguments(__doc__, output=Path(__file__).parent / "results" / "faint.json")
+    given = arguments(__doc__)
     folder = Path(os.environ["TOOTHWISE_DATA"]) / "foreign_pair"
     fast, slow = folder / "17_38", folder / "17_38_slow"
     healthy = files(fast, "healthy")
@@ -146,7 +145,7 @@ def main() -> int:
                 ),
                 "diagnosis": diagnosed(model, slow, files(slow, "healthy"), tooth),
             }
-    write_result(given.output, {"learned": LEARNED, "rate": RATE, "reference": REFERENCE}, result)
+    save(given, result, learned=LEARNED, rate=RATE, reference=REFERENCE)
     return 0
 
 

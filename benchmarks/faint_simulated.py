@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring.command import arguments
+from measuring.command import arguments, save
 
 from toothwise import GearPair
 from toothwise.detectors import create
@@ -30,7 +30,6 @@ from toothwise.gears import PlanetaryStage
 from toothwise.healthmap.conditions import less_by_order
 from toothwise.healthmap.core import Axis, HealthMapBatch
 from toothwise.healthmap.waveform import HealthyWaveform, turned
-from toothwise.results import write_result
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.simulate.speed import SpeedProfile
@@ -294,9 +293,7 @@ def together(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> int:
     """One gearbox after the other; what is there is kept."""
-    given = arguments(
-        __doc__, output=Path(__file__).parent / "results" / "faint_simulated.json", kept=Path("faint_kept")
-    )
+    given = arguments(__doc__, kept=Path("faint_kept"))
     given.kept.mkdir(exist_ok=True)
     each = []
     for k in range(len(GEARS)):
@@ -311,7 +308,7 @@ def main() -> int:
             print(k, part.__name__, flush=True)
         each.append(parts)
     config = {"gears": [str(g) for g in GEARS], "learned": LEARNED, "held_out": HELD, "rate": RATE, "damaged": DAMAGED}
-    write_result(given.output, config, together(each), seed=21)
+    save(given, together(each), seed=21, **config)
     return 0
 
 

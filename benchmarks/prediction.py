@@ -7,11 +7,16 @@ A run is the log contrast of one tooth over the records of a life: healthy, then
 correlated from record to record, with steps between days and single outliers. It is cut at random, given to the onset
 and the growth of the diagnosis as an alarm would, and compared with the law. The laws here are drawn over ranges and
 share no code with those that ``toothwise.diagnosis.growth_laws`` weighs; two are of no family that it knows.
+
+Options:
+
+    --seed: 1 to 3 were used for development
+    --runs: of each law
+    --quick: 20 runs of each law; nothing is written
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
 from collections.abc import Callable
@@ -20,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring.command import arguments, save
 
 from toothwise import Model, Monitor
 from toothwise.diagnosis.growth import fit_growth
@@ -27,7 +33,6 @@ from toothwise.diagnosis.onset import find_onset
 from toothwise.diagnosis.significance import correlation_time
 from toothwise.healthmap.hums2023 import read_hums2023
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
-from toothwise.results import write_result
 from toothwise_lab.run_protocol import RUN_DETECTORS
 
 PREFIXES = (250, 350, 450, 500)  # test records of HUMS2023
@@ -256,23 +261,17 @@ def recordings(folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Run every law and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=11, help="1 to 3 were used for development")
-    parser.add_argument("--runs", type=int, default=250, help="of each law")
-    parser.add_argument("--quick", action="store_true", help="20 runs of each law; nothing is written")
-    args = parser.parse_args()
-    runs = 20 if args.quick else args.runs
+    args = arguments(__doc__, seed=11, runs=250, quick=False)
+    args.runs = 20 if args.quick else args.runs
     laws = {}
     for law in LAWS:
-        laws[law] = summary([judge(law, args.seed, number) for number in range(runs)])
+        laws[law] = summary([judge(law, args.seed, number) for number in range(args.runs)])
         print(law, laws[law], flush=True)
-    if not args.quick:
-        data = os.environ.get("TOOTHWISE_DATA")
-        found: dict[str, Any] = {"laws": laws}
-        if data and (Path(data) / "hums2023").is_dir():
-            found["hums2023"] = recordings(Path(data) / "hums2023")
-        path = Path(__file__).parent / "results" / "prediction.json"
-        print(write_result(path, {"runs": runs}, found, seed=args.seed))
+    data = os.environ.get("TOOTHWISE_DATA")
+    found: dict[str, Any] = {"laws": laws}
+    if data and (Path(data) / "hums2023").is_dir() and not args.quick:
+        found["hums2023"] = recordings(Path(data) / "hums2023")
+    save(args, found)
 
 
 if __name__ == "__main__":

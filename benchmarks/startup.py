@@ -18,13 +18,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from measuring.command import arguments
+from measuring.command import arguments, save
 from measuring.machine import result_of
 
 from toothwise import HealthMap, Model, detectors, write_map
 from toothwise.exported.export import export
 from toothwise.healthmap.core import Axis
-from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 
 TOOTHWISE = [sys.executable, "-m", "toothwise"]
@@ -76,7 +75,7 @@ def predictions(folder: Path) -> dict[str, list[str]]:
 
 def main() -> None:
     """Measure in turns, so that a busy moment hits all commands alike; the first round only fills the file cache."""
-    args = arguments(__doc__, quick=False, rounds=int, output=Path)
+    args = arguments(__doc__, quick=False, rounds=int)
     rounds = args.rounds or (5 if args.quick else 15)
     with tempfile.TemporaryDirectory() as folder:
         commands = COMMANDS | predictions(Path(folder))
@@ -107,9 +106,7 @@ def main() -> None:
     for engine in ("ONNX Runtime", "OpenVINO", "auto"):
         ratios[f"predict, {engine} / PyTorch"] = round(result[PREDICT.format(engine)]["cpu_seconds"] / base, 4)
     print(ratios)
-    output = args.output or (None if args.quick else result_of("startup"))
-    if output:
-        print(write_result(output, {"rounds": rounds, "share": SHARE}, {**result, "ratios": ratios}))
+    save(args, {**result, "ratios": ratios}, name=result_of("startup").stem, rounds=rounds, share=SHARE)
 
 
 if __name__ == "__main__":

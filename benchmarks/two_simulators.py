@@ -25,17 +25,12 @@ from toothwise import GearPair, PlanetaryStage, build_map
 from toothwise.errors import ToothwiseWarning
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.simulate.maps import generate
+from toothwise_lab.published import TRAIN
 from toothwise_lab.texture import angular_power_entropy, orientation_entropy
 
-# published for domain C, training maps: mean, CV, quartiles; entropies of normal maps
-PUBLISHED = {
-    "mean": 0.246,
-    "cv": 0.262,
-    "q25_over_mean": 0.195 / 0.246,
-    "q75_over_mean": 0.283 / 0.246,
-    "angular_power_entropy": 0.866,
-    "orientation_entropy": 0.9731,
-}
+MEAN, _, LOW, _, HIGH, CV, POWER, ORIENTATION = TRAIN["C"]
+PUBLISHED = {"mean": MEAN, "cv": CV, "q25_over_mean": LOW / MEAN, "q75_over_mean": HIGH / MEAN}
+PUBLISHED |= {"angular_power_entropy": POWER, "orientation_entropy": ORIENTATION}
 
 
 def statistics(maps: np.ndarray) -> dict[str, float]:
@@ -83,7 +78,7 @@ def main() -> None:
                     record, _ = simulate_record(replace(config, seed=seed, **changes), seed=k)
                     maps.append(build_map(record, config.gears).values)
             values = np.stack(maps).astype(np.float64)
-            result[name + label] = statistics(values * (PUBLISHED["mean"] / values.mean()))
+            result[name + label] = statistics(values * (MEAN / values.mean()))
             print(name + label, {k: round(v, 3) for k, v in result[name + label].items()}, flush=True)
     save(given, result, cases={k: repr(v) for k, v in base.items()})
 

@@ -15,9 +15,10 @@ from toothwise.cli import main as toothwise
 from toothwise.evaluation.thresholds import threshold_from_healthy
 from toothwise.exported.export import export
 from toothwise.healthmap import Axis, HealthMap, HealthMapBatch
-from toothwise.healthmap.io import write_folder, write_map
-from toothwise.healthmap.manifest import Manifest, sha256_of, write_manifest
+from toothwise.healthmap.io import write_map
 from toothwise.healthmap.waveform import HealthyWaveform
+from toothwise.progress import silent
+from toothwise.simulate.export import MapSetConfig, write_domain
 from toothwise.vibration.readers import write_record
 from toothwise.vibration.records import Tachometer, VibrationRecord
 
@@ -75,20 +76,7 @@ def _maps(folder: Path) -> None:
     import tifffile
 
     tifffile.imwrite(place / "packed.tiff", maps(1, 5)[0], compression="zlib")
-    domain = folder / "domain_A"
-    labels = {"split": ["train"] * 2 + ["test"] * 2, "label": [0, 0, 0, 1]}
-    write_folder(HealthMapBatch(maps(4, 6), *_TEETH, pd.DataFrame(labels)), domain, suffix=".png", scale=4.0)
-    files = sorted(domain.rglob("*.png"))
-    table = pd.DataFrame(
-        {
-            "file": [path.relative_to(domain).as_posix() for path in files],
-            "sha256": [sha256_of(path) for path in files],
-            "split": [path.parts[-3] for path in files],
-            "label": [int(path.parts[-2] == "fault") for path in files],
-            "session": "healthy",
-        }
-    )
-    write_manifest(domain, Manifest("A", "2025-10", {"seed": 0}, {"toothwise": "0"}, 4.0, "g", table))
+    write_domain("A", MapSetConfig(n_train=2, n_test=2, file_format="png16"), folder / "domain_A", silent)
     rows = [values.ravel().tolist() for values in maps(20, 7)]
     pd.DataFrame({"values": rows, "rows": ROWS, "columns": COLUMNS, "id": range(20)}).to_parquet(place / "flat.parquet")
     pd.DataFrame({"values": [values.tolist() for values in maps(5, 8)]}).to_parquet(place / "nested.parquet")
