@@ -33,7 +33,8 @@ from toothwise.reference.map_statistics import one_cycle
 __all__ = ["judge"]
 
 _ALIKE = 0.5  # share of the loudest tooth's rise from which on another one rises as it does
-_SECOND = 0.2  # share of the strongest tooth's evidence from which on another one counts
+_SECOND = 0.2  # share of the first tooth's evidence from which on another one may be damaged too
+_SURE = 0.5  # from which on it is said to be (simulated runs with one tooth and with two)
 _EARLIER = 10  # records by which a tooth must alarm before the whole gear to be what that began with
 
 
@@ -233,7 +234,7 @@ class _Judged(JudgedRecords):
         teeth = self._joined(sorted(teeth, key=lambda t: (self._at(t.axis, t.tooth) != lead, -t.evidence)))
         found = []
         if teeth:
-            found.append("one tooth" if len(teeth) == 1 else "several teeth")
+            found.append("several teeth" if sum(not t.doubtful for t in teeth) > 1 else "one tooth")
         if by_gear or any(things[k].kind == "cycle" for k in order):
             # part of a line lifts part of the other gear: that is no cycle of its own where the teeth explain more
             found.insert(0 if by_gear > by_teeth and not teeth else len(found), "whole gear")
@@ -292,7 +293,7 @@ class _Judged(JudgedRecords):
             elif home is None and (
                 not out or (tooth.evidence >= _SECOND * out[0].evidence and not self._echoes(tooth, teeth, rise))
             ):
-                out.append(tooth)
+                out.append(replace(tooth, doubtful=bool(out) and tooth.evidence < _SURE * out[0].evidence))
                 middles.append([place])
         return out
 

@@ -133,7 +133,7 @@ def _teeth(d: Diagnosis) -> Message:
     """The verdict about one tooth or several."""
     about = {"since": _since(d), "growth": _growth(d)}
     if d.pattern == "several teeth":
-        about["teeth"] = listed([tooth_of(t.gear, t.tooth) for t in d.teeth])  # type: ignore[assignment]
+        about["teeth"] = listed([tooth_of(t.gear, t.tooth) for t in d.teeth if not t.doubtful])  # type: ignore[assignment]
         if d.state == "alarm":
             return say("Several teeth are going bad: {teeth}{since}; {growth}.", **about)
         return say("Several teeth may be going bad (warning): {teeth}{since}; {growth}.", **about)
@@ -149,6 +149,10 @@ def _teeth(d: Diagnosis) -> Message:
 def _memory(d: Diagnosis) -> list[Message]:
     """What came before: what began it, what has joined it, whether it still shows."""
     told = [contact_word(t.tooth, t.contact) for t in d.teeth if t.contact is not None]
+    if doubtful := [tooth_of(t.gear, t.tooth) for t in d.teeth if t.doubtful]:
+        told.append(
+            say("Perhaps {teeth} too: the evidence is less than half of that of the first one.", teeth=both(doubtful))
+        )
     if "whole gear" in d.also:
         told.append(
             say(
@@ -252,6 +256,7 @@ def _verdict(d: Diagnosis) -> list[Message]:
             level=d.level_change,
         ),
         say("Noise, load, speed, the sensor and wear look alike in this: no tooth is named for it."),
+        *_hindsight(d),
         *_before(d),
         *_warned(d),
     ]

@@ -187,6 +187,7 @@ class Tooth:
         evidence: The sum of its evidence since it began, with nothing cut off: what teeth are ranked by.
         leak: Neighbours that alarm with it.
         contact: Of a planet, where the same tooth is seen half a revolution away; None = nowhere.
+        doubtful: Its evidence is less than half of the first tooth's: it may be what that one leaves.
     """
 
     gear: str
@@ -196,6 +197,7 @@ class Tooth:
     evidence: float
     leak: tuple[int, ...]
     contact: int | None = None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)
