@@ -261,6 +261,20 @@ def test_the_written_gradient_is_that_of_autograd(monkeypatch, axis, mix, per, p
         torch.testing.assert_close(two, plain, atol=2e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("axis", "mix", "per"), [("y", "fixed", "layer"), ("both", "learned", "head"), ("both", "adaptive", "head")]
+)
+def test_all_heads_together_give_the_same(axis, mix, per):
+    layer = _make(axis=axis, mix=mix, alpha_per=per, alpha=0.3, qkv_bias=True)
+    tokens, wanted = _tokens(35).requires_grad_(), list(layer.parameters())
+    first = layer(tokens, (5, 7))
+    one = [first, *torch.autograd.grad(first.square().sum(), [tokens, *wanted])]
+    layer.together = True
+    second = layer(tokens, (5, 7))
+    two = [second, *torch.autograd.grad(second.square().sum(), [tokens, *wanted])]
+    torch.testing.assert_close(two, one, atol=2e-5, rtol=1e-4)
+
+
 def test_what_the_written_gradient_does_not_do_is_left_to_autograd():
     layer = _make(attn_drop=0.5)
     assert not layer._needs_plain()

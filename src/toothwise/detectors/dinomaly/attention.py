@@ -36,6 +36,8 @@ class DirectionalLinearAttention(nn.Module):
         exclude: neighbours on each side, itself included, that a token does not attend to on its line (0 = itself
             alone); None = it attends to all. Then a damaged row can rebuild itself neither from its own token nor
             from the next rows, which share its pixels. A line must be longer than what is left out.
+        together: multiply all heads at once, which is faster where they are of a few features each. The grid's tokens
+            alone, without ``exclude`` and dropout of values.
         qkv_bias: bias of the query, key and value projection.
         attn_drop: dropout of the values that lines exchange.
         proj_drop: dropout after the output projection.
@@ -55,6 +57,7 @@ class DirectionalLinearAttention(nn.Module):
         alpha_per: str = "layer",
         prefix: str = "context",
         exclude: int | None = None,
+        together: bool = False,
         qkv_bias: bool = False,
         attn_drop: float = 0.0,
         proj_drop: float = 0.0,
@@ -66,6 +69,8 @@ class DirectionalLinearAttention(nn.Module):
         check_choice(("context", "drop"), prefix=prefix)
         check_range("[0, 1]", alpha=alpha)
         check_whole(0, exclude=0 if exclude is None else exclude)
+        if together and (exclude is not None or attn_drop):
+            raise InputError("together goes with neither exclude nor attn_drop")
         if num_heads < 1 or dim % num_heads:
             raise InputError(f"num_heads must divide dim, but {num_heads} does not divide {dim}")
         if axis == "both" and mix != "fixed" and alpha in (0.0, 1.0):
@@ -73,7 +78,7 @@ class DirectionalLinearAttention(nn.Module):
                 f"alpha must be strictly between 0 and 1 with mix={mix!r}, but got {alpha}; 0 and 1 are for mix='fixed'"
             )
         self.num_heads, self.axis, self.mix, self.prefix = num_heads, axis, mix, prefix
-        self.exclude = exclude
+        self.exclude, self.together = exclude, together
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
         self.attn_drop = nn.Dropout(attn_drop)
         self.proj = nn.Linear(dim, dim)
@@ -128,8 +133,10 @@ class DirectionalLinearAttention(nn.Module):
             raise InputError(f"exclude={self.exclude} leaves nothing to attend to on a line of {longest} tokens")
         if p and self.prefix == "drop":
             raise InputError(f"prefix='drop' takes the {h * w} tokens of the grid alone, but got {n}")
-        qkv = self.qkv(tokens).reshape(b, n, 3, self.num_heads, dim // self.num_heads)
         alpha = self._alpha_over_grid(tokens[:, p:], grid)
+        if self.together and not p:
+            return self.proj_drop(self.proj(self._of_all_heads(tokens, grid, alpha)))
+        qkv = self.qkv(tokens).reshape(b, n, 3, self.num_heads, dim // self.num_heads)
         out = self._plain(qkv, grid, alpha) if self._needs_plain() else line_attention(qkv, grid, self.axis, alpha)
         return self.proj_drop(self.proj(out))
 
@@ -137,6 +144,38 @@ class DirectionalLinearAttention(nn.Module):
         """What only the plain core does: neighbours left out, dropout, and being compiled or exported as a graph."""
         dropping = self.training and self.attn_drop.p > 0
         return self.exclude is not None or dropping or must_be_plain()
+
+    def _of_all_heads(self, tokens: Tensor, grid: tuple[int, int], alpha: Tensor | None) -> Tensor:
+        """What ``line_attention`` computes, tokens ``[b, h*w, dim]`` -> the same, all heads in one product.
+
+        The sums of phi(k)^T v over a line are one matrix, in which what would mix heads is 0; so are those of phi(k).
+        """
+        dim = tokens.shape[-1]
+        head = torch.arange(dim, device=tokens.device) // (dim // self.num_heads)
+        own = (head[:, None] == head).float()
+        bias = (None,) * 3 if self.qkv.bias is None else self.qkv.bias.chunk(3)
+        q, k, v = (
+            functional.linear(tokens, w, b).unflatten(1, grid)
+            for w, b in zip(self.qkv.weight.chunk(3), bias, strict=True)
+        )
+        with torch.autocast(device_type=tokens.device.type, enabled=False):
+            q, k, v = functional.elu(q.float()) + 1.0, functional.elu(k.float()) + 1.0, v.float()
+            share = None
+            if alpha is not None:  # of heads, or of tokens and heads: for the features of each head
+                share = alpha.squeeze(-1).permute(0, 2, 3, 1)
+                share = share[..., None].expand(*share.shape, dim // share.shape[-1]).flatten(3)
+            found = []
+            for axis in "yx" if self.axis == "both" else self.axis:
+                a, b, c = (x.transpose(1, 2) if axis == "y" else x for x in (q, k, v))
+                sums, total = (b.transpose(2, 3) @ c) * own, b.sum(2)[..., None] * own
+                own_share = share if axis == "y" or share is None else 1.0 - share
+                if own_share is not None and self.mix != "adaptive":  # the sums are smaller than the tokens
+                    sums, own_share = sums * own_share, None
+                one = (a @ sums) / (a @ total + EPS)
+                one = one.transpose(1, 2) if axis == "y" else one
+                found.append(one if own_share is None else one * own_share)
+            mixed = found[0] if len(found) == 1 else found[0] + found[1]
+        return mixed.flatten(1, 2).to(tokens.dtype)
 
     def _alpha_over_grid(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor | None:
         """Weight of axis y that broadcasts to ``[b, heads, h, w, 1]``, float32; None without two axes."""

@@ -121,12 +121,14 @@ class LineNetworkDetector(ModuleDetector):
 
     def network_parts(self) -> NetworkParts:
         """What an export is made of."""
+        self._fitted().model.skip_unkept()
         return NetworkParts(self._fitted().model, self._images, on_maps=True)
 
     @torch.inference_mode()
     def _judge(self, values: np.ndarray, progress: Progress) -> LineOutput:
         device = pick_device(self.options["device"])
         model = self._fitted().to(device).model.eval()
+        model.skip_unkept()
         x = torch.from_numpy(self._images(values))
         parts = []
         for start in range(0, len(x), _CHUNK):

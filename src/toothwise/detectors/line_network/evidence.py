@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from toothwise.detectors.line_likelihood import LineLikelihood, Segment
+from toothwise.detectors.line_likelihood import LineLikelihood
 
 __all__ = ["AXES", "Evidence", "LineEvidence"]
 
@@ -64,6 +64,12 @@ class LineEvidence(nn.Module):
         self.segments = {axis: search._segments[axis] for axis in axes}
         for name, matrix in (("across", search._across), ("along", search._along), ("weight", search._weight)):
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(matrix)), persistent=False)
+        for axis in axes:  # sums over all places of a length, as a product: engines are slow at running sums
+            size = search._along.shape[1] if axis == 1 else search._across.shape[1]
+            for length in {s.length for s in self.segments[axis]}:
+                at = np.arange(size)[:, None] - np.arange(size - length + 1)
+                window = torch.from_numpy(((at >= 0) & (at < length)).astype(np.float32))
+                self.register_buffer(f"window_{axis}_{length}", window, persistent=False)
 
     def whiten(self, x: Tensor) -> Tensor:
         """Precision matrix times maps ``[n, rows, columns]``, not clipped."""
@@ -77,26 +83,23 @@ class LineEvidence(nn.Module):
         covers: list[Tensor] = []
         for axis in self.axes:
             field = y if axis == 1 else y.transpose(1, 2)
-            lines[axis], contrast[axis], spread[axis], cover = self._search(field, self.segments[axis], cells)
+            lines[axis], contrast[axis], spread[axis], cover = self._search(field, axis, cells)
             if cover is not None:
                 covers.append(cover if axis == 1 else cover.transpose(1, 2))
-        total = torch.stack(covers).logsumexp(0) if covers else torch.zeros_like(y)
+        total = _log_sum(torch.stack(covers), 0) if covers else torch.zeros_like(y)
         return Evidence(lines, contrast, spread, total)
 
-    def _search(
-        self, field: Tensor, segments: list[Segment], cells: bool
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+    def _search(self, field: Tensor, axis: int, cells: bool) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """One axis, ``[n, lines, along]``: evidence, contrast and spread ``[n, lines]``, and the cells' evidence."""
         bands, each, contrasts, variances, covers = {1: field}, [], [], [], []
-        for s in segments:
+        for s in self.segments[axis]:
             if s.teeth not in bands:
                 bands[s.teeth] = bands[s.teeth - 1][:, :-1] + field[:, s.teeth - 1 :]
             cell = bands[s.teeth] * s.step + (s.bright - s.offset)
             if np.isfinite(s.dark):  # a cell in a gap says nothing against the line
                 cell = cell.clamp(min=s.dark)
-            total = nn.functional.pad(cell.cumsum(2), (1, 0))
-            ratio = total[:, :, s.length :] - total[:, :, : -s.length]
-            line = ratio.logsumexp(2) + (s.weight - float(np.log(s.teeth)))
+            ratio = cell @ self.get_buffer(f"window_{axis}_{s.length}")
+            line = _log_sum(ratio, 2) + (s.weight - float(np.log(s.teeth)))
             energy = 2.0 * s.offset * s.length / s.step**2  # of the segment at a contrast of e
             measured = (ratio.amax(2) + s.length * (s.offset - s.bright)) / (s.step * energy)
             for tooth in range(s.teeth):
@@ -110,8 +113,14 @@ class LineEvidence(nn.Module):
         share = found.softmax(0)
         mean = (share * torch.stack(contrasts)).sum(0)
         square = (share * (torch.stack(variances) + torch.stack(contrasts) ** 2)).sum(0)
-        cover = torch.stack(covers).logsumexp(0) if covers else None
-        return found.logsumexp(0), mean, (square - mean**2).clamp(min=1e-8).sqrt(), cover
+        cover = _log_sum(torch.stack(covers), 0) if covers else None
+        return _log_sum(found, 0), mean, (square - mean**2).clamp(min=1e-8).sqrt(), cover
+
+
+def _log_sum(x: Tensor, dim: int) -> Tensor:
+    """``x.logsumexp(dim)`` of finite values, in operations that engines are fast at."""
+    most = x.amax(dim, keepdim=True)
+    return (x - most).exp().sum(dim).log() + most.squeeze(dim)
 
 
 def _beside(line: Tensor, room: tuple[int, int], value: float) -> Tensor:

@@ -80,6 +80,7 @@ class LineNetworkModel(nn.Module):
         if len(map_shape) != 2 or min(map_shape) < 3:
             raise InputError(f"map_shape must be (rows, columns) of 3 teeth or more each, but got {tuple(map_shape)!r}")
         self.axes = AXES[o.lines]
+        self.corrected = True
         white = np.ones(tuple(map_shape), dtype=np.float32)
         white[0, 0] = 0.0
         self.register_buffer("precision", torch.from_numpy(white))
@@ -95,6 +96,10 @@ class LineNetworkModel(nn.Module):
         self.norm = nn.LayerNorm(o.dim)
         self.cell_head = _silent(nn.Linear(o.dim, 1))
         self.line_heads = nn.ModuleDict({str(axis): _LineHead(o.dim) for axis in self.axes})
+
+    def skip_unkept(self) -> None:
+        """Compute the correction no longer where nothing of it was kept."""
+        self.corrected = bool(self.get_buffer("gain"))
 
     def _prepare(self) -> None:
         o = self.options
@@ -160,26 +165,32 @@ class LineNetworkModel(nn.Module):
         own = (self._own_scale(whitened, known) / self.get_buffer("usual")).clamp(*_OWN_SCALE)
         whitened = whitened / torch.where(self.get_buffer("rescaled") > 0, own, 1.0)
         found = self.evidence(whitened, cells=cells)
+        lines, contrast, heat = dict(found.lines if start is None else start), dict(found.contrast), found.cells
+        spread = {axis: s * self.get_buffer("widening") for axis, s in found.spread.items()}
         gain = self.get_buffer("gain")
+        if self.training or self.corrected:
+            tokens = self._features(x, whitened, known, own, more)
+            for axis in self.axes:
+                added = self.line_heads[str(axis)](
+                    tokens, known, axis, lines[axis], found.contrast[axis], found.spread[axis], own
+                )
+                lines[axis] = lines[axis] + gain * added[..., 0]
+                spread[axis] = spread[axis] * (gain * added[..., 2]).exp()
+                contrast[axis] = contrast[axis] + gain * added[..., 1] * found.spread[axis]
+            heat = heat + gain * self.cell_head(tokens)[..., 0]
+        return LineOutput(torch.cat(list(lines.values()), 1).logsumexp(1), heat, lines, contrast, spread)
+
+    def _features(self, x: Tensor, whitened: Tensor, known: Tensor, own: Tensor, more: Tensor | None) -> Tensor:
+        """What the blocks make of a map, ``[n, rows, columns, dim]``."""
         plain = [c / s / own for c, s in zip(self._plain_channels(x, known), self.get_buffer("spread"), strict=True)]
         channels = [*plain, whitened / self.evidence.scale]
         fields = [torch.where(known, c.clamp(-10.0, 10.0), 0.0) for c in channels] + [known.to(x.dtype)]
         tokens = self.stem(torch.stack(fields, dim=-1))
         tokens = tokens if more is None else tokens + more
-        first = found.lines if start is None else start
         for block in self.blocks:
             tokens = block(tokens)
-        tokens = self.norm(tokens)
-        lines, contrast, spread = {}, {}, {}
-        for axis in self.axes:
-            more = self.line_heads[str(axis)](
-                tokens, known, axis, first[axis], found.contrast[axis], found.spread[axis], own
-            )
-            lines[axis] = first[axis] + gain * more[..., 0]
-            spread[axis] = found.spread[axis] * (gain * more[..., 2]).exp() * self.get_buffer("widening")
-            contrast[axis] = found.contrast[axis] + gain * more[..., 1] * found.spread[axis]
-        heat = found.cells + gain * self.cell_head(tokens)[..., 0]
-        return LineOutput(torch.cat(list(lines.values()), 1).logsumexp(1), heat, lines, contrast, spread)
+        out: Tensor = self.norm(tokens)
+        return out
 
     def forward(self, images: Tensor) -> InferenceBatch:
         """Images ``[n, channels, rows, columns]`` of equal channels: raw score ``[n]``, anomaly map ``[n, 1, ...]``."""
@@ -225,7 +236,7 @@ class _Block(nn.Module):
             self.mix: nn.Module = nn.Linear(4 * dim, dim)
         elif attention != "none":
             axis = "x" if attention == "global" else attention
-            self.mix = DirectionalLinearAttention(dim, heads, axis=axis, alpha_per="head", prefix="drop")
+            self.mix = DirectionalLinearAttention(dim, heads, axis=axis, alpha_per="head", prefix="drop", together=True)
         self.mlp = nn.Sequential(nn.Linear(dim, 2 * dim), nn.GELU(), nn.Linear(2 * dim, dim))
 
     def forward(self, x: Tensor) -> Tensor:
