@@ -35,8 +35,8 @@ from toothwise.healthmap.hums2023 import read_hums2023
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
 from toothwise_lab.run_protocol import RUN_DETECTORS
 
-PREFIXES = (250, 350, 450, 500)  # test records of HUMS2023
-LEVELS = (1.5, 2.0)
+PREFIXES = (50, 150, 250, 350, 450, 500)  # test records of HUMS2023
+LEVELS = (2.0, 3.0)
 
 Law = Callable[[np.ndarray], np.ndarray]  # log contrast at records since onset, which may lie beyond the life
 
