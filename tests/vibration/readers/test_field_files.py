@@ -269,3 +269,37 @@ def test_edge_threshold_and_a_given_zero(tmp_path):
         Tachometer("waveform", np.zeros(9), edge="up")
     with pytest.raises(InputError, match="zero of a tachometer must be one of"):
         VibrationRecord({"x": x}, FS, Tachometer("times", np.arange(3.0), zero="known"))
+
+
+_ROWS = [(f"{k / 1000:.3f}", f"{np.sin(k):.4f}", str(5 * (k % 10 == 0))) for k in range(400)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize(("unit", "factor"), [("s", 1.0), ("µs", 1e6)])
+def test_letters_of_old_loggers_are_read(tmp_path, encoding, unit, factor):
+    rows = [f"{float(t) * factor:.9g};{x};{y}" for t, x, y in _ROWS]
+    text = "\n".join([f"Zeit [{unit}];Körperschall [m/s²];Drehgeber [V]", *rows])
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    record = read_record(tmp_path / "a.csv")
+    assert (record.sampling_rate, record.unit) == (1000.0, "m/s²")
+    assert list(record.channels) == ["Körperschall [m/s²]"]  # by its unit: the name says nothing
+
+
+@pytest.mark.parametrize(
+    "above",
+    [
+        ["# Sampling Rate = 1,000 Hz", "Acc (m/s^2),Tacho (V)"],
+        ["Sampling Rate,1000", "Acc,Tacho"],
+        ["Logger,X3", "fs,1000 Hz", "", "Acc,Tacho", "g,V"],
+        ["fs: 1 kHz", "Acc,Tacho"],
+    ],
+)
+@pytest.mark.parametrize("numbered", [False, True])
+def test_header_lines_and_numbered_rows(tmp_path, above, numbered):
+    names = max(k for k, line in enumerate(above) if line.startswith("Acc"))
+    lines = [f",{line}" if numbered and k >= names else line for k, line in enumerate(above)]
+    rows = [f"{k},{x},{y}" if numbered else f"{x},{y}" for k, (_, x, y) in enumerate(_ROWS)]
+    (tmp_path / "a.csv").write_text("\n".join([*lines, *rows]))
+    record = read_record(tmp_path / "a.csv")
+    assert record.sampling_rate == 1000.0 and [name[:3] for name in record.channels] == ["Acc"]
+    assert record.samples == len(_ROWS) and record.tacho is not None and record.tacho.values.max() == 5.0

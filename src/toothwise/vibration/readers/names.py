@@ -53,6 +53,7 @@ _PATTERNS: tuple[tuple[Role, int, str], ...] = (
     ),
 )
 _COMPILED = tuple((role, sure, re.compile(pattern)) for role, sure, pattern in _PATTERNS)
+_ACCELERATIONS = ("g", "m/s^2", "m/s²", "m/s2", "m/s**2", "mm/s^2", "mm/s²")  # names of any language have one
 _UNIT = re.compile(r"^(.*?)\s*[\[(]\s*([^\[\]()]*)\s*[\])]\s*$")
 
 
@@ -67,7 +68,12 @@ class Name:
 
 
 def read_name(name: str) -> Name:
-    """Role of a variable by its name."""
+    """Role of a variable by its name, or by its unit where the name says nothing.
+
+    Examples:
+        >>> read_name("시간 [ms]").role, read_name("진동 [g]").role, read_name("타코 [V]").role
+        ('time', 'vibration', 'unknown')
+    """
     bare, unit = name, None
     if match := _UNIT.match(name):
         bare, unit = match[1], match[2] or None
@@ -76,7 +82,16 @@ def read_name(name: str) -> Name:
     for role, rank, pattern in _COMPILED:
         if pattern.fullmatch(key):
             return Name(role, rank, key, unit)
-    return Name("unknown", 3, key, unit)
+    if unit is not None and _is_time(unit):
+        return Name("time", 1, key, unit)
+    return Name("vibration" if unit in _ACCELERATIONS else "unknown", 1 if unit in _ACCELERATIONS else 3, key, unit)
+
+
+def _is_time(unit: str) -> bool:
+    try:
+        return time_seconds(unit, "") > 0
+    except InputError:
+        return False
 
 
 def unit_factor(name: Name, unit: str | None = None) -> float:

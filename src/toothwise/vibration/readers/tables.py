@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import itertools
@@ -20,6 +21,7 @@ from toothwise.vibration.readers.time_column import uniform_rate
 
 __all__ = ["read_csv", "read_parquet"]
 
+_HEAD = 1 << 16  # bytes that tell how letters are encoded
 _PEEK = 2000  # lines from which separator, header and kinds of columns are read
 _MOST_HEADER = 100
 _NEAR = 50  # lines that tell the decimal mark
@@ -32,19 +34,30 @@ _PROPERTY = re.compile(r"^[#%;!\"\s]*([A-Za-z][^:=]*?)\s*[:=]\s*(.+?)[\"\s]*$")
 def _open(path: Path) -> IO[str]:
     packed = path.suffix.lower() == ".gz"
     with gzip.open(path, "rb") if packed else path.open("rb") as file:
-        encoding = _encoding(file.read(64))
+        encoding = _encoding(file.read(_HEAD))
     if packed:
         return gzip.open(path, "rt", encoding=encoding, errors="replace", newline="")
     return path.open(encoding=encoding, errors="replace", newline="")
 
 
 def _encoding(head: bytes) -> str:
-    """UTF-16 by its mark, or by the zero byte beside every plain letter; else UTF-8."""
+    """UTF-16 by its mark, or by the zero byte beside every plain letter; else UTF-8, or what old loggers write.
+
+    Examples:
+        >>> [_encoding(text.encode(name)) for text, name in (("µs", "utf-8"), ("µs", "cp1252"), ("진동 [g]", "cp949"))]
+        ['utf-8-sig', 'cp1252', 'euc_kr']
+    """
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
-    if len(head) > 8 and 0 in head:
+    if len(head) > 8 and 0 in head[:64]:
         return "utf-16-le" if head[1:8:2].count(0) > 2 else "utf-16-be"
-    return "utf-8-sig"
+    for encoding in ("utf-8-sig", "euc_kr"):
+        try:
+            codecs.getincrementaldecoder(encoding)().decode(head)  # a letter that is cut at the end is no mistake
+        except UnicodeDecodeError:
+            continue
+        return encoding
+    return "cp1252"
 
 
 def read_csv(path: Path) -> Contents:
@@ -73,10 +86,10 @@ def read_csv(path: Path) -> Contents:
         above.pop()
     if above:
         cells = _padded(_split(lines[above[-1]].lstrip("#% "), separator), width)
-        # a comma at the end of every line makes a column without a name, which is empty
+        # a column without a name is empty (a comma at the end of every line) or numbers the rows (as pandas does)
         filled = [cell for cell in cells if cell]
-        if len(cells) == width and len(set(filled)) == len(filled) and all(cells[: len(filled)]) and filled:
-            names = [cell or names[k] for k, cell in enumerate(cells)]
+        if len(cells) == width and len(set(filled)) == len(filled) and filled:
+            names = [cell or f"without a name {k + 1}" for k, cell in enumerate(cells)]
             above.pop()
         elif not _PROPERTY.match(lines[above[-1]]):
             raise InputError(f"its line {above[-1] + 1} names {len(cells)} columns, but the rows have {width}")
@@ -88,12 +101,16 @@ def read_csv(path: Path) -> Contents:
             contents.note(name.strip(), value.strip())
         elif match := _PROPERTY.match(lines[k]):
             contents.note(match[1].strip(), match[2].strip())
+        elif len(filled := [cell for cell in _split(lines[k].lstrip("#% "), separator) if cell]) == 2:
+            contents.note(*filled)  # a name and its value, in two cells
     size = len(rows)  # all columns have the same length, which is known when they are read
     dates: set[str] = set()
     for k, name in enumerate(names):
         column = [row[k] for row in rows if k < len(row)]
         if not any(column):
             contents.left_out[name] = "empty"
+        elif name == f"without a name {k + 1}" and _counts(column):
+            contents.left_out[name] = "the numbers of the rows"
         elif any(_number(cell, decimal) for cell in column) or all(cell.lower() in _GAPS for cell in column):
             contents.signals[name] = Signal(size, unit=units[k] or None)
         elif read_name(name).role in ("time", "start") and _is_date(column[0]):
@@ -113,13 +130,19 @@ def read_csv(path: Path) -> Contents:
     return contents
 
 
+def _counts(column: list[str]) -> bool:
+    """Whether cells are whole numbers, each one more than the last."""
+    return all(a.isdigit() and b.isdigit() and int(b) == int(a) + 1 for a, b in itertools.pairwise(column))
+
+
 def _units(lines: list[str], above: list[int], separator: str, width: int) -> list[str] | None:
     """Units of the columns, where the line above the numbers is a row of units below a row of names."""
-    if len(above) < 2:
+    if len(above) < 2 or _PROPERTY.match(lines[above[-2]]):
         return None
     cells, names = (_padded(_split(lines[k].lstrip("#% "), separator), width) for k in (above[-1], above[-2]))
     bare = [cell.strip("[]() ") for cell in cells]
-    if len(cells) != width or len(names) != width or len(set(filter(None, names))) < 2:
+    named = len(set(filter(None, names))) > 1 and not any(_number(cell, ".") for cell in names)
+    if len(cells) != width or len(names) != width or not named:
         return None
     return (
         bare
@@ -150,7 +173,12 @@ def _table(lines: list[str]) -> tuple[int, str, str]:
             decimal = "," if comma else "."
             single = len(near[0]) == 1 and separator != " "
             alike = all(len(row) == len(near[0]) for row in near[:4])
-            if not single and alike and any(_number(cell, decimal) for cell in near[0]):
+            # words where the next line has numbers are names, or a name and its value
+            words = alike and any(
+                cell and not _number(cell, decimal) and cell.lower() not in _GAPS and _number(below, decimal)
+                for cell, below in zip(near[0], near[min(2, len(near) - 1)], strict=True)
+            )
+            if not single and alike and not words and any(_number(cell, decimal) for cell in near[0]):
                 return k, separator, decimal
         if _number(bare, "."):
             return k, ",", "."
