@@ -57,6 +57,15 @@ def test_pulses_across_chunks_are_neither_lost_nor_doubled():
     assert len(found) == len(at)
 
 
+@pytest.mark.parametrize("speed", [3.0, 17.0, 23.5, 24.5, 27.0])
+@pytest.mark.parametrize("offset", [0.0, 2.5])
+def test_a_sine_has_no_baseline_to_follow(speed, offset):
+    at = speed * np.arange(20_000) / 8000.0 + 0.3
+    found = find_pulses(offset + np.sin(2 * np.pi * at), 8000.0)
+    assert np.abs(found * speed + 0.3 - np.round(found * speed + 0.3)).max() < 0.01
+    assert len(found) == int(at[-1])
+
+
 @pytest.mark.parametrize("wander", [0.0, 3.0, 12.0])
 @pytest.mark.parametrize("kind", ["sine", "ramp"])
 def test_a_baseline_that_wanders_is_followed(kind, wander):

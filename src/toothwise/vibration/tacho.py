@@ -65,6 +65,10 @@ def _baseline(x: np.ndarray, low: float, high: float) -> _Wander | None:
         within = np.median(steps)
         reach = np.max(block, axis=1) - middle, middle - np.min(block, axis=1)
         up, down = float(np.median(reach[0])), float(np.median(reach[1]))
+        # the signal rests on its baseline between pulses; a sine (an inductive pick-up) has none
+        rests = (np.abs(block - middle[:, None]) < 0.4 * max(up, down)).mean(axis=1)
+        if np.median(rests) < 0.6:
+            continue
         # a baseline moves little from stretch to stretch; slow pulses, longer than a stretch, make its median jump
         if max(up, down) > max(3.0 * within, float(np.max(steps))) and np.percentile(
             np.maximum(*reach), 10

@@ -301,5 +301,8 @@ def test_header_lines_and_numbered_rows(tmp_path, above, numbered):
     rows = [f"{k},{x},{y}" if numbered else f"{x},{y}" for k, (_, x, y) in enumerate(_ROWS)]
     (tmp_path / "a.csv").write_text("\n".join([*lines, *rows]))
     record = read_record(tmp_path / "a.csv")
-    assert record.sampling_rate == 1000.0 and [name[:3] for name in record.channels] == ["Acc"]
-    assert record.samples == len(_ROWS) and record.tacho is not None and record.tacho.values.max() == 5.0
+    assert record.sampling_rate == 1000.0
+    assert [name[:3] for name in record.channels] == ["Acc"]
+    assert record.samples == len(_ROWS)
+    assert record.tacho is not None
+    assert record.tacho.values.max() == 5.0
