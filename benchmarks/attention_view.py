@@ -1,69 +1,54 @@
-"""What a trained directional layer attends to, on one damaged map; writes results/attention_view.json.
+"""What a trained directional layer attends to, on one damaged map: results/attention_view.json and a picture.
 
     python benchmarks/attention_view.py           # some minutes on a CPU
-    python benchmarks/pages/attention_weights.py  # docs/images/attention-weights.svg from it
 
-The same that ``toothwise study attention`` looks at, of one map, kept as numbers for the figure of
+The same that ``toothwise study attention`` looks at, of one map: docs/images/attention-weights.png, for
 docs/explain-attention.md. It is an illustration of one seed and no evidence for or against anything.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from measuring.command import arguments, save
+from measuring.command import RESULTS, arguments, save
 
 from toothwise.detectors import create
 from toothwise.detectors.dinomaly.attention_view import view_attention
 from toothwise.simulate.maps import generate
+from toothwise_lab.pictures import draw_map
 
-CONFIG = {
-    "domain": "C",
-    "healthy": 150,
-    "contrast": [1.4, 1.45],
-    "detector": "dinomaly_directional",
-    "options": {"encoder_name": "toothwise_vit_tiny", "max_steps": 60, "axis": "both", "mix": "learned"},
+PICTURE = RESULTS.parents[1] / "docs" / "images" / "attention-weights.png"
+DETECTOR, HEALTHY, CONTRAST = "dinomaly_directional", 150, (1.4, 1.45)
+OPTIONS: dict[str, Any] = {
+    "encoder_name": "toothwise_vit_tiny",
+    "max_steps": 60,
+    "axis": "both",
+    "mix": "learned",
 }
 
 
-def rounded(values: np.ndarray, digits: int = 4) -> list:
-    """Numbers as JSON holds them, no longer than a figure needs."""
-    return np.round(np.asarray(values, dtype=float), digits).tolist()
-
-
 def main() -> None:
-    """Train, look, write."""
+    """Train, look, draw, write."""
     args = arguments(__doc__, seed=0)
-    healthy, _ = generate(CONFIG["domain"], CONFIG["healthy"], faulty=False, seed=args.seed)
-    maps, truth = generate(
-        CONFIG["domain"], 20, faulty=True, split="test", contrast=tuple(CONFIG["contrast"]), seed=args.seed + 1
-    )
-    detector = create(CONFIG["detector"], seed=args.seed, **CONFIG["options"])
-    detector.fit(healthy)
-    which = int(truth["length"].astype(int).idxmax())  # the longest damage shows best in a figure
-    damage = truth.loc[which]
-    # two cells of one column: on the damaged tooth, and on a sound one far from it
-    column = int(damage["start"]) + int(damage["length"]) // 2
-    cells = [(int(damage["tooth"]), column), ((int(damage["tooth"]) + 13) % maps.shape[1], column)]
-    views = [view_attention(detector, maps[which : which + 1], cell=cell) for cell in cells]
+    detector = create(DETECTOR, seed=args.seed, **OPTIONS)
+    detector.fit(generate("C", HEALTHY, faulty=False, seed=args.seed)[0])
+    maps, truth = generate("C", 20, faulty=True, split="test", contrast=CONTRAST, seed=args.seed + 1)
+    which = int(truth["length"].astype(int).idxmax())  # the longest damage shows best in a picture
+    view = view_attention(detector, maps[which : which + 1])
+    damage = {name: int(truth.loc[which, name]) for name in ("tooth", "teeth", "start", "length")}
+    lines = [np.asarray(w) for layer in view.layers for w in layer.weights.values()]
     result = {
-        "map": rounded(maps[which], 3),
-        "damage": {name: int(damage[name]) for name in ("tooth", "teeth", "start", "length")},
-        "grid": list(views[0].grid),
-        "cells": [list(cell) for cell in cells],
-        "tokens": [view.tokens[0, 0].tolist() for view in views],
+        "damage": damage,
+        "grid": list(view.grid),
+        "largest_share": max(float((w.max(axis=-1) / w.mean(axis=-1)).max()) for w in lines),
         "layers": [
-            {
-                "layer": layer.layer,
-                "alpha": rounded(np.array(layer.alpha)),
-                "entropy": {axis: round(value, 5) for axis, value in layer.entropy.items()},
-                "weights": {
-                    axis: [rounded(view.layers[k].weights[axis][0, 0], 6) for view in views] for axis in layer.weights
-                },
-            }
-            for k, layer in enumerate(views[0].layers)
+            {"layer": one.layer, "alpha": np.ravel(one.alpha).tolist(), "entropy": dict(one.entropy)}
+            for one in view.layers
         ],
     }
-    save(args, result, **CONFIG)
+    PICTURE.write_bytes(draw_map(view, maps[which : which + 1], 0))
+    save(args, result, domain="C", healthy=HEALTHY, contrast=CONTRAST, detector=DETECTOR, options=OPTIONS)
 
 
 if __name__ == "__main__":

@@ -35,13 +35,9 @@ from measuring.command import arguments, save
 from toothwise.detectors.scan import DirectionalScan
 from toothwise.simulate.lines import LineShape
 from toothwise.simulate.maps import generate
-from toothwise_lab.detectability import (
-    LineMaps,
-    MinimumContrast,
-    log_contrast_ratio,
-    minimum_detectable_contrast,
-)
+from toothwise_lab.detectability import LineMaps, minimum_detectable_contrast
 from toothwise_lab.likelihood_ratio import LikelihoodRatio, LimitConfig, generalised_likelihood_ratio
+from toothwise_lab.sweep import MinimumContrast, log_contrast_ratio
 
 DRAWS = {8: 256, 28: 48, 94: 256}  # gap patterns per number of gaps; those of 8 columns are all listed
 SCANS: dict[str, dict[str, Any]] = {

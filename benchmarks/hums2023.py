@@ -1,7 +1,7 @@
 """HUMS2023, a planet gear until it fails: delay over false alarms, and what the product says as the run goes on.
 
     python benchmarks/hums2023.py            # needs TOOTHWISE_DATA with hums2023; about a minute
-    python benchmarks/hums2023.py --try 3    # the same on a simulated run of this seed; writes nothing
+    python benchmarks/hums2023.py --seed 3   # the same on a simulated run of this seed; writes nothing
 
 Reference is the challenge's own training part, days 17 to 20. Settings were chosen on simulated runs
 (``run_parameters.py``) and frozen. LOOKS lists every time that these recordings were looked at, in order, because
@@ -10,7 +10,6 @@ each look may have steered what came after it.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from dataclasses import replace
@@ -19,12 +18,12 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from measuring.command import arguments, save
 
 from toothwise import Model, Monitor
 from toothwise.healthmap.hums2023 import read_hums2023
 from toothwise.healthmap.runs import RunRecords
 from toothwise.healthmap.tooth_by_record import RUN_SCAN, RunMapConfig, RunMaps, build_run_maps
-from toothwise.results import write_result
 from toothwise.simulate.runs import RunConfig, simulate_run
 from toothwise_lab.run_protocol import tooth_at_failure
 from toothwise_lab.run_statistics import Scored, alarms, chance_alarms, score_run
@@ -164,11 +163,9 @@ def study(records: RunRecords, days: tuple[int, ...], picture: Path) -> dict[str
 
 def main() -> None:
     """Run the study and write benchmarks/results/hums2023.json and the figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--try", dest="seed", type=int, help="seed of a simulated run")
-    seed = parser.parse_args().seed
-    if seed is not None:
-        records = simulate_run(RunConfig(healthy_days=4, second_contact=0.8, drift="signature"), seed=seed)
+    args = arguments(__doc__, seed=int)
+    if args.seed is not None:
+        records = simulate_run(RunConfig(healthy_days=4, second_contact=0.8, drift="signature"), seed=args.seed)
         result = study(records, (1, 2, 3, 4), Path("hums2023_try.png"))
         print(records.truth, *result.items(), sep="\n")
         return
@@ -177,8 +174,7 @@ def main() -> None:
         sys.stderr.write("skipped: TOOTHWISE_DATA names no folder with hums2023\n")
         return
     result = study(read_hums2023(Path(data) / "hums2023"), (17, 18, 19, 20), PICTURE)
-    config = {"looks": LOOKS, "scan": RUN_SCAN, "shares": SHARES, "chances": CHANCES, "turn_seed": TURN_SEED}
-    print(write_result(Path(__file__).parent / "results" / "hums2023.json", config, result))
+    save(args, result, looks=LOOKS, scan=RUN_SCAN, shares=SHARES, chances=CHANCES, turn_seed=TURN_SEED)
 
 
 if __name__ == "__main__":

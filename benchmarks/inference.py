@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measuring.command import arguments
+from measuring.command import arguments, save
 from measuring.counting import count
 from measuring.machine import has_bfloat16, measured_peak, result_of
 from measuring.paired import paired
@@ -49,7 +49,6 @@ from toothwise.evaluation.thresholds import threshold_from_healthy
 from toothwise.exported.choosing import open_fastest
 from toothwise.exported.manifest import read_manifest
 from toothwise.processor import kind as processor_kind
-from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 
 SQUARE = {"own encoder": EMBEDDED, "ViT-S": ENCODER}
@@ -212,13 +211,11 @@ def main() -> None:
         fitted=Path,
         part=("all", "scores", "times"),
         unscored="^$",
-        output=Path,
     )
     torch.set_num_threads(args.threads)
     several = args.threads > 1
     logging.getLogger("root").setLevel(logging.ERROR)  # the quantiser's advice
     rounds, steps = args.rounds or (5 if args.quick else 11), 1 if args.quick else args.steps
-    output = args.output or (None if args.quick else result_of("inference_cores" if several else "inference"))
     with tempfile.TemporaryDirectory() as place:
         folder = args.fitted or Path(place)
         ways: dict[str, Score] = {}
@@ -246,14 +243,9 @@ def main() -> None:
                 return waveforms(len(maps), maps.shape[1:])
             return images(maps) if name.startswith("anomalib") else maps
 
-        config = {
-            "rounds": rounds,
-            "threads": args.threads,
-            "quick": args.quick,
-            "steps": steps,
-            "training_maps": TRAIN,
-        }
-        config |= {"test_maps": args.maps, "contrast": CONTRAST, "false_alarm_rate": RATE, "calibration": CALIBRATION}
+        config = {"rounds": rounds, "steps": steps, "training_maps": TRAIN, "test_maps": args.maps}
+        config |= {"contrast": CONTRAST, "false_alarm_rate": RATE, "calibration": CALIBRATION}
+        name = result_of("inference_cores" if several else "inference").stem
         result: dict[str, Any] = {"promised": PROMISED, "ways": {name: {} for name in ways}, "ratios": {}}
         result |= {"peak": measured_peak(), "gigaflop": operations(ways, given)}
         kept = folder / f"times_{rounds}_{args.threads}.json"
@@ -261,19 +253,18 @@ def main() -> None:
         if args.part != "scores":
             if not kept.exists():
                 kept.write_text(json.dumps(speeds(ways, given, rounds, batches, clock)))
-            for name, row in json.loads(kept.read_text(encoding="utf-8")).items():
-                result["ways"][name] |= row
-                if name != BASE:
-                    result["ratios"] |= {f"{b.replace('_', ' ')}, {name}": facts["ratio"] for b, facts in row.items()}
-            if output:  # before the long part, too
-                print(write_result(output, config, result, seed=0), flush=True)
+            for way, row in json.loads(kept.read_text(encoding="utf-8")).items():
+                result["ways"][way] |= row
+                if way != BASE:
+                    result["ratios"] |= {f"{b.replace('_', ' ')}, {way}": facts["ratio"] for b, facts in row.items()}
+            save(args, result, name=name, **config)  # before the long part, too
         if args.quick or several or args.part == "times":
             return
         scored = {n: w for n, w in ways.items() if not n.startswith(OTHERS) and not re.search(args.unscored, n)}
-        for name, row in accuracy(scored, given, limits, args.maps, folder / "scores").items():
-            result["ways"][name] |= row
-        if output and args.part == "all":
-            print(write_result(output, config, result, seed=0))
+        for way, row in accuracy(scored, given, limits, args.maps, folder / "scores").items():
+            result["ways"][way] |= row
+        if args.part == "all":
+            save(args, result, name=name, **config)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Any
 import measuring.one_thread  # noqa: F401  (before NumPy)
 import numpy as np
 from measuring.command import arguments, save
+from scipy.stats import binomtest
 
 from toothwise import GearPair, PlanetaryStage, detectors
 from toothwise.detectors.calibration import fit_with_threshold
@@ -70,9 +71,7 @@ class Bench:
 
 def wilson(hits: int, n: int) -> list[float]:
     """95 % interval of a share."""
-    z = 1.959964
-    centre, half = (hits + z * z / 2) / (n + z * z), z * np.sqrt(hits * (n - hits) / n + z * z / 4) / (n + z * z)
-    return [float(max(centre - half, 0.0)), float(min(centre + half, 1.0))]
+    return list(map(float, binomtest(hits, n).proportion_ci(method="wilson")))
 
 
 def study(name: str, config: GearboxConfig, records: int, gears: list[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine import RESULTS, ROOT, Data, read, table
 from study_figures import LABELS, WORDS, figure
-from study_pairs import KINDS, SEEDS, across, alpha_starts, between, by_kind, counts, plan, testable
+from study_pairs import KINDS, SEEDS, across, alpha_starts, between, by_kind, counts, testable
 
 LISTED = 8
 SMALLEST = 0.001  # p-values below it are not told apart
@@ -124,11 +124,6 @@ def mean(name: str, arm: str, metric: str) -> float:
     )
 
 
-def span(values: list[int]) -> str:
-    """3, or 1 to 3."""
-    return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
-
-
 def judged(name: str) -> Data:
     """How many of a study's own comparisons show a difference; costs and single recordings are none of them."""
     rows = [c for c in testable(found()[name]) if c["metric"] not in COSTS and c["seeds"] >= SEEDS]
@@ -197,34 +192,6 @@ def _ranges(rows: list[tuple[str, Data]]) -> Data:
 def place(c: Data) -> str:
     """Part and group."""
     return ", ".join(w for w in (c["part"], c["group"]) if w)
-
-
-def protocol() -> str:
-    """What differs between studies."""
-    from toothwise_lab.studies.cell_maps import Cell
-
-    body = []
-    for name, data in found().items():
-        have = {(r["part"], r["arm"]) for r in data["result"]["table"] if r["seeds"]}
-        for part in plan(name).parts:
-            arms = [arm.settings for arm in part.arms if (part.name, arm.name) in have]
-            if not arms:
-                continue
-            contrasts = sorted({"{:g} to {:g}".format(*a.get("contrast", Cell.contrast)) for a in arms})
-            steps = sorted({a["options"]["max_steps"] for a in arms if "max_steps" in a.get("options", {})})
-            learned, scored = (sorted({a[k] for a in arms if a.get(k)}) for k in ("n_train", "n_test"))
-            body.append(
-                [
-                    f"{name}, {part.name}" if part.name else name,
-                    ", ".join(contrasts) if part.kind == "maps" else "-",
-                    "/".join(map(str, steps)) or "-",
-                    len(part.seeds),
-                    span(learned) if learned else "-",
-                    ("up to " if part.kind == "images" else "") + span(scored) if scored else "-",
-                ]
-            )
-    head = ["study", "contrast", "steps", "seeds planned", "maps to learn from", "healthy and faulty maps each"]
-    return table(head, body)
 
 
 def _signed(value: float | None) -> str:

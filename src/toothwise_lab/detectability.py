@@ -23,23 +23,11 @@ from toothwise.simulate.maps import generate
 from toothwise_lab.sweep import (
     MinimumContrast,
     Sweep,
-    added_energy,
-    log_contrast_ratio,
     minimum_from_sweep,
     threshold_at,
 )
 
-__all__ = [
-    "CONTRASTS",
-    "LineMaps",
-    "MinimumContrast",
-    "Sweep",
-    "added_energy",
-    "log_contrast_ratio",
-    "minimum_detectable_contrast",
-    "minimum_from_sweep",
-    "threshold_at",
-]
+__all__ = ["CONTRASTS", "LineMaps", "minimum_detectable_contrast"]
 
 # steps of 8 % in log contrast, from 1.02 to 20
 CONTRASTS = tuple(float(c) for c in np.exp(np.log(1.02) * 1.08 ** np.arange(66)))

@@ -91,16 +91,14 @@ class JudgedRun:
     """Scores of the n records of a run and what the rules make of them.
 
     Attributes:
-        name: The detector or the condition indicator.
         record: int ``[n]``, the record index of each score; ``score``: float64 ``[n]``; ``above``: bool ``[n]``.
         threshold: From healthy scores alone.
         first_sustained, consistent: Positions in ``record``, or None.
         rate: Share of held-out healthy scores above the threshold; ``sustained_rate``: alarms per such score.
         seconds: Time to fit, calibrate and score.
-        detector, prediction: The fitted detector and what it says of every window; None for an indicator.
+        detector, prediction: The fitted detector and what it says of every window.
     """
 
-    name: str
     record: np.ndarray
     score: np.ndarray
     above: np.ndarray
@@ -110,22 +108,25 @@ class JudgedRun:
     rate: float
     sustained_rate: float
     seconds: float
-    detector: Detector | None = None
-    prediction: Prediction | None = None
+    detector: Detector
+    prediction: Prediction
 
     def tooth_at(self, at: int | None) -> int | None:
-        """The tooth named at a position, None for an indicator or where the position is None."""
-        return None if at is None or self.prediction is None else int(self.prediction.row[at])
+        """The tooth named at a position, None where the position is None."""
+        return None if at is None else int(self.prediction.row[at])
 
     def summary(self, maps: RunMaps, protocol: RunProtocol) -> dict[str, Any]:
-        """A row of the results; record numbers as the run counts them. An indicator has no teeth."""
+        """A row of the results; record numbers as the run counts them."""
         doubtful = np.isin(maps.records.day[self.record], protocol.doubtful_days)
         fitted = set(protocol.doubtful_days) & set(protocol.maps.healthy_days)
 
         def number(at: int | None) -> int | None:
             return None if at is None else int(maps.records.number[self.record[at]])
 
-        row = {
+        return {
+            "tooth": self.tooth_at(self.first_sustained),
+            "tooth_consistent": self.tooth_at(self.consistent),
+            "tooth_at_failure": tooth_at_failure(maps),
             "first_sustained": number(self.first_sustained),
             "consistent": number(self.consistent),
             "threshold": self.threshold.value,
@@ -137,63 +138,37 @@ class JudgedRun:
             "flagged_days_19_20": None if fitted or not doubtful.any() else float(self.above[doubtful].mean()),
             "seconds": round(self.seconds, 2),
         }
-        if self.prediction is None:
-            return row
-        teeth = {"tooth": self.tooth_at(self.first_sustained), "tooth_consistent": self.tooth_at(self.consistent)}
-        return teeth | {"tooth_at_failure": tooth_at_failure(maps)} | row
-
-
-def _judge(
-    maps: RunMaps,
-    protocol: RunProtocol,
-    name: str,
-    score: np.ndarray,
-    record: np.ndarray,
-    held_out: np.ndarray,
-    blocks: np.ndarray,
-    threshold: Threshold,
-    **more: Any,
-) -> JudgedRun:
-    """Apply the rules; alarms count after the healthy records only."""
-    above = score > threshold.value
-    start = int(np.searchsorted(record, int(maps.healthy.sum())))
-    raised, lasting = episodes(above[start:], protocol.sustained), consistent(above[start:])
-    false = held_out > threshold.value
-    found = sum(len(episodes(false[blocks == b], protocol.sustained)) for b in np.unique(blocks))
-    return JudgedRun(
-        name,
-        record,
-        score,
-        above,
-        threshold,
-        int(raised[0]) + start if len(raised) else None,
-        None if lasting is None else lasting + start,
-        float(false.mean()),
-        found / len(held_out),
-        **more,
-    )
 
 
 def run_detector(maps: RunMaps, make: Callable[[], Detector], name: str, protocol: RunProtocol) -> JudgedRun:
-    """Fit on the cross-fitted healthy windows, choose the threshold, score every record."""
+    """Fit on the cross-fitted healthy windows, choose the threshold, score every record, apply the rules.
+
+    Alarms count after the healthy records only.
+    """
     begin = time.perf_counter()
     windows = maps.recorded_windows
     blocks = windows.table["day"].to_numpy()
     detector, held_out = fit_with_threshold(
         make, windows, protocol.false_alarm_rate, blocks=blocks, confidence=protocol.confidence
     )
-    prediction = detector.predict(maps.windows)
-    if detector.threshold is None:
+    threshold = detector.threshold
+    if threshold is None:
         raise InputError(f"{name} was fitted without a threshold")
-    return _judge(
-        maps,
-        protocol,
-        name,
-        prediction.score,
-        maps.windows.table["record"].to_numpy(),
-        held_out,
-        blocks,
-        detector.threshold,
+    prediction = detector.predict(maps.windows)
+    record = maps.windows.table["record"].to_numpy()
+    above, false = prediction.score > threshold.value, held_out > threshold.value
+    start = int(np.searchsorted(record, int(maps.healthy.sum())))
+    raised, lasting = episodes(above[start:], protocol.sustained), consistent(above[start:])
+    found = sum(len(episodes(false[blocks == b], protocol.sustained)) for b in np.unique(blocks))
+    return JudgedRun(
+        record=record,
+        score=prediction.score,
+        above=above,
+        threshold=threshold,
+        first_sustained=int(raised[0]) + start if len(raised) else None,
+        consistent=None if lasting is None else lasting + start,
+        rate=float(false.mean()),
+        sustained_rate=found / len(held_out),
         seconds=time.perf_counter() - begin,
         detector=detector,
         prediction=prediction,

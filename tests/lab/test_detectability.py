@@ -10,17 +10,9 @@ from toothwise.errors import InputError
 from toothwise.evaluation.metrics import tpr_at_fpr
 from toothwise.simulate.lines import LineShape
 from toothwise.simulate.maps import generate
-from toothwise_lab.detectability import (
-    CONTRASTS,
-    LineMaps,
-    Sweep,
-    added_energy,
-    log_contrast_ratio,
-    minimum_detectable_contrast,
-    minimum_from_sweep,
-    threshold_at,
-)
+from toothwise_lab.detectability import CONTRASTS, LineMaps, minimum_detectable_contrast
 from toothwise_lab.likelihood_ratio import LikelihoodRatio, LimitConfig
+from toothwise_lab.sweep import Sweep, added_energy, log_contrast_ratio, minimum_from_sweep, threshold_at
 
 
 def gaussian_sweep(slope, contrasts, n=20_000, m=4000, seed=0):

@@ -1,7 +1,6 @@
 """AUROC for anomalib's Evaluator: raw scores, float64, one class only is an error.
 
-torchmetrics' own squashes scores that leave 0..1 through a sigmoid, which saturates and ties what was ranked. Further
-metrics of the same kind are in ``toothwise_lab.anomalib_metrics``.
+torchmetrics' own squashes scores that leave 0..1 through a sigmoid, which saturates and ties what was ranked.
 """
 
 from __future__ import annotations
@@ -16,14 +15,19 @@ from torchmetrics import Metric
 
 from toothwise.evaluation import auroc
 
-__all__ = ["CollectedMetric", "RawAUROC"]
+__all__ = ["RawAUROC"]
 
 
-class CollectedMetric(Metric):
-    """Scores and labels of images are kept as they come; ``metric`` sees all of them at once."""
+class RawAUROC(AnomalibMetric, Metric):
+    """Area under the ROC curve; ties count half.
+
+    Scores and labels of images are kept as they come; ``metric`` sees all of them at once. A subclass with another
+    ``metric``, such as ``staticmethod(aupr)``, measures that.
+    """
 
     full_state_update = False
-    metric: Callable[[np.ndarray, np.ndarray], float]
+    default_fields = ("pred_score", "gt_label")
+    metric: Callable[[np.ndarray, np.ndarray], float] = staticmethod(auroc)
     scores: list[Tensor]
     labels: list[Tensor]
 
@@ -41,10 +45,3 @@ class CollectedMetric(Metric):
         """The metric, float64."""
         scores, labels = torch.cat(list(self.scores)).numpy(), torch.cat(list(self.labels)).numpy()
         return torch.tensor(type(self).metric(scores, labels), dtype=torch.float64)
-
-
-class RawAUROC(AnomalibMetric, CollectedMetric):
-    """Area under the ROC curve; ties count half."""
-
-    default_fields = ("pred_score", "gt_label")
-    metric = staticmethod(auroc)

@@ -155,7 +155,6 @@ def measure_run(trial: RunTrial) -> Measured:
     row["onset"] = None if onset is None else int(onset)
     scores = {"record": run.record, "score": run.score, "above": run.above}
     last = maps.windows.values[-_EXAMPLES:]
-    assert run.detector is not None and run.prediction is not None  # noqa: PT018
     examples = {"maps": last, "anomaly": run.prediction.anomaly_map[-_EXAMPLES:]}
     if elsewhere is None:
         return Measured(row, scores, run.detector.info, examples, run.detector)
