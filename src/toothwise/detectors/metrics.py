@@ -18,16 +18,11 @@ from toothwise.evaluation import auroc
 __all__ = ["RawAUROC"]
 
 
-class RawAUROC(AnomalibMetric, Metric):
-    """Area under the ROC curve; ties count half.
-
-    Scores and labels of images are kept as they come; ``metric`` sees all of them at once. A subclass with another
-    ``metric``, such as ``staticmethod(aupr)``, measures that.
-    """
+class _Collected(Metric):
+    """Scores and labels of images are kept as they come; ``metric`` sees all of them at once."""
 
     full_state_update = False
-    default_fields = ("pred_score", "gt_label")
-    metric: Callable[[np.ndarray, np.ndarray], float] = staticmethod(auroc)
+    metric: Callable[[np.ndarray, np.ndarray], float]
     scores: list[Tensor]
     labels: list[Tensor]
 
@@ -45,3 +40,10 @@ class RawAUROC(AnomalibMetric, Metric):
         """The metric, float64."""
         scores, labels = torch.cat(list(self.scores)).numpy(), torch.cat(list(self.labels)).numpy()
         return torch.tensor(type(self).metric(scores, labels), dtype=torch.float64)
+
+
+class RawAUROC(AnomalibMetric, _Collected):
+    """Area under the ROC curve; ties count half. A subclass with another ``metric``, ``staticmethod(aupr)``, has that."""
+
+    default_fields = ("pred_score", "gt_label")
+    metric = staticmethod(auroc)
