@@ -43,7 +43,7 @@ class _Collected(Metric):
 
 
 class RawAUROC(AnomalibMetric, _Collected):
-    """Area under the ROC curve; ties count half. A subclass with another ``metric``, ``staticmethod(aupr)``, has that."""
+    """Area under the ROC curve; ties count half. Subclasses have another ``metric``, such as ``staticmethod(aupr)``."""
 
     default_fields = ("pred_score", "gt_label")
     metric = staticmethod(auroc)
