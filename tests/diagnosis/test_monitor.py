@@ -18,8 +18,12 @@ from toothwise.diagnosis.judging import judge
 from toothwise.diagnosis.summary import RecordSummary, summarize_records
 from toothwise.errors import GuessWarning, InputError, OutputError
 from toothwise.fleet.database import DatabaseStore, open_database
+from toothwise.gears import GearPair
 from toothwise.healthmap import Axis, HealthMap, HealthMapBatch
+from toothwise.messages import language
+from toothwise.model import Model
 from toothwise.reference.records import bin_names, order_records, parse_bins, record_ids
+from toothwise.simulate.maps import generate
 
 N = 40
 
@@ -372,3 +376,18 @@ def test_letting_old_records_go_changes_nothing_that_is_said(fitted, limits, tmp
     assert len(state.past) > (300 if reset != 1400 else -1)
     assert found.as_json() == whole.as_json()
     assert store.load().append(seen[:50]) == 0  # known, though they are not kept
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize(("gear", "said"), [(GearPair(12, 24), "driven tooth that this tooth meets"), (None, "")])
+def test_a_tooth_that_cannot_be_told_from_its_mate_is_not_said_to_be_sure(alone, gear, said):
+    axes = Axis.teeth("driving tooth", 12), Axis("driving revolution", tuple(range(8)))
+    healthy, later = (generate("C", n, faulty=False, shape=(12, 8), seed=n)[0] for n in (60, 3))
+    later[:, 7] *= 4.0
+    monitor = Monitor(Model.fit(HealthMapBatch(healthy, *axes, gear=gear)))
+    maps = HealthMapBatch(later, *axes, gear=gear)
+    found = monitor.alone(maps)[0] if alone else monitor.add(maps)
+    assert (found.gear, found.tooth) == ("driving", 7)
+    assert said in found.sentence
+    assert ("do not hunt" in found.sentence) == bool(said)
+    assert found.sentence == language("en").sentences(found.messages["verdict"])

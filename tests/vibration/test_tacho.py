@@ -57,12 +57,13 @@ def test_pulses_across_chunks_are_neither_lost_nor_doubled():
     assert len(found) == len(at)
 
 
-@pytest.mark.parametrize("speed", [3.0, 17.0, 23.5, 24.5, 27.0])
+@pytest.mark.parametrize("speed", [3.0, 24.0, 25.0, 27.0])
 @pytest.mark.parametrize("offset", [0.0, 2.5])
 def test_a_sine_has_no_baseline_to_follow(speed, offset):
-    at = speed * np.arange(20_000) / 8000.0 + 0.3
-    found = find_pulses(offset + np.sin(2 * np.pi * at), 8000.0)
-    assert np.abs(found * speed + 0.3 - np.round(found * speed + 0.3)).max() < 0.01
+    t = np.arange(19_000) / 8000.0
+    at = speed * (t + 0.01 * np.sin(2.0 * t)) + 0.3
+    found = np.interp(find_pulses(offset + np.sin(2 * np.pi * at), 8000.0), t, at)
+    np.testing.assert_allclose(found, np.arange(1, len(found) + 1), atol=0.01)
     assert len(found) == int(at[-1])
 
 

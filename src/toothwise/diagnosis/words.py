@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from toothwise.diagnosis.verdict import Diagnosis, LineFinding, MapDiagnosis
+from toothwise.gears import PlanetaryStage
+from toothwise.gears.pair import few_meet
 from toothwise.messages import Message, both, language, listed, plain, say
 
 __all__ = [
+    "alike_words",
     "chance",
     "contact_word",
     "gear_word",
@@ -74,6 +77,47 @@ def tooth_zero_word(gear: str, known: str) -> Message:
         "Tooth zero of the {gear} gear is unknown: put one pulse per revolution on its shaft, or fit on recordings "
         "(toothwise fit RECORDINGS --gears FILE, MapBuilder.learn), which learns the healthy waveform.",
         gear=gear_word(gear),
+    )
+
+
+def alike_words(found: Diagnosis, gears: Any) -> tuple[Message, ...]:
+    """What the named tooth cannot be told from, by the arithmetic of its gears.
+
+    Args:
+        found: A diagnosis.
+        gears: The pair or the planetary stage of its maps; None = not known.
+
+    Examples:
+        >>> from types import SimpleNamespace
+        >>> from toothwise import GearPair, PlanetaryStage
+        >>> ring = SimpleNamespace(gear="ring", pattern="one tooth")
+        >>> print(*alike_words(ring, PlanetaryStage(20, 20, 60, 4)))
+        Ring teeth one planet spacing (15 teeth) apart look alike: it may be any one of them.
+        >>> alike_words(SimpleNamespace(gear="driving", pattern="one tooth"), GearPair(18, 35))
+        ()
+    """
+    if found.gear is None or not found.pattern.endswith(("tooth", "teeth")):
+        return ()
+    if isinstance(gears, PlanetaryStage):
+        if gears.planets < 2:
+            return ()
+        if found.gear == "ring":
+            spacing = f"{gears.ring / gears.planets:.3g}"
+            return (
+                say(
+                    "Ring teeth one planet spacing ({spacing} teeth) apart look alike: it may be any one of them.",
+                    spacing=spacing,
+                ),
+            )
+        return (say("Which of the {planets} planets it is stays unknown.", planets=gears.planets),)
+    names = [axis.split()[0] for axis, _ in gears.axes] if few_meet(gears) else []
+    return tuple(
+        say(
+            "These gears do not hunt: damage of a {gear} tooth that this tooth meets looks alike, so it may be there.",
+            gear=gear_word(other),
+        )
+        for other in names
+        if found.gear in names and other != found.gear
     )
 
 

@@ -89,7 +89,8 @@ def downwards_text(tacho: Tachometer) -> str:
     if tacho.edge != "rising":
         return ""
     values = np.asarray(tacho.values[:: max(1, len(tacho.values) // 100_000)])
-    high = float(np.mean(values > 0.5 * (np.nanmin(values) + np.nanmax(values))))
+    low = np.nanmin(values)  # what swings both ways rests in the middle, and is not high there
+    high = float(np.mean(values > low + 0.75 * (np.nanmax(values) - low)))
     if high <= _DOWNWARDS:
         return ""
     return (
