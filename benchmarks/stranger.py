@@ -21,10 +21,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from measuring.command import arguments
+from measuring.command import arguments, save
 from measuring.walk import needs, steps
 
-from toothwise.results import revision, write_result
+from toothwise.results import revision
 
 ROOT = Path(__file__).parents[1]
 WALK = ROOT / "benchmarks" / "measuring" / "walk.py"
@@ -90,7 +90,7 @@ def follow(page: Path, environment: Path) -> dict[str, Any]:
 
 def main() -> int:
     """Install, follow, write; 1 where a command failed or printed something else than its page shows."""
-    args = arguments(__doc__, keep=Path, only=[""], output=Path)
+    args = arguments(__doc__, keep=Path, only=[""])
     pages = [page for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))] if steps(page)]
     chosen = [page for page in pages if not any(args.only) or page.stem in args.only]
     extras = sorted({extra for page in pages for extra in needs(page)})
@@ -127,9 +127,8 @@ def main() -> int:
         "seconds": round(sum(page["seconds"] for page in result["pages"].values()), 1),
     }
     print(result["counts"])
-    output = args.output or (None if any(args.only) else ROOT / "benchmarks" / "results" / "stranger.json")
-    if output:
-        print(write_result(output, {"seconds_per_page": SECONDS, "seed": None}, result))
+    if args.output or not any(args.only):
+        save(args, result, seconds_per_page=SECONDS)
     return int(result["counts"]["failed"] + result["counts"]["shown_otherwise"] > 0)
 
 

@@ -6,8 +6,7 @@
 
 Beside NAME.json, NAME.npz holds the scores of every map behind the primary comparison. Beside a study's own comparisons
 each file holds families more, each corrected by itself: Directional Dinomaly against the plain one and against the scan
-wherever the study ran both, by their own scores and by the best line of the anomaly map ("direction"), and own scores
-against plain Dinomaly pooled along lines ("pooling").
+wherever the study ran both, by their own scores and by the best line of the anomaly map ("direction").
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ import numpy as np
 
 from toothwise.files import atomic_file
 from toothwise.results import write_result
-from toothwise_lab.comparison import holm
-from toothwise_lab.seeds import compare_over_seeds, compare_values
+from toothwise_lab.seeds import compare_values
 from toothwise_lab.studies.expand import Arm
 from toothwise_lab.studies.opened import OpenedStudy, open_study
 from toothwise_lab.studies.scores import parse_metric
@@ -77,41 +75,6 @@ def done_by_place(opened: OpenedStudy) -> dict[tuple[str, str, str], dict[int, t
     for entry, row in opened.rows("done"):
         found.setdefault((entry.part, entry.group, entry.arm), {})[entry.seed] = entry.key, row["metrics"]
     return found
-
-
-def pooling(opened: OpenedStudy) -> dict[str, list[dict[str, Any]]]:
-    """Own scores against plain Dinomaly pooled along lines: the directional one's, and its own. A family each.
-
-    AUROC, paired over the maps and the seeds that both have.
-    """
-    own, lines = (parse_metric(name) for name in METRICS)
-    assert own is not None
-    assert lines is not None
-    done = done_by_place(opened)
-    pairs = pairs_in(opened.study, "plain")
-    wanted = {"directional": pairs, "plain": [(b, b) for b in dict.fromkeys(b for _, b in pairs)]}
-    out: dict[str, list[dict[str, Any]]] = {}
-    for first, arms in wanted.items():
-        rows = []
-        for part in opened.study.parts:
-            names = {arm.name for arm in part.arms}
-            for group, _ in part.groups:
-                for a, b in [pair for pair in arms if set(pair) <= names]:
-                    here, there = (done.get((part.name, group, arm), {}) for arm in (a, b))
-                    scored = [
-                        (own.pick(opened.store.scores(here[s][0])), lines.pick(opened.store.scores(there[s][0])))
-                        for s in sorted(set(here) & set(there))
-                    ]
-                    both = [(x, y) for x, y in scored if x is not None and y is not None]
-                    if both:
-                        found = compare_over_seeds(own.function, [x for x, _ in both], [y for _, y in both])
-                        rows.append(
-                            {"part": part.name, "group": group, "a": a, "b": b, "seeds": len(both)}
-                            | {k: getattr(found, k) for k in ("difference", "low", "high", "p_value")}
-                        )
-        corrected = holm([row["p_value"] for row in rows]) if rows else []
-        out[first] = [rounded({**row, "p_holm": float(p)}) for row, p in zip(rows, corrected, strict=True)]
-    return {first: rows for first, rows in out.items() if rows}
 
 
 def interactions(opened: OpenedStudy) -> list[dict[str, Any]]:
@@ -233,7 +196,6 @@ def found_in(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         "table": [rounded(asdict(row)) for row in table(single)],
         "comparisons": [rounded(c.data) for c in comparisons(opened)],
         "direction": direction(single),
-        "pooling": pooling(single),
         "interactions": interactions(single),
         "axes": [rounded(c.data) for c in other_pairs(opened, study.parts[0].metrics[0], [("y", "x")])],
         "alpha": alphas(opened),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +20,6 @@ DIRECTION = (
     "alpha_per",
     "alpha_rate",
 )  # options that say nothing but the direction
-KINDS = {"maps": "gear maps", "images": "photographs"}
 
 
 def _is(settings: dict[str, Any]) -> str | None:
@@ -84,27 +84,15 @@ def between(data: Data, metric: str = "auroc") -> list[Data]:
     ]
 
 
-def across(data: Data, first: str) -> list[Data]:
-    """Own score of ``first`` ("directional" or "plain") less plain Dinomaly by the best line of its anomaly map.
-
-    Each has the difference of the means, and "tested": the paired test, None where the scores of maps that it needs
-    were not kept. Plain arms that stand in several pairs come once.
-    """
-    tested = {_place(c): c for c in data["result"].get("pooling", {}).get(first, [])}
+def plain_less_lines(data: Data) -> list[Data]:
+    """Plain Dinomaly by its own score less the best line of its anomaly map; an arm that stands in several pairs once."""
     lines = {(*_place(c), "cold" in c["metric"]): c for c in between(data, "auroc_lines")}
     found = {}
     for own in between(data, "auroc"):
         pooled = lines.get((*_place(own), "cold" in own["metric"]))
-        if pooled is None:
-            continue
-        mean = own["mean_a" if first == "directional" else "mean_b"]
-        place = _place(own) if first == "directional" else (own["part"], own["group"], own["b"], own["b"])
-        found[place] = {
-            "part": own["part"],
-            "seeds": own["seeds"],
-            "difference": mean - pooled["mean_b"],
-            "tested": tested.get(place),
-        }
+        if pooled is not None:
+            difference = own["mean_b"] - pooled["mean_b"]
+            found[own["part"], own["group"], own["b"]] = {**own, "difference": difference}
     return list(found.values())
 
 
@@ -112,14 +100,14 @@ def _place(c: Data) -> tuple[str, str, str, str]:
     return c["part"], c["group"], c["a"], c["b"]
 
 
-def by_kind(found: dict[str, Data], rows_of: Any) -> dict[str, list[tuple[str, Data]]]:
-    """Rows of all studies with the seeds that a claim needs, as (study, row), gear maps and photographs apart."""
-    out: dict[str, list[tuple[str, Data]]] = {kind: [] for kind in KINDS.values()}
+def by_kind(found: dict[str, Data], rows_of: Callable[[Data], list[Data]]) -> dict[str, list[Data]]:
+    """Rows of all studies with the seeds that a claim needs, by the kind of the trials of their part."""
+    out: dict[str, list[Data]] = {}
     for name, data in found.items():
         for c in rows_of(data):
             if c["seeds"] >= SEEDS:
-                out[KINDS[kind_of(name, c["part"])]].append((name, c))
-    return {kind: rows for kind, rows in out.items() if rows}
+                out.setdefault(kind_of(name, c["part"]), []).append(c)
+    return out
 
 
 def testable(data: Data) -> list[Data]:

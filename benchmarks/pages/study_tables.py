@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from functools import lru_cache
+from statistics import fmean
 from typing import Any
 
 from engine import RESULTS, ROOT, Data, read, table
 from study_figures import LABELS, WORDS, figure
-from study_pairs import KINDS, SEEDS, across, alpha_starts, between, by_kind, counts, testable
+from study_pairs import SEEDS, alpha_starts, between, by_kind, counts, plain_less_lines, testable
 
 LISTED = 8
 SMALLEST = 0.001  # p-values below it are not told apart
@@ -130,63 +130,18 @@ def judged(name: str) -> Data:
     return {"all": len(rows), "shown": sum("is better" in c["verdict"] for c in rows)}
 
 
-def direction(name: str) -> Data:
-    """Directional less plain Dinomaly by AUROC: range, pairs, and what is shown by own score and by the best line."""
-    rows, lines = between(found()[name]), between(found()[name], "auroc_lines")
-    values = sorted(c["difference"] for c in rows)
-    return {"pairs": len(rows), "least": values[0], "most": values[-1], "own": counts(rows), "lines": counts(lines)}
+def against_scan(kind: str) -> Data:
+    """Directional Dinomaly less the scan, AUROC of their own scores, on maps of a kind ("maps" or "images")."""
+    rows = by_kind(found(), lambda data: data["result"]["direction"].get("scan, auroc", []))[kind]
+    better, worse = counts(rows)
+    return {"count": len(rows), "mean": fmean(c["difference"] for c in rows), "better": better, "worse": worse}
 
 
-def gathered() -> Data:
-    """Directional Dinomaly in all studies together, where there are the seeds that a claim needs."""
-    studies = found()
-
-    def against(rows_of: Callable[[Data], list[Data]]) -> Data:
-        return _summed([(n, c) for n, data in studies.items() for c in rows_of(data) if c["seeds"] >= SEEDS])
-
-    cold = sum(c["metric"] == "auroc_cold" for data in studies.values() for c in between(data))
-    return {
-        "own": against(between),
-        "lines": against(lambda data: between(data, "auroc_lines")),
-        "pooling": {k: _ranges(rows) for k, rows in by_kind(studies, lambda d: across(d, "directional")).items()},
-        "pooled_plain": {k: _ranges(rows) for k, rows in by_kind(studies, lambda d: across(d, "plain")).items()},
-        "scan": {
-            k: _summed(rows) for k, rows in by_kind(studies, lambda d: d["result"]["direction"].get("scan, auroc", [])).items()
-        },
-        "cold": cold,
-        "untested": [n for n, data in studies.items() if between(data) and "pooling" not in data["result"]],
-    }  # fmt: skip
-
-
-def _summed(rows: list[tuple[str, Data]]) -> Data:
-    better, worse = counts([c for _, c in rows])
-    name, largest = max(rows, key=lambda nc: ("is better" in nc[1]["verdict"], abs(nc[1]["difference"])))
-    return {
-        "count": len(rows),
-        "studies": len({n for n, _ in rows}),
-        "mean": sum(c["difference"] for _, c in rows) / len(rows),
-        "better": better,
-        "worse": worse,
-        "largest": largest["difference"],
-        "at": f"{name}: {place(largest)}: {largest['a']}",
-    }
-
-
-def _ranges(rows: list[tuple[str, Data]]) -> Data:
-    """Differences between two ways to score, and what was tested of them."""
-    values = sorted(c["difference"] for _, c in rows)
-    tested = [c["tested"] for _, c in rows if c["tested"] is not None]
-    shown = [c["difference"] > 0 for c in tested if c["p_holm"] <= ALPHA]
-    return {
-        "count": len(values),
-        "mean": sum(values) / len(values),
-        "least": values[0],
-        "most": values[-1],
-        "above": sum(v > 0 for v in values),
-        "tested": len(tested),
-        "better": sum(shown),
-        "worse": len(shown) - sum(shown),
-    }
+def own_less_lines() -> Data:
+    """Plain Dinomaly's own score less the best line of its anomaly map, AUROC on gear maps."""
+    values = [c["difference"] for c in by_kind(found(), plain_less_lines)["maps"]]
+    above = sum(v > 0 for v in values)
+    return {"count": len(values), "mean": fmean(values), "least": min(values), "most": max(values), "above": above}
 
 
 def place(c: Data) -> str:
@@ -293,6 +248,3 @@ def gradients() -> Data:
         v / plain for a, of in norms.items() if a != "none" for x in layers for v, plain in zip(of[x], norms["none"][x], strict=True)
     ]  # fmt: skip
     return {"table": table(["arm", *layers], body), "low": min(ratios), "high": max(ratios)}
-
-
-GEAR, PHOTOGRAPHS = KINDS["maps"], KINDS["images"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,14 +20,16 @@ class Moved:
     now: float | None
 
     @property
-    def change(self) -> float:
-        """Relative: 0.25 = a quarter more; 0 where one is missing."""
-        return 0.0 if self.before is None or self.now is None else self.now / self.before - 1.0
+    def factor(self) -> float:
+        """Now over then: above 1 = worse, infinite where it is gone, 0 where it is new."""
+        if self.before is None:
+            return 0.0
+        return math.inf if self.now is None else self.now / self.before
 
     @property
     def worse(self) -> bool:
         """It grew; a ratio that is gone is no better."""
-        return self.now is None or self.change > 0
+        return self.factor > 1.0
 
     def __str__(self) -> str:
         if self.before is None:
@@ -34,7 +37,7 @@ class Moved:
         if self.now is None:
             return f"gone      {self.name}: was {self.before:.3g}"
         word = "worse" if self.worse else "better"
-        return f"{word:<9} {self.name}: {self.before:.3g} -> {self.now:.3g} ({self.change:+.0%})"
+        return f"{word:<9} {self.name}: {self.before:.3g} -> {self.now:.3g} ({self.factor - 1.0:+.0%})"
 
 
 def compare(before: Mapping[str, float], now: Mapping[str, float], tolerance: float = TOLERANCE) -> list[Moved]:
@@ -46,12 +49,8 @@ def compare(before: Mapping[str, float], now: Mapping[str, float], tolerance: fl
         tolerance: 0.2 = above 1.2 times or below 1 / 1.2 times.
     """
     moved = [Moved(name, before.get(name), now.get(name)) for name in {**before, **now}]
-    kept = [
-        m
-        for m in moved
-        if m.before is None or m.now is None or max(m.now / m.before, m.before / m.now) > 1.0 + tolerance
-    ]
-    return sorted(kept, key=lambda m: (m.before is None, m.now is not None, -m.change))
+    kept = [m for m in moved if not 1.0 / (1.0 + tolerance) <= m.factor <= 1.0 + tolerance]
+    return sorted(kept, key=lambda m: -m.factor)
 
 
 def told(before: Mapping[str, float], now: Mapping[str, float], tolerance: float = TOLERANCE) -> str:
