@@ -133,7 +133,7 @@ def main() -> int:
     result: dict[str, Any] = {"tooth": tooth, "faint": FAINT, "looks": LOOKS, "methods": {}}
     # the textbook's frame is that of its reference, which is the first learned recording's too
     result["methods"]["textbook"] = measured(textbook, textbook.threshold, fast, held, tooth)
-    for name in DETECTORS:
+    for name in given.detectors:
         own = plain if name == "scan" else builder
         model = Model.fit(learned, detector=name, builder=own, false_alarm_rate=RATE)
         result["methods"][name] = measured(lambda r, m=model: of_model(m, r), model.threshold.value, fast, held, tooth)

@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from measuring.command import arguments
-from measuring.machine import result_of
 from measuring.paired import paired
 from measuring.variants import exported
 
@@ -41,7 +40,7 @@ def engines(detector: Detector, folder: Path) -> dict[str, Callable[..., Any]]:
 
 def main() -> None:
     """Measure and write."""
-    given = arguments(__doc__, rounds=15, output=result_of("line_speed"))
+    given = arguments(__doc__, rounds=15, output=Path(__file__).parent / "results" / "line_speed.json")
     torch.set_num_threads(1)
     maps = generate("C", 64, False, seed=21)[0]
     ways: dict[str, Callable[..., Any]] = {}

@@ -68,7 +68,7 @@ def test_drawn_damage_repeats_along_its_line_and_is_as_large_as_said():
     found = drawer(0.0 * unit, rng, faulty=faulty, disturbed=False)
     assert not found.values[~faulty].any()
     size = np.linalg.norm(found.values[faulty].reshape(12, -1), axis=1)
-    assert 0 < size.min() < size.max() <= 16.0 + 1e-3
+    assert 0 < size.min() < size.max() <= 32.0 + 1e-3
     for k in np.flatnonzero(faulty):
         own = found.cells[k].astype(bool)
         assert (found.values[k][own] ** 2).mean() > (found.values[k][~own] ** 2).mean()

@@ -29,7 +29,7 @@ from toothwise.progress import Progress
 
 __all__ = ["LineWaveforms"]
 
-_FARTHEST = 16.0  # standard deviations of a drawn line from healthy: its waveform is not known, which costs half of it
+_FARTHEST = 32.0  # standard deviations of a drawn line from healthy: nobody misses it, though its waveform is not known
 _RINGS = 3.0  # meshes that a drawn waveform rings through
 _UNEVEN = 0.3  # of its size from mesh to mesh
 _TAIL = np.pi / np.sqrt(6.0)  # fall of the log chance of a Gumbel maximum, a standard deviation
