@@ -122,7 +122,7 @@ def diagnosed(model: Model, folder: Path, held: list[Path], tooth: int) -> dict[
 
 def main() -> int:
     """Learn, score, write."""
-    given = arguments(__doc__)
+    given = arguments(__doc__, detectors=list(DETECTORS))
     folder = Path(os.environ["TOOTHWISE_DATA"]) / "foreign_pair"
     fast, slow = folder / "17_38", folder / "17_38_slow"
     healthy = files(fast, "healthy")

@@ -8,7 +8,6 @@ A network of the shipped size, hardly trained (what weights are costs nothing), 
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from measuring.command import arguments
+from measuring.command import arguments, save
 from measuring.paired import paired
 from measuring.variants import exported
 
@@ -24,7 +23,6 @@ from toothwise import detectors
 from toothwise.detectors.base import Detector
 from toothwise.exported.choosing import choices_of, load_engine
 from toothwise.exported.manifest import read_manifest
-from toothwise.results import write_result
 from toothwise.simulate.maps import generate
 
 BATCHES = (1, 32)
@@ -40,7 +38,7 @@ def engines(detector: Detector, folder: Path) -> dict[str, Callable[..., Any]]:
 
 def main() -> None:
     """Measure and write."""
-    given = arguments(__doc__, rounds=15, output=Path(__file__).parent / "results" / "line_speed.json")
+    given = arguments(__doc__, rounds=15)
     torch.set_num_threads(1)
     maps = generate("C", 64, False, seed=21)[0]
     ways: dict[str, Callable[..., Any]] = {}
@@ -54,7 +52,7 @@ def main() -> None:
             work = {name: partial(run, maps[:batch]) for name, run in ways.items()}
             for name, times in paired(work, rounds=given.rounds).items():
                 result[name][f"batch_{batch}"] = round(1e3 * min(times.cpu) / batch, 3)
-    sys.stdout.write(f"{write_result(given.output, {'rounds': given.rounds, 'batches': BATCHES}, result, seed=0)}\n")
+    save(given, result, batches=BATCHES)
 
 
 if __name__ == "__main__":
