@@ -65,6 +65,16 @@ def limit(study: Data) -> str:
     return table(["maps", "detector", "seeds", *_COLUMNS.values(), "share"], rows)
 
 
+def speed(found: Data) -> str:
+    """Milliseconds by engine, single maps and batches of 32."""
+    names = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}
+    rows = []
+    for name, times in found["result"].items():
+        engine, _, kept = name.partition(", ")
+        rows.append([names.get(engine, engine), kept, *(shown(times[f"batch_{n}"], ".2f") for n in (1, 32))])
+    return table(["engine, float32", "correction", "one map", "in batches of 32"], rows)
+
+
 def gains(pooled: Data) -> str:
     """Gain over the length of a segment, mean over seeds."""
     by_length: dict[int, list[Data]] = {}
