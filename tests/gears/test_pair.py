@@ -13,27 +13,14 @@ from toothwise.errors import InputError
 teeth = st.integers(3, 60)
 
 
-def test_orders_of_a_hunting_pair():
+def test_a_hunting_pair():
     pair = GearPair(18, 35)
     assert pair.ratio == pytest.approx(35 / 18)
     assert pair.assembly_phases == 1
     assert pair.hunting_period == 630
     assert pair.hunting_revolutions == 35
-    orders = pair.orders()
-    assert orders["mesh"] == 18
-    assert orders["driven"] == pytest.approx(18 / 35)
-    assert orders["hunting"] == pytest.approx(1 / 35)
-    assert orders["assembly_phase"] == 18
-    on_driven = pair.orders("driven")
-    assert on_driven["mesh"] == pytest.approx(35)
-    assert on_driven["driving"] == pytest.approx(35 / 18)
-
-
-def test_orders_of_a_pair_that_does_not_hunt():
-    orders = GearPair(32, 96).orders()
-    assert orders["mesh"] == 32
-    assert orders["hunting"] == pytest.approx(32 / 96)
-    assert orders["assembly_phase"] == pytest.approx(1)
+    assert pair.events_per_revolution() == 18
+    assert pair.events_per_revolution("driven") == pytest.approx(35)
 
 
 @given(teeth, teeth, st.integers(0, 59), st.integers(0, 59))
@@ -57,4 +44,4 @@ def test_impossible_teeth(bad):
 
 def test_unknown_shaft():
     with pytest.raises(InputError, match="shaft must be one of 'driving', 'driven', but got 'sun'"):
-        GearPair(18, 35).orders("sun")
+        GearPair(18, 35).events_per_revolution("sun")

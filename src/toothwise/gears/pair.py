@@ -107,21 +107,6 @@ class GearPair(Meshing):
         """
         return self.driving / speed_of(self.shafts, shaft)
 
-    def orders(self, shaft: str = "driving") -> dict[str, float]:
-        """Mesh, shaft, hunting and assembly-phase orders, in cycles per revolution of a shaft.
-
-        Raises:
-            InputError: unknown shaft.
-        """
-        mesh = self.events_per_revolution(shaft)
-        return {
-            "mesh": mesh,
-            "driving": mesh / self.driving,
-            "driven": mesh / self.driven,
-            "hunting": mesh / self.hunting_period,
-            "assembly_phase": mesh / self.assembly_phases,
-        }
-
 
 def speed_of(shafts: dict[str, float], shaft: str) -> float:
     """The speed of a shaft by its name.

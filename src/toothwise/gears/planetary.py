@@ -118,24 +118,3 @@ class PlanetaryStage(Meshing):
             InputError: unknown shaft.
         """
         return self.shafts["carrier"] * self.ring / speed_of(self.shafts, shaft)
-
-    def orders(self, shaft: str = "carrier") -> dict[str, float]:
-        """Mesh, shaft, planet-pass, hunting and assembly-phase orders, in cycles per revolution of a shaft.
-
-        "sun" and "planet" are how often one tooth of them meets a given planet or the ring (relative to the carrier);
-        "sun_shaft" is the speed of the sun itself.
-
-        Raises:
-            InputError: unknown shaft.
-        """
-        mesh = self.events_per_revolution(shaft)
-        return {
-            "mesh": mesh,
-            "sun": mesh / self.sun,
-            "planet": mesh / self.planet,
-            "carrier": mesh / self.ring,
-            "planet_pass": mesh / self.ring * self.planets,
-            "sun_shaft": mesh / self.ring * self.ratio,
-            "hunting": mesh / self.hunting_period,
-            "assembly_phase": mesh / self.assembly_phases,
-        }

@@ -23,6 +23,8 @@ __all__ = ["ShaftAngle", "angle_from_encoder", "angle_from_pulses", "angle_from_
 
 _FEWEST = 64  # knots of an angle below which it is no angle
 _ROUNDED = 1e-6  # revolutions
+_TURNS = 8  # revolutions from which on an encoder's segments are measured
+_KNOTS = 2000.0  # per second, of an angle that is given by the sample
 _NO_GEAR = 1.8  # ratio of neighbouring revolutions that no gear reaches
 
 
@@ -120,7 +122,7 @@ def _rises(spline: Any) -> bool:
     return bool((lowest > 0).all() and (c1 > 0).all() and last > 0)
 
 
-def segment_shares(times: np.ndarray, pulses: int, *, turns: int = 8) -> np.ndarray:
+def segment_shares(times: np.ndarray, pulses: int) -> np.ndarray:
     """Share of a revolution between neighbouring pulses of an encoder whose segments are uneven.
 
     A revolution's segments are compared with the revolution around them (so that a change of speed does not matter),
@@ -130,14 +132,13 @@ def segment_shares(times: np.ndarray, pulses: int, *, turns: int = 8) -> np.ndar
     Args:
         times: pulse times (s), none missing.
         pulses: per revolution.
-        turns: revolutions needed at least.
 
     Returns:
         float64 ``[pulses]``, summing to 1; equal shares where there are too few revolutions to tell.
     """
     intervals = np.diff(times)
     whole = len(intervals) // pulses
-    if pulses < 2 or whole < turns:
+    if pulses < 2 or whole < _TURNS:
         return np.full(pulses, 1.0 / pulses)
     # duration of the revolution centred on each interval
     total = np.concatenate([[0.0], np.cumsum(intervals)])
@@ -156,17 +157,15 @@ def angle_from_pulses(
     times: np.ndarray,
     *,
     pulses_per_revolution: float = 1,
-    repair: bool = True,
-    correct_segments: bool = True,
 ) -> ShaftAngle:
     """The angle of the tachometer's shaft from its pulses; the first pulse is revolution 0.
+
+    Missing and doubled pulses are mended and reported; uneven segments of an encoder are measured and corrected.
 
     Args:
         times: pulse times (s).
         pulses_per_revolution: One = an index; several equal ones mark a place up to a step between them; a fraction
             = pulses of another shaft.
-        repair: missing and doubled pulses are mended and reported.
-        correct_segments: uneven segments of an encoder are measured and corrected.
 
     Raises:
         InputError: too few pulses, or pulses that cannot be trusted.
@@ -177,16 +176,10 @@ def angle_from_pulses(
     # pulses of which a revolution has no whole number come from another shaft: there is one per turn of that shaft
     count, turn = (per.numerator, 1.0) if per.denominator == 1 else (1, 1.0 / float(per))
     times = np.asarray(times, dtype=np.float64)
-    marks, report = learn_marks(times, count), None
-    first = 0 if marks.pulse is None else (marks.mark - marks.pulse) % len(marks.shares)
-    if repair:
-        times, first, report = follow_pulses(times, marks)
-    if len(times) < 2:
-        raise InputError(f"a speed needs 2 pulses or more, but {len(times)} were found")
+    marks = learn_marks(times, count)
+    times, first, report = follow_pulses(times, marks)
     count, shares = len(marks.shares), marks.shares
-    if not correct_segments:
-        shares = np.full(count, 1.0 / count)
-    elif len(times) > 8 * count:
+    if len(times) > 8 * count:
         shares = np.roll(segment_shares(times, count), first)
     corners = np.concatenate([[0.0], np.cumsum(shares)])[:-1]
     kept = _counted(times, corners, first, report)
@@ -202,22 +195,22 @@ def angle_from_pulses(
     elif revolutions[0] > 0.0:  # the first pulse is behind its place on the grid: the place before it is the same
         revolutions -= 1.0 / count
     _check_speed(times, count)
-    if report is not None and report.missing:  # between known pulses the spline is smoother than pulses put in evenly
+    if report.missing:  # between known pulses the spline is smoother than pulses put in evenly
         real = ~np.isin(times, report.missing)
         times, revolutions = times[real], revolutions[real]
-    quality = 1.0 if report is None else 1.0 - report.repaired / max(report.pulses, 1)
+    quality = 1.0 - report.repaired / max(report.pulses, 1)
     step = Fraction(1) if marks.index else 1 / per
     return ShaftAngle(times, revolutions * turn, step, "index", quality, report)
 
 
-def _counted(times: np.ndarray, corners: np.ndarray, first: int, report: PulseReport | None) -> slice:
+def _counted(times: np.ndarray, corners: np.ndarray, first: int, report: PulseReport) -> slice:
     """The longest part of a record in which no gap is too long to say how many pulses are missing in it.
 
     How far a count across a gap may be wrong is seen where no pulse is missing: there the same number of pulses is
     predicted in the same way, from the speeds before and after them.
     """
     everything = slice(0, len(times))
-    if report is None or not report.missing:
+    if not report.missing:
         return everything
     count = len(corners)
     number = first + np.arange(len(times))
@@ -271,9 +264,7 @@ def _check_speed(times: np.ndarray, marks: int) -> None:
         )
 
 
-def angle_from_encoder(
-    revolutions: np.ndarray, sampling_rate: float, *, knots_per_second: float = 2000.0
-) -> ShaftAngle:
+def angle_from_encoder(revolutions: np.ndarray, sampling_rate: float) -> ShaftAngle:
     """The angle from an encoder that gives revolutions per sample (wrapped at 1 or not).
 
     Angle 0 is tooth 0, and revolution 0 is the first whole one in the record: an encoder need not begin at 0. One that
@@ -282,7 +273,6 @@ def angle_from_encoder(
     Args:
         revolutions: ``[n]``, rising or falling (an encoder mounted the other way round).
         sampling_rate: hertz.
-        knots_per_second: how many samples are kept.
 
     Raises:
         InputError: an encoder that stands still or runs backwards.
@@ -297,7 +287,7 @@ def angle_from_encoder(
     if r[-1] < r[0]:
         r = -r
     r = r - np.ceil(r[0])
-    step = max(1, int(sampling_rate / knots_per_second))
+    step = max(1, int(sampling_rate / _KNOTS))
     kept = np.arange(0, len(r), step)
     while (np.diff(r[kept]) <= 0).any() and len(kept) > _FEWEST:  # few counts per revolution stand still for samples
         step *= 2
@@ -325,5 +315,5 @@ def angle_from_speed(speed: np.ndarray, sampling_rate: float) -> ShaftAngle:
     if v.ndim != 1 or len(v) < 2 or not np.isfinite(v).all() or (v <= 0).any():
         raise InputError("a speed must be finite, above 0 throughout and [n] of 2 values or more to give an angle")
     turned = np.concatenate([[0.0], np.cumsum(0.5 * (v[1:] + v[:-1]))]) / sampling_rate
-    kept = np.unique(np.append(np.arange(0, len(v), max(1, int(sampling_rate / 2000.0))), len(v) - 1))
+    kept = np.unique(np.append(np.arange(0, len(v), max(1, int(sampling_rate / _KNOTS))), len(v) - 1))
     return ShaftAngle(kept / sampling_rate, turned[kept])

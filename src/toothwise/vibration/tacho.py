@@ -83,12 +83,11 @@ def find_pulses(
     sampling_rate: float,
     *,
     threshold: float | None = None,
-    hysteresis: float | None = None,
     edge: Literal["rising", "falling"] = "rising",
 ) -> np.ndarray:
     """Instants at which a tachometer's waveform crosses a threshold, to a fraction of a sample.
 
-    A crossing counts when the signal has been beyond the threshold less the hysteresis on the other side since the
+    A crossing counts when the signal has been 30 % of the pulse height beyond the threshold on the other side since the
     last one, so that noise on an edge makes no second pulse. The instant is interpolated linearly between the two
     samples around the threshold.
 
@@ -97,7 +96,6 @@ def find_pulses(
         sampling_rate: hertz.
         threshold: in the signal's unit; None = halfway between its low and its high level, which are followed where
             the baseline wanders.
-        hysteresis: full width of the dead band around the threshold; None = 30 % of the pulse height.
         edge: which edges are wanted.
 
     Returns:
@@ -121,7 +119,7 @@ def find_pulses(
         low, high = wander.low, wander.high
     level = 0.5 * (low + high) if threshold is None else float(threshold)
     room = level - low if edge == "rising" else high - level  # to the level that the pulses come from
-    band = min(0.3 * (high - low), 0.8 * max(room, 0.0)) if hysteresis is None else float(hysteresis)
+    band = min(0.3 * (high - low), 0.8 * max(room, 0.0))  # the dead band
     sign = 1.0 if edge == "rising" else -1.0
     found = []
     armed = False

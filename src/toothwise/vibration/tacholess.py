@@ -27,11 +27,11 @@ def tacholess_angle(
     mesh_order: float,
     speed: tuple[float, float],
     *,
-    harmonic: int | None = None,
     bandwidth: float = 0.4,
 ) -> ShaftAngle:
     """Follow a mesh harmonic through a record and count its cycles.
 
+    It is the one of the first twelve that is heard best: stiff housings carry the sixth or the eleventh.
     A ridge of the short-time spectrum gives the rough speed, the record is turned back by it, and what phase is left
     in a narrow band is added.
 
@@ -41,8 +41,6 @@ def tacholess_angle(
         mesh_order: mesh events per revolution of the shaft whose angle is wanted.
         speed: lowest and highest speed of that shaft in revolutions per second; it should vary by less than a factor
             of 2, so that a neighbouring harmonic is not followed instead.
-        harmonic: Which mesh harmonic to follow; None = the one of the first twelve that is heard best, since stiff
-            housings carry the sixth or the eleventh rather than the first.
         bandwidth: full width of the band around the harmonic, in orders of that shaft: below 2, so that the shaft's
             sidebands stay out.
 
@@ -60,8 +58,7 @@ def tacholess_angle(
         raise InputError("a vibration signal must be finite [n] and not constant to be followed without a tachometer")
     if not 0 < low < high:
         raise InputError(f"speed must be (lowest, highest) in revolutions per second, above 0, but got {speed!r}")
-    if harmonic is None:
-        harmonic = _best_harmonic(x, sampling_rate, mesh_order, low, high)
+    harmonic = _best_harmonic(x, sampling_rate, mesh_order, low, high)
     order = mesh_order * harmonic
     if order * high >= 0.5 * sampling_rate:
         raise InputError(
@@ -87,7 +84,7 @@ def tacholess_angle(
     if (np.diff(r) <= 0).any():
         raise InputError(
             f"mesh harmonic {harmonic} was lost between {low:g} and {high:g} revolutions per second: the followed "
-            "angle runs backwards; try another harmonic or a narrower range of speed"
+            "angle runs backwards; try a narrower range of speed"
         )
     if quality < _HOLDS:
         raise InputError(
@@ -126,7 +123,7 @@ def _best_harmonic(x: np.ndarray, sampling_rate: float, mesh_order: float, low: 
     if rivals:
         raise InputError(
             f"the vibration fits several speeds between {low:g} and {high:g} revolutions per second: {best[2]:.4g} as "
-            f"well as {', '.join(sorted(set(rivals)))}; give a narrower range, or the harmonic"
+            f"well as {', '.join(sorted(set(rivals)))}; give a narrower range"
         )
     return best[1]
 
