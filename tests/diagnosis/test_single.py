@@ -8,6 +8,7 @@ from scipy.stats import binom
 
 from toothwise.diagnosis.decompose import SHARES
 from toothwise.diagnosis.single import clusters, diagnose_maps, gear_of
+from toothwise.diagnosis.summary import tooth_among_others
 from toothwise.diagnosis.verdict import PATTERNS
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis
@@ -161,3 +162,14 @@ def test_a_reference_whose_arrays_do_not_fit_is_refused(fitted, tmp_path, name, 
 def test_a_rate_outside_its_range(fitted):
     with pytest.raises(InputError, match="rate"):
         diagnose(fitted, fitted.log_maps(1, 0), 1.0)
+
+
+def test_a_tooth_among_the_others_of_its_gear_is_told_at_the_stated_rate():
+    rng, zero = np.random.default_rng(3), ("given", "given")
+    for teeth in ((11, 32), (17, 38), (23, 56)):
+        sound = [tuple(0.3 * rng.standard_normal((1, n)) for n in teeth) for _ in range(600)]
+        assert sum(bool(tooth_among_others(one, zero)) for one in sound) <= 14  # 6 are expected
+        for rows, columns in sound[:20]:
+            columns[0, 7] += 2.5
+            assert [one[:3] for one in tooth_among_others((rows, columns), zero)] == [("tooth", 2, 7)]
+    assert tooth_among_others(None, zero) == []

@@ -20,9 +20,10 @@ from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.records import CONDITIONS, bin_names, order_records, shared_tooth, tooth_zero_of
 
-__all__ = ["RecordSummary", "same_tooth", "summarize_records"]
+__all__ = ["RecordSummary", "same_tooth", "summarize_records", "tooth_among_others"]
 
-_STANDS_OUT = 2.0  # log energy over the median tooth; of sound gears at other speeds, simulated, 1.6 was the most
+_STANDS_OUT = 2.0  # log energy over the median tooth; of sound gears at other speeds, simulated, 1.9 was the most
+_BY_CHANCE = 0.01  # of a record, below which a tooth stands out from the others of its gear however little that is
 _HOLDS = ("speed", "load")  # conditions at which the teeth of one record are still compared with each other
 _OLD_SHARE = 0.5  # of the lines, in states that kept their p-value
 
@@ -236,7 +237,7 @@ def summarize_records(
         line, pattern = one.lines[0] if one.lines else None, one.pattern
         if outside:
             told = detector.among_teeth(waveforms[maps]) if waveforms is not None and where.startswith(_HOLDS) else None
-            alone, line = _among_teeth(told, zero), None
+            alone, line = tooth_among_others(told, zero), None
             pattern = "one tooth" if alone else "nothing"
         shared: tuple[str, int] | None = None
         if line is not None and line.axis in loose:
@@ -268,13 +269,46 @@ def summarize_records(
     return out, each
 
 
-def _among_teeth(found: tuple[np.ndarray, np.ndarray] | None, zero: Sequence[str]) -> list[tuple[str, int, int, float]]:
-    """The tooth that stands out among those of its gear, over all sensors of a record whose condition is not known."""
+def _chance_among(profile: np.ndarray) -> float:
+    """Chance that the largest of a sound gear's log energies lies so far above the others, which are its own null.
+
+    Grubbs' test (Technometrics 11, 1969): Student's t of the largest against the rest, times the number of teeth. Both
+    neighbours stay out of the rest, for a damaged tooth reaches into their meshes.
+
+    Args:
+        profile: Log energy of each tooth ``[teeth]``.
+    """
+    from scipy.stats import t as student
+
+    most, n = int(profile.argmax()), len(profile)
+    rest = np.delete(profile, [(most - 1) % n, most, (most + 1) % n])
+    if len(rest) < 3:
+        return 1.0
+    spread = float(rest.std(ddof=1)) * np.sqrt(1.0 + 1.0 / len(rest))
+    above = float(profile[most] - rest.mean()) / max(spread, 1e-300)
+    return min(1.0, n * float(student.sf(above, len(rest) - 1)))
+
+
+def tooth_among_others(
+    found: tuple[np.ndarray, np.ndarray] | None, zero: Sequence[str]
+) -> list[tuple[str, int, int, float]]:
+    """The tooth that stands out among those of its gear, of a record whose condition was not learned.
+
+    Args:
+        found: As ``Detector.among_teeth`` gives it, ``[sensors, rows]`` and ``[sensors, columns]``.
+        zero: How tooth 0 of either gear is known.
+
+    Returns:
+        At most one, as ``RecordSummary.alone`` has it.
+    """
     if found is None:
         return []
     means = [part.mean(axis=0) for part in found]
-    axis = 1 + int(means[1].max() > means[0].max())
-    height = float(means[axis - 1].max())
-    if height < _STANDS_OUT:
+    heights, chances = [float(mean.max()) for mean in means], [2.0 * _chance_among(mean) for mean in means]
+    if max(heights) >= _STANDS_OUT:
+        gear = int(np.argmax(heights))
+    elif min(chances) <= _BY_CHANCE:
+        gear = int(np.argmin(chances))
+    else:
         return []
-    return [("tooth", axis, -1 if zero[axis - 1] == "unknown" else int(means[axis - 1].argmax()), height)]
+    return [("tooth", gear + 1, -1 if zero[gear] == "unknown" else int(means[gear].argmax()), heights[gear])]
