@@ -22,7 +22,7 @@ from toothwise.diagnosis.single import diagnose_maps, diagnosis_of_maps, gear_of
 from toothwise.diagnosis.store import MemoryStore, State, Store
 from toothwise.diagnosis.summary import RecordSummary, summarize_records
 from toothwise.diagnosis.verdict import Diagnosis, MapDiagnosis
-from toothwise.diagnosis.words import alike_words, in_english
+from toothwise.diagnosis.words import with_alike
 from toothwise.errors import InputError
 from toothwise.fields import from_mapping
 from toothwise.healthmap.core import HealthMapBatch
@@ -189,7 +189,7 @@ class Monitor:
             each, limits = self._each(batch, first)
             found = diagnosis_of_maps(each, settings, limits, self._reference.effective)
             self._judged = _Judged(found, batch)
-        found = _with_alike(replace(found, skipped=tuple(map(str, skipped))), batch)
+        found = with_alike(replace(found, skipped=tuple(map(str, skipped))), batch.gear)
         if ordered:
             self._keep(state, found)
         self._judged = replace(self._judged, found=found) if self._judged else None
@@ -304,7 +304,7 @@ class Monitor:
         """
         each, limits = self._each(batch, first)
         out = [
-            _with_alike(diagnosis_of_maps([one], self.settings, limits, self._reference.effective), batch)
+            with_alike(diagnosis_of_maps([one], self.settings, limits, self._reference.effective), batch.gear)
             for one in each
         ]
         if "not_learned" in batch.table:
@@ -378,13 +378,6 @@ class Monitor:
             sensor = batch.table[settings.sensors].astype(str)
             each = [replace(one, sensor=name) for one, name in zip(each, sensor, strict=True)]
         return replace(found, each=tuple(each), added=added, explained=(telling_map(found, each),))
-
-
-def _with_alike(found: Diagnosis, batch: HealthMapBatch) -> Diagnosis:
-    """The diagnosis with what its tooth cannot be told from."""
-    if more := alike_words(found, batch.gear):
-        return in_english(found, found.messages | {"verdict": (*found.messages["verdict"], *more)})
-    return found
 
 
 def _where(store: Store) -> str:

@@ -21,6 +21,7 @@ __all__ = [
     "number_of",
     "tooth_of",
     "tooth_zero_word",
+    "with_alike",
     "words_of_map",
     "words_of_maps",
 ]
@@ -311,3 +312,9 @@ def in_english(found: Said, words: Mapping[str, tuple[Message, ...]]) -> Said:
     )
     messages = found.messages | dict(words)
     return replace(found, messages=messages, sentence=sentence, confidence=confidence, next_look=next_look)
+
+
+def with_alike(found: Diagnosis, gears: Any) -> Diagnosis:
+    """The diagnosis with what its tooth cannot be told from, by its gears (``alike_words``)."""
+    more = alike_words(found, gears)
+    return in_english(found, found.messages | {"verdict": (*found.messages["verdict"], *more)}) if more else found

@@ -13,6 +13,7 @@ from toothwise.errors import InputError, LimitError, SignalWarning
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.gears.train import TrainStage
 from toothwise.vibration.angle import ShaftAngle, angle_from_encoder, angle_from_pulses, angle_from_speed
+from toothwise.vibration.bursts import without_bursts
 from toothwise.vibration.components import Components, split
 from toothwise.vibration.mesh import mesh_contradiction, mesh_doubt, order_amplitudes
 from toothwise.vibration.records import Tachometer, VibrationRecord
@@ -269,10 +270,8 @@ def cut_periods(
     x = record.channel(channel)
     mesh = pair.hunting_period / pair.hunting_revolutions
     per_tooth = record.sampling_rate / (float(np.median(angle.speed())) * mesh)
-    if samples_per_tooth is None:
-        samples_per_tooth = int(per_tooth)
-        samples_per_tooth = min(max(samples_per_tooth, _FEWEST), _MOST)
-    elif samples_per_tooth < 2:
+    samples_per_tooth = min(max(int(per_tooth), _FEWEST), _MOST) if samples_per_tooth is None else samples_per_tooth
+    if samples_per_tooth < 2:
         raise InputError(f"samples_per_tooth must be 2 or more, but got {samples_per_tooth!r}")
     end = float(angle.at(np.array([min(angle.times[-1], (len(x) - 1) / record.sampling_rate)]))[0])
     begin = float(angle.at(np.array([max(angle.times[0], 0.0)]))[0])
@@ -331,6 +330,7 @@ def cut_periods(
             stacklevel=2,
         )
         values = values[good]
+    values, rest = without_bursts(values, rest if np.isfinite(rest).all() else rest[:0], samples_per_tooth)
     if np.ptp(values[0]) <= 1e-5 * np.abs(values[0]).max():  # the resampler's rounding
         raise InputError(f"channel {channel or next(iter(record.channels))!r} is constant: it holds no vibration")
     if doubt := _heard(values.reshape(-1), per_revolution, train, part, angle):
@@ -344,7 +344,7 @@ def cut_periods(
         angle,
         int((~good).sum()),
         offset * pair.hunting_period,
-        rest if np.isfinite(rest).all() else rest[:0],
+        rest,
         dict(record.condition),
     )
 
