@@ -10,6 +10,7 @@ from claims import Verdict, read_claims, summary
 from tex import ROOT, Data, MissingResultError, number, p_value, percent, read
 
 sys.path.append(str(ROOT / "benchmarks" / "pages"))
+from line_tables import closed
 from means import family_comparisons
 
 ALPHA = 0.05
@@ -31,6 +32,7 @@ def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[s
         **_severity(read("severity")),
         **_benchmark(read("benchmark")),
         **_pooling(read("coherent_pooling")),
+        **_limit(studies.get("line_limit")),
         **_encoder(read("encoder")),
         **_hums(read("hums2023")),
         **_diagnosis(read("diagnosis")),
@@ -121,6 +123,21 @@ def _pooling(found: Data) -> dict[str, str]:
         "pooling.coherent": number(mean("coherent")),
         "pooling.length": str(longest),
         "pooling.gain": number(float(np.mean(gain)), 2),
+    }
+
+
+def _limit(study: Data | None) -> dict[str, str]:
+    if study is None:
+        raise MissingResultError("results/studies/line_limit.json: missing; run the study 'line_limit' first")
+    net, scan = closed(study), closed(study, "scan_learned")
+    trials = study["result"]["trials"]
+    return {
+        "limit.cells": str(net["cells"]),
+        "limit.trials": f"{trials['done']} of {trials['planned']}",
+        "limit.network": f"{100 * net['share']:.0f}",
+        "limit.scan": f"{100 * scan['share']:.0f}",
+        "limit.above": str(net["above"]),
+        "limit.worst": number(net["least"], 4, signed=True),
     }
 
 
