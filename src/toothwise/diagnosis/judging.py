@@ -127,6 +127,7 @@ class _Judged(JudgedRecords):
             unjudged=sum(not s.channels for s in recent) + (0 if before is None else before.unjudged),
             healthy=len(self.baseline.healthy) - self.baseline.drawn,
             effective=float((len(self.baseline.healthy) - self.baseline.drawn) / self.baseline.correlation[1]),
+            stretches=self._stretches(),
             drawn=self.baseline.drawn,
             one_day=self.baseline.one_day,
             settings=self.settings,
@@ -162,6 +163,12 @@ class _Judged(JudgedRecords):
         first = (own.line[0], own.line[1] if own.tooth_zero[own.line[0] - 1] != "unknown" else -1)
         named.sort(key=lambda one: one != first)
         return own.pattern, tuple(self._tooth(axis, [tooth]) for axis, tooth in named)
+
+    def _stretches(self) -> int:
+        """Independent stretches of healthy records; of drawn ones nothing is known."""
+        recorded = len(self.baseline.healthy) - self.baseline.drawn
+        known = max(int(recorded / self.baseline.correlation[1]), 1)
+        return min(self.limits.blocks, known) if self.baseline.drawn else self.limits.blocks
 
     def _size(self, axis: int) -> int:
         return int((self.baseline.line_axis == axis).sum())

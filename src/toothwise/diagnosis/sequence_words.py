@@ -264,11 +264,14 @@ def _verdict(d: Diagnosis) -> list[Message]:
 
 def _confidence(d: Diagnosis) -> list[Message]:
     low, high = d.rules["alarm"].interval or (0.0, 0.0)
-    blocks = 0 if d.limits is None else d.limits.blocks
-    if d.drawn:  # what was recorded is what is known
-        blocks = min(blocks, max(int(d.effective or 0), 1))
-    few = blocks < _FEW
-    about = {"rate": d.settings.rate, "healthy": d.healthy, "blocks": blocks, "low": plain(low), "high": plain(high)}
+    few = d.stretches < _FEW
+    about = {
+        "rate": d.settings.rate,
+        "healthy": d.healthy,
+        "blocks": d.stretches,
+        "low": plain(low),
+        "high": plain(high),
+    }
     if few:
         told = [
             say(

@@ -213,7 +213,7 @@ class Diagnosis:
         records: How many there are, with those given before; ``judged`` and ``unjudged`` (their condition bin has no
             baseline) count from the last re-baselining.
         healthy: Healthy maps or records that the judgement rests on; ``effective``: independent ones that they are
-            worth.
+            worth; ``stretches``: independent stretches of time that were recorded of them.
         drawn: Further healthy records that were drawn from a model of how days drift; ``one_day``: that drift was taken
             from within the only healthy day.
         unknown_because: The condition of the last record that could not be judged, and what was learned.
@@ -255,6 +255,7 @@ class Diagnosis:
     next_look: str = ""
     unjudged: int = 0
     effective: float | None = None
+    stretches: int = 0
     drawn: int = 0
     one_day: bool = False
     unknown_because: str | None = None

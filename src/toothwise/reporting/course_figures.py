@@ -97,6 +97,17 @@ def _watched(d: Data, s: SequenceEvidence) -> int:
     return int(s.statistic.max(axis=0).argmax())
 
 
+def _same(d: Data, s: SequenceEvidence) -> list[int]:
+    """Channels in which the tooth of the verdict shows too: its neighbours, its other contact and theirs."""
+    if not d["teeth"] or d["teeth"][0]["tooth"] is None:
+        return []
+    one = d["teeth"][0]
+    size = sum(c.kind == "tooth" and c.axis == one["axis"] and c.tooth >= 0 for c in s.channels)
+    places = [one["tooth"]] + ([] if one["contact"] is None else [one["contact"]])
+    same = {*one["leak"], *((place + step) % size for place in places for step in (-1, 0, 1))}
+    return [k for k, c in enumerate(s.channels) if c.kind == "tooth" and c.axis == one["axis"] and c.tooth in same]
+
+
 def channel_name(s: SequenceEvidence, k: int, gears: Sequence[str], language: Language) -> str:
     """Of what is watched: a tooth, one cycle of a gear, the level."""
     c = s.channels[k]
@@ -116,7 +127,7 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
     k = _watched(d, s)
     began = s.position(d["rules"]["alarm"]["first"])
     first = k if began is None else int(s.statistic[began].argmax())  # what the first alarm was about
-    others = np.delete(s.statistic, [k, first], axis=1)
+    others = np.delete(s.statistic, [k, first, *_same(d, s)], axis=1)
     records = s.index + 1
     top = max(float(s.statistic.max()), 1.35 * s.heights["alarm"])
     if others.shape[1]:

@@ -181,6 +181,8 @@ def _among(report: Shown) -> list[Picture]:
             "Alarm timeline: the evidence of one record, of several, or of slow growth, whichever is nearest to its "
             "limit. A warning or an alarm begins where the curve reaches the line of that name."
         )
+        if d["teeth"]:
+            caption += " " + language.say("Its neighbours and its other contact are not among the others.")
         if d["since"] is not None:
             caption += " " + language.say("Shaded: when the change began.")
         return [draw(caption, timeline_figure, d, report.course, report.gears, language)]

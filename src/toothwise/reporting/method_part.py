@@ -16,6 +16,10 @@ _TOOTH_ZERO = {
         "healthy recordings."
     ),
     "given": say("Teeth count from 0; tooth 0 is where it was said to be."),
+    "first record": say(
+        "Teeth count from 0; tooth 0 is where the first record begins, and later records are turned onto it. Where "
+        "that is on the metal is unknown: mark it by the phase of a recording before taking the gear out."
+    ),
     "unknown": say(
         "Teeth count from 0. Without an index pulse they are known up to a turn of the gear: mark the tooth by the "
         "phase of the recording before taking the gear out."
@@ -83,8 +87,9 @@ def limits(report: Shown) -> list[Block]:
     """What the reader must know before acting on it."""
     d, about, language = report.d, report.about, report.language
     healthy = about["healthy"]
+    zero = "first record" if about["by_record"] and d["tooth_zero"] == "given" else d["tooth_zero"]
     items = [
-        language.text(_TOOTH_ZERO.get(d["tooth_zero"], _TOOTH_ZERO["unknown"])),
+        language.text(_TOOTH_ZERO.get(zero, _TOOTH_ZERO["unknown"])),
         language.say(
             "All probabilities rest on {maps} healthy maps, worth {effective:.0f} independent ones, and hold for the "
             "same gearbox, sensor and operating condition. Probabilities below 1 in {maps} are extrapolated.",
@@ -99,6 +104,11 @@ def limits(report: Shown) -> list[Block]:
             "Damage weaker than the noise of these maps is not seen: the absence of a finding does not prove health."
         ),
     ]
+    if d["drawn"]:
+        drawn = language.say(
+            "{drawn} of the healthy maps were drawn from a model of how days drift, not recorded.", drawn=d["drawn"]
+        )
+        items.insert(2, drawn)
     if about["by_record"]:
         items.append(
             language.say(
@@ -112,7 +122,7 @@ def limits(report: Shown) -> list[Block]:
                 language.say(
                     "The stated rate of false alarms holds as far as healthy records to come are like the known ones; "
                     "{blocks} independent stretches of them are known.",
-                    blocks=d["limits"]["blocks"],
+                    blocks=d["stretches"],
                 )
             )
         if d["growth"] is not None and d["growth"]["reached"] is not None:
