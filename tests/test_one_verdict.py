@@ -102,7 +102,7 @@ def test_all_outputs_say_the_same_of_one_input(kind, saved, client, toothwise, t
     answer = client.post("/v1/report", files=sent, data={"include": "sequence"})
     assert squeezed(found.sentence) in squeezed(answer.text)
     # the database of a fleet
-    run = toothwise("watch", saved, tmp_path / "in", "--to", tmp_path / "d.db", "--poll", 0.05, "--idle", 0.2, "--json")
+    run = toothwise("watch", saved, tmp_path / "in", "--to", tmp_path / "d.db", "--poll", 0.05, "--idle", 1.0, "--json")
     assert run.code == 0, run.err
     with sqlite3.connect(tmp_path / "d.db") as connection:
         words = "select colour, sentence, gear, tooth, diagnosis from diagnoses order by position desc limit 1"
