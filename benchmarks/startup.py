@@ -4,7 +4,8 @@
     python benchmarks/startup.py --quick    # few rounds; writes only where --output says so
 
 The detector is a hardly trained Directional Dinomaly with the encoder of the package, saved (PyTorch runs it) and
-exported. The time of an interpreter that does nothing is measured in the same rounds, because it is part of all.
+exported; beside it the line network, and the coherent detector on a map with waveforms and on a recording. The time of
+an interpreter that does nothing is measured in the same rounds, because it is part of all.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from pathlib import Path
 from measuring.command import arguments, save
 from measuring.machine import result_of
 
-from toothwise import HealthMap, Model, detectors, write_map
+from toothwise import GearPair, HealthMap, MapBuilder, Model, detectors, write_map, write_record
 from toothwise.exported.export import export
 from toothwise.healthmap.core import Axis
+from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.simulate.maps import generate
 
 TOOTHWISE = [sys.executable, "-m", "toothwise"]
@@ -59,18 +61,26 @@ def seconds(command: list[str]) -> tuple[float, float, float]:
 
 
 def predictions(folder: Path) -> dict[str, list[str]]:
-    """Commands that score one map, by what runs the network."""
+    """Commands that score one map or recording, by what scores it."""
     values = generate("C", 17, False, seed=0)[0]
     Model(detectors.create("dinomaly_directional", max_steps=1).fit(values[:16])).save(folder / "PyTorch")
     for name, form in (("ONNX Runtime", "onnx"), ("OpenVINO", "openvino"), ("auto", "auto")):
         export(folder / "PyTorch", folder / name, format=form)
     Model(detectors.create("line_network", max_steps=1).fit(generate("C", 32, False, seed=1)[0])).save(folder / "saved")
-    export(folder / "saved", folder / "auto, line network")
+    export(folder / "saved", folder / "line network, auto")
     rows, columns = values.shape[1:]
     axes = Axis.teeth("driving tooth", rows), Axis.teeth("driven tooth", columns)
-    write_map(HealthMap(values[16], *axes), folder / "one.npz")
-    engines = ("PyTorch", "ONNX Runtime", "OpenVINO", "auto", "auto, line network")
-    return {PREDICT.format(e): [*TOOTHWISE, "predict", str(folder / e), str(folder / "one.npz")] for e in engines}
+    one = write_map(HealthMap(values[16], *axes), folder / "one.npz")
+    pair = GearPair(rows, columns)
+    gearbox = GearboxConfig(gears=pair, periods=2, start=None)
+    *healthy, today = (simulate_record(gearbox, seed=seed)[0] for seed in range(9))
+    builder = MapBuilder.learn(pair, healthy)
+    coherent = Model.fit(healthy, builder=builder).save(folder / "coherent")
+    record = write_record(today, folder / "today.mat")
+    with_waveforms = write_map(builder.build(today), folder / "waveforms.npz")
+    given = {name: (folder / name, one) for name in ("PyTorch", "ONNX Runtime", "OpenVINO", "auto", "line network, auto")}
+    given |= {"coherent, a map": (coherent, with_waveforms), "coherent, a recording": (coherent, record)}
+    return {PREDICT.format(name): [*TOOTHWISE, "predict", str(m), str(path)] for name, (m, path) in given.items()}
 
 
 def main() -> None:

@@ -64,11 +64,12 @@ def source(*results: Data) -> str:
     parts = []
     for found in results:
         machine = found["machine"]
+        flags = f" ({', '.join(machine['flags'])})" if "flags" in machine else ""
         versions = ", ".join(f"{name} {v}" for name, v in found["versions"].items() if v)
         changes = "+changes" if "+" in found["revision"] else ""
         parts.append(
             f"revision {found['revision'][:10]}{changes}, {found['date']}, "
-            f"{machine['cores']} cores of {machine['processor']}; {versions}"
+            f"{machine['cores']} cores of {machine['processor']}{flags}; {versions}"
         )
     return "Source: " + "; ".join(parts) + "."
 

@@ -23,6 +23,7 @@ __all__ = ["choices_file", "fastest", "flags", "kind", "mark", "recall"]
 _FLAGS = ("amx_bf16", "amx_int8", "avx512_bf16", "avx512_vnni", "avx_vnni", "avx512f", "avx2", "bf16", "i8mm", "neon")
 _FORMAT = 1  # of the file; others are not read
 _MOST = 500  # choices that are remembered
+_NEAR, _LONGER = 1.1, 3.0  # ways within a tenth of each other are run so many times longer: more rounds tell them apart
 _here: dict[str, dict[str, Any]] = {}  # of this process, where no file can be written
 
 
@@ -114,7 +115,7 @@ def fastest(
     Args:
         ways: What is run, by name, the preferred one first; each runs once before it counts.
         key: What ``mark`` gave for all that the choice depends on.
-        seconds: About how long each way is run for.
+        seconds: About how long each way is run for; where two are near each other, up to three times as long.
         rounds: The most times that each is run.
         one_thread: The ways use one thread, so that the time of the processor can be compared, which others who use the
             machine meanwhile change less than the time by the clock.
@@ -135,7 +136,9 @@ def fastest(
                 start = clock()
                 run()
                 least[name] = min(least[name], clock() - start)
-            if number >= 1 and time.perf_counter() - begin > seconds * len(ways):
+            best, second, *_ = sorted(least.values())
+            longer = _LONGER if second < _NEAR * best else 1.0
+            if number >= 1 and time.perf_counter() - begin > longer * seconds * len(ways):
                 break
     best = min(ways, key=lambda name: least.get(name, 0.0) * (1.0 if name == first else 1.03))
     ms = {name: round(1e3 * taken, 4) for name, taken in least.items()}
