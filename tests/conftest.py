@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import shlex
@@ -27,7 +28,29 @@ from toothwise.healthmap.io import write_map
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+# Packages as large as torch make the collector's full rounds slow, a sixth of all the time: they come seldom, and pass
+# over what is loaded.
+gc.set_threshold(50_000, 20, 100)
+
 CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def pytest_collection_finish():
+    """What was imported to collect the tests is no garbage."""
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
+def pytest_xdist_make_scheduler(config, log):
+    """One worker runs all tests of exports, so that the network which they share is exported once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduler(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            folder = "tests/exported"
+            return folder if nodeid.startswith(folder) else super()._split_scope(nodeid)
+
+    return Scheduler(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 class Run(NamedTuple):
@@ -189,7 +212,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     pytest.importorskip("onnxscript")
     pytest.importorskip("onnxruntime")
     folder = tmp_path_factory.mktemp("network")
-    detector = _fitted("patchcore_context")
+    detector = _fitted("padim")  # few nodes: most of an export's time is spent on each of them
     Model(detector).save(folder / "saved")
     manifest = export(folder / "saved", folder / "exported")
     return SimpleNamespace(detector=detector, saved=folder / "saved", exported=folder / "exported", manifest=manifest)

@@ -19,7 +19,7 @@ def recordings(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+@pytest.mark.parametrize("kind", ["png", *(pytest.param(kind, marks=pytest.mark.full) for kind in ("svg", "pdf"))])
 def test_recordings_become_one_picture(toothwise, recordings, kind):
     picture = recordings / f"sheet.{kind}"
     files = [str(recordings / f"record{k}.npz") for k in (0, 1)]

@@ -175,7 +175,6 @@ def test_every_verb_takes_recordings_and_names_one_tooth(recorded, toothwise, tm
     said = json.loads(done.out)
     assert (said["colour"], said["gear"], said["pattern"]) == ("RED", "driven", "one tooth"), done.err
     assert {line["tooth"] for one in said["each"] for line in one["lines"]} == {said["tooth"]}
-    assert toothwise("report", tmp_path / "diagnosis").code == 0
     done = toothwise(
         "watch", folder, tmp_path / "new", "--to", tmp_path / "w.db", "--idle", 0.5, "--poll", 0.1, "--json"
     )

@@ -163,7 +163,7 @@ def test_the_graph_says_what_its_detector_says_and_takes_any_number_of_maps(netw
 def test_the_manifest_tells_what_a_user_of_the_graph_needs(network):
     data = json.loads((network.exported / "model.json").read_text())
     images = network.detector._images
-    assert data["normalisation"]["image_size"] == [64, 96]
+    assert data["normalisation"]["image_size"] == [32, 48]
     np.testing.assert_allclose(data["normalisation"]["centre"], images.centre)
     np.testing.assert_allclose(data["normalisation"]["scale"], images.scale)
     assert data["threshold"]["value"] == network.detector.threshold.value

@@ -78,7 +78,7 @@ def test_predict_takes_an_exported_folder_without_torch(network, file):
         "assert {'onnxruntime', 'openvino'} & sys.modules.keys() and 'scipy.stats' not in sys.modules\nsys.exit(found)"
     )
     data = json.loads(without_torch(code, network.exported, file))
-    assert data["detector"] == "patchcore_context"
+    assert data["detector"] == "padim"
     scores = [record["score"] for record in data["maps"]]
     with np.load(file) as maps:
         np.testing.assert_allclose(scores, network.detector.predict(maps["values"]).score, rtol=1e-4)

@@ -64,7 +64,8 @@ def test_no_variation_at_all_has_no_test():
     assert np.isnan(compare_values(a, b).p_value)
 
 
-@pytest.mark.parametrize("between", [pytest.param(0.0, marks=pytest.mark.full), 0.6])
+@pytest.mark.full
+@pytest.mark.parametrize("between", [0.0, 0.6])
 def test_false_alarms_of_the_test_are_as_stated(between):
     """Two detectors that are equal on average, whether chance lies in the maps or in the training of each seed."""
     rng = np.random.default_rng(4)

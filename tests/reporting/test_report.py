@@ -15,6 +15,7 @@ import pytest
 from toothwise.cli import main
 from toothwise.errors import InputError, MissingDependencyError
 from toothwise.messages import language
+from toothwise.reporting import drawing
 from toothwise.reporting.document import Facts, Heading, Paragraph, Picture, Pictures, Table, Verdict
 from toothwise.reporting.first_part import map_caption
 from toothwise.reporting.html_page import to_html
@@ -31,9 +32,16 @@ KINDS = ("single", "sound", "several", "sequence", "quiet", "long_names", "fused
 def document(runs):
     made = {}
 
+    def later(make, *arguments, **options):
+        figure = make(*arguments, **options)  # laid out where it is rendered, and most tests only look at words
+        figure.set_dpi(220)
+        return figure, 220
+
     def of(kind, code="en"):
         if (kind, code) not in made:
-            made[kind, code] = report_of_folder(runs / kind, code)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(drawing, "_laid_out", later)
+                made[kind, code] = report_of_folder(runs / kind, code)
         return made[kind, code]
 
     return of
@@ -197,7 +205,11 @@ def test_records_have_one_number_from_1_beside_their_own_name(document, runs, no
     assert "The map of record 90:" in page
 
 
-def test_both_files_are_written_beside_the_diagnosis(runs, tmp_path):
+def test_both_files_are_written_beside_the_diagnosis(runs, tmp_path, monkeypatch, no_pixels):
+    honest = to_pdf  # of the verdict alone: the whole PDF is in the long tests
+    monkeypatch.setattr(
+        "toothwise.reporting.report.to_pdf", lambda made: honest(replace(made, first=made.first[:1], rest=[]))
+    )
     folder = tmp_path / "folder"
     shutil.copytree(runs / "sound", folder)
     assert [file.name for file in write_report(folder)] == ["report.html", "report.pdf"]
