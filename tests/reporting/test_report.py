@@ -144,8 +144,8 @@ def test_the_first_screen_is_for_people_who_do_not_know_the_code(document, kind,
 
 def test_no_fact_is_alone_on_a_line(document, no_pixels):
     (facts,) = [block for block in document("sequence").first if isinstance(block, Facts)]
-    assert len(facts.items) == 6
-    assert '<dl class="facts" style="--columns: 3">' in to_html(document("sequence"))
+    assert len(facts.items) == 7
+    assert '<dl class="facts" style="--columns: 4">' in to_html(document("sequence"))
     assert '<dl class="facts" style="--columns: 2">' in to_html(document("quiet"))
 
 

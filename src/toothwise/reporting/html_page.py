@@ -101,7 +101,7 @@ def _block(block: Block) -> str:
             return f'<div class="pictures">{inner}</div>'
         case Facts(items):
             cells = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in items)
-            columns = len(items) if len(items) <= 4 else 3  # no fact alone on a line, of up to six
+            columns = len(items) if len(items) <= 4 else 3 + (len(items) % 3 == 1)  # no fact alone on a line
             return f'<dl class="facts" style="--columns: {columns}">{cells}</dl>'
         case Table():
             return _table(block)
