@@ -78,7 +78,8 @@ def predictions(folder: Path) -> dict[str, list[str]]:
     coherent = Model.fit(healthy, builder=builder).save(folder / "coherent")
     record = write_record(today, folder / "today.mat")
     with_waveforms = write_map(builder.build(today), folder / "waveforms.npz")
-    given = {name: (folder / name, one) for name in ("PyTorch", "ONNX Runtime", "OpenVINO", "auto", "line network, auto")}
+    networks = ("PyTorch", "ONNX Runtime", "OpenVINO", "auto", "line network, auto")
+    given = {name: (folder / name, one) for name in networks}
     given |= {"coherent, a map": (coherent, with_waveforms), "coherent, a recording": (coherent, record)}
     return {PREDICT.format(name): [*TOOTHWISE, "predict", str(m), str(path)] for name, (m, path) in given.items()}
 
