@@ -136,8 +136,8 @@ def fastest(
                 start = clock()
                 run()
                 least[name] = min(least[name], clock() - start)
-            best, second, *_ = sorted(least.values())
-            longer = _LONGER if second < _NEAR * best else 1.0
+            shortest, second, *_ = sorted(least.values())
+            longer = _LONGER if second < _NEAR * shortest else 1.0
             if number >= 1 and time.perf_counter() - begin > longer * seconds * len(ways):
                 break
     best = min(ways, key=lambda name: least.get(name, 0.0) * (1.0 if name == first else 1.03))
