@@ -35,6 +35,8 @@ LOOKS = (
     "A last one found a first harmonic of the teeth that was taken for one cycle of the gear.",
     "Reruns at two commits after the verdict changed: a tooth that leads is kept, a tooth's waveform is taken off "
     "before another counts, teeth are compared with each other at a speed that was not learned.",
+    "Three looks at the slow recordings with a height of 2 alone: 5 of 15; then one after the other teeth of a record "
+    "became the null, settings frozen on simulated gearboxes: 7 of 15 one by one, two of three conditions together.",
 )
 
 
