@@ -155,9 +155,18 @@ class LineWaveforms(Coherent):
     that of ``coherent``.
 
     Args:
-        segments, contacts: As of ``coherent``.
-        attention, dim, blocks, heads: As of ``line_network``.
-        max_steps, learning_rate, patience, keep, batch_size, seed: As of ``line_network``.
+        segments (share): Shares of the mates that damage may cover, besides all of them.
+        contacts: The axis ("rows" or "columns") whose teeth touch two mates half a revolution apart.
+        attention: What a block attends to, as of ``line_network``.
+        dim (features): Features of a mesh.
+        blocks (blocks): Number of blocks.
+        heads (heads): Of the attention; they divide ``dim``.
+        max_steps (steps): Training steps at most.
+        batch_size (maps): Maps in a step, half of them with damage.
+        learning_rate (per step): At its highest; it falls to 0 along a cosine.
+        patience (checks): Training stops when so many of its six checks in a row found nothing better; 0 = never.
+        keep: "helpful" = what does not find damage better on held-out records is undone; "all" = nothing is.
+        seed: Of weights, order, damage, and of the records that ``coherent`` draws.
         device: "auto", "cpu" or "cuda".
 
     Raises:
