@@ -18,7 +18,7 @@ from toothwise.vibration.components import Components, split
 from toothwise.vibration.mesh import mesh_contradiction, mesh_doubt, order_amplitudes
 from toothwise.vibration.records import Tachometer, VibrationRecord
 from toothwise.vibration.resampling import resample
-from toothwise.vibration.tacho import find_pulses
+from toothwise.vibration.tacho import downwards_text, find_pulses
 from toothwise.vibration.tooth_zero import ToothZero, event_step, tooth_zeros
 
 __all__ = ["Periods", "as_train", "cut_periods", "mesh_visibility", "no_tacho_text", "record_angle"]
@@ -29,7 +29,6 @@ _FADE = 2  # teeth over which a record fades in and out
 _PASSES = 3  # multiples of the planet passing order that a path reaches
 MAX_SAMPLES = 2**28  # of a record at equal steps of angle
 BANDWIDTH = 0.3  # orders of the reference shaft, full width
-_DOWNWARDS = 0.7  # share of the time that a signal is high from which on its pulses go downwards
 _BLOCK, _BLOCKS = 32, 64  # revolutions per spectrum in which the mesh is looked for, and how many of them at most
 _SLOW = 2.0, 4.0  # samples per mesh event below which a recording is refused, and below which that is said
 
@@ -84,21 +83,6 @@ def record_angle(record: VibrationRecord, gears: Gears, *, shaft: str | None = N
         raise InputError(f"shaft must be one of {', '.join(map(repr, speeds))}, but got {shaft!r}")
     ratio = speeds[shaft] / speeds[reference]
     return own if ratio == 1.0 else own.scaled(ratio)
-
-
-def downwards_text(tacho: Tachometer) -> str:
-    """That the pulses of a waveform go downwards, where their rising edges are taken; "" = they do not."""
-    if tacho.edge != "rising":
-        return ""
-    values = np.asarray(tacho.values[:: max(1, len(tacho.values) // 100_000)])
-    low = np.nanmin(values)  # what swings both ways rests in the middle, and is not high there
-    high = float(np.mean(values > low + 0.75 * (np.nanmax(values) - low)))
-    if high <= _DOWNWARDS:
-        return ""
-    return (
-        f"the tachometer's signal is high for {high:.0%} of the time: its pulses go downwards, and what is taken is "
-        "where they end, so tooth 0 is unknown; tacho_edge=falling takes it where they begin"
-    )
 
 
 def no_tacho_text(record: VibrationRecord) -> str:

@@ -8,10 +8,12 @@ from typing import Literal
 import numpy as np
 
 from toothwise.errors import InputError
+from toothwise.vibration.records import Tachometer
 
-__all__ = ["find_pulses"]
+__all__ = ["downwards_text", "find_pulses"]
 
 _CHUNK = 1 << 20
+_DOWNWARDS = 0.7  # share of the time that a signal is high from which on its pulses go downwards
 
 
 def _levels(x: np.ndarray) -> tuple[float, float]:
@@ -148,3 +150,18 @@ def find_pulses(
             "give another tacho_threshold="
         )
     return pulses
+
+
+def downwards_text(tacho: Tachometer) -> str:
+    """That the pulses of a waveform go downwards, where their rising edges are taken; "" = they do not."""
+    if tacho.edge != "rising":
+        return ""
+    values = np.asarray(tacho.values[:: max(1, len(tacho.values) // 100_000)])
+    low = np.nanmin(values)  # what swings both ways rests in the middle, and is not high there
+    high = float(np.mean(values > low + 0.75 * (np.nanmax(values) - low)))
+    if high <= _DOWNWARDS:
+        return ""
+    return (
+        f"the tachometer's signal is high for {high:.0%} of the time: its pulses go downwards, and what is taken is "
+        "where they end, so tooth 0 is unknown; tacho_edge=falling takes it where they begin"
+    )
