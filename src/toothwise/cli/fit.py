@@ -63,6 +63,7 @@ def run(options: Options, progress: Progress) -> Result:
     """Build, fit, calibrate, save."""
     check_replaceable(options.output, "model.json", "a model")
     from toothwise.detectors.registry import create
+    from toothwise.diagnosis.baseline import FEWEST
     from toothwise.gears.pair import hunting_text
     from toothwise.healthmap.formats import PICTURE
     from toothwise.healthmap.several import healthy_only
@@ -95,6 +96,7 @@ def run(options: Options, progress: Progress) -> Result:
     except InputError as error:
         more = f" and {len(options.maps) - 1} more" if len(options.maps) > 1 else ""
         raise InputError(f"{options.maps[0]}{more}: {error}") from error
+    noticed: dict[str, list[str]] = given.provenance.get("noticed", {})
     seconds, name = perf_counter() - begin, model.detector.name
     model.save(options.output)
     threshold, (rows, columns) = model.threshold, model.about.shape
@@ -107,6 +109,7 @@ def run(options: Options, progress: Progress) -> Result:
         "maps": len(maps),
         "left_out": left_out,
         "skipped": [one.reason for one in skipped],
+        "warnings": noticed,
         "gears": list(notes),
         "shape": [rows, columns],
         "threshold": asdict(threshold),
@@ -124,6 +127,11 @@ def run(options: Options, progress: Progress) -> Result:
         ]
         without = f" ({left_out} test or faulty maps left out)" if left_out else ""
         said = [*(f"skipped: {one.reason}\n" for one in skipped), *(f"gears: {note}\n" for note in notes)]
+        said += [f"warning: {line} ({record})\n" for record, told in list(noticed.items())[:1] for line in told]
+        if len(noticed) > 1:
+            said.append(f"warning: {len(noticed)} of {len(given)} recordings have one; see toothwise inspect\n")
+        if len(maps) < FEWEST and not picture:
+            said.append(f"warning: diagnose needs {FEWEST} healthy maps or more, but got {len(maps)}: predict works\n")
         return "".join(said) + (
             f"{data['detector']}: fitted on {len(maps)} {what} of {rows} x {columns}{without} in {seconds:.1f} s\n"
             + (f"chosen for photographs, unless you named them: {', '.join(suited)}\n" if suited else "")

@@ -27,9 +27,18 @@ from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.map_statistics import line_levels, log_maps, map_level, one_cycle
 from toothwise.reference.records import bin_names
 
-__all__ = ["Baseline", "Channel", "Watched", "healthy_course", "learn_baseline", "watch_healthy", "watch_maps"]
+__all__ = [
+    "FEWEST",
+    "Baseline",
+    "Channel",
+    "Watched",
+    "healthy_course",
+    "learn_baseline",
+    "watch_healthy",
+    "watch_maps",
+]
 
-_FEWEST = 8  # healthy records of a sensor and bin
+FEWEST = 8  # healthy records of a sensor and bin
 _OWN_LEVEL = 20  # independent healthy records that a tooth's own level needs
 
 
@@ -185,10 +194,10 @@ def learn_baseline(reference: HealthyReference, *, bins: Mapping[str, Sequence[f
         key: (reference.sensor == key[0]) & (place == key[1])
         for key in sorted(set(zip(reference.sensor.tolist(), place.tolist(), strict=True)))
     }
-    groups = {key: own for key, own in groups.items() if own.sum() >= _FEWEST}
+    groups = {key: own for key, own in groups.items() if own.sum() >= FEWEST}
     if not groups:
         where = "no condition bin has them: take wider bins" if bins else f"the model has {len(reference)}"
-        raise InputError(f"records in time order need {_FEWEST} healthy maps or more, but {where}")
+        raise InputError(f"records in time order need {FEWEST} healthy maps or more, but {where}")
     widths = [0 if e is None else e.shape[1] for e in (reference.row, reference.column)]
     sizes = [part.shape[1] for part in reference.lines]
     level = sum(widths)
@@ -275,9 +284,9 @@ def _over_sensors(
         for k, name in enumerate(reference.record.tolist()):
             by.setdefault(name, []).append(k)
         rows = [np.array(v) for v in by.values() if len(v) == len(sensors) and np.isfinite(z[v]).all()]
-        if len(rows) < _FEWEST:
+        if len(rows) < FEWEST:
             raise InputError(
-                f"fusing sensors needs {_FEWEST} healthy records or more that all of {', '.join(sensors)} saw, but "
+                f"fusing sensors needs {FEWEST} healthy records or more that all of {', '.join(sensors)} saw, but "
                 f"there are {len(rows)}"
             )
     return np.stack([z[r].mean(axis=0) for r in rows]), np.array([reference.block[r[0]] for r in rows]), rows

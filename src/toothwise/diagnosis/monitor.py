@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from toothwise.diagnosis.baseline import Baseline, learn_baseline
+from toothwise.diagnosis.baseline import FEWEST, Baseline, learn_baseline
 from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
 from toothwise.diagnosis.evidence import DiagnosisEvidence, sequence_evidence, shown_records
 from toothwise.diagnosis.explain import evidence_height
@@ -131,10 +131,10 @@ class Monitor:
 
     def threshold(self) -> float | None:
         """The score above which a single map alarms: ``single_limit``, or the detector's own threshold without one."""
-        return self._threshold(self.limits().single_rate)
+        return self._threshold(self.limits().single_rate if len(self._reference) >= FEWEST else None)
 
-    def _threshold(self, rate: float) -> float | None:
-        limit, own = self._single_limit(rate), self.model.detector.threshold
+    def _threshold(self, rate: float | None) -> float | None:
+        limit, own = None if rate is None else self._single_limit(rate), self.model.detector.threshold
         return limit if limit is not None or own is None else float(own.value)
 
     def prepare(self) -> None:

@@ -296,7 +296,9 @@ class MapBuilder:
         table = pd.DataFrame(
             [label | {k: v for k, v in one.condition.items() if k not in label} for label, one in made]
         )
-        return HealthMapBatch.of([(label["file"], one) for label, one in made], table), skipped
+        batch = HealthMapBatch.of([(label["file"], one) for label, one in made], table)
+        noticed = {label["name"]: told for label, one in made if (told := one.provenance["warnings"])}
+        return replace(batch, provenance=batch.provenance | {"noticed": noticed}), skipped
 
     @staticmethod
     def build_run(records: RunRecords, *, healthy: Sequence[int], **options: Any) -> RunMaps:
