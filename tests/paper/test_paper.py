@@ -165,8 +165,9 @@ def test_every_claim_has_a_margin_and_says_when_it_was_written():
 def results(tmp_path):
     folder = tmp_path / "results"
     shutil.copytree(ROOT / "benchmarks" / "results", folder)
-    shutil.rmtree(folder / "studies", ignore_errors=True)
-    (folder / "studies").mkdir()
+    for file in (folder / "studies").iterdir():
+        if file.name != "line_limit.json":  # what the line network closes of the gap is told from the study itself
+            file.unlink()
     study = direction_study(primary(0.0123, 0.02, 0.31), comparison("y", "x", 0.02, 0.03, p=0.2))
     (folder / "studies" / "direction.json").write_text(json.dumps(study))
     return folder
