@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Conditions", "heard", "learned_conditions", "less_by_order", "not_learned"]
 
 Conditions = dict[str, tuple[float, float]]
-# Share of a value by which it may lie outside what was learned: with 2 to 6 % damping in the housing, healthy recordings
+# Share of a value by which it may lie outside what was learned: with 2 to 6 % damping in the housing, healthy records
 # of two gearboxes of another generator began to alarm at 6 % more speed.
 _NEAR = {"speed": 0.04, "load": 0.1}
 _LEVEL = 4.0  # times by which the level may: 12 dB is another sensor or gain and no gearbox
