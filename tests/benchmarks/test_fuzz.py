@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,30 +44,48 @@ def test_every_reader_takes_much_damage(tmp_path):
     assert found["inputs"] > 4000
 
 
-def test_a_reader_that_fails_is_told_with_its_input(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPT.parent))
-    import fuzz
-    from fuzzing.judge import Target
+# In a process of its own: what forks here must not fork threads of packages that other tests have loaded.
+BAD = """
+import json, os, signal, sys
+from pathlib import Path
 
-    def read(place: Path) -> None:
-        content = (place / "f").read_bytes()
-        if content == b"good":
-            return
-        what = sum(content) % 12
-        if what == 0:
-            (tmp_path / "outside").write_text("x")
-        elif what == 1:
-            (place / f"more-{len(content)}").write_text("x")
-        elif what == 2 and not (tmp_path / "died").exists():  # once: its deaths are counted too
-            (tmp_path / "died").touch()
-            os.kill(os.getpid(), signal.SIGSEGV)
-        elif what < 8:
-            raise KeyError(content)
+import fuzz
+from fuzzing.judge import Target
 
-    found = fuzz.fuzz(Target("bad", "f", (b"good",), read), 150, 0, tmp_path / "out")
-    kinds = {one["kind"] for one in found["failures"]}
-    assert kinds == {"KeyError", "outside", "left behind", "died (-11)"}
-    for one in found["failures"]:
+folder = Path(sys.argv[1])
+
+
+def read(place):
+    content = (place / "f").read_bytes()
+    what = 12 if content == b"good" else sum(content) % 12
+    if what == 0:
+        (folder / "outside").write_text("x")
+    elif what == 1:
+        (place / f"more-{len(content)}").write_text("x")
+    elif what == 2 and not (folder / "died").exists():  # once: its deaths are counted too
+        (folder / "died").touch()
+        os.kill(os.getpid(), signal.SIGSEGV)
+    elif what < 8:
+        raise KeyError(content)
+
+
+found = fuzz.fuzz(Target("bad", "f", (b"good",), read), 150, 0, folder / "out")
+print(json.dumps(found["failures"]))
+"""
+
+
+def test_a_reader_that_fails_is_told_with_its_input(tmp_path):
+    (tmp_path / "bad.py").write_text(BAD)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "bad.py"), str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(SCRIPT.parent), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    failures = json.loads(done.stdout)
+    assert {one["kind"] for one in failures} == {"KeyError", "outside", "left behind", "died (-11)"}
+    for one in failures:
         content = Path(one["file"]).read_bytes()
         assert content != b"good"
         assert sum(content) % 12 == 2 or one["kind"] != "died (-11)"
