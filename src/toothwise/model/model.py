@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction, fingerprint
-from toothwise.detectors.registry import create, for_pictures
+from toothwise.detectors.registry import create, for_pictures, options_of
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold
 from toothwise.exported.manifest import FILE, Manifest, read_manifest, write_manifest, write_state
@@ -150,7 +150,7 @@ class Model:
         maps, _ = gather(maps_or_recordings, builder, jobs=jobs, progress=progress)
         maps, _ = healthy_only(maps)
         name = chosen_detector(detector, waveforms=maps.waveforms is not None)
-        if name in ("coherent", "line_waveforms") and isinstance(maps.gear, PlanetaryStage):
+        if isinstance(maps.gear, PlanetaryStage) and "contacts" in options_of(name):
             chosen.setdefault("contacts", "rows")  # a planet's tooth meets the ring, and half a turn later the sun
         from toothwise.detectors.calibration import fit_with_threshold
         from toothwise.reference.healthy_maps import keep_healthy

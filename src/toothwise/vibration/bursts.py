@@ -11,9 +11,7 @@ from toothwise.errors import SignalWarning
 __all__ = ["without_bursts"]
 
 _TAIL, _CALM = 1.5, 3  # what is louder than so many times the usual, and so many meshes behind it, belong to a burst
-_BURST = (
-    16.0  # times the energy of the same mesh in the other periods, 12 dB, that no sound or damaged tooth changes by
-)
+_BURST = 16.0  # times the energy of the same mesh in the other periods: 12 dB, by which no tooth changes
 
 
 def without_bursts(values: np.ndarray, rest: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray]:
@@ -23,12 +21,12 @@ def without_bursts(values: np.ndarray, rest: np.ndarray, samples: int) -> tuple[
     period alone nothing can be said, so it stays as it is.
 
     Args:
-        values: ``[periods, events * samples]``; it may be changed.
-        rest: ``[n]``, the begun period behind them.
+        values: ``[periods, events * samples]``; changed in place where there is a burst.
+        rest: ``[n]``, the begun period behind them; changed as well.
         samples: Per mesh event.
 
     Returns:
-        The periods, and the begun one.
+        The periods and the begun one, with a warning where there was a burst.
 
     Examples:
         >>> calm = np.tile([1.0, -1.0], (3, 4))
