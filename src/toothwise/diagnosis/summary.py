@@ -278,7 +278,7 @@ def _chance_among(profile: np.ndarray) -> float:
     Args:
         profile: Log energy of each tooth ``[teeth]``.
     """
-    from scipy.stats import t as student
+    from scipy.special import stdtr
 
     most, n = int(profile.argmax()), len(profile)
     rest = np.delete(profile, [(most - 1) % n, most, (most + 1) % n])
@@ -286,7 +286,7 @@ def _chance_among(profile: np.ndarray) -> float:
         return 1.0
     spread = float(rest.std(ddof=1)) * np.sqrt(1.0 + 1.0 / len(rest))
     above = float(profile[most] - rest.mean()) / max(spread, 1e-300)
-    return min(1.0, n * float(student.sf(above, len(rest) - 1)))
+    return min(1.0, n * float(stdtr(len(rest) - 1, -above)))
 
 
 def tooth_among_others(

@@ -85,20 +85,20 @@ def threshold_from_lines(
         rate, blocks: as in ``threshold_from_healthy``.
         confidence: of the tolerance limit; None = the estimated quantile itself, no allowance for its error.
     """
-    from scipy.stats import nct, norm
+    from scipy.special import nctdtrit, ndtri
 
     x = np.asarray(evidence, dtype=np.float64)
     if x.ndim != 2:
         raise InputError(f"evidence must be [maps, lines], but the shape is {x.shape}")
     check_range("(0, 1)", confidence=0.5 if confidence is None else confidence)
     by_maximum = threshold_from_healthy(x.max(axis=1), rate, blocks=blocks)
-    quantile = float(norm.isf(-np.expm1(np.log1p(-rate) / x.shape[1])))
+    quantile = -float(ndtri(-np.expm1(np.log1p(-rate) / x.shape[1])))
     # two blocks seen against each other show one and the same difference: a block less than there are
     draws = max(x.shape[1] * max(by_maximum.n_effective - 1.0, 1.0), 3.0)
     if confidence is None:
         factor, limit = quantile, "quantile"
     else:
-        factor = float(nct.ppf(confidence, draws - 1.0, quantile * np.sqrt(draws))) / np.sqrt(draws)
+        factor = float(nctdtrit(draws - 1.0, quantile * np.sqrt(draws), confidence)) / np.sqrt(draws)
         limit = f"{confidence:.0%} tolerance limit"
     by_line = float(x.mean() + x.std() * factor)
     if by_line <= by_maximum.value:
@@ -150,9 +150,9 @@ def effective_number(scores: np.ndarray, blocks: np.ndarray) -> float:
 
 def rate_interval(rate: float, n_effective: float, level: float = 0.95) -> tuple[float, float]:
     """Clopper-Pearson interval of a rate seen in ``n_effective`` independent maps (which need not be whole)."""
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     hits, tail = rate * n_effective, (1.0 - level) / 2.0
-    low = 0.0 if hits <= 0 else float(beta.ppf(tail, hits, n_effective - hits + 1.0))
-    high = 1.0 if hits >= n_effective else float(beta.ppf(1.0 - tail, hits + 1.0, n_effective - hits))
+    low = 0.0 if hits <= 0 else float(betaincinv(hits, n_effective - hits + 1.0, tail))
+    high = 1.0 if hits >= n_effective else float(betaincinv(hits + 1.0, n_effective - hits, 1.0 - tail))
     return low, high

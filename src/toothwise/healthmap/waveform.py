@@ -243,7 +243,7 @@ class HealthyWaveform:
         healthy: bool,
     ) -> float:
         """1 less the chance that the rival fits better but for noise."""
-        from scipy.stats import t as student
+        from scipy.special import stdtr
 
         spt = self.samples_per_tooth
         here = turned(self.values, -best * spt)
@@ -263,7 +263,7 @@ class HealthyWaveform:
         for n in teeth:
             sums = np.bincount(np.arange(len(noise)) % n, noise, n)
             spread = float(np.linalg.norm(sums))
-            chance = max(chance, float(student.sf(distance / max(spread, 1e-300), n - 1)))
+            chance = max(chance, float(stdtr(n - 1, -distance / max(spread, 1e-300))))
         return 1.0 - min(chance * tries, 1.0)
 
     def matched(self, signal: np.ndarray) -> np.ndarray:

@@ -106,9 +106,9 @@ class Coherent(Detector):
         more uneven than real ones are. What moves whole records (load, temperature) has been seen ``n - 1`` times, with
         two numbers an order: evidence above the usual maximum is widened as Student's distribution is with so few.
         """
-        from scipy.stats import norm, t
+        from scipy.special import ndtri, stdtrit
 
-        wider = float(t.isf(_RARE, 2 * (n - 1)) / norm.isf(_RARE))
+        wider = float(stdtrit(2 * (n - 1), _RARE) / ndtri(_RARE))
         rng, size, found = np.random.default_rng(self.options["seed"]), _size(shape), []
         for _ in range(_DRAWS):
             normal = rng.standard_normal((2, n + _NEW, len(power)))
@@ -269,7 +269,7 @@ def scale_of_maxima(contrast: np.ndarray) -> tuple[float, float]:
 
 def normal_maximum(m: int) -> tuple[float, float, float]:
     """Quantiles 16 %, 50 % and 84 % of the largest of m standard normal values."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    low, middle, high = norm.ppf(np.array([0.16, 0.5, 0.84]) ** (1.0 / m))
+    low, middle, high = ndtri(np.array([0.16, 0.5, 0.84]) ** (1.0 / m))
     return float(low), float(middle), float(high)
