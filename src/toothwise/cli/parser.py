@@ -104,7 +104,10 @@ def parse(verb: str, about: str, options: type[Chosen], words: Sequence[str]) ->
     except SystemExit:  # help was printed
         return None
     for word in unknown:
-        guess = did_you_mean(word.partition("=")[0], map(_flag, [*fields, "config", "help", "print-config"]))
+        flags = list(map(_flag, [*fields, "config", "help", "print-config"]))
+        if len(word) == 2:  # -o: no option has a short form
+            flags = [flag for flag in flags if flag[2] == word[1]]
+        guess = did_you_mean(("-" if len(word) == 2 else "") + word.partition("=")[0], flags)
         parser.error(f"there is no option {word}{guess}")
     typed = vars(found)
     print_config, files = typed.pop("print_config"), typed.pop("config")

@@ -92,9 +92,7 @@ def with_builder(model: Model, options: Building) -> Model:
     Raises:
         InputError: Gears are given, and the model keeps how its maps are built; or as ``Building.builder``.
     """
-    builder = options.builder()
-    if builder is None:
-        return model
-    if model.builder is not None:
-        raise InputError("the model keeps how its maps are built: leave out --gears and what belongs to it")
-    return replace(model, builder=builder)
+    given = [one.name for one in fields(Building) if getattr(options, one.name)]
+    if given and model.builder is not None:
+        raise InputError(f"the model keeps how recordings are read and its maps are built: leave out --{given[0]}")
+    return replace(model, builder=options.builder()) if given else model

@@ -4,27 +4,12 @@ from __future__ import annotations
 
 from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.verdict import Diagnosis, Place
-from toothwise.diagnosis.words import contact_word, tooth_of, tooth_zero_word
+from toothwise.diagnosis.words import ALSO, contact_word, tooth_of, tooth_zero_word
 from toothwise.messages import Message, both, listed, plain, say
 
-__all__ = ["colour_word", "pattern_word", "record_word", "rests_of", "words_of_sequence"]
+__all__ = ["colour_word", "record_word", "rests_of", "words_of_sequence"]
 
 _FEW = 20  # independent stretches below which no rate can be verified
-
-_PATTERNS = {
-    "nothing": say("nothing"),
-    "one tooth": say("one tooth"),
-    "several teeth": say("several teeth"),
-    "whole gear": say("whole gear"),
-    "transient": say("transient"),
-    "sensor or condition changed": say("sensor or condition changed"),
-}
-
-
-def pattern_word(pattern: str) -> Message:
-    """A pattern by its name."""
-    return _PATTERNS[pattern]
-
 
 _COLOURS = {
     "quiet": say("GREEN: no alarm"),
@@ -373,9 +358,10 @@ def _next(d: Diagnosis) -> list[Message]:
 def words_of_sequence(d: Diagnosis) -> dict[str, tuple[Message, ...]]:
     """Sentences of the ``verdict`` (the first is the verdict), ``confidence``, and ``next_look``."""
     verdict = _verdict(d)
-    also = [a for a in d.also if a != "whole gear" or not d.teeth]
+    told = ("whole gear", "sensor or condition changed") if "whole gear" in d.also else ()  # as the tooth's progress
+    also = [ALSO[a] for a in d.also if a not in told or not d.teeth]
     if also:
-        verdict.append(say("Besides: {what}.", what=listed([pattern_word(a) for a in also])))
+        verdict.append(say("Besides, {what}.", what=both(also)))
     if d.unjudged and d.state != "unjudged" and "elsewhere" not in d.messages:
         verdict.append(
             say(

@@ -269,7 +269,7 @@ def _next(d: MapDiagnosis) -> Message:
     return say("Nothing special: take the next record as planned.")
 
 
-_ALSO = {
+ALSO = {
     "whole gear": say("one cycle per revolution stands out too"),
     "transient": say("there is a transient in time too"),
     "sensor or condition changed": say("the level of the whole map is off too"),
@@ -282,7 +282,7 @@ def words_of_map(d: MapDiagnosis) -> dict[str, tuple[Message, ...]]:
     """Sentences of the ``verdict`` (the first is the verdict), ``confidence``, and ``next_look``."""
     verdict = [_verdict(d)]
     if d.also:
-        verdict.append(say("Besides, {what}.", what=both([_ALSO[a] for a in d.also])))
+        verdict.append(say("Besides, {what}.", what=both([ALSO[a] for a in d.also])))
     if d.lines and d.pattern.endswith(("tooth", "teeth")):
         verdict += [contact_word(one.tooth, one.contact) for one in d.lines if one.contact is not None]
         known = {line.gear: line.tooth_zero for line in d.lines}
