@@ -42,7 +42,7 @@ demo: $(READY) ## run the main job; report in runs/demo/ (DEMO="--seed 1" passes
 	@$(BIN)/toothwise demo $(DEMO)
 
 test: $(READY) ## run the tests (PYTEST="-k scan" passes options)
-	@$(BIN)/python -m pytest -rs -m "not full" -n 2 --dist loadfile $(PYTEST)
+	@$(BIN)/python -m pytest -rs -m "not full" -n 2 --dist each $(PYTEST)
 
 test-full: $(READY) ## run all tests, the long ones too
 	@$(BIN)/python -m pytest -rs $(PYTEST)

@@ -32,7 +32,22 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 # over what is loaded.
 gc.set_threshold(50_000, 20, 100)
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+TESTS = Path(__file__).parent
+CONFIGS = TESTS.parent / "configs"
+# what imports anomalib
+NETWORKS = (
+    "cli/test_photographs",
+    "data",
+    "detectors",
+    "diagnosis/test_explain",
+    "exported",
+    "lab/images",
+    "lab/studies",
+    "test_docs.py",
+    "test_doctests",
+    "test_golden",
+    "test_model",
+)
 
 
 def pytest_collection_finish():
@@ -40,17 +55,15 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-@pytest.hookimpl(optionalhook=True)  # of pytest-xdist
-def pytest_xdist_make_scheduler(config, log):
-    """One worker runs all tests of exports, so that the network which they share is exported once."""
-    from xdist.scheduler import LoadFileScheduling
-
-    class Scheduler(LoadFileScheduling):
-        def _split_scope(self, nodeid):
-            folder = "tests/exported"
-            return folder if nodeid.startswith(folder) else super()._split_scope(nodeid)
-
-    return Scheduler(config, log) if config.getvalue("dist") == "loadfile" else None
+def pytest_ignore_collect(collection_path, config):
+    """Of the two workers of ``make test`` one has the tests that need anomalib, whose import takes longer than most
+    tests; the other has all the others.
+    """
+    worker = getattr(config, "workerinput", {"mainargv": ()})  # of pytest-xdist
+    if "each" not in worker["mainargv"] or collection_path.suffix != ".py":
+        return None
+    needs = collection_path.relative_to(TESTS).as_posix().startswith(NETWORKS)
+    return needs != (worker["workerid"] == "gw0") or None
 
 
 class Run(NamedTuple):
