@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import tex
 from claims import judge, read_claims
 from figures import write_figures
+from method_figure import write_method_figure
 from tables import write_tables
 from tex import MissingResultError, read, write
 from values import all_values
@@ -32,6 +33,11 @@ PLAIN = r"""\usepackage{lmodern}
 \usepackage[letterpaper,textwidth=5.5in,textheight=9in,centering]{geometry}
 \usepackage{natbib}
 \setlength{\parindent}{0pt}\setlength{\parskip}{5.5pt}
+\makeatletter
+\renewcommand\section{\@startsection{section}{1}{\z@}{-2ex plus -.5ex minus -.2ex}{1ex}{\large\bfseries}}
+\renewcommand\subsection{\@startsection{subsection}{2}{\z@}{-1.5ex plus -.4ex minus -.2ex}{.6ex}{\normalsize\bfseries}}
+\renewcommand\paragraph{\@startsection{paragraph}{4}{\z@}{.5ex plus .3ex}{-1em}{\normalsize\bfseries}}
+\makeatother
 \newcommand{\references}{plainnat}
 """
 
@@ -56,6 +62,7 @@ def make_input() -> None:
     write("values.tex", "".join(rf"\expandafter\def\csname val@{k}\endcsname{{{v}}}" + "\n" for k, v in values.items()))
     write_tables(studies, claims, verdicts)
     write_figures(studies)
+    write_method_figure()
     write("style.tex", style())
 
 

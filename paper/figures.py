@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import matplotlib as mpl
 import numpy as np
 import tex
@@ -13,22 +15,36 @@ from toothwise.simulate.maps import LineShape, generate
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v")
 WIDTH = 5.5  # inches, of the text
-_STYLE = {"pdf.fonttype": 42, "font.size": 8, "axes.titlesize": 8, "font.family": "serif"}
+PUBLISHED = 309  # test record of the consistent alarm with one sensor, Sawalhi, Wang and Blunt 2024
+STYLE = {
+    "pdf.fonttype": 42,
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "font.family": "STIXGeneral",
+    "mathtext.fontset": "stix",
+}
 
 
 def write_figures(studies: dict[str, Data]) -> None:
     """All of them."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         _maps()
         _direction(studies["direction"])
         _detect(read("detectability"))
+        _run_to_failure(read("hums2023"))
+        _attention(read("attention_view"))
 
 
-def _save(figure: Figure, name: str, caption: str, place: str = "t") -> None:
+def save_figure(figure: Figure, name: str, caption: str) -> None:
+    """The picture as PDF and the float that includes it."""
     figure.savefig(tex.BUILD / f"{name}.pdf", metadata={"CreationDate": None})
+    _float(name, f"{name}.pdf", caption)
+
+
+def _float(name: str, file: str, caption: str, width: float = 1.0) -> None:
     write(
         f"figure_{name}.tex",
-        f"\\begin{{figure}}[{place}]\n\\centering\n\\includegraphics[width=\\textwidth]{{build/{name}.pdf}}\n\\caption{{{caption}}}\n\\label{{fig:{name}}}\n\\end{{figure}}\n",
+        f"\\begin{{figure}}[t]\n\\centering\n\\includegraphics[width={width:g}\\textwidth]{{build/{file}}}\n\\caption{{{caption}}}\n\\label{{fig:{name}}}\n\\end{{figure}}\n",
     )
 
 
@@ -50,9 +66,9 @@ def _maps() -> None:
         levels = np.log(values) - np.median(np.log(values), axis=0)
         axes[2].plot(levels.mean(axis=1), np.arange(len(levels)), color=colour, label=label, linewidth=1)
     axes[2].set_xlabel("row mean of the\nlog level")
-    axes[2].legend(frameon=False, fontsize=6, loc="lower right")
+    axes[2].legend(frameon=False, fontsize=6, loc="upper right", handlelength=1, borderpad=0)
     tooth = int(truth.iloc[0]["tooth"])
-    _save(
+    save_figure(
         figure,
         "maps",
         f"Simulated health data maps of domain C, cold. Driving tooth {tooth} is damaged, 1.3 times its background over most of its row; the row means on the right, column medians removed, show it.",
@@ -90,7 +106,7 @@ def _direction(study: Data) -> None:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
     seeds = len(study["config"]["seeds"])
-    _save(
+    save_figure(
         figure,
         "direction",
         f"Directions of the attention, by the detector's own score and by the best line of its anomaly map; mean over {seeds} seeds with 95\\,\\% interval over seeds and maps.",
@@ -134,8 +150,65 @@ def _detect(found: Data) -> None:
     axes[0].set_yticks([0.1, 0.3, 1, 3], ["0.1", "0.3", "1", "3"])
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
-    _save(
+    save_figure(
         figure,
         "detect",
-        "Minimum detectable contrast: the contrast at which nine of ten lines are found at 1\\,\\% false alarms (lower is better).",
+        "Minimum detectable contrast less 1: the contrast at which nine of ten lines are found at 1\\,\\% false alarms, over the length of the line (lower is better).",
+    )
+
+
+def _run_to_failure(found: Data) -> None:
+    """Record of the alarm over the share of held-out records above its height, HUMS2023."""
+    shown = {
+        "coherent": "largest tooth",
+        "deviation": "largest tooth, median kept",
+        "RMS": "RMS",
+        "NA4": "NA4",
+        "scan": "scan, eight records",
+    }
+    figure = Figure(figsize=(WIDTH, 2.0), layout="constrained")
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis, key, title in (
+        (axes[0], "first", "first five records in a row above"),
+        (axes[1], "consistent", "above from here to the end"),
+    ):
+        for k, (name, label) in enumerate(shown.items()):
+            rows = found["result"]["alarms"][name]
+            axis.plot(
+                range(len(rows)),
+                [r[key] for r in rows],
+                marker=MARKERS[k],
+                color=COLOURS[k],
+                markersize=3.5,
+                linewidth=1,
+                label=label,
+            )
+        axis.set_title(title)
+        axis.set_xticks(range(len(rows)), [f"{100 * r['share']:g} %" if r["share"] else "none" for r in rows])
+        axis.set_xlabel("held-out records above the height")
+        axis.grid(axis="y", color="0.9")
+    axes[1].axhline(PUBLISHED, color="0.4", linewidth=0.8, linestyle="--")
+    axes[1].annotate("published, 309", (3, PUBLISHED), (0, 2), textcoords="offset points", ha="right", fontsize=7)
+    axes[0].set_ylabel("test record of the alarm")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper center", ncols=5, frameon=False, columnspacing=1, handletextpad=0.4
+    )
+    save_figure(
+        figure,
+        "hums",
+        "HUMS2023: when a score first stays above its height for five records, and from when on it stays there, over the share of held-out records of days 17 to 20 that exceed the height. Test records count from day 21 on, and the run ends with the failure; the published figure is of \\citet{sawalhi2024}.",
+    )
+
+
+def _attention(found: Data) -> None:
+    """The picture that benchmarks/attention_view.py drew with these figures."""
+    shutil.copy(tex.ROOT / "docs" / "images" / "attention-weights.png", tex.BUILD / "attention.png")
+    damage, config = found["result"]["damage"], found["config"]
+    steps, healthy = config["options"]["max_steps"], config["healthy"]
+    _float(
+        "attention",
+        "attention.png",
+        f"What two tokens of one damaged map attend to (driving teeth {damage['tooth']} and its neighbour, {config['contrast'][0]:g} times their background; {healthy} healthy maps, {steps} steps, one seed): weights along the token's row and column, 1 where all are equal. An illustration, no evidence.",
+        width=0.86,
     )

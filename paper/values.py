@@ -7,13 +7,11 @@ import sys
 
 import numpy as np
 from claims import Verdict, read_claims, summary
-from tex import ROOT, Data, MissingResultError, number, p_value, percent, read
+from tex import ROOT, Data, MissingResultError, escape, number, p_value, percent, read
 
 sys.path.append(str(ROOT / "benchmarks" / "pages"))
 from line_tables import closed
-from means import family_comparisons
-
-ALPHA = 0.05
+from study_pairs import SEEDS, between, counts
 
 
 def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[str, str]:
@@ -27,7 +25,10 @@ def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[s
         "study.commits": ", ".join(
             sorted({c[:10] for s in studies.values() for c in s["result"]["trials"]["commits"]})
         ),
-        **_family(read("family")),
+        "study.changed": ", ".join(rf"\emph{{{escape(n)}}}" for n, s in studies.items() if "+changes" in s["revision"]),
+        **_detectors(studies.get("baselines")),
+        **_everywhere(studies),
+        **_attention(read("attention_view")),
         **_detectability(read("detectability")),
         **_severity(read("severity")),
         **_benchmark(read("benchmark")),
@@ -53,21 +54,32 @@ def _primary(study: Data) -> dict[str, str]:
     }
 
 
-def _family(found: Data) -> dict[str, str]:
-    out = {"family.steps": str(found["config"]["options"]["dinomaly"]["max_steps"])}
-    for cell in found["result"]["cells"]:
-        key = f"family.{cell['domain']}.{cell['mode']}.{cell['detector']}.auroc"
-        same = [c for c in found["result"]["cells"] if all(c[k] == cell[k] for k in ("domain", "mode", "detector"))]
-        out[key] = number(float(np.mean([c["auroc"] for c in same])))
-    pairs = [c for c in family_comparisons(found) if c["pair"] == ["dinomaly_directional", "dinomaly"]]
-    for c in pairs:
-        if c["score"] == "own":
-            key = f"family.{c['domain']}.{c['mode']}.directional_plain"
-            out |= {f"{key}.{k}": number(c[k], signed=True) for k in ("difference", "low", "high")}
-    out["family.pairs"] = str(len(pairs))
-    out["family.better"] = str(sum(c["p_holm"] <= ALPHA and c["difference"] > 0 for c in pairs) or "none")
-    out["family.worse"] = str(sum(c["p_holm"] <= ALPHA and c["difference"] < 0 for c in pairs) or "none")
-    return out
+def _detectors(study: Data | None) -> dict[str, str]:
+    """AUROC of every arm in both domains, and what direction changes there."""
+    if study is None:
+        raise MissingResultError("results/studies/baselines.json: missing; run the study 'baselines' first")
+    rows = [r for r in study["result"]["table"] if r["metric"] == "auroc" and r["mean"] is not None]
+    out = {f"detectors.{r['group'].partition(' ')[0]}.{r['arm']}": number(r["mean"]) for r in rows}
+    for c in between(study):
+        key = f"detectors.{c['group'].partition(' ')[0]}.direction"
+        out |= {f"{key}.{k}": number(c[k], signed=True) for k in ("difference", "low", "high")}
+        out[f"{key}.p"] = p_value(c["p_holm"])
+    return out | dict(
+        zip(("detectors.steps", "detectors.draem.steps"), map(str, study["config"]["steps"]), strict=False)
+    )
+
+
+def _everywhere(studies: dict[str, Data]) -> dict[str, str]:
+    """Pairs of directional and plain Dinomaly in all studies, by either score."""
+    rows = [
+        c
+        for data in studies.values()
+        for m in ("auroc", "auroc_lines")
+        for c in between(data, m)
+        if c["seeds"] >= SEEDS
+    ]
+    better, worse = counts(rows)
+    return {"pairs.count": str(len(rows)), "pairs.better": str(better or "none"), "pairs.worse": str(worse or "none")}
 
 
 def ratios(found: Data) -> list[float]:
@@ -109,6 +121,11 @@ def _benchmark(found: Data) -> dict[str, str]:
     return out
 
 
+def _attention(found: Data) -> dict[str, str]:
+    entropies = [e for layer in found["result"]["layers"] for e in layer["entropy"].values()]
+    return {"attention.entropy": number(min(entropies))}
+
+
 def _pooling(found: Data) -> dict[str, str]:
     rows = found["result"]["scores"]
 
@@ -131,9 +148,11 @@ def _limit(study: Data | None) -> dict[str, str]:
         raise MissingResultError("results/studies/line_limit.json: missing; run the study 'line_limit' first")
     net, scan = closed(study), closed(study, "scan_learned")
     trials = study["result"]["trials"]
+    seeds = len({t["seed"] for t in study["result"]["seeds"] if t["arm"] == "line_network"})
     return {
         "limit.cells": str(net["cells"]),
         "limit.trials": f"{trials['done']} of {trials['planned']}",
+        "limit.seeds": str(seeds),
         "limit.network": f"{100 * net['share']:.0f}",
         "limit.scan": f"{100 * scan['share']:.0f}",
         "limit.above": str(net["above"]),
@@ -157,7 +176,10 @@ def _place(value: int | None) -> str:
 def _hums(found: Data) -> dict[str, str]:
     """The largest tooth of the coherent map, at the height that one in a hundred held-out records exceeds."""
     none, one = found["result"]["alarms"]["coherent"][:2]
+    rms_none, rms_one = found["result"]["alarms"]["RMS"][:2]
     return {
+        "hums.rms.first": _place(rms_one["first"]),
+        "hums.rms.none": _place(rms_none["first"]),
         "hums.first": _place(one["first"]),
         "hums.first.none": _place(none["first"]),
         "hums.consistent": _place(one["consistent"]),

@@ -195,26 +195,3 @@ def verdict_here(found: Data) -> Data:
 def of_variant(rows: Iterable[Data], key: str, variant: str = "chosen") -> float:
     """Mean of a value over the kinds of drift, of one variant of the run's parameters."""
     return float(np.mean([row[key] for row in rows if row["variant"] == variant]))
-
-
-def family_comparisons(found: Data) -> list[Data]:
-    """The comparisons of results/family.json with interval and p by the test of the studies.
-
-    Files from before 28 November hold each seed's difference and the larger of two standard errors, over maps and over
-    seeds. The test adds both variances; the larger stands in for that over maps, so that p is never too small.
-    """
-    from scipy.stats import t
-
-    from toothwise_lab.comparison import holm
-
-    rows = []
-    for row in found["result"]["comparisons"]:
-        if "low" not in row and row["seeds"] > 1:
-            seeds = float(np.var(row["each"], ddof=1)) / row["seeds"]
-            total = row["standard_error"] ** 2 + seeds
-            law = t(max(total**2 / (seeds**2 / (row["seeds"] - 1)), 1.0))
-            half, p = law.ppf(0.975) * total**0.5, 2 * law.sf(abs(row["difference"]) / total**0.5)
-            ends = {"low": row["difference"] - half, "high": row["difference"] + half}
-            row = {**row, **{k: float(v) for k, v in ends.items()}, "p_value": float(p)}
-        rows.append(row)
-    return [{**row, "p_holm": float(p)} for row, p in zip(rows, holm([r["p_value"] for r in rows]), strict=True)]

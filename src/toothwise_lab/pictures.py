@@ -71,7 +71,7 @@ def draw_map(view: AttentionView, maps: np.ndarray, which: int) -> bytes:
 
     tokens = view.tokens[which]
     columns = 1 + len(tokens)
-    figure = Figure(figsize=(3.6 * columns, 2.1 * (1 + len(view.layers))), layout="constrained")
+    figure = Figure(figsize=(2.9 * columns, 1.5 * (1 + len(view.layers))), layout="constrained")
     axes = figure.subplots(1 + len(view.layers), columns, squeeze=False)
     rows, cols = maps.shape[1:]
     axes[0, 0].imshow(maps[which], aspect="auto", origin="lower", cmap="cividis", interpolation="nearest")
@@ -87,18 +87,18 @@ def draw_map(view: AttentionView, maps: np.ndarray, which: int) -> bytes:
         figure.colorbar(shown, ax=ax, pad=0.01)
         name = _NAMES[k] if len(tokens) == len(_NAMES) else "chosen"
         ax.set_title(f"distance per token; {name} token", fontsize=9)
+    fields = [[_field(layer, which, k, token, view.grid) for k, token in enumerate(tokens)] for layer in view.layers]
+    reach = max(float(np.nanmax(np.abs(np.asarray(fields) - 1.0))), 1e-6)  # one scale, or even layers would look uneven
+    look = {"aspect": "auto", "origin": "lower", "interpolation": "nearest", "cmap": "PuOr"}
     for line, layer in enumerate(view.layers, start=1):
         axes[line, 0].axis("off")
         axes[line, 0].text(0.02, 0.5, _about(layer), fontsize=9, va="center", transform=axes[line, 0].transAxes)
         for k, token in enumerate(tokens):
             ax = axes[line, 1 + k]
-            field = _field(layer, which, k, token, view.grid)
-            ax.set_facecolor("#E4E4E4")  # the tokens that are not looked at
-            reach = max(float(np.nanmax(np.abs(field - 1.0))), 1e-6)
-            look = {"aspect": "auto", "origin": "lower", "interpolation": "nearest", "cmap": "PuOr"}
-            shown = ax.imshow(field, vmin=1.0 - reach, vmax=1.0 + reach, **look)
+            ax.set_facecolor("#BDBDBD")  # the tokens that are not looked at
+            shown = ax.imshow(fields[line - 1][k], vmin=1.0 - reach, vmax=1.0 + reach, **look)
             ax.plot(token[1], token[0], "s", ms=7, mfc="none", mec=(ORANGE, BLUE)[k % 2], mew=1.4)
-            figure.colorbar(shown, ax=ax, pad=0.01)
+    figure.colorbar(shown, ax=axes[1:, -1], pad=0.01, label="weight, 1 = an equal share")
     for ax in axes.flat:
         ax.set_xticks([])
         ax.set_yticks([])
@@ -107,7 +107,7 @@ def draw_map(view: AttentionView, maps: np.ndarray, which: int) -> bytes:
 
 def _about(layer: LayerView) -> str:
     alpha = ", ".join(f"{a:.3f}" for a in layer.alpha)
-    entropy = "\n".join(f"entropy along {axis}: {value:.4f} of equal weights" for axis, value in layer.entropy.items())
+    entropy = "\n".join(f"entropy along {axis}: {value:.4f}" for axis, value in layer.entropy.items())
     return f"decoder layer {layer.layer}\nalpha (weight of y): {alpha}\n{entropy}"
 
 
