@@ -36,6 +36,7 @@ TESTS = Path(__file__).parent
 CONFIGS = TESTS.parent / "configs"
 # what imports anomalib
 NETWORKS = (
+    "benchmarks/test_study_pages",
     "cli/test_photographs",
     "data",
     "detectors",

@@ -40,7 +40,7 @@ def variants(
     if not few and has_bfloat16():
         found["PyTorch, bfloat16"] = _torch(detector, "bfloat16")
     for choice in choices_of(manifest, place):
-        if choice.precision == "float32" or has_bfloat16():
+        if choice.precision != "bfloat16" or has_bfloat16():
             found[str(choice)] = _scores(load_engine(place, manifest, threads, choice))
     opened = open_fastest(place, manifest, threads)
     found[f"auto ({opened.choice})"] = _scores(opened.run)
