@@ -199,6 +199,25 @@ def test_ten_times_the_noise_is_no_wear_and_no_tooth(fitted, limits):
         assert "look alike" in d.sentence
 
 
+def test_all_teeth_louder_with_their_own_differences_are_no_teeth(fitted, limits):
+    rng = np.random.default_rng(3)
+    own = 0.35 * rng.standard_normal((12, 1)) + 0.35 * rng.standard_normal((1, 17))
+    x = fitted.log_maps(8, 33) + 0.5 + own
+    found = [fitted.judge(x[:n], limits=limits) for n in (1, 4, 8)]
+    assert [(d.colour, d.pattern, d.teeth) for d in found] == [("AMBER", "sensor or condition changed", ())] * 3
+    x = fitted.log_maps(8, 33) + 0.5 + 0.3 * own
+    x[:, 6] += 1.5
+    assert fitted.judge(x, limits=limits).tooth == 6
+
+
+def test_ring_teeth_a_planet_spacing_apart_are_one_tooth(fitted, limits):
+    x = fitted.log_maps(20, 34)
+    x[:, :, [2, 8, 13]] += np.array([0.6, 0.7, 0.6])
+    d = fitted.judge(x, limits=limits, gears=("planet", "ring"), spacing=(0.0, 17 / 3, 34 / 3))
+    assert (d.colour, d.pattern, d.tooth, set(d.teeth[0].alike)) == ("RED", "one tooth", 8, {2, 13})
+    assert fitted.judge(x, limits=limits).pattern == "several teeth"
+
+
 def test_a_first_harmonic_of_the_teeth_is_no_cycle_of_the_gear_unless_that_alarms(fitted, limits):
     from dataclasses import replace
 

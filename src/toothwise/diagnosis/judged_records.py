@@ -27,7 +27,6 @@ __all__ = ["RECENT", "JudgedRecords"]
 
 RECENT = 10  # records that the present contrast rests on
 _PROFILE = 20  # records that the pattern is read from
-_NOISY = 1.4  # healthy standard deviations that the middle line of either gear is off where noise has grown
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +42,7 @@ class JudgedRecords:
     past: CompactedHistory
     resets: tuple[Reset, ...]
     rules: Rules
+    spacing: tuple[float, ...] = ()
 
     def _record(self, judged: int) -> Place | None:
         """The place of a judged record, counted from the first one that was; None where it is no longer kept."""
@@ -138,7 +138,7 @@ class JudgedRecords:
         if not d.teeth:
             return None, None, None
         tooth = d.teeth[0]
-        near = {tooth.tooth, *tooth.leak}
+        near = {tooth.tooth, *tooth.leak, *tooth.alike}
         last = slice(max(onset, len(self.tracked.judged) - RECENT), None)
         recent = [self.seen[int(k)].line for k in self.tracked.judged[last]]
         shown = [line[2] for line in recent if line is not None and line[0] == tooth.axis and near & {line[1], None}]
@@ -152,13 +152,13 @@ class JudgedRecords:
             half = float(stdtrit(len(values) - 1, 0.975)) * error
         return float(np.exp(middle)), (float(np.exp(middle - half)), float(np.exp(middle + half))), along
 
-    def _noisy(self) -> bool:
-        """Whether the lines of both gears scatter far beyond what they do in healthy records, up as well as down.
+    def _away(self) -> list[np.ndarray]:
+        """How far the teeth of either gear are off in the last ten records, in healthy standard deviations."""
+        away = self.tracked.contrast[-RECENT:] / self.baseline.contrast_sd
+        return [away[:, self.baseline.line_axis == axis] for axis in np.unique(self.baseline.line_axis)]
 
-        Noise that is added to the signal does that, and it lifts the level. Wear lifts it and leaves the pattern of the
-        lines; a tooth moves few of them, so that the middle one is looked at.
-        """
-        away = np.abs(self.tracked.contrast[-RECENT:] / self.baseline.contrast_sd)
-        axes = np.unique(self.baseline.line_axis)
-        middle = [float(np.median(away[:, self.baseline.line_axis == axis])) / 0.6745 for axis in axes]
-        return len(axes) > 1 and len(away) > 0 and min(middle) > _NOISY
+    def _evidence(self) -> list[np.ndarray]:
+        """Mean evidence of the teeth of either gear in the last ten records."""
+        things, mean = things_of(self.baseline), self.tracked.channels[-RECENT:].mean(axis=0)
+        axes = np.array([c.axis if c.kind == "tooth" and c.tooth >= 0 else 0 for c in things])
+        return [mean[axes == axis] for axis in np.unique(self.baseline.line_axis)]

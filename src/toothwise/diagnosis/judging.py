@@ -23,7 +23,8 @@ from toothwise.diagnosis.onset import sudden
 from toothwise.diagnosis.rules import CHANNELS, TIERS
 from toothwise.diagnosis.sequence_words import record_word, rests_of, words_of_sequence
 from toothwise.diagnosis.settings import MonitorSettings, Reset
-from toothwise.diagnosis.single import clusters, echo, middle, opposite
+from toothwise.diagnosis.significance import everywhere, scattered
+from toothwise.diagnosis.single import alike, clusters, echo, middle, opposite
 from toothwise.diagnosis.summary import RecordSummary, same_tooth
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, RuleFound, Tooth
 from toothwise.diagnosis.words import gear_word, in_english, tooth_of
@@ -35,6 +36,7 @@ __all__ = ["judge"]
 _ALIKE = 0.5  # share of the loudest tooth's rise from which on another one rises as it does
 _SECOND = 0.2  # share of the first tooth's evidence from which on another one may be damaged too
 _SURE = 0.5  # from which on it is said to be (simulated runs with one tooth and with two)
+_OVER_ALL = 2.0  # times what all teeth rise by that one of them must, to be named
 _EARLIER = 10  # records by which a tooth must alarm before the whole gear to be what that began with
 
 
@@ -46,6 +48,7 @@ def judge(
     resets: Sequence[Reset] = (),
     past: CompactedHistory | None = None,
     gears: tuple[str, str] = ("driving", "driven"),
+    spacing: Sequence[float] = (),
     limits: Callable[[int | None], ControlLimits] | None = None,
 ) -> Diagnosis:
     """Judge records in time order.
@@ -57,6 +60,7 @@ def judge(
         resets: Re-baselinings; the last one counts, and records before it do not alarm any more.
         past: Records before these that are no longer kept.
         gears: Names of the gears of rows and columns.
+        spacing: Of a planetary stage, the ring teeth at which the planets stand (``ring_spacing``).
         limits: Gives the control limits for a number of learned records; None computes them here.
     """
     settings = settings or MonitorSettings()
@@ -66,7 +70,8 @@ def judge(
         control_limits_for(baseline, settings, learned=tracked.learned) if limits is None else limits(tracked.learned)
     )
     rules = run_rules(tracked, baseline, known, past.since(resets))
-    found = _Judged(seen, tracked, baseline, settings, known, gears, past, tuple(resets), rules).result()
+    judged = _Judged(seen, tracked, baseline, settings, known, gears, past, tuple(resets), rules, tuple(spacing))
+    found = judged.result()
     return in_english(found, words_of_sequence(found))
 
 
@@ -195,9 +200,9 @@ class _Judged(JudgedRecords):
         return tooth_of(gear, channel.tooth if channel.tooth >= 0 else None)
 
     def _led(self, teeth: tuple[Tooth, ...]) -> Message | None:
-        """Which tooth led before the one that leads now, in words; not where it is the same one's other contact."""
+        """Which tooth led before the one that leads now, in words; not where the two are told as one."""
         lead, things = self.rules.course.state.lead, things_of(self.baseline)
-        if lead.before < 0 or not teeth or {things[lead.before].tooth} & {teeth[0].contact}:
+        if lead.before < 0 or not teeth or things[lead.before].tooth in (teeth[0].contact, *teeth[0].alike):
             return None
         thing, at = things[lead.before], self._record(lead.until)
         record = record_word(at) if at is not None else say("an earlier record")
@@ -250,8 +255,10 @@ class _Judged(JudgedRecords):
             found = self._with_level(found, things[up_or_down[0]].kind == "level up", teeth, sure=bool(first))
         elif first and whole:
             found.append("whole gear")
-        if found[0] == "whole gear" and self._noisy():
+        if found[0] == "whole gear" and scattered(self._away()):
             found[0] = "sensor or condition changed"
+        elif teeth and not any(self._earlier(k, whole) for k in active) and everywhere(self._away(), self._evidence()):
+            found.insert(0, "sensor or condition changed")
         found = list(dict.fromkeys(found))
         if found[0] in ("whole gear", "sensor or condition changed"):
             # what lifts the whole gear lifts some of its teeth more than others: none is named
@@ -269,7 +276,12 @@ class _Judged(JudgedRecords):
             one = Tooth("", thing.axis, thing.tooth if thing.tooth >= 0 else None, 0.0, 0.0, ())
             if not len(level) or float(self._along(one)[-RECENT:].mean()) > abs(float(np.median(level))):
                 return True
-        return bool(whole) and all(final.since[k] + _EARLIER <= final.since[w] for w in whole)
+        return self._earlier(k, whole)
+
+    def _earlier(self, k: int, whole: Sequence[Any]) -> bool:
+        """Whether a tooth alarmed ten records before the whole gear did."""
+        since = self.rules.course.state.since
+        return bool(whole) and all(since[k] + _EARLIER <= since[w] for w in whole)
 
     def _tooth(self, axis: int, group: Sequence[int]) -> Tooth:
         """Neighbouring teeth, the one that leads first, or else the strongest, as one tooth with its leak."""
@@ -279,13 +291,20 @@ class _Judged(JudgedRecords):
         return Tooth(self.gears[axis - 1], axis, tooth if tooth >= 0 else None, now, max(evidence), tuple(group[1:]))
 
     def _joined(self, teeth: list[Tooth]) -> list[Tooth]:
-        """Both contacts of a planet's tooth are one tooth; what is far below the strongest tooth is none."""
+        """Both contacts of a planet's tooth are one tooth, and so are ring teeth a planet spacing apart.
+
+        What is far below the strongest tooth is none.
+        """
         out: list[Tooth] = []
         rise = {id(tooth): float(np.exp(self._along(tooth)[-RECENT:].mean())) for tooth in teeth}
         planet = not (self.baseline.line_axis == 2).any()
         middles: list[list[float]] = []  # of every tooth in out: where it lies, and then where its other contact does
         for tooth in teeth:
             size = self._size(tooth.axis)
+            same = next((k for k, one in enumerate(out) if self._alike(one, tooth)), None)
+            if same is not None:
+                out[same] = replace(out[same], alike=(*out[same].alike, int(tooth.tooth or 0), *tooth.leak))
+                continue
             sure = planet and tooth.tooth is not None and tooth.gear in ("gear", "planet")
             place = self._middle(tooth)
             apart = [[sure and opposite(m, place, size) for m in own] for own in middles]
@@ -303,6 +322,12 @@ class _Judged(JudgedRecords):
                 out.append(replace(tooth, doubtful=bool(out) and tooth.evidence < _SURE * out[0].evidence))
                 middles.append([place])
         return out
+
+    def _alike(self, one: Tooth, other: Tooth) -> bool:
+        """Whether the damage of one ring tooth shows at the other, when another planet passes."""
+        if one.axis != other.axis or one.gear != "ring" or None in (one.tooth, other.tooth):
+            return False
+        return alike(int(one.tooth or 0), int(other.tooth or 0), self.spacing, self._size(one.axis))
 
     def _middle(self, tooth: Tooth) -> float:
         """Where a tooth lies by its own evidence and that of the neighbours it leaks to."""
@@ -329,8 +354,8 @@ class _Judged(JudgedRecords):
         sign = 1.0 if up else -1.0
         y = sign * self.tracked.level / max(self.baseline.level_sd, 1e-9)
         step = not len(y) or sudden(y, correlation=self.baseline.correlation[1])
-        what = "whole gear" if up and not step and not self._noisy() else "sensor or condition changed"
+        what = "whole gear" if up and not step and not scattered(self._away()) else "sensor or condition changed"
         change = abs(float(np.median(self.tracked.level[-RECENT:]))) if len(y) else 0.0
         tooth = max((float(self._along(t)[-RECENT:].mean()) for t in teeth), default=0.0)
-        # a tooth that rises less than all of them together do is not named
-        return [what, *found] if change > tooth and not sure else [*found, what]
+        # a tooth that rises by less than twice what all of them do is not named
+        return [what, *found] if _OVER_ALL * change > tooth and not sure else [*found, what]

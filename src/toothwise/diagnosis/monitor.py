@@ -18,7 +18,7 @@ from toothwise.diagnosis.folder import about_run, explain, telling_map
 from toothwise.diagnosis.history import CompactedHistory, compact, run_rules, track_records
 from toothwise.diagnosis.judging import judge
 from toothwise.diagnosis.settings import MonitorSettings, Reset
-from toothwise.diagnosis.single import diagnose_maps, diagnosis_of_maps, gear_of
+from toothwise.diagnosis.single import diagnose_maps, diagnosis_of_maps, gear_of, ring_spacing
 from toothwise.diagnosis.store import MemoryStore, State, Store
 from toothwise.diagnosis.summary import RecordSummary, summarize_records
 from toothwise.diagnosis.verdict import Diagnosis, MapDiagnosis
@@ -324,6 +324,7 @@ class Monitor:
             records=record_ids(batch.table, len(batch)).tolist(),
             table=batch.table,
             first=first,
+            spacing=ring_spacing(batch.gear),
         )
         return each, limits
 
@@ -354,6 +355,7 @@ class Monitor:
             waveforms=self.model.detector.waveforms_of(batch),
             first=first,
             shown=numbers_shown(batch, by_record=self._reference.by_record),
+            spacing=ring_spacing(batch.gear),
         )
         names = state.names
         fresh = any(record.name not in names for record in seen)
@@ -367,7 +369,14 @@ class Monitor:
             raise InputError(f"{_where(self.store)}{error}") from None
         gears = gear_of(batch.rows, "driving"), gear_of(batch.columns, "driven")
         found = judge(
-            state.records, baseline, settings, resets=state.resets, past=state.past, gears=gears, limits=limits
+            state.records,
+            baseline,
+            settings,
+            resets=state.resets,
+            past=state.past,
+            gears=gears,
+            spacing=ring_spacing(batch.gear),
+            limits=limits,
         )
         self._judged = _Judged(found, batch, tuple(state.records), tuple(state.resets), state.past)
         if found.limits is not None:

@@ -156,7 +156,7 @@ def _memory(d: Diagnosis) -> list[Message]:
 
 def _before(d: Diagnosis) -> tuple[Message, ...]:
     """What the first alarm was about, where that is not what the verdict names."""
-    named = [tooth_of(t.gear, number) for t in d.teeth for number in (t.tooth, *t.leak, t.contact)]
+    named = [tooth_of(t.gear, number) for t in d.teeth for number in (t.tooth, *t.leak, *t.alike, t.contact)]
     alarm = d.rules["alarm"]
     if alarm.about is None or alarm.about in map(str, named) or (not d.teeth and "tooth" not in alarm.about):
         return ()
@@ -173,7 +173,10 @@ def _before(d: Diagnosis) -> tuple[Message, ...]:
 def _warned(d: Diagnosis) -> tuple[Message, ...]:
     """What a warning was about that came before what alarms now stood beyond a limit."""
     warning, alarmed = d.rules["warning"], d.alarmed
-    if warning.first is None or warning.about is None or alarmed is None or warning.first.number >= alarmed.number:
+    same = {str(tooth_of(t.gear, number)) for t in d.teeth for number in t.alike}
+    if warning.first is None or alarmed is None or warning.about in (None, *same):
+        return ()
+    if warning.first.number >= alarmed.number:
         return ()
     about = {"record": _first(warning.first), "first": warning.messages["about"][0]}
     return (say("The first warning, at {record}, was about {first}.", **about),)

@@ -1,10 +1,16 @@
-"""How dependent values in time are."""
+"""How dependent values in time are, and what teeth that are compared with each other show."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-__all__ = ["autocorrelation", "correlation_time", "lag_of_independence"]
+__all__ = ["autocorrelation", "chance_among", "correlation_time", "everywhere", "lag_of_independence", "scattered"]
+
+_SCATTERED = 1.4  # healthy standard deviations that the middle line of either gear is off where noise has grown
+_BY_CHANCE = 3.0  # over the root of the number of values: two and a half standard errors of that
+_ALONE = 0.01  # chance of sound teeth below which one of them stands out
 
 
 def autocorrelation(x: np.ndarray, blocks: np.ndarray, lags: int, *, about_zero: bool = False) -> np.ndarray:
@@ -45,3 +51,59 @@ def lag_of_independence(x: np.ndarray, blocks: np.ndarray, *, limit: float = 0.1
     rho = autocorrelation(x, blocks, longest)[1:]
     below = np.flatnonzero(rho < limit)
     return int(below[0]) + 1 if len(below) else longest
+
+
+def chance_among(profile: np.ndarray) -> float:
+    """Chance that the loudest of a sound gear's teeth lies so far above the others, which are its own null.
+
+    Grubbs' test (Technometrics 11, 1969): Student's t of the largest against the rest, times the number of teeth. Both
+    neighbours stay out of the rest, for a damaged tooth reaches into their meshes.
+
+    Args:
+        profile: Log energy or log contrast of each tooth ``[teeth]``.
+    """
+    from scipy.special import stdtr
+
+    most, n = int(profile.argmax()), len(profile)
+    rest = np.delete(profile, [(most - 1) % n, most, (most + 1) % n])
+    if len(rest) < 3:
+        return 1.0
+    spread = float(rest.std(ddof=1)) * np.sqrt(1.0 + 1.0 / len(rest))
+    above = float(profile[most] - rest.mean()) / max(spread, 1e-300)
+    return min(1.0, n * float(stdtr(len(rest) - 1, -above)))
+
+
+def scattered(away: Sequence[np.ndarray]) -> bool:
+    """Whether the lines of both gears scatter far beyond what they do in healthy records, up as well as down.
+
+    Noise that is added to the signal does that, and so do wear and load, which show the teeth's own differences louder.
+    A tooth moves few lines, so that the middle one is looked at.
+
+    Args:
+        away: By gear, how far every tooth is off, in healthy standard deviations ``[records, teeth]``.
+    """
+    ratio = [
+        float(np.median(np.abs(own))) / 0.6745 / max(_SCATTERED, 1.0 + _BY_CHANCE / np.sqrt(own.size))
+        if own.size
+        else 0.0
+        for own in away
+    ]
+    return len(ratio) > 1 and min(ratio) > 1.0
+
+
+def everywhere(away: Sequence[np.ndarray], evidence: Sequence[np.ndarray]) -> bool:
+    """Whether the lines of both gears are off together and none stands out among them: that is no damaged tooth.
+
+    Args:
+        away: As of ``scattered``.
+        evidence: By gear, what speaks for every tooth ``[teeth]``.
+
+    Examples:
+        >>> teeth = [np.random.default_rng(k).normal(0.0, 3.0, (1, n)) for k, n in enumerate((18, 35))]
+        >>> everywhere(teeth, [own[0] for own in teeth])
+        True
+        >>> teeth[0][0, 7] = 20.0
+        >>> everywhere(teeth, [own[0] for own in teeth])
+        False
+    """
+    return scattered(away) and all(chance_among(own) > _ALONE for own in evidence)

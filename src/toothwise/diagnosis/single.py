@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import erfc, sqrt
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,16 +15,29 @@ from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.decompose import SHARES, Findings, FoundLine, decompose
 from toothwise.diagnosis.rules import ladder
 from toothwise.diagnosis.settings import MonitorSettings
+from toothwise.diagnosis.significance import everywhere
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Finding, LineFinding, MapDiagnosis, Neighbour, Tooth
 from toothwise.diagnosis.words import in_english, number_of, words_of_map, words_of_maps
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import healthy_tail
+from toothwise.gears import PlanetaryStage
 from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
-from toothwise.reference.map_statistics import log_maps, map_level, point_spread, without_places
+from toothwise.reference.map_statistics import line_levels, log_maps, map_level, point_spread, without_places
 from toothwise.reference.records import tooth_zero_of
 
-__all__ = ["clusters", "diagnose_maps", "diagnosis_of_maps", "echo", "gear_of", "middle", "opposite", "summarize"]
+__all__ = [
+    "alike",
+    "clusters",
+    "diagnose_maps",
+    "diagnosis_of_maps",
+    "echo",
+    "gear_of",
+    "middle",
+    "opposite",
+    "ring_spacing",
+    "summarize",
+]
 
 _Z95 = 1.959963984540054
 _SHOWN = 3  # maps that are explained
@@ -73,6 +87,36 @@ def opposite(one: float, other: float, lines: int) -> bool:
     return abs(away - lines / 2.0) <= 1.0 + (lines % 2) / 2.0
 
 
+def ring_spacing(gears: Any) -> tuple[float, ...]:
+    """Ring teeth from the first planet of a stage to each of its planets; of other gears none.
+
+    Examples:
+        >>> from toothwise import GearPair, PlanetaryStage
+        >>> ring_spacing(PlanetaryStage(16, 14, 44)), ring_spacing(GearPair(18, 35))
+        ((0.0, 14.666666666666666, 29.333333333333332), ())
+    """
+    return tuple((gears.spacing * gears.ring).tolist()) if isinstance(gears, PlanetaryStage) else ()
+
+
+def alike(one: int, other: int, spacing: Sequence[float], teeth: int) -> bool:
+    """Whether two teeth of a ring lie as far apart as two of the planets do, to within one tooth.
+
+    A map is filed under one planet: when another one passes the damaged tooth, that shows where the first one is then.
+
+    Args:
+        one, other: Teeth.
+        spacing: As ``ring_spacing`` gives it.
+        teeth: How many the ring has.
+
+    Examples:
+        >>> spacing = ring_spacing(PlanetaryStage(16, 14, 44))
+        >>> [alike(5, other, spacing, 44) for other in (5, 8, 20, 34, 39)]
+        [False, False, True, True, False]
+    """
+    gaps = [a - b for a in spacing for b in spacing if a != b]
+    return any(abs((other - one - gap + teeth / 2.0) % teeth - teeth / 2.0) <= 1.0 for gap in gaps)
+
+
 def middle(teeth: Sequence[int], evidence: Sequence[float], lines: int) -> float:
     """Where neighbouring teeth lie by their evidence: the loudest of them is not always in their middle.
 
@@ -104,6 +148,7 @@ def diagnose_maps(
     records: Sequence[str] | None = None,
     table: pd.DataFrame | None = None,
     first: Prediction | None = None,
+    spacing: Sequence[float] = (),
 ) -> list[MapDiagnosis]:
     """Diagnose maps, each on its own.
 
@@ -114,6 +159,7 @@ def diagnose_maps(
         rows, columns: axes of the maps, for the names of gears and the labels of extents.
         records: a name per map; table: a row per map, which says how tooth 0 is known.
         first: the detector's prediction of the maps, where it is there already.
+        spacing: as ``ring_spacing`` gives it.
 
     Raises:
         InputError: maps that do not fit the detector or are not positive, or a rate outside (0, 1).
@@ -130,6 +176,7 @@ def diagnose_maps(
         columns=columns,
         records=records,
         table=table,
+        spacing=spacing,
     )
 
 
@@ -143,6 +190,7 @@ def summarize(
     columns: Axis | None = None,
     records: Sequence[str] | None = None,
     table: pd.DataFrame | None = None,
+    spacing: Sequence[float] = (),
 ) -> list[MapDiagnosis]:
     """Diagnoses from what came off the maps; their table tells how tooth 0 is known."""
     x = log_maps(values)
@@ -155,9 +203,10 @@ def summarize(
     p_level = healthy_tail(np.abs(level) * spread, away, worth=reference.worth["level"])
     flat = {axis: without_places(x, axis) for axis in (1, 2)}
     sizes = {axis: lines.shape[1] for axis, lines in flat.items()}
+    off = [] if reference.by_record else [_off(x, axis, reference.lines[axis - 1]) for axis in (1, 2)]
     out = []
     for k, name in enumerate(names):
-        groups = _groups(found.lines[k], sizes, planet=reference.by_record)
+        groups = _groups(found.lines[k], sizes, planet=reference.by_record, spacing=spacing)
         lines = [
             replace(
                 _finding(g, flat[g.axis][k], reference, axes[g.axis]),
@@ -171,6 +220,10 @@ def summarize(
         pattern, also = _pattern(
             lines, findings, abs(level[k]) * spread, found.diagonal[k] is not None, found.p_values["diagonal"][k]
         )
+        if pattern.endswith(("tooth", "teeth")) and everywhere(
+            [part[k : k + 1] for part in off], [part[k] for part in off]
+        ):
+            pattern, also = "sensor or condition changed", tuple(a for a in also if not a.startswith("sensor"))
         diagonal = found.diagonal[k]
         swinging = [axes[a][0] for a in found.cycle[k]]
         p_values = {test: float(p[k]) for test, p in found.p_values.items()} | {"level": float(p_level[k])}
@@ -248,6 +301,12 @@ def diagnosis_of_maps(
     return in_english(found, words_of_maps(each, first))
 
 
+def _off(x: np.ndarray, axis: int, healthy: np.ndarray) -> np.ndarray:
+    """How far every line is off what healthy maps show, in their standard deviations ``[n, lines]``."""
+    away = line_levels(x, axis, newest=False) - healthy.mean(axis=0)
+    return (away - np.median(away, axis=1, keepdims=True)) / np.maximum(healthy.std(axis=0), 1e-9)
+
+
 def _standing(line: LineFinding, limits: ControlLimits) -> tuple[float, float]:
     """Where a line of a single map stands on the ladder, and its evidence."""
     evidence = -float(np.log10(line.p_value / SHARES["lines"]))
@@ -289,10 +348,13 @@ def _without_echoes(lines: Sequence[LineFinding], teeth: dict[int, int]) -> list
     return [line for line in lines if line in kept]
 
 
-def _groups(lines: list[FoundLine], size: dict[int, int], *, planet: bool) -> list[tuple[FoundLine, int | None]]:
+def _groups(
+    lines: list[FoundLine], size: dict[int, int], *, planet: bool, spacing: Sequence[float]
+) -> list[tuple[FoundLine, int | None]]:
     """Lines of one axis that stand side by side are one tooth with its leak; the first to come off stands for it.
 
-    Of a planet two that lie half a revolution apart are one tooth too, seen at both of its contacts.
+    Of a planet two that lie half a revolution apart are one tooth too, seen at both of its contacts, and of a ring all
+    that lie a planet spacing apart.
     """
     out: list[tuple[FoundLine, int | None]] = []
     for axis in (1, 2):
@@ -304,6 +366,8 @@ def _groups(lines: list[FoundLine], size: dict[int, int], *, planet: bool) -> li
             contact = next((t for t in peaks if planet and opposite(tooth, t, size[axis])), None)
             # what lies half a revolution from that contact again is the first one's leak
             peaks = [t for t in peaks if contact is None or not (t == contact or opposite(contact, t, size[axis]))]
+            if axis == 2:
+                peaks = [t for t in peaks if not alike(tooth, t, spacing, size[axis])]
             out.append((own[tooth], contact))
     return sorted(out, key=lambda g: lines.index(g[0]))
 

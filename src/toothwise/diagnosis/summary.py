@@ -13,6 +13,7 @@ import pandas as pd
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.diagnosis.baseline import Baseline, watch_maps
 from toothwise.diagnosis.decompose import decompose
+from toothwise.diagnosis.significance import chance_among
 from toothwise.diagnosis.single import gear_of, summarize
 from toothwise.diagnosis.verdict import MapDiagnosis
 from toothwise.errors import InputError
@@ -170,6 +171,7 @@ def summarize_records(
     waveforms: np.ndarray | None = None,
     first: Prediction | None = None,
     shown: Mapping[str, np.ndarray] | None = None,
+    spacing: Sequence[float] = (),
 ) -> tuple[list[RecordSummary], list[MapDiagnosis]]:
     """Score maps and reduce them to what is kept of each record.
 
@@ -184,6 +186,7 @@ def summarize_records(
         waveforms: of the maps, where the detector looks at them.
         first: the detector's prediction of the maps, where it is there already.
         shown: what a report shows of each map (``reference.shown``).
+        spacing: of a planetary stage, as ``single.ring_spacing`` gives it.
 
     Returns:
         The records, and the diagnosis of each map on its own.
@@ -201,7 +204,15 @@ def summarize_records(
     for name, maps in zip(order.names, order.maps, strict=True):
         records[maps] = name
     each = summarize(
-        found, values, reference, rate=rate, rows=rows, columns=columns, records=records.tolist(), table=table
+        found,
+        values,
+        reference,
+        rate=rate,
+        rows=rows,
+        columns=columns,
+        records=records.tolist(),
+        table=table,
+        spacing=spacing,
     )
     watched = watch_maps(values, found, reference)
     condition = {name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table}
@@ -269,26 +280,6 @@ def summarize_records(
     return out, each
 
 
-def _chance_among(profile: np.ndarray) -> float:
-    """Chance that the largest of a sound gear's log energies lies so far above the others, which are its own null.
-
-    Grubbs' test (Technometrics 11, 1969): Student's t of the largest against the rest, times the number of teeth. Both
-    neighbours stay out of the rest, for a damaged tooth reaches into their meshes.
-
-    Args:
-        profile: Log energy of each tooth ``[teeth]``.
-    """
-    from scipy.special import stdtr
-
-    most, n = int(profile.argmax()), len(profile)
-    rest = np.delete(profile, [(most - 1) % n, most, (most + 1) % n])
-    if len(rest) < 3:
-        return 1.0
-    spread = float(rest.std(ddof=1)) * np.sqrt(1.0 + 1.0 / len(rest))
-    above = float(profile[most] - rest.mean()) / max(spread, 1e-300)
-    return min(1.0, n * float(stdtr(len(rest) - 1, -above)))
-
-
 def tooth_among_others(
     found: tuple[np.ndarray, np.ndarray] | None, zero: Sequence[str]
 ) -> list[tuple[str, int, int, float]]:
@@ -304,7 +295,7 @@ def tooth_among_others(
     if found is None:
         return []
     means = [part.mean(axis=0) for part in found]
-    heights, chances = [float(mean.max()) for mean in means], [2.0 * _chance_among(mean) for mean in means]
+    heights, chances = [float(mean.max()) for mean in means], [2.0 * chance_among(mean) for mean in means]
     if max(heights) >= _STANDS_OUT:
         gear = int(np.argmax(heights))
     elif min(chances) <= _BY_CHANCE:

@@ -188,6 +188,7 @@ class Tooth:
         leak: Neighbours that alarm with it.
         contact: Of a planet, where the same tooth is seen half a revolution away; None = nowhere.
         doubtful: Its evidence is less than half of the first tooth's: it may be what that one leaves.
+        alike: Of a ring, the teeth a planet spacing away that show the same: it may be any one of them.
     """
 
     gear: str
@@ -198,6 +199,7 @@ class Tooth:
     leak: tuple[int, ...]
     contact: int | None = None
     doubtful: bool = False
+    alike: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
