@@ -209,6 +209,6 @@ def _attention(found: Data) -> None:
     _float(
         "attention",
         "attention.png",
-        f"What two tokens of one damaged map attend to (driving teeth {damage['tooth']} and its neighbour, {config['contrast'][0]:g} times their background; {healthy} healthy maps, {steps} steps, one seed): weights along the token's row and column, 1 where all are equal. An illustration, no evidence.",
+        f"What two tokens of one damaged map attend to (driving teeth {damage['tooth']} and its neighbour, {config['contrast'][0]:g} times their background; {healthy} healthy maps, {steps} steps, one seed): weights along the token's row and column in parts of an equal share among the tokens of the line, of which the class token takes some. An illustration, no evidence.",
         width=0.86,
     )
