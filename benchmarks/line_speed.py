@@ -3,7 +3,7 @@
     python benchmarks/line_speed.py      # a minute or two
 
 A network of the shipped size, hardly trained (what weights are costs nothing), with its correction kept and without
-(then the learned likelihood alone is computed); single maps and batches of 32, in turns, the fastest of all rounds.
+(then the learned likelihood alone is computed), and for comparison without attention; single maps and batches of 32, in turns, the fastest of all rounds.
 """
 
 from __future__ import annotations
@@ -43,8 +43,13 @@ def main() -> None:
     maps = generate("C", 64, False, seed=21)[0]
     ways: dict[str, Callable[..., Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, gain in (("kept", 1.0), ("not kept", 0.0)):
-            detector: Any = detectors.create("line_network", max_steps=1, keep="all").fit(maps[:32])
+        for name, gain, attention in (
+            ("kept", 1.0, "both"),
+            ("kept, no attention", 1.0, "none"),
+            ("not kept", 0.0, "none"),
+        ):
+            detector: Any = detectors.create("line_network", max_steps=1, keep="all", attention=attention)
+            detector.fit(maps[:32])
             detector._module.model.gain.fill_(gain)
             ways |= {f"{engine}, {name}": run for engine, run in engines(detector, Path(folder) / name).items()}
         result: dict[str, dict[str, float]] = {name: {} for name in ways}
