@@ -3,7 +3,8 @@
     python benchmarks/line_speed.py      # a minute or two
 
 A network of the shipped size, hardly trained (what weights are costs nothing), with its correction kept and without
-(then the learned likelihood alone is computed), and for comparison without attention; single maps and batches of 32, in turns, the fastest of all rounds.
+(then the learned likelihood alone is computed), and without attention beside it; single maps and batches of 32, in
+turns, the fastest of all rounds.
 """
 
 from __future__ import annotations
