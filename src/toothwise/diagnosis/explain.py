@@ -123,16 +123,17 @@ def evidence_height(reference: HealthyReference, axis: int, rate: float) -> floa
         return None
     best, wanted = known[0], rate * SHARES["lines"] / known[1]
 
-    def rare(evidence: float) -> bool:
-        return float(best_line_tail(evidence, best, worth=reference.worth["lines"])) <= wanted
+    def chance(evidence: np.ndarray | float) -> np.ndarray:
+        return best_line_tail(evidence, best, worth=reference.worth["lines"])
 
     low, high = float(np.min(best)), float(np.max(best))
-    while not rare(high) and high < 1e6:  # the chance falls with the evidence: bracket, then halve
+    while chance(high) > wanted and high < 1e6:  # the chance falls with the evidence: bracket, then divide
         high += max(high - low, 1e-9)
-    for _ in range(60):
-        middle = 0.5 * (low + high)
-        low, high = (low, middle) if rare(middle) else (middle, high)
-    return high
+    for _ in range(10):
+        parts = np.linspace(low, high, 65)
+        first = int(np.clip(np.searchsorted(-chance(parts), -wanted), 1, 64))
+        low, high = parts[first - 1], parts[first]
+    return float(high)
 
 
 def repair(x: np.ndarray, found: Findings, which: int) -> tuple[np.ndarray, np.ndarray]:
