@@ -245,7 +245,7 @@ def read_mat(path: Path) -> HealthMapBatch:
 
 
 def read_mat_values(path: Path) -> np.ndarray:
-    """The maps of ``read_mat`` alone, float32 ``[n, rows, columns]``, read once and never held as float64."""
+    """The maps of ``read_mat`` alone, float32 ``[n, rows, columns]``."""
     from toothwise.vibration.readers import mat5  # loads SciPy, which other formats do not need
 
     with as_input_error("", "not a readable MAT file"):
@@ -257,9 +257,5 @@ def read_mat_values(path: Path) -> np.ndarray:
             return mat5.load(path, leaf).astype(np.float32)[None]
         if len(shape) not in (3, 4) or (len(shape) == 4 and shape[2] != 1):
             raise InputError(f"Xdata must be [rows, columns, 1, n], but has the shape {shape}")
-        values = np.empty((shape[-1], *shape[:-1]), dtype=np.float32)
-        at = 0
-        for piece in mat5.slices(path, leaf):
-            values[at : at + len(piece)] = piece
-            at += len(piece)
-        return values.reshape(shape[-1], shape[0], shape[1])
+        values = np.moveaxis(mat5.load(path, leaf).astype(np.float32), -1, 0)
+        return np.ascontiguousarray(values.reshape(shape[-1], shape[0], shape[1]))

@@ -104,20 +104,6 @@ def test_sizes_are_checked_before_memory_is_taken(tmp_path, packed):
     np.testing.assert_array_equal(read_array(path), [[3.0, 4.0]])
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    st.sampled_from(TYPES).flatmap(lambda t: arrays(t, array_shapes(min_dims=2, max_dims=4, max_side=6))),
-    st.booleans(),
-    st.integers(1, 7),
-)
-def test_slices_hold_the_same_with_the_last_axis_first(tmp_path_factory, values, packed, most):
-    path = tmp_path_factory.mktemp("mat") / "m.mat"
-    scipy.io.savemat(path, {"before": np.ones((4, 5)), "Xdata": values}, do_compression=packed)
-    found = list(mat5.slices(path, mat5.find_array(path, "Xdata"), most=most))
-    np.testing.assert_array_equal(np.concatenate(found), np.moveaxis(values, -1, 0))
-    assert max(len(piece) for piece in found) <= most
-
-
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_file_that_was_cut(tmp_path, packed):
     path = tmp_path / "m.mat"

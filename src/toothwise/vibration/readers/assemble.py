@@ -22,6 +22,7 @@ __all__ = ["assemble"]
 
 _SAME = 1e-6  # relative: two statements of one sampling rate
 _NAMED = 12  # signals that are listed where one has to be named
+_OF_TACHO = ("kind", "sampling_rate", "shaft", "ratio", "edge", "threshold", "zero")  # as write_record calls them
 _PART = 0.05  # of a sample: channels that begin so far apart are told of
 
 
@@ -122,21 +123,11 @@ def _with_header(contents: Contents, mapping: RecordMapping, header: dict[str, A
         "channels": dict(header["channels"]),
         "tacho": tacho.get("name", "none"),
         "time": "none",
-        "sampling_rate": header.get("sampling_rate"),
-        "unit": header.get("unit"),
-        "start_time": header.get("start_time"),
+        **{name: header.get(name) for name in ("sampling_rate", "unit", "start_time")},
     }
     if own and tacho:
-        stated |= {
-            "tacho_kind": tacho.get("kind"),
-            "tacho_sampling_rate": tacho.get("sampling_rate"),
-            "pulses_per_revolution": tacho.get("pulses_per_revolution"),
-            "tacho_shaft": tacho.get("shaft"),
-            "tacho_ratio": tacho.get("ratio"),
-            "tacho_edge": tacho.get("edge"),
-            "tacho_threshold": tacho.get("threshold"),
-            "tacho_zero": tacho.get("zero"),
-        }
+        stated |= {f"tacho_{name}": tacho.get(name) for name in _OF_TACHO}
+        stated["pulses_per_revolution"] = tacho.get("pulses_per_revolution")
     given = {name: value for name, value in vars(mapping).items() if value is not None}
     if isinstance(mapping.channels, tuple | list | str):  # names of the record stand for names in the file
         wanted = mapping.wanted()

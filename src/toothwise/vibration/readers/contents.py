@@ -56,6 +56,7 @@ class Contents:
         format: in words.
         signals: by name, not yet read.
         load: names -> arrays ``[size]``.
+        places: by signal, the array that it lies in and its index there, where ``add`` listed it.
         numbers: single numbers by name.
         texts: texts by name.
         left_out: what is no signal, by name, and why.
@@ -68,6 +69,7 @@ class Contents:
     format: str
     load: Load
     signals: dict[str, Signal] = field(default_factory=dict)
+    places: dict[str, tuple[str, tuple[Any, ...]]] = field(default_factory=dict)
     numbers: dict[str, float] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -89,6 +91,23 @@ class Contents:
                 self._note_text(name, value)
         elif isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
             self.numbers[name] = float(value)
+
+    def add(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        """List the columns of an array as signals, or say why it holds none."""
+        found: list[tuple[str, tuple[Any, ...]]] | str = f"of the type {dtype}, which is not real numbers"
+        if dtype.kind in "iuf":
+            found = columns_of(name, shape)
+        if isinstance(found, str):
+            self.left_out[name] = found
+            return
+        for label, index in found:
+            self.places[label] = name, index
+            self.signals[label] = Signal(max(shape, default=1), parent=name if len(found) > 1 else None)
+
+    def pick(self, labels: Sequence[str], read: Callable[[str], np.ndarray]) -> dict[str, np.ndarray]:
+        """Signals that ``add`` listed, each array read once by its name."""
+        arrays = {name: read(name) for name in {self.places[label][0] for label in labels}}
+        return {label: arrays[self.places[label][0]][self.places[label][1]] for label in labels}
 
     def _note_text(self, name: str, value: str) -> None:
         """A text, or a number that was written as one: ``fs`` as "12,800 Hz"."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from toothwise.errors import InputError
-from toothwise.vibration.readers.contents import Contents, Signal, columns_of, need
+from toothwise.vibration.readers.contents import Contents, Signal, need
 from toothwise.vibration.readers.names import read_name
 
 __all__ = ["read"]
@@ -29,11 +29,11 @@ def read(path: Path) -> Contents:
         InputError: a dataset that claims more than can be unpacked from what is stored.
     """
     h5py = need("h5py", "hdf5")
-    places: dict[str, tuple[str, str | None, tuple[Any, ...]]] = {}
+    keys: dict[str, tuple[str, str | None]] = {}  # of a dataset, and the name of its column where it has several
 
     def load(names: Sequence[str]) -> dict[str, np.ndarray]:
         with h5py.File(path, "r") as file:
-            return {name: _load(path, file, *places[name]) for name in names}
+            return contents.pick(names, lambda name: _array(path, file, *keys[name]))
 
     contents = Contents("HDF5", load)
 
@@ -60,7 +60,8 @@ def read(path: Path) -> Contents:
             contents.left_out[name] = "empty"
         elif node.dtype.names:
             for column in node.dtype.names:
-                _list(contents, places, key, f"{name}.{column}", node.shape, node.dtype[column], column)
+                keys[f"{name}.{column}"] = key, column
+                contents.add(f"{name}.{column}", node.shape, node.dtype[column])
         elif h5py.check_string_dtype(node.dtype) is not None and node.size == 1:
             if node.id.get_type().is_variable_str() and not _is_short(path, node.id.get_offset()):
                 contents.left_out[name] = "a text that is too long, or stored in an unusual way"
@@ -69,7 +70,8 @@ def read(path: Path) -> Contents:
         elif node.dtype.kind in "iuf" and node.size == 1:
             contents.note(name, node[()])
         else:
-            _list(contents, places, key, name, node.shape, node.dtype, None)
+            keys[name] = key, None
+            contents.add(name, node.shape, node.dtype)
 
     with h5py.File(path, "r") as file:
         visit("", file)
@@ -88,27 +90,6 @@ def _is_short(path: Path, offset: int | None) -> bool:
         return int.from_bytes(file.read(4), "little") <= _LONGEST_TEXT
 
 
-def _list(
-    contents: Contents,
-    places: dict[str, tuple[str, str | None, tuple[Any, ...]]],
-    key: str,
-    name: str,
-    shape: tuple[int, ...],
-    dtype: np.dtype,
-    field: str | None,
-) -> None:
-    if dtype.kind not in "iuf" or dtype.shape:
-        contents.left_out[name] = f"of the type {dtype}, which is not real numbers"
-        return
-    found = columns_of(name, shape)
-    if isinstance(found, str):
-        contents.left_out[name] = found
-        return
-    for label, index in found:
-        places[label] = key, field, index
-        contents.signals[label] = Signal(max(shape, default=1), parent=name if len(found) > 1 else None)
-
-
 def _with_attributes(contents: Contents, name: str, signal: Signal) -> Signal:
     """The signal with the rate and the unit that its own attributes say."""
     rate, unit = None, None
@@ -125,13 +106,12 @@ def _with_attributes(contents: Contents, name: str, signal: Signal) -> Signal:
     return Signal(signal.size, rate, unit, signal.parent)
 
 
-def _load(path: Path, file: Any, key: str, field: str | None, index: tuple[Any, ...]) -> np.ndarray:
+def _array(path: Path, file: Any, key: str, column: str | None) -> np.ndarray:
     node = file[key]
-    if field is not None:
-        return np.asarray(node[field])[index]
-    plain = node.chunks is None and node.dtype.kind in "iuf"
-    offset = node.id.get_offset() if plain else None
+    if column is not None:
+        return np.asarray(node[column])
+    offset = node.id.get_offset() if node.chunks is None else None
     if offset is not None:
-        return np.memmap(path, node.dtype, "r", offset, node.shape)[index]
-    values = node[index]
+        return np.memmap(path, node.dtype, "r", offset, node.shape)
+    values = node[()]
     return values.astype(np.float32) if values.dtype == np.float16 else values

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -20,9 +19,9 @@ from typing import BinaryIO
 import numpy as np
 
 from toothwise.errors import InputError
-from toothwise.vibration.readers.contents import Contents, Signal, columns_of
+from toothwise.vibration.readers.contents import Contents
 
-__all__ = ["Leaf", "find_array", "is_mat5", "load", "read", "slices"]
+__all__ = ["Leaf", "find_array", "is_mat5", "load", "read"]
 
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
@@ -70,27 +69,12 @@ def read(path: Path) -> Contents:
     Raises:
         InputError: not such a file, or damaged.
     """
-    leaves: dict[str, Leaf] = {}
-    columns: dict[str, tuple[str, tuple]] = {}
-
-    def chosen(names: Sequence[str]) -> dict[str, np.ndarray]:
-        arrays: dict[str, np.ndarray] = {}
-        for parent in {columns[name][0] for name in names}:
-            arrays[parent] = load(path, leaves[parent])
-        return {name: arrays[columns[name][0]][columns[name][1]] for name in names}
-
-    contents = Contents("MAT 5", chosen)
-    for name, leaf in _walk(path, contents):
-        if math.prod(leaf.shape) == 1:
+    contents = Contents("MAT 5", lambda names: contents.pick(names, lambda name: load(path, leaves[name])))
+    leaves = dict(_walk(path, contents))
+    for name, leaf in leaves.items():
+        if leaf.size == 1:
             contents.note(name, load(path, leaf))
-        found = columns_of(name, leaf.shape)
-        if isinstance(found, str):
-            contents.left_out[name] = found
-            continue
-        leaves[name] = leaf
-        for label, index in found:
-            columns[label] = name, index
-            contents.signals[label] = Signal(max(leaf.shape), parent=name if len(found) > 1 else None)
+        contents.add(name, leaf.shape, leaf.wanted)
     return contents
 
 
@@ -199,26 +183,19 @@ class _Packed:
 
     def skip(self, size: int) -> None:
         while size > 0:
-            piece = self._piece(size)
-            if not piece:
-                raise InputError(f"damaged: a compressed part ends {size} bytes too early")
-            size -= len(piece)
+            size -= len(self.read(min(size, _PIECE)))
 
 
+@dataclass
 class _Walker:
     """Goes through one variable, notes its texts, and gathers where its numbers lie."""
 
-    def __init__(
-        self,
-        source: _Plain | _Packed,
-        order: str,
-        element: int,
-        packed: int | None,
-        contents: Contents,
-        found: list[tuple[str, Leaf]],
-    ) -> None:
-        self.source, self.order, self.contents, self.found = source, order, contents, found
-        self.element, self.packed = element, packed
+    source: _Plain | _Packed
+    order: str
+    element: int
+    packed: int | None
+    contents: Contents
+    found: list[tuple[str, Leaf]]
 
     def matrix(self, prefix: str, size: int, depth: int) -> None:
         """One array of ``size`` bytes, of any class; ends right after it, or inside it where nothing follows."""
@@ -333,20 +310,6 @@ def load(path: Path, leaf: Leaf) -> np.ndarray:
     with path.open("rb") as file:
         data = _at(file, leaf).read(leaf.size * leaf.stored.itemsize)
     return np.frombuffer(data, leaf.stored).astype(leaf.wanted, copy=False).reshape(leaf.shape, order="F")
-
-
-def slices(path: Path, leaf: Leaf, *, most: int = 1024) -> Iterator[np.ndarray]:
-    """The numbers of an array in pieces ``[up to most, ...]`` along its last axis, which comes first, as stored.
-
-    So no more than a piece of a large array is ever held in the type of the file.
-    """
-    inner = leaf.shape[:-1]
-    with path.open("rb") as file:
-        source = _at(file, leaf)
-        for at in range(0, leaf.shape[-1], most):
-            n = min(most, leaf.shape[-1] - at)
-            data = source.read(n * math.prod(inner) * leaf.stored.itemsize)
-            yield np.moveaxis(np.frombuffer(data, leaf.stored).reshape((*inner, n), order="F"), -1, 0)
 
 
 def _at(file: BinaryIO, leaf: Leaf) -> _Plain | _Packed:

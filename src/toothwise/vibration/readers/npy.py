@@ -7,13 +7,13 @@ import struct
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from toothwise.errors import InputError
 from toothwise.reading import array_header
-from toothwise.vibration.readers.contents import Contents, Signal, columns_of
+from toothwise.vibration.readers.contents import Contents
 
 __all__ = ["read_npy", "read_npz"]
 
@@ -23,12 +23,10 @@ _LOCAL = struct.Struct("<4s22xHH")  # local header of a ZIP member: signature, l
 def read_npy(path: Path) -> Contents:
     """One array, memory-mapped: a vector, channels by samples, or a table with named columns."""
     array = np.load(path, mmap_mode="r", allow_pickle=False)
-    contents = Contents("NPY", lambda names: {name: views[name] for name in names}, named=array.dtype.names is not None)
-    views: dict[str, np.ndarray] = {}
-    if not array.dtype.names:
-        _list(contents, "array", array, views)
-    for name in array.dtype.names or ():
-        _list(contents, name, array[name], views)
+    parts = {name: array[name] for name in array.dtype.names or ()} or {"array": array}
+    contents = Contents("NPY", lambda names: contents.pick(names, parts.__getitem__), named=bool(array.dtype.names))
+    for name, part in parts.items():
+        contents.add(name, part.shape, part.dtype)
     return contents
 
 
@@ -38,12 +36,10 @@ def read_npz(path: Path) -> Contents:
     Raises:
         InputError: not a readable archive.
     """
-    places: dict[str, tuple[str, tuple[Any, ...]]] = {}
 
     def load(names: Sequence[str]) -> dict[str, np.ndarray]:
         with zipfile.ZipFile(path) as archive:
-            arrays = {member: _member(path, archive, member) for member in {places[name][0] for name in names}}
-        return {name: arrays[places[name][0]][places[name][1]] for name in names}
+            return contents.pick(names, lambda name: _member(path, archive, f"{name}.npy"))
 
     contents = Contents("NPZ", load)
     with zipfile.ZipFile(path) as archive:
@@ -60,30 +56,9 @@ def read_npz(path: Path) -> Contents:
                 continue
             if dtype.kind in "USiuf" and math.prod(shape) == 1:
                 contents.note(name, np.asarray(_member(path, archive, member)).reshape(-1)[0].item())
-            if dtype.kind in "US" or shape == ():
-                continue
-            if dtype.kind not in "iuf":
-                contents.left_out[name] = f"of the type {dtype}, which is not real numbers"
-            elif isinstance(found := columns_of(name, shape), str):
-                contents.left_out[name] = found
-            else:
-                for label, index in found:
-                    places[label] = member, index
-                    contents.signals[label] = Signal(max(shape), parent=name if len(found) > 1 else None)
+            if dtype.kind not in "US" and shape:
+                contents.add(name, shape, dtype)
     return contents
-
-
-def _list(contents: Contents, name: str, array: np.ndarray, views: dict[str, np.ndarray]) -> None:
-    if array.dtype.kind not in "iuf":
-        contents.left_out[name] = f"of the type {array.dtype}, which is not real numbers"
-        return
-    found = columns_of(name, array.shape)
-    if isinstance(found, str):
-        contents.left_out[name] = found
-        return
-    for label, index in found:
-        views[label] = array[index]
-        contents.signals[label] = Signal(views[label].size, parent=name if len(found) > 1 else None)
 
 
 def _member(path: Path, archive: zipfile.ZipFile, member: str) -> np.ndarray:

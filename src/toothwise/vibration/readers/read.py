@@ -6,7 +6,8 @@ import dataclasses
 import hashlib
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from toothwise.vibration.readers import audio, hdf5, mat5, measured, npy, tables
 from toothwise.vibration.readers.assemble import assemble
 from toothwise.vibration.readers.contents import Contents
 from toothwise.vibration.readers.mapping import RecordMapping
-from toothwise.vibration.records import TachoKind, VibrationRecord
+from toothwise.vibration.records import VibrationRecord
 
 __all__ = ["SUFFIXES", "contents_of", "read_record"]
 
@@ -58,13 +59,8 @@ def read_record(
     path: str | Path,
     *,
     mapping: RecordMapping | None = None,
-    channels: tuple[str, ...] | list[str] | dict[str, str] | str | None = None,
-    tacho: str | None = None,
-    tacho_kind: TachoKind | None = None,
-    pulses_per_revolution: float | None = None,
-    sampling_rate: float | str | None = None,
-    unit: str | None = None,
     checksum: bool = False,
+    **said: Any,
 ) -> VibrationRecord:
     """Read a recording: vibration, tachometer and sampling rate are found by their names, or by what is said here.
 
@@ -86,14 +82,10 @@ def read_record(
 
     Args:
         path: a file of one of ``SUFFIXES``.
-        mapping: what the file's names do not say; the options below override its fields.
-        channels: names in the file of the vibration; or name in the record -> name in the file.
-        tacho: name in the file of the tachometer; "none" = take none.
-        tacho_kind: waveform, times (seconds from the start), angle (revolutions) or speed (revolutions per second).
-        pulses_per_revolution: of the tachometer's shaft.
-        sampling_rate: Hz, or the name in the file of the number that says it.
-        unit: of the vibration.
+        mapping: what the file's names do not say.
         checksum: put the file's SHA-256 into the provenance; reads the whole file.
+        said: fields of ``RecordMapping`` by name (``channels=``, ``tacho=``, ``sampling_rate=``, ...), which override
+            those of ``mapping``.
 
     Returns:
         The record; its provenance holds path, format, size in bytes, names in the file, what was left out and why.
@@ -104,23 +96,9 @@ def read_record(
         MissingDependencyError: the format takes a package that is not installed.
     """
     path = Path(path)
-    options = {
-        "channels": channels,
-        "tacho": tacho,
-        "tacho_kind": tacho_kind,
-        "pulses_per_revolution": pulses_per_revolution,
-        "sampling_rate": sampling_rate,
-        "unit": unit,
-    }
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    mapping = dataclasses.replace(mapping or RecordMapping(), **given)
-    reader = _reader(path)
-    try:
-        record = assemble(reader(path), mapping)
-    except (InputError, MissingDependencyError) as error:
-        raise type(error)(f"{path}: {_line(error)}") from None
-    except Exception as error:  # the libraries raise whatever they meet in a damaged file
-        raise InputError(f"{path}: cannot be read ({_line(error)})") from error
+    mapping = dataclasses.replace(mapping or RecordMapping(), **said)
+    with _of_file(path):
+        record = assemble(_reader(path)(path), mapping)
     record.provenance.update(path=str(path), bytes=path.stat().st_size)
     if checksum:
         with path.open("rb") as file:
@@ -136,10 +114,15 @@ def contents_of(path: str | Path) -> Contents:
     Raises:
         InputError, MissingDependencyError: as ``read_record``.
     """
-    path = Path(path)
-    reader = _reader(path)
+    with _of_file(Path(path)):
+        return _reader(Path(path))(Path(path))
+
+
+@contextmanager
+def _of_file(path: Path) -> Iterator[None]:
+    """Whatever is wrong with a file, in one line that names it."""
     try:
-        return reader(path)
+        yield
     except (InputError, MissingDependencyError) as error:
         raise type(error)(f"{path}: {_line(error)}") from None
     except Exception as error:  # the libraries raise whatever they meet in a damaged file
@@ -151,13 +134,13 @@ def _reader(path: Path) -> Callable[[Path], Contents]:
     if suffix == ".gz":
         suffix = Path(path.stem).suffix.lower() + suffix
     if not path.exists():
-        raise InputError(f"{path}: no such file")
+        raise InputError("no such file")
     if path.is_dir():
-        raise InputError(f"{path}: is a folder, a recording must be a file")
+        raise InputError("is a folder, a recording must be a file")
     if suffix not in _READERS:
-        raise InputError(f"{path}: the suffix must be one of {', '.join(SUFFIXES)}, but is {suffix!r}")
+        raise InputError(f"the suffix must be one of {', '.join(SUFFIXES)}, but is {suffix!r}")
     if path.stat().st_size == 0:
-        raise InputError(f"{path}: the file is empty")
+        raise InputError("the file is empty")
     return _READERS[suffix]
 
 

@@ -79,7 +79,6 @@ def read_csv(path: Path) -> Contents:
     width = len(rows[0])
     names = [f"column_{k + 1}" for k in range(width)]
     above = [k for k in range(start) if lines[k].strip()]
-    skip = start
     units: list[str] = [""] * width
     if above and (found := _units(lines, above, separator, width)):
         units = found
@@ -122,7 +121,32 @@ def read_csv(path: Path) -> Contents:
         raise InputError("holds no column of numbers")
 
     def load(wanted: Sequence[str]) -> dict[str, np.ndarray]:
-        return _load(path, contents, names, wanted, dates, skip, separator, decimal)
+        exact = {name for name in wanted if read_name(name).role in ("time", "tacho", "start") or not contents.named}
+        pieces: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
+        with _open(path) as file:
+            for _ in range(start):
+                next(file)
+            table = pd.read_csv(
+                file,
+                sep=r"\s+" if separator == " " else separator,
+                decimal=decimal,
+                header=None,
+                names=names,
+                usecols=list(wanted),
+                dtype={name: str if name in dates else np.float64 for name in wanted},
+                na_values=["-"],
+                skipinitialspace=True,
+                chunksize=_CHUNK,
+            )
+            for part in table:
+                for name in wanted:
+                    if name in dates:
+                        stamps = pd.to_datetime(part[name], format="ISO8601", utc=True)
+                        pieces[name].append(stamps.to_numpy("datetime64[ns]"))
+                    else:
+                        pieces[name].append(part[name].to_numpy(np.float64 if name in exact else np.float32))
+        whole = {name: np.concatenate(pieces.pop(name)) for name in wanted}
+        return {name: _seconds(contents, x) if name in dates else x for name, x in whole.items()}
 
     contents.load = load
     if not contents.named:
@@ -142,13 +166,8 @@ def _units(lines: list[str], above: list[int], separator: str, width: int) -> li
     cells, names = (_padded(_split(lines[k].lstrip("#% "), separator), width) for k in (above[-1], above[-2]))
     bare = [cell.strip("[]() ") for cell in cells]
     named = len(set(filter(None, names))) > 1 and not any(_number(cell, ".") for cell in names)
-    if len(cells) != width or len(names) != width or not named:
-        return None
-    return (
-        bare
-        if any(bare) and all(len(cell) <= 14 and read_name(cell).role in _NO_NAME for cell in bare if cell)
-        else None
-    )
+    fits = len(cells) == len(names) == width and named and any(bare)
+    return bare if fits and all(len(cell) <= 14 and read_name(cell).role in _NO_NAME for cell in bare if cell) else None
 
 
 def _padded(cells: list[str], width: int) -> list[str]:
@@ -216,48 +235,6 @@ def _find_time(contents: Contents, names: list[str], rows: list[list[str]], deci
     except (InputError, ValueError):
         return
     contents.time = names[0]
-
-
-def _load(
-    path: Path,
-    contents: Contents,
-    names: list[str],
-    wanted: Sequence[str],
-    dates: set[str],
-    skip: int,
-    separator: str,
-    decimal: str,
-) -> dict[str, np.ndarray]:
-    exact = {name for name in wanted if read_name(name).role in ("time", "tacho", "start") or not contents.named}
-    pieces: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
-    with _open(path) as file:
-        for _ in range(skip):
-            next(file)
-        table = pd.read_csv(
-            file,
-            sep=r"\s+" if separator == " " else separator,
-            decimal=decimal,
-            header=None,
-            names=names,
-            usecols=list(wanted),
-            dtype={name: str if name in dates else np.float64 for name in wanted},
-            na_values=["-"],
-            skipinitialspace=True,
-            chunksize=_CHUNK,
-        )
-        for part in table:
-            for name in wanted:
-                if name in dates:
-                    stamps = pd.to_datetime(part[name], format="ISO8601", utc=True).to_numpy("datetime64[ns]")
-                    pieces[name].append(stamps)
-                else:
-                    kind = np.float64 if name in exact else np.float32
-                    pieces[name].append(part[name].to_numpy(kind))
-    found = {}
-    for name, parts in pieces.items():
-        found[name] = _seconds(contents, np.concatenate(parts)) if name in dates else np.concatenate(parts)
-        parts.clear()
-    return found
 
 
 def _seconds(contents: Contents, stamps: np.ndarray) -> np.ndarray:
