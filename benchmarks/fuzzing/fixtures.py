@@ -18,7 +18,8 @@ from toothwise.healthmap import Axis, HealthMap, HealthMapBatch
 from toothwise.healthmap.io import write_map
 from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.progress import silent
-from toothwise.simulate.export import MapSetConfig, write_domain
+from toothwise.simulate.export import write_domain
+from toothwise.simulate.map_set import MapSetConfig
 from toothwise.vibration.readers import write_record
 from toothwise.vibration.records import Tachometer, VibrationRecord
 
@@ -76,7 +77,7 @@ def _maps(folder: Path) -> None:
     import tifffile
 
     tifffile.imwrite(place / "packed.tiff", maps(1, 5)[0], compression="zlib")
-    write_domain("A", MapSetConfig(n_train=2, n_test=2, file_format="png16"), folder / "domain_A", silent)
+    write_domain("A", MapSetConfig(n_train=2, n_test=2, format="png16"), folder / "domain_A", silent)
     rows = [values.ravel().tolist() for values in maps(20, 7)]
     pd.DataFrame({"values": rows, "rows": ROWS, "columns": COLUMNS, "id": range(20)}).to_parquet(place / "flat.parquet")
     pd.DataFrame({"values": [values.tolist() for values in maps(5, 8)]}).to_parquet(place / "nested.parquet")

@@ -55,7 +55,7 @@ def test_the_same_seed_gives_the_same_files(toothwise, tmp_path):
         (["--domain", "C", "C"], "names a domain twice"),
         (["--mode", "wild"], "mode must be one of"),
         (["--format", "jpeg"], "--format must be one of tiff, png16"),
-        (["--n-test", "1"], "--n-test 2 or more"),
+        (["--n-test", "1"], "n_test must be a whole number, 2 or more"),
         (["--contrast", "0", "1"], "contrast"),
     ],
 )

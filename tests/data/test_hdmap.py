@@ -123,9 +123,10 @@ def test_training_and_test_maps_go_through_the_same_transforms(root):
 
 
 def test_test_maps_of_one_session_alone(tmp_path):
-    from toothwise.simulate.export import MapSetConfig, write_domain
+    from toothwise.simulate.export import write_domain
+    from toothwise.simulate.map_set import MapSetConfig
 
-    config = MapSetConfig(mode="realistic", n_train=4, n_test=6, file_format="png16")
+    config = MapSetConfig(mode="realistic", n_train=4, n_test=6, format="png16")
     write_domain("C", config, tmp_path / "domain_C", lambda text, share=None: None)
     assert len(HDMapDataModule(tmp_path, "C")._test[0].files) == 6
     module = HDMapDataModule(tmp_path, "C", test_session="fault")

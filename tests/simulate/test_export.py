@@ -11,7 +11,8 @@ from toothwise import read_map
 from toothwise.errors import InputError, OutputError
 from toothwise.healthmap.manifest import read_manifest
 from toothwise.simulate import export
-from toothwise.simulate.export import PNG_SCALE, MapSetConfig, write_domain
+from toothwise.simulate.export import PNG_SCALE, write_domain
+from toothwise.simulate.map_set import MapSetConfig
 from toothwise.simulate.maps import generate
 from toothwise.simulate.textures import DOMAINS
 
@@ -50,7 +51,7 @@ def test_one_row_per_map_with_its_truth_and_its_mask(tmp_path):
 @pytest.mark.parametrize("domain", list(DOMAINS))
 def test_png_loses_half_a_step_of_a_scale_that_the_maps_do_not_choose(tmp_path, domain):
     exact = _write(tmp_path / "t", domain, mode="realistic", seed=3)
-    rounded = _write(tmp_path / "p", domain, mode="realistic", seed=3, file_format="png16")
+    rounded = _write(tmp_path / "p", domain, mode="realistic", seed=3, format="png16")
     step = PNG_SCALE[domain] / 65535
     assert np.abs(exact.values - rounded.values).max() <= step / 2 * 1.01
     assert read_manifest(tmp_path / "p").scale == PNG_SCALE[domain]
@@ -64,7 +65,7 @@ def test_the_scale_has_room_for_maps_as_they_come():
 
 
 def test_png_that_lost_its_scale_on_the_way_is_read_by_the_manifest(tmp_path):
-    before = _write(tmp_path / "p", file_format="png16").values
+    before = _write(tmp_path / "p", format="png16").values
     for path in (tmp_path / "p").rglob("good/*.png"):
         pixels = np.asarray(Image.open(path))
         Image.fromarray(pixels.astype(np.uint16)).save(path)  # as tools do that keep pixels alone
@@ -103,8 +104,8 @@ def test_transients_are_as_bright_on_healthy_maps_as_on_faulty_ones(tmp_path):
     ("options", "told"),
     [
         ({"n_train": 0}, "n_train must be a whole number, 1 or more, but got 0"),
-        ({"file_format": "bmp"}, "format must be one of 'tiff', 'png16'"),
-        ({"scale": 2.0}, "scale 2.0 is for png16 only"),
+        ({"format": "bmp"}, "format must be one of 'tiff', 'png16'"),
+        ({"png_scale": 2.0}, "png_scale 2.0 is for png16 only"),
         ({"seed": -1}, "seed must be a whole number, 0 or more"),
         ({"mode": "wild"}, "mode must be one of"),
         ({"gear": "sun"}, "gear must be one of"),

@@ -192,8 +192,8 @@ def test_every_record_may_begin_at_another_revolution():
         ),
         (lambda: GearboxConfig(sampling_rate=1000.0), "needs a sampling rate of 1800 Hz"),
         (lambda: SpeedProfile(kind="sine"), "kind must be one of 'constant', 'ramp', 'fluctuation'"),
-        (lambda: TachoConfig(kind="laser"), "kind of a tachometer"),
-        (lambda: TachoConfig(missed=0.7), "missed of a tachometer"),
+        (lambda: TachoConfig(kind="laser"), "kind must be one of 'waveform', 'times'"),
+        (lambda: TachoConfig(missed=0.7), "missed must be"),
         (lambda: Fault("rust"), "kind must be one of"),
         (
             lambda: simulate_record(QUIET, [Fault("crack", "driving", 9)]),

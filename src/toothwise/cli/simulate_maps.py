@@ -19,50 +19,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from toothwise.cli.parser import Result
 from toothwise.cli.terminal import Progress
 from toothwise.errors import InputError
 from toothwise.files import check_writable
+from toothwise.simulate.map_set import MapSetConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(MapSetConfig):
     """What to simulate.
 
     Attributes:
         output (DIR): Folder of the domains.
         domain (A|B|C|D): Domains to simulate, one or more.
-        mode: Whether faulty maps differ by the line alone (matched), or come from another session too (realistic).
-        n_train: Number of healthy maps to learn from.
-        n_test: Number of healthy maps, and of faulty ones, to score.
-        contrast (LOW HIGH): Lowest and highest contrast of the damaged lines over their background.
-        gear: Gear whose tooth is damaged.
-        diagonals (SHARE): Share of the maps that hold a transient along a wrapped diagonal.
-        format: File format of the maps: float32 TIFF or PNG of 16 bits.
-        png_scale (VALUE): Map value of the brightest PNG pixel, in place of the domain's own.
-        seed: Seed of all domains.
         overwrite: Replace simulated maps that were made with other options.
     """
 
     output: Path
     domain: list[str] = field(default_factory=lambda: ["C"])
-    mode: Literal["matched", "realistic"] = "matched"
-    n_train: int = 1000
-    n_test: int = 1000
-    contrast: tuple[float, float] = (1.2, 1.45)
-    gear: Literal["driving", "driven", "both"] = "driving"
-    diagonals: float = 0.0
-    format: Literal["tiff", "png16"] = "tiff"
-    png_scale: float | None = None
-    seed: int = 0
     overwrite: bool = False
 
 
 def run(options: Options, progress: Progress) -> Result:
     """Check, draw, write each domain whole or not at all, say what was written."""
-    from toothwise.simulate.export import MapSetConfig, write_domain
+    from toothwise.simulate.export import write_domain
     from toothwise.simulate.textures import DOMAINS
 
     for domain in options.domain:
@@ -70,27 +53,12 @@ def run(options: Options, progress: Progress) -> Result:
             raise InputError(f"--domain must be one of {', '.join(DOMAINS)} or several, but got {domain!r}")
     if len(set(options.domain)) < len(options.domain):
         raise InputError(f"--domain names a domain twice: {' '.join(options.domain)}")
-    if options.n_test < 2 or options.n_train < 1:
-        raise InputError(
-            f"--n-train must be 1 or more and --n-test 2 or more, but got {options.n_train}, {options.n_test}"
-        )
-    config = MapSetConfig(
-        mode=options.mode,
-        n_train=options.n_train,
-        n_test=options.n_test,
-        seed=options.seed,
-        gear=options.gear,
-        contrast=options.contrast,
-        diagonals=options.diagonals,
-        file_format=options.format,
-        scale=options.png_scale,
-    )
     check_writable(options.output)
     written: dict[str, Any] = {}
     with _no_empty_folder(options.output):
         for domain in options.domain:
             folder = options.output / f"domain_{domain}"
-            new = write_domain(domain, config, folder, progress, overwrite=options.overwrite)
+            new = write_domain(domain, options, folder, progress, overwrite=options.overwrite)
             written[domain] = {"folder": str(folder), "written": new}
             written[domain] |= {"train": options.n_train, "healthy": options.n_test, "faulty": options.n_test}
     data = {"output": str(options.output), "mode": options.mode, "domains": written}

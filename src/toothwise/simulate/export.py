@@ -15,14 +15,14 @@ within a session means ``test/fault`` against the ``test/good`` maps whose sessi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from toothwise.checks import check_choice, check_whole
+from toothwise.checks import check_choice
 from toothwise.errors import InputError, OutputError
 from toothwise.files import atomic_folder
 from toothwise.healthmap.core import Axis, HealthMap
@@ -31,54 +31,17 @@ from toothwise.healthmap.manifest import MANIFEST, Manifest, read_manifest, sha2
 from toothwise.healthmap.research import DOMAIN_MAPPING
 from toothwise.progress import Progress
 from toothwise.results import versions
+from toothwise.simulate.map_set import FORMATS, MapSetConfig
 from toothwise.simulate.maps import generate
 from toothwise.simulate.textures import DOMAINS
 
-__all__ = ["FORMATS", "PNG_SCALE", "MapSetConfig", "write_domain"]
+__all__ = ["PNG_SCALE", "write_domain"]
 
 # Value of the brightest PNG pixel: fixed per domain, so that it says nothing about the maps drawn. Default maps reach
 # about 3.3 (the bright segment of C) and 2.2 elsewhere; one step of 65535 is 0.00006, a thousandth of the noise.
 PNG_SCALE = dict.fromkeys(DOMAINS, 4.0)
-FORMATS = {"tiff": ".tiff", "png16": ".png"}
 _CHUNK = 1000  # maps held at a time; even, because cold and warm maps come in turn. Part of what a seed means
 UNIT = "fixed maximum of the domain"
-
-
-@dataclass(frozen=True)
-class MapSetConfig:
-    """What a folder of simulated maps holds; every name as in ``toothwise.simulate.maps.generate``.
-
-    Attributes:
-        mode: "matched" or "realistic".
-        n_train: healthy maps to train on.
-        n_test: faulty maps, and as many healthy ones; in realistic mode half of these (the larger half where the
-            number is odd) come from the fault session.
-        seed: whole number.
-        gear: "driving", "driven" or "both".
-        contrast: (lowest, highest) line over background.
-        diagonals: share of all maps with a transient along a wrapped diagonal.
-        file_format: "tiff" (float32) or "png16".
-        scale: value of the brightest PNG pixel; None = ``PNG_SCALE``. No value is ever clipped to it.
-    """
-
-    mode: str = "matched"
-    n_train: int = 1000
-    n_test: int = 1000
-    seed: int = 0
-    gear: str = "driving"
-    contrast: tuple[float, float] = (1.2, 1.45)
-    diagonals: float = 0.0
-    file_format: str = "tiff"
-    scale: float | None = None
-
-    def __post_init__(self) -> None:
-        check_choice(FORMATS, format=self.file_format)
-        check_whole(1, n_train=self.n_train)
-        check_whole(2, n_test=self.n_test)
-        check_whole(0, seed=self.seed)
-        if self.scale is not None and self.file_format == "tiff":
-            raise InputError(f"scale {self.scale} is for png16 only: a TIFF holds the values as they are")
-        generate("C", 1, True, self.mode, "test", gear=self.gear, contrast=self.contrast, diagonals=self.diagonals)
 
 
 @dataclass(frozen=True)
@@ -122,14 +85,15 @@ def write_domain(
         OutputError: the folder holds something else, or cannot be written.
     """
     check_choice(DOMAINS, domain=domain)
-    scale = (config.scale or PNG_SCALE[domain]) if config.file_format == "png16" else None
-    options = {"domain": domain, **asdict(config), "contrast": list(config.contrast)}
+    scale = (config.png_scale or PNG_SCALE[domain]) if config.format == "png16" else None
+    options = {"domain": domain} | {f.name: getattr(config, f.name) for f in fields(MapSetConfig)}
+    options["contrast"] = list(config.contrast)
     manifest = Manifest(domain, DOMAIN_MAPPING, options, versions(), scale, UNIT)
     if folder.exists() and _is_there(folder, manifest, overwrite=overwrite, progress=progress):
         return False
     with atomic_folder(folder) as temporary:
         table = _write_maps(domain, config, temporary, folder, scale, progress)
-        write_manifest(temporary, Manifest(domain, DOMAIN_MAPPING, options, versions(), scale, UNIT, table))
+        write_manifest(temporary, replace(manifest, maps=table))
     return True
 
 
@@ -177,7 +141,7 @@ def _write_maps(
         for values, truth, masks in _chunks(domain, config, part):
             names = [f"{begin + k:06d}" for k in range(len(values))]
             begin += len(values)
-            paths = [f"{part.place}/{name}{FORMATS[config.file_format]}" for name in names]
+            paths = [f"{part.place}/{name}{FORMATS[config.format]}" for name in names]
             for path, array in zip(paths, values, strict=True):
                 _write_one(array, temporary / path, scale, temporary, folder)
             truth.insert(0, "file", paths)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from toothwise.errors import InputError
+from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.vibration.records import Edge, Tachometer
 
 __all__ = ["TachoConfig", "make_tacho"]
@@ -44,18 +44,11 @@ class TachoConfig:
     doubled: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.kind not in ("waveform", "times"):
-            raise InputError(f"kind of a tachometer must be 'waveform' or 'times', but got {self.kind!r}")
-        if self.pulses < 1:
-            raise InputError(f"pulses of a tachometer must be 1 or more per revolution, but got {self.pulses!r}")
-        if not 0 <= self.left_out < self.pulses or self.polarity not in ("positive", "negative"):
-            raise InputError(
-                f"a tachometer leaves out 0 to {self.pulses - 1} of its {self.pulses} marks and is positive or "
-                f"negative, but got {self.left_out!r} and {self.polarity!r}"
-            )
-        for name in ("jitter", "missed", "doubled"):
-            if not 0 <= getattr(self, name) < 0.5:
-                raise InputError(f"{name} of a tachometer must be 0 to 0.5, but got {getattr(self, name)!r}")
+        check_choice(("waveform", "times"), kind=self.kind)
+        check_choice(("positive", "negative"), polarity=self.polarity)
+        check_whole(1, pulses=self.pulses)
+        check_range(f"[0, {self.pulses})", left_out=self.left_out)
+        check_range("[0, 0.5)", jitter=self.jitter, missed=self.missed, doubled=self.doubled)
 
 
 def make_tacho(
