@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors import safe_open
 
 from toothwise import GearPair, HealthMapBatch, MapBuilder, Model, detectors, write_map, write_record
 from toothwise.cli import main
-from toothwise.detectors.base import state_digest
 from toothwise.errors import InputError
-from toothwise.exported.export import export
-from toothwise.exported.manifest import digest, listed
+from toothwise.exported.manifest import digest
 from toothwise.gears import GearTrain, write_gears
 from toothwise.healthmap.core import Axis
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
@@ -81,51 +76,11 @@ def test_recordings_are_built_as_the_healthy_ones_were(tmp_path):
     np.testing.assert_array_equal(maps.values[0], builder.build(record).values)
 
 
-def old_fitted(folder: Path) -> None:
-    """A fitted model's folder as version 0.1 wrote it."""
-    data = json.loads((folder / "model.json").read_text())
-    axes = {name: data["about"][name]["name"] for name in ("rows", "columns")}
-    options = {("baseline" if name == "reference" else name): value for name, value in data["options"].items()}
-    old = {"format": 1, "options": options, "info": data["info"] | {"maps": data["about"] | axes}}
-    old |= {name: data[name] for name in ("detector", "shape", "threshold", "toothwise")}
-    with safe_open(folder / "state.safetensors", "np") as file:
-        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    mark = state_digest(old["detector"], options, data["shape"], state)
-    with np.load(folder / "healthy.npz") as file:
-        arrays = dict(file)
-    about = json.loads(str(arrays.pop("about")))
-    kept = {name: arrays.pop(name) for name in ("values", "names")}
-    np.savez(
-        folder / "healthy_maps.npz", about=json.dumps({"format": 1, "detector": mark, "of": about.pop("of")}), **kept
-    )
-    np.savez(folder / "healthy.npz", about=json.dumps(about | {"format": 1, "detector": mark}), **arrays)
-    old["state_sha256"] = hashlib.sha256((folder / "state.safetensors").read_bytes()).hexdigest()
-    (folder / "detector.json").write_text(json.dumps(old))
-    (folder / "model.json").unlink()
-
-
-def test_a_fitted_folder_of_version_0_1_is_opened(model, healthy, tmp_path):
-    folder = model.save(tmp_path / "old")
-    old_fitted(folder)
-    opened = Model.open(folder)
-    np.testing.assert_array_equal(opened.predict(healthy).score, model.predict(healthy).score)
-    assert opened.threshold == model.threshold
-    assert opened.about == model.about
-    assert opened.detector.options == model.detector.options
-    np.testing.assert_array_equal(opened.reference.score, model.reference.score)
-    np.testing.assert_array_equal(opened.healthy.values, model.healthy.values)
-    again = Model.open(opened.save(tmp_path / "new"))
-    assert again.fingerprint == opened.fingerprint
-
-
-def test_a_state_of_version_0_1_without_its_sha256_is_refused(model, tmp_path):
-    folder = model.save(tmp_path / "old")
-    old_fitted(folder)
-    data = json.loads((folder / "detector.json").read_text())
-    del data["state_sha256"]
-    (folder / "detector.json").write_text(json.dumps(data))
-    with pytest.raises(InputError, match="state_sha256"):
-        Model.open(folder)
+@pytest.mark.parametrize("file", ["detector.json", "export.json"])
+def test_a_folder_of_version_0_1_is_refused_with_what_makes_it_anew(tmp_path, file):
+    (tmp_path / file).write_text("{}")
+    with pytest.raises(InputError, match=r"written by version 0\.1; fit it again"):
+        Model.open(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -147,26 +102,6 @@ def test_a_folder_that_misstates_itself_is_refused_in_one_line(model, tmp_path, 
     with pytest.raises(InputError, match=words) as error:
         Model.open(folder)
     assert "\n" not in str(error.value)
-
-
-def test_an_exported_folder_of_version_0_1_is_opened(model, healthy, tmp_path):
-    export(model.save(tmp_path / "saved"), tmp_path / "out")
-    folder = tmp_path / "out"
-    data = json.loads((folder / "model.json").read_text())
-    axes = {name: data["about"][name]["name"] for name in ("rows", "columns")}
-    (folder / "detector.json").write_text(json.dumps({"info": data["info"]}))
-    (folder / "model.json").unlink()
-    old = {name: data[name] for name in data if name not in ("about", "builder")}
-    old |= {"format": 1, "kind": "toothwise export", "gear": data["about"] | axes, "files": listed(folder)}
-    (folder / "export.json").write_text(json.dumps(old | {"sha256": digest(old)}))
-    opened = Model.open(folder)
-    assert opened.exported
-    assert opened.about == model.about
-    assert opened.fingerprint == model.fingerprint
-    np.testing.assert_array_equal(opened.predict(healthy).score, model.predict(healthy).score)
-    (folder / "export.json").write_text(json.dumps(old | {"shape": [9, 15], "sha256": digest(old)}))
-    with pytest.raises(InputError, match=r"export\.json: was changed"):
-        Model.open(folder)
 
 
 def test_a_bare_detector_makes_a_model_without_a_reference(healthy, tmp_path):

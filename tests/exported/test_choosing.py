@@ -11,8 +11,7 @@ import pytest
 from toothwise import Model, detectors, processor
 from toothwise.errors import InputError
 from toothwise.exported import choosing
-from toothwise.exported.choosing import Choice, choices_of
-from toothwise.exported.manifest import digest, read_manifest
+from toothwise.exported.manifest import digest
 from toothwise.exported.runtime import runs_in
 
 BOTH = ["ONNX Runtime, float32", "OpenVINO, float32"]
@@ -88,13 +87,6 @@ def test_what_a_format_and_precision_leave_to_choose_from():
     assert named("auto", "bfloat16") == ["OpenVINO, bfloat16"]
     assert named("onnx", "auto") == BOTH[:1]
     assert named("openvino", "float32") == BOTH[1:]
-
-
-def test_a_manifest_of_an_earlier_version_offers_its_one_engine(network, tmp_path):
-    manifest = read_manifest(network.exported)
-    del manifest.graph["choices"]
-    object.__setattr__(manifest, "backend", "openvino")
-    assert choices_of(manifest, tmp_path) == [Choice("openvino", "float32", "model.xml")]
 
 
 @pytest.mark.parametrize("bad", [{"engine": "tflite"}, {"precision": "int4"}])

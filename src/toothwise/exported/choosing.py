@@ -55,11 +55,7 @@ def choices_of(manifest: Manifest, folder: Path) -> list[Choice]:
     Raises:
         InputError: An engine or precision that there is not, or no choice.
     """
-    known = manifest.graph.get("choices")
-    if known is None:  # written before there were several
-        file = "model.onnx" if manifest.backend == "onnx" else "model.xml"
-        known = [{"engine": manifest.backend, "precision": manifest.graph.get("precision", "float32"), "file": file}]
-    choices = [from_mapping(Choice, each, str(folder / FILE)) for each in known]
+    choices = [from_mapping(Choice, each, str(folder / FILE)) for each in manifest.graph.get("choices", ())]
     for choice in choices:
         if choice.engine not in _ENGINES or choice.precision not in PRECISIONS:
             raise InputError(f"{folder / FILE}: precision and engine must be known ones, but are {choice.as_json()}")

@@ -34,7 +34,7 @@ OPSET = 18
 MAX_BATCH = 16  # maps at a time: bounds the memory of a run
 TOLERANCE = ALLOWED["float32"]
 PRECISIONS = ("auto", "float32", "bfloat16")
-KEPT = {"healthy.npz", "healthy_maps.npz", "waveform.npz"}  # files of a model that an export keeps as they are
+KEPT = {"healthy.npz", "waveform.npz"}  # files of a model that an export keeps as they are
 _CHECKED = 24  # maps that an export is compared with its detector on
 _SEED = 918_273  # of these maps: not one that detectors are likely to have been fitted on
 

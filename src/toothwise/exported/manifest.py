@@ -140,39 +140,30 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     write_json(folder / FILE, data | {"sha256": digest(data)})
 
 
-def read_signed(path: Path, kind: str, version: int) -> dict[str, Any]:
-    """The content of a JSON file that holds its own sha256.
-
-    Raises:
-        InputError: Missing, damaged, changed, or of another kind or version.
-    """
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise InputError(f"{path}: larger than {_MOST_BYTES} bytes, which no manifest is")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
-    data = read_json(path)
-    if not isinstance(data, dict) or data.get("kind") != kind:
-        raise InputError(f"{path}: does not describe a model")
-    if data.get("format") != version:
-        raise InputError(f"{path}: unsupported format {data.get('format')!r:.20}; this version reads {version}")
-    if data.get("sha256") != digest(data):
-        raise InputError(f"{path}: was changed after it was written (its sha256 does not fit)")
-    return data
-
-
 def read_manifest(folder: str | Path) -> Manifest:
-    """``model.json`` of a folder, checked; of a folder that version 0.1 wrote, what it says in its own files.
+    """``model.json`` of a folder, checked.
 
     Raises:
         InputError: No model, a damaged or changed one, or one of another version's format.
     """
     path = Path(folder) / FILE
     if not path.is_file():
-        from toothwise.exported.version_0_1 import read_old
-
-        return read_old(Path(folder))
-    return Manifest.from_json(read_signed(path, "toothwise model", VERSION), path)
+        if any((Path(folder) / name).is_file() for name in ("detector.json", "export.json")):
+            raise InputError(f"{folder}: written by version 0.1; fit it again (toothwise fit), and export that model")
+        raise InputError(f"{folder}: not the folder of a model (no {FILE})")
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise InputError(f"{path}: larger than {_MOST_BYTES} bytes, which no manifest is")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    data = read_json(path)
+    if not isinstance(data, dict) or data.get("kind") != "toothwise model":
+        raise InputError(f"{path}: does not describe a model")
+    if data.get("format") != VERSION:
+        raise InputError(f"{path}: unsupported format {data.get('format')!r:.20}; this version reads {VERSION}")
+    if data.get("sha256") != digest(data):
+        raise InputError(f"{path}: was changed after it was written (its sha256 does not fit)")
+    return Manifest.from_json(data, path)
 
 
 def verified(folder: str | Path, manifest: Manifest, name: str) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from toothwise.exported.manifest import FILE, Manifest, read_manifest, write_man
 from toothwise.exported.opening import open_detector
 from toothwise.files import atomic_folder, check_replaceable
 from toothwise.gears import PlanetaryStage
-from toothwise.healthmap.core import Axis, HealthMapBatch
+from toothwise.healthmap.core import HealthMapBatch
 from toothwise.healthmap.formats import PICTURE
 from toothwise.healthmap.several import healthy_only
 from toothwise.model.about import MapsAbout
@@ -232,8 +232,6 @@ class Model:
             from toothwise.reference.healthy_file import load_healthy
 
             reference, healthy = load_healthy(folder, manifest.fingerprint, manifest.shape)
-        if about is None and reference is not None and reference.by_record:  # of version 0.1
-            about = replace(MapsAbout.of_shape(manifest.shape), columns=Axis.teeth("record", manifest.shape[1]))
         builder = None
         if manifest.builder is not None:
             from toothwise.healthmap.map_builder import MapBuilder

@@ -16,7 +16,6 @@ from toothwise.reference.healthy_reference import HealthyReference
 __all__ = ["FILE", "load_healthy", "save_healthy"]
 
 FILE = "healthy.npz"
-OLD_MAPS = "healthy_maps.npz"  # of version 0.1, which kept the maps in a file of their own
 FORMAT = 2
 
 
@@ -52,18 +51,14 @@ def load_healthy(
     arrays = read_arrays(path, "a healthy reference")
     with as_input_error(path, "not readable as a healthy reference"):
         about = parse_json(str(arrays["about"]), path)
-        if about["format"] not in (1, FORMAT):
-            raise InputError(f"{path}: unsupported format {about['format']!r:.20}; this version reads 1 and {FORMAT}")
+        if about["format"] != FORMAT:
+            raise InputError(f"{path}: unsupported format {about['format']!r:.20}; this version reads {FORMAT}")
         if about["detector"] != fingerprint:
             raise InputError(f"{path}: belongs to another detector than the model beside it: fit it again")
         by_record = bool(about["by_record"])
         reference = HealthyReference.from_arrays(
             arrays, detector=fingerprint, by_record=by_record, shape=shape, path=path
         )
-        if about["format"] == 1 and (folder / OLD_MAPS).is_file():
-            path = folder / OLD_MAPS
-            arrays = read_arrays(path, "healthy maps")
-            about = parse_json(str(arrays["about"]), path)
         if "values" not in arrays:
             return reference, None
         values, names = arrays["values"], arrays["names"]
