@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from toothwise.detectors.base import FEW, Detector, Maps, Prediction
-from toothwise.detectors.pooling import line_contrast
+from toothwise.detectors.pooling import evidence_of
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import (
     Threshold,
@@ -55,22 +56,20 @@ def fit_with_threshold(
     if len(values) < FEW:
         return _from_few(new.fit(values, progress), values, rate, blocks)
     folds = time_blocks(len(values), blocks)
-    held_out: list[tuple[np.ndarray, Prediction]] = []
+    parts = []
     count = int(folds.max()) + 1
     for fold in range(count):
         out = folds == fold
         part = share_of(progress, fold, count + 1, f"cross-validation {fold + 1} of {count}")
         part("", 0.0)
-        held_out.append((np.flatnonzero(out), make().fit(values[~out], part).predict(values[out])))
+        found = make().fit(values[~out], part).predict(values[out])
+        parts.append((np.flatnonzero(out), found.score, *evidence_of(found)))
     part = share_of(progress, count, count + 1, "fit")
     part("", 0.0)
     detector = make().fit(values, part)
-    scores = np.empty(len(values))
-    for index, prediction in held_out:
-        scores[index] = prediction.score
-    detector.threshold = _threshold(held_out, scores, rate, folds, confidence, detector.can.waveforms)
-    detector.held_out = _joined(held_out, scores)
-    return detector, scores
+    detector.held_out = _joined(parts)
+    detector.threshold = _threshold(detector.held_out, rate, folds, confidence, detector.can.waveforms)
+    return detector, detector.held_out.score
 
 
 def _from_few(
@@ -92,42 +91,20 @@ def _from_few(
     return detector, scores
 
 
-def _joined(parts: list[tuple[np.ndarray, Prediction]], scores: np.ndarray) -> Prediction:
-    """The folds' predictions in the order of the maps; evidence of lines, but no anomaly maps."""
-    evidence: dict[str, np.ndarray | None] = {"row_evidence": None, "column_evidence": None}
-    for name in evidence:
-        lines = [(index, getattr(p, name)) for index, p in parts]
-        if any(values is None for _, values in lines):
-            continue
-        joined = np.empty((len(scores), lines[0][1].shape[1]))
-        for index, values in lines:
-            joined[index] = values
-        evidence[name] = joined
-    if evidence["row_evidence"] is None and evidence["column_evidence"] is None:
-        # a detector without evidence of lines: its anomaly map is pooled along them
-        for axis, name in ((1, "row_evidence"), (2, "column_evidence")):
-            joined = np.empty((len(scores), parts[0][1].anomaly_map.shape[axis]))
-            for index, p in parts:
-                joined[index] = line_contrast(p.anomaly_map, axis)
-            evidence[name] = joined
-    return Prediction(score=scores, anomaly_map=np.empty((len(scores), 0, 0), np.float32), **evidence)
+def _joined(parts: list[tuple[Any, ...]]) -> Prediction:
+    """Indices, scores and evidence of each fold in the order of the maps, without anomaly maps."""
+    index, *found = zip(*parts, strict=True)
+    order = np.argsort(np.concatenate(index))
+    in_order: list[Any] = [None if x[0] is None else np.concatenate(x).astype(np.float64)[order] for x in found]
+    score, rows, columns = in_order
+    return Prediction(score, np.empty((len(order), 0, 0), np.float32), row_evidence=rows, column_evidence=columns)
 
 
-def _threshold(
-    held_out: list[tuple[np.ndarray, Prediction]],
-    scores: np.ndarray,
-    rate: float,
-    folds: np.ndarray,
-    confidence: float | None,
-    both: bool,
-) -> Threshold:
+def _threshold(found: Prediction, rate: float, folds: np.ndarray, confidence: float | None, both: bool) -> Threshold:
     """From the evidence of all lines (of one gear or of both) where the score is its maximum, else from the scores."""
-    by_gear = [[e for e in (p.row_evidence, p.column_evidence) if e is not None] for _, p in held_out]
-    if by_gear[0] and (len(by_gear[0]) == 1 or both):
-        lines = [np.concatenate(each, axis=1) for each in by_gear]
-        evidence = np.empty((len(scores), lines[0].shape[1]))
-        for (index, _), rows in zip(held_out, lines, strict=True):
-            evidence[index] = rows
-        if np.allclose(evidence.max(axis=1), scores, rtol=1e-6):
+    known = [e for e in (found.row_evidence, found.column_evidence) if e is not None]
+    if len(known) == 1 or both:
+        evidence = np.concatenate(known, axis=1)
+        if np.allclose(evidence.max(axis=1), found.score, rtol=1e-6):
             return threshold_from_lines(evidence, rate, blocks=folds, confidence=confidence)
-    return threshold_from_healthy(scores, rate, blocks=folds)
+    return threshold_from_healthy(found.score, rate, blocks=folds)

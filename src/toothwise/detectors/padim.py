@@ -12,7 +12,7 @@ from anomalib.models.image.padim.torch_model import PadimModel
 from torch import Tensor, nn
 
 from toothwise.detectors.base import Abilities, given
-from toothwise.detectors.embedded import EMBEDDED, image_size_for
+from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.features import CnnFeatures, VitFeatures, make_features
 from toothwise.detectors.patch_detector import PatchDetector
 from toothwise.errors import InputError
@@ -42,21 +42,8 @@ class PadimDetector(PatchDetector):
     """PaDiM (Defard et al., 2021) on maps, with anomalib's Gaussians and anomaly map. Score = its largest value.
 
     Args:
-        encoder_name: The package's own, or a CNN or a vision transformer of timm by its name.
-        layers: Stages of a CNN; None = "layer1", "layer2" and "layer3".
-        weights: Of the encoder: a .safetensors file; None = the package's own or a file in the folder
-            TOOTHWISE_WEIGHTS; "hub" = timm's hub is asked; "random" = for tests.
         n_features (features): Channels that are kept, drawn at random; the stored covariances grow with its square.
-        image_size (pixels): (height, width) that a map is resized to; None = that of the encoder, 128 x 128 for a CNN:
-            the covariances grow with its area.
-        channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what its
-            rows share).
-        log: Take the logarithm first (positive maps).
-        batch_size (maps): Images at a time.
-        seed: Of what is drawn.
-        device: "auto", "cpu" or "cuda".
-
-    ``info`` after fit: encoder source and hash.
+        options: See PatchDetector.
     """
 
     name = "padim"
@@ -66,21 +53,16 @@ class PadimDetector(PatchDetector):
     def __init__(
         self,
         *,
-        encoder_name: str = EMBEDDED,
-        layers: Sequence[str] | None = None,
-        weights: str | None = None,
         n_features: int = 100,
+        encoder_name: str = EMBEDDED,
         image_size: Sequence[int] | None = None,
-        channels: str = "physical",
-        log: bool = True,
         batch_size: int = 32,
-        seed: int = 0,
-        device: str = "auto",
+        **options: Any,
     ) -> None:
         own = given(locals())
-        size = image_size or (image_size_for(encoder_name) if "vit" in encoder_name else (128, 128))
-        fixed = {"layers": None if layers is None else list(layers), "image_size": size}
-        super().__init__(**own | fixed)
+        if image_size is None and "vit" not in encoder_name:
+            own["image_size"] = (128, 128)
+        super().__init__({"n_features": own.pop("n_features")}, **own, **options)
 
     def _make(self) -> _Model:
         o = self.options

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from toothwise.checks import check_whole
 from toothwise.detectors.base import Detector, Prediction, given
+from toothwise.detectors.embedded import EMBEDDED, image_size_for
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
 from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.network_parts import NetworkParts
@@ -31,10 +32,20 @@ class PatchDetector(Detector):
     ``anomaly_map``.
 
     Args:
-        image_size: (height, width) that a map is resized to.
-        channels, log: of ImageMaker.
-        batch_size, seed, device: as usual.
-        options: of the subclass, JSON types.
+        own: The subclass's own options, JSON types.
+        encoder_name: The package's own, or a CNN or a vision transformer of timm by its name.
+        layers: Stages of a CNN; None = "layer2" and "layer3", of padim "layer1" too. Of a vision transformer two groups
+            of blocks are taken.
+        weights: Of the encoder: a .safetensors file; None = the package's own or a file in the folder
+            TOOTHWISE_WEIGHTS; "hub" = timm's hub is asked; "random" = for tests.
+        image_size (pixels): (height, width) that a map is resized to; None = that of ``image_size_for``, of padim with
+            a CNN 128 x 128: its covariances grow with the area.
+        channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what its
+            rows share).
+        log: Take the logarithm first (positive maps).
+        batch_size (maps): Images at a time.
+        seed: Of what is drawn.
+        device: "auto", "cpu" or "cuda".
 
     ``info`` after fit: encoder source and hash.
     """
@@ -43,19 +54,25 @@ class PatchDetector(Detector):
 
     def __init__(
         self,
+        own: dict[str, Any],
         *,
-        image_size: Sequence[int],
-        channels: str,
-        log: bool,
-        batch_size: int,
-        seed: int,
-        device: str,
-        **options: Any,
+        encoder_name: str = EMBEDDED,
+        layers: Sequence[str] | None = None,
+        weights: str | None = None,
+        image_size: Sequence[int] | None = None,
+        channels: str = "physical",
+        log: bool = True,
+        batch_size: int = 8,
+        seed: int = 0,
+        device: str = "auto",
     ) -> None:
-        own = given(locals())
+        options = given(locals())
         check_whole(1, batch_size=batch_size)
         check_device(device)
-        super().__init__(**options | own | {"image_size": list(image_size)})
+        options |= options.pop("own")
+        options["layers"] = None if layers is None else list(layers)
+        options["image_size"] = list(image_size or image_size_for(encoder_name))
+        super().__init__(**options)
         self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)
         self._model: nn.Module | None = None
 

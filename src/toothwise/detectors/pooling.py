@@ -7,6 +7,7 @@ table. Pooling its anomaly map along rows and columns is the control that every 
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,16 @@ from toothwise.detectors.scan import DirectionalScan
 from toothwise.errors import InputError
 from toothwise.progress import Progress
 
-__all__ = ["CALIBRATED", "LINE_POOLINGS", "LinePooled", "check_pooling", "line_contrast", "pool_lines", "segment_scan"]
+__all__ = [
+    "CALIBRATED",
+    "LINE_POOLINGS",
+    "LinePooled",
+    "check_pooling",
+    "evidence_of",
+    "line_contrast",
+    "pool_lines",
+    "segment_scan",
+]
 
 LINE_POOLINGS = ("rows", "columns", "lines")
 CALIBRATED = ("segments", "coherent")  # of LinePooled alone: they learn from healthy maps themselves
@@ -68,6 +78,13 @@ def pool_lines(anomaly_map: np.ndarray, pooling: str, own: np.ndarray | None = N
     if pooling in LINE_POOLINGS or score is None:
         score = np.max([e.max(axis=1) for e in (rows, columns) if e is not None], axis=0)
     return Prediction(score=score, anomaly_map=anomaly_map, row_evidence=rows, column_evidence=columns)
+
+
+def evidence_of(found: Prediction) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Evidence of rows and of columns; where a detector gives none, its anomaly map pooled along lines."""
+    if found.row_evidence is None and found.column_evidence is None:
+        return line_contrast(found.anomaly_map, 1), line_contrast(found.anomaly_map, 2)
+    return found.row_evidence, found.column_evidence
 
 
 def segment_scan(healthy: np.ndarray) -> Detector:
@@ -156,14 +173,7 @@ class LinePooled(Detector):
             line = pool_lines(found.anomaly_map, self.options["pooling"])
         else:
             line = self._scan.predict(found.anomaly_map)
-        return Prediction(
-            score=line.score,
-            anomaly_map=found.anomaly_map,
-            severity=found.severity,
-            row_evidence=line.row_evidence,
-            column_evidence=line.column_evidence,
-            p_value=line.p_value,
-        )
+        return replace(line, anomaly_map=found.anomaly_map, severity=found.severity)
 
     def _vectors(self, values: np.ndarray) -> np.ndarray:
         vectors: np.ndarray = self._inner.vectors(values)  # type: ignore[attr-defined]  # asked for when it was made

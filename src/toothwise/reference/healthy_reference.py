@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toothwise.detectors.base import Detector, Prediction, fingerprint
-from toothwise.detectors.pooling import line_contrast
+from toothwise.detectors.base import Detector, fingerprint
+from toothwise.detectors.pooling import evidence_of
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import effective_number
 from toothwise.healthmap.runs import time_blocks
@@ -31,13 +31,6 @@ __all__ = [
 MOST = 5000  # healthy maps that are kept, the last ones: more would fill the memory and tell little more
 _SPREAD_MAPS = 150  # maps that the scatter of segments is measured on
 _SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-
-
-def evidence_of(found: Prediction) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Evidence of rows and of columns; where a detector gives none, its anomaly map pooled along lines."""
-    if found.row_evidence is None and found.column_evidence is None:
-        return line_contrast(found.anomaly_map, 1), line_contrast(found.anomaly_map, 2)
-    return found.row_evidence, found.column_evidence
 
 
 @dataclass(frozen=True, eq=False)

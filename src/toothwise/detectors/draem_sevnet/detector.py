@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -126,13 +127,8 @@ class DraemSevNetDetector(ModuleDetector):
         anomaly_map, severity = np.concatenate(maps), torch.cat(severities)
         anomaly_map[np.isnan(values)] = np.nan
         line = pool_lines(anomaly_map, self.options["pooling"], torch.cat(tops).numpy())
-        return Prediction(
-            score=model.rule(torch.from_numpy(line.score), severity).numpy(),
-            anomaly_map=anomaly_map,
-            severity=severity.numpy(),
-            row_evidence=line.row_evidence,
-            column_evidence=line.column_evidence,
-        )
+        score = model.rule(torch.from_numpy(line.score), severity).numpy()
+        return replace(line, score=score, severity=severity.numpy())
 
     def network_parts(self) -> NetworkParts:
         """What an export is made of."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor
 
 from toothwise.detectors.base import Abilities, given
-from toothwise.detectors.embedded import EMBEDDED, image_size_for
 from toothwise.detectors.features import make_features
 from toothwise.detectors.patch_detector import PatchDetector
 from toothwise.detectors.patchcore.torch_model import ContextPatchcoreModel
@@ -20,14 +19,6 @@ class PatchcoreDetector(PatchDetector):
     """PatchCore (Roth et al., CVPR 2022) on maps, with anomalib's bank, score and anomaly map.
 
     Args:
-        encoder_name: The package's own, or a CNN or a vision transformer of timm by its name.
-        layers: Stages of a CNN; None = "layer2" and "layer3". Of a vision transformer two groups of blocks are taken.
-        weights: Of the encoder: a .safetensors file; None = the package's own or a file in the folder
-            TOOTHWISE_WEIGHTS; "hub" = timm's hub is asked; "random" = for tests.
-        image_size (pixels): (height, width) that a map is resized to; None = that of ``image_size_for``.
-        channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what its
-            rows share).
-        log: Take the logarithm first (positive maps).
         context: "none"; "row", "column" or "both" = each patch is joined with its neighbours in that direction.
         reach (patches): Neighbours on each side.
         position (weight): Weight of the patch's place in the distance, 0 = none.
@@ -35,9 +26,7 @@ class PatchcoreDetector(PatchDetector):
             is.
         max_patches (patches): Healthy patches, drawn at random, of which the coreset is chosen; bounds memory and time.
         coreset_ratio (share): Share of those patches that the bank keeps.
-        batch_size (maps): Images at a time.
-        seed: Of what is drawn.
-        device: "auto", "cpu" or "cuda".
+        options: See PatchDetector.
 
     ``info`` after fit: encoder source and hash, patches in the bank.
     """
@@ -49,25 +38,15 @@ class PatchcoreDetector(PatchDetector):
     def __init__(
         self,
         *,
-        encoder_name: str = EMBEDDED,
-        layers: Sequence[str] | None = None,
-        weights: str | None = None,
-        image_size: Sequence[int] | None = None,
-        channels: str = "physical",
-        log: bool = True,
         context: str = "none",
         reach: int = 1,
         position: float = 0.0,
         num_neighbors: int = 9,
         max_patches: int = 20_000,
         coreset_ratio: float = 0.1,
-        batch_size: int = 8,
-        seed: int = 0,
-        device: str = "auto",
+        **options: Any,
     ) -> None:
-        own = given(locals())
-        size = image_size or image_size_for(encoder_name)
-        super().__init__(**own | {"layers": None if layers is None else list(layers), "image_size": size})
+        super().__init__(given(locals()), **options)
         self.name = "patchcore" if context == "none" else "patchcore_context"  # type: ignore[misc]
 
     def _make(self) -> ContextPatchcoreModel:

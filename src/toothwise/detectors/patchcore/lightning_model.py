@@ -31,13 +31,10 @@ class PatchcoreContext(MemoryBankMixin, EncoderApart, RawScoreModule):
     Args:
         encoder_name, layers, weights: of ``make_features``.
         context: "none"; "row", "column" or "both" = each patch is joined with its neighbours in that direction.
-        reach: neighbours on each side.
-        position: weight of the patch's place in the distance, 0 = none.
-        num_neighbors: healthy patches that weigh the image's score, 1 = the farthest patch's distance as it is.
-        max_patches: healthy patches, drawn at random, of which the coreset is chosen; bounds memory and time.
         coreset_ratio: share of those patches that the bank keeps.
         seed: of the choice of patches, and of a random encoder.
         pre_processor, post_processor, evaluator, visualizer: as in anomalib.
+        options: of ContextPatchcoreModel.
     """
 
     encoder_at = "model.feature_extractor"
@@ -48,29 +45,19 @@ class PatchcoreContext(MemoryBankMixin, EncoderApart, RawScoreModule):
         layers: Sequence[str] | None = None,
         weights: str | None = None,
         context: str = "row",
-        reach: int = 1,
-        position: float = 0.0,
-        num_neighbors: int = 9,
-        max_patches: int = 20_000,
         coreset_ratio: float = 0.1,
         seed: int = 0,
         pre_processor: PreProcessor | bool = True,
         post_processor: PostProcessor | bool = True,
         evaluator: Evaluator | bool = True,
         visualizer: Visualizer | bool = True,
+        **options: Any,
     ) -> None:
         super().__init__(
             pre_processor=pre_processor, post_processor=post_processor, evaluator=evaluator, visualizer=visualizer
         )
-        self.model = ContextPatchcoreModel(
-            make_features(encoder_name, layers, weights=weights, seed=seed),
-            num_neighbors=num_neighbors,
-            context=context,
-            reach=reach,
-            position=position,
-            max_patches=max_patches,
-            seed=seed,
-        )
+        features = make_features(encoder_name, layers, weights=weights, seed=seed)
+        self.model = ContextPatchcoreModel(features, context=context, seed=seed, **options)
         self.coreset_ratio = coreset_ratio
         self._share: float | None = None
 
