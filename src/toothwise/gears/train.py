@@ -24,6 +24,7 @@ import yaml
 
 from toothwise.checks import check_choice
 from toothwise.errors import InputError
+from toothwise.fields import from_mapping
 from toothwise.files import atomic_file
 from toothwise.gears.pair import GearPair, speed_of
 from toothwise.gears.planetary import PlanetaryStage
@@ -175,25 +176,13 @@ def _train(data: Any, where: str) -> GearTrain:
         raise InputError(f"{where}: must be a mapping with 'stages', or the gears alone, but got {data!r:.200}")
     if "stages" not in data:
         return GearTrain.single(make_gears(data, where))
-    unknown = set(data) - {"stages", "tacho_shaft"}
-    if unknown:
-        raise InputError(
-            f"{where}: unknown key {sorted(map(str, unknown))[0]!r:.60}; allowed are 'stages' and 'tacho_shaft'"
-        )
     stages = []
     for k, item in enumerate(data["stages"] or []):
         here = f"{where}: stage {k}"
-        if not isinstance(item, dict) or "gears" not in item or set(item) - {"name", "gears", "shafts"}:
-            raise InputError(f"{here}: must have gears, and may have name and shafts, but got {item!r:.200}")
-        gears = make_gears(item["gears"], here)
-        shafts = item.get("shafts") or _SHAFTS[type(gears)]
-        if len(shafts) != 2:
-            raise InputError(f"{here}: shafts must be two names, but got {shafts!r:.200}")
-        stages.append(TrainStage(str(item.get("name", f"stage {k}")), gears, (str(shafts[0]), str(shafts[1]))))
-    try:
-        return GearTrain(tuple(stages), str(data.get("tacho_shaft") or ""))
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+        gears = make_gears(item.get("gears"), here)
+        said = {"name": f"stage {k}", "shafts": _SHAFTS[type(gears)]} | item | {"gears": gears}
+        stages.append(from_mapping(TrainStage, said, here))
+    return from_mapping(GearTrain, data | {"stages": stages}, where)
 
 
 def train_as_json(train: GearTrain) -> dict[str, Any]:

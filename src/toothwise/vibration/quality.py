@@ -97,37 +97,22 @@ class _Runs:
     """Counts runs of True over pieces of a long mask; a run may go on from piece to piece."""
 
     def __init__(self, least: int) -> None:
-        self.least, self.open = least, 0
+        self.least, self.size, self.inside_one = least, 0, False
+        self.edges: list[np.ndarray] = []
         self.runs = self.inside = self.longest = 0
 
     def add(self, mask: np.ndarray) -> None:
-        edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.view(np.int8), [0]))))
-        begin, end = edges[::2], edges[1::2]
-        lengths = end - begin
-        if len(begin) and begin[0] == 0:
-            lengths[0] += self.open
-        else:
-            self._close(self.open)
-        self.open = 0
-        if len(end) and end[-1] == len(mask):
-            self.open = int(lengths[-1])
-            lengths = lengths[:-1]
-        lengths = lengths[lengths >= self.least]
-        if len(lengths):
-            self.runs += len(lengths)
-            self.inside += int(lengths.sum())
-            self.longest = max(self.longest, int(lengths.max()))
+        steps = np.diff(mask.view(np.int8), prepend=np.int8(self.inside_one))
+        self.edges.append(np.flatnonzero(steps) + self.size)
+        self.size += len(mask)
+        self.inside_one ^= bool(len(self.edges[-1]) % 2)
 
     def finish(self) -> _Runs:
-        self._close(self.open)
-        self.open = 0
+        edges = np.concatenate([*self.edges, np.full(int(self.inside_one), self.size)])
+        lengths = edges[1::2] - edges[::2]
+        lengths = lengths[lengths >= self.least]
+        self.runs, self.inside, self.longest = len(lengths), int(lengths.sum()), int(lengths.max(initial=0))
         return self
-
-    def _close(self, length: int) -> None:
-        if length >= self.least:
-            self.runs += 1
-            self.inside += length
-            self.longest = max(self.longest, length)
 
 
 def _pieces(values: np.ndarray) -> Iterator[np.ndarray]:
