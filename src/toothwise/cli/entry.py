@@ -16,7 +16,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from toothwise import __version__
-from toothwise.cli.terminal import EXIT_PARTLY
 from toothwise.errors import InputError, ToothwiseError, did_you_mean, is_optional, missing
 from toothwise.files import finite
 from toothwise.signals import handling
@@ -24,17 +23,7 @@ from toothwise.signals import handling
 if TYPE_CHECKING:
     from toothwise.cli.parser import Shared
 
-__all__ = [
-    "EXIT_BAD_INPUT",
-    "EXIT_BUG",
-    "EXIT_CLOSED_PIPE",
-    "EXIT_INTERRUPTED",
-    "EXIT_OK",
-    "EXIT_PARTLY",
-    "VERBS",
-    "main",
-    "read_options",
-]
+__all__ = ["VERBS", "main", "read_options"]
 
 # task: verb: (module with Options and run, one line)
 _TASKS: dict[str, dict[str, tuple[str, str]]] = {
