@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from toothwise.checks import check_whole
-from toothwise.detectors.base import Abilities, Maps, Prediction, as_array, given
-from toothwise.detectors.image_scoring import check_device, pick_device
+from toothwise.detectors.base import Abilities, Maps, Prediction, as_array
+from toothwise.detectors.image_scoring import pick_device
 from toothwise.detectors.line_network.lightning_model import LineNetwork, train
-from toothwise.detectors.line_network.options import LineNetworkOptions
+from toothwise.detectors.line_network.options import LineNetworkOptions, TrainingOptions
 from toothwise.detectors.line_network.torch_model import LineOutput
 from toothwise.detectors.module_detector import ModuleDetector
 from toothwise.detectors.network_parts import NetworkParts
@@ -61,15 +60,7 @@ class LineNetworkDetector(ModuleDetector):
     ``contrast_of`` gives it with its spread.
 
     Args:
-        max_steps (steps): Training steps at most.
-        learning_rate (per step): At its highest; it falls to 0 along a cosine.
-        patience (checks): Training stops when so many of its six checks in a row found nothing better; 0 = it never
-            stops.
-        keep: "helpful" = what does not find lines better on held-out maps is undone; "all" = nothing is.
-        batch_size (maps): Maps in a step, half of them with a line.
-        seed: Of weights, order and lines.
-        device: "auto", "cpu" or "cuda".
-        options: Of LineNetworkOptions.
+        options: Of LineNetworkOptions and TrainingOptions.
 
     ``info`` after fit: number of weights, steps, final loss, and what the held-out maps said.
 
@@ -85,25 +76,12 @@ class LineNetworkDetector(ModuleDetector):
 
     name = "line_network"
     can = Abilities(rows=True, columns=True, severity=True, positive=True, export="network")
-    option_groups = (LineNetworkOptions,)
+    option_groups = (TrainingOptions, LineNetworkOptions)
 
-    def __init__(
-        self,
-        *,
-        max_steps: int = 200,
-        batch_size: int = 16,
-        learning_rate: float = 4e-3,
-        patience: int = 3,
-        keep: str = "helpful",
-        seed: int = 0,
-        device: str = "auto",
-        **options: Any,
-    ) -> None:
-        own = given(locals())
-        check_whole(2, batch_size=batch_size)
-        check_device(device)
+    def __init__(self, **options: Any) -> None:
+        training = TrainingOptions(**{k: options.pop(k) for k in TrainingOptions.__dataclass_fields__ if k in options})
         shared = LineNetworkOptions(**options)
-        super().__init__(**vars(shared) | own | {"lengths": sorted(set(shared.lengths))})
+        super().__init__(**vars(shared) | vars(training) | {"lengths": sorted(set(shared.lengths))})
         self._images = LogMaps(shared.log)
         self._module: LineNetwork | None = None
         self._make_module((3, 3))  # wrong options are to be refused now and not when it is fitted

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from toothwise.checks import check_whole
+from toothwise.detectors.image_scoring import check_device
 from toothwise.errors import InputError
 
-__all__ = ["ATTENTION", "LineNetworkOptions"]
+__all__ = ["ATTENTION", "LineNetworkOptions", "TrainingOptions"]
 
 ATTENTION = ("both", "x", "y", "global", "means", "none")
 
@@ -72,3 +74,34 @@ class LineNetworkOptions:
         for name in ("darker", "disturbed"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} must be a share in 0..1, but got {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How the network is trained, on maps and on waveforms alike.
+
+    Attributes:
+        max_steps (steps): Training steps at most.
+        batch_size (maps): Maps in a step, half of them with damage.
+        learning_rate (per step): At its highest; it falls to 0 along a cosine.
+        patience (checks): Training stops when so many of its six checks in a row found nothing better; 0 = it never
+            stops.
+        keep: "helpful" = what does not find damage better on held-out maps is undone; "all" = nothing is.
+        seed: Of weights, order and the damage that is drawn.
+        device: "auto", "cpu" or "cuda".
+
+    Raises:
+        InputError: A value that is not allowed.
+    """
+
+    max_steps: int = 200
+    batch_size: int = 16
+    learning_rate: float = 4e-3
+    patience: int = 3
+    keep: str = "helpful"
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_whole(2, batch_size=self.batch_size)
+        check_device(self.device)

@@ -15,15 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from toothwise.checks import check_whole
 from toothwise.detectors.base import Abilities, Prediction, given
 from toothwise.detectors.coherent import Coherent
 from toothwise.detectors.coherent.meshes import events
 from toothwise.detectors.coherent.whitening import filtered, weight_of
-from toothwise.detectors.image_scoring import check_device, pick_device
+from toothwise.detectors.image_scoring import pick_device
 from toothwise.detectors.line_network.drawn import DrawnMaps, MapDrawer
 from toothwise.detectors.line_network.lightning_model import LineNetwork, train
-from toothwise.detectors.line_network.options import LineNetworkOptions
+from toothwise.detectors.line_network.options import LineNetworkOptions, TrainingOptions
 from toothwise.detectors.line_network.torch_model import LineNetworkModel, LineOutput
 from toothwise.progress import Progress
 
@@ -161,13 +160,8 @@ class LineWaveforms(Coherent):
         dim (features): Features of a mesh.
         blocks (blocks): Number of blocks.
         heads (heads): Of the attention; they divide ``dim``.
-        max_steps (steps): Training steps at most.
-        batch_size (maps): Maps in a step, half of them with damage.
-        learning_rate (per step): At its highest; it falls to 0 along a cosine.
-        patience (checks): Training stops when so many of its six checks in a row found nothing better; 0 = never.
-        keep: "helpful" = what does not find damage better on held-out records is undone; "all" = nothing is.
         seed: Of weights, order, damage, and of the records that ``coherent`` draws.
-        device: "auto", "cpu" or "cuda".
+        options: Of TrainingOptions.
 
     Raises:
         InputError: An option that is not allowed, maps without waveforms, or fewer than 20 healthy maps.
@@ -175,6 +169,7 @@ class LineWaveforms(Coherent):
 
     name: ClassVar[str] = "line_waveforms"
     can: ClassVar[Abilities] = Abilities(rows=True, columns=True, waveforms=True)
+    option_groups = (TrainingOptions,)
 
     def __init__(
         self,
@@ -185,20 +180,13 @@ class LineWaveforms(Coherent):
         dim: int = 16,
         blocks: int = 2,
         heads: int = 2,
-        max_steps: int = 200,
-        batch_size: int = 16,
-        learning_rate: float = 4e-3,
-        patience: int = 3,
-        keep: str = "helpful",
-        seed: int = 0,
-        device: str = "auto",
+        **options: Any,
     ) -> None:
         own = given(locals())
-        super().__init__(segments=segments, contacts=contacts, seed=seed)
-        self.options = own | self.options
+        training = TrainingOptions(**options)
+        super().__init__(segments=segments, contacts=contacts, seed=training.seed)
+        self.options = own | vars(training) | self.options
         self._network: WaveformNetwork | None = None
-        check_whole(2, batch_size=batch_size)
-        check_device(device)
         self._make_network((3, 3), 1)  # wrong options are to be refused now and not when it is fitted
 
     def _make_network(self, shape: tuple[int, int], samples: int) -> WaveformNetwork:
