@@ -92,5 +92,5 @@ def test_anomalib_train_with_the_shipped_config(anomalib_train):
     loaded = DraemSevNet.load_from_checkpoint(checkpoint, map_location="cpu").eval()
     key = "model.severity_head.layers.0.weight"
     torch.testing.assert_close(loaded.state_dict()[key], state["state_dict"][key])
-    assert loaded.faults.kind == "lines"
+    assert loaded.faults.options.faults == "lines"
     assert torch.isfinite(loaded.model(torch.zeros(1, 3, 32, 64)).pred_score).all()

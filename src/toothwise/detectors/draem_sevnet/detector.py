@@ -32,7 +32,7 @@ class DraemSevNetDetector(ModuleDetector):
 
     ``Prediction.severity`` is in units of the faults' severity s: a patch that was raised by s times another patch of
     its map, or a line of contrast 1 + s. It is a regression, not held to 0..severity_max. ``Prediction.score`` is raw;
-    only the severity's term in it is held to 0..1 (see ScoreRule).
+    only the severity's term in it is held to 0..1 (see ``DraemSevNetModel.rule``).
 
     Args:
         image_size (pixels): (height, width) that a map is resized to, multiples of 32; None = 224 x 224.

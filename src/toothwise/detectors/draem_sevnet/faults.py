@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from toothwise.checks import check_choice, check_range
+from toothwise.detectors.draem_sevnet.options import DraemOptions
 from toothwise.errors import InputError
 from toothwise.simulate.lines import LineShape, draw_lines, line_masks
 
@@ -31,35 +31,21 @@ class SyntheticFaults:
     contrast of the line.
 
     Attributes:
-        kind: "patch" (landscape, height .3-.7 of the width, width 20-60 of 224 pixels) or "lines".
-        severity_max: largest severity.
-        probability: chance of a fault for each image.
-        range_handling: what is done to a faulty image that leaves its own range of values: "keep" = nothing;
-            "clip" = values are cut at the extremes of the healthy image, which takes away most of a bright fault;
-            "rescale" = the faulty image is mapped linearly onto the range of the healthy one.
-        lines: of a lines fault: "rows", "columns" or "both" (each fault one of the two).
-        line: teeth, length and gaps of the lines.
+        options: which faults, how severe and how often. A patch is a landscape: its height is .3 to .7 of its width of
+            20 to 60 of 224 pixels. To "clip" takes away most of a bright fault.
         map_shape: (rows, columns) of the maps behind the images, on which lines are drawn: a tooth is then as thick
             in the image as in a map that was resized. None = a tooth is a pixel.
+        line: teeth, length and gaps of the lines.
 
     Raises:
-        InputError: a value that is not allowed.
+        InputError: ``map_shape`` is no shape of a map.
     """
 
-    kind: str = "patch"
-    severity_max: float = 10.0
-    probability: float = 0.5
-    range_handling: str = "keep"
-    lines: str = "rows"
-    line: LineShape = field(default_factory=LineShape)
+    options: DraemOptions
     map_shape: tuple[int, ...] | None = None
+    line: LineShape = field(default_factory=LineShape)
 
     def __post_init__(self) -> None:
-        check_choice(("patch", "lines"), faults=self.kind)
-        check_choice(("keep", "clip", "rescale"), range_handling=self.range_handling)
-        check_choice(_GEAR, lines=self.lines)
-        check_range("(0, inf)", severity_max=self.severity_max)
-        check_range("[0, 1]", fault_probability=self.probability)
         shape = self.map_shape
         if shape is not None and not (len(shape) == 2 and all(isinstance(s, int) and s >= 3 for s in shape)):
             raise InputError(f"map_shape must be (rows, columns) with 3 teeth or more each, but got {shape!r}")
@@ -72,9 +58,9 @@ class SyntheticFaults:
             ``[b]``.
         """
         b, size = len(images), (int(images.shape[2]), int(images.shape[3]))
-        struck = rng.random(b) < self.probability
-        severity = np.where(struck, self.severity_max * rng.random(b), 0.0)
-        share, source = (self._patches if self.kind == "patch" else self._lines)(images, size, rng)
+        struck = rng.random(b) < self.options.fault_probability
+        severity = np.where(struck, self.options.severity_max * rng.random(b), 0.0)
+        share, source = (self._patches if self.options.faults == "patch" else self._lines)(images, size, rng)
         chosen = torch.from_numpy(struck).to(images.device)[:, None, None, None]
         strength = torch.from_numpy(severity).to(images)
         faulty = images + torch.where(chosen, strength[:, None, None, None] * share * source, 0.0)
@@ -103,17 +89,17 @@ class SyntheticFaults:
     def _lines(self, images: Tensor, size: tuple[int, int], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """How much of each pixel the lines cover, ``[b, 1, h, w]``, and the images themselves."""
         shape = size if self.map_shape is None else (self.map_shape[0], self.map_shape[1])
-        mask, _ = line_masks(draw_lines(len(images), shape, _GEAR[self.lines], self.line, rng), shape)
+        mask, _ = line_masks(draw_lines(len(images), shape, _GEAR[self.options.lines], self.line, rng), shape)
         share = torch.from_numpy(mask[:, None]).to(images)
         if shape != size:  # as the maps were resized
             share = functional.interpolate(share, size=size, mode="bilinear", antialias=True, align_corners=False)
         return share, images
 
     def _into_range(self, faulty: Tensor, images: Tensor) -> Tensor:
-        if self.range_handling == "keep":
+        if self.options.range_handling == "keep":
             return faulty
         low, high = images.amin(dim=(1, 2, 3), keepdim=True), images.amax(dim=(1, 2, 3), keepdim=True)
-        if self.range_handling == "clip":
+        if self.options.range_handling == "clip":
             return torch.minimum(torch.maximum(faulty, low), high)
         least, most = faulty.amin(dim=(1, 2, 3), keepdim=True), faulty.amax(dim=(1, 2, 3), keepdim=True)
         spread = (most - least).clamp_min(torch.finfo(faulty.dtype).tiny)

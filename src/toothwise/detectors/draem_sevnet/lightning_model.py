@@ -19,7 +19,7 @@ from torchvision.transforms.v2 import Compose, Normalize, Resize
 from toothwise.checks import check_range, check_whole
 from toothwise.detectors.draem_sevnet.faults import SyntheticFaults
 from toothwise.detectors.draem_sevnet.options import DraemOptions
-from toothwise.detectors.draem_sevnet.torch_model import DraemSevNetLoss, DraemSevNetModel, ScoreRule
+from toothwise.detectors.draem_sevnet.torch_model import DraemSevNetLoss, DraemSevNetModel
 from toothwise.detectors.training import StepTrained, check_gradients
 from toothwise.errors import InputError, TrainingError
 
@@ -63,25 +63,11 @@ class DraemSevNet(StepTrained):
         check_range("(0, inf)", learning_rate=learning_rate)
         check_range("[0, inf)", gradient_clip=gradient_clip)
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
-        self.faults = SyntheticFaults(
-            kind=o.faults,
-            severity_max=o.severity_max,
-            probability=o.fault_probability,
-            range_handling=o.range_handling,
-            lines=o.lines,
-            map_shape=None if map_shape is None else tuple(map_shape),
-        )
+        self.faults = SyntheticFaults(o, None if map_shape is None else tuple(map_shape))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.model = DraemSevNetModel(
-                base_width=o.base_width,
-                features=o.features,
-                head_pooling=o.head_pooling,
-                rule=ScoreRule(o.combination, o.severity_max, o.mask_weight),
-            )
-        self.loss = DraemSevNetLoss(
-            severity_loss=o.severity_loss, severity_weight=o.severity_weight, severity_max=o.severity_max
-        )
+            self.model = DraemSevNetModel(o)
+        self.loss = DraemSevNetLoss(o)
         self.max_steps, self.learning_rate, self.gradient_clip = max_steps, learning_rate, gradient_clip
         self.seed = seed
 

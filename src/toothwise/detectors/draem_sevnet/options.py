@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from toothwise.checks import check_choice, check_range, check_whole
+
 __all__ = ["DraemOptions"]
 
 
@@ -29,6 +31,9 @@ class DraemOptions:
         severity_weight (weight): Weight of that loss beside reconstruction, similarity and segmentation.
         combination: How the mask and the severity make the score: "mean", "weighted" or "max".
         mask_weight (weight): With "weighted": weight of the mask; the rest is that of the severity.
+
+    Raises:
+        InputError: A value that is not allowed.
     """
 
     base_width: int = 64
@@ -43,3 +48,16 @@ class DraemOptions:
     severity_weight: float = 0.5
     combination: str = "mean"
     mask_weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_whole(1, base_width=self.base_width)
+        check_choice(("single", "multi"), features=self.features)
+        check_choice(("gap", "grid"), head_pooling=self.head_pooling)
+        check_choice(("patch", "lines"), faults=self.faults)
+        check_choice(("keep", "clip", "rescale"), range_handling=self.range_handling)
+        check_choice(("rows", "columns", "both"), lines=self.lines)
+        check_choice(("mse", "smooth_l1"), severity_loss=self.severity_loss)
+        check_choice(("mean", "weighted", "max"), combination=self.combination)
+        check_range("(0, inf)", severity_max=self.severity_max)
+        check_range("[0, inf)", severity_weight=self.severity_weight)
+        check_range("[0, 1]", fault_probability=self.fault_probability, mask_weight=self.mask_weight)

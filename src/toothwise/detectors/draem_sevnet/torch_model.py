@@ -11,12 +11,12 @@ from anomalib.models.image.draem.torch_model import DiscriminativeSubNetwork, Re
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.detectors.draem_sevnet.images import STRIDE
+from toothwise.detectors.draem_sevnet.options import DraemOptions
 from toothwise.detectors.images import check_size
 from toothwise.errors import InputError
 
-__all__ = ["DraemSevNetLoss", "DraemSevNetModel", "ModelOutput", "ScoreRule", "SeverityHead", "focal_loss"]
+__all__ = ["DraemSevNetLoss", "DraemSevNetModel", "ModelOutput", "SeverityHead", "focal_loss"]
 
 _GRID = 4
 _HIDDEN = (128, 64)
@@ -39,60 +39,18 @@ class ModelOutput(NamedTuple):
     severity: Tensor
 
 
-class ScoreRule(NamedTuple):
-    """How the score of the mask and the severity make one score.
-
-    Attributes:
-        combination: "mean", "weighted" (``mask_weight`` for the mask, the rest for the severity) or "max".
-        severity_max: severity that counts as 1.
-        mask_weight: of "weighted", 0 to 1.
-    """
-
-    combination: str = "mean"
-    severity_max: float = 10.0
-    mask_weight: float = 0.5
-
-    def check(self) -> ScoreRule:
-        """Itself.
-
-        Raises:
-            InputError: a value that is not allowed.
-        """
-        check_choice(("mean", "weighted", "max"), combination=self.combination)
-        check_range("(0, inf)", severity_max=self.severity_max)
-        check_range("[0, 1]", mask_weight=self.mask_weight)
-        return self
-
-    def __call__(self, mask: Tensor, severity: Tensor) -> Tensor:
-        """Score of the mask ``[b]`` and severity ``[b]`` -> score ``[b]``.
-
-        Only the severity's term is held to 0..1, as in the research code: a head that is off by far must not drown
-        the mask. The mask's term and the score itself are never clamped.
-        """
-        term = (severity / self.severity_max).clamp(0.0, 1.0).to(mask.dtype)
-        if self.combination == "max":
-            return torch.maximum(mask, term)
-        weight = 0.5 if self.combination == "mean" else self.mask_weight
-        return weight * mask + (1.0 - weight) * term
-
-
 class SeverityHead(nn.Module):
     """Features of the discriminator's encoder -> severity, by a network of 128 -> 64 -> 1.
 
-    Args:
-        base_width: of the discriminator.
-        features: "single" = the last feature (8 base widths), "multi" = the last five (30 base widths, 1920 channels
-            as published), each pooled.
-        pooling: "gap" = mean over the image, "grid" = means over a 4 x 4 grid, which keep the place.
+    The last feature has 8 base widths, the last five together 30 (1920 channels as published); a grid is of 4 x 4.
     """
 
-    def __init__(self, base_width: int, *, features: str = "single", pooling: str = "gap") -> None:
+    def __init__(self, options: DraemOptions) -> None:
         super().__init__()
-        check_choice(("single", "multi"), features=features)
-        check_choice(("gap", "grid"), head_pooling=pooling)
-        self.count = _SCALES if features == "multi" else 1
-        self.pool = nn.AdaptiveAvgPool2d(_GRID if pooling == "grid" else 1)
-        width = base_width * sum(_WIDTHS[-self.count :]) * (_GRID**2 if pooling == "grid" else 1)
+        self.count = _SCALES if options.features == "multi" else 1
+        grid = _GRID if options.head_pooling == "grid" else 1
+        self.pool = nn.AdaptiveAvgPool2d(grid)
+        width = options.base_width * sum(_WIDTHS[-self.count :]) * grid**2
         layers: list[nn.Module] = []
         for hidden in _HIDDEN:
             layers += [nn.Linear(width, hidden), nn.ReLU()]
@@ -109,28 +67,14 @@ class DraemSevNetModel(nn.Module):
     """DRAEM (Zavrtanik et al., ICCV 2021) whose discriminator also estimates how severe a fault is.
 
     anomalib's two networks: one rebuilds the healthy image, the other finds the fault from image and reconstruction.
-
-    Args:
-        base_width: channels of the discriminator's first layer; the reconstruction has twice as many. 64 as
-            published: 97.4 million weights.
-        features, head_pooling: of SeverityHead.
-        rule: how mask and severity make the score.
     """
 
-    def __init__(
-        self,
-        *,
-        base_width: int = 64,
-        features: str = "single",
-        head_pooling: str = "gap",
-        rule: ScoreRule | None = None,
-    ) -> None:
+    def __init__(self, options: DraemOptions) -> None:
         super().__init__()
-        check_whole(1, base_width=base_width)
-        self.rule = (rule or ScoreRule()).check()
-        self.reconstructive_subnetwork = ReconstructiveSubNetwork(base_width=2 * base_width)
-        self.discriminative_subnetwork = DiscriminativeSubNetwork(in_channels=6, out_channels=2, base_width=base_width)
-        self.severity_head = SeverityHead(base_width, features=features, pooling=head_pooling)
+        self.options, width = options, options.base_width
+        self.reconstructive_subnetwork = ReconstructiveSubNetwork(base_width=2 * width)
+        self.discriminative_subnetwork = DiscriminativeSubNetwork(in_channels=6, out_channels=2, base_width=width)
+        self.severity_head = SeverityHead(options)
 
     def parts(self, images: Tensor) -> ModelOutput:
         """Reconstruction, logits and severity of images ``[b, 3, h, w]``.
@@ -145,7 +89,7 @@ class DraemSevNetModel(nn.Module):
         reconstruction = self.reconstructive_subnetwork(images)
         discriminator = self.discriminative_subnetwork
         features = list(discriminator.encoder_segment(torch.cat([images, reconstruction], dim=1)))
-        severity = self.rule.severity_max * self.severity_head(features)
+        severity = self.options.severity_max * self.severity_head(features)
         return ModelOutput(reconstruction, discriminator.decoder_segment(*features), severity)
 
     def judge(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -155,6 +99,19 @@ class DraemSevNetModel(nn.Module):
         flat = anomaly_map.flatten(1)
         top = flat.topk(max(1, int(flat.shape[1] * _TOP)), dim=1).values.mean(dim=1)
         return anomaly_map, top, found.severity
+
+    def rule(self, mask: Tensor, severity: Tensor) -> Tensor:
+        """Score of the mask ``[b]`` and severity ``[b]`` -> score ``[b]``.
+
+        Only the severity's term is held to 0..1, as in the research code: a head that is off by far must not drown
+        the mask. The mask's term and the score itself are never clamped.
+        """
+        o = self.options
+        term = (severity / o.severity_max).clamp(0.0, 1.0).to(mask.dtype)
+        if o.combination == "max":
+            return torch.maximum(mask, term)
+        weight = 0.5 if o.combination == "mean" else o.mask_weight
+        return weight * mask + (1.0 - weight) * term
 
     def forward(self, images: Tensor) -> ModelOutput | InferenceBatch:
         """All parts in training; else anomaly map ``[b, 1, h, w]`` and the combined score ``[b]``."""
@@ -183,19 +140,12 @@ class DraemSevNetLoss(nn.Module):
 
     SSIM stands for (1 - similarity) / 2, for values of about 0 to 1. Severities are compared in parts of severity_max,
     so that the weight means the same whatever the faults.
-
-    Args:
-        severity_loss: "mse" or "smooth_l1".
-        severity_weight: lambda, 0 or more.
-        severity_max: largest severity of the faults.
     """
 
-    def __init__(self, *, severity_loss: str = "mse", severity_weight: float = 0.5, severity_max: float = 10.0) -> None:
+    def __init__(self, options: DraemOptions) -> None:
         super().__init__()
-        check_choice(("mse", "smooth_l1"), severity_loss=severity_loss)
-        check_range("[0, inf)", severity_weight=severity_weight)
-        self.severity_weight, self.severity_max = severity_weight, severity_max
-        self.compare = functional.mse_loss if severity_loss == "mse" else functional.smooth_l1_loss
+        self.options = options
+        self.compare = functional.mse_loss if options.severity_loss == "mse" else functional.smooth_l1_loss
         draem = DraemLoss()
         self.mse, self.ssim = draem.l2_loss, draem.ssim_loss
 
@@ -208,10 +158,10 @@ class DraemSevNetLoss(nn.Module):
             mask: ``[b, 1, h, w]``, 1 in a fault.
             severity: ``[b]``.
         """
-        given, wanted = found.severity / self.severity_max, severity / self.severity_max
+        given, wanted = found.severity / self.options.severity_max, severity / self.options.severity_max
         return {
             "reconstruction": self.mse(found.reconstruction, images),
             "ssim": 2.0 * self.ssim(found.reconstruction, images),
             "focal": focal_loss(found.logits, mask),
-            "severity": self.severity_weight * self.compare(given, wanted),
+            "severity": self.options.severity_weight * self.compare(given, wanted),
         }
