@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from toothwise.diagnosis.significance import autocorrelation, correlation_time, lag_of_independence
+from toothwise.diagnosis.significance import autocorrelation, correlation_time
 
 
 def test_correlation_of_a_first_order_process():
@@ -12,7 +12,5 @@ def test_correlation_of_a_first_order_process():
     one = np.zeros(len(x), dtype=int)
     np.testing.assert_allclose(autocorrelation(x[:, None], one, 3), [1.0, 0.6, 0.36, 0.216], atol=0.05)
     assert correlation_time(x[:, None], one) == pytest.approx(1.6 / 0.4, rel=0.25)
-    assert 3 <= lag_of_independence(x[:, None], one) <= 8
     white = rng.standard_normal((2000, 5))
     assert correlation_time(white, np.zeros(2000, dtype=int)) == 1.0
-    assert lag_of_independence(white, np.zeros(2000, dtype=int)) == 1

@@ -76,10 +76,11 @@ def run(options: Options, progress: Progress) -> Result:
         "model": options.model,
         "threshold": threshold,
         "alarms": alarms,
+        "runs_in": runs_in(model.detector),
+        "maps": records,
+        "skipped": [one.reason for one in skipped],
+        "not_learned": sorted(set(maps.table["not_learned"].dropna())) if "not_learned" in maps.table else [],
     }
-    data["runs_in"] = runs_in(model.detector)
-    data |= {"maps": records, "skipped": [one.reason for one in skipped]}
-    data["not_learned"] = sorted(set(maps.table["not_learned"].dropna())) if "not_learned" in maps.table else []
     if options.output is not None and options.output.suffix.lower() == ".json":
         write_json(options.output, data)
     elif options.output is not None:
@@ -90,15 +91,8 @@ def run(options: Options, progress: Progress) -> Result:
 def _text(data: dict[str, Any], output: Path | None) -> str:
     records, alarms = data["maps"], data["alarms"]
     many = {record["file"] for record in records if record["index"] > 0}
-    names = [
-        "file",
-        "score",
-        "threshold",
-        "alarm",
-        "row",
-        "column",
-        *(["severity"] if "severity" in records[0] else []),
-    ]
+    shown = ("file", "score", "threshold", "alarm", "row", "column", "severity")
+    names = [name for name in shown if name in records[0]]
     rows = [
         [f"{r['file']}[{r['index']}]" if r["file"] in many else r["file"], *(_cell(r[name]) for name in names[1:])]
         for r in records[:_SHOWN]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["autocorrelation", "chance_among", "correlation_time", "everywhere", "lag_of_independence", "scattered"]
+__all__ = ["autocorrelation", "chance_among", "correlation_time", "everywhere", "scattered"]
 
 _SCATTERED = 1.4  # healthy standard deviations that the middle line of either gear is off where noise has grown
 _BY_CHANCE = 3.0  # over the root of the number of values: two and a half standard errors of that
@@ -43,14 +43,6 @@ def correlation_time(x: np.ndarray, blocks: np.ndarray, *, about_zero: bool = Fa
     rho = autocorrelation(x, blocks, longest, about_zero=about_zero)[1:]
     below = np.flatnonzero(rho < 0.05)
     return float(1.0 + 2.0 * rho[: below[0] if len(below) else len(rho)].sum())
-
-
-def lag_of_independence(x: np.ndarray, blocks: np.ndarray, *, limit: float = 0.1) -> int:
-    """The first lag with an autocorrelation below ``limit``, 1 or more; half the longest block where none is."""
-    longest = max(1, int(np.max(np.bincount(np.unique(blocks, return_inverse=True)[1]))) // 2)
-    rho = autocorrelation(x, blocks, longest)[1:]
-    below = np.flatnonzero(rho < limit)
-    return int(below[0]) + 1 if len(below) else longest
 
 
 def chance_among(profile: np.ndarray) -> float:

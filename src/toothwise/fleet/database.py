@@ -233,15 +233,8 @@ def _mark(state: State) -> tuple[int, ...]:
 
 
 def _columns(found: Diagnosis) -> dict[str, Any]:
-    return {
-        "colour": found.colour,
-        "pattern": found.pattern,
-        "sentence": found.sentence,
-        "gear": found.gear,
-        "tooth": found.tooth,
-        "contrast": found.contrast,
-        "diagnosis": finite(found.as_json()),  # PostgreSQL's JSON has no word for NaN
-    }
+    said = {name: getattr(found, name) for name in ("colour", "pattern", "sentence", "gear", "tooth", "contrast")}
+    return said | {"diagnosis": finite(found.as_json())}  # PostgreSQL's JSON has no word for NaN
 
 
 def _now() -> datetime.datetime:

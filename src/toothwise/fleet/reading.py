@@ -201,15 +201,9 @@ def _of_batch(file: str, start: int, batch: Any, reading: Reading) -> Block:
                 error[at] = _other_shape(r, c, reading)
     good = np.array([e is None for e in error])
     if good.any():
-        values[good] = _float32(_flat(array.filter(_mask(good)))).reshape(-1, rows, cols)
+        values[good] = _float32(_flat(array.filter(good))).reshape(-1, rows, cols)
     known = _known({name: column.to_pylist() for name, column in columns.items()}, len(batch), reading)
     return _judged(Block(file, np.arange(start, start + len(batch)), values, error, known))
-
-
-def _mask(keep: np.ndarray) -> Any:
-    import pyarrow as pa
-
-    return pa.array(keep)
 
 
 def _storage(array: Any) -> Any:

@@ -63,19 +63,11 @@ class Scored:
         memory: dict[int, float] = {}
         for d in self.done:
             memory[d.worker] = max(memory.get(d.worker, 0.0), d.peak_memory_mib)
-        return {
-            "output": self.output,
-            "detector": self.detector,
-            "shards": self.shards,
-            "kept": self.kept,
-            "removed": self.removed,
-            "ignored": self.ignored,
-            "workers": self.workers,
+        return {name: value for name, value in vars(self).items() if name != "done"} | {
             "maps": maps,
             "alarms": sum(d.alarms for d in self.done),
             "errors": sum(d.errors for d in self.done),
             "first_error": next((d.first_error for d in self.done if d.first_error), None),
-            "runs_in": self.runs_in,
             "failed": [{"shard": files, "reason": reason} for files, reason in self.failed],
             "seconds": round(self.seconds, 3),
             "maps_per_second": round(maps / self.seconds, 1) if self.seconds > 0 else None,

@@ -129,7 +129,7 @@ class Decoder:
                 if isinstance(one, InputError):
                     raise one
                 records[k] = clean(one.record) or records[k]
-                values.append(self._checked(_array(one.values)))
+                values.append(self.expected.check(_array(one.values)))
             except InputError as wrong:
                 if not many:
                     raise
@@ -186,12 +186,14 @@ class Decoder:
 
     def _maps_of(self, upload: Upload, read: dict[str, Any], builder: Any) -> tuple[np.ndarray, list[str | None]]:
         """The maps of a file, and which condition of each was not learned."""
+        from toothwise.healthmap.io import read_map
+
         try:
             with warnings.catch_warnings(), as_input_error(upload.path, "cannot be read", MemoryError):
                 warnings.simplefilter("ignore")
                 self._price_file(upload.path)
-                found = self._built(upload.path, read, builder) if upload.recording else _read(upload.path)
-                values = self._checked(found)
+                found = self._built(upload.path, read, builder) if upload.recording else read_map(upload.path)
+                values = self.expected.check(found)
                 return values, _not_learned(found, len(values))
         except InputError as error:
             raise _told(error, upload.path, upload.name) from None
@@ -230,9 +232,6 @@ class Decoder:
                     if max(count, size // _LONGEST) > self.limits.max_values:
                         raise self._too_many(path)
 
-    def _checked(self, found: Any) -> np.ndarray:
-        return np.asarray(self.expected.check(found), dtype=np.float32)
-
     def _stacked(self, values: list[np.ndarray]) -> np.ndarray:
         return np.concatenate(values) if values else np.empty((0, *self.expected.shape), np.float32)
 
@@ -260,12 +259,6 @@ def _told(error: InputError, path: Path, name: str) -> InputError:
         inner = inner.__cause__ or inner.__context__
     text = text.replace(str(path), name)
     return kind(text if name in text else f"{name}: {text}")
-
-
-def _read(path: Path) -> Any:
-    from toothwise.healthmap.io import read_map
-
-    return read_map(path)
 
 
 def _array(values: list[list[float | None]]) -> np.ndarray:
