@@ -122,9 +122,7 @@ class RuleState:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RuleState:
         """The inverse."""
-        means, began = data["means"], data["began"]
-        if not isinstance(began, Mapping):  # before warnings had one of their own
-            began = {} if began is None else {"alarm": began}
+        means = data["means"]
         return cls(
             judged=int(data["judged"]),
             unjudged=int(data["unjudged"]),
@@ -132,30 +130,18 @@ class RuleState:
             means=None
             if means is None
             else Means(np.array(means["channels"]), np.array(means["contrast"]), float(means["level"])),
-            alarm=AlarmState.from_json(data["alarm"]) if "alarm" in data else _before_format_4(data),
+            alarm=AlarmState.from_json(data["alarm"]),
             first={
-                rule: Place(str(name), int(at) + 1, time[0] if time else None)
-                for rule, (at, name, *time) in data["first"].items()
+                rule: Place(str(name), int(at) + 1, time)
+                for rule, (at, name, time) in data["first"].items()
                 if rule in _RULES
             },
             episodes={rule: int(count) for rule, count in data["episodes"].items() if rule in _RULES},
-            began={tier: int(thing) for tier, thing in began.items() if tier in TIERS},
+            began={tier: int(thing) for tier, thing in data["began"].items() if tier in TIERS},
         )
 
 
 _RULES = (*TIERS, *CHANNELS)
-
-
-def _before_format_4(data: Mapping[str, Any]) -> AlarmState:
-    """The state of the one CUSUM that there was, and the channels that it had in an episode."""
-    statistic = np.array([*data["statistic"], *[0.0] * len(_UNNUMBERED)])
-    state = AlarmState.begin(len(statistic))
-    level = state.level.copy()
-    for tier in TIERS:
-        level[data["on"][tier]] = TIERS.index(tier) + 1
-    since = np.where(level > 0, 0, -1)
-    sums = dict(state.sums) | {"growth": statistic}
-    return AlarmState(sums, statistic, level, state.quiet, state.mean, since, state.beyond, state.loud)
 
 
 @dataclass(frozen=True, eq=False)

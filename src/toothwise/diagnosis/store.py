@@ -33,8 +33,6 @@ from toothwise.reference.records import order_records
 __all__ = ["JsonStore", "MemoryStore", "State", "Store"]
 
 FORMAT = 4
-# format 1 kept every record; before 3, bins and sensors were not among the settings; before 4 there were other rules
-_READ = (1, 2, 3, 4)
 
 
 @dataclass(eq=False)
@@ -122,21 +120,14 @@ class State:
             InputError: Another format, or content that contradicts itself.
         """
         with as_input_error(where, "not a state of 'toothwise diagnose'"):
-            if data["format"] not in _READ:
-                raise InputError(f"{where}: unsupported format {data['format']!r}; this version reads 1 to {FORMAT}")
-            settings = dict(data["settings"])
-            if data["format"] < 3:
-                settings |= {"bins": data["bins"], "sensors": data["sensors"]}
-                settings["bins"] = {name: tuple(map(float, edges)) for name, edges in settings["bins"].items()}
-                data = {"model": data["detector"]} | data
-            if data["format"] < 4:
-                settings = {name: value for name, value in settings.items() if name not in ("in_a_row", "run")}
-                data = data | {"limits": {}}  # of other rules: they are chosen anew
+            if data["format"] != FORMAT:
+                words = f"unsupported format {data['format']!r}; this version reads {FORMAT}"
+                raise InputError(f"{where}: {words}: name a new one, and diagnose the records again")
             state = cls(
                 model=str(data["model"]),
-                settings=from_mapping(MonitorSettings, settings),
+                settings=from_mapping(MonitorSettings, data["settings"]),
                 records=[RecordSummary.from_json(record) for record in data["records"]],
-                past=CompactedHistory() if data["format"] == 1 else CompactedHistory.from_json(data["past"]),
+                past=CompactedHistory.from_json(data["past"]),
                 resets=[from_mapping(Reset, reset) for reset in data["resets"]],
                 limits={name: _limits(limits) for name, limits in data["limits"].items()},
             )

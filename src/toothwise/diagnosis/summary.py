@@ -26,7 +26,6 @@ __all__ = ["RecordSummary", "same_tooth", "summarize_records", "tooth_among_othe
 _STANDS_OUT = 2.0  # log energy over the median tooth; of sound gears at other speeds, simulated, 1.9 was the most
 _BY_CHANCE = 0.01  # of a record, below which a tooth stands out from the others of its gear however little that is
 _HOLDS = ("speed", "load")  # conditions at which the teeth of one record are still compared with each other
-_OLD_SHARE = 0.5  # of the lines, in states that kept their p-value
 
 
 @dataclass(frozen=True)
@@ -93,11 +92,7 @@ class RecordSummary:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> RecordSummary:
         """The inverse."""
-        line = data["line"]
-        alone, shared = data.get("alone"), data.get("shared")
-        if alone is None:  # before format 4
-            known = line is not None and len(line) > 3
-            alone = [["tooth", line[0], line[1], -float(np.log10(line[3] / _OLD_SHARE))]] if known else []
+        line, shared = data["line"], data.get("shared")
         return cls(
             name=str(data["name"]),
             time=data["time"],
@@ -109,9 +104,9 @@ class RecordSummary:
             score=float(data["score"]),
             above=bool(data["above"]),
             pattern=str(data["pattern"]),
-            line=None if line is None else (int(line[0]), int(line[1]), float(line[2]), float([*line, 1.0][3])),
+            line=None if line is None else (int(line[0]), int(line[1]), float(line[2]), float(line[3])),
             tooth_zero=tuple(map(str, data.get("tooth_zero", ("given", "given")))),
-            alone=tuple((str(k), int(a), int(t), float(e)) for k, a, t, e in alone),
+            alone=tuple((str(k), int(a), int(t), float(e)) for k, a, t, e in data["alone"]),
             shown={
                 str(name): tuple(float("nan") if v is None else float(v) for v in own)
                 for name, own in data.get("shown", {}).items()
