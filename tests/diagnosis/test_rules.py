@@ -151,9 +151,13 @@ def test_few_days_give_greater_limits():
             assert wary.channels[name]["alarm"].height >= plain.channels[name]["alarm"].height
 
 
+def test_few_healthy_records_bear_limits_of_single_records_only():
+    found = limits_of(healthy(0, 7))
+    assert (set(found.channels), found.off) == ({"single"}, ("several", "growth"))
+    assert found.channels["single"]["warning"].stated == 10.0
+
+
 def test_what_cannot_be_calibrated():
-    with pytest.raises(InputError, match="8 healthy records"):
-        limits_of(healthy(0, 7))
     with pytest.raises(InputError, match="0, 200"):
         calibrate(
             healthy(0, 30),

@@ -26,8 +26,16 @@ def test_chances_fall_with_the_value_and_stay_positive():
     assert p[0] == 1.0
     assert p[-1] == 1.0
     assert p[5] > 0
-    with pytest.raises(InputError, match="8"):
-        healthy_tail(1.0, healthy[:7])
+    with pytest.raises(InputError, match="2"):
+        healthy_tail(1.0, healthy[:1])
+
+
+@pytest.mark.parametrize("n", [2, 4, 7])
+def test_chances_among_few_healthy_values_hold(n):
+    values = np.random.default_rng(2).standard_normal((4000, n + 1))
+    chances = np.array([float(healthy_tail(one[n], one[:n])) for one in values])
+    for rate in (0.2, 0.05, 0.01):
+        assert 0.6 * rate < np.mean(chances <= rate) < 1.4 * rate
 
 
 def test_tail_evidence_is_minus_log10_of_the_share_of_healthy_maps():

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from toothwise.errors import InputError
+from toothwise.errors import InputError, SignalWarning
 from toothwise.vibration.angle import ShaftAngle, angle_from_encoder, angle_from_pulses, segment_shares
 from toothwise.vibration.tacholess import tacholess_angle
 
@@ -25,6 +25,19 @@ def test_angle_between_pulses_of_a_ramp():
     np.testing.assert_allclose(angle.at(exact[1:-1]), at[1:-1], atol=1e-6)
     assert np.isnan(angle.time_of(np.array([-0.1, 300.1]))).all()
     assert angle.zero_step == 1
+
+
+def test_pulses_that_jitter_lie_on_a_smooth_speed():
+    times, rng = _ramp(), np.random.default_rng(0)
+    jitter = 5e-4 * rng.standard_normal(len(times))
+    with pytest.warns(SignalWarning, match="jitter by 0.5 ms"):
+        angle = angle_from_pulses(np.sort(times + jitter))
+    middle = slice(20, -20)
+    off = angle.at(times[middle]) - np.arange(301)[middle] + jitter[0] * 20.0
+    assert np.std(off) < 0.4 * 5e-4 * 20.0
+    one = times.copy()
+    one[150] += 5e-4  # one bad pulse is no jitter, and nothing is smoothed for it
+    np.testing.assert_array_equal(angle_from_pulses(one).times, one)
 
 
 def test_a_missing_pulse_hardly_moves_the_angle():

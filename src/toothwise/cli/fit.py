@@ -63,7 +63,6 @@ def run(options: Options, progress: Progress) -> Result:
     """Build, fit, calibrate, save."""
     check_replaceable(options.output, "model.json", "a model")
     from toothwise.detectors.registry import create
-    from toothwise.diagnosis.baseline import FEWEST
     from toothwise.gears.pair import hunting_text
     from toothwise.healthmap.formats import PICTURE
     from toothwise.healthmap.several import healthy_only
@@ -130,8 +129,6 @@ def run(options: Options, progress: Progress) -> Result:
         said += [f"warning: {line} ({record})\n" for record, told in list(noticed.items())[:1] for line in told]
         if len(noticed) > 1:
             said.append(f"warning: {len(noticed)} of {len(given)} recordings have one; see toothwise inspect\n")
-        if len(maps) < FEWEST and not picture:
-            said.append(f"warning: diagnose needs {FEWEST} healthy maps or more, but got {len(maps)}: predict works\n")
         return "".join(said) + (
             f"{data['detector']}: fitted on {len(maps)} {what} of {rows} x {columns}{without} in {seconds:.1f} s\n"
             + (f"chosen for photographs, unless you named them: {', '.join(suited)}\n" if suited else "")

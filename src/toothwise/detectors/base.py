@@ -151,6 +151,7 @@ class Detector(ABC):
         self.info: dict[str, Any] = {}
         self.source_fingerprint: str | None = None  # of an exported one: what the detector it came from is known by
         self.held_out: Prediction | None = None  # of the healthy maps by cross-validation; without maps, not saved
+        self.drawn: Prediction | None = None  # of records drawn from the scatter of few healthy ones; not saved
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.options.items())})"
@@ -242,6 +243,11 @@ class Detector(ABC):
     def amplitude(self, waveforms: np.ndarray, axis: int, tooth: int) -> float:
         """How large the waveform is that a tooth adds to all its meshes; arguments as of ``along_line``."""
         raise NotImplementedError
+
+    def neighbour(self, waveforms: np.ndarray, axis: int, tooth: int) -> int | None:
+        """The tooth beside a damaged one that is damaged too, None = none; arguments as of ``along_line``."""
+        del waveforms, axis, tooth
+        return None
 
     def without_line(self, waveforms: np.ndarray, axis: int, tooth: int, places: slice) -> np.ndarray:
         """Waveforms of one map less what a tooth adds at some of its places; arguments as of ``along_line``."""

@@ -87,7 +87,7 @@ def _from_few(
         n_effective=effective,
         method=f"{known.method}, {len(drawn.score)} records drawn from the scatter of {n}",
     )
-    detector.held_out = left_out
+    detector.held_out, detector.drawn = left_out, drawn
     return detector, scores
 
 

@@ -38,7 +38,7 @@ __all__ = [
     "watch_maps",
 ]
 
-FEWEST = 8  # healthy records of a sensor and bin
+FEWEST = 2  # healthy records of a sensor and bin
 _OWN_LEVEL = 20  # independent healthy records that a tooth's own level needs
 
 
@@ -185,7 +185,7 @@ def learn_baseline(reference: HealthyReference, *, bins: Mapping[str, Sequence[f
         bins: Edges by condition.
 
     Raises:
-        InputError: Unknown conditions, or fewer than 20 healthy records in every bin.
+        InputError: Unknown conditions, or fewer than 2 healthy records in every bin.
     """
     known = tuple(sorted(set(reference.sensor.tolist())))
     watched = watch_healthy(reference)

@@ -29,6 +29,7 @@ from toothwise.diagnosis.baseline import Baseline
 from toothwise.diagnosis.rules import CHANNELS, SUMS, TIERS, AlarmState, run_channels
 from toothwise.diagnosis.settings import MonitorSettings
 from toothwise.errors import InputError
+from toothwise.evaluation.tail import LEAST
 from toothwise.evaluation.thresholds import rate_interval
 
 __all__ = ["SHARES", "ControlLimits", "FewRecords", "RuleHeight", "calibrate", "control_limits_for"]
@@ -116,13 +117,16 @@ def calibrate(
         single: Whether single records are judged too (not after re-baselining).
 
     Raises:
-        InputError: Fewer than 8 healthy records, or a rate that is not in (0, 200].
+        InputError: Fewer than 8 healthy records where sums over records alone are judged, or a rate that is not in
+            (0, 200].
     """
-    if len(healthy) < 8:
-        raise InputError(f"alarm limits need 8 healthy records or more, but got {len(healthy)}")
+    if len(healthy) < LEAST and not single:
+        raise InputError(f"alarm limits need {LEAST} healthy records or more, but got {len(healthy)}")
     for tier, rate in rates.items():
         if not 0 < rate <= 200:
             raise InputError(f"the {tier} rate must be in (0, 200] false alarms per 1,000 records, but got {rate:g}")
+    if len(healthy) < LEAST:
+        return ControlLimits({"single": single_limits(rates, 1.0)}, CHANNELS[1:], 1, len(healthy), learned)
     longest = int(np.max(np.bincount(np.unique(blocks, return_inverse=True)[1])))
     wished = int(np.ceil(3.0 * correlation))
     length = int(np.clip(wished, min(5, len(healthy) // 4), max(5, min(longest, len(healthy) // 4))))

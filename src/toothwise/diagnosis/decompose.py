@@ -8,12 +8,12 @@ last true one adds something is at most that level.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.evaluation.tail import best_line_tail, healthy_tail
+from toothwise.evaluation.tail import LEAST, best_line_tail, healthy_tail
 from toothwise.reference.healthy_reference import HealthyReference, evidence_of
 from toothwise.reference.map_statistics import (
     Diagonals,
@@ -38,7 +38,8 @@ _TIE = 0.7  # share of the best evidence from which on a neighbour may be the to
 class FoundLine:
     """A line that was taken off: axis, tooth, its p-value, where it lies and its mean log contrast there.
 
-    ``amplitude``: of its waveform then, where it was one; on one scale with the others of its map.
+    ``amplitude``: of its waveform then, where it was one; on one scale with the others of its map. ``apart``: it is no
+    leak of the neighbour that came off with it.
     """
 
     axis: int
@@ -47,6 +48,7 @@ class FoundLine:
     segment: Segment
     log_contrast: float
     amplitude: float = 0.0
+    apart: bool = False
 
 
 @dataclass(eq=False)
@@ -129,7 +131,8 @@ def decompose(
             axis, less = int(tests[name][1][k]), None
             if name == "lines" and seen is not None:
                 one = left.get(which, seen[which])
-                less = _without_tooth(one, x[which], detector, axis, int(now[axis][k].argmax()))
+                again = any(line.axis == axis for line in out.lines[which])
+                less = _without_tooth(one, x[which], detector, axis, int(now[axis][k].argmax()), again=again)
                 left[which] = less.waveforms
             _take(out, x, which, name, axis, now[axis][k], tests[name][0][k], search, less)
         active = active[found]
@@ -198,7 +201,11 @@ def _cycle(x: np.ndarray, reference: HealthyReference) -> tuple[np.ndarray, np.n
     axes, cycles = (1,) if reference.by_record else (1, 2), {}
     for axis in axes:
         swing = one_cycle(line_levels(x, axis, newest=reference.by_record))[0]
-        cycles[axis] = len(axes) * healthy_tail(swing, reference.cycle[axis - 1], worth=reference.worth["one cycle"])
+        # an amplitude is skew, its root is not: of few healthy maps a normal distribution counts
+        given, known = np.sqrt(swing), np.sqrt(reference.cycle[axis - 1])
+        if len(known) >= LEAST:
+            given, known = swing, reference.cycle[axis - 1]
+        cycles[axis] = len(axes) * healthy_tail(given, known, worth=reference.worth["one cycle"])
     return _smaller(cycles)
 
 
@@ -210,15 +217,23 @@ class _WithoutTooth:
     picture: np.ndarray
     segment: Segment
     amplitude: float
+    neighbour: int | None
 
 
-def _without_tooth(one: np.ndarray, x: np.ndarray, detector: Detector, axis: int, tooth: int) -> _WithoutTooth:
+def _without_tooth(
+    one: np.ndarray, x: np.ndarray, detector: Detector, axis: int, tooth: int, *, again: bool
+) -> _WithoutTooth:
+    """``again``: another tooth of the gear was taken off, whose traces tell nothing of neighbours."""
     segment = best_segment(np.clip(detector.along_line(one, axis, tooth), -5.0, 5.0))
-    rest = detector.without_line(one, axis, tooth, slice(segment.first, segment.last + 1))
+    places = slice(segment.first, segment.last + 1)
+    beside = None if again else detector.neighbour(one, axis, tooth)
+    rest = detector.without_line(one, axis, tooth, places)
+    if beside is not None:
+        rest = detector.without_line(rest, axis, beside, places)
     with np.errstate(all="ignore"):
         change = 0.5 * np.log(np.square(rest).mean(axis=2) / np.square(one).mean(axis=2))
     picture = x + np.where(np.isfinite(change), change, 0.0)
-    return _WithoutTooth(rest, picture, segment, detector.amplitude(one, axis, tooth))
+    return _WithoutTooth(rest, picture, segment, detector.amplitude(one, axis, tooth), beside)
 
 
 def _take(
@@ -262,6 +277,9 @@ def _take(
     louder = [one.amplitude for one in out.lines[k] if one.axis == axis]
     if less is None or not louder or less.amplitude > _LEFT * sum(louder):
         out.lines[k].append(line)
+        if less is not None and less.neighbour is not None:
+            height = float(np.nanmean(flat[less.neighbour, part]))
+            out.lines[k].append(replace(line, tooth=less.neighbour, log_contrast=height, apart=True))
     if less is not None:
         x[k] = less.picture
         return

@@ -242,7 +242,9 @@ class _Judged(JudgedRecords):
                 by_gear = max(by_gear, wave, of_teeth if alike else 0.0)
                 continue
             by_teeth += of_teeth
-            teeth += [self._tooth(axis, group) for group in clusters(numbered, size)]
+            teeth += [
+                self._tooth(axis, part) for group in clusters(numbered, size) for part in self._apart(axis, group)
+            ]
         teeth = self._joined(sorted(teeth, key=lambda t: (self._at(t.axis, t.tooth) != lead, -t.evidence)))
         found = []
         if teeth:
@@ -282,6 +284,14 @@ class _Judged(JudgedRecords):
         """Whether a tooth alarmed ten records before the whole gear did."""
         since = self.rules.course.state.since
         return bool(whole) and all(since[k] + _EARLIER <= since[w] for w in whole)
+
+    def _apart(self, axis: int, group: list[int]) -> list[list[int]]:
+        """A group of neighbours, less those that most of the last records' own maps tell as teeth of their own."""
+        last = [self.seen[int(k)].alone for k in self.tracked.judged[-RECENT:]]
+        named = [{tooth for kind, of, tooth, _ in alone if (kind, of) == ("tooth", axis)} for alone in last]
+        first = [own for own in named if group[0] in own]
+        alone = [t for t in group[1:] if 2 * sum(t in own for own in first) > max(len(first), 1)]
+        return [[t for t in group if t not in alone], *([t] for t in alone)]
 
     def _tooth(self, axis: int, group: Sequence[int]) -> Tooth:
         """Neighbouring teeth, the one that leads first, or else the strongest, as one tooth with its leak."""

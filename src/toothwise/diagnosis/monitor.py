@@ -124,7 +124,10 @@ class Monitor:
 
     def _single_limit(self, rate: float) -> float | None:
         known = self._reference.best_of(1) or self._reference.best_of(2)
-        if known is None or known[1] > 1 or not np.allclose(known[0].max(axis=1), self._reference.score, rtol=1e-6):
+        if known is None or known[1] > 1:
+            return None
+        drawn = self._reference.drawn is not None
+        if not drawn and not np.allclose(known[0].max(axis=1), self._reference.score, rtol=1e-6):
             return None
         axis = 1 if self._reference.row is not None else 2
         return evidence_height(self._reference, axis, rate)

@@ -19,7 +19,7 @@ from toothwise.diagnosis.significance import everywhere
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Finding, LineFinding, MapDiagnosis, Neighbour, Tooth
 from toothwise.diagnosis.words import in_english, number_of, words_of_map, words_of_maps
 from toothwise.errors import InputError
-from toothwise.evaluation.tail import healthy_tail
+from toothwise.evaluation.tail import LEAST, healthy_tail
 from toothwise.gears import PlanetaryStage
 from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
@@ -199,8 +199,10 @@ def summarize(
     middle, spread = float(np.median(reference.level)), max(float(np.std(reference.level)), 1e-9)
     zero = {axis: tooth_zero_of(table, gear, len(x)) for axis, (gear, _) in axes.items()}
     level = (map_level(x, newest=reference.by_record) - middle) / spread
-    away = np.abs(reference.level - middle)
-    p_level = healthy_tail(np.abs(level) * spread, away, worth=reference.worth["level"])
+    away, sides = np.abs(reference.level - middle), 1.0
+    if len(away) < LEAST:  # of few healthy maps a normal distribution counts, which has two sides
+        away, sides = reference.level - reference.level.mean(), 2.0
+    p_level = np.minimum(sides * healthy_tail(np.abs(level) * spread, away, worth=reference.worth["level"]), 1.0)
     flat = {axis: without_places(x, axis) for axis in (1, 2)}
     sizes = {axis: lines.shape[1] for axis, lines in flat.items()}
     off = [] if reference.by_record else [_off(x, axis, reference.lines[axis - 1]) for axis in (1, 2)]
@@ -353,14 +355,14 @@ def _groups(
 ) -> list[tuple[FoundLine, int | None]]:
     """Lines of one axis that stand side by side are one tooth with its leak; the first to come off stands for it.
 
-    Of a planet two that lie half a revolution apart are one tooth too, seen at both of its contacts, and of a ring all
-    that lie a planet spacing apart.
+    A neighbour whose waveform is its own is another tooth. Of a planet two that lie half a revolution apart are one
+    tooth too, seen at both of its contacts, and of a ring all that lie a planet spacing apart.
     """
     out: list[tuple[FoundLine, int | None]] = []
     for axis in (1, 2):
         own = {p.tooth: p for p in reversed(lines) if p.axis == axis}
         order = list(dict.fromkeys(p.tooth for p in lines if p.axis == axis))
-        peaks = [group[0] for group in clusters(order, size[axis])]
+        peaks = [t for group in clusters(order, size[axis]) for t in group if t == group[0] or own[t].apart]
         while peaks:
             tooth = peaks.pop(0)
             contact = next((t for t in peaks if planet and opposite(tooth, t, size[axis])), None)

@@ -6,14 +6,17 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["best_line_tail", "healthy_tail", "tail_evidence"]
+__all__ = ["LEAST", "best_line_tail", "healthy_tail", "tail_evidence"]
 
 _TAIL = 0.8  # healthy values above this quantile are the tail
 _UPPER = 0.95  # the same of the evidence of all lines
 _SMALLEST = 1e-300
+LEAST = 8  # healthy values from which on their tail is seen
 
 
-def healthy_tail(value: np.ndarray | float, healthy: np.ndarray, *, least: int = 8, worth: float = 1.0) -> np.ndarray:
+def healthy_tail(
+    value: np.ndarray | float, healthy: np.ndarray, *, least: int = LEAST, worth: float = 1.0
+) -> np.ndarray:
     """Chance that a healthy map has such a value or a larger one, float64 of the shape of ``value``.
 
     Up to the 80 % quantile of the healthy values the rank counts, (larger ones + 1) / (all + 1), which is valid for any
@@ -21,28 +24,35 @@ def healthy_tail(value: np.ndarray | float, healthy: np.ndarray, *, least: int =
     (peaks over threshold with shape zero), cautious far out for tails as light as a normal one. Its mean excess is
     known from the k healthy values beyond the quantile only, so that the chance is the predictive one,
     (1 + x / k) ** -k at x mean excesses: few healthy maps make no value impossible. Where the largest fifth of the
-    healthy values are all equal there is no excess to extrapolate from, and the rank counts everywhere.
+    healthy values are all equal there is no excess to extrapolate from, and the rank counts everywhere. Of fewer than
+    ``least`` values no tail is seen: the chance is that of one more value of their normal distribution (Student's t).
 
     Args:
         value: Of any shape; NaN = no value, which gives 1.
         healthy: float ``[n]``, of maps that nothing was fitted on.
-        least: How many healthy values there must be.
+        least: Healthy values from which on their tail counts.
         worth: Independent values that each of them is worth, above 0 to 1; k shrinks with it, to 2 at the least. With
             infinity the mean excess counts as known.
 
     Raises:
-        InputError: Fewer healthy values than that.
+        InputError: Fewer than 2 healthy values.
 
     Examples:
         >>> healthy = np.arange(99.0)
         >>> healthy_tail([0.0, 49.0, 90.0], healthy).round(3)
         array([1.   , 0.51 , 0.069])
     """
-    if np.size(healthy) < least:
-        raise InputError(f"a chance among healthy maps needs {least} of them or more, but got {np.size(healthy)}")
+    n = np.size(healthy)
+    if n < min(least, 2):
+        raise InputError(f"a chance among healthy maps needs {min(least, 2)} of them or more, but got {n}")
     value = np.nan_to_num(np.asarray(value, dtype=np.float64), nan=-np.inf)
+    if n < least:
+        from scipy.special import stdtr
+
+        spread = max(float(np.std(healthy, ddof=1)), 1e-300) * np.sqrt(1.0 + 1.0 / n)
+        return np.clip(stdtr(max(n * worth - 1.0, 1.0), (np.mean(healthy) - value) / spread), _SMALLEST, 1.0)
     beyond, share, excess, rank = _parts(value, healthy)
-    k = max(share * (np.size(healthy) + 1.0) - 1.0, 1.0) * worth
+    k = max(share * (n + 1.0) - 1.0, 1.0) * worth
     return np.clip(np.where(beyond, share * _predictive(excess, k), rank), _SMALLEST, 1.0)
 
 

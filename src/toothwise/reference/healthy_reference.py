@@ -14,6 +14,7 @@ import pandas as pd
 from toothwise.detectors.base import Detector, fingerprint
 from toothwise.detectors.pooling import evidence_of
 from toothwise.errors import InputError
+from toothwise.evaluation.tail import LEAST
 from toothwise.evaluation.thresholds import effective_number
 from toothwise.healthmap.runs import time_blocks
 from toothwise.reference.map_statistics import Diagonals, line_levels, log_maps, map_level, one_cycle, without_places
@@ -52,6 +53,7 @@ class HealthyReference:
         condition: name and values ``[n]`` of load, speed and temperature where the maps' table tells them.
         shown: What a report shows of the healthy maps and no judgement rests on: ``numbers_shown``, ``[n, k]`` each,
             and ``healthy_waveforms``; empty of a model that was fitted by an older version.
+        drawn: Of few healthy maps, evidence of all lines ``[m, lines]`` of records drawn from what they scatter.
     """
 
     detector: str
@@ -70,6 +72,7 @@ class HealthyReference:
     sensor: np.ndarray
     condition: dict[str, np.ndarray] = field(default_factory=dict)
     shown: dict[str, np.ndarray] = field(default_factory=dict)
+    drawn: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.score)
@@ -85,7 +88,8 @@ class HealthyReference:
         """Of each test, how many independent maps one of them is worth, above 0 to 1."""
         n = len(self)
         slow = {"level": self.level, "one cycle": np.stack([c for c in self.cycle if c.shape == (n,)], axis=1)}
-        return {name: effective_number(x, self.block) / n for name, x in slow.items()} | {"lines": self.effective / n}
+        lines = self.effective / n if self.drawn is None else 1.0  # drawn records are as wide as few ones ask for
+        return {name: effective_number(x, self.block) / n for name, x in slow.items()} | {"lines": lines}
 
     def best_of(self, axis: int) -> tuple[np.ndarray, int] | None:
         """Healthy lines (held out) that the best line of an axis is compared with, and how many tests share a rate.
@@ -96,12 +100,18 @@ class HealthyReference:
         known = {a: part for a, part in ((1, self.row), (2, self.column)) if part is not None}
         if axis not in known:
             return None
+        if self.drawn is not None:
+            return self.drawn, 1
         every = np.concatenate(list(known.values()), axis=1)
         return (every, 1) if np.allclose(every.max(axis=1), self.score, rtol=1e-6) else (known[axis], len(known))
 
     def diagonals(self, shape: tuple[int, int]) -> Diagonals | None:
-        """The search for diagonals on the healthy scale, None of tooth-by-record maps."""
-        return None if self.by_record else Diagonals(shape, self.diagonal_scale[0], self.diagonal_scale[1])
+        """The search for diagonals on the healthy scale, None of tooth-by-record maps and of fewer than 8."""
+        return (
+            None
+            if self.by_record or len(self) < LEAST
+            else Diagonals(shape, self.diagonal_scale[0], self.diagonal_scale[1])
+        )
 
     def segment_scatter(self, axis: int, cells: int) -> float:
         """Healthy standard deviation of the mean log contrast of a segment."""
@@ -113,7 +123,7 @@ class HealthyReference:
         single = ("score", "level", "diagonal", "diagonal_scale", "block")
         arrays = {name: getattr(self, name) for name in single}
         arrays |= {name: getattr(self, name).astype(np.str_) for name in ("record", "sensor")}
-        arrays |= {name: lines for name in ("row", "column") if (lines := getattr(self, name)) is not None}
+        arrays |= {name: lines for name in ("row", "column", "drawn") if (lines := getattr(self, name)) is not None}
         for name in ("lines", "cycle", "scatter"):
             arrays |= {f"{name}{axis}": getattr(self, name)[axis - 1] for axis in (1, 2)}
         arrays |= {f"shown.{name}": values for name, values in self.shown.items()}
@@ -138,6 +148,7 @@ class HealthyReference:
             by_record=by_record,
             row=arrays.get("row"),
             column=arrays.get("column"),
+            drawn=arrays.get("drawn"),
             condition=condition,
             shown={k.partition(".")[2]: v for k, v in arrays.items() if k.startswith("shown.")},
             **known,
@@ -189,6 +200,10 @@ def learn_reference(
     search = Diagonals(x.shape[1:])
     diagonal = np.zeros(0) if by_record else search.learn(x)
     scale = np.zeros((2, 0)) if search.mean is None or search.sd is None else np.stack([search.mean, search.sd])
+    drawn = None
+    if detector.drawn is not None:
+        parts = [p for p in (detector.drawn.row_evidence, detector.drawn.column_evidence) if p is not None]
+        drawn = np.concatenate(parts, axis=1) if parts else None
     picked = x[:: max(1, len(x) // _SPREAD_MAPS)]
     return HealthyReference(
         detector=fingerprint(detector),
@@ -207,6 +222,7 @@ def learn_reference(
         sensor=_sensors(table, sensors, len(x)),
         condition={name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table},
         shown=dict(shown or {}),
+        drawn=drawn,
     )
 
 

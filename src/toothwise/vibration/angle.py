@@ -26,6 +26,8 @@ _ROUNDED = 1e-6  # revolutions
 _TURNS = 8  # revolutions from which on an encoder's segments are measured
 _KNOTS = 2000.0  # per second, of an angle that is given by the sample
 _NO_GEAR = 1.8  # ratio of neighbouring revolutions that no gear reaches
+_JITTER = 1e-3  # revolutions by which pulses may scatter: of 100 teeth a tenth of a mesh
+_WHITE = -0.5  # correlation of neighbouring bends below which they are jitter: -2 / 3 of jitter alone, 1 / 4 of a shaft
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,6 +200,7 @@ def angle_from_pulses(
     if report.missing:  # between known pulses the spline is smoother than pulses put in evenly
         real = ~np.isin(times, report.missing)
         times, revolutions = times[real], revolutions[real]
+    times = _less_jitter(times, revolutions)
     quality = 1.0 - report.repaired / max(report.pulses, 1)
     step = Fraction(1) if marks.index else 1 / per
     return ShaftAngle(times, revolutions * turn, step, "index", quality, report)
@@ -246,6 +249,36 @@ def _counted(times: np.ndarray, corners: np.ndarray, first: int, report: PulseRe
         stacklevel=4,
     )
     return slice(start, stop)
+
+
+def _less_jitter(times: np.ndarray, revolutions: np.ndarray) -> np.ndarray:
+    """Pulse times on a smooth curve of angle, where they scatter about one by more than teeth bear.
+
+    Inertia lets no shaft run ahead at one pulse and behind at the next: bends of the curve that alternate are those of
+    the pulses. How smooth the curve is is chosen by generalised cross-validation (Craven and Wahba, 1979).
+    """
+    if len(times) < 4 * _TURNS:
+        return times
+    step, pace = np.diff(revolutions), np.diff(times) / np.diff(revolutions)
+    bend = np.diff(pace)
+    most = 4.0 * float(np.median(np.abs(bend)))
+    bend = np.clip(bend, -most, most)  # one bad pulse is no jitter
+    power, beside = float(np.mean(bend**2)), float(np.mean(bend[1:] * bend[:-1]))
+    # of white jitter of variance r and a speed that walks: power 6 r + 4 w, beside w - 4 r
+    scatter = float(np.sqrt(max(power - 4.0 * beside, 0.0) / 22.0) * np.median(step))
+    if beside > _WHITE * power or scatter < _JITTER * float(np.median(pace)):
+        return times
+    from scipy.interpolate import make_smoothing_spline
+
+    smooth = make_smoothing_spline(revolutions, times)(revolutions)
+    if (np.diff(smooth) <= 0).any():
+        return times
+    warnings.warn(
+        f"the tachometer's pulses jitter by {1e3 * scatter:.2g} ms; a smooth speed was laid through them",
+        SignalWarning,
+        stacklevel=4,
+    )
+    return np.asarray(smooth)
 
 
 def _check_speed(times: np.ndarray, marks: int) -> None:

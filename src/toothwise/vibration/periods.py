@@ -25,7 +25,7 @@ __all__ = ["Periods", "as_train", "cut_periods", "mesh_visibility", "no_tacho_te
 
 Gears = GearPair | PlanetaryStage | GearTrain
 _FEWEST, _MOST = 8, 64  # samples per tooth
-_FADE = 2  # teeth over which a record fades in and out
+_FADE = 0.125  # of a hunting period, over which a record fades in and out
 _PASSES = 3  # multiples of the planet passing order that a path reaches
 MAX_SAMPLES = 2**28  # of a record at equal steps of angle
 BANDWIDTH = 0.3  # orders of the reference shaft, full width
@@ -175,20 +175,22 @@ class Periods:
         """Coherent average of all that the record holds, float64 ``[events * samples_per_tooth]``.
 
         Mesh events that the revolutions after the last whole period hold too are averaged over one more pass. The
-        record fades in and out over a tooth or two where other periods run on: the end of its last period does not flow
-        into the beginning of the first, and the step between them would look like a damaged tooth pair.
+        record fades in and out where other periods run on: the end of its last period does not flow into the beginning
+        of the first, and the step between them would look like a damaged tooth pair. What is not locked to the teeth
+        (electrical hum) is loud far from the step as well, so that the record fades slowly.
         """
         n, rest = len(self.values), len(self.rest)
         total, weight = self.values.sum(axis=0, dtype=np.float64), np.full(self.values.shape[1], float(n))
         total[:rest] += self.rest
         weight[:rest] += 1.0
         if n > 1:
-            fade = _FADE * self.samples_per_tooth
+            fade = round(_FADE * len(total))
             missing = np.cos(np.pi * (np.arange(fade) + 0.5) / (2 * fade)) ** 2
-            last = self.rest if rest else self.values[-1]
-            for part, at, less in ((self.values[0], 0, missing), (last, len(last) - fade, missing[::-1])):
-                total[at : at + fade] -= less * part[at : at + fade]
-                weight[at : at + fade] -= less
+            last = np.concatenate([self.values[-1], self.rest])[-fade:]
+            for part, at, less in ((self.values[0, :fade], 0, missing), (last, rest - fade, missing[::-1])):
+                places = np.arange(at, at + fade) % len(total)
+                total[places] -= less * part
+                weight[places] -= less
         return np.asarray(total / weight)
 
     def components(

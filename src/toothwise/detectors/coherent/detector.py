@@ -17,9 +17,9 @@ import numpy as np
 
 from toothwise.detectors.base import Abilities, Detector, Maps, Prediction
 from toothwise.detectors.coherent.elsewhere import among_teeth
-from toothwise.detectors.coherent.line_removal import along_line, without_line
+from toothwise.detectors.coherent.line_removal import along_line, neighbour, without_line
 from toothwise.detectors.coherent.meshes import best_segment, events, half_a_turn, lines
-from toothwise.detectors.coherent.whitening import scatter, weight_of, whitened
+from toothwise.detectors.coherent.whitening import scatter, weight_of, whitened, without_tones
 from toothwise.errors import InputError
 from toothwise.progress import Progress
 
@@ -130,7 +130,7 @@ class Coherent(Detector):
                 f"{self.name} was fitted on waveforms of {self.samples} samples per mesh, but got {values.shape[3]}: "
                 "build the maps with the model's own MapBuilder"
             )
-        white = whitened(self._periods(values) - self._learned["mean"], self._learned["scatter"])
+        white = whitened(self._rest(values), self._learned["scatter"])
         return self._prediction(white, values.shape, self._learned["scale"])
 
     def _prediction(
@@ -165,24 +165,32 @@ class Coherent(Detector):
 
     def along_line(self, waveforms: np.ndarray, axis: int, tooth: int) -> np.ndarray:
         """See ``Detector``: how far each mesh's whitened waveform is like that of the tooth's other meshes."""
-        x = self._periods(waveforms[None]) - self._learned["mean"]
-        white = whitened(x, self._learned["scatter"])
+        white = whitened(self._rest(waveforms[None]), self._learned["scatter"])
         return along_line(white, waveforms.shape, axis, tooth)
 
     def amplitude(self, waveforms: np.ndarray, axis: int, tooth: int) -> float:
         """See ``Detector``: on the scale of healthy scatter, beyond what the usual tooth of the gear shows."""
-        x = self._periods(waveforms[None]) - self._learned["mean"]
-        meshes = lines(whitened(x, self._learned["scatter"]), waveforms.shape[axis - 1], waveforms.shape[2])[0]
-        energy = np.square(meshes.mean(axis=1)).sum(axis=1)
+        energy = self._energy(waveforms, axis)
         return float(np.sqrt(max(energy[tooth] - np.median(energy), 0.0)))
+
+    def neighbour(self, waveforms: np.ndarray, axis: int, tooth: int) -> int | None:
+        """See ``Detector``; not of teeth with two contacts, whose neighbours are met half a revolution away too."""
+        if self.options["contacts"] == ("rows", "columns")[axis - 1]:
+            return None
+        energy = self._energy(waveforms, axis)
+        return neighbour(energy / np.median(energy), tooth)
+
+    def _energy(self, waveforms: np.ndarray, axis: int) -> np.ndarray:
+        """Energy of each tooth's whitened waveform, averaged over its mates, ``[teeth]``."""
+        white = whitened(self._rest(waveforms[None]), self._learned["scatter"])
+        meshes = lines(white, waveforms.shape[axis - 1], waveforms.shape[2])[0]
+        return np.asarray(np.square(meshes.mean(axis=1)).sum(axis=1))
 
     def without_line(self, waveforms: np.ndarray, axis: int, tooth: int, places: slice) -> np.ndarray:
         """See ``Detector``: less the waveform that a tooth adds, with what removed orders leave of it elsewhere."""
-        x = self._periods(waveforms[None])[0]
+        x = self._rest(waveforms[None])[0]
         contacts = self.options["contacts"] == ("rows", "columns")[axis - 1]
-        rest = without_line(
-            x - self._learned["mean"], self._learned["scatter"], waveforms.shape, axis, tooth, places, contacts=contacts
-        )
+        rest = without_line(x, self._learned["scatter"], waveforms.shape, axis, tooth, places, contacts=contacts)
         return self._folded((rest + self._learned["mean"])[None], (1, *waveforms.shape))[0].astype(np.float32)
 
     def _periods(self, waveforms: np.ndarray) -> np.ndarray:
@@ -192,6 +200,11 @@ class Coherent(Detector):
         if np.isinf(x).any():
             raise InputError("waveforms must be finite or NaN, but infinities were found")
         return np.nan_to_num(x)  # a mesh that the sensor does not hear adds nothing to any sum
+
+    def _rest(self, waveforms: np.ndarray) -> np.ndarray:
+        """The same less what healthy records hold, and less tones that are locked to no tooth."""
+        shape = waveforms.shape[1], waveforms.shape[2]
+        return without_tones(self._periods(waveforms) - self._learned["mean"], self._learned["scatter"], shape)
 
     def _folded(self, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
         """Periods ``[n, events * samples]`` as mesh waveforms ``[n, rows, columns, samples]``, NaN where none meet."""

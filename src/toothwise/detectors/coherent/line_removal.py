@@ -13,10 +13,11 @@ import numpy as np
 from toothwise.detectors.coherent.meshes import lines
 from toothwise.detectors.coherent.whitening import filtered, weight_of
 
-__all__ = ["along_line", "without_line"]
+__all__ = ["along_line", "neighbour", "without_line"]
 
 _REACH = 4  # meshes to either side that the waveform of a tooth may reach into: contact begins early, housings ring
 _USUAL = 2.0  # times the energy of the usual tooth, below which a neighbour holds nothing of it
+_FAR, _PLAIN = 0.3, 2.0  # share of a tooth's energy two meshes from it, and times the usual, that a neighbour adds
 _RIDGE = 1e-6  # of the mean power of the estimate's equations: orders that say almost nothing stay out
 
 
@@ -44,6 +45,31 @@ def along_line(white: np.ndarray, shape: tuple[int, ...], axis: int, tooth: int)
     out = np.full(mates, np.nan)
     out[(tooth + np.arange(turns) * teeth) % mates] = like[tooth] / max(spread, 1e-300)
     return out
+
+
+def neighbour(energy: np.ndarray, tooth: int) -> int | None:
+    """The tooth beside a damaged one that is damaged too; None where one explains all.
+
+    The whitened waveform of one tooth reaches into the mesh before it and the one behind, and hardly further; that of
+    two neighbours is a mesh longer, so that two meshes from the loudest there is still much of it.
+
+    Args:
+        energy: Of the whitened waveform of each tooth of the gear, over the usual one ``[teeth]``.
+        tooth: The loudest.
+
+    Examples:
+        >>> one, two = np.ones((2, 20))
+        >>> one[3:6], two[3:7] = (1.5, 9.0, 5.0), (1.5, 9.0, 4.0, 7.0)
+        >>> neighbour(one, 4), neighbour(two, 4)
+        (None, 5)
+    """
+    n = len(energy)
+    far = {step: float(energy[(tooth + 2 * step) % n]) - 1.0 for step in (-1, 1)}
+    step = max(far, key=lambda k: far[k])
+    beyond = float(energy[(tooth + 3 * step) % n]) - 1.0  # more there is that of a tooth further away
+    if n < 2 * _REACH or far[step] < max(_FAR * (float(energy[tooth]) - 1.0), _PLAIN, beyond):
+        return None
+    return (tooth + step) % n
 
 
 def without_line(

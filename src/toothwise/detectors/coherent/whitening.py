@@ -6,11 +6,12 @@ import numpy as np
 
 from toothwise.detectors.coherent.meshes import events
 
-__all__ = ["filtered", "scatter", "weight_of", "whitened"]
+__all__ = ["filtered", "scatter", "weight_of", "whitened", "without_tones"]
 
 _DEAD = 1e-10  # of the strongest order's power: weaker ones were removed from the signal and hold rounding only
 _PRIOR = 4.0  # records that the neighbouring orders count as, where an order's own scatter rests on few records
 _NEIGHBOURS = 31  # orders that the neighbourhood spans
+_TONE = 16.0  # times the power around it: 12 dB, which no tooth reaches in so narrow a band
 
 
 def scatter(power: np.ndarray, records: int, shape: tuple[int, ...]) -> np.ndarray:
@@ -41,6 +42,48 @@ def scatter(power: np.ndarray, records: int, shape: tuple[int, ...]) -> np.ndarr
             own = max(records - 2.0, 0.0)
             out[at] = (own * power[at] + _PRIOR * near) / (own + _PRIOR)
     return out
+
+
+def without_tones(x: np.ndarray, scatter: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Residuals in which a tone that is locked to no tooth (electrical hum, another machine) is as loud as the rest.
+
+    A tooth rings for a few meshes at the most, so that its waveform fills a wide band, and the orders of its gear more
+    than those between them. A tone is narrow and lies between them too: its beating would lift a few teeth.
+
+    Args:
+        x: Hunting periods less the healthy mean ``[n, samples]``.
+        scatter: Healthy power of each bin.
+        shape: Rows and columns.
+
+    Examples:
+        >>> x = np.random.default_rng(0).standard_normal((1, 7 * 9 * 16))
+        >>> hum = x + 3.0 * np.sin(np.arange(7 * 9 * 16) * 0.31 + 1e-5 * np.arange(7 * 9 * 16) ** 2)
+        >>> near = without_tones(hum, np.ones(7 * 9 * 8 + 1), (7, 9)) - x
+        >>> bool(np.std(near) < 0.5), bool((without_tones(x, np.ones(7 * 9 * 8 + 1), (7, 9)) == x).all())
+        (True, True)
+    """
+    from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
+
+    rows, columns = shape
+    size, bins = events(rows, columns)[0].size, np.arange(len(scatter))
+    at = np.flatnonzero((bins % (size // rows) > 0) & (bins % (size // columns) > 0) & (scatter > 0))
+    step = size // min(rows, columns)  # bins from one order of a gear to the next
+    if len(at) < size:
+        return x
+    spectrum = np.fft.rfft(x)
+    power = np.abs(spectrum[:, at]) ** 2 / scatter[at]
+    near = uniform_filter1d(power, step, axis=1)
+    # the middle of what is there one mesh order around, at every few bins: a median is slow
+    some = np.arange(0, len(at), step)
+    usual = median_filter(near[:, some], (1, 2 * (size // step) + 1), mode="nearest")
+    loud = near > _TONE * np.stack([np.interp(np.arange(len(at)), some, row) for row in usual])
+    for k in np.flatnonzero(loud.any(axis=1)):
+        wide = maximum_filter1d(np.interp(bins, at, loud[k].astype(float)) > 0.0, step)
+        most = np.sqrt(np.interp(bins, at[some], usual[k]) * scatter)
+        size_of = np.abs(spectrum[k])
+        spectrum[k] *= np.where(wide & (size_of > most), most / np.maximum(size_of, 1e-300), 1.0)
+        x[k] = np.fft.irfft(spectrum[k], x.shape[1])
+    return x
 
 
 def weight_of(scatter: np.ndarray) -> np.ndarray:
