@@ -75,8 +75,8 @@ def test_a_tone_that_is_locked_to_no_tooth_is_none(fitted):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize(("gears", "kind", "severity"), [((17, 30), "crack", 0.7), ((12, 35), "pit", 0.04)])
-def test_neighbours_are_two_teeth_and_one_tooth_is_one(gears, kind, severity):
+def test_neighbours_are_two_teeth_and_one_tooth_is_one():
+    gears, kind, severity = (17, 30), "crack", 0.7
     config = GearboxConfig(gears=GearPair(*gears), periods=3, sampling_rate=12800.0, speed=SpeedProfile(mean=20.0))
     healthy = [simulate_record(config, seed=s)[0] for s in range(16)]
     builder = MapBuilder.learn(GearPair(*gears), healthy, options={"samples_per_tooth": 16})
