@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -24,17 +25,18 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+NODES = [(path, node) for path, tree in TREES.items() for node in ast.walk(tree)]
+
+
 def found(kind: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
     """Every node of a kind in the sources, with its file and line."""
-    for path, tree in TREES.items():
-        for node in ast.walk(tree):
-            if isinstance(node, kind):
-                yield f"{name_of(path)}:{node.lineno}", node
+    return ((f"{name_of(path)}:{node.lineno}", node) for path, node in NODES if isinstance(node, kind))
 
 
-def calls() -> Iterator[tuple[str, str, ast.Call]]:
+@cache
+def calls() -> list[tuple[str, str, ast.Call]]:
     """Every call in the sources: file and line, the name called, the node."""
-    return ((where, ast.unparse(call.func), call) for where, call in found(ast.Call))
+    return [(where, ast.unparse(call.func), call) for where, call in found(ast.Call)]
 
 
 def test_a_file_fits_in_a_head():
