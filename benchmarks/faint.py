@@ -37,8 +37,9 @@ LOOKS = (
     "before another counts, teeth are compared with each other at a speed that was not learned.",
     "Three looks at the slow recordings with a height of 2 alone: 5 of 15; then one after the other teeth of a record "
     "became the null, settings frozen on simulated gearboxes: 7 of 15 one by one, two of three conditions together.",
-    "One with a whitening filter of minimum phase (break2 .953), left out because simulated gearboxes gained little; then "
-    "the rerun after bursts, the margin of speed, slow fading, tones and neighbours, which changed nothing here by choice.",
+    "One with a whitening filter of minimum phase (break2 .953), left out because simulated gearboxes gained little; "
+    "then the rerun after bursts, the margin of speed, slow fading, tones and neighbours, which changed nothing here "
+    "by choice.",
 )
 
 
