@@ -34,6 +34,7 @@ def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[s
         **_benchmark(read("benchmark")),
         **_pooling(read("coherent_pooling")),
         **_limit(studies.get("line_limit")),
+        **_recordings(studies.get("line_vibration")),
         **_encoder(read("encoder")),
         **_hums(read("hums2023")),
         **_diagnosis(read("diagnosis")),
@@ -157,6 +158,20 @@ def _limit(study: Data | None) -> dict[str, str]:
         "limit.scan": f"{100 * scan['share']:.0f}",
         "limit.above": str(net["above"]),
         "limit.worst": number(net["least"], 4, signed=True),
+    }
+
+
+def _recordings(study: Data | None) -> dict[str, str]:
+    """Maps that simulated recordings give: the best detector of maps, and the one of waveforms."""
+    if study is None:
+        raise MissingResultError("results/studies/line_vibration.json: missing; run the study 'line_vibration' first")
+    area = {r["arm"]: r["mean"] for r in study["result"]["table"] if r["metric"] == "auroc"}
+    waves = ("coherent", "line_waveforms")
+    return {
+        "recordings.maps": number(max(v for k, v in area.items() if k not in waves)),
+        "recordings.coherent": number(area["coherent"]),
+        "recordings.network": number(area["line_waveforms"]),
+        "recordings.seeds": str(len(study["config"]["seeds"])),
     }
 
 

@@ -57,6 +57,7 @@ def _by_cell(study: Data) -> dict[str, dict[str, list[Data]]]:
 def limit(study: Data) -> str:
     """Means over seeds by cell, with the share of the gap that is closed."""
     rows = []
+    limited = any("limit" in arms for arms in _by_cell(study).values())
     for cell, arms in _by_cell(study).items():
         area = {arm: mean(t["auroc"] for t in trials) for arm, trials in arms.items()}
         gap = area["limit"] - area["scan"] if {"limit", "scan"} <= set(area) else None
@@ -66,8 +67,8 @@ def limit(study: Data) -> str:
                 shown(mean(t[m] for t in trials), ".3f") if all(t[m] is not None for t in trials) else "-"
                 for m in _COLUMNS
             ]
-            rows.append([cell, f"`{arm}`", len(trials), *figures, shown(share, ".0%")])
-    return table(["maps", "detector", "seeds", *_COLUMNS.values(), "share"], rows)
+            rows.append([cell, f"`{arm}`", len(trials), *figures, *([shown(share, ".0%")] if limited else [])])
+    return table(["maps", "detector", "seeds", *_COLUMNS.values(), *(["share"] if limited else [])], rows)
 
 
 def closed(study: Data, arm: str = "line_network") -> Data:
