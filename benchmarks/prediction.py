@@ -10,7 +10,7 @@ share no code with those that ``toothwise.diagnosis.growth_laws`` weighs; two ar
 
 Options:
 
-    --seed: 1 to 3 were used for development
+    --seed: 1 to 3 and 100 to 103 were used for development
     --runs: of each law
     --quick: 20 runs of each law; nothing is written
 """

@@ -48,7 +48,7 @@ _MEMORIES = (2.0, 6.0, 20.0, 60.0)
 # ``growth``: the first record's standard deviation in parts of the last one's, and by what factor growth to come may be
 # slower or faster than its law (sd of the logarithm).
 _OLDER = 2.1
-_PACE = 0.4
+_PACE = 0.6
 
 
 @cache
