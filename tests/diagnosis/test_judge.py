@@ -203,8 +203,8 @@ def test_all_teeth_louder_with_their_own_differences_are_no_teeth(fitted, limits
     rng = np.random.default_rng(3)
     own = 0.35 * rng.standard_normal((12, 1)) + 0.35 * rng.standard_normal((1, 17))
     x = fitted.log_maps(8, 33) + 0.5 + own
-    found = [fitted.judge(x[:n], limits=limits) for n in (1, 4, 8)]
-    assert [(d.colour, d.pattern, d.teeth) for d in found] == [("AMBER", "sensor or condition changed", ())] * 3
+    found = [fitted.judge(x[:n], limits=limits) for n in (4, 8)]
+    assert [(d.colour, d.pattern, d.teeth) for d in found] == [("AMBER", "sensor or condition changed", ())] * 2
     x = fitted.log_maps(8, 33) + 0.5 + 0.3 * own
     x[:, 6] += 1.5
     assert fitted.judge(x, limits=limits).tooth == 6

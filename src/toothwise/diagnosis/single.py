@@ -15,7 +15,6 @@ from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.decompose import SHARES, Findings, FoundLine, decompose
 from toothwise.diagnosis.rules import ladder
 from toothwise.diagnosis.settings import MonitorSettings
-from toothwise.diagnosis.significance import everywhere
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Finding, LineFinding, MapDiagnosis, Neighbour, Tooth
 from toothwise.diagnosis.words import in_english, number_of, words_of_map, words_of_maps
 from toothwise.errors import InputError
@@ -23,7 +22,7 @@ from toothwise.evaluation.tail import LEAST, healthy_tail
 from toothwise.gears import PlanetaryStage
 from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
-from toothwise.reference.map_statistics import line_levels, log_maps, map_level, point_spread, without_places
+from toothwise.reference.map_statistics import log_maps, map_level, point_spread, without_places
 from toothwise.reference.records import tooth_zero_of
 
 __all__ = [
@@ -205,7 +204,6 @@ def summarize(
     p_level = np.minimum(sides * healthy_tail(np.abs(level) * spread, away, worth=reference.worth["level"]), 1.0)
     flat = {axis: without_places(x, axis) for axis in (1, 2)}
     sizes = {axis: lines.shape[1] for axis, lines in flat.items()}
-    off = [] if reference.by_record else [_off(x, axis, reference.lines[axis - 1]) for axis in (1, 2)]
     out = []
     for k, name in enumerate(names):
         groups = _groups(found.lines[k], sizes, planet=reference.by_record, spacing=spacing)
@@ -222,10 +220,6 @@ def summarize(
         pattern, also = _pattern(
             lines, findings, abs(level[k]) * spread, found.diagonal[k] is not None, found.p_values["diagonal"][k]
         )
-        if pattern.endswith(("tooth", "teeth")) and everywhere(
-            [part[k : k + 1] for part in off], [part[k] for part in off]
-        ):
-            pattern, also = "sensor or condition changed", tuple(a for a in also if not a.startswith("sensor"))
         diagonal = found.diagonal[k]
         swinging = [axes[a][0] for a in found.cycle[k]]
         p_values = {test: float(p[k]) for test, p in found.p_values.items()} | {"level": float(p_level[k])}
@@ -301,12 +295,6 @@ def diagnosis_of_maps(
         explained=tuple(calls[:_SHOWN] or order[:1]),
     )
     return in_english(found, words_of_maps(each, first))
-
-
-def _off(x: np.ndarray, axis: int, healthy: np.ndarray) -> np.ndarray:
-    """How far every line is off what healthy maps show, in their standard deviations ``[n, lines]``."""
-    away = line_levels(x, axis, newest=False) - healthy.mean(axis=0)
-    return (away - np.median(away, axis=1, keepdims=True)) / np.maximum(healthy.std(axis=0), 1e-9)
 
 
 def _standing(line: LineFinding, limits: ControlLimits) -> tuple[float, float]:
