@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import binom
 
 from toothwise.diagnosis.decompose import SHARES
-from toothwise.diagnosis.single import clusters, diagnose_maps, gear_of
+from toothwise.diagnosis.single import diagnose_maps
 from toothwise.diagnosis.summary import tooth_among_others
+from toothwise.diagnosis.teeth import clusters, gear_of
 from toothwise.diagnosis.verdict import PATTERNS
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis

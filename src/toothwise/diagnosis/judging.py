@@ -24,8 +24,8 @@ from toothwise.diagnosis.rules import CHANNELS, TIERS
 from toothwise.diagnosis.sequence_words import record_word, rests_of, words_of_sequence
 from toothwise.diagnosis.settings import MonitorSettings, Reset
 from toothwise.diagnosis.significance import everywhere, scattered
-from toothwise.diagnosis.single import alike, clusters, echo, middle, opposite
 from toothwise.diagnosis.summary import RecordSummary, same_tooth
+from toothwise.diagnosis.teeth import alike, clusters, echo, middle, opposite
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, RuleFound, Tooth
 from toothwise.diagnosis.words import gear_word, in_english, tooth_of
 from toothwise.messages import Message, say

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +17,10 @@ from toothwise.diagnosis.folder import about_run, explain, telling_map
 from toothwise.diagnosis.history import CompactedHistory, compact, run_rules, track_records
 from toothwise.diagnosis.judging import judge
 from toothwise.diagnosis.settings import MonitorSettings, Reset
-from toothwise.diagnosis.single import diagnose_maps, diagnosis_of_maps, gear_of, ring_spacing
+from toothwise.diagnosis.single import diagnose_maps, diagnosis_of_maps
 from toothwise.diagnosis.store import MemoryStore, State, Store
-from toothwise.diagnosis.summary import RecordSummary, summarize_records
+from toothwise.diagnosis.summary import RecordSummary, numbered, of_files, summarize_records
+from toothwise.diagnosis.teeth import gear_of, ring_spacing
 from toothwise.diagnosis.verdict import Diagnosis, MapDiagnosis
 from toothwise.diagnosis.words import with_alike
 from toothwise.errors import InputError
@@ -179,10 +179,10 @@ class Monitor:
         state = self._loaded().copy()
         settings = state.settings
         # a single map says the same either way: the limits of single records are those of a sequence
-        several = self._stored or len(batch) > 1 or not _of_files(maps)
+        several = self._stored or len(batch) > 1 or not of_files(maps)
         ordered = "not_learned" in batch.table or (several if settings.sequence is None else settings.sequence)
         if ordered:
-            batch = replace(batch, table=_numbered(batch.table, len(state), maps))
+            batch = replace(batch, table=numbered(batch.table, len(state), maps))
         progress(f"scoring {len(batch)} maps")
         first = self.model.detector.predict(batch)
         progress("judging")
@@ -395,17 +395,3 @@ class Monitor:
 def _where(store: Store) -> str:
     """What keeps the state, at the beginning of a message."""
     return f"{getattr(store, 'where', 'the state')} "
-
-
-def _of_files(maps: Any) -> bool:
-    """Whether maps were named, not handed over."""
-    return isinstance(maps, str | Path) or (
-        isinstance(maps, Sequence) and len(maps) > 0 and isinstance(maps[0], str | Path)
-    )
-
-
-def _numbered(table: pd.DataFrame, before: int, maps: Any) -> pd.DataFrame:
-    """The table with a name for every record; those without one are numbered from those that came before."""
-    if _of_files(maps) or any(column in table and table[column].notna().all() for column in ("name", "record")):
-        return table
-    return table.assign(name=[f"record {before + k + 1}" for k in range(len(table))])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,15 @@ from toothwise.detectors.base import Detector, Prediction
 from toothwise.diagnosis.baseline import Baseline, watch_maps
 from toothwise.diagnosis.decompose import decompose
 from toothwise.diagnosis.significance import chance_among
-from toothwise.diagnosis.single import gear_of, summarize
+from toothwise.diagnosis.single import summarize
+from toothwise.diagnosis.teeth import gear_of
 from toothwise.diagnosis.verdict import MapDiagnosis
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.records import CONDITIONS, bin_names, order_records, shared_tooth, tooth_zero_of
 
-__all__ = ["RecordSummary", "same_tooth", "summarize_records", "tooth_among_others"]
+__all__ = ["RecordSummary", "numbered", "of_files", "same_tooth", "summarize_records", "tooth_among_others"]
 
 _STANDS_OUT = 2.0  # log energy over the median tooth; of sound gears at other speeds, simulated, 1.9 was the most
 _BY_CHANCE = 0.01  # of a record, below which a tooth stands out from the others of its gear however little that is
@@ -298,3 +300,17 @@ def tooth_among_others(
     else:
         return []
     return [("tooth", gear + 1, -1 if zero[gear] == "unknown" else int(means[gear].argmax()), heights[gear])]
+
+
+def of_files(maps: Any) -> bool:
+    """Whether maps were named, not handed over."""
+    return isinstance(maps, str | Path) or (
+        isinstance(maps, Sequence) and len(maps) > 0 and isinstance(maps[0], str | Path)
+    )
+
+
+def numbered(table: pd.DataFrame, before: int, maps: Any) -> pd.DataFrame:
+    """The table with a name for every record; those without one are numbered from those that came before."""
+    if of_files(maps) or any(column in table and table[column].notna().all() for column in ("name", "record")):
+        return table
+    return table.assign(name=[f"record {before + k + 1}" for k in range(len(table))])

@@ -9,7 +9,7 @@ from typing import Any
 
 from toothwise.diagnosis.evidence import DiagnosisEvidence, SequenceEvidence, ShownRecords
 from toothwise.diagnosis.explain import MapExplanation
-from toothwise.diagnosis.single import gear_of
+from toothwise.diagnosis.teeth import gear_of
 from toothwise.healthmap.core import Axis
 from toothwise.messages import Language, messages_from
 
