@@ -251,9 +251,10 @@ def test_a_primary_p_value_follows_from_the_scores_that_are_kept(path):
     one = next(c for c in result["comparisons"] if c["role"] == "primary")
     metric = parse_metric(one["metric"])
     with np.load(path) as kept:
-        ran = [{int(n.split("/")[1]) for n in kept if n.startswith(f"{one[k]}/")} for k in ("a", "b")]
+        arms = [(one[k], [n for n in kept if n.startswith(f"{one[k]}/")]) for k in ("a", "b")]
+        ran = [{int(n.removeprefix(f"{arm}/").split("/")[0]) for n in own} for arm, own in arms]
         seeds = sorted(set.intersection(*ran))
-        names = {name.split("/")[2] for name in kept}
+        names = {name.rpartition("/")[2] for name in kept}
         picked = [
             [metric.pick({n: kept[f"{arm}/{seed}/{n}"] for n in names}) for seed in seeds]
             for arm in (one["a"], one["b"])
