@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
 import tex
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tex import Data, read, write
 
@@ -113,6 +115,11 @@ def _direction(study: Data) -> None:
     )
 
 
+def _series(axis: Axes, k: int, label: str, x: Sequence[float], y: Sequence[float]) -> None:
+    """The k-th detector's course, with its own marker and colour."""
+    axis.plot(x, y, marker=MARKERS[k], color=COLOURS[k], markersize=3, linewidth=1, label=label)
+
+
 def _detect(found: Data) -> None:
     """Minimum detectable contrast against length, domain C."""
     shown = {
@@ -131,15 +138,7 @@ def _detect(found: Data) -> None:
                 for r in found["result"]["contrasts"]
                 if r["domain"] == domain and r["detector"] == name and r["contrast"]
             ]
-            axis.plot(
-                [r["length"] for r in mine],
-                [r["contrast"] - 1 for r in mine],
-                marker=MARKERS[k],
-                color=COLOURS[k],
-                markersize=3,
-                linewidth=1,
-                label=label,
-            )
+            _series(axis, k, label, [r["length"] for r in mine], [r["contrast"] - 1 for r in mine])
         axis.set_xscale("log")
         axis.set_yscale("log")
         axis.set_title(f"domain {domain}")
@@ -174,15 +173,7 @@ def _run_to_failure(found: Data) -> None:
     ):
         for k, (name, label) in enumerate(shown.items()):
             rows = found["result"]["alarms"][name]
-            axis.plot(
-                range(len(rows)),
-                [r[key] for r in rows],
-                marker=MARKERS[k],
-                color=COLOURS[k],
-                markersize=3.5,
-                linewidth=1,
-                label=label,
-            )
+            _series(axis, k, label, range(len(rows)), [r[key] for r in rows])
         axis.set_title(title)
         axis.set_xticks(range(len(rows)), [f"{100 * r['share']:g} %" if r["share"] else "none" for r in rows])
         axis.set_xlabel("held-out records above the height")

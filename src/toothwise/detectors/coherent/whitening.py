@@ -51,7 +51,7 @@ def without_tones(x: np.ndarray, scatter: np.ndarray, shape: tuple[int, ...]) ->
     than those between them. A tone is narrow and lies between them too: its beating would lift a few teeth.
 
     Args:
-        x: Hunting periods less the healthy mean ``[n, samples]``.
+        x: Hunting periods less the healthy mean ``[n, samples]``; those with a tone are changed in place.
         scatter: Healthy power of each bin.
         shape: Rows and columns.
 
