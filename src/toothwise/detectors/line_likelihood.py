@@ -2,26 +2,45 @@
 
 The texture is taken to be Gaussian and alike everywhere around both gears, so one spectrum describes it and a map is
 whitened by two small matrix products per axis. In the whitened map a line's cells add up to its log likelihood ratio;
-what cannot be known (where, how long, how many teeth) is averaged over, as the likelihood ratio of all lines together
-is their mean: neighbouring places and lengths then strengthen each other, where the best single one would pay for all
-that were searched.
+what cannot be known (where, how long, how many teeth, how bright) is averaged over, as the likelihood ratio of all
+lines together is their mean: neighbouring places and lengths then strengthen each other, where the best single one
+would pay for all that were searched. Load and temperature make texture stronger or weaker: each map is judged on the
+scale of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["LineLikelihood", "Segment", "healthy_precision", "plan_segments"]
+__all__ = [
+    "FARTHEST",
+    "MOST",
+    "OUTLIER",
+    "OWN_SCALE",
+    "LineLikelihood",
+    "Segment",
+    "common_limit",
+    "healthy_precision",
+    "plan_segments",
+]
 
 _CHUNK = 128  # maps at a time: the working arrays stay in the processor's cache
-_MOST_DARK = 0.4  # a line with more gaps than that is looked for as a shorter one
+_CONTRASTS = (1, 2, 3)  # times 0.3 of the common limit: as likely each; a line brighter than all is found by the last
+_STEP = 0.3
+FARTHEST = 8.0  # standard deviations of a line from healthy: five are found among all places of a map
+_USUAL_PART = 0.25  # the common limit of contrast is that of a line of one tooth and this part of the axis
+MOST = float(np.log(4.0))
+_SPOT, _SPOTS = 8, 0.3  # lines of so few cells are looked for as spots too, with this share of the chance
+_MOST_DARK = 0.4  # a spot with more gaps than that is looked for as a shorter one
 _INDEPENDENT = 0.6  # gaps are allowed for where cells of a line carry at least this part of what they carry alone
-_SHORTER = 0.3  # kinds of line are as likely as their length to minus this: short lines are the harder ones to find
-_ALARMS, _FOUND = 0.01, 0.9  # the line looked for is as bright as one that is found so often at this rate of alarms
+_ALARMS, _FOUND = 0.01, 0.9  # a spot is as bright as one that is found so often at this rate of alarms
+OUTLIER = 3.0  # cells count with this many standard deviations where the scale of a map is estimated
+OWN_SCALE = (0.25, 4.0)  # a map's texture against the healthy one: beyond that it is no texture
 
 
 def healthy_precision(x: np.ndarray, least: int = 20) -> np.ndarray:
@@ -66,60 +85,79 @@ def _order(n: int) -> np.ndarray:
     return np.concatenate([np.arange(n // 2 + 1), np.arange(1, n - n // 2)])
 
 
+def line_energy(precision: np.ndarray, teeth: int, cells: int) -> float:
+    """Squared distance from healthy noise of a line of log contrast 1 along a row."""
+    rows, columns = precision.shape
+    across = np.abs(np.fft.fft(np.ones(teeth), n=rows)) ** 2 @ precision.astype(np.float64)
+    return float(np.abs(np.fft.fft(np.ones(cells), n=columns)) ** 2 @ across) / (rows * columns)
+
+
+def common_limit(precision: np.ndarray) -> float:
+    """Log contrast that nobody misses, of lines along rows: lines are expected evenly up to it."""
+    usual = max(2, round(_USUAL_PART * precision.shape[1]))
+    return float(min(MOST, FARTHEST / np.sqrt(line_energy(precision, 1, usual))))
+
+
 @dataclass(frozen=True)
 class Segment:
     """One kind of line that is looked for.
 
+    With S the sum of its cells in the whitened map, its log likelihood ratio at the contrast ``m step`` is
+    ``m step S - m^2 half``, averaged over ``multiples`` m. Of a spot each cell is taken by itself, and none counts
+    less than ``dark``: ``max(step cell - half / length + bright, dark)``.
+
     Attributes:
         teeth, length: cells across and along.
-        step: of a cell's log likelihood ratio per unit of the whitened map.
-        offset: taken from it; half the cell's energy.
-        bright: added to it; keeps the mean ratio of a healthy cell at 1 beside ``dark``.
-        dark: log chance that a cell of the line is dark, the least that a cell can count (-inf = never dark).
-        weight: log of the chance of one place of one kind of line.
+        step: log contrast.
+        half: half the segment's energy at that contrast.
+        multiples: of the step; of a spot 1 alone.
+        bright: added to a spot's cell; keeps the mean ratio of a healthy cell at 1 beside ``dark``.
+        dark: log chance that a spot's cell is dark, the least that a cell can count; None = no spot.
+        weight: log of the chance of one place of one kind of line at one contrast.
     """
 
     teeth: int
     length: int
     step: float
-    offset: float
+    half: float
+    multiples: tuple[int, ...]
     bright: float
-    dark: float
+    dark: float | None
     weight: float
 
 
 def plan_segments(precision: np.ndarray, lengths: list[int], teeth: int, gaps: float) -> list[Segment]:
-    """Segments along the rows of a map, each with the brightness at which it can just be found.
+    """Segments along the rows of a map: lines of every length and contrast alike, and short bright spots.
 
     Args:
         precision: ``[rows, columns]``.
-        lengths: cells along a line, at most the columns.
+        lengths: cells along a line, rising, at most the columns. Each stands for the lengths nearest to it.
         teeth: neighbouring teeth that a line covers, 1 to this many.
-        gaps: dark cells expected within a line, at most a part of its length.
+        gaps: dark cells expected within a spot, at most a part of its length.
     """
     from scipy.special import ndtri
 
     rows, columns = precision.shape
     kinds = [(t, k) for t in range(1, min(teeth, rows - 1) + 1) for k in lengths]
-    total = sum(float(k) ** -_SHORTER for _, k in kinds)
-    chance = {k: float(k) ** -_SHORTER / total for k in lengths}
+    edges = [1.0, *np.sqrt(np.multiply(lengths[1:], lengths[:-1])), columns]
+    share_of = dict(zip(lengths, np.diff(edges) / (columns - 1.0), strict=True))
+    spots = [k for k in lengths if k <= _SPOT]
+    step = _STEP * common_limit(precision)
     segments = []
     for t, k in kinds:
-        across = np.abs(np.fft.fft(np.ones(t), n=rows)) ** 2 @ precision.astype(np.float64)
-
-        def energy(cells: int, across: np.ndarray = across) -> float:
-            return float(np.abs(np.fft.fft(np.ones(cells), n=columns)) ** 2 @ across) / (rows * columns)
-
-        places = (rows - t + 1) * (columns - k + 1)
-        wanted = -ndtri(_ALARMS / (places * len(kinds))) + ndtri(_FOUND)
-        # columns share their stripe with the whole column: its cells can only be judged together
-        alone = energy(k) >= _INDEPENDENT * k * energy(1)
-        share = 1.0 - min(_MOST_DARK, gaps / k) if alone else 1.0
-        step = wanted / np.sqrt(energy(k) * share)
-        dark = float(np.log(1.0 - share)) if share < 1 else -np.inf
-        offset = 0.5 * step**2 * energy(k) / k
-        weight = float(np.log(chance[k] / places))
-        segments.append(Segment(t, k, float(step), float(offset), _bright(float(offset), dark), dark, weight))
+        energy, places = line_energy(precision, t, k), (rows - t + 1) * (columns - k + 1)
+        chance = (1.0 - _SPOTS * bool(spots)) * share_of[k] / (len(kinds) / len(lengths)) / places
+        weight = float(np.log(chance / len(_CONTRASTS)))
+        segments.append(Segment(t, k, step, 0.5 * step**2 * energy, _CONTRASTS, 0.0, None, weight))
+        if k in spots:
+            wanted = -ndtri(_ALARMS / (places * len(kinds))) + ndtri(_FOUND)
+            # columns share their stripe with the whole column: its cells can only be judged together
+            alone = energy >= _INDEPENDENT * k * line_energy(precision, t, 1)
+            share = 1.0 - min(_MOST_DARK, gaps / k) if alone else 1.0
+            bright_step = float(wanted / np.sqrt(energy * share))
+            half, dark = 0.5 * bright_step**2 * energy, float(np.log(1.0 - share)) if share < 1 else -np.inf
+            weight = float(np.log(_SPOTS / (len(kinds) / len(lengths) * len(spots)) / places))
+            segments.append(Segment(t, k, bright_step, half, (1,), _bright(half / k, dark), dark, weight))
     return segments
 
 
@@ -150,24 +188,33 @@ class LineLikelihood:
         lengths: cells along the lines looked for; longer than the line = the whole line.
         teeth, gaps: as ``plan_segments``.
         clip: cells of the whitened map count with at most this many standard deviations; None = all.
+        usual: spread of a usual healthy map, of ``usual_of``.
     """
 
     def __init__(
-        self, precision: np.ndarray, lengths: list[int], *, teeth: int = 1, gaps: float = 0.0, clip: float | None = None
+        self,
+        precision: np.ndarray,
+        lengths: list[int],
+        *,
+        teeth: int = 1,
+        gaps: float = 0.0,
+        clip: float | None = None,
+        usual: float = 1.0,
     ) -> None:
         self.precision = precision
         rows, columns = precision.shape
         self._across, self._along = _basis(rows).astype(np.float32), _basis(columns).astype(np.float32)
         self._weight = precision[np.ix_(_order(rows), _order(columns))].astype(np.float32)
         self.scale = float(np.sqrt(precision.mean(dtype=np.float64)))  # standard deviation of a whitened cell
+        self.usual = usual
         self._clip = None if clip is None else np.float32(clip * self.scale)
         self._segments = {
             axis: plan_segments(p, sorted({min(k, p.shape[1]) for k in lengths}), teeth, gaps)
             for axis, p in ((1, precision), (2, precision.T))
         }
 
-    def whiten(self, x: np.ndarray) -> np.ndarray:
-        """Precision matrix times maps, float32 ``[n, rows, columns]``, clipped."""
+    def _whitened(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Precision matrix times maps ``[n, rows, columns]``, and the spread of each in units of the learned one."""
         n, rows, columns = x.shape
         # products of two plain matrices: batched ones of numpy are many times slower at this size
         y = np.ascontiguousarray(x, dtype=np.float32).reshape(n * rows, columns) @ self._along.T
@@ -175,6 +222,17 @@ class LineLikelihood:
         y *= self._weight
         y = np.matmul(self._across.T, y).reshape(n * rows, columns) @ self._along
         y = y.reshape(n, rows, columns)
+        z = np.clip(y, -OUTLIER * self.scale, OUTLIER * self.scale)
+        return y, np.sqrt(np.einsum("nij,nij->n", z, z) / z[0].size).clip(1e-6 * self.scale) / self.scale
+
+    def usual_of(self, x: np.ndarray) -> float:
+        """What ``usual`` is where the healthy maps are ``x`` ``[n, rows, columns]``."""
+        return float(np.median(np.concatenate([self._whitened(part)[1] for part in _parts(x)])))
+
+    def whiten(self, x: np.ndarray) -> np.ndarray:
+        """Precision matrix times maps, float32 ``[n, rows, columns]``, on the scale of each map's texture, clipped."""
+        y, own = self._whitened(x)
+        y /= (own / self.usual).clip(*OWN_SCALE).astype(np.float32)[:, None, None]
         return y if self._clip is None else np.clip(y, -self._clip, self._clip, out=y)
 
     def evidence(self, x: np.ndarray, axes: tuple[int, ...] = (1,)) -> dict[int, np.ndarray]:
@@ -189,35 +247,53 @@ class LineLikelihood:
             two teeth counts half for each).
         """
         found = {axis: np.full((len(x), x.shape[axis]), -np.inf) for axis in axes}
-        for start in range(0, len(x), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            y = self.whiten(x[part])
+        begin = 0
+        for part in _parts(x):
+            y = self.whiten(part)
             for axis in axes:
                 # cells along the lines come first, so that sums along them run over whole blocks of memory
                 field = np.ascontiguousarray(y.transpose(3 - axis, 0, axis))
-                self._search(field, self._segments[axis], found[axis][part])
+                self._search(field, self._segments[axis], found[axis][begin : begin + len(part)])
+            begin += len(part)
         return found
 
     def _search(self, field: np.ndarray, segments: list[Segment], found: np.ndarray) -> None:
         """Add to ``found`` ``[n, lines]`` the evidence of the segments in ``field`` ``[along, n, lines]``."""
-        bands = {1: field}
+        bands, sums = {1: field}, {1: _running(field)}
         for s in segments:
             if s.teeth not in bands:
                 bands[s.teeth] = bands[s.teeth - 1][:, :, :-1] + field[:, :, s.teeth - 1 :]
-            band = bands[s.teeth]
-            total = np.zeros((len(band) + 1, *band.shape[1:]), dtype=np.float32)
-            cell = np.multiply(band, np.float32(s.step), out=total[1:])
-            cell += np.float32(s.bright - s.offset)
-            if np.isfinite(s.dark):  # a cell in a gap says nothing against the line: log(bright + dark) ~ the larger
-                np.maximum(cell, np.float32(s.dark), out=cell)
-            for at in range(1, len(cell)):  # running sums; numpy's own go line by line, many times slower
-                cell[at] += cell[at - 1]
+                sums[s.teeth] = _running(bands[s.teeth])
+            total, step = sums[s.teeth], np.float32(s.step)
+            if s.dark is not None:  # a cell in a gap says nothing against the line: log(bright + dark) ~ the larger
+                cell = bands[s.teeth] * step + np.float32(s.bright - s.half / s.length)
+                total, step = _running(np.maximum(cell, np.float32(s.dark), out=cell)), np.float32(1.0)
             ratio = total[s.length :] - total[: -s.length]
+            ratio *= step
             most = ratio.max(axis=0)
             ratio -= most
             np.exp(ratio, out=ratio)
-            line = np.log(ratio.sum(axis=0)) + most + (s.weight - np.log(s.teeth))
+            line = np.log(ratio.sum(axis=0)) + most - (s.half if s.dark is None else 0.0)
+            power = ratio
+            for m in s.multiples[1:]:  # exp(m x) is a power of exp(x)
+                power = power * ratio
+                np.logaddexp(line, np.log(power.sum(axis=0)) + m * most - m**2 * s.half, out=line)
+            line += s.weight - np.log(s.teeth)
             lines = line.shape[1]
             for tooth in range(s.teeth):
                 part = found[:, tooth : tooth + lines]
                 np.logaddexp(part, line, out=part)
+
+
+def _parts(x: np.ndarray) -> Iterator[np.ndarray]:
+    """Maps in portions."""
+    return (x[start : start + _CHUNK] for start in range(0, len(x), _CHUNK))
+
+
+def _running(cell: np.ndarray) -> np.ndarray:
+    """Sums of the first 0, 1, ... of ``[along, n, lines]``; numpy's own go line by line, many times slower."""
+    total = np.zeros((len(cell) + 1, *cell.shape[1:]), dtype=np.float32)
+    total[1:] = cell
+    for at in range(2, len(total)):
+        total[at] += total[at - 1]
+    return total

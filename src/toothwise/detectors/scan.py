@@ -4,8 +4,9 @@ In the log domain a damaged driving tooth adds a constant along a row segment. C
 (stripes, gain, whatever hits all teeth at once), each pixel is put on the scale of the healthy maps, and the sum
 over every segment of several lengths is standardised by what healthy maps give at that length. Columns likewise.
 
-With ``noise="learned"`` maps are whitened instead, by the correlation that healthy maps show, and a segment counts by
-its likelihood (module ``line_likelihood``). That finds fainter lines in texture that is alike around both gears.
+With ``noise="learned"`` maps are whitened instead, by the correlation that healthy maps show, each is put on the scale
+of its own texture, and segments count by their likelihood (module ``line_likelihood``). That finds fainter lines in
+texture that is alike around both gears.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class DirectionalScan(Detector):
             map's correlation (stripes, waves, neighbours) is learned from healthy maps, 20 or more of them, without NaN
             and with reference "none".
         teeth (teeth): With learned noise: neighbouring teeth that a line covers, 1 to this many.
-        gaps (cells): With learned noise: dark cells to be expected within a line.
+        gaps (cells): With learned noise: dark cells to be expected within a short line.
 
     Raises:
         InputError: an option that is not allowed, log of values that are not positive, or NaN with learned noise.
@@ -96,8 +97,10 @@ class DirectionalScan(Detector):
         """The search with the learned noise, made when it is first needed."""
         if self._likelihood is None:
             o = self.options
-            precision = self._learned["precision"]
-            self._likelihood = LineLikelihood(precision, o["lengths"], teeth=o["teeth"], gaps=o["gaps"], clip=o["clip"])
+            more = {"clip": o["clip"], "usual": self._learned["usual"].item()}
+            self._likelihood = LineLikelihood(
+                self._learned["precision"], o["lengths"], teeth=o["teeth"], gaps=o["gaps"], **more
+            )
         return self._likelihood
 
     def _lines(self, values: np.ndarray, axis: int) -> np.ndarray:
@@ -133,7 +136,9 @@ class DirectionalScan(Detector):
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
         self._likelihood = None
         if self.options["noise"] == "learned":
-            self._learned["precision"] = healthy_precision(self._complete(values))
+            x = self._complete(values)
+            self._learned["precision"] = healthy_precision(x)
+            self._learned["usual"] = np.array([LineLikelihood(self._learned["precision"], [1]).usual_of(x)])
             self._learned["healthy"] = np.sort(self._raw(values)[0])
             return
         for axis in _AXES[self.options["lines"]]:
@@ -198,7 +203,7 @@ class DirectionalScan(Detector):
             f"{k}{a}" for a in _AXES[self.options["lines"]] for k in ("centre", "scale", "mean", "sd")
         }
         if self.options["noise"] == "learned":
-            needed = {"healthy", "precision"}
+            needed = {"healthy", "precision", "usual"}
         self._likelihood = None
         self._learned = {key: state[key] for key in needed}
         for axis in _AXES[self.options["lines"]] if self.options["noise"] == "independent" else ():

@@ -97,7 +97,7 @@ def test_what_is_kept_is_told_and_a_useless_correction_is_not():
     detector = detectors.create("line_network", dim=4, blocks=1, max_steps=2).fit(healthy(40, 0))
     found = detector.info["held_out"]
     assert found["correction_kept"] in (0.0, 0.5, 1.0)
-    assert found["auroc"]["kept"] >= found["auroc"]["start"] >= found["auroc"]["scan_learned"] - 1e-9
+    assert found["auroc"]["kept"] >= found["auroc"]["start"]
     assert found["gain"] == pytest.approx(found["auroc"]["kept"] - found["auroc"]["start"])
     assert (found["correction_kept"] == 0) == (found["gain"] == 0)
 

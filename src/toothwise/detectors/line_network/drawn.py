@@ -13,15 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toothwise.detectors.line_likelihood import FARTHEST, MOST, common_limit
 from toothwise.detectors.line_network.evidence import AXES
 from toothwise.detectors.line_network.options import LineNetworkOptions
 from toothwise.simulate.lines import LineShape, diagonal_masks, draw_lines, line_masks
 
 __all__ = ["DrawnMaps", "MapDrawer"]
 
-_FARTHEST = 8.0  # standard deviations of a line from healthy: five are found among all places of a map
-_USUAL_PART = 0.25  # the common limit of contrast is that of a line of one tooth and this part of the axis
-_MOST = np.log(4.0)
 _GAPS, _GAP_LENGTH = (0, 3), (1, 4)
 
 
@@ -55,12 +53,7 @@ class MapDrawer:
         self.shape = (precision.shape[0], precision.shape[1])
         power = np.divide(1.0, self.precision, out=np.zeros_like(self.precision), where=self.precision > 0)
         self.spread = float(np.sqrt(power.mean()))  # of the texture
-        self.limit = {}
-        for axis in AXES[options.lines]:
-            line = np.zeros((1, *self.shape))
-            usual = max(2, round(_USUAL_PART * self.shape[2 - axis]))
-            line[(0, 0, slice(usual)) if axis == 1 else (0, slice(usual), 0)] = 1.0
-            self.limit[axis] = float(min(_MOST, _FARTHEST / np.sqrt(self._energy(line)[0])))
+        self.limit = {axis: common_limit(precision if axis == 1 else precision.T) for axis in AXES[options.lines]}
 
     def _energy(self, cells: np.ndarray) -> np.ndarray:
         """Squared distance from healthy noise of lines of log contrast 1, ``[n]``."""
@@ -77,9 +70,9 @@ class MapDrawer:
         cells, by_row = self._lines(n, rng)
         cells[~faulty] = False
         limit = np.where(by_row, self.limit.get(1, 0.0), self.limit.get(2, 0.0))
-        far = _FARTHEST / np.sqrt(np.maximum(self._energy(cells), 1e-12))
+        far = FARTHEST / np.sqrt(np.maximum(self._energy(cells), 1e-12))
         u = rng.random((3, n))
-        contrast = u[0] * np.where(u[1] < 0.5, limit, np.minimum(far, _MOST))
+        contrast = u[0] * np.where(u[1] < 0.5, limit, np.minimum(far, MOST))
         contrast = np.where(u[2] < o.darker, -contrast, contrast) * faulty
         values += cells * contrast[:, None, None].astype(np.float32)
         return DrawnMaps(values, cells.astype(np.float32), self._teeth(cells, by_row), contrast.astype(np.float32))

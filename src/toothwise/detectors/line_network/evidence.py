@@ -95,20 +95,29 @@ class LineEvidence(nn.Module):
         for s in self.segments[axis]:
             if s.teeth not in bands:
                 bands[s.teeth] = bands[s.teeth - 1][:, :-1] + field[:, s.teeth - 1 :]
-            cell = bands[s.teeth] * s.step + (s.bright - s.offset)
-            if np.isfinite(s.dark):  # a cell in a gap says nothing against the line
-                cell = cell.clamp(min=s.dark)
-            ratio = cell @ self.get_buffer(f"window_{axis}_{s.length}")
-            line = _log_sum(ratio, 2) + (s.weight - float(np.log(s.teeth)))
-            energy = 2.0 * s.offset * s.length / s.step**2  # of the segment at a contrast of e
-            measured = (ratio.amax(2) + s.length * (s.offset - s.bright)) / (s.step * energy)
+            spot, window = s.dark is not None, self.get_buffer(f"window_{axis}_{s.length}")
+            if s.dark is not None:  # a cell in a gap says nothing against the line
+                ratio = (bands[s.teeth] * s.step + (s.bright - s.half / s.length)).clamp(min=s.dark) @ window
+            else:
+                ratio = bands[s.teeth] @ (s.step * window)
+            most = ratio.amax(2)
+            power = near = (ratio - most[:, :, None]).exp()
+            terms = []
+            for m in s.multiples:
+                power = power if m == 1 else power * near  # exp(m x) is a power of exp(x)
+                terms.append(power.sum(2).log() + (m * most - (0.0 if spot else m**2 * s.half)))
+            line = _log_sum(torch.stack(terms), 0) + (s.weight - float(np.log(s.teeth)))
+            energy = 2.0 * s.half / s.step**2  # of the segment at a contrast of e
+            measured = (most + (s.half - s.length * s.bright if spot else 0.0)) / (s.step * energy)
             for tooth in range(s.teeth):
                 room = (tooth, s.teeth - 1 - tooth)
                 each.append(_beside(line, room, _LEAST))
                 contrasts.append(_beside(measured, room, 0.0))
                 variances.append(torch.full_like(field[:, :, 0], 1.0 / energy))
             if cells:
-                covers.append(_cover(ratio, s.length, s.teeth) + s.weight)
+                best = _cover(ratio, s.length, s.teeth)
+                each_m = [m * best - (0.0 if spot else m**2 * s.half) for m in s.multiples]
+                covers.append(_log_sum(torch.stack(each_m), 0) + s.weight)
         found = torch.stack(each)
         share = found.softmax(0)
         mean = (share * torch.stack(contrasts)).sum(0)

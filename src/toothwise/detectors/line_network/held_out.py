@@ -24,7 +24,7 @@ class HeldOut:
     """Trials of a network on held-out maps.
 
     Args:
-        model: Changed in place: its scale, its weights, the gain of its correction, the width of its spread.
+        model: Changed in place: its weights, the gain of its correction, the width of its spread.
         maps: Held-out healthy log maps ``[n, rows, columns]``, or what else the model judges.
         drawer: Draws the lines.
         rng: Of the draws.
@@ -47,7 +47,7 @@ class HeldOut:
         self.draws = rng.multinomial(len(maps), np.full(len(maps), 1.0 / len(maps)), _DRAWS)
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self.since = 0
-        self.scores: dict[str, np.ndarray] = {}
+        self.start = np.zeros(0)
 
     @torch.no_grad()
     def _score(self) -> np.ndarray:
@@ -77,16 +77,9 @@ class HeldOut:
         n = len(gain)
         return float(gain.mean()), float(np.std([(c @ gain @ c) / n**2 for c in self.draws]))
 
-    def choose_scale(self) -> None:
-        """Whether each map is put on the scale of its own texture: where that finds more than it does by chance."""
-        one = self._with(gain=0.0, rescaled=0.0)
-        self.scores["scan_learned"] = self.scores["start"] = one
-        two = self._with(rescaled=1.0)
-        gain, error = self._better(two, one)
-        if gain > error:
-            self.scores["start"] = two
-        else:
-            self.model.get_buffer("rescaled").zero_()
+    def begin(self) -> None:
+        """Note what the network starts from."""
+        self.start = self._with(gain=0.0)
         self.model.get_buffer("gain").fill_(1.0)
 
     def check(self) -> int:
@@ -106,16 +99,15 @@ class HeldOut:
             keep_all: Keep the whole correction, whether it helps or not.
 
         Returns:
-            AUROC of ``scan_learned``, of the evidence that the network starts from, and of what is kept; the gain and
-            its standard error; what was kept.
+            AUROC of the evidence that the network starts from, and of what is kept; the gain and its standard error;
+            what was kept.
         """
         if best and self.best is not None:
             self.model.load_state_dict(self.best[1])
-        start = self.scores["start"]
-        chosen, kept, found = 0.0, (0.0, 0.0), start
+        chosen, kept, found = 0.0, (0.0, 0.0), self.start
         for share in (1.0, 0.5):
             score = self._with(gain=share)
-            gain, error = self._better(score, start)
+            gain, error = self._better(score, self.start)
             if keep_all or (gain > error and gain > kept[0]):
                 chosen, kept, found = share, (gain, error), score
             if keep_all:
@@ -124,14 +116,12 @@ class HeldOut:
         self._widen()
         return {
             "auroc": {
-                "scan_learned": float(self._wins(self.scores["scan_learned"]).mean()),
-                "start": float(self._wins(start).mean()),
+                "start": float(self._wins(self.start).mean()),
                 "kept": float(self._wins(found).mean()),
             },
             "gain": kept[0],
             "standard_error": kept[1],
             "correction_kept": chosen,
-            "own_scale": bool(self.model.get_buffer("rescaled") > 0),
         }
 
     @torch.no_grad()

@@ -112,7 +112,7 @@ class LineNetwork(StepTrained):
         self.model.learn_texture(part, torch.from_numpy(maps[~out]).to(self.device))
         self._drawer = self.make_drawer(part)
         self._held_out = HeldOut(self.model, values[out], self._drawer, np.random.default_rng([self.seed, 1]))
-        self._held_out.choose_scale()
+        self._held_out.begin()
 
     def maps_of(self, values: np.ndarray) -> np.ndarray:
         """The log maps ``[n, rows, columns]`` whose texture is learned, of what is trained on."""

@@ -18,6 +18,7 @@ from anomalib.data import InferenceBatch
 from torch import Tensor, nn
 
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
+from toothwise.detectors.line_likelihood import OUTLIER, OWN_SCALE
 from toothwise.detectors.line_network.evidence import AXES, LineEvidence
 from toothwise.detectors.line_network.options import LineNetworkOptions
 from toothwise.errors import InputError
@@ -26,8 +27,6 @@ __all__ = ["LineNetworkModel", "LineOutput", "known_median"]
 
 CHANNELS = 5
 _HIDDEN = 32
-_OWN_SCALE = (0.25, 4.0)  # a map's texture against the healthy one: beyond that it is no texture
-_OUTLIER = 3.0  # cells count with this many standard deviations where the scale of a map is estimated
 
 
 def known_median(x: Tensor, known: Tensor, dim: int) -> Tensor:
@@ -86,7 +85,6 @@ class LineNetworkModel(nn.Module):
         self.register_buffer("precision", torch.from_numpy(white))
         self.register_buffer("spread", torch.ones(3))  # of the first three channels on healthy maps
         self.register_buffer("usual", torch.ones(()))  # own scale of a usual healthy map
-        self.register_buffer("rescaled", torch.zeros(()))  # 1 = each map on the scale of its own texture
         self.register_buffer("gain", torch.ones(()))  # share of the correction that is kept
         self.register_buffer("widening", torch.ones(()))  # of the spread, so that it holds what it says
         self.register_load_state_dict_post_hook(lambda module, _: module._prepare())
@@ -120,7 +118,7 @@ class LineNetworkModel(nn.Module):
         known = ~torch.isnan(maps)
         x, whitened = self._whitened(maps, known)
         own = self._own_scale(whitened, known)
-        self.get_buffer("usual").copy_(own.median().clamp(min=1e-6))
+        self.get_buffer("usual").copy_(own.quantile(0.5).clamp(min=1e-6))
         channels = self._plain_channels(x, known)
         spread = 1.4826 * torch.stack([c[known].abs().median() for c in channels])
         self.get_buffer("spread").copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
@@ -136,7 +134,7 @@ class LineNetworkModel(nn.Module):
 
     def _own_scale(self, whitened: Tensor, known: Tensor) -> Tensor:
         """Spread of each map's texture in units of the learned one, ``[n, 1, 1]``."""
-        z = (whitened / self.evidence.scale).clamp(-_OUTLIER, _OUTLIER)
+        z = (whitened / self.evidence.scale).clamp(-OUTLIER, OUTLIER)
         return ((z**2).sum(dim=(1, 2), keepdim=True) / known.sum(dim=(1, 2), keepdim=True)).clamp(min=1e-12).sqrt()
 
     @staticmethod
@@ -162,8 +160,8 @@ class LineNetworkModel(nn.Module):
         """
         known = ~torch.isnan(values)
         x, whitened = self._whitened(values, known)
-        own = (self._own_scale(whitened, known) / self.get_buffer("usual")).clamp(*_OWN_SCALE)
-        whitened = whitened / torch.where(self.get_buffer("rescaled") > 0, own, 1.0)
+        own = (self._own_scale(whitened, known) / self.get_buffer("usual")).clamp(*OWN_SCALE)
+        whitened = whitened / own
         found = self.evidence(whitened, cells=cells)
         lines, contrast, heat = dict(found.lines if start is None else start), dict(found.contrast), found.cells
         spread = {axis: s * self.get_buffer("widening") for axis, s in found.spread.items()}
