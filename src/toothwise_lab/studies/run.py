@@ -6,7 +6,7 @@ import datetime
 import hashlib
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -146,20 +146,23 @@ def _failed(row: dict[str, Any]) -> bool:
 
 def _entries(trials: list[Trial], store: StudyFolder, options: RunOptions) -> list[Entry]:
     """Each trial's key: that of an accepted result of other code, or that of this code."""
-    other: dict[tuple[str, str], tuple[float, str]] = {}
-    if options.accept_other_revisions:
-        for row in store.all_rows():
-            if row["status"] == "done":
-                name = (row["config_hash"], row["data_version"])
-                other[name] = max(other.get(name, (0.0, "")), (float(row["finished_at"]), row["key"]))
+    others = [r for r in store.all_rows() if r["status"] == "done"] if options.accept_other_revisions else []
     entries = []
     for trial in trials:
         data = data_version(trial.settings)
         key = _key(trial.config_hash, code_revision(), data)
-        if store.row(key) is None and (trial.config_hash, data) in other:
-            key = other[trial.config_hash, data][1]
+        same = [r for r in others if r["data_version"] == data and _same(trial, r["config"])]
+        if same and store.row(key) is None:
+            key = max(same, key=lambda row: float(row["finished_at"]))["key"]
         entries.append(Entry(trial.part, trial.arm, trial.group, trial.settings.seed, trial.config_hash, key))
     return entries
+
+
+def _same(trial: Trial, config: dict[str, Any]) -> bool:
+    """Whether a result's settings are a trial's; those that are younger than the result were at their defaults."""
+    plain = {f.name: list(f.default) if isinstance(f.default, tuple) else f.default for f in fields(trial.settings)}
+    found = {name: config.get(name, plain.get(name)) for name in trial.config}
+    return config.keys() <= found.keys() and found == trial.config
 
 
 def _key(*words: str) -> str:

@@ -151,6 +151,10 @@ def test_other_code_is_another_result_unless_it_is_accepted(local_ray, toothwise
     assert json.loads(toothwise(*words).out)["ran"] == 6
     assert json.loads(toothwise(*words).out)["ran"] == 0
     monkeypatch.setattr(module, "code_revision", lambda: "anothercode1")
+    row = next(folder.glob("trials/*/row.json"))
+    older = json.loads(row.read_text())
+    del older["config"]["depth"]  # a setting that is younger than this result
+    row.write_text(json.dumps(older | {"config_hash": "another"}))
     assert json.loads(toothwise(*words, "--accept-other-revisions").out)["ran"] == 0
     assert len(open_study(folder).rows("done")) == 6
     refused = toothwise(*words)
