@@ -1,6 +1,6 @@
 """ROC of faint damage on simulated gearboxes, and how many healthy recordings it takes.
 
-    python benchmarks/faint_simulated.py     # about 5 minutes of one core; goes on where it was stopped
+    python benchmarks/faint_simulated.py     # about 5 minutes of one core
 
 Pairs and planetary stages of different teeth, grades, housings, noise, loads and temperatures, one seed each. Every
 recording becomes the difference signal of its hunting period, turned onto the healthy waveform, and all methods look
@@ -10,11 +10,9 @@ at that. The indicators are taken of either gear's average, on the scale of the 
 
 from __future__ import annotations
 
-import json
 import sys
 import warnings
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +24,6 @@ from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.detectors.coherent import Coherent
 from toothwise.diagnosis.summary import tooth_among_others
 from toothwise.evaluation.metrics import auroc
-from toothwise.files import write_json
 from toothwise.gears import PlanetaryStage
 from toothwise.healthmap.conditions import less_by_order
 from toothwise.healthmap.core import Axis, HealthMapBatch
@@ -295,21 +292,13 @@ def together(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """One gearbox after the other; what is there is kept."""
-    given = arguments(__doc__, kept=Path("faint_kept"))
-    given.kept.mkdir(exist_ok=True)
-    each = []
+    """One gearbox after the other."""
+    given, each = arguments(__doc__), []
     for k in range(len(GEARS)):
-        parts = {}
-        for part in (of_gearbox, elsewhere):
-            path = given.kept / f"{part.__name__}_{k}.json"
-            if not path.is_file():
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    write_json(path, part(k))
-            parts |= {part.__name__: json.loads(path.read_text())}
-            print(k, part.__name__, flush=True)
-        each.append(parts)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            each.append({part.__name__: part(k) for part in (of_gearbox, elsewhere)})
+        print(k, flush=True)
     config = {"gears": [str(g) for g in GEARS], "learned": LEARNED, "held_out": HELD, "rate": RATE, "damaged": DAMAGED}
     save(given, together(each), seed=21, **config)
     return 0

@@ -1,19 +1,21 @@
-"""Speed of the chain from a recording to a map: seconds, memory, and how both grow with the recording.
+"""Speed of the chain from a recording to a map and to a verdict: seconds, and memory.
 
     python benchmarks/vibration.py            # a 10-minute recording at 50 kHz; some minutes
     python benchmarks/vibration.py --quick    # one minute of recording
 
-One pulse per revolution, 31 x 95 teeth, one core (threads are limited to 1). Each figure comes from a process of its
-own, so that peak memory is that of one run. Beside it the same chain in plain NumPy and SciPy, as one would write it in
-a script: cubic interpolation of the whole record (no anti-aliasing), a reshape, an FFT, windows by a loop over teeth.
+One pulse per revolution, 31 x 95 teeth, float32 in MAT files, one core (threads are limited to 1). Each figure comes
+from a process of its own, so that peak memory is that of one run. Beside it the same chain in plain NumPy and SciPy, as
+one would write it in a script: cubic interpolation of the whole record (no anti-aliasing), a reshape, an FFT, windows
+by a loop over teeth. The watch opens a model with waveforms, learned from 4 recordings of that length, and judges the
+longest recording; and it adds record after record of a run to a monitor that knows a number of them already.
 """
 
 from __future__ import annotations
 
-import resource
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -22,49 +24,63 @@ import measuring.one_thread  # noqa: F401  (before NumPy)
 import numpy as np
 from measuring.command import arguments, save
 
+from toothwise import GearPair, MapBuilder, Model, Monitor
+from toothwise.vibration.readers.write import write_record
+from toothwise.vibration.records import Tachometer, VibrationRecord
+
 DRIVING, DRIVEN = 31, 95
 RATE, SPEED = 50_000.0, 25.0
+FEW, MANY, SHORT = 4, 20, 12.0
+KNOWN, ADDED = (50, 200, 800, 1600, 3200), 20
 
 
-def make(path: Path, seconds: float) -> None:
-    """A recording whose speed fluctuates by 2 %: mesh, sidebands of both shafts, noise; float32, npy."""
-    rng = np.random.default_rng(0)
-    n = int(seconds * RATE)
-    mapped = np.lib.format.open_memmap(path / "x.npy", mode="w+", dtype=np.float32, shape=(n,))
-    chunk = 1 << 22
-    pulses = []
-    for start in range(0, n, chunk):
-        t = np.arange(start, min(start + chunk, n)) / RATE
+def make(path: Path, seconds: float, seed: int = 0) -> str:
+    """A recording whose speed fluctuates by 2 %: mesh, every tooth at a level of its own, and noise."""
+    rng, own = np.random.default_rng(seed), np.random.default_rng(21)
+    driving, driven = own.normal(1.0, 0.1, DRIVING), own.normal(0.0, 0.1, DRIVEN)
+    x, pulses = np.empty(int(seconds * RATE), dtype=np.float32), []
+    for start in range(0, len(x), 1 << 20):
+        t = np.arange(start, min(start + (1 << 20), len(x))) / RATE
         turned = SPEED * t + 0.02 * SPEED / (2 * np.pi * 0.2) * np.sin(2 * np.pi * 0.2 * t)
-        angle = 2 * np.pi * turned
-        x = (1 + 0.2 * np.cos(angle)) * np.cos(DRIVING * angle) + 0.3 * np.cos(2 * DRIVING * angle + 1)
-        mapped[start : start + len(t)] = x + 0.2 * rng.standard_normal(len(t))
+        event, angle = (turned * DRIVING).astype(int), 2 * np.pi * DRIVING * turned
+        wave = np.cos(angle) + 0.5 * np.cos(2 * angle + 1) + 0.3 * np.cos(5 * angle + 2)
+        x[start : start + len(t)] = (driving[event % DRIVING] + driven[event % DRIVEN]) * wave
+        x[start : start + len(t)] += 0.2 * rng.standard_normal(len(t), dtype=np.float32)
         whole = np.arange(np.ceil(turned[0]), np.floor(turned[-1]) + 1)
         pulses.append(np.interp(whole, turned, t))
-    mapped.flush()
-    np.save(path / "pulses.npy", np.unique(np.concatenate(pulses)))
+    tacho = Tachometer("times", np.unique(np.concatenate(pulses)))
+    return str(write_record(VibrationRecord({"x": x}, RATE, tacho, unit="g"), path))
+
+
+def loaded(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Vibration and pulse times, without the package."""
+    from scipy.io import loadmat
+
+    found = loadmat(path / "x.mat", variable_names=["x", "tacho"])
+    return found["x"].ravel(), found["tacho"].ravel()
 
 
 def ours(path: Path) -> np.ndarray:
     """The chain as users call it."""
-    from toothwise import GearPair, build_map
-    from toothwise.vibration.records import Tachometer, VibrationRecord
+    return MapBuilder(GearPair(DRIVING, DRIVEN)).build(path / "x.mat").values
 
-    x = np.load(path / "x.npy")
-    record = VibrationRecord({"x": x}, RATE, Tachometer("times", np.load(path / "pulses.npy")), unit="g")
-    return build_map(record, GearPair(DRIVING, DRIVEN)).values
+
+def watch(path: Path) -> np.ndarray:
+    """From a cold start: the model is opened, the file read, its waveforms are judged."""
+    found = Monitor(Model.open(path / "model")).add([path / "x.mat"])
+    return np.array([found.colour == "GREEN"], dtype=float)
 
 
 def plain(path: Path) -> np.ndarray:
     """The same by hand: SciPy's splines, one FFT, a loop over tooth pairs."""
     from scipy.interpolate import CubicSpline
 
-    x, pulses = np.load(path / "x.npy").astype(np.float64), np.load(path / "pulses.npy")
+    x, pulses = loaded(path)
     per_tooth = 64
     periods = (len(pulses) - 1) // DRIVEN
     angle = np.arange(periods * DRIVEN * DRIVING * per_tooth) / (DRIVING * per_tooth)
     times = CubicSpline(np.arange(len(pulses)), pulses)(angle)
-    turned = CubicSpline(np.arange(len(x)) / RATE, x)(times)
+    turned = CubicSpline(np.arange(len(x)) / RATE, x.astype(np.float64))(times)
     mean = turned.reshape(periods, -1).mean(axis=0)
     spectrum = np.fft.rfft(mean)
     events = DRIVING * DRIVEN
@@ -85,59 +101,76 @@ def plain(path: Path) -> np.ndarray:
     return out
 
 
-def read_only(path: Path) -> np.ndarray:
-    """Reading the file alone."""
-    return np.array([float(np.load(path / "x.npy").sum(dtype=np.float64))])
+WAYS = {"toothwise": ours, "plain": plain, "watch": watch}
 
 
-WAYS = {"toothwise": ours, "plain NumPy/SciPy": plain, "reading": read_only}
+def learned(folder: Path, count: int, seconds: float) -> Model:
+    """A model of healthy recordings of a length; its file is the folder's ``model``."""
+    files = [make(folder / f"healthy_{k}.mat", seconds, 1 + k) for k in range(count)]
+    model = Model.fit(files, builder=MapBuilder.learn(GearPair(DRIVING, DRIVEN), files))
+    model.save(folder / "model")
+    for file in files:
+        Path(file).unlink()
+    return model
+
+
+def run_cost(folder: Path, known: tuple[int, ...]) -> dict[str, float]:
+    """By number of known records: seconds that one more record takes from its map on (median)."""
+    model = learned(folder, MANY, SHORT)
+    maps, _ = model.maps_of([make(folder / f"r{k}.mat", SHORT, 1000 + k) for k in range(ADDED)])
+    monitor, out = Monitor(model), {}
+
+    def add(picked: list[int]) -> float:
+        some = maps[picked]
+        names = [f"{monitor.records + k}" for k in range(len(some))]
+        begin = time.perf_counter()
+        monitor.add(replace(some, table=some.table.assign(name=names)))
+        return time.perf_counter() - begin
+
+    for count in known:
+        while missing := count - monitor.records:
+            add(list(range(min(missing, ADDED))))
+        out[str(count)] = float(np.median([add([k]) for k in range(ADDED)]))
+    return out
 
 
 def measure(path: Path, way: str) -> dict[str, float]:
-    """In a process of its own: seconds and peak memory; the map is left in a file, to compare."""
-    import toothwise.healthmap.build  # noqa: F401  (imports are not part of the time)
+    """In a process of its own: seconds and peak memory; what came out is left in a file, to compare."""
 
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    empty = pages * resource.getpagesize()
-    begin = time.perf_counter()
+    def memory(what: str) -> int:  # the resource module's peak would be that of the parent, where it is larger
+        return int(Path("/proc/self/status").read_text().split(f"{what}:")[1].split()[0]) * 1024
+
+    empty, begin = memory("VmRSS"), time.perf_counter()
     values = WAYS[way](path)
     seconds = time.perf_counter() - begin
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - empty
-    np.save(path / f"{way.split()[0]}.npy", values)
-    return {"seconds": seconds, "peak_bytes": peak}
+    np.save(path / f"{way}.npy", values)
+    return {"seconds": seconds, "peak_bytes": memory("VmHWM") - empty}
 
 
 def main() -> None:
     """Measure and write benchmarks/results/vibration.json."""
     given = arguments(__doc__, quick=False, repeats=3)
-    lengths = [15.0, 60.0] if given.quick else [75.0, 150.0, 300.0, 600.0]
+    lengths, known = ([15.0, 60.0], KNOWN[:2]) if given.quick else ([75.0, 150.0, 300.0, 600.0], KNOWN)
     rows: list[dict[str, Any]] = []
     alone = ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1)
     with tempfile.TemporaryDirectory() as name, alone as pool:
         for seconds in lengths:
             folder = Path(name) / f"{seconds:g}"
             folder.mkdir()
-            make(folder, seconds)
-            size = (folder / "x.npy").stat().st_size
-            row: dict[str, Any] = {"recording_seconds": seconds, "recording_bytes": size}
-            for way in WAYS:
-                count = given.repeats if way == "toothwise" else 1 + (way == "reading")
-                runs = [pool.submit(measure, folder, way).result() for _ in range(count)]
+            size = Path(make(folder / "x.mat", seconds)).stat().st_size
+            row: dict[str, Any] = {"recording_seconds": seconds, "samples": int(seconds * RATE)}
+            if seconds == lengths[-1]:
+                learned(folder, FEW, seconds)
+            for way in WAYS if seconds == lengths[-1] else list(WAYS)[:2]:
+                runs = [pool.submit(measure, folder, way).result() for _ in range(given.repeats)]
                 best = min(runs, key=lambda r: r["seconds"])
-                row[way] = best | {
-                    "runs": [r["seconds"] for r in runs],
-                    "peak_over_recording": best["peak_bytes"] / size,
-                }
+                row[way] = best | {"runs": [r["seconds"] for r in runs], "memory": best["peak_bytes"] / size}
             mine, theirs = np.load(folder / "toothwise.npy"), np.load(folder / "plain.npy")
             row["correlation_with_plain"] = float(np.corrcoef(mine.ravel(), theirs.ravel())[0, 1])
-            row["seconds_over_plain"] = row["toothwise"]["seconds"] / row["plain NumPy/SciPy"]["seconds"]
-            row["seconds_over_reading"] = row["toothwise"]["seconds"] / row["reading"]["seconds"]
             rows.append(row)
-            print({k: v for k, v in row.items() if not isinstance(v, dict)}, row["toothwise"], flush=True)
-    t = np.array([r["toothwise"]["seconds"] for r in rows])
-    slope = float(np.polyfit(np.log(lengths), np.log(t), 1)[0])
-    result = {"lengths": rows, "exponent_of_time_in_length": slope}
-    save(given, result, teeth=[DRIVING, DRIVEN], sampling_rate=RATE, speed=SPEED, threads=1)
+            print(row, flush=True)
+        result = {"lengths": rows, "green": bool(np.load(folder / "watch.npy")), "more": run_cost(Path(name), known)}
+    save(given, result, teeth=[DRIVING, DRIVEN], sampling_rate=RATE, speed=SPEED, learned=FEW)
 
 
 if __name__ == "__main__":
