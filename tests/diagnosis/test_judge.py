@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from toothwise.diagnosis.baseline import learn_baseline
+from toothwise.diagnosis.judging import judge
 from toothwise.diagnosis.settings import MonitorSettings, Reset
-from toothwise.diagnosis.summary import summarize_records
+from toothwise.diagnosis.summary import RecordSummary, summarize_records
 from toothwise.errors import InputError
 
 N, ONSET = 120, 50
@@ -301,3 +302,17 @@ def test_the_public_names_are_where_they_are_said_to_be():
     assert all(callable(getattr(diagnosis, name)) for name in diagnosis.__all__)
     with pytest.raises(AttributeError, match="oracle"):
         _ = diagnosis.oracle
+
+
+@pytest.mark.parametrize("louder", [0.0, 1.0])
+def test_records_of_another_speed_that_show_no_tooth_alone_are_looked_at_together(fitted, limits, louder):
+    rng, axes = np.random.default_rng(5), fitted.baseline.line_axis
+    tooth = int(np.flatnonzero(axes == 2)[9])
+    seen = []
+    for k in range(6):
+        contrast = 0.5 * rng.standard_normal(len(axes))
+        contrast[tooth] += louder
+        place = "speed 25 rev/s was not learned (40 to 40)"
+        seen.append(RecordSummary(f"r{k}", None, place, "", (), tuple(contrast), 0.0, 0.0, False, "nothing", None))
+    d = judge(seen, fitted.baseline, limits=limits)
+    assert (d.colour, d.gear, d.tooth) == (("AMBER", "driven", 9) if louder else ("UNKNOWN", None, None))

@@ -154,7 +154,7 @@ class _Judged(JudgedRecords):
             messages={} if (led := self._led(teeth)) is None else {"led": (led,)},
         )
         if state == "unjudged":
-            return with_elsewhere(base, recent, self.gears)
+            return with_elsewhere(base, recent, self.gears, self._size(1))
         return base if state not in TIERS or not len(tracked.judged) else self._since(base)
 
     def _of_one(self, pattern: str, teeth: tuple[Tooth, ...]) -> tuple[str, tuple[Tooth, ...]]:

@@ -40,7 +40,8 @@ class RecordSummary:
         place: condition bin, or why its condition cannot be judged.
         digest: of the values, tells whether a record of this name is the same.
         channels: standardised, empty where the bin has no baseline.
-        contrast: log contrast of every line against its healthy mean.
+        contrast: log contrast of every line against its healthy mean; at a condition that was not learned, of every
+            tooth's waveform against the median tooth of its gear.
         level: log level against the healthy mean.
         score: of the detector (the largest over sensors).
         above: the score is above the limit of a single record (AMBER); never at a condition that cannot be judged.
@@ -243,9 +244,11 @@ def summarize_records(
         # any of the sensors may have been the strangest
         alone = [(f.kind, f.axis, f.tooth, -float(np.log10(min(f.chance * len(maps), 1.0)))) for f in one.findings]
         line, pattern = one.lines[0] if one.lines else None, one.pattern
+        among: tuple[float, ...] = ()
         if outside:
             told = detector.among_teeth(waveforms[maps]) if waveforms is not None and where.startswith(_HOLDS) else None
             alone, line = tooth_among_others(told, zero), None
+            among = () if told is None else _short(np.concatenate([part.mean(axis=0) for part in told], axis=None))
             pattern = "one tooth" if alone else "nothing"
         shared: tuple[str, int] | None = None
         if line is not None and line.axis in loose:
@@ -260,7 +263,7 @@ def summarize_records(
                 place=str(where),
                 digest=digest,
                 channels=() if made is None else _short(made[0]),
-                contrast=() if made is None else _short(made[1]),
+                contrast=among if made is None else _short(made[1]),
                 level=0.0 if made is None else float(f"{made[2]:.5g}"),
                 score=score,
                 above=made is not None and threshold is not None and score > threshold,
@@ -278,13 +281,14 @@ def summarize_records(
 
 
 def tooth_among_others(
-    found: tuple[np.ndarray, np.ndarray] | None, zero: Sequence[str]
+    found: tuple[np.ndarray, np.ndarray] | None, zero: Sequence[str], *, chance: float = _BY_CHANCE
 ) -> list[tuple[str, int, int, float]]:
     """The tooth that stands out among those of its gear, of a record whose condition was not learned.
 
     Args:
         found: As ``Detector.among_teeth`` gives it, ``[sensors, rows]`` and ``[sensors, columns]``.
         zero: How tooth 0 of either gear is known.
+        chance: Below which one stands out however little it is louder.
 
     Returns:
         At most one, as ``RecordSummary.alone`` has it.
@@ -295,7 +299,7 @@ def tooth_among_others(
     heights, chances = [float(mean.max()) for mean in means], [2.0 * chance_among(mean) for mean in means]
     if max(heights) >= _STANDS_OUT:
         gear = int(np.argmax(heights))
-    elif min(chances) <= _BY_CHANCE:
+    elif min(chances) <= chance:
         gear = int(np.argmin(chances))
     else:
         return []

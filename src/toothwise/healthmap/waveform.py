@@ -73,6 +73,7 @@ class HealthyWaveform:
         begin: Mesh events by which it begins later than the first record's revolution 0, below 1: where no pulse says
             where a tooth begins, events are cut where neighbouring teeth share least.
         conditions: Lowest and highest of each condition that it was learned at (``healthmap.conditions``).
+        spread: By how much less than the record that it is ``without`` a new one differs from all records together.
     """
 
     values: np.ndarray
@@ -84,6 +85,7 @@ class HealthyWaveform:
     places: tuple[float, ...] = ()
     begin: float = 0.0
     conditions: Conditions = field(default_factory=dict)
+    spread: float = 1.0
 
     @classmethod
     def learn(
@@ -107,6 +109,8 @@ class HealthyWaveform:
         Raises:
             InputError: no signal, or signals of different length.
         """
+        from scipy.ndimage import uniform_filter1d
+
         if len({len(s) for s in signals}) != 1:
             raise InputError(
                 "a healthy waveform needs one record or more of one length, but got lengths "
@@ -132,8 +136,8 @@ class HealthyWaveform:
         n, gain = found.records, everything
         if n > 1:
             events = len(signals[0]) // samples_per_tooth
-            total = _smooth(power / n, events)
-            own = _smooth(np.abs(np.fft.rfft(found.values)) ** 2, events)  # holds 1 / n of what differs
+            own = np.abs(np.fft.rfft(found.values)) ** 2  # holds 1 / n of what differs
+            total, own = (uniform_filter1d(p, events, mode="nearest") for p in (power / n, own))
             gain = np.clip((own - total / n) / (1.0 - 1.0 / n) / np.maximum(total, 1e-300), 0.0, 1.0)
         level = float(np.median(levels))
         begin = 0.0
@@ -152,7 +156,8 @@ class HealthyWaveform:
         if self.records < 2 or self.level <= 0 or own <= 0:
             return self
         others = (self.values * self.records - signal * (self.level / own)) / (self.records - 1)
-        return replace(self, values=others, records=self.records - 1, used=(), places=())
+        spread = np.sqrt((1.0 + 1.0 / self.records) / (1.0 + 1.0 / (self.records - 1)))
+        return replace(self, values=others, records=self.records - 1, used=(), places=(), spread=float(spread))
 
     def _check(self, signal: np.ndarray) -> None:
         if signal.shape != self.values.shape:
@@ -282,7 +287,7 @@ class HealthyWaveform:
         Raises:
             InputError: a signal of another length.
         """
-        rest = signal - self.matched(signal)
+        rest = self.spread * (signal - self.matched(signal))
         return np.fft.irfft(np.fft.rfft(rest) * self.gain, len(rest))
 
     def residual(self, signal: np.ndarray) -> np.ndarray:
@@ -391,10 +396,3 @@ def _cross(signal: np.ndarray, values: np.ndarray, finer: int) -> np.ndarray:
     n = len(signal)
     cross = np.fft.irfft(np.fft.rfft(signal) * np.conj(np.fft.rfft(values)), n * finer) * finer
     return cross / max(float(np.linalg.norm(signal) * np.linalg.norm(values)), 1e-300)
-
-
-def _smooth(power: np.ndarray, width: int) -> np.ndarray:
-    """Moving mean over bins of a spectrum."""
-    from scipy.ndimage import uniform_filter1d
-
-    return uniform_filter1d(power, max(width, 1), mode="nearest")
