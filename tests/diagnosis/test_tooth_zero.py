@@ -97,6 +97,23 @@ def test_records_that_only_each_other_place_say_that_it_is_the_same_tooth(learne
     assert "same tooth in 4 of 4" in found.sentence
 
 
+@pytest.mark.parametrize(("shaft", "gear", "own"), [("driven", "driving", 0.4), ("driving", "driven", 0.3)])
+def test_no_all_clear_where_damage_would_drown_in_teeth_at_guessed_places(shaft, gear, own, tmp_path):
+    # teeth that differ, and nothing says which is which
+    model = Model.open(model_of(shaft, learned=False, own=own).save(tmp_path / "model"))
+    healthy, _ = model.maps_of([recording([3, k], shaft, own=own) for k in range(4)])
+    for found in (Monitor(model).add(healthy), *Monitor(model).alone(healthy)):
+        assert found.colour != "GREEN"
+        assert gear in found.sentence
+        assert "guess" in found.sentence
+        assert "fit again" in found.next_look
+    found = Monitor(model).add(damaged(shaft, own=own))
+    if gear == "driven":  # the other gear's evidence stays
+        assert (found.colour, found.gear, found.tooth in (TOOTH, TOOTH + 1)) == ("RED", "driving", True)
+    assert found.colour != "GREEN"
+    assert (found.gear, found.tooth is None) != (gear, False)
+
+
 def test_healthy_records_that_are_aligned_show_no_tooth():
     model = model_of("driven", learned=False)
     batch, _ = model.maps_of([recording([3, k], "driven") for k in range(8)])

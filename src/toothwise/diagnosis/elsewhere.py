@@ -1,8 +1,9 @@
-"""Records at a condition that was not learned: only what holds there is judged.
+"""Records at a condition that was not learned, and gears whose healthy teeth are numbered by a guess.
 
-A tooth is named where its waveform stands out among the other teeth of its gear, in many of the records or in their
-mean: one that is a little louder in every record stands out in none of them. There is no rate of false alarms for it
-that the user's healthy records could show, so that it is never more than a warning.
+At another condition only what holds there is judged: a tooth is named where its waveform stands out among the other
+teeth of its gear, in many of the records or in their mean: one that is a little louder in every record stands out in
+none of them. There is no rate of false alarms for it that the user's healthy records could show, so that it is never
+more than a warning.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from dataclasses import replace
 import numpy as np
 
 from toothwise.diagnosis.summary import RecordSummary, tooth_among_others
+from toothwise.diagnosis.teeth import gear_of
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Tooth
-from toothwise.diagnosis.words import tooth_of
-from toothwise.messages import say
+from toothwise.diagnosis.words import gear_word, in_english, tooth_of, with_alike
+from toothwise.healthmap.core import HealthMapBatch
+from toothwise.messages import both, say
+from toothwise.reference.healthy_reference import HealthyReference
 
-__all__ = ["with_elsewhere"]
+__all__ = ["with_elsewhere", "with_unknown"]
 
 _LAST = 20  # records that it is read from
 _OFTEN = 1.0 / 3.0  # share of them that must show it
@@ -85,3 +89,35 @@ def _in_mean(last: Sequence[RecordSummary], rows: int) -> list[tuple[int, int, f
     there = [part if k else np.zeros_like(part) for part, k in zip(parts, known, strict=True)]
     found = tooth_among_others((there[0][None], there[1][None]), last[0].tooth_zero, chance=_IN_MEAN)
     return [one[1:] for one in found]
+
+
+def with_unknown(d: Diagnosis, reference: HealthyReference, batch: HealthMapBatch) -> Diagnosis:
+    """A diagnosis that says what its tooth cannot be told from, and which gear's teeth could not be judged.
+
+    Args:
+        d: Of the maps of the batch. Where the teeth of a gear could not be judged it is never GREEN.
+        reference: What healthy maps look like; ``unplaced`` says where their teeth are numbered by a guess.
+        batch: For its gears.
+    """
+    d, gears = with_alike(d, batch.gear), (gear_of(batch.rows, "driving"), gear_of(batch.columns, "driven"))
+    loose = [gear_word(gear) for gear, maps in zip(gears, reference.unplaced, strict=True) if maps]
+    if not loose or d.state in ("learning", "unjudged"):
+        return d
+    said = say(
+        "A damaged tooth of the {gear} gear may go unseen: in {unplaced} of {healthy} healthy recordings it is a guess "
+        "which tooth is which, and even one twice as loud as it should be would not stand out.",
+        gear=both(loose),
+        unplaced=max(reference.unplaced),
+        healthy=len(reference),
+    )
+    remedy = say(
+        "Put one pulse per revolution on the shaft of the {gear} gear, or record longer, and fit again.",
+        gear=both(loose),
+    )
+    words = {part: d.messages[part] for part in ("verdict", "confidence", "next_look")}
+    if d.state != "quiet":
+        # what else alarms stays; that it is no single tooth is not known
+        kept = words["verdict"], words["next_look"]
+        return in_english(d, words | {"verdict": (*kept[0], said), "next_look": (*kept[1], remedy)})
+    d = replace(d, colour=COLOURS["unjudged"], state="unjudged", unknown_because=str(said))
+    return in_english(d, words | {"verdict": (said, *words["verdict"]), "next_look": (remedy,)})

@@ -11,6 +11,7 @@ import pandas as pd
 
 from toothwise.diagnosis.baseline import FEWEST, Baseline, learn_baseline
 from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
+from toothwise.diagnosis.elsewhere import with_unknown
 from toothwise.diagnosis.evidence import DiagnosisEvidence, sequence_evidence, shown_records
 from toothwise.diagnosis.explain import evidence_height
 from toothwise.diagnosis.folder import about_run, explain, telling_map
@@ -22,7 +23,6 @@ from toothwise.diagnosis.store import MemoryStore, State, Store
 from toothwise.diagnosis.summary import RecordSummary, numbered, of_files, summarize_records
 from toothwise.diagnosis.teeth import gear_of, ring_spacing
 from toothwise.diagnosis.verdict import Diagnosis, MapDiagnosis
-from toothwise.diagnosis.words import with_alike
 from toothwise.errors import InputError
 from toothwise.fields import from_mapping
 from toothwise.healthmap.core import HealthMapBatch
@@ -192,7 +192,7 @@ class Monitor:
             each, limits = self._each(batch, first)
             found = diagnosis_of_maps(each, settings, limits, self._reference.effective)
             self._judged = _Judged(found, batch)
-        found = with_alike(replace(found, skipped=tuple(map(str, skipped))), batch.gear)
+        found = with_unknown(replace(found, skipped=tuple(map(str, skipped))), self._reference, batch)
         if ordered:
             self._keep(state, found)
         self._judged = replace(self._judged, found=found) if self._judged else None
@@ -305,11 +305,9 @@ class Monitor:
             batch: The maps, checked.
             first: The detector's prediction of them, where it is there already.
         """
-        each, limits = self._each(batch, first)
-        out = [
-            with_alike(diagnosis_of_maps([one], self.settings, limits, self._reference.effective), batch.gear)
-            for one in each
-        ]
+        (each, limits), known = self._each(batch, first), self._reference
+        own = [diagnosis_of_maps([one], self.settings, limits, known.effective) for one in each]
+        out = [with_unknown(one, known, batch) for one in own]
         if "not_learned" in batch.table:
             for k in np.flatnonzero(batch.table["not_learned"].notna()):
                 out[k] = self.beside(MemoryStore()).add(batch[np.array([k])])

@@ -18,6 +18,7 @@ _COLOURS = {
     "learning": say("UNKNOWN: a new baseline is being learned"),
     "condition": say("UNKNOWN: no healthy records of this speed, load or temperature"),
     "sound": say("UNKNOWN: the recordings do not sound like the healthy ones"),
+    "places": say("UNKNOWN: which tooth is which is a guess in the healthy recordings"),
 }
 _UNKNOWN_NEXT = {
     "learning": say("Go on recording under usual conditions: the baseline needs {learn} records."),
@@ -36,6 +37,8 @@ def _why(state: str, because: str | None) -> str:
     """The state, or of what is unjudged the reason: another condition, or a sensor that hears something else."""
     if state != "unjudged":
         return state
+    if "a guess" in str(because):
+        return "places"
     return "sound" if str(because).startswith(("level", "correlation")) else "condition"
 
 

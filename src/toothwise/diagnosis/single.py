@@ -22,7 +22,6 @@ from toothwise.evaluation.tail import LEAST, healthy_tail
 from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.map_statistics import log_maps, map_level, without_places
-from toothwise.reference.records import tooth_zero_of
 
 __all__ = ["diagnose_maps", "diagnosis_of_maps", "summarize"]
 
@@ -91,7 +90,7 @@ def summarize(
     names = [f"record {k + 1}" for k in range(len(x))] if records is None else list(records)
     axes = {1: (gear_of(rows, "driving"), columns), 2: (gear_of(columns, "driven"), rows)}
     middle, spread = float(np.median(reference.level)), max(float(np.std(reference.level)), 1e-9)
-    zero = {axis: tooth_zero_of(table, gear, len(x)) for axis, (gear, _) in axes.items()}
+    zero = {axis: reference.zeros(table, axis, gear, len(x)) for axis, (gear, _) in axes.items()}
     level = (map_level(x, newest=reference.by_record) - middle) / spread
     away, sides = np.abs(reference.level - middle), 1.0
     if len(away) < LEAST:  # of few healthy maps a normal distribution counts, which has two sides

@@ -21,7 +21,7 @@ from toothwise.diagnosis.verdict import MapDiagnosis
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
-from toothwise.reference.records import CONDITIONS, bin_names, order_records, shared_tooth, tooth_zero_of
+from toothwise.reference.records import CONDITIONS, bin_names, order_records, shared_tooth
 
 __all__ = ["RecordSummary", "numbered", "of_files", "same_tooth", "summarize_records", "tooth_among_others"]
 
@@ -216,7 +216,9 @@ def summarize_records(
     condition = {name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table}
     place = bin_names(condition, bins or {}, len(values))
     gears = gear_of(rows, "driving"), gear_of(columns, "driven")
-    zeros = list(zip(*(tooth_zero_of(table, gear, len(values)) for gear in gears), strict=True))
+    zeros = list(
+        zip(*(reference.zeros(table, axis, gear, len(values)) for axis, gear in enumerate(gears, 1)), strict=True)
+    )
     out = []
     for k, name in enumerate(order.names):
         maps = order.maps[k]

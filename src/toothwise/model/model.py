@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +157,7 @@ class Model:
         from toothwise.reference.healthy_reference import MOST, learn_reference
         from toothwise.reference.records import record_ids
         from toothwise.reference.shown import healthy_waveforms, numbers_shown
+        from toothwise.reference.unplaced import unplaced_gears
 
         if maps.quantity == PICTURE:
             name, chosen = for_pictures(detector, chosen)
@@ -180,6 +181,7 @@ class Model:
                 sensors=sensors,
                 shown=shown,
             )
+            reference = replace(reference, unplaced=unplaced_gears(fitted, maps))
             healthy = keep_healthy(reference.detector, maps.values, record_ids(maps.table, len(maps)))
         return cls(fitted, reference, healthy, builder, about)
 

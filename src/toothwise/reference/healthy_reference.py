@@ -18,7 +18,7 @@ from toothwise.evaluation.tail import LEAST
 from toothwise.evaluation.thresholds import effective_number
 from toothwise.healthmap.runs import time_blocks
 from toothwise.reference.map_statistics import Diagonals, line_levels, log_maps, map_level, one_cycle, without_places
-from toothwise.reference.records import CONDITIONS, record_ids
+from toothwise.reference.records import CONDITIONS, record_ids, tooth_zero_of
 
 __all__ = [
     "MOST",
@@ -54,6 +54,8 @@ class HealthyReference:
         shown: What a report shows of the healthy maps and no judgement rests on: ``numbers_shown``, ``[n, k]`` each,
             and ``healthy_waveforms``; empty of a model that was fitted by an older version.
         drawn: Of few healthy maps, evidence of all lines ``[m, lines]`` of records drawn from what they scatter.
+        unplaced: Of the rows' gear and the columns', how many healthy maps number teeth by a guess, where damage
+            cannot be seen for that (``reference.unplaced``); 0 = it can.
     """
 
     detector: str
@@ -73,6 +75,7 @@ class HealthyReference:
     condition: dict[str, np.ndarray] = field(default_factory=dict)
     shown: dict[str, np.ndarray] = field(default_factory=dict)
     drawn: np.ndarray | None = None
+    unplaced: tuple[int, int] = (0, 0)
 
     def __len__(self) -> int:
         return len(self.score)
@@ -105,6 +108,10 @@ class HealthyReference:
         every = np.concatenate(list(known.values()), axis=1)
         return (every, 1) if np.allclose(every.max(axis=1), self.score, rtol=1e-6) else (known[axis], len(known))
 
+    def zeros(self, table: pd.DataFrame | None, axis: int, gear: str, n: int) -> list[str]:
+        """How tooth 0 of a gear is known in each of n maps; of a gear that is ``unplaced`` it never is."""
+        return ["unknown"] * n if self.unplaced[axis - 1] else tooth_zero_of(table, gear, n)
+
     def diagonals(self, shape: tuple[int, int]) -> Diagonals | None:
         """The search for diagonals on the healthy scale, None of tooth-by-record maps and of fewer than 8."""
         return (
@@ -122,6 +129,7 @@ class HealthyReference:
         """What the file of a model keeps of it, by name."""
         single = ("score", "level", "diagonal", "diagonal_scale", "block")
         arrays = {name: getattr(self, name) for name in single}
+        arrays["unplaced"] = np.array(self.unplaced)
         arrays |= {name: getattr(self, name).astype(np.str_) for name in ("record", "sensor")}
         arrays |= {name: lines for name in ("row", "column", "drawn") if (lines := getattr(self, name)) is not None}
         for name in ("lines", "cycle", "scatter"):
@@ -143,6 +151,7 @@ class HealthyReference:
         known: dict[str, Any] = {name: arrays[name] for name in single}
         known |= {name: (arrays[f"{name}1"], arrays[f"{name}2"]) for name in ("lines", "cycle", "scatter")}
         condition = {k.partition(".")[2]: v for k, v in arrays.items() if k.startswith("condition.")}
+        unplaced = arrays.get("unplaced", (0, 0))
         found = cls(
             detector=detector,
             by_record=by_record,
@@ -151,6 +160,7 @@ class HealthyReference:
             drawn=arrays.get("drawn"),
             condition=condition,
             shown={k.partition(".")[2]: v for k, v in arrays.items() if k.startswith("shown.")},
+            unplaced=(int(unplaced[0]), int(unplaced[1])),
             **known,
         )
         _check(found, path, shape)
