@@ -111,7 +111,8 @@ def with_unknown(d: Diagnosis, reference: HealthyReference, batch: HealthMapBatc
         healthy=len(reference),
     )
     remedy = say(
-        "Put one pulse per revolution on the shaft of the {gear} gear, or record longer, and fit again.",
+        "Put one pulse per revolution on the shaft of the {gear} gear, or learn the healthy waveform from longer "
+        "recordings, and fit again.",
         gear=both(loose),
     )
     words = {part: d.messages[part] for part in ("verdict", "confidence", "next_look")}

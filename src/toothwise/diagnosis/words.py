@@ -73,7 +73,11 @@ def tooth_zero_word(gear: str, known: str) -> Message:
     if known == "index":
         return say("Tooth 0 of the {gear} gear is at the index pulse of its shaft.", gear=gear_word(gear))
     if known == "waveform":
-        return say("Tooth 0 of the {gear} gear was found from the healthy waveform.", gear=gear_word(gear))
+        return say(
+            "Tooth 0 of the {gear} gear was found from the healthy waveform: its teeth are numbered as in the first "
+            "healthy recording.",
+            gear=gear_word(gear),
+        )
     return say(
         "Tooth zero of the {gear} gear is unknown: put one pulse per revolution on its shaft, or fit on recordings "
         "(toothwise fit RECORDINGS --gears FILE, MapBuilder.learn), which learns the healthy waveform.",

@@ -24,7 +24,10 @@ _CHANGES = {
         "it GREEN again."
     ),
     "GREEN": say("A record, or several together, that reach the limit of a warning."),
-    "UNKNOWN": say("Records that can be compared with healthy ones: of a condition and a sensor that were learned."),
+    "UNKNOWN": say(
+        "Records that can be compared with healthy ones: of a condition and a sensor that were learned, and teeth "
+        "that are numbered alike."
+    ),
     "learning": say("The rest of the records that the new baseline is learned from."),
 }
 
