@@ -298,7 +298,6 @@ def main() -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             each.append({part.__name__: part(k) for part in (of_gearbox, elsewhere)})
-        print(k, flush=True)
     config = {"gears": [str(g) for g in GEARS], "learned": LEARNED, "held_out": HELD, "rate": RATE, "damaged": DAMAGED}
     save(given, together(each), seed=SEED, **config)
     return 0

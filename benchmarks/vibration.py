@@ -162,14 +162,12 @@ def main() -> None:
             if seconds == lengths[-1]:
                 learned(folder, FEW, seconds)
             for way in WAYS if seconds == lengths[-1] else list(WAYS)[:2]:
-                count = 1 if way == "plain" else given.repeats
-                runs = [pool.submit(measure, folder, way).result() for _ in range(count)]
+                runs = [pool.submit(measure, folder, way).result() for _ in range(given.repeats)]
                 best = min(runs, key=lambda r: r["seconds"])
                 row[way] = best | {"runs": [r["seconds"] for r in runs], "memory": best["peak_bytes"] / size}
-            mine, theirs = np.load(folder / "toothwise.npy"), np.load(folder / "plain.npy")
-            row["correlation_with_plain"] = float(np.corrcoef(mine.ravel(), theirs.ravel())[0, 1])
+            both = [np.load(folder / f"{way}.npy").ravel() for way in ("toothwise", "plain")]
+            row["correlation_with_plain"] = float(np.corrcoef(both)[0, 1])
             rows.append(row)
-            print(row, flush=True)
         result = {"lengths": rows, "green": bool(np.load(folder / "watch.npy")), "more": run_cost(Path(name), known)}
     save(given, result, teeth=[DRIVING, DRIVEN], sampling_rate=RATE, speed=SPEED, learned=FEW)
 
