@@ -44,7 +44,7 @@ from training import ENCODER, theirs
 
 from toothwise import Model, detectors
 from toothwise.detectors.base import Detector
-from toothwise.detectors.embedded import EMBEDDED
+from toothwise.detectors.embedded import EMBEDDED, image_size_for
 from toothwise.evaluation import auroc
 from toothwise.evaluation.thresholds import threshold_from_healthy
 from toothwise.exported.choosing import open_fastest
@@ -53,9 +53,11 @@ from toothwise.processor import kind as processor_kind
 from toothwise.simulate.maps import generate
 
 SQUARE = {"own encoder": EMBEDDED, "ViT-S": ENCODER}
-FEWER = {"own encoder 16 x 8": [256, 128], "ViT-S 16 x 8": [224, 112]}  # tokens: half of the square's
-ENCODERS: dict[str, dict[str, Any]] = {name: {"encoder_name": encoder} for name, encoder in SQUARE.items()}
-ENCODERS |= {name: ENCODERS[name.removesuffix(" 16 x 8")] | {"image_size": size} for name, size in FEWER.items()}
+ENCODERS: dict[str, dict[str, Any]] = {
+    name: {"encoder_name": encoder, "image_size": list(image_size_for(encoder))} for name, encoder in SQUARE.items()
+}
+FEWER = {f"{name} 14 x 10": encoder for name, encoder in SQUARE.items()}  # tokens, the detectors' own choice for maps
+ENCODERS |= {name: {"encoder_name": encoder} for name, encoder in FEWER.items()}
 OTHERS = ("line network", "coherent")
 _SAMPLES = 8  # of a mesh, in the waveforms that the coherent detector looks at
 KINDS = {"plain": "dinomaly", "directional": "dinomaly_directional"}

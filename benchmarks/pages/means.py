@@ -178,7 +178,7 @@ def verdict_here(found: Data) -> Data:
     said: Data = {
         encoder: {
             key: 1 / next(one["ratio"] for name, one in auto.items() if name.startswith(f"plain, {encoder}{more},"))
-            for key, more in (("square", ""), ("fewer", " 16 x 8"))
+            for key, more in (("square", ""), ("fewer", " 14 x 10"))
         }
         for encoder in ("ViT-S", "own encoder")
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 from timm.models.vision_transformer import VisionTransformer
 
-__all__ = ["EMBEDDED", "SIZE", "image_size_for", "make_embedded", "packaged_weights"]
+__all__ = ["EMBEDDED", "SIZE", "image_size_for", "make_embedded", "map_size_for", "packaged_weights"]
 
 EMBEDDED = "toothwise_vit_tiny"
 SIZE = (256, 256)  # of its training images: as many tokens as the teacher has at 224 x 224
@@ -17,6 +17,16 @@ _FOLDER = Path(__file__).parent / "weights"
 def image_size_for(encoder_name: str) -> tuple[int, int]:
     """(height, width) of images where nothing else is asked for: 256 x 256 for this encoder, 224 x 224 for others."""
     return SIZE if encoder_name == EMBEDDED else (224, 224)
+
+
+def map_size_for(encoder_name: str) -> tuple[int, int]:
+    """(height, width) of maps where nothing else is asked for: 14 x 10 patches.
+
+    A map has fewer rows and columns than such a square has tokens: with a little more than half of them lines are found
+    as well (study fewer_tokens_even), in a little more than half of the time.
+    """
+    patch = 14 if "patch14" in encoder_name else 16
+    return 14 * patch, 10 * patch
 
 
 def make_embedded(**options: Any) -> VisionTransformer:

@@ -15,7 +15,7 @@ from toothwise.checks import check_whole
 from toothwise.detectors.base import Abilities, Prediction, given
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.dinomaly.options import DinomalyOptions
-from toothwise.detectors.embedded import image_size_for
+from toothwise.detectors.embedded import image_size_for, map_size_for
 from toothwise.detectors.encodings import training_encodings
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
 from toothwise.detectors.images import ImageMaker
@@ -32,8 +32,8 @@ class DinomalyDetector(ModuleDetector):
     """Directional Dinomaly on maps; with no directional layer it is Dinomaly.
 
     Args:
-        image_size (pixels): (height, width) that a map is resized to, multiples of the patch; None = that of
-            ``image_size_for``.
+        image_size (pixels): (height, width) that a map is resized to, multiples of the patch; None = 14 x 10 patches, or
+            with log=False, as photographs are taken, the square of ``image_size_for``.
         channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what its
             rows share).
         log: Take the logarithm first (positive maps).
@@ -83,7 +83,8 @@ class DinomalyDetector(ModuleDetector):
         check_device(device)
         check_precision(precision)
         shared = DinomalyOptions(**options)
-        directional, size = list(shared.directional_layers), list(image_size or image_size_for(shared.encoder_name))
+        usual = map_size_for if log else image_size_for
+        directional, size = list(shared.directional_layers), list(image_size or usual(shared.encoder_name))
         super().__init__(**vars(shared) | own | {"directional_layers": directional, "image_size": size})
         self.name = "dinomaly_directional" if directional else "dinomaly"  # type: ignore[misc]
         self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)
