@@ -53,11 +53,8 @@ from toothwise.processor import kind as processor_kind
 from toothwise.simulate.maps import generate
 
 SQUARE = {"own encoder": EMBEDDED, "ViT-S": ENCODER}
-ENCODERS: dict[str, dict[str, Any]] = {
-    name: {"encoder_name": encoder, "image_size": list(image_size_for(encoder))} for name, encoder in SQUARE.items()
-}
-FEWER = {f"{name} 14 x 10": encoder for name, encoder in SQUARE.items()}  # tokens, the detectors' own choice for maps
-ENCODERS |= {name: {"encoder_name": encoder} for name, encoder in FEWER.items()}
+ENCODERS: dict[str, Any] = {n: {"encoder_name": e, "image_size": [*image_size_for(e)]} for n, e in SQUARE.items()}
+ENCODERS |= {f"{name} 14 x 10": {"encoder_name": encoder} for name, encoder in SQUARE.items()}  # what maps are taken as
 OTHERS = ("line network", "coherent")
 _SAMPLES = 8  # of a mesh, in the waveforms that the coherent detector looks at
 KINDS = {"plain": "dinomaly", "directional": "dinomaly_directional"}
