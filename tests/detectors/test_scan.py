@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from toothwise import Model, detectors
+from toothwise.detectors.line_likelihood import healthy_precision, plan_segments
 from toothwise.detectors.scan import DirectionalScan
 from toothwise.errors import InputError, OutputError
+from toothwise.simulate.maps import generate
 
 
 def _healthy(n, seed, shape=(31, 95)):
@@ -165,3 +167,22 @@ def test_saving_leaves_nothing_half_written(scan, tmp_path, monkeypatch):
         Model(scan).save(folder)
     assert sorted(p.name for p in tmp_path.iterdir()) == before
     Model.open(folder)
+
+
+@pytest.mark.parametrize("lengths", [[4, 8, 16, 32], [9, 20, 37], [5]])
+def test_chances_of_all_lines_looked_for_make_one(lengths):
+    rng = np.random.default_rng(0)
+    precision = healthy_precision(rng.standard_normal((30, 11, 37)))
+    segments = plan_segments(precision, lengths, 2, 3.0)
+    places = [(11 - s.teeth + 1) * (37 - s.length + 1) * len(s.multiples) for s in segments]
+    assert sum(n * np.exp(s.weight) for n, s in zip(places, segments, strict=True)) == pytest.approx(1.0)
+
+
+def test_with_learned_noise_healthy_maps_of_stronger_texture_score_as_others():
+    healthy, test = (np.log(generate("C", n, False, seed=n, shape=(12, 31))[0]) for n in (80, 60))
+    detector = detectors.create("scan_learned", log=False).fit(healthy)
+    usual, stronger = (detector.predict(test.mean() + k * (test - test.mean())).score for k in (1.0, 1.5))
+    np.testing.assert_allclose(stronger, usual, atol=1e-3)
+    line = 1.5 * (test - test.mean())
+    line[:, 4] += 0.6
+    assert np.mean(detector.predict(line).row_evidence.argmax(axis=1) == 4) > 0.9

@@ -20,10 +20,10 @@ def image_size_for(encoder_name: str) -> tuple[int, int]:
 
 
 def map_size_for(encoder_name: str) -> tuple[int, int]:
-    """(height, width) of maps where nothing else is asked for: 14 x 10 patches.
+    """(height, width) of maps where nothing else is asked for: 14 x 10 patches of 14 or 16 pixels.
 
-    A map has fewer rows and columns than such a square has tokens: with a little more than half of them lines are found
-    as well (study fewer_tokens_even), in a little more than half of the time.
+    With a little more than half of the square's 16 x 16 tokens the package's own encoder finds lines as well, in a
+    little more than half of the time (study fewer_tokens_even).
     """
     patch = 14 if "patch14" in encoder_name else 16
     return 14 * patch, 10 * patch

@@ -85,7 +85,7 @@ def _order(n: int) -> np.ndarray:
     return np.concatenate([np.arange(n // 2 + 1), np.arange(1, n - n // 2)])
 
 
-def line_energy(precision: np.ndarray, teeth: int, cells: int) -> float:
+def _line_energy(precision: np.ndarray, teeth: int, cells: int) -> float:
     """Squared distance from healthy noise of a line of log contrast 1 along a row."""
     rows, columns = precision.shape
     across = np.abs(np.fft.fft(np.ones(teeth), n=rows)) ** 2 @ precision.astype(np.float64)
@@ -95,7 +95,7 @@ def line_energy(precision: np.ndarray, teeth: int, cells: int) -> float:
 def common_limit(precision: np.ndarray) -> float:
     """Log contrast that nobody misses, of lines along rows: lines are expected evenly up to it."""
     usual = max(2, round(_USUAL_PART * precision.shape[1]))
-    return float(min(MOST, FARTHEST / np.sqrt(line_energy(precision, 1, usual))))
+    return float(min(MOST, FARTHEST / np.sqrt(_line_energy(precision, 1, usual))))
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,10 @@ class Segment:
     dark: float | None
     weight: float
 
+    def taken(self, m: int) -> float:
+        """What is taken from ``m`` times the sum over the segment; of a spot each cell has had its part taken."""
+        return m**2 * self.half if self.dark is None else 0.0
+
 
 def plan_segments(precision: np.ndarray, lengths: list[int], teeth: int, gaps: float) -> list[Segment]:
     """Segments along the rows of a map: lines of every length and contrast alike, and short bright spots.
@@ -145,14 +149,14 @@ def plan_segments(precision: np.ndarray, lengths: list[int], teeth: int, gaps: f
     step = _STEP * common_limit(precision)
     segments = []
     for t, k in kinds:
-        energy, places = line_energy(precision, t, k), (rows - t + 1) * (columns - k + 1)
+        energy, places = _line_energy(precision, t, k), (rows - t + 1) * (columns - k + 1)
         chance = (1.0 - _SPOTS * bool(spots)) * share_of[k] / (len(kinds) / len(lengths)) / places
         weight = float(np.log(chance / len(_CONTRASTS)))
         segments.append(Segment(t, k, step, 0.5 * step**2 * energy, _CONTRASTS, 0.0, None, weight))
         if k in spots:
             wanted = -ndtri(_ALARMS / (places * len(kinds))) + ndtri(_FOUND)
             # columns share their stripe with the whole column: its cells can only be judged together
-            alone = energy >= _INDEPENDENT * k * line_energy(precision, t, 1)
+            alone = energy >= _INDEPENDENT * k * _line_energy(precision, t, 1)
             share = 1.0 - min(_MOST_DARK, gaps / k) if alone else 1.0
             bright_step = float(wanted / np.sqrt(energy * share))
             half, dark = 0.5 * bright_step**2 * energy, float(np.log(1.0 - share)) if share < 1 else -np.inf
@@ -273,11 +277,11 @@ class LineLikelihood:
             most = ratio.max(axis=0)
             ratio -= most
             np.exp(ratio, out=ratio)
-            line = np.log(ratio.sum(axis=0)) + most - (s.half if s.dark is None else 0.0)
+            line = np.log(ratio.sum(axis=0)) + most - s.taken(1)
             power = ratio
             for m in s.multiples[1:]:  # exp(m x) is a power of exp(x)
                 power = power * ratio
-                np.logaddexp(line, np.log(power.sum(axis=0)) + m * most - m**2 * s.half, out=line)
+                np.logaddexp(line, np.log(power.sum(axis=0)) + m * most - s.taken(m), out=line)
             line += s.weight - np.log(s.teeth)
             lines = line.shape[1]
             for tooth in range(s.teeth):

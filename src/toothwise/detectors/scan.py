@@ -96,11 +96,9 @@ class DirectionalScan(Detector):
     def _whitened(self) -> LineLikelihood:
         """The search with the learned noise, made when it is first needed."""
         if self._likelihood is None:
-            o = self.options
-            more = {"clip": o["clip"], "usual": self._learned["usual"].item()}
-            self._likelihood = LineLikelihood(
-                self._learned["precision"], o["lengths"], teeth=o["teeth"], gaps=o["gaps"], **more
-            )
+            own = {name: self.options[name] for name in ("lengths", "teeth", "gaps", "clip")}
+            usual = self._learned["usual"].item()
+            self._likelihood = LineLikelihood(self._learned["precision"], **own, usual=usual)
         return self._likelihood
 
     def _lines(self, values: np.ndarray, axis: int) -> np.ndarray:

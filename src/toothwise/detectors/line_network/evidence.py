@@ -95,7 +95,7 @@ class LineEvidence(nn.Module):
         for s in self.segments[axis]:
             if s.teeth not in bands:
                 bands[s.teeth] = bands[s.teeth - 1][:, :-1] + field[:, s.teeth - 1 :]
-            spot, window = s.dark is not None, self.get_buffer(f"window_{axis}_{s.length}")
+            window = self.get_buffer(f"window_{axis}_{s.length}")
             if s.dark is not None:  # a cell in a gap says nothing against the line
                 ratio = (bands[s.teeth] * s.step + (s.bright - s.half / s.length)).clamp(min=s.dark) @ window
             else:
@@ -105,10 +105,10 @@ class LineEvidence(nn.Module):
             terms = []
             for m in s.multiples:
                 power = power if m == 1 else power * near  # exp(m x) is a power of exp(x)
-                terms.append(power.sum(2).log() + (m * most - (0.0 if spot else m**2 * s.half)))
+                terms.append(power.sum(2).log() + (m * most - s.taken(m)))
             line = _log_sum(torch.stack(terms), 0) + (s.weight - float(np.log(s.teeth)))
             energy = 2.0 * s.half / s.step**2  # of the segment at a contrast of e
-            measured = (most + (s.half - s.length * s.bright if spot else 0.0)) / (s.step * energy)
+            measured = (most + (0.0 if s.dark is None else s.half - s.length * s.bright)) / (s.step * energy)
             for tooth in range(s.teeth):
                 room = (tooth, s.teeth - 1 - tooth)
                 each.append(_beside(line, room, _LEAST))
@@ -116,8 +116,7 @@ class LineEvidence(nn.Module):
                 variances.append(torch.full_like(field[:, :, 0], 1.0 / energy))
             if cells:
                 best = _cover(ratio, s.length, s.teeth)
-                each_m = [m * best - (0.0 if spot else m**2 * s.half) for m in s.multiples]
-                covers.append(_log_sum(torch.stack(each_m), 0) + s.weight)
+                covers.append(_log_sum(torch.stack([m * best - s.taken(m) for m in s.multiples]), 0) + s.weight)
         found = torch.stack(each)
         share = found.softmax(0)
         mean = (share * torch.stack(contrasts)).sum(0)
