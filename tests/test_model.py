@@ -151,3 +151,12 @@ def test_fit_export_score_watch(tmp_path, capsys):
     words = ("--to", tmp_path / "watch.db", "--idle", 0.5)
     watched = run("watch", tmp_path / "exported", tmp_path / "each", *words)
     assert (watched["new"], watched["bad"]) == (3, 0)
+
+
+def test_a_state_that_another_version_wrote_is_refused(model, tmp_path, monkeypatch):
+    """What this version does not know may have changed what the threshold was chosen for."""
+    kept = model.detector._state() | {"old": np.zeros(1)}
+    monkeypatch.setattr(model.detector, "_state", lambda: kept)
+    folder = model.save(tmp_path / "m")
+    with pytest.raises(InputError, match=r"state\.safetensors.*fit the model anew.*unknown: old"):
+        Model.open(folder)

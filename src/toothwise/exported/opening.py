@@ -61,8 +61,13 @@ def _restored(folder: Path, manifest: Manifest) -> Detector:
     detector.shape, detector.info = manifest.shape, manifest.info
     path = folder / STATE
     content = verified(folder, manifest, STATE)
-    with as_input_error(path, f"not the state of {manifest.detector}"):
-        detector._restore(load(content))
+    words = f"not the state of {manifest.detector} as this version keeps it (if another wrote it, fit the model anew)"
+    with as_input_error(path, words):
+        state = load(content)
+        detector._restore(state)
+        unknown = state.keys() - detector._state().keys()
+    if unknown:
+        raise InputError(f"{path}: {words} (unknown: {', '.join(sorted(unknown))})")
     return detector
 
 
