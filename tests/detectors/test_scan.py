@@ -166,6 +166,7 @@ def test_saving_leaves_nothing_half_written(scan, tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         Model(scan).save(folder)
     assert sorted(p.name for p in tmp_path.iterdir()) == before
+    monkeypatch.undo()
     Model.open(folder)
 
 
