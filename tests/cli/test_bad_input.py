@@ -129,6 +129,13 @@ def test_a_wrong_number_of_teeth(fails, saved, healthy, tmp_path):
         assert "8 x 12" in line
 
 
+def test_recordings_without_gears_are_told_what_they_lack(fails, tmp_path):
+    scipy.io.savemat(tmp_path / "record.mat", {"vibration": np.zeros(100), "fs": 1000.0})
+    line = fails("fit", tmp_path / "record.mat", "--output", tmp_path / "x")
+    assert "record.mat" in line
+    assert "--gears" in line
+
+
 def test_maps_that_the_detector_cannot_work_on(fails, saved, write_maps, tmp_path):
     values = read_map(write_maps("good.npz", 20)).values - 1.0
     np.savez(tmp_path / "signed.npz", values=values)

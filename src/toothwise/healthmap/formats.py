@@ -249,7 +249,8 @@ def read_mat_values(path: Path) -> np.ndarray:
     from toothwise.vibration.readers import mat5  # loads SciPy, which other formats do not need
 
     with as_input_error("", "not a readable MAT file"):
-        leaf = mat5.find_array(path, "Xdata")
+        remedy = " (a map is Xdata; recordings are taken with --gears FILE, or by a model that was fitted so)"
+        leaf = mat5.find_array(path, "Xdata", remedy=remedy)
         shape = leaf.shape
         if leaf.size > MAX_PIXELS:
             raise InputError(f"Xdata claims the shape {shape}, more than is allowed")

@@ -78,8 +78,8 @@ def read(path: Path) -> Contents:
     return contents
 
 
-def find_array(path: Path, name: str) -> Leaf:
-    """The real numeric array of a name.
+def find_array(path: Path, name: str, *, remedy: str = "") -> Leaf:
+    """The real numeric array of a name; where there is none the message ends with the remedy.
 
     Raises:
         InputError: Not such a file, damaged, no such variable, or one of another kind.
@@ -91,7 +91,7 @@ def find_array(path: Path, name: str) -> Leaf:
         raise InputError(f"{name} must be a full matrix of real numbers, but is {kind}")
     if name not in found:
         there = [*found, *contents.texts, *contents.left_out]
-        raise InputError(f"lacks the variable {name!r}, found {', '.join(there)[:300] or 'nothing'}")
+        raise InputError(f"lacks the variable {name!r}, found {', '.join(there)[:300] or 'nothing'}{remedy}")
     return found[name]
 
 
