@@ -9,8 +9,6 @@ import struct
 import zipfile
 import zlib
 
-__all__ = ["pack", "unpack"]
-
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 

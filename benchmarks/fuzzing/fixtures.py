@@ -23,8 +23,6 @@ from toothwise.simulate.map_set import MapSetConfig
 from toothwise.vibration.readers import write_record
 from toothwise.vibration.records import Tachometer, VibrationRecord
 
-__all__ = ["SAVED", "write_fixtures"]
-
 ROWS, COLUMNS, RATE = 9, 14, 2048.0
 SAVED = {  # detectors without a network: name -> options
     "pca": {},

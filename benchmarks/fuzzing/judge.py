@@ -15,8 +15,6 @@ from typing import Any
 from toothwise.errors import ToothwiseError
 from toothwise.serving.limits import ApiError
 
-__all__ = ["SECONDS", "Failure", "Judge", "Target"]
-
 SECONDS = 5.0  # of processor time for one input
 _MEMORY = 256 * 2**20  # bytes that one input of some kB may take
 _ADDRESSES = 6 * 2**30  # of the process, above what it has once everything is loaded

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 
 from fuzzing import containers
 
-__all__ = ["damaged", "give_each"]
-
 _EDGES = (0, 1, -1, 2, 3, 7, 127, 128, 255, 256, 32767, 65535, 2**31 - 1, 2**31, 2**32 - 1, 10**9, 2**40, 2**63 - 1)
 _WORDS = (
     *("null", "NaN", "-Infinity", "1e999", "[]", "{}", '""', "-1", "0", "true", "2024-13-45", "!!python/name:x"),

@@ -12,8 +12,6 @@ import numpy as np
 from fuzzing.fixtures import COLUMNS, ROWS, SAVED
 from fuzzing.judge import Target
 
-__all__ = ["targets"]
-
 _RECORDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # reader -> files, what they are inside
     "MAT 5": (("own.mat", "plain.mat", "packed.mat"), ("mat",)),
     "MAT 7.3": (("new.mat",), ()),

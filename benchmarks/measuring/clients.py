@@ -13,8 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-__all__ = ["Asked", "ask_all", "percentile"]
-
 PAUSE = 0.05  # seconds before asking again after 429
 
 

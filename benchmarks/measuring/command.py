@@ -9,8 +9,6 @@ from typing import Any
 
 from toothwise.results import write_result
 
-__all__ = ["RESULTS", "arguments", "save"]
-
 RESULTS = Path(__file__).parents[1] / "results"
 
 

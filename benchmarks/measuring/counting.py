@@ -13,8 +13,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from toothwise_lab.studies.measures import peak_tensors
 
-__all__ = ["Work", "count", "peak_bytes"]
-
 
 @dataclass(frozen=True)
 class Work:

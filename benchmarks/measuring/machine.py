@@ -9,8 +9,6 @@ import torch
 
 from toothwise.processor import kind
 
-__all__ = ["Peak", "has_bfloat16", "measured_peak", "product_speed", "result_of"]
-
 Peak = dict[str, float]
 
 _SIDE, _COPY = 2048, 1 << 26

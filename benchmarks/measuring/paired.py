@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Times", "paired"]
-
 
 @dataclass(frozen=True)
 class Times:

@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["served"]
-
 
 @contextmanager
 def served(model: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:

@@ -9,8 +9,6 @@ from scipy.stats import chi2
 
 from toothwise.evaluation.thresholds import rate_interval
 
-__all__ = ["rates", "reached", "share"]
-
 RATES = {"red": 1.0, "amber": 10.0, "single_red": 1.0, "single_amber": 10.0}  # stated per 1,000 records
 
 

@@ -17,8 +17,6 @@ from toothwise.exported.graph import graph_of
 from toothwise.exported.int8 import add_int8
 from toothwise.exported.manifest import read_manifest
 
-__all__ = ["Score", "exported", "variants"]
-
 Score = Callable[[np.ndarray], np.ndarray]  # maps [n, rows, columns] -> scores [n]
 
 

@@ -22,8 +22,6 @@ from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Step", "agrees", "needs", "steps", "walk"]
-
 _BLOCK = re.compile(
     r'^```(bash|python)(?: title="([^"]*)")?\n(.*?)^```\n(?:\n?```text\n(.*?)^```$)?', flags=re.DOTALL | re.MULTILINE
 )

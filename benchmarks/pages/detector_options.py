@@ -9,8 +9,6 @@ from engine import table
 
 from toothwise.detectors import registry
 
-__all__ = ["about", "groups", "of"]
-
 
 def groups() -> list[list[str]]:
     """Names of detectors, those together that take the same options."""

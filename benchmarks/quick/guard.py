@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["TOLERANCE", "Moved", "compare", "told"]
-
 TOLERANCE = 0.2
 
 

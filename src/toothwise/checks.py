@@ -9,8 +9,6 @@ from typing import Any
 
 from toothwise.errors import InputError
 
-__all__ = ["check_choice", "check_range", "check_whole"]
-
 
 def check_choice(allowed: Collection[Any], **given: Any) -> None:
     """Refuse values that are not among those allowed.

@@ -10,25 +10,6 @@ from collections.abc import Iterable
 from importlib import import_module
 from types import ModuleType
 
-__all__ = [
-    "GearWarning",
-    "GuessWarning",
-    "InputError",
-    "LimitError",
-    "MissingDependencyError",
-    "OutputError",
-    "RangeWarning",
-    "SignalWarning",
-    "ToothwiseError",
-    "ToothwiseWarning",
-    "TrainingError",
-    "WeightsError",
-    "did_you_mean",
-    "is_optional",
-    "missing",
-    "need",
-]
-
 INSTALL = "pip install '.[{extra}]' in a checkout of toothwise"  # it is not on a package index yet
 
 # the extra of pyproject.toml that brings each optional module; pyarrow is also in "parquet"

@@ -14,8 +14,6 @@ from typing import Any, TypeVar
 
 from toothwise.errors import InputError, did_you_mean
 
-__all__ = ["coerce", "converted", "describe_type", "described", "field_types", "from_mapping"]
-
 
 @cache
 def field_types(cls: type) -> dict[str, Any]:

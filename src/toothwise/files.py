@@ -14,8 +14,6 @@ from typing import Any
 
 from toothwise.errors import OutputError
 
-__all__ = ["atomic_file", "atomic_folder", "check_replaceable", "check_writable", "finite", "write_csv", "write_json"]
-
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:

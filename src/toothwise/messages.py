@@ -18,19 +18,6 @@ from typing import Any
 
 from toothwise.errors import InputError
 
-__all__ = [
-    "LANGUAGES",
-    "Language",
-    "Message",
-    "both",
-    "language",
-    "listed",
-    "messages_from",
-    "plain",
-    "read_catalogue",
-    "say",
-]
-
 LOCALE = Path(__file__).parent / "locale"
 LANGUAGES = ("en", "ko")
 

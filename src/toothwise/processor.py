@@ -17,8 +17,6 @@ from typing import Any
 from toothwise.errors import OutputError
 from toothwise.files import write_json
 
-__all__ = ["choices_file", "fastest", "flags", "kind", "mark", "recall"]
-
 # what products of matrices depend on, the strongest first
 _FLAGS = ("amx_bf16", "amx_int8", "avx512_bf16", "avx512_vnni", "avx_vnni", "avx512f", "avx2", "bf16", "i8mm", "neon")
 _FORMAT = 1  # of the file; others are not read

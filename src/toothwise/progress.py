@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-__all__ = ["Progress", "share_of", "silent"]
-
 
 class Progress(Protocol):
     """Called with what is being done, and the share of it that is done (0 to 1) where that is known."""

@@ -19,8 +19,6 @@ from typing import Any
 from toothwise.errors import InputError, need
 from toothwise.signals import handling
 
-__all__ = ["Need", "import_ray", "ray_cluster"]
-
 _NAMESPACE = "toothwise"
 _STORE_BYTES = 200_000_000  # results are small: rows and scores
 _LOCAL = {

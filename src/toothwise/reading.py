@@ -19,21 +19,6 @@ from toothwise.errors import InputError, ToothwiseError, did_you_mean
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = [
-    "array_header",
-    "as_input_error",
-    "check_arrays",
-    "check_yaml",
-    "configurations",
-    "parse_json",
-    "parse_yaml",
-    "read_arrays",
-    "read_json",
-    "read_text",
-    "read_yaml",
-    "shipped",
-]
-
 MAX_NUMBERS = 2**31  # of one array: 8 GiB of float32
 _MOST_NODES = 200_000  # of a YAML file, each counted as often as aliases repeat it
 

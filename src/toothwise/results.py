@@ -14,8 +14,6 @@ from toothwise import __version__
 from toothwise.files import write_json
 from toothwise.processor import flags
 
-__all__ = ["machine", "revision", "versions", "write_result"]
-
 
 def versions() -> dict[str, str]:
     """Versions of what a result rests on; only packages that are installed."""

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["handling"]
-
 
 @contextmanager
 def handling(*numbers: int, by: Callable[..., Any] | None = None) -> Iterator[None]:

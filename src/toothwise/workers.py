@@ -28,8 +28,6 @@ resource: Any = None
 with suppress(ImportError):  # Windows has none
     import resource
 
-__all__ = ["WorkLimits", "WorkerPool"]
-
 MB = 2**20
 _PING = b"ping"
 

@@ -10,8 +10,6 @@ import numpy as np
 from toothwise.checks import check_range, check_whole
 from toothwise.errors import InputError
 
-__all__ = ["Interval", "bootstrap_difference", "bootstrap_interval"]
-
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
 

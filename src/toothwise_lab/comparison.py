@@ -10,8 +10,6 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.evaluation.metrics import auroc
 
-__all__ = ["DeLong", "delong_test", "holm", "paired_effect"]
-
 
 @dataclass(frozen=True)
 class DeLong:

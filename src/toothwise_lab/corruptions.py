@@ -15,8 +15,6 @@ import numpy as np
 from toothwise.checks import check_choice
 from toothwise.errors import InputError
 
-__all__ = ["CORRUPTIONS", "RESIZE_METHODS", "Corruption", "corrupt", "resize_maps"]
-
 _IMPULSE = (3.0, 6.0)  # factor on the pixels that an impulse hits
 _ORDER: dict[str, Literal[0, 1, 3]] = {"nearest": 0, "bilinear": 1, "bicubic": 3}
 RESIZE_METHODS = (*_ORDER, "area")

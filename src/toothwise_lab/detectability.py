@@ -27,8 +27,6 @@ from toothwise_lab.sweep import (
     threshold_at,
 )
 
-__all__ = ["CONTRASTS", "LineMaps", "minimum_detectable_contrast"]
-
 # steps of 8 % in log contrast, from 1.02 to 20
 CONTRASTS = tuple(float(c) for c in np.exp(np.log(1.02) * 1.08 ** np.arange(66)))
 _SCOUTS = (1000, 200)  # healthy and faulty maps that find where to look

@@ -32,8 +32,6 @@ from toothwise.simulate.textures import DOMAINS, Session
 from toothwise_lab.line_prior import gap_patterns
 from toothwise_lab.whitening import ThermalState, spectrum, thermal_states, whiten
 
-__all__ = ["LikelihoodRatio", "LimitConfig", "generalised_likelihood_ratio", "log_likelihood_ratio"]
-
 _BLOCK = 1 << 19  # numbers in the working array: it stays in the processor's cache
 
 

@@ -11,8 +11,6 @@ from toothwise.progress import Progress
 from toothwise.simulate.lines import LineShape
 from toothwise_lab.likelihood_ratio import LikelihoodRatio, LimitConfig, generalised_likelihood_ratio
 
-__all__ = ["GeneratorLimit"]
-
 
 class GeneratorLimit(Detector):
     """Likelihood ratio averaged over the generator's prior ("limit"), or its best single line ("glr").

@@ -12,8 +12,6 @@ import numpy as np
 
 from toothwise.simulate.lines import LineShape, draw_lines, line_masks
 
-__all__ = ["Patterns", "gap_patterns"]
-
 
 @dataclass(frozen=True, eq=False)
 class Patterns:

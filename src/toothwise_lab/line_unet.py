@@ -11,8 +11,6 @@ from torch.nn import functional
 from toothwise.detectors.line_network.detector import LineNetworkDetector
 from toothwise.detectors.line_network.lightning_model import LineNetwork
 
-__all__ = ["LineUNet"]
-
 
 class LineUNet(LineNetworkDetector):
     """``line_network`` whose blocks are a U-Net of three levels; its options (``attention`` and ``heads`` idle)."""

@@ -10,8 +10,6 @@ from toothwise.detectors.base import Prediction
 from toothwise.errors import InputError
 from toothwise.gears import GearPair, PlanetaryStage
 
-__all__ = ["NamedTeeth", "name_teeth"]
-
 
 @dataclass(frozen=True, eq=False)
 class NamedTeeth:

@@ -12,8 +12,6 @@ from toothwise.reporting.drawing import BLUE, ORANGE, png
 if TYPE_CHECKING:
     from toothwise.detectors.dinomaly.attention_view import AttentionView, LayerView
 
-__all__ = ["draw_examples", "draw_layers", "draw_map", "draw_trial"]
-
 _NAMES = ("most anomalous", "ordinary")
 
 

@@ -8,8 +8,6 @@ from toothwise.checks import check_choice, check_range
 from toothwise.errors import InputError
 from toothwise.evaluation.metrics import auroc
 
-__all__ = ["aupro", "pixel_auroc"]
-
 
 def pixel_auroc(anomaly_maps: np.ndarray, masks: np.ndarray, *, valid: np.ndarray | None = None) -> float:
     """AUROC over all cells of all maps.

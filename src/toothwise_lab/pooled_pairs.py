@@ -20,8 +20,6 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["PairDifference", "PooledDifference", "pool_pairs"]
-
 _FEWEST = 10
 
 

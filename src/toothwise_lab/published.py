@@ -5,8 +5,6 @@ Source: the public record of the research (repository taewanHwang/anomalib); the
 
 from __future__ import annotations
 
-__all__ = ["AREAS", "ENTROPY_RISE", "MAXIMA", "STATES", "TEST", "TRAIN", "WITHIN_C"]
-
 # training maps: mean, sd, quartiles 25/50/75 %, in-image CV, angular power entropy, orientation entropy
 TRAIN: dict[str, tuple[float, ...]] = {
     "A": (0.248, 0.084, 0.189, 0.233, 0.289, 0.300, 0.777, 0.9355),

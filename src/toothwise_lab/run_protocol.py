@@ -19,16 +19,6 @@ from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold
 from toothwise.healthmap.tooth_by_record import RUN_SCAN, RunMapConfig, RunMaps
 
-__all__ = [
-    "RUN_DETECTORS",
-    "JudgedRun",
-    "RunProtocol",
-    "consistent",
-    "episodes",
-    "run_detector",
-    "tooth_at_failure",
-]
-
 # The deep detector's options rest on a single simulated run.
 RUN_DETECTORS: dict[str, dict[str, Any]] = {
     "scan": RUN_SCAN,

@@ -24,8 +24,6 @@ from toothwise.vibration.components import split_revolutions
 from toothwise.vibration.spectrum import order_spectrum
 from toothwise_lab.run_protocol import consistent, episodes
 
-__all__ = ["Scored", "alarms", "chance_alarms", "score_run"]
-
 
 @dataclass(frozen=True, eq=False)
 class Scored:

@@ -17,8 +17,6 @@ from toothwise.evaluation.metrics import auroc
 from toothwise_lab.bootstrap import Interval, Metric, bootstrap_difference
 from toothwise_lab.comparison import delong_test
 
-__all__ = ["SeedDifference", "bootstrap_over_seeds", "compare_over_seeds", "compare_values"]
-
 Scored = tuple[np.ndarray, np.ndarray]  # scores and labels of one seed
 
 

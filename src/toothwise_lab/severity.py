@@ -11,8 +11,6 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["kendall", "mae", "spearman"]
-
 
 def _check(predicted: Any, actual: Any, least: int) -> tuple[np.ndarray, np.ndarray]:
     predicted, actual = (np.asarray(x, dtype=np.float64).ravel() for x in (predicted, actual))

@@ -17,8 +17,6 @@ from toothwise.checks import check_range, check_whole
 from toothwise.errors import InputError
 from toothwise_lab.bootstrap import Interval
 
-__all__ = ["MinimumContrast", "Sweep", "added_energy", "log_contrast_ratio", "minimum_from_sweep", "threshold_at"]
-
 
 def added_energy(contrast: float | np.ndarray) -> Any:
     """Energy that a line adds to a cell, over the cell's energy without damage: contrast^2 - 1."""

@@ -6,8 +6,6 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["angular_power_entropy", "orientation_entropy"]
-
 _BINS = 36
 _INNER, _OUTER = 0.05, 0.95  # radii of the spectrum that count, in parts of the largest spatial frequency
 

@@ -12,8 +12,6 @@ import math
 
 from toothwise.checks import check_range
 
-__all__ = ["CONTRADICTED", "EQUIVALENT", "FEWEST_SEEDS", "SUPPORTED", "UNDECIDED", "judge_difference"]
-
 SUPPORTED, EQUIVALENT, UNDECIDED = "supported", "equivalent", "undecided"
 CONTRADICTED = "contradicted"  # the claim's opposite is supported
 FEWEST_SEEDS = 3

@@ -15,8 +15,6 @@ from scipy.special import logsumexp
 # the levels of the generator have no public description but these two tables
 from toothwise.simulate.textures import _CYCLES, _LEVEL_CV, _TEXTURE, Domain, Session
 
-__all__ = ["ThermalState", "spectrum", "thermal_states", "whiten"]
-
 _NODES = 400
 
 

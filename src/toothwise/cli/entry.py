@@ -23,8 +23,6 @@ from toothwise.signals import handling
 if TYPE_CHECKING:
     from toothwise.cli.parser import Shared
 
-__all__ = ["VERBS", "main", "read_options"]
-
 # task: verb: (module with Options and run, one line)
 _TASKS: dict[str, dict[str, tuple[str, str]]] = {
     "start here": {

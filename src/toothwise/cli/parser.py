@@ -39,8 +39,6 @@ from toothwise.errors import InputError, did_you_mean
 from toothwise.fields import converted, described, field_types
 from toothwise.reading import read_yaml, shipped
 
-__all__ = ["Result", "Shared", "key_values", "parse"]
-
 Chosen = TypeVar("Chosen")
 
 

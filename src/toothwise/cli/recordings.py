@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from toothwise.model import Model
     from toothwise.vibration.readers import RecordMapping
 
-__all__ = ["Building", "Reading", "with_builder"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:

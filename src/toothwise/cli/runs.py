@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from toothwise.healthmap.runs import RunRecords
     from toothwise.healthmap.tooth_by_record import RunMaps
 
-__all__ = ["build_run", "find_run", "write_run_maps"]
-
 
 def find_run(data: str | Path | None, *, seed: int) -> RunRecords:
     """The HUMS2023 run in or below ``data``, or a simulated run.

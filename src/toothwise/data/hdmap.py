@@ -18,8 +18,6 @@ from torchvision.tv_tensors import Image
 from toothwise.errors import InputError
 from toothwise.healthmap.research import DOMAIN_MAPPING, MAXIMUM, MapSource, check_leaks, find_domain
 
-__all__ = ["HDMapDataModule", "HDMapDataset"]
-
 
 class HDMapDataset(AnomalibDataset):
     """Maps of one split as images of three equal channels.

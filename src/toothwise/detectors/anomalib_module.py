@@ -16,8 +16,6 @@ from torchvision.transforms.v2 import Compose, Normalize, Resize
 from toothwise.detectors.encoder import WeightsSource
 from toothwise.errors import WeightsError
 
-__all__ = ["EncoderApart", "RawScoreModule"]
-
 
 class RawScoreModule(AnomalibModule):
     """Base of modules whose ``model(images)`` gives a raw score and an anomaly map in evaluation mode."""

@@ -16,8 +16,6 @@ from toothwise.evaluation.thresholds import Threshold
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
 from toothwise.progress import Progress, silent
 
-__all__ = ["FEW", "Abilities", "Detector", "Maps", "Prediction", "as_array", "fingerprint", "state_digest"]
-
 FEW = 16  # healthy maps; of fewer no tail can be counted
 
 Maps = np.ndarray | HealthMapBatch | Sequence[HealthMap]

@@ -21,8 +21,6 @@ from toothwise.evaluation.thresholds import (
 from toothwise.healthmap.runs import time_blocks
 from toothwise.progress import Progress, share_of, silent
 
-__all__ = ["fit_with_threshold"]
-
 
 def fit_with_threshold(
     make: Callable[[], Detector],

@@ -13,8 +13,6 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import healthy_tail
 
-__all__ = ["CoherentScan", "segment_sums"]
-
 _COMPONENTS = 24  # of the residual vectors: beyond them a line's shift is thinner than what more of them scatter
 _PARTS = (0.125, 0.25, 0.5, 1.0)  # of a line's tokens that segments have
 _AXES = (1, 2)

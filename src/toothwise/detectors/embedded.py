@@ -7,8 +7,6 @@ from typing import Any
 
 from timm.models.vision_transformer import VisionTransformer
 
-__all__ = ["EMBEDDED", "SIZE", "image_size_for", "make_embedded", "map_size_for", "packaged_weights"]
-
 EMBEDDED = "toothwise_vit_tiny"
 SIZE = (256, 256)  # of its training images: as many tokens as the teacher has at 224 x 224
 _FOLDER = Path(__file__).parent / "weights"

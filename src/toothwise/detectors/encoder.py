@@ -18,18 +18,6 @@ from toothwise.detectors.embedded import EMBEDDED, make_embedded, packaged_weigh
 from toothwise.detectors.encoder_cache import EncoderCache, shared_cache
 from toothwise.errors import InputError, WeightsError
 
-__all__ = [
-    "FrozenEncoder",
-    "WeightsSource",
-    "average",
-    "encode_groups",
-    "find_weights",
-    "from_hub",
-    "hash_state",
-    "read_weights",
-    "timm_as_it_is",
-]
-
 RANDOM = "random"
 HUB = "hub"
 VARIABLE = "TOOTHWISE_WEIGHTS"

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["EncoderCache", "shared_cache", "shared_encodings", "unshared_encodings"]
-
 
 class EncoderCache:
     """Remembers what was computed for an image, by the hash of the image itself, so that it cannot be stale.

@@ -20,8 +20,6 @@ from toothwise.files import atomic_file
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["VARIABLE", "EncodingFiles", "training_encodings"]
-
 VARIABLE = "TOOTHWISE_CACHE"
 _HEADER = 128  # bytes of an npy file before its values
 

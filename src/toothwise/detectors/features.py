@@ -25,8 +25,6 @@ from toothwise.detectors.encoder import (
 from toothwise.detectors.encoder_cache import EncoderCache, shared_cache
 from toothwise.errors import InputError, WeightsError
 
-__all__ = ["CnnFeatures", "VitFeatures", "make_features"]
-
 
 class VitFeatures(nn.Module):
     """Feature maps of a vision transformer: means over groups of its blocks, each token brought to mean 0, spread 1.

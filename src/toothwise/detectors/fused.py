@@ -16,8 +16,6 @@ from toothwise.evaluation.tail import tail_evidence
 from toothwise.healthmap.logarithm import check_positive
 from toothwise.progress import Progress, share_of
 
-__all__ = ["FusedDetector", "line_contrast_of"]
-
 _KEPT = 4  # every 4th healthy map is kept for the calibration
 _LENGTHS = (4, 8, 16, 32, 64, 128)
 _AXES = (1, 2)

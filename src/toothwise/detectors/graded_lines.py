@@ -12,8 +12,6 @@ from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import check_positive
 from toothwise.simulate.lines import GEARS, LineShape, draw_lines, line_masks
 
-__all__ = ["MAX_SEVERITY", "GradedLines"]
-
 MAX_SEVERITY = 10.0
 _GAPS, _GAP_LENGTH = (0, 3), (1, 4)
 

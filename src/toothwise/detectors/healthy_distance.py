@@ -18,8 +18,6 @@ from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import log_positive
 from toothwise.progress import Progress
 
-__all__ = ["HealthyDistance"]
-
 
 class HealthyDistance(Detector):
     """Row and column means of the deviation from the healthy map, in healthy standard deviations, two-sided.

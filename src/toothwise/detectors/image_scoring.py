@@ -12,8 +12,6 @@ from toothwise.detectors.images import ImageMaker
 from toothwise.errors import InputError
 from toothwise.progress import Progress, silent
 
-__all__ = ["check_device", "on_map", "pick_device", "score_images"]
-
 
 def check_device(device: str) -> None:
     """Refuse an unknown device; whether it is available is checked when it is needed.

@@ -13,8 +13,6 @@ from toothwise.checks import check_choice, check_whole
 from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import log_positive
 
-__all__ = ["ImageMaker", "check_size"]
-
 
 def check_size(size: tuple[int, ...], multiple: int = 1) -> None:
     """Refuse a size that is not (height, width) in multiples of so many pixels.

@@ -17,18 +17,6 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = [
-    "FARTHEST",
-    "MOST",
-    "OUTLIER",
-    "OWN_SCALE",
-    "LineLikelihood",
-    "Segment",
-    "common_limit",
-    "healthy_precision",
-    "plan_segments",
-]
-
 _CHUNK = 128  # maps at a time: the working arrays stay in the processor's cache
 _CONTRASTS = (1, 2, 3)  # times 0.3 of the common limit: as likely each; a line brighter than all is found by the last
 _STEP = 0.3

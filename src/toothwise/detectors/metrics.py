@@ -15,8 +15,6 @@ from torchmetrics import Metric
 
 from toothwise.evaluation import auroc
 
-__all__ = ["RawAUROC"]
-
 
 class _Collected(Metric):
     """Scores and labels of images are kept as they come; ``metric`` sees all of them at once."""

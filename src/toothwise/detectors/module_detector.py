@@ -11,8 +11,6 @@ import torch
 from toothwise.detectors.base import Detector
 from toothwise.errors import InputError
 
-__all__ = ["ModuleDetector"]
-
 
 class ModuleDetector(Detector):
     """A detector that trains a module and holds its weights.

@@ -10,8 +10,6 @@ from torch import nn
 
 from toothwise.detectors.severity_scale import ContrastScale
 
-__all__ = ["NetworkParts"]
-
 
 @dataclass(frozen=True, eq=False)
 class NetworkParts:

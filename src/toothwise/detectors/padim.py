@@ -17,8 +17,6 @@ from toothwise.detectors.features import CnnFeatures, VitFeatures, make_features
 from toothwise.detectors.patch_detector import PatchDetector
 from toothwise.errors import InputError
 
-__all__ = ["PadimDetector"]
-
 
 class _Model(PadimModel):
     """anomalib's PadimModel on features of ours, which need no model hub."""

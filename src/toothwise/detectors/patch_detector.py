@@ -21,8 +21,6 @@ from toothwise.detectors.pooling import pool_lines
 from toothwise.errors import InputError
 from toothwise.progress import Progress
 
-__all__ = ["PatchDetector"]
-
 
 class PatchDetector(Detector):
     """A detector whose model learns from patch features and holds them in a few tensors.

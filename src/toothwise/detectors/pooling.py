@@ -18,17 +18,6 @@ from toothwise.detectors.scan import DirectionalScan
 from toothwise.errors import InputError
 from toothwise.progress import Progress
 
-__all__ = [
-    "CALIBRATED",
-    "LINE_POOLINGS",
-    "LinePooled",
-    "check_pooling",
-    "evidence_of",
-    "line_contrast",
-    "pool_lines",
-    "segment_scan",
-]
-
 LINE_POOLINGS = ("rows", "columns", "lines")
 CALIBRATED = ("segments", "coherent")  # of LinePooled alone: they learn from healthy maps themselves
 _POOLINGS = ("top", *LINE_POOLINGS)

@@ -12,8 +12,6 @@ from toothwise.detectors.base import Detector
 from toothwise.errors import InputError, did_you_mean, missing
 from toothwise.fields import described
 
-__all__ = ["Option", "class_of", "create", "describe", "for_pictures", "names", "options_of", "register"]
-
 
 class Option(NamedTuple):
     """An option of a detector.

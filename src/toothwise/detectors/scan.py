@@ -24,8 +24,6 @@ from toothwise.evaluation.tail import healthy_tail
 from toothwise.healthmap.logarithm import log_positive
 from toothwise.progress import Progress
 
-__all__ = ["DirectionalScan"]
-
 _AXES = {"rows": (1,), "columns": (2,), "both": (1, 2)}
 _CHUNK = 64  # maps at a time: the working arrays stay in the processor's cache
 

@@ -8,8 +8,6 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["ContrastScale", "healthy_rank"]
-
 
 @dataclass(frozen=True, eq=False)
 class ContrastScale:

@@ -16,8 +16,6 @@ from toothwise.checks import check_choice
 from toothwise.detectors.base import Abilities, Detector, Prediction
 from toothwise.progress import Progress
 
-__all__ = ["STATISTICS", "MapStatistic"]
-
 
 def _mean(x: np.ndarray) -> np.ndarray:
     return np.nanmean(x, axis=2)

@@ -17,8 +17,6 @@ from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import log_positive
 from toothwise.progress import Progress
 
-__all__ = ["Mahalanobis", "PrincipalComponents", "ledoit_wolf_shrinkage"]
-
 
 def ledoit_wolf_shrinkage(centred: np.ndarray) -> float:
     """Weight of the identity in the shrunk covariance of centred rows ``[n, p]``, 0 to 1 (Ledoit and Wolf 2004).

@@ -24,17 +24,6 @@ from toothwise.detectors.image_scoring import pick_device
 from toothwise.errors import TrainingError
 from toothwise.progress import Progress, silent
 
-__all__ = [
-    "PRECISIONS",
-    "Images",
-    "StepTrained",
-    "check_gradients",
-    "check_precision",
-    "fit_quietly",
-    "measured_precision",
-    "quiet",
-]
-
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 _WORTH = 50  # steps: in a shorter training, measuring costs more than the faster precision could give back
 _SIDE = 256  # of the product of matrices that is tried before whole steps are

@@ -27,17 +27,6 @@ from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.map_statistics import line_levels, log_maps, map_level, one_cycle
 from toothwise.reference.records import bin_names
 
-__all__ = [
-    "FEWEST",
-    "Baseline",
-    "Channel",
-    "Watched",
-    "healthy_course",
-    "learn_baseline",
-    "watch_healthy",
-    "watch_maps",
-]
-
 FEWEST = 2  # healthy records of a sensor and bin
 _OWN_LEVEL = 20  # independent healthy records that a tooth's own level needs
 

@@ -32,8 +32,6 @@ from toothwise.errors import InputError
 from toothwise.evaluation.tail import LEAST
 from toothwise.evaluation.thresholds import rate_interval
 
-__all__ = ["SHARES", "ControlLimits", "FewRecords", "RuleHeight", "calibrate", "control_limits_for"]
-
 SHARES = {"single": 0.5, "several": 0.25, "growth": 0.25}
 # records at the largest step within which a limit must be reached, or the channel is off
 REACH = {"several": 8, "growth": 20}

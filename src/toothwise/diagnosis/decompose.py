@@ -25,8 +25,6 @@ from toothwise.reference.map_statistics import (
     without_places,
 )
 
-__all__ = ["SHARES", "Findings", "FoundLine", "decompose"]
-
 # of the stated rate, what each test may spend; they sum to 1
 SHARES = {"lines": 0.5, "diagonal": 0.15, "one cycle": 0.15, "level": 0.2}
 _ROUNDS = 6

@@ -22,8 +22,6 @@ from toothwise.healthmap.core import HealthMapBatch
 from toothwise.messages import both, say
 from toothwise.reference.healthy_reference import HealthyReference
 
-__all__ = ["with_elsewhere", "with_unknown"]
-
 _LAST = 20  # records that it is read from
 _OFTEN = 1.0 / 3.0  # share of them that must show it
 # Chance of it in their mean. What sound teeth of a gear differ by at another speed is the same in every record, and not

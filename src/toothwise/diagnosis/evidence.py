@@ -19,16 +19,6 @@ from toothwise.files import atomic_file
 from toothwise.reading import as_input_error, parse_json, read_arrays
 from toothwise.reference.healthy_reference import HealthyReference
 
-__all__ = [
-    "FILE",
-    "DiagnosisEvidence",
-    "SequenceEvidence",
-    "ShownRecords",
-    "load_evidence",
-    "sequence_evidence",
-    "shown_records",
-]
-
 FILE = "evidence.npz"
 FORMAT = 1
 _HEALTHY = 1000  # healthy records that are shown, the last ones

@@ -14,8 +14,6 @@ from toothwise.reference.healthy_maps import HealthyMaps
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.shown import line_waveforms
 
-__all__ = ["Attention", "MapExplanation", "ToothWaveform", "evidence_height", "explain_map", "repair", "tooth_waveform"]
-
 _NEAREST = 3
 
 

@@ -25,17 +25,6 @@ from toothwise.reference.healthy_maps import HealthyMaps
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.results import versions
 
-__all__ = [
-    "RESULT",
-    "about_run",
-    "check_output",
-    "explain",
-    "read_diagnosis",
-    "telling_map",
-    "wants_folder",
-    "write_diagnosis",
-]
-
 RESULT = "diagnosis.json"
 _RECENT = 50  # maps of a sequence among which one is looked for
 _HASHED = 256 * 2**20  # bytes; larger files are not hashed

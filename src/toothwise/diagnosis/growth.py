@@ -11,8 +11,6 @@ import numpy as np
 from toothwise.diagnosis.growth_laws import posterior_of
 from toothwise.messages import Message, plain, say
 
-__all__ = ["Growth", "fit_growth"]
-
 _FEWEST = 10  # records since onset
 _BEFORE = 0.5  # healthy records that are looked at, in parts of those since onset: they show the noise
 _LONGEST = 1000  # records looked at

@@ -15,8 +15,6 @@ from functools import cache
 
 import numpy as np
 
-__all__ = ["LAWS", "Posterior", "posterior_of"]
-
 # prior weight of each law, shared by its shapes
 LAWS = {
     "flat": 1.0,

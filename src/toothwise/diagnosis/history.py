@@ -21,21 +21,6 @@ from toothwise.diagnosis.settings import Reset
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.diagnosis.verdict import Place
 
-__all__ = [
-    "KEPT",
-    "MOST",
-    "CompactedHistory",
-    "Means",
-    "RuleState",
-    "Rules",
-    "TrackedRecords",
-    "compact",
-    "place_of",
-    "run_rules",
-    "things_of",
-    "track_records",
-]
-
 KEPT = LONGEST  # judged records that stay
 MOST = KEPT + KEPT // 2  # records at which older ones are let go
 _UNNUMBERED = (Channel("tooth", 1), Channel("tooth", 2))  # teeth of a gear whose tooth zero is unknown

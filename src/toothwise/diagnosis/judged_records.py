@@ -23,8 +23,6 @@ from toothwise.diagnosis.summary import RecordSummary
 from toothwise.diagnosis.verdict import Diagnosis, Place, Tooth
 from toothwise.messages import Message, say
 
-__all__ = ["RECENT", "JudgedRecords"]
-
 RECENT = 10  # records that the present contrast rests on
 _PROFILE = 20  # records that the pattern is read from
 

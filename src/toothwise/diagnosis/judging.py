@@ -31,8 +31,6 @@ from toothwise.diagnosis.words import gear_word, in_english, tooth_of
 from toothwise.messages import Message, say
 from toothwise.reference.map_statistics import one_cycle
 
-__all__ = ["judge"]
-
 _ALIKE = 0.5  # share of the loudest tooth's rise from which on another one rises as it does
 _SECOND = 0.2  # share of the first tooth's evidence from which on another one may be damaged too
 _SURE = 0.5  # from which on it is said to be (simulated runs with one tooth and with two)

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from toothwise.detectors.base import Prediction
     from toothwise.model import Model
 
-__all__ = ["Monitor"]
-
 
 @dataclass(frozen=True, eq=False)
 class _Judged:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["LONGEST", "Onset", "find_onset", "sudden"]
-
 # shape of what came after onset, as a power of time since then: 0 = a step
 _POWERS = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0)
 _RAMPS = (4.0, 16.0, 64.0, 256.0)  # or as a straight line that ends after so many records

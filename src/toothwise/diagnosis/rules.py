@@ -20,8 +20,6 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["CHANNELS", "SUMS", "TIERS", "AlarmState", "Course", "Lead", "Sum", "cusum", "ladder", "run_channels"]
-
 CHANNELS = ("single", "several", "growth")
 TIERS = ("warning", "alarm")  # AMBER and RED, steps 1 and 2 of the ladder
 BEYOND = 6.0  # -log10 of the chance of a line from which on it is never forgotten, once two records have shown one

@@ -7,8 +7,6 @@ from toothwise.diagnosis.verdict import Diagnosis, Place
 from toothwise.diagnosis.words import ALSO, contact_word, tooth_of, tooth_zero_word
 from toothwise.messages import Message, both, listed, plain, say
 
-__all__ = ["colour_word", "record_word", "rests_of", "words_of_sequence"]
-
 _FEW = 20  # independent stretches below which no rate can be verified
 
 _COLOURS = {

@@ -9,8 +9,6 @@ from typing import Any
 from toothwise.errors import InputError
 from toothwise.reference.records import parse_bins
 
-__all__ = ["MonitorSettings", "Reset", "chosen_settings"]
-
 
 @dataclass(frozen=True)
 class MonitorSettings:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["autocorrelation", "chance_among", "correlation_time", "everywhere", "scattered"]
-
 _SCATTERED = 1.4  # healthy standard deviations that the middle line of either gear is off where noise has grown
 _BY_CHANCE = 3.0  # over the root of the number of values: two and a half standard errors of that
 _ALONE = 0.01  # chance of sound teeth below which one of them stands out

@@ -23,8 +23,6 @@ from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.map_statistics import log_maps, map_level, without_places
 
-__all__ = ["diagnose_maps", "diagnosis_of_maps", "summarize"]
-
 _Z95 = 1.959963984540054
 _SHOWN = 3  # maps that are explained
 _SURE = 1e-3  # chance from which on a line is a line, whatever else is found

@@ -30,8 +30,6 @@ from toothwise.files import write_json
 from toothwise.reading import as_input_error, read_json
 from toothwise.reference.records import order_records
 
-__all__ = ["JsonStore", "MemoryStore", "State", "Store"]
-
 FORMAT = 4
 
 

@@ -23,8 +23,6 @@ from toothwise.healthmap.core import Axis
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.records import CONDITIONS, bin_names, order_records, shared_tooth
 
-__all__ = ["RecordSummary", "numbered", "of_files", "same_tooth", "summarize_records", "tooth_among_others"]
-
 _STANDS_OUT = 2.0  # log energy over the median tooth; of sound gears at other speeds, simulated, 1.9 was the most
 _BY_CHANCE = 0.01  # of a record, below which a tooth stands out from the others of its gear however little that is
 _HOLDS = ("speed", "load")  # conditions at which the teeth of one record are still compared with each other

@@ -11,8 +11,6 @@ from toothwise.gears import PlanetaryStage
 from toothwise.healthmap.core import Axis
 from toothwise.reference.map_statistics import point_spread
 
-__all__ = ["alike", "clusters", "echo", "gear_of", "middle", "opposite", "ring_spacing"]
-
 
 def gear_of(axis: Axis | None, fallback: str) -> str:
     """The gear that an axis counts the teeth of: "driving tooth" -> "driving"; "tooth" -> "gear"."""

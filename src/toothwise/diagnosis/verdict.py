@@ -11,19 +11,6 @@ from toothwise.diagnosis.growth import Growth
 from toothwise.diagnosis.settings import MonitorSettings, Reset
 from toothwise.messages import Message
 
-__all__ = [
-    "COLOURS",
-    "PATTERNS",
-    "Diagnosis",
-    "Finding",
-    "LineFinding",
-    "MapDiagnosis",
-    "Neighbour",
-    "Place",
-    "RuleFound",
-    "Tooth",
-]
-
 PATTERNS = {
     "nothing": "nothing stands out",
     "one tooth": "one damaged tooth",

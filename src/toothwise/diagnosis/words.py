@@ -11,21 +11,6 @@ from toothwise.gears import PlanetaryStage
 from toothwise.gears.pair import few_meet
 from toothwise.messages import Message, both, language, listed, plain, say
 
-__all__ = [
-    "alike_words",
-    "chance",
-    "contact_word",
-    "gear_word",
-    "in_english",
-    "named",
-    "number_of",
-    "tooth_of",
-    "tooth_zero_word",
-    "with_alike",
-    "words_of_map",
-    "words_of_maps",
-]
-
 _GEARS = {
     "driving": say("driving"),
     "driven": say("driven"),

@@ -10,8 +10,6 @@ import numpy as np
 from toothwise.checks import check_range
 from toothwise.errors import InputError
 
-__all__ = ["aupr", "auroc", "f1_max", "precision_at_recall", "tpr_at_fpr"]
-
 
 def _check(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scores, labels = np.asarray(scores, dtype=np.float64).ravel(), np.asarray(labels).ravel()

@@ -6,8 +6,6 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["LEAST", "best_line_tail", "healthy_tail", "tail_evidence"]
-
 _TAIL = 0.8  # healthy values above this quantile are the tail
 _UPPER = 0.95  # the same of the evidence of all lines
 _SMALLEST = 1e-300

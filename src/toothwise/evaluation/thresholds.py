@@ -9,8 +9,6 @@ import numpy as np
 from toothwise.checks import check_range
 from toothwise.errors import InputError
 
-__all__ = ["Threshold", "effective_number", "rate_interval", "threshold_from_healthy", "threshold_from_lines"]
-
 _TAIL = 0.8  # scores above this quantile are the tail
 
 

@@ -16,8 +16,6 @@ from toothwise.exported.engines import Engine, onnx_engine, openvino_engine, thr
 from toothwise.exported.manifest import FILE, PRECISIONS, Manifest, verified
 from toothwise.fields import from_mapping
 
-__all__ = ["ALLOWED", "SAMPLE", "Choice", "Opened", "choices_of", "load_engine", "open_fastest", "worst_difference"]
-
 SAMPLE = "sample.safetensors"  # maps, and the scores that the fitted detector gives them
 ALLOWED = {"float32": 1e-4, "bfloat16": 0.05, "int8": 0.2}  # of a score, or of the scores' spread where that is more
 _ENGINES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}

@@ -10,8 +10,6 @@ import numpy as np
 from toothwise.checks import check_whole
 from toothwise.errors import InputError, need
 
-__all__ = ["Engine", "onnx_engine", "openvino_engine"]
-
 # float32 [n, rows, columns] -> the outputs by name
 Engine = Callable[[np.ndarray], dict[str, np.ndarray]]
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}

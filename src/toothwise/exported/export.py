@@ -28,8 +28,6 @@ from toothwise.files import atomic_folder, check_replaceable
 from toothwise.progress import Progress, silent
 from toothwise.reference.healthy_file import load_healthy
 
-__all__ = ["MAX_BATCH", "OPSET", "TOLERANCE", "export", "export_detector"]
-
 OPSET = 18
 MAX_BATCH = 16  # maps at a time: bounds the memory of a run
 TOLERANCE = ALLOWED["float32"]

@@ -27,8 +27,6 @@ from toothwise.detectors.severity_scale import ContrastScale
 from toothwise.errors import InputError
 from toothwise.exported.line_graph import LineGraph
 
-__all__ = ["STANDARDISED", "DetectorGraph", "exportable", "graph_of"]
-
 STANDARDISED = "standardised"  # output of a graph for bfloat16: see DetectorGraph
 
 

@@ -17,8 +17,6 @@ from toothwise.exported.engines import onnx_engine
 from toothwise.exported.manifest import read_manifest, write_manifest
 from toothwise.progress import Progress, silent
 
-__all__ = ["FILE", "LOST", "SAME", "add_int8"]
-
 FILE = "model_int8.onnx"
 LOST, SAME = 0.002, 0.995  # AUROC that may be lost, and decisions that must be the same
 _CALIBRATION, _HELD, _LINES = 16, 24, 3  # maps: for the ranges, held out, and copies of these with a line each

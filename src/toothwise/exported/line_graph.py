@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from toothwise.detectors.base import Detector
 
-__all__ = ["LineGraph"]
-
 _EVIDENCE = {1: "row_evidence", 2: "column_evidence"}
 
 

@@ -18,8 +18,6 @@ from toothwise.fields import from_mapping
 from toothwise.files import write_json
 from toothwise.reading import read_json
 
-__all__ = ["FILE", "FORMATS", "PRECISIONS", "STATE", "Manifest", "read_manifest", "verified", "write_manifest"]
-
 FILE = "model.json"
 STATE = "state.safetensors"
 FORMATS = ("auto", "onnx", "openvino", "torch")

@@ -12,8 +12,6 @@ from toothwise.exported.manifest import FILE, STATE, Manifest, read_manifest, ve
 from toothwise.exported.runtime import ExportedDetector
 from toothwise.reading import as_input_error
 
-__all__ = ["ENCODER", "open_detector"]
-
 ENCODER = "encoder.safetensors"
 _KNOWN = (STATE, ENCODER, "healthy.npz", "waveform.npz")
 

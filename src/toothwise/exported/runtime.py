@@ -13,8 +13,6 @@ from toothwise.exported.manifest import Manifest
 from toothwise.healthmap.logarithm import check_positive
 from toothwise.progress import Progress
 
-__all__ = ["ExportedDetector", "runs_in"]
-
 _DOUBLE = ("score", "row_evidence", "column_evidence", "severity")
 
 

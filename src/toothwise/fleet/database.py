@@ -23,8 +23,6 @@ from toothwise.files import finite
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, MetaData, Table
 
-__all__ = ["Conflict", "Database", "DatabaseStore", "open_database"]
-
 SCHEMA = 2
 _SUFFIXES = (".db", ".sqlite", ".sqlite3")
 _PATIENCE = 30  # seconds that SQLite waits for another writer

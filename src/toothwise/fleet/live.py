@@ -13,8 +13,6 @@ from toothwise.fleet.machine_monitor import MachineMonitor
 from toothwise.fleet.sources import Source
 from toothwise.signals import handling
 
-__all__ = ["follow", "stopped_by_signals"]
-
 _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between tries while the database is away
 
 

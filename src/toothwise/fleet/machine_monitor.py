@@ -26,8 +26,6 @@ from toothwise.workers import WorkLimits
 if TYPE_CHECKING:
     from toothwise.model import Model
 
-__all__ = ["MAX_BYTES", "MachineMonitor"]
-
 MAX_BYTES = 2**32
 _MACHINES = 64  # whose records stay in memory
 _TRIES = 10  # against another process that follows the same machine

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 from toothwise.errors import InputError
 
-__all__ = ["ScoreOptions"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class ScoreOptions:

@@ -28,8 +28,6 @@ from toothwise.fleet.scoring import SCHEMA, row_schema, score_block
 from toothwise.fleet.shards import Shard
 from toothwise.fleet.storage import Location
 
-__all__ = ["Done", "Output", "finished", "folder_of", "remove_stale", "write_shard"]
-
 _ROWS = 65_536  # of a row group
 
 

@@ -21,8 +21,6 @@ from toothwise.fleet.shards import Shard
 from toothwise.fleet.storage import Location
 from toothwise.ray_cluster import Need, import_ray
 
-__all__ = ["NEED", "Job", "on_ray", "score_one"]
-
 NEED = Need(name="a worker", purpose="more than one worker", extra="fleet")
 _ATTEMPTS = 3  # at a shard whose process dies
 _AHEAD = 2  # shards that an actor has: the one it scores and the next

@@ -22,8 +22,6 @@ from toothwise.workers import WorkLimits
 if TYPE_CHECKING:
     from toothwise.healthmap.map_builder import MapBuilder
 
-__all__ = ["Block", "Reading", "read_blocks"]
-
 _IDS = ("id", "record", "name")  # columns that name a map; the first one found does
 
 

@@ -25,8 +25,6 @@ from toothwise.ray_cluster import Need, ray_cluster
 from toothwise.vibration.readers import SUFFIXES as RECORDINGS
 from toothwise.workers import WorkLimits
 
-__all__ = ["Scored", "score_fleet"]
-
 
 @dataclass(eq=False)
 class Scored:

@@ -12,8 +12,6 @@ from toothwise.detectors.base import Detector
 from toothwise.fleet.reading import Block
 from toothwise.reference.healthy_reference import fingerprint
 
-__all__ = ["SCHEMA", "row_schema", "score_block", "scorer_hash"]
-
 SCHEMA = 2  # version of the rows; another meaning of a column is another version
 
 

@@ -16,8 +16,6 @@ from toothwise.errors import InputError
 from toothwise.fleet.storage import Location, StoredFile
 from toothwise.healthmap.io import SPLITS
 
-__all__ = ["SUFFIXES", "Shard", "plan_shards"]
-
 SUFFIXES = (".parquet", ".npz", ".tif", ".tiff", ".mat")
 _OWN = (".parquet",)  # each is a shard of its own
 _FILES = 512  # of a group on average, 4 times as many at most

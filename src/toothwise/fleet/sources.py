@@ -17,8 +17,6 @@ from urllib.parse import unquote, urlsplit
 from toothwise.errors import InputError, need
 from toothwise.fleet.decoding import IncomingRecord
 
-__all__ = ["Folder", "Mqtt", "Source", "open_source"]
-
 _AHEAD = 16  # messages that the broker hands over before the first of them is written
 _KEPT = 7 * 24 * 3600  # seconds that the broker keeps messages for a watch that is away
 _LARGEST = 2**28 - 1  # bytes of a message, the most that MQTT knows

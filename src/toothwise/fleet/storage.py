@@ -12,8 +12,6 @@ from typing import Any
 from toothwise.errors import InputError, MissingDependencyError, OutputError, need
 from toothwise.files import atomic_file
 
-__all__ = ["Location", "StoredFile", "locate"]
-
 # stores that show an object only once all of it is there, so that nothing has to be renamed
 _WHOLE_OBJECTS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
 _PACKAGES = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}

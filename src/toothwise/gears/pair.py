@@ -16,8 +16,6 @@ import numpy as np
 from toothwise.checks import check_choice, check_whole
 from toothwise.errors import InputError
 
-__all__ = ["GearPair", "Meshing", "check_teeth", "speed_of"]
-
 _FEWEST_TEETH = 3
 _MOST_TEETH = 10_000  # no gear has so many; a slip of the keyboard must not ask for a map of billions of pixels
 

@@ -18,8 +18,6 @@ from toothwise.checks import check_whole
 from toothwise.errors import GearWarning, InputError
 from toothwise.gears.pair import GearPair, Meshing, check_teeth, speed_of
 
-__all__ = ["PlanetaryStage"]
-
 _COAXIAL_MISMATCH = 2  # teeth that profile shift can make up for
 
 

@@ -30,8 +30,6 @@ from toothwise.gears.pair import GearPair, speed_of
 from toothwise.gears.planetary import PlanetaryStage
 from toothwise.reading import as_input_error, read_yaml
 
-__all__ = ["GearTrain", "TrainStage", "make_gears", "read_gears", "write_gears"]
-
 _KINDS: tuple[tuple[type[GearPair] | type[PlanetaryStage], set[str], set[str]], ...] = (
     (GearPair, {"driving", "driven"}, set()),
     (PlanetaryStage, {"sun", "planet", "ring"}, {"planets"}),

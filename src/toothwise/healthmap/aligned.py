@@ -16,8 +16,6 @@ import numpy as np
 if TYPE_CHECKING:
     from toothwise.healthmap.waveform import HealthyWaveform, Turn
 
-__all__ = ["Aligned", "Unplaced", "align_records", "align_unplaced", "gather"]
-
 _LOUD = 2.0  # events louder than so many medians of both their teeth are brought down to it
 _MOST = 64  # records that are aligned: more of them tell nothing new
 _FIRST = 2  # records that are tried as the one that numbers the teeth: one of them may be a bad one

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from toothwise.healthmap.waveform import HealthyWaveform
     from toothwise.vibration.periods import Periods
 
-__all__ = ["Conditions", "heard", "learned_conditions", "less_by_order", "not_learned"]
-
 Conditions = dict[str, tuple[float, float]]
 # Share of a value by which it may lie outside what was learned: with 2 to 6 % damping in the housing, healthy records
 # of two gearboxes of another generator began to alarm at 6 % more speed.

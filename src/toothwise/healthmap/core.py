@@ -13,8 +13,6 @@ import pandas as pd
 from toothwise.errors import GearWarning, InputError
 from toothwise.gears import GearPair, PlanetaryStage
 
-__all__ = ["Axis", "HealthMap", "HealthMapBatch", "gear_as_json", "gear_from_json"]
-
 Gears = GearPair | PlanetaryStage
 _KIND = ("rows", "columns", "quantity", "unit", "gear")  # what all maps of one batch share
 # of files without a description, which are read as driving and driven teeth, whatever they are

@@ -25,8 +25,6 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.vibration.spectrum import order_spectrum, to_samples
 
-__all__ = ["DeviationConfig", "HealthyBaseline", "trailing_mean"]
-
 _PRIOR = 4.0  # days that the neighbouring orders' between-day variance counts for
 _FURTHEST = 4.0  # how many times further than healthy days a drawn day may drift
 _NEIGHBOURS = 9  # orders on either side that it is averaged over

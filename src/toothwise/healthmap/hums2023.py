@@ -11,8 +11,6 @@ from toothwise.errors import InputError
 from toothwise.healthmap.runs import RunRecords
 from toothwise.reading import read_arrays
 
-__all__ = ["read_hums2023"]
-
 FILE = "recordings.npz"
 TEETH = 35
 

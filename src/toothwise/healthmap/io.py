@@ -18,8 +18,6 @@ from toothwise.healthmap import formats
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
 from toothwise.healthmap.manifest import read_manifest
 
-__all__ = ["read_map", "write_folder", "write_map"]
-
 _FEW = 3
 SPLITS = ("train/good", "test/good", "test/fault")
 

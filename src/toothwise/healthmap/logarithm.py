@@ -6,8 +6,6 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["check_positive", "log_positive"]
-
 
 def check_positive(values: np.ndarray, who: str, hint: str = "") -> None:
     """Refuse maps with values of 0 or less.

@@ -15,8 +15,6 @@ from toothwise.errors import InputError
 from toothwise.files import write_json
 from toothwise.reading import as_input_error, read_json
 
-__all__ = ["MANIFEST", "Manifest", "read_manifest", "sha256_of", "write_manifest"]
-
 MANIFEST = "manifest.json"
 FORMAT = 1
 _NEEDED = ("file", "sha256", "split", "label")

@@ -9,8 +9,6 @@ from toothwise.errors import InputError
 from toothwise.vibration.periods import BANDWIDTH, MAX_SAMPLES
 from toothwise.vibration.windows import EventWindow
 
-__all__ = ["UNITS", "MapConfig"]
-
 _SIGNALS = ("average", "residual", "difference")
 UNITS = {"rms": "{}", "peak": "{}", "energy": "{}^2", "kurtosis": "1"}
 

@@ -17,8 +17,6 @@ from toothwise.healthmap.recordings import Source, source_name
 if TYPE_CHECKING:
     from toothwise.healthmap.map_builder import MapBuilder
 
-__all__ = ["Skipped", "each_outcome"]
-
 
 @dataclass(frozen=True)
 class Skipped:

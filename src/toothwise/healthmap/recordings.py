@@ -12,8 +12,6 @@ from toothwise.errors import InputError
 from toothwise.vibration.readers import SUFFIXES
 from toothwise.vibration.records import VibrationRecord
 
-__all__ = ["Source", "as_sources", "error_line", "find_recordings", "record_names", "source_name"]
-
 Source = str | Path | VibrationRecord
 
 _NAMELESS = "the record"

@@ -19,8 +19,6 @@ from toothwise.healthmap.formats import read_mat_values
 from toothwise.healthmap.io import SPLITS, read_map
 from toothwise.healthmap.manifest import Manifest, read_manifest
 
-__all__ = ["DOMAIN_MAPPING", "MAXIMUM", "MapSource", "check_leaks", "find_domain"]
-
 DOMAIN_MAPPING = "2025-10"
 _CLASSES = {"A": ("Class1", "3_TSA"), "B": ("Class1", "1_TSA"), "C": ("Class3", "3_TSA"), "D": ("Class3", "1_TSA")}
 # fixed divisor of each domain; values above it exist and are kept, clipping them would remove the damage

@@ -10,8 +10,6 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.vibration.spectrum import check_revolutions
 
-__all__ = ["DRAWN", "WITHIN", "RunRecords", "time_blocks"]
-
 DRAWN = "drawn_day_"  # begins the names of records that were drawn from a model of drift, not recorded
 WITHIN = f"{DRAWN}within_"  # where that model was learned from one day
 

@@ -13,8 +13,6 @@ from toothwise.healthmap.core import HealthMapBatch
 from toothwise.healthmap.io import read_map
 from toothwise.progress import Progress, silent
 
-__all__ = ["healthy_only", "read_maps"]
-
 
 def read_maps(
     paths: Sequence[str | Path], *, progress: Progress = silent, shape: tuple[int, int] | None = None

@@ -19,8 +19,6 @@ from toothwise.vibration.indicators import fm4, kurtosis, rms
 from toothwise.vibration.spectrum import order_spectrum, to_samples
 from toothwise.vibration.windows import EventWindow, event_statistic
 
-__all__ = ["RUN_SCAN", "RunMapConfig", "RunMaps", "align_run", "build_run_maps"]
-
 # A detector's options for such windows: damage is a row, and averaged columns hold no spikes that a limit must cut.
 RUN_SCAN: dict[str, Any] = {"lines": "rows", "lengths": [8], "clip": None}
 

@@ -24,8 +24,6 @@ from toothwise.healthmap.conditions import Conditions
 from toothwise.reading import as_input_error, read_arrays
 from toothwise.vibration.windows import EventWindow, event_powers
 
-__all__ = ["SURE", "HealthyWaveform", "Turn", "turned"]
-
 SURE = 0.999  # confidence from which a turn counts as known
 _RIVALS = 5  # places that fit next best and are tested against the best one
 _APART = 0.75  # teeth by which a rival place must differ to number teeth differently

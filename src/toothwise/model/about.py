@@ -8,8 +8,6 @@ from typing import Any
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis, Gears, HealthMap, HealthMapBatch, gear_as_json, gear_from_json
 
-__all__ = ["MapsAbout"]
-
 _ANY = ("driving tooth", "driven tooth")  # what files without a description are read as, whatever they are
 
 

@@ -20,8 +20,6 @@ from toothwise.progress import Progress, silent
 if TYPE_CHECKING:
     from toothwise.healthmap.map_builder import MapBuilder, Skipped
 
-__all__ = ["gather"]
-
 
 def gather(
     source: Any,

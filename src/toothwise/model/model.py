@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from toothwise.reference.healthy_maps import HealthyMaps
     from toothwise.reference.healthy_reference import HealthyReference
 
-__all__ = ["Model", "chosen_detector"]
-
 HEALTHY, WAVEFORM = "healthy.npz", "waveform.npz"
 
 

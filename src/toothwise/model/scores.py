@@ -7,8 +7,6 @@ from typing import Any
 from toothwise.detectors.base import Prediction
 from toothwise.healthmap.core import HealthMapBatch
 
-__all__ = ["score_rows"]
-
 
 def score_rows(maps: HealthMapBatch, prediction: Prediction, threshold: float | None) -> list[dict[str, Any]]:
     """One row per map: plain Python values by name.

@@ -13,8 +13,6 @@ from toothwise.reading import as_input_error, parse_json, read_arrays
 from toothwise.reference.healthy_maps import HealthyMaps
 from toothwise.reference.healthy_reference import HealthyReference
 
-__all__ = ["FILE", "load_healthy", "save_healthy"]
-
 FILE = "healthy.npz"
 FORMAT = 2
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["HealthyMaps", "keep_healthy"]
-
 _MOST = 60  # maps
 _BYTES = 8 * 2**20  # of their values
 

@@ -17,18 +17,6 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import log_positive
 
-__all__ = [
-    "Diagonals",
-    "Segment",
-    "best_segment",
-    "line_levels",
-    "log_maps",
-    "map_level",
-    "one_cycle",
-    "point_spread",
-    "without_places",
-]
-
 _LENGTHS = (8, 16, 32, 64, 128)
 _FEWEST = 3  # cells of a segment
 _CHUNK = 64

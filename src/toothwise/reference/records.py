@@ -13,19 +13,6 @@ import pandas as pd
 from toothwise.errors import InputError
 from toothwise.healthmap.core import HealthMapBatch
 
-__all__ = [
-    "CONDITIONS",
-    "RecordOrder",
-    "after_healthy",
-    "bin_names",
-    "order_records",
-    "parse_bins",
-    "record_ids",
-    "shared_tooth",
-    "time_column",
-    "tooth_zero_of",
-]
-
 CONDITIONS = ("load", "speed", "temperature")
 _NAMES = ("name", "record")
 _TIMES = ("start_time", "time", "hours", "record", "number")

@@ -14,8 +14,6 @@ import pandas as pd
 from toothwise.healthmap.core import HealthMapBatch
 from toothwise.vibration.indicators import fm4, kurtosis, rms
 
-__all__ = ["CONDITIONS_SHOWN", "healthy_waveforms", "line_waveforms", "numbers_shown"]
-
 # columns of a map's table, as MapBuilder fills them; the share of samples and of pulses is of 1
 CONDITIONS_SHOWN = ("shaft_speed", "speed", "load", "temperature", "signal_rms", "clipped", "gaps", "pulses_repaired")
 _OF_GEAR = ("rms", "kurtosis", "fm4")  # columns that tell an indicator of the whole gear (tooth-by-record maps)

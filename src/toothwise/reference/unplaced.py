@@ -8,8 +8,6 @@ from toothwise.detectors.base import Detector
 from toothwise.healthmap.core import HealthMapBatch
 from toothwise.reference.records import tooth_zero_of
 
-__all__ = ["unplaced_gears"]
-
 _TRIED = 12  # healthy maps, each with another damaged tooth
 _LOUDER = 2.0  # times its healthy level that a damaged tooth must be seen at
 _SEEN = 0.5  # share of those maps in which it must be

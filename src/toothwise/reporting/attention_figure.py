@@ -15,8 +15,6 @@ from toothwise.reporting.names import axis_name
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["attention_figure"]
-
 _COLOURS = (BLUE, ORANGE, GREEN, RED, "#56B4E9", "#CC79A7", "#8A8A8A", "#000000")
 _STYLES = ("-", "--", "-.", ":")
 

@@ -16,8 +16,6 @@ from toothwise.reporting.drawing import BLUE, GREEN, GREY, RED, legend, panels
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["CONDITIONS", "INDICATORS", "conditions_figure", "indicators_figure", "waveform_figure"]
-
 # by name in ShownRecords: what it is called, and whether it is of a tooth
 INDICATORS = {
     "tooth_rms": say("RMS"),

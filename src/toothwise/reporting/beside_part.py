@@ -19,8 +19,6 @@ from toothwise.reporting.drawing import draw
 from toothwise.reporting.names import unit_name
 from toothwise.reporting.shown import Shown
 
-__all__ = ["beside_part"]
-
 
 def beside_part(report: Shown) -> list[Block]:
     """Classical indicators and the waveform of the tooth, and under what conditions it was recorded."""

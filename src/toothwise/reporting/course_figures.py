@@ -22,17 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "among_healthy_figure",
-    "chances_figure",
-    "channel_name",
-    "healthy_places",
-    "record_axis",
-    "teeth_figure",
-    "timeline_figure",
-    "trend_figure",
-]
-
 Data = Mapping[str, Any]
 
 

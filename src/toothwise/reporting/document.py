@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-__all__ = ["Block", "Bullets", "Document", "Facts", "Heading", "Paragraph", "Picture", "Pictures", "Table", "Verdict"]
-
 
 @dataclass(frozen=True)
 class Heading:

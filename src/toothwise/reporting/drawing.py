@@ -14,8 +14,6 @@ from toothwise.reporting.fonts import plot_style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "GREEN", "GREY", "ORANGE", "RED", "WIDTH", "draw", "legend", "panels", "png", "save"]
-
 # Okabe and Ito's colours, told apart by people with any common colour vision
 ORANGE, BLUE, GREEN, RED, GREY = "#E69F00", "#0072B2", "#009E73", "#D55E00", "#8A8A8A"
 WIDTH = 6.0  # inches of every figure of a report

@@ -13,8 +13,6 @@ from toothwise.reporting.drawing import draw
 from toothwise.reporting.names import line_tooth, pattern_name, rule_name, test_name
 from toothwise.reporting.shown import Data, Shown
 
-__all__ = ["evidence_part", "teeth_table", "tests_table"]
-
 _LISTED = 40  # maps of a table
 _EPISODES = 12
 

@@ -20,8 +20,6 @@ from toothwise.reporting.map_figures import (
 )
 from toothwise.reporting.shown import Data, Shown
 
-__all__ = ["explanation_part"]
-
 
 def explanation_part(report: Shown) -> list[Block]:
     """The explanations of all maps that are explained."""

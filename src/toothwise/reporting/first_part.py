@@ -12,8 +12,6 @@ from toothwise.reporting.map_figures import map_figure
 from toothwise.reporting.names import pattern_name, test_name
 from toothwise.reporting.shown import Data, Shown
 
-__all__ = ["first_part", "map_caption"]
-
 _CHANGES = {
     "RED": say(
         "Records under the same condition in which what alarms is back at its healthy level, or an inspection that "

@@ -24,8 +24,6 @@ from toothwise.reporting.document import (
 )
 from toothwise.reporting.fonts import REGULAR
 
-__all__ = ["to_html"]
-
 _STYLE = Path(__file__).parent / "report.css"
 
 

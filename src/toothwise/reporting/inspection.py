@@ -12,8 +12,6 @@ from toothwise.vibration.inspection import Inspection
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["inspection_figure"]
-
 _DECADES = 5.0  # of the amplitude axis
 
 

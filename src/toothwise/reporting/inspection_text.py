@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["inspection_text"]
-
 
 def inspection_text(data: Mapping[str, Any]) -> str:
     """What ``toothwise inspect`` prints of what it found, given as the JSON types that it writes."""

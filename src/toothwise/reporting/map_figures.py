@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-__all__ = ["anomaly_map_figure", "evidence_figure", "healthy_figure", "map_figure", "nearest_figure"]
-
 _LOOK: dict[str, Any] = {"aspect": "auto", "origin": "lower", "cmap": "cividis", "interpolation": "nearest"}
 
 About = Mapping[str, Any]

@@ -6,8 +6,6 @@ from toothwise.messages import say
 from toothwise.reporting.document import Block, Bullets, Heading, Paragraph, Table
 from toothwise.reporting.shown import Shown
 
-__all__ = ["data_and_versions", "limits", "method"]
-
 # how tooth 0 of a gear is known, and so what its number means on the metal
 _TOOTH_ZERO = {
     "index": say("Teeth count from 0 in the direction of rotation; tooth 0 is at the index pulse of the gear."),

@@ -8,8 +8,6 @@ from typing import Any
 from toothwise.diagnosis.words import tooth_of
 from toothwise.messages import Language, say
 
-__all__ = ["axis_name", "line_tooth", "map_scale", "pattern_name", "rule_name", "test_name", "unit_name"]
-
 _AXES = {
     "driving tooth": say("driving tooth"),
     "driven tooth": say("driven tooth"),

@@ -27,8 +27,6 @@ from toothwise.reporting.fonts import BOLD, REGULAR
 if TYPE_CHECKING:
     from fpdf import FPDF
 
-__all__ = ["can_write_pdf", "needs", "to_pdf"]
-
 _MARGIN, _WIDTH, _BOTTOM = 15.0, 180.0, 282.0  # mm: A4 is 210 x 297
 _INK, _FAINT = (27, 27, 27), (90, 90, 90)
 _TONES = {

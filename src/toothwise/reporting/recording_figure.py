@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["recording_figure"]
-
 _DECADES = 5.0  # of the amplitude axis
 _HARMONICS = 6  # of the mesh, that the spectrum shows
 

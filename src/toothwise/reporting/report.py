@@ -23,8 +23,6 @@ from toothwise.reporting.method_part import data_and_versions, limits, method
 from toothwise.reporting.pdf_pages import can_write_pdf, to_pdf
 from toothwise.reporting.shown import Shown, shown
 
-__all__ = ["report_of", "report_of_folder", "write_report"]
-
 
 def write_report(
     folder: str | Path,

@@ -13,8 +13,6 @@ from toothwise.diagnosis.teeth import gear_of
 from toothwise.healthmap.core import Axis
 from toothwise.messages import Language, messages_from
 
-__all__ = ["Data", "Shown", "shown"]
-
 Data = Mapping[str, Any]
 
 

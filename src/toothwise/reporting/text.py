@@ -8,8 +8,6 @@ from toothwise.diagnosis.sequence_words import record_word
 from toothwise.diagnosis.verdict import Diagnosis, LineFinding, MapDiagnosis, Place, Tooth
 from toothwise.messages import plain
 
-__all__ = ["text_of"]
-
 _SHOWN = 20  # maps that are described in full
 _RULES = {
     "alarm": "RED",

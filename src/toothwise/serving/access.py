@@ -9,8 +9,6 @@ from pathlib import Path
 
 from toothwise.errors import InputError
 
-__all__ = ["LOOPBACK_NAMES", "allowed_hosts", "check_token", "is_loopback", "read_token"]
-
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 VARIABLE = "TOOTHWISE_TOKEN"
 _SHORTEST = 16

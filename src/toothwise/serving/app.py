@@ -33,8 +33,6 @@ from toothwise.serving.security import SecurityMiddleware, refusal_response
 from toothwise.serving.service import Job, Service
 from toothwise.serving.web_page import page_files
 
-__all__ = ["create_app"]
-
 _SAID = ("verdict", "confidence", "next_look")  # sentences of a diagnosis
 _log = logging.getLogger("toothwise.serving")
 _ABOUT = "Diagnoses health maps of gears: which tooth, how badly, how sure. Errors are {'error': {code, message}}."

@@ -10,8 +10,6 @@ from typing import Generic, TypeVar
 
 from toothwise.serving.limits import ApiError
 
-__all__ = ["Batcher"]
-
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 

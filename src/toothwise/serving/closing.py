@@ -12,8 +12,6 @@ from collections.abc import Callable
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-__all__ = ["GRACE", "GracefulServer", "TimedProtocol"]
-
 GRACE = 1.0  # seconds that kept connections have to send what is under way
 HEAD = 10.0  # seconds in which the head of a request must have come
 

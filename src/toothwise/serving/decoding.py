@@ -20,8 +20,6 @@ from toothwise.reading import as_input_error
 from toothwise.serving.limits import ApiError, Limits
 from toothwise.serving.schemas import BatchBody, DiagnoseBody, MapBody, first_error
 
-__all__ = ["MAP_SUFFIXES", "RECORD_SUFFIXES", "Decoded", "Decoder", "Upload", "clean", "suffix_of"]
-
 MAP_SUFFIXES = (".npz", ".tif", ".tiff", ".png", ".mat")
 # TDMS, UFF, MF4 and Parquet are read by packages that may open other files: convert them first
 RECORD_SUFFIXES = (".wav", ".flac", ".csv", ".csv.gz", ".txt", ".mat", ".h5", ".hdf5", ".npz", ".npy")

@@ -8,8 +8,6 @@ from pathlib import Path
 from toothwise.errors import InputError, LimitError, ToothwiseError
 from toothwise.workers import WorkLimits
 
-__all__ = ["ApiError", "Limits", "Serving"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:

@@ -9,8 +9,6 @@ from toothwise.errors import missing
 if TYPE_CHECKING:
     from toothwise.serving.service import Service
 
-__all__ = ["Metrics"]
-
 
 class Metrics:
     """Counters of one service, in a registry of its own.

@@ -9,8 +9,6 @@ from toothwise.serving.limits import Limits
 from toothwise.serving.schemas import BatchBody, DiagnoseBody, Failure, FormFields, MapBody
 from toothwise.serving.service import Service
 
-__all__ = ["batch_body", "diagnose_body", "refusals"]
-
 _FLOAT32 = 3.4028234663852886e38
 _REFUSED = {
     400: "not what the content type says",

@@ -12,8 +12,6 @@ from toothwise.reporting.html_page import to_html
 from toothwise.reporting.report import report_of
 from toothwise.serving.service import Service
 
-__all__ = ["report_page"]
-
 
 def report_page(
     values: np.ndarray,

@@ -24,8 +24,6 @@ from toothwise.serving.limits import ApiError
 from toothwise.serving.schemas import FormFields, first_error
 from toothwise.workers import WorkerPool
 
-__all__ = ["RequestReader"]
-
 Found = TypeVar("Found")
 _THREADS, _MOST_FILES, _MOST_TEXT = 2, 64, 2**16
 _SMALL = 256 * 2**10  # bytes of JSON that are decoded in less time than a worker is asked in

@@ -10,8 +10,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, Js
 from toothwise.errors import InputError
 from toothwise.serving.limits import CODES
 
-__all__ = ["Answer", "Answers", "BatchBody", "DiagnoseBody", "Failure", "FormFields", "Health", "ModelInfo", "Reading"]
-
 Include = Literal["evidence", "anomaly_map", "map", "sequence"]
 
 

@@ -13,8 +13,6 @@ from toothwise.serving.access import check_token
 from toothwise.serving.limits import ApiError
 from toothwise.serving.metrics import Metrics
 
-__all__ = ["SecurityMiddleware", "refusal_response"]
-
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Callable[[], Awaitable[Message]], Send], Awaitable[None]]

@@ -19,8 +19,6 @@ from toothwise.serving.limits import Serving
 from toothwise.serving.service import Service
 from toothwise.signals import handling
 
-__all__ = ["serve"]
-
 _TOLD = {"taken": "requests_taken", "requests": "requests", "maps": "maps"}
 
 

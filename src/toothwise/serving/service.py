@@ -24,8 +24,6 @@ from toothwise.healthmap.core import HealthMapBatch, gear_as_json
 from toothwise.model import MapsAbout, Model
 from toothwise.reference.healthy_reference import HealthyReference, best_evidence, evidence_of
 
-__all__ = ["Expected", "Job", "Service"]
-
 
 @dataclass(frozen=True, eq=False)
 class Job:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-__all__ = ["page_files"]
-
 _KINDS = {
     "index.html": "text/html; charset=utf-8",
     "style.css": "text/css; charset=utf-8",

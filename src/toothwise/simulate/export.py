@@ -35,8 +35,6 @@ from toothwise.simulate.map_set import FORMATS, MapSetConfig
 from toothwise.simulate.maps import generate
 from toothwise.simulate.textures import DOMAINS
 
-__all__ = ["PNG_SCALE", "write_domain"]
-
 # Value of the brightest PNG pixel: fixed per domain, so that it says nothing about the maps drawn. Default maps reach
 # about 3.3 (the bright segment of C) and 2.2 elsewhere; one step of 65535 is 0.00006, a thousandth of the noise.
 PNG_SCALE = dict.fromkeys(DOMAINS, 4.0)

@@ -9,8 +9,6 @@ import numpy as np
 
 from toothwise.checks import check_choice, check_range, check_whole
 
-__all__ = ["KINDS", "Fault", "stiffness_drop"]
-
 # depth of a root crack (share of the tooth's root) -> drop of the pair's stiffness; module 3 (published figures)
 _DEPTH = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 _DROP = (0.0, 0.02, 0.06, 0.10, 0.15, 0.20, 0.27, 0.37, 0.52)

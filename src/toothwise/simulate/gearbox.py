@@ -24,8 +24,6 @@ from toothwise.simulate.stages import transmission_error
 from toothwise.simulate.tacho import TachoConfig, make_tacho
 from toothwise.vibration.records import VibrationRecord
 
-__all__ = ["GearboxConfig", "Sensor", "check_faults", "simulate_record"]
-
 _TAIL = 0.7  # revolutions of the counted shaft after the last period
 _COUPLING = 0.1  # of the mesh to the housing
 

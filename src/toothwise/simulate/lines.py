@@ -14,8 +14,6 @@ import numpy as np
 from toothwise.checks import check_choice
 from toothwise.errors import InputError
 
-__all__ = ["LineShape", "Lines", "diagonal_masks", "draw_lines", "line_masks"]
-
 GEARS = ("driving", "driven", "both")
 _SLOTS = 4  # gaps at most
 

@@ -8,8 +8,6 @@ from typing import Literal
 from toothwise.checks import check_choice, check_whole
 from toothwise.errors import InputError
 
-__all__ = ["FORMATS", "MapSetConfig"]
-
 FORMATS = {"tiff": ".tiff", "png16": ".png"}
 
 

@@ -22,8 +22,6 @@ from toothwise.checks import check_choice
 from toothwise.gears import GearPair
 from toothwise.simulate.faults import Fault
 
-__all__ = ["GRADES", "Flanks", "draw_flanks", "loaded_error"]
-
 # DIN 3962 grade: tolerance of profile slope and of profile form, micrometres
 GRADES = {6: (6.0, 8.0), 7: (9.0, 11.0), 8: (12.0, 16.0), 9: (18.0, 22.0)}
 _STIFFNESS = 14.0  # N/(mm um), one pair, per face width

@@ -21,8 +21,6 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.healthmap.runs import RunRecords
 
-__all__ = ["DRIFTS", "RunConfig", "simulate_run"]
-
 DRIFTS = ("days", "walk", "path", "warming", "signature")
 
 

@@ -34,8 +34,6 @@ from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, check_faults, simulate_record
 from toothwise.vibration.records import VibrationRecord
 
-__all__ = ["SeriesConfig", "Simulation", "grown", "read_simulation", "simulate_series", "under"]
-
 _CONDITIONS = 7  # substream of a record's seed for load, speed and temperature
 
 

@@ -9,8 +9,6 @@ import numpy as np
 
 from toothwise.checks import check_choice, check_range
 
-__all__ = ["SpeedProfile", "draw_revolutions"]
-
 
 @dataclass(frozen=True)
 class SpeedProfile:

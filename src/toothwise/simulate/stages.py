@@ -20,8 +20,6 @@ from toothwise.simulate.mesh import draw_flanks, loaded_error
 if TYPE_CHECKING:
     from toothwise.simulate.gearbox import GearboxConfig
 
-__all__ = ["transmission_error"]
-
 _SAMPLES = 64  # of the transmission error, per tooth
 _RATED_LINE_LOAD = 200.0  # N/mm at load 1
 _BASE_PITCH = np.pi * 3.0 * np.cos(np.radians(20.0)) * 1000.0  # micrometres, module 3

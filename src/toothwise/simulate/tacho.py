@@ -10,8 +10,6 @@ import numpy as np
 from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.vibration.records import Edge, Tachometer
 
-__all__ = ["TachoConfig", "make_tacho"]
-
 _WIDTH = 0.2  # of a pulse, as a share of the interval
 _HEIGHT = 5.0  # volts
 _NOISE = 0.02  # volts

@@ -13,8 +13,6 @@ from math import exp, sqrt
 
 import numpy as np
 
-__all__ = ["DOMAINS", "Domain", "Session", "draw_levels", "draw_textures"]
-
 _CYCLES = (1, 2, 3)  # of the smooth wave, around all columns
 
 

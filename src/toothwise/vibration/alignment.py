@@ -15,8 +15,6 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.vibration.spectrum import shift_spectrum
 
-__all__ = ["Alignment", "align_spectra"]
-
 _OVERSAMPLING = 8
 
 

@@ -19,8 +19,6 @@ from toothwise.errors import InputError, SignalWarning
 from toothwise.vibration.pulse_repair import PulseReport, follow_pulses, learn_marks
 from toothwise.vibration.tooth_zero import Known, fraction_of
 
-__all__ = ["ShaftAngle", "angle_from_encoder", "angle_from_pulses", "angle_from_speed", "segment_shares"]
-
 _FEWEST = 64  # knots of an angle below which it is no angle
 _ROUNDED = 1e-6  # revolutions
 _TURNS = 8  # revolutions from which on an encoder's segments are measured

@@ -8,8 +8,6 @@ import numpy as np
 
 from toothwise.errors import SignalWarning
 
-__all__ = ["without_bursts"]
-
 _TAIL, _CALM = 1.5, 3  # what is louder than so many times the usual, and so many meshes behind it, belong to a burst
 _BURST = 16.0  # times the energy of the same mesh in the other periods: 12 dB, by which no tooth changes
 

@@ -14,8 +14,6 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["Components", "split", "split_revolutions"]
-
 
 @dataclass(frozen=True, eq=False)
 class Components:

@@ -6,8 +6,6 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["fm4", "kurtosis", "rms"]
-
 
 def rms(x: np.ndarray) -> np.ndarray:
     """Root mean square, ``[..., n]`` -> ``[...]``."""

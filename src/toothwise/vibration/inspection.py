@@ -19,8 +19,6 @@ from toothwise.vibration.records import VibrationRecord
 from toothwise.vibration.resampling import resample
 from toothwise.vibration.tooth_zero import tooth_zeros
 
-__all__ = ["Inspection", "inspect_record"]
-
 _BLOCK = 32  # revolutions per spectrum
 _BLOCKS = 64  # of them at most: enough for a picture
 _COVERED = 0.95  # share of the record that the tachometer covers, or it is said

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["MeshLine", "mesh_contradiction", "mesh_doubt", "mesh_line", "order_amplitudes"]
-
 _HARMONICS = 16  # stiff housings carry the sixth, eleventh or twelfth rather than the first
 _FEW, _MANY = 3.0, 4.5  # a harmonic is heard that stands so many times above its surroundings: the first three, others
 _ALONE = 2.0  # a mesh line is so many times its own sidebands

@@ -21,8 +21,6 @@ from toothwise.vibration.resampling import resample
 from toothwise.vibration.tacho import downwards_text, find_pulses
 from toothwise.vibration.tooth_zero import ToothZero, event_step, tooth_zeros
 
-__all__ = ["Periods", "as_train", "cut_periods", "mesh_visibility", "no_tacho_text", "record_angle"]
-
 Gears = GearPair | PlanetaryStage | GearTrain
 _FEWEST, _MOST = 8, 64  # samples per tooth
 _FADE = 0.125  # of a hunting period, over which a record fades in and out

@@ -15,8 +15,6 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["Marks", "PulseReport", "follow_pulses", "learn_marks", "repair_pulses"]
-
 _NEIGHBOURS = 5  # intervals on either side that say how long an interval should be
 _TOLERANCE = 0.3  # of an interval: pulses are accepted that far from where they are expected
 _ODD = 0.2  # an interval is odd that differs so far from its neighbours, as a share of it

@@ -12,8 +12,6 @@ import numpy as np
 
 from toothwise.vibration.records import Tachometer, VibrationRecord
 
-__all__ = ["Finding", "check_record", "sensor_health"]
-
 _CHUNK = 1 << 20
 _RUN = 3  # equal samples in a row at an extreme value that count as clipped
 _BAND = 0.01  # of the range: samples this near below an extreme show how many should lie on it

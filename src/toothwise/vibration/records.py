@@ -15,8 +15,6 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["TACHO_KINDS", "Edge", "TachoKind", "Tachometer", "VibrationRecord", "ZeroWord"]
-
 TachoKind = Literal["waveform", "times", "angle", "speed"]
 Edge = Literal["rising", "falling"]
 ZeroWord = Literal["auto", "given", "unknown"]

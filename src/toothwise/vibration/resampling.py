@@ -15,8 +15,6 @@ from toothwise.checks import check_range
 from toothwise.errors import InputError
 from toothwise.vibration.angle import ShaftAngle
 
-__all__ = ["interpolate", "resample"]
-
 _CHUNK = 1 << 14
 _PHASES = 1 << 13
 _STEP = 1.02

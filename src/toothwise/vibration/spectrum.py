@@ -6,8 +6,6 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["check_revolutions", "order_spectrum", "shift_spectrum", "to_samples"]
-
 
 def check_revolutions(vibration: np.ndarray, teeth: int) -> np.ndarray:
     """One revolution per row as float64 ``[n, samples]``, samples a multiple of the teeth.

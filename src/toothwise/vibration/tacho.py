@@ -10,8 +10,6 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.vibration.records import Tachometer
 
-__all__ = ["downwards_text", "find_pulses"]
-
 _CHUNK = 1 << 20
 _DOWNWARDS = 0.7  # share of the time that a signal is high from which on its pulses go downwards
 

@@ -12,8 +12,6 @@ from toothwise.checks import check_range
 from toothwise.errors import InputError
 from toothwise.vibration.angle import ShaftAngle
 
-__all__ = ["tacholess_angle"]
-
 _HARMONICS = 12  # looked at
 _ALIKE = 0.02  # share of a speed by which harmonics may differ on it
 _TRIED = 1 << 18  # samples that tell the best harmonic

@@ -15,8 +15,6 @@ from typing import Any, Literal
 
 from toothwise.gears import GearPair, PlanetaryStage
 
-__all__ = ["Known", "ToothZero", "event_step", "fraction_of", "tooth_zeros"]
-
 Known = Literal["index", "waveform", "given", "unknown"]
 _DENOMINATOR = 10**6  # ratios of teeth have small denominators; what needs a larger one was rounded by hand
 _FINEST = 64  # positions per tooth: what is finer than that is no grid

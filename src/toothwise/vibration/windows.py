@@ -13,8 +13,6 @@ import numpy as np
 
 from toothwise.checks import check_choice, check_range
 
-__all__ = ["EventWindow", "event_powers", "event_statistic"]
-
 WINDOWS = ("rectangular", "hann", "tukey")
 QUANTITIES = ("rms", "energy", "kurtosis", "peak")
 Quantity = Literal["rms", "energy", "kurtosis", "peak"]

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from toothwise.detectors.dinomaly.attention_view import AttentionView
     from toothwise_lab.studies.statistics import Comparison, TableRow
 
-__all__ = ["attention_table", "comparison_table", "mean_table"]
-
 
 def comparison_table(found: list[Comparison]) -> str:
     """One row per comparison."""

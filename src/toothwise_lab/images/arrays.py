@@ -11,8 +11,6 @@ import pandas as pd
 from toothwise.errors import InputError
 from toothwise_lab.images.sets import PRESETS, SplitRule, split_images
 
-__all__ = ["ImageArrays", "load_images"]
-
 
 @dataclass(frozen=True, eq=False)
 class ImageArrays:

@@ -13,8 +13,6 @@ from torchvision.transforms.v2 import Transform
 from toothwise.errors import InputError
 from toothwise_lab.images.sets import PRESETS, ImageSet, SplitRule, split_images
 
-__all__ = ["FolderDataModule", "image_set"]
-
 _ANOMALIB = {"mvtec_ad": "MVTecAD", "visa": "Visa"}
 
 

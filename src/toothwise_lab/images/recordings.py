@@ -17,8 +17,6 @@ from scipy.sparse.csgraph import connected_components
 
 from toothwise.errors import InputError
 
-__all__ = ["commutator_parts", "join_alike", "join_equal", "magnetic_tiles", "same_pixels", "thumbnails"]
-
 _SIDE = 32  # pixels of a thumbnail's sides
 _TILE_GAP = 400
 

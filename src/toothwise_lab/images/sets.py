@@ -19,8 +19,6 @@ from toothwise_lab.images.recordings import (
     thumbnails,
 )
 
-__all__ = ["PRESETS", "ImageSet", "SplitRule", "split_images"]
-
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
 

@@ -11,8 +11,6 @@ from toothwise.detectors.base import Detector
 if TYPE_CHECKING:
     from toothwise.detectors.dinomaly.attention_view import AttentionView
 
-__all__ = ["ATTENTION_METRICS", "ENTROPY_MEANS", "attention_data", "attention_metrics", "look"]
-
 _AXES = ("y", "x")
 _LAYERS = 8  # of the decoder that detectors have
 ENTROPY_MEANS = tuple(f"attention_entropy_{axis}" for axis in _AXES)

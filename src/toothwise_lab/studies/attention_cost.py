@@ -12,8 +12,6 @@ from toothwise.detectors.base import Detector
 from toothwise.detectors.dinomaly.attention_view import directional_model
 from toothwise_lab.studies.measures import peak_tensors
 
-__all__ = ["attention_cost"]
-
 _BATCH = 8  # images at a time
 _ROUNDS = 5
 

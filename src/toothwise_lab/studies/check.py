@@ -9,8 +9,6 @@ from toothwise_lab.studies.config import Part, Study
 from toothwise_lab.studies.expand import Arm, setting_place
 from toothwise_lab.studies.own_detectors import known_options, make_detector
 
-__all__ = ["check_detectors"]
-
 
 def check_detectors(study: Study) -> None:
     """Refuse detectors and options that are none, before anything runs.

@@ -12,8 +12,6 @@ from toothwise_lab.studies.config import Resources
 from toothwise_lab.studies.trial import Trial
 from toothwise_lab.studies.worker import Outcome, run_trial
 
-__all__ = ["cluster", "run_on_cluster"]
-
 
 def cluster(
     address: str | None, resources: Resources, workers: int | None, *, note: Path | None = None

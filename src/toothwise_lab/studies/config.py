@@ -18,8 +18,6 @@ from toothwise_lab.studies.metric_names import metric_names
 from toothwise_lab.studies.smoke import with_smoke
 from toothwise_lab.studies.trial import KINDS, Trial
 
-__all__ = ["Part", "Primary", "Resources", "Study", "read_study"]
-
 _GROUPS: dict[str, dict[str, tuple[str, ...]]] = {  # kind: list in the YAML -> its allowed words
     "maps": {"domains": tuple(DOMAINS), "modes": MODES},
     "images": {"sets": tuple(PRESETS)},

@@ -8,8 +8,6 @@ from typing import Any
 from toothwise.fields import coerce, describe_type, field_types
 from toothwise_lab.studies.located import Located, Place
 
-__all__ = ["Arm", "arms_of", "comparisons_of", "setting_place"]
-
 
 @dataclass(frozen=True)
 class Arm:

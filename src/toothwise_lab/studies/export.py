@@ -12,8 +12,6 @@ from toothwise.errors import InputError, need
 from toothwise.files import atomic_file, write_json
 from toothwise_lab.studies.opened import OpenedStudy
 
-__all__ = ["export", "flat_rows"]
-
 _SUFFIXES = (".csv", ".parquet", ".json")
 _FACTS = ("key", "status", "reason", "config_hash", "revision", "git", "data_version", "finished", "seconds")
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-__all__ = ["fit_once", "reused_fits"]
-
 Fit = TypeVar("Fit")
 _held: OrderedDict[str, object] = OrderedDict()
 _count: list[int] = []

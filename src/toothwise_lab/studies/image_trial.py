@@ -18,8 +18,6 @@ from toothwise_lab.studies.cell import Measured
 from toothwise_lab.studies.own_detectors import make_detector
 from toothwise_lab.studies.scores import all_metrics
 
-__all__ = ["ImageTrial", "data_root", "measure_images"]
-
 _HELD_OUT = 4
 
 

@@ -13,8 +13,6 @@ import yaml
 from toothwise.errors import InputError, did_you_mean
 from toothwise.reading import check_yaml, read_text, shipped
 
-__all__ = ["Located", "read_located"]
-
 Place = tuple[str | int, ...]
 
 

@@ -22,22 +22,6 @@ from toothwise_lab.named_teeth import name_teeth
 from toothwise_lab.pixels import aupro, pixel_auroc
 from toothwise_lab.severity import kendall, spearman
 
-__all__ = [
-    "alarms",
-    "area",
-    "auroc_interval",
-    "by_condition",
-    "peak_gpu_memory",
-    "peak_memory",
-    "peak_tensors",
-    "pixels",
-    "pooled",
-    "severity",
-    "speed",
-    "start_peak",
-    "tooth",
-]
-
 _PIXEL_MAPS = 100  # faulty maps on which pixel metrics are taken: they are slow
 _SINGLE = 30  # maps scored one by one for the latency
 _SLOW = 0.02  # seconds per map above which the batch is timed on those maps only

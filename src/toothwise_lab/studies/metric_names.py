@@ -8,8 +8,6 @@ from toothwise.errors import InputError, did_you_mean
 from toothwise_lab.studies.attention import ATTENTION_METRICS
 from toothwise_lab.studies.scores import CONDITIONS, POOLED, SCORE_METRICS, ScoreMetric
 
-__all__ = ["check_metrics", "is_a_merit", "metric_names", "smaller_is_better"]
-
 _LARGER = (
     "auroc_cold_fault_warm_healthy",
     "auroc_warm_fault_cold_healthy",

@@ -12,8 +12,6 @@ from toothwise.reading import read_json
 from toothwise_lab.studies.config import Primary, Study, read_study
 from toothwise_lab.studies.store import Entry, StudyFolder
 
-__all__ = ["OpenedStudy", "open_study", "save_study"]
-
 
 @dataclass(frozen=True)
 class OpenedStudy:

@@ -12,8 +12,6 @@ from toothwise.detectors.base import Detector
 from toothwise.errors import InputError, MissingDependencyError, WeightsError
 from toothwise_lab.studies.cell_maps import LIMITS
 
-__all__ = ["encoder_files", "known_options", "make_detector"]
-
 _SEEDED = ("dinomaly", "patchcore", "padim", "draem", "fused")
 
 

@@ -17,8 +17,6 @@ from toothwise_lab.studies.own_detectors import encoder_files
 from toothwise_lab.studies.run_trial import RunTrial
 from toothwise_lab.studies.trial import Settings
 
-__all__ = ["code_revision", "data_version"]
-
 _SOURCES = Path(__file__).parents[2]
 _PACKAGES = ("toothwise", "toothwise_lab")  # detectors and simulator in one, the studies in the other
 

@@ -23,8 +23,6 @@ from toothwise_lab.studies.tracking import BackgroundTracker, Tracker, open_trac
 from toothwise_lab.studies.trial import Trial
 from toothwise_lab.studies.worker import Outcome
 
-__all__ = ["Report", "RunOptions", "duration", "run_study"]
-
 _REFRESH = 2.0  # seconds between two writings of results.jsonl
 
 

@@ -26,8 +26,6 @@ from toothwise_lab.studies.cell import Measured
 from toothwise_lab.studies.image_trial import data_root
 from toothwise_lab.studies.own_detectors import make_detector
 
-__all__ = ["RunTrial", "measure_run"]
-
 _DATA = ("hums2023", "simulated")
 _FIT_ON = ("own", "simulated_run", "simulated_maps")
 _EXAMPLES = 3  # windows before the failure

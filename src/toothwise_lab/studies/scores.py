@@ -18,8 +18,6 @@ from toothwise.errors import InputError
 from toothwise.evaluation import aupr, auroc, f1_max, precision_at_recall, tpr_at_fpr
 from toothwise_lab.bootstrap import Metric
 
-__all__ = ["CONDITIONS", "POOLED", "SCORE_METRICS", "ScoreMetric", "parse_metric"]
-
 SCORE_METRICS: dict[str, Metric] = {
     "auroc": auroc,
     "aupr": aupr,

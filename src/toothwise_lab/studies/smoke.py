@@ -6,8 +6,6 @@ from typing import Any
 
 from toothwise_lab.studies.located import Located, Place
 
-__all__ = ["with_smoke"]
-
 
 def with_smoke(source: Located) -> Located:
     """The file with its ``smoke`` section laid over it; lines of what was laid over are those of the section.

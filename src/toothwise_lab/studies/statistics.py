@@ -26,8 +26,6 @@ from toothwise_lab.studies.opened import OpenedStudy
 from toothwise_lab.studies.scores import ScoreMetric, parse_metric
 from toothwise_lab.verdicts import EQUIVALENT, FEWEST_SEEDS, UNDECIDED, judge_difference
 
-__all__ = ["ALPHA", "NO_DIFFERENCE", "Comparison", "TableRow", "comparisons", "other_pairs", "table"]
-
 ALPHA = 0.05
 FEWEST_FOR_EFFECT = 5  # seeds: the spread of three says next to nothing of the spread between seeds
 NO_DIFFERENCE = "no difference shown"

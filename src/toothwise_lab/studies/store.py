@@ -21,8 +21,6 @@ from toothwise.errors import OutputError
 from toothwise.files import atomic_file, atomic_folder, check_writable, write_json
 from toothwise.reading import read_arrays, read_json
 
-__all__ = ["Entry", "StudyFolder"]
-
 
 @dataclass(frozen=True)
 class Entry:

@@ -16,8 +16,6 @@ from typing import Any
 from toothwise.errors import InputError, missing
 from toothwise_lab.studies.store import Entry, StudyFolder
 
-__all__ = ["BackgroundTracker", "Tracker", "open_tracker"]
-
 _KEY = "trial_key"
 _LONG = 500  # characters of a parameter that MLflow takes
 

@@ -11,8 +11,6 @@ from toothwise_lab.studies.cell import Cell, Measured, try_cell
 from toothwise_lab.studies.image_trial import ImageTrial, measure_images
 from toothwise_lab.studies.run_trial import RunTrial, measure_run
 
-__all__ = ["KINDS", "Settings", "Trial", "measure"]
-
 Settings = Cell | ImageTrial | RunTrial
 KINDS: dict[str, type] = {"maps": Cell, "images": ImageTrial, "run": RunTrial}
 

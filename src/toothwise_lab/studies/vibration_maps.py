@@ -20,8 +20,6 @@ from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.simulate.speed import SpeedProfile
 
-__all__ = ["vibration_maps"]
-
 _LEARNED = 12  # healthy records of the waveform
 _SAMPLES = 16  # of a mesh
 _TEMPERATURE = {"cold": 25.0, "warm": 60.0}

@@ -25,8 +25,6 @@ from toothwise_lab.studies.fitted import reused_fits
 from toothwise_lab.studies.revision import code_revision
 from toothwise_lab.studies.trial import Trial, measure
 
-__all__ = ["Outcome", "run_trial"]
-
 _cache: list[EncoderCache] = []  # of this process, where trials share encodings
 
 

@@ -23,8 +23,6 @@ from toothwise.detectors.coherent.whitening import scatter, weight_of, whitened,
 from toothwise.errors import InputError
 from toothwise.progress import Progress
 
-__all__ = ["Coherent"]
-
 _BEHIND = 2.0  # healthy standard deviations by which the rarer kinds of evidence stand back behind whole lines
 _DRAWS, _NEW = 60, 4  # gearboxes that are drawn where healthy records are few, and new records of each
 _RARE = 0.01  # chance at which the widths of Student's and the normal distribution are compared

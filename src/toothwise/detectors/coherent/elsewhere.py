@@ -13,8 +13,6 @@ import numpy as np
 from toothwise.detectors.coherent.meshes import events, half_a_turn, lines
 from toothwise.detectors.coherent.whitening import filtered
 
-__all__ = ["among_teeth"]
-
 _AROUND = 0.5  # mesh orders over which the record's own level is taken
 
 

@@ -13,8 +13,6 @@ import numpy as np
 from toothwise.detectors.coherent.meshes import lines
 from toothwise.detectors.coherent.whitening import filtered, weight_of
 
-__all__ = ["along_line", "neighbour", "without_line"]
-
 _REACH = 4  # meshes to either side that the waveform of a tooth may reach into: contact begins early, housings ring
 _USUAL = 2.0  # times the energy of the usual tooth, below which a neighbour holds nothing of it
 _FAR, _PLAIN = 0.3, 2.0  # share of a tooth's energy two meshes from it, and times the usual, that a neighbour adds

@@ -6,8 +6,6 @@ from math import gcd
 
 import numpy as np
 
-__all__ = ["best_segment", "events", "half_a_turn", "lines"]
-
 
 def events(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
     """The row and column of each mesh event of a hunting period, in time."""

@@ -6,8 +6,6 @@ import numpy as np
 
 from toothwise.detectors.coherent.meshes import events
 
-__all__ = ["filtered", "scatter", "weight_of", "whitened", "without_tones"]
-
 _DEAD = 1e-10  # of the strongest order's power: weaker ones were removed from the signal and hold rounding only
 _PRIOR = 4.0  # records that the neighbouring orders count as, where an order's own scatter rests on few records
 _NEIGHBOURS = 31  # orders that the neighbourhood spans

@@ -18,8 +18,6 @@ from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.detectors.dinomaly.line_attention import EPS, line_attention, must_be_plain
 from toothwise.errors import InputError
 
-__all__ = ["DirectionalLinearAttention"]
-
 
 class DirectionalLinearAttention(nn.Module):
     """Linear attention along the lines of a token grid.

@@ -18,16 +18,6 @@ if TYPE_CHECKING:
 
     from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
 
-__all__ = [
-    "AttentionView",
-    "LayerView",
-    "attends_along_lines",
-    "directional_model",
-    "entropy_of",
-    "view_attention",
-    "watched_attention",
-]
-
 _BATCH = 8  # images at a time
 
 

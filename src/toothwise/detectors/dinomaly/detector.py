@@ -25,8 +25,6 @@ from toothwise.detectors.pooling import check_pooling, pool_lines
 from toothwise.detectors.training import Images, check_precision, fit_quietly, measured_precision
 from toothwise.progress import Progress
 
-__all__ = ["DinomalyDetector"]
-
 
 class DinomalyDetector(ModuleDetector):
     """Directional Dinomaly on maps; with no directional layer it is Dinomaly.

@@ -22,8 +22,6 @@ from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.training import StepTrained, check_gradients
 from toothwise.errors import TrainingError
 
-__all__ = ["DirectionalDinomaly"]
-
 _WARM_UP = 100
 _LOOKS = 50  # at the attention weights, in a training
 

@@ -13,8 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["EPS", "line_attention", "must_be_plain"]
-
 EPS = 1e-6  # without it the ratio was not finite for tokens of size 1e4
 
 

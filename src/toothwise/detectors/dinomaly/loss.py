@@ -8,8 +8,6 @@ from torch.nn import functional
 
 from toothwise.checks import check_range
 
-__all__ = ["TopTailLoss"]
-
 
 class TopTailLoss(nn.Module):
     """Cosine distance of encoder and rebuilt features, mean of the share ``tail`` of tokens that are worst.

@@ -9,8 +9,6 @@ from toothwise.checks import check_choice, check_whole
 from toothwise.detectors.embedded import EMBEDDED
 from toothwise.errors import InputError
 
-__all__ = ["DinomalyOptions", "NetworkOptions"]
-
 
 @dataclass(frozen=True)
 class DinomalyOptions:

@@ -24,8 +24,6 @@ from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import check_positive
 from toothwise.progress import Progress, silent
 
-__all__ = ["SeverityDetector"]
-
 _HEAD_MAPS, _HEAD_BATCH = 400, 32
 _HELD_OUT = 5  # one map of so many is kept for the calibration
 

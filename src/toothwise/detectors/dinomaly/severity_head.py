@@ -14,8 +14,6 @@ from torch.nn import functional
 from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.detectors.graded_lines import MAX_SEVERITY, GradedLines
 
-__all__ = ["SeverityHead", "SeverityOptions", "severity_loss"]
-
 _SHARP = 4.0  # of the smooth maximum over lines
 _START = -2.0  # softplus of it is 0.13: the first outputs lie near the mean of a batch, most of which is healthy
 

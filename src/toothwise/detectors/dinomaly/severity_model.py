@@ -19,8 +19,6 @@ from toothwise.detectors.dinomaly.severity_head import SeverityHead, SeverityOpt
 from toothwise.detectors.embedded import EMBEDDED
 from toothwise.errors import InputError
 
-__all__ = ["SeverityAwareDinomaly", "SeverityBatch"]
-
 
 @dataclass
 class SeverityBatch(ImageBatch):

@@ -22,8 +22,6 @@ from toothwise.detectors.encoder import FrozenEncoder, average, encode_groups
 from toothwise.detectors.encoder_cache import EncoderCache
 from toothwise.errors import InputError
 
-__all__ = ["DirectionalBlock", "DirectionalDinomalyModel"]
-
 _SCORE_SIZE, _TOP = 256, 0.01  # the score is read off a blurred map of this size, as Dinomaly does
 
 

@@ -22,8 +22,6 @@ from toothwise.detectors.pooling import check_pooling, pool_lines
 from toothwise.detectors.training import Images, fit_quietly
 from toothwise.progress import Progress
 
-__all__ = ["DraemSevNetDetector"]
-
 _TRAINING = ("max_steps", "learning_rate", "gradient_clip", "seed")
 
 

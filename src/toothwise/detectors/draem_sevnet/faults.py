@@ -13,8 +13,6 @@ from toothwise.detectors.draem_sevnet.options import DraemOptions
 from toothwise.errors import InputError
 from toothwise.simulate.lines import LineShape, draw_lines, line_masks
 
-__all__ = ["SyntheticFaults"]
-
 _GEAR = {"rows": "driving", "columns": "driven", "both": "both"}
 _WIDTH = (20.0, 60.0)  # pixels of a patch in an image of 224 x 224
 _RATIO = (0.3, 0.7)  # height over width: landscape

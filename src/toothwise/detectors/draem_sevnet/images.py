@@ -11,8 +11,6 @@ from torch.nn import functional
 from toothwise.detectors.images import check_size
 from toothwise.errors import InputError
 
-__all__ = ["STRIDE", "MapImages"]
-
 STRIDE = 32  # the discriminator halves its input five times and joins both sides of each halving
 _QUANTILE = 0.999
 

@@ -23,8 +23,6 @@ from toothwise.detectors.draem_sevnet.torch_model import DraemSevNetLoss, DraemS
 from toothwise.detectors.training import StepTrained, check_gradients
 from toothwise.errors import InputError, TrainingError
 
-__all__ = ["DraemSevNet"]
-
 _REMEDY = "lower learning_rate, gradient_clip or severity_max, or train in float32; check the maps for extreme values"
 _FALLS, _FACTOR = (0.8, 0.9), 0.2  # the learning rate falls to a fifth at these shares of the training, as in DRAEM
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from toothwise.checks import check_choice, check_range, check_whole
 
-__all__ = ["DraemOptions"]
-
 
 @dataclass(frozen=True)
 class DraemOptions:

@@ -16,8 +16,6 @@ from toothwise.detectors.draem_sevnet.options import DraemOptions
 from toothwise.detectors.images import check_size
 from toothwise.errors import InputError
 
-__all__ = ["DraemSevNetLoss", "DraemSevNetModel", "ModelOutput", "SeverityHead", "focal_loss"]
-
 _GRID = 4
 _HIDDEN = (128, 64)
 _SCALES = 5

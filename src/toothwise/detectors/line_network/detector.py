@@ -17,8 +17,6 @@ from toothwise.detectors.network_parts import NetworkParts
 from toothwise.healthmap.logarithm import log_positive
 from toothwise.progress import Progress, silent
 
-__all__ = ["LineNetworkDetector"]
-
 _TRAINING = ("max_steps", "learning_rate", "patience", "keep", "seed")
 _BY_AXIS = ("lines", "contrast", "spread")
 _CHUNK = 16  # maps at a time

@@ -18,8 +18,6 @@ from toothwise.detectors.line_network.evidence import AXES
 from toothwise.detectors.line_network.options import LineNetworkOptions
 from toothwise.simulate.lines import LineShape, diagonal_masks, draw_lines, line_masks
 
-__all__ = ["DrawnMaps", "MapDrawer"]
-
 _GAPS, _GAP_LENGTH = (0, 3), (1, 4)
 
 

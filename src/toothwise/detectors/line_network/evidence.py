@@ -15,8 +15,6 @@ from torch import Tensor, nn
 
 from toothwise.detectors.line_likelihood import LineLikelihood
 
-__all__ = ["AXES", "Evidence", "LineEvidence"]
-
 AXES = {"rows": (1,), "columns": (2,), "both": (1, 2)}
 _LEAST = -1e9  # of an evidence that is not there: finite, because engines and softmax take it everywhere
 

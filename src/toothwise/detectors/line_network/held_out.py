@@ -11,8 +11,6 @@ from torch import Tensor
 from toothwise.detectors.line_network.drawn import MapDrawer
 from toothwise.detectors.line_network.torch_model import LineNetworkModel
 
-__all__ = ["HeldOut"]
-
 _TRIALS = 160  # healthy maps, and as many with lines, about: each held-out map serves several times
 _MOST = 120  # held-out maps that are asked
 _DRAWS = 200  # of maps with replacement, for the standard error

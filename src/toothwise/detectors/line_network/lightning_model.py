@@ -27,8 +27,6 @@ from toothwise.detectors.training import Images, StepTrained, check_gradients, f
 from toothwise.errors import InputError, TrainingError
 from toothwise.progress import Progress
 
-__all__ = ["LineNetwork", "train"]
-
 _REMEDY = "lower learning_rate, or check the maps for extreme values"
 _KEPT_OUT = 4  # every 4th healthy map is not trained on: it decides what is kept
 _MOST_MAPS = 4096  # of a training set: more teach nothing that cyclic shifts of these do not

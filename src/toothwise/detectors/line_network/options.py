@@ -9,8 +9,6 @@ from toothwise.checks import check_whole
 from toothwise.detectors.image_scoring import check_device
 from toothwise.errors import InputError
 
-__all__ = ["ATTENTION", "LineNetworkOptions", "TrainingOptions"]
-
 ATTENTION = ("both", "x", "y", "global", "means", "none")
 
 

@@ -23,8 +23,6 @@ from toothwise.detectors.line_network.evidence import AXES, LineEvidence
 from toothwise.detectors.line_network.options import LineNetworkOptions
 from toothwise.errors import InputError
 
-__all__ = ["LineNetworkModel", "LineOutput", "known_median"]
-
 CHANNELS = 5
 _HIDDEN = 32
 

@@ -26,8 +26,6 @@ from toothwise.detectors.line_network.options import LineNetworkOptions, Trainin
 from toothwise.detectors.line_network.torch_model import LineNetworkModel, LineOutput
 from toothwise.progress import Progress
 
-__all__ = ["LineWaveforms"]
-
 _FARTHEST = 32.0  # standard deviations of a drawn line from healthy: nobody misses it, though its waveform is not known
 _RINGS = 3.0  # meshes that a drawn waveform rings through
 _UNEVEN = 0.3  # of its size from mesh to mesh

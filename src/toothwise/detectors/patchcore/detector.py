@@ -12,8 +12,6 @@ from toothwise.detectors.features import make_features
 from toothwise.detectors.patch_detector import PatchDetector
 from toothwise.detectors.patchcore.torch_model import ContextPatchcoreModel
 
-__all__ = ["PatchcoreDetector"]
-
 
 class PatchcoreDetector(PatchDetector):
     """PatchCore (Roth et al., CVPR 2022) on maps, with anomalib's bank, score and anomaly map.

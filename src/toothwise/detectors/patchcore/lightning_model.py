@@ -19,8 +19,6 @@ from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.features import make_features
 from toothwise.detectors.patchcore.torch_model import ContextPatchcoreModel
 
-__all__ = ["PatchcoreContext"]
-
 
 class PatchcoreContext(MemoryBankMixin, EncoderApart, RawScoreModule):
     """PatchCore whose patches may know their neighbours along the row or column.

@@ -11,8 +11,6 @@ from torch.nn import functional
 from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.detectors.features import CnnFeatures, VitFeatures
 
-__all__ = ["ContextPatchcoreModel"]
-
 
 class ContextPatchcoreModel(PatchcoreModel):
     """PatchCore (Roth et al., CVPR 2022; anomalib's) with context, place, and a bank of bounded size.

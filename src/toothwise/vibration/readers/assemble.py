@@ -18,8 +18,6 @@ from toothwise.vibration.readers.time_column import uniform_rate
 from toothwise.vibration.readers.units import number_of, rate_hertz
 from toothwise.vibration.records import VibrationRecord
 
-__all__ = ["assemble"]
-
 _SAME = 1e-6  # relative: two statements of one sampling rate
 _NAMED = 12  # signals that are listed where one has to be named
 _OF_TACHO = ("kind", "sampling_rate", "shaft", "ratio", "edge", "threshold", "zero")  # as write_record calls them

@@ -11,8 +11,6 @@ from scipy.io import wavfile
 
 from toothwise.vibration.readers.contents import Contents, Signal, need
 
-__all__ = ["read"]
-
 _MAPPED = ("int16", "int32", "float32", "float64")
 
 

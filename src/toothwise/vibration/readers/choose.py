@@ -11,8 +11,6 @@ from toothwise.vibration.readers.contents import Contents
 from toothwise.vibration.readers.mapping import RecordMapping
 from toothwise.vibration.readers.names import Name, Role, read_name
 
-__all__ = ["Choice", "choose", "find_signals"]
-
 _MANY = 12
 _NONE = "none"
 

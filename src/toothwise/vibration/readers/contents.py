@@ -19,8 +19,6 @@ from toothwise.errors import InputError
 from toothwise.vibration.readers.names import Role, read_name
 from toothwise.vibration.readers.units import number_of, rate_hertz, time_seconds
 
-__all__ = ["HEADER", "Contents", "Signal", "columns_of", "need"]
-
 HEADER = "toothwise_record"  # the text in which write_record keeps what a file of plain arrays cannot say
 _MOST_COLUMNS = 64
 

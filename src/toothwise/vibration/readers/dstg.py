@@ -17,8 +17,6 @@ from toothwise.vibration.angle import ShaftAngle
 from toothwise.vibration.readers.read import contents_of
 from toothwise.vibration.records import VibrationRecord
 
-__all__ = ["STAGE", "read_hunting_average"]
-
 STAGE = PlanetaryStage(sun=27, planet=35, ring=99, planets=1)  # the planet that was averaged
 _SAMPLES = 117
 _PREFIX = "xah"

@@ -12,8 +12,6 @@ from toothwise.errors import InputError
 from toothwise.vibration.readers.contents import Contents, Signal, need
 from toothwise.vibration.readers.names import read_name
 
-__all__ = ["read"]
-
 _MATLAB_PRIVATE = ("#refs#", "#subsystem#")
 _LONGEST_TEXT = 1 << 20
 _PACKED, _SMALL = 1032, 2**26  # bytes that deflate makes of one at most; below so many nothing needs to be stored

@@ -8,8 +8,6 @@ from typing import Any
 from toothwise.errors import InputError
 from toothwise.vibration.records import TACHO_KINDS, Edge, TachoKind, ZeroWord
 
-__all__ = ["RecordMapping"]
-
 
 @dataclass(frozen=True)
 class RecordMapping:

@@ -21,8 +21,6 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.vibration.readers.contents import Contents
 
-__all__ = ["Leaf", "find_array", "is_mat5", "load", "read"]
-
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 _MATRIX, _COMPRESSED = 14, 15

@@ -19,8 +19,6 @@ from toothwise.errors import InputError
 from toothwise.vibration.readers.contents import Contents, Signal, need
 from toothwise.vibration.readers.time_column import uniform_rate
 
-__all__ = ["read_mf4", "read_tdms", "read_uff"]
-
 _TIME_RESPONSE = (0, 1)  # function types of UFF 58: general or unknown, time response
 _SINGLE, _DOUBLE = 2, 4  # ordinate types of UFF 58
 _ACCELERATION = 12

@@ -13,8 +13,6 @@ from typing import Literal
 from toothwise.errors import InputError
 from toothwise.vibration.readers.units import time_seconds
 
-__all__ = ["Name", "Role", "read_name", "unit_factor"]
-
 Role = Literal["vibration", "tacho", "time", "rate", "interval", "pulses", "unit", "start", "other", "unknown"]
 
 # role, certainty (0 = says it, 1 = commonly so, 2 = says nearly nothing), names

@@ -15,8 +15,6 @@ from toothwise.errors import InputError
 from toothwise.reading import array_header
 from toothwise.vibration.readers.contents import Contents
 
-__all__ = ["read_npy", "read_npz"]
-
 _LOCAL = struct.Struct("<4s22xHH")  # local header of a ZIP member: signature, lengths of its name and its extra field
 
 

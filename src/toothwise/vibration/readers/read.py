@@ -18,8 +18,6 @@ from toothwise.vibration.readers.contents import Contents
 from toothwise.vibration.readers.mapping import RecordMapping
 from toothwise.vibration.records import VibrationRecord
 
-__all__ = ["SUFFIXES", "contents_of", "read_record"]
-
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 
 

@@ -19,8 +19,6 @@ from toothwise.vibration.readers.contents import Contents, Signal, need
 from toothwise.vibration.readers.names import read_name
 from toothwise.vibration.readers.time_column import uniform_rate
 
-__all__ = ["read_csv", "read_parquet"]
-
 _HEAD = 1 << 16  # bytes that tell how letters are encoded
 _PEEK = 2000  # lines from which separator, header and kinds of columns are read
 _MOST_HEADER = 100

@@ -18,8 +18,6 @@ from toothwise.vibration.readers.names import Name, read_name
 from toothwise.vibration.readers.units import angle_turns, time_seconds
 from toothwise.vibration.records import TachoKind, Tachometer, ZeroWord
 
-__all__ = ["read_tacho"]
-
 _CHUNK = 1 << 20
 _SAME = 1e-6  # relative: two statements of one sampling rate
 _SPEED_UNITS = {"rpm": 1 / 60, "1/min": 1 / 60, "min-1": 1 / 60, "r/min": 1 / 60, "hz": 1.0, "rev/s": 1.0, "rps": 1.0}

@@ -6,8 +6,6 @@ import numpy as np
 
 from toothwise.errors import InputError
 
-__all__ = ["uniform_rate"]
-
 _TOLERANCE = 0.25  # of a step: one missing sample moves some instant by half a step or more, rounded digits by less
 _WHOLE = 1e-9  # relative: a rate this close to a whole number is that number, written with too few digits
 _CHUNK = 1 << 20

@@ -7,8 +7,6 @@ import re
 
 from toothwise.errors import InputError
 
-__all__ = ["angle_turns", "number_of", "rate_hertz", "time_seconds"]
-
 _TIMES: tuple[tuple[float, str], ...] = (
     (1.0, "s sec secs second seconds"),
     (1e-3, "ms msec msecs millis millisec millisecs millisecond milliseconds"),

@@ -20,8 +20,6 @@ from toothwise.files import atomic_file
 from toothwise.vibration.readers.contents import HEADER, need
 from toothwise.vibration.records import VibrationRecord
 
-__all__ = ["WRITABLE", "write_record"]
-
 _LONGEST_NAME = 63  # of a MATLAB variable
 _MAT_LIMIT = 2**31  # bytes of a variable of MAT 5
 
