@@ -27,7 +27,8 @@ from toothwise.evaluation.metrics import auroc
 from toothwise.gears import PlanetaryStage
 from toothwise.healthmap.conditions import less_by_order
 from toothwise.healthmap.core import Axis, HealthMapBatch
-from toothwise.healthmap.waveform import HealthyWaveform, turned
+from toothwise.healthmap.turning import turned
+from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.simulate.speed import SpeedProfile

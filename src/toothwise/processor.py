@@ -16,6 +16,7 @@ from typing import Any
 
 from toothwise.errors import OutputError
 from toothwise.files import write_json
+from toothwise.reading import read_json
 
 # what products of matrices depend on, the strongest first
 _FLAGS = ("amx_bf16", "amx_int8", "avx512_bf16", "avx512_vnni", "avx_vnni", "avx512f", "avx2", "bf16", "i8mm", "neon")
@@ -75,12 +76,18 @@ def mark(*facts: Any, packages: tuple[str, ...] = ()) -> str:
             told[name] = version(name)
         except PackageNotFoundError:
             told[name] = None
-    text = json.dumps([_model_name(), flags(), os.cpu_count(), told, facts], sort_keys=True, default=str)
+    text = json.dumps([model_name(), flags(), os.cpu_count(), told, facts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @cache
-def _model_name() -> str:
+def model_name() -> str:
+    """What the processor calls itself.
+
+    Examples:
+        >>> isinstance(model_name(), str)
+        True
+    """
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
@@ -148,7 +155,7 @@ def _remembered() -> dict[str, dict[str, Any]]:
     """Choices of the file, and of this process; a file that is damaged counts as none."""
     found: dict[str, dict[str, Any]] = {}
     with suppress(OSError, ValueError, TypeError, AttributeError, LookupError, RuntimeError):
-        data = json.loads(choices_file().read_text(encoding="utf-8"))
+        data = read_json(choices_file())
         if data["format"] == _FORMAT:
             for key, value in data["choices"].items():
                 choice, ms = value["choice"], value["ms"]

@@ -12,7 +12,7 @@ from typing import Any
 
 from toothwise import __version__
 from toothwise.files import write_json
-from toothwise.processor import flags
+from toothwise.processor import flags, model_name
 
 
 def versions() -> dict[str, str]:
@@ -47,13 +47,8 @@ _RUNNING = revision(Path(__file__).parent)
 
 def machine() -> dict[str, Any]:
     """Processor, its instructions for products of matrices, cores, memory."""
-    model = platform.processor()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
-        model = names[0] if names else model
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {"processor": model, "flags": list(flags()), "cores": os.cpu_count(), "memory_gib": round(memory, 1)}
+    return {"processor": model_name(), "flags": list(flags()), "cores": os.cpu_count(), "memory_gib": round(memory, 1)}
 
 
 def write_result(path: Path, config: dict[str, Any], result: Any, *, seed: int | None = None) -> Path:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from toothwise.healthmap.waveform import HealthyWaveform, Turn
+from toothwise.healthmap.turning import SURE, Turn
+from toothwise.healthmap.waveform import HealthyWaveform
 
 _LOUD = 2.0  # events louder than so many medians of both their teeth are brought down to it
 _MOST = 64  # records that are aligned: more of them tell nothing new
@@ -78,8 +78,6 @@ def align_records(
         >>> found.turns[1].events, found.turns[1].sure
         (5, True)
     """
-    from toothwise.healthmap.waveform import SURE, HealthyWaveform
-
     signals = [_even(s, samples_per_tooth, teeth) for s in signals]
     levels = [max(float(np.sqrt(np.mean(np.square(s)))), 1e-300) for s in signals]
     best: Aligned | None = None
@@ -88,7 +86,7 @@ def align_records(
         flat = np.ones(len(signals[first]) // 2 + 1)
         begun = HealthyWaveform(signals[first] / levels[first], samples_per_tooth, 1, flat)
         others = [k for k in range(len(signals)) if k != first]
-        found, turns = gather(begun, signals, levels, steps, teeth, others, healthy=False)
+        found, turns = begun.gather(signals, levels, steps, teeth, others, healthy=False)
         sure = sum(one >= SURE for turn in turns.values() for one in turn.confidence_of)
         if sure > most:
             most, best = sure, Aligned(first, turns, found.values)
@@ -111,8 +109,6 @@ def align_unplaced(
         By record: ``aligned_to``, the recording that numbers the teeth, and ``aligned_<gear>``, teeth by which this
         record's numbers of that gear are higher; and of those that fit the waveform together, their turns onto it.
     """
-    from toothwise.healthmap.waveform import SURE, Turn
-
     last = records[-1] if records else None
     same = [
         k
@@ -160,46 +156,3 @@ def _even(signal: np.ndarray, samples_per_tooth: int, teeth: tuple[int, int]) ->
         lines = np.array([np.median(level[k::n]) for k in range(n)])
         most = np.maximum(most, _LOUD * lines[event % n])
     return (by_event * np.minimum(1.0, most / np.maximum(level, 1e-300))[:, None]).reshape(-1)
-
-
-def gather(
-    found: HealthyWaveform,
-    signals: Sequence[np.ndarray],
-    levels: Sequence[float],
-    steps: Sequence[float | None],
-    teeth: tuple[int, int],
-    waiting: Sequence[int],
-    *,
-    healthy: bool = True,
-) -> tuple[HealthyWaveform, dict[int, Turn]]:
-    """Turn records onto a waveform that each sure one makes clearer; those that are not sure are tried once more.
-
-    Args:
-        found: The waveform to begin with, at level 1.
-        signals, steps, teeth: As ``align_records``.
-        levels: The RMS of each signal.
-        waiting: Which of the signals to turn.
-        healthy: The waveform knows no damage, as ``HealthyWaveform.turn``.
-
-    Returns:
-        The mean waveform, and where each record begins.
-    """
-    from dataclasses import replace
-
-    from toothwise.healthmap.waveform import turned
-
-    turns: dict[int, Turn] = {}
-    for _ in range(2):
-        unsure, before = [], found.records
-        for k in waiting:
-            turns[k] = found.turn(signals[k], steps[k], teeth, healthy=healthy)
-            if not turns[k].sure:
-                unsure.append(k)
-                continue
-            n = found.records
-            begun = turned(signals[k], turns[k].events * found.samples_per_tooth) / levels[k]
-            found = replace(found, values=(found.values * n + begun) / (n + 1), records=n + 1)
-        waiting = unsure
-        if found.records == before:  # the waveform is what it was
-            break
-    return found, turns

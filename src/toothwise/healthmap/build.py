@@ -17,7 +17,8 @@ from toothwise.healthmap.aligned import Unplaced
 from toothwise.healthmap.conditions import heard, learned_conditions, less_by_order, not_learned
 from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.map_config import UNITS, MapConfig
-from toothwise.healthmap.waveform import SURE, HealthyWaveform, Turn, turned
+from toothwise.healthmap.turning import SURE, Turn, turned
+from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.vibration.angle import ShaftAngle
 from toothwise.vibration.components import Components
 from toothwise.vibration.periods import Periods, cut_periods, mesh_visibility

@@ -254,9 +254,10 @@ def read_mat_values(path: Path) -> np.ndarray:
         shape = leaf.shape
         if leaf.size > MAX_PIXELS:
             raise InputError(f"Xdata claims the shape {shape}, more than is allowed")
-        if len(shape) == 2:
-            return mat5.load(path, leaf).astype(np.float32)[None]
-        if len(shape) not in (3, 4) or (len(shape) == 4 and shape[2] != 1):
+        if len(shape) > 4 or (len(shape) == 4 and shape[2] != 1):
             raise InputError(f"Xdata must be [rows, columns, 1, n], but has the shape {shape}")
-        values = np.moveaxis(mat5.load(path, leaf).astype(np.float32), -1, 0)
-        return np.ascontiguousarray(values.reshape(shape[-1], shape[0], shape[1]))
+        values = np.empty((shape[-1] if len(shape) > 2 else 1, *shape[:2]), dtype=np.float32)
+        if values.size:  # one map at a time: in the file they are wider, and may be packed
+            for k, one in enumerate(mat5.numbers(path, leaf, shape[0] * shape[1])):
+                values[k] = one.reshape(shape[:2], order="F")
+        return values

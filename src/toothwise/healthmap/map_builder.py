@@ -22,7 +22,8 @@ from toothwise.healthmap.build import MapConfig, build_map, learn_waveform, toot
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
 from toothwise.healthmap.outcomes import Skipped, each_outcome
 from toothwise.healthmap.recordings import Source, as_sources, error_line, record_names, source_name
-from toothwise.healthmap.waveform import HealthyWaveform, Turn
+from toothwise.healthmap.turning import Turn
+from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.progress import Progress, silent
 from toothwise.vibration.periods import Periods, as_train, cut_periods
 from toothwise.vibration.quality import check_record, sensor_health

@@ -19,41 +19,17 @@ import numpy as np
 
 from toothwise.errors import InputError, SignalWarning
 from toothwise.files import atomic_file
-from toothwise.healthmap.aligned import gather
 from toothwise.healthmap.conditions import Conditions
+from toothwise.healthmap.turning import Turn, turned
 from toothwise.reading import as_input_error, read_arrays
 from toothwise.vibration.windows import EventWindow, event_powers
 
-SURE = 0.999  # confidence from which a turn counts as known
 _RIVALS = 5  # places that fit next best and are tested against the best one
 _APART = 0.75  # teeth by which a rival place must differ to number teeth differently
 _LOUD = 2.0  # events louder than so many medians are brought down to it: a damaged tooth must not steer the turn
 _TRIMMED = 0.25  # share of a gear's lines that may be damage, with what rings on behind it
 _TRIED = 24  # places that correlate best and are looked at closely
 _FINER = 4  # the correlation is looked up at this share of a sample where places do not fall on samples
-
-
-@dataclass(frozen=True)
-class Turn:
-    """Where in its hunting period a record begins.
-
-    Attributes:
-        events: Mesh events by which it begins later than the healthy waveform; whole where pulses mark whole teeth.
-        correlation: With the healthy waveform there.
-        confidence: By how much less of the record is left over there than at the next best place, as a share of that.
-        confidence_of: For the rows' gear and the columns': 1 less the chance that a place which numbers this gear's
-            teeth differently fits as well. Below ``SURE`` the numbers are a guess.
-    """
-
-    events: float
-    correlation: float
-    confidence: float
-    confidence_of: tuple[float, float] = (0.0, 0.0)
-
-    @property
-    def sure(self) -> bool:
-        """Whether the teeth of both gears may be named after this turn."""
-        return min(self.confidence_of) >= SURE
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +95,7 @@ class HealthyWaveform:
             raise InputError("a healthy record is silent: it has no waveform")
         everything = np.ones(len(signals[0]) // 2 + 1)
         begun = cls(np.asarray(signals[0], dtype=np.float64) / levels[0], samples_per_tooth, 1, everything)
-        found, turns = gather(begun, signals, levels, steps, teeth, range(1, len(signals)))
+        found, turns = begun.gather(signals, levels, steps, teeth, range(1, len(signals)))
         used = [0, *(k for k, turn in turns.items() if turn.sure)]
         if unsure := len(signals) - len(used):
             warnings.warn(
@@ -144,6 +120,45 @@ class HealthyWaveform:
         values = turned(found.values, begin * samples_per_tooth) * level
         places = tuple(begin + (turns[k].events if k else 0) for k in used)
         return cls(values, samples_per_tooth, n, gain, level, tuple(used), places, begin)
+
+    def gather(
+        self,
+        signals: Sequence[np.ndarray],
+        levels: Sequence[float],
+        steps: Sequence[float | None],
+        teeth: tuple[int, int],
+        waiting: Sequence[int],
+        *,
+        healthy: bool = True,
+    ) -> tuple[HealthyWaveform, dict[int, Turn]]:
+        """Turn records onto a waveform that each sure one makes clearer; those that are not sure are tried once more.
+
+        It begins with this waveform, at level 1.
+
+        Args:
+            signals, steps, teeth: As ``learn``.
+            levels: The RMS of each signal.
+            waiting: Which of the signals to turn.
+            healthy: The waveform knows no damage, as for ``turn``.
+
+        Returns:
+            The mean waveform, and where each record begins.
+        """
+        found, turns = self, {}
+        for _ in range(2):
+            unsure, before = [], found.records
+            for k in waiting:
+                turns[k] = found.turn(signals[k], steps[k], teeth, healthy=healthy)
+                if not turns[k].sure:
+                    unsure.append(k)
+                    continue
+                n = found.records
+                begun = turned(signals[k], turns[k].events * found.samples_per_tooth) / levels[k]
+                found = replace(found, values=(found.values * n + begun) / (n + 1), records=n + 1)
+            waiting = unsure
+            if found.records == before:  # the waveform is what it was
+                break
+        return found, turns
 
     def without(self, signal: np.ndarray) -> HealthyWaveform:
         """The waveform of the other records, without that of a turned signal ``[n]`` that it was learned from.
@@ -339,22 +354,6 @@ class HealthyWaveform:
         if values.ndim != 1 or min(numbers) < 1 or len(values) % numbers[0] or gain.shape != (len(values) // 2 + 1,):
             raise InputError(f"{path}: not a healthy waveform (its numbers do not fit each other)")
         return cls(values, numbers[0], numbers[1], gain, level, begin=begin, conditions=conditions)
-
-
-def turned(x: np.ndarray, samples: float) -> np.ndarray:
-    """A closed period ``[..., n]`` that begins ``samples`` later; between samples by its spectrum.
-
-    Examples:
-        >>> turned(np.array([0.0, 1.0, 2.0, 3.0]), 1).tolist()
-        [1.0, 2.0, 3.0, 0.0]
-    """
-    if samples == 0.0:
-        return x
-    if float(samples).is_integer():
-        return np.roll(x, -int(samples), axis=-1)
-    n = x.shape[-1]
-    phase = np.exp(2j * np.pi * np.arange(n // 2 + 1) * samples / n)
-    return np.fft.irfft(np.fft.rfft(x, axis=-1) * phase, n, axis=-1).astype(x.dtype, copy=False)
 
 
 def _levelled(signal: np.ndarray, samples_per_tooth: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toothwise.healthmap.core import HealthMap
-from toothwise.healthmap.waveform import turned
+from toothwise.healthmap.turning import turned
 from toothwise.reporting.drawing import BLUE, GREY, ORANGE
 from toothwise.vibration.periods import Periods
 from toothwise.vibration.spectrum import order_spectrum

@@ -6,7 +6,6 @@ most files hold more than is needed, and some are larger than the memory.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -16,6 +15,7 @@ import numpy as np
 
 from toothwise import errors
 from toothwise.errors import InputError
+from toothwise.reading import parse_json
 from toothwise.vibration.readers.names import Role, read_name
 from toothwise.vibration.readers.units import number_of, rate_hertz, time_seconds
 
@@ -154,10 +154,7 @@ class Contents:
         """
         if HEADER not in self.texts:
             return {}
-        try:
-            found = json.loads(self.texts[HEADER])
-        except ValueError as error:
-            raise InputError(f"its {HEADER} is not JSON ({error})") from None
+        found = parse_json(self.texts[HEADER], f"its {HEADER}")
         if not isinstance(found, dict) or not isinstance(found.get("channels"), dict):
             raise InputError(f"its {HEADER} lacks the channels")
         return found

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -305,18 +306,16 @@ def load(path: Path, leaf: Leaf) -> np.ndarray:
         return np.empty(leaf.shape, leaf.wanted)
     if leaf.packed is None and leaf.stored == leaf.wanted:
         return np.memmap(path, leaf.stored, "r", leaf.start, leaf.shape, order="F")
+    data = next(numbers(path, leaf, leaf.size))
+    return data.astype(leaf.wanted, copy=False).reshape(leaf.shape, order="F")
+
+
+def numbers(path: Path, leaf: Leaf, many: int) -> Iterator[np.ndarray]:
+    """The numbers of an array in the type and the order in which they are stored, so many at a time."""
     with path.open("rb") as file:
-        data = _at(file, leaf).read(leaf.size * leaf.stored.itemsize)
-    return np.frombuffer(data, leaf.stored).astype(leaf.wanted, copy=False).reshape(leaf.shape, order="F")
-
-
-def _at(file: BinaryIO, leaf: Leaf) -> _Plain | _Packed:
-    """The bytes of a file from the first number of an array on."""
-    if leaf.packed is None:
         end = file.seek(0, 2)
-        file.seek(leaf.start)
-        return _Plain(file, end)
-    file.seek(leaf.element)
-    source = _Packed(file, leaf.packed)
-    source.skip(leaf.start)
-    return source
+        file.seek(leaf.element)
+        source = _Plain(file, end) if leaf.packed is None else _Packed(file, leaf.packed)
+        source.skip(leaf.start - source.here)
+        for _ in range(leaf.size // many):
+            yield np.frombuffer(source.read(many * leaf.stored.itemsize), leaf.stored)
