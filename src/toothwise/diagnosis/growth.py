@@ -18,9 +18,9 @@ _REACH = 5.0  # times the growth seen so far that a prediction may look ahead
 _GOES_ON = 0.8  # probability, above which growth is taken to go on
 _ENDS = (0.025, 0.5, 0.975)
 # of the time until a level, with growth to come that may leave its law (``growth_laws._PACE``): these hold about 95 %
-# of the development runs of benchmarks/prediction.py in every law, with misses on both sides, and more than half of
-# the runs of every law lie beyond the middle one
-_UNTIL = (0.10, 0.43, 0.94)
+# of the development runs of benchmarks/prediction.py in each law of growth, with misses on both sides, and more than
+# half of the runs of each law lie beyond the middle one
+_UNTIL = (0.10, 0.43, 0.89)
 _NOT_BEFORE = 0.05
 
 
