@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toothwise.errors import InputError, ToothwiseError, did_you_mean
+from toothwise.errors import InputError, MissingDependencyError, ToothwiseError, did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,7 +40,26 @@ def as_input_error(where: object, words: str, *others: type[Exception]) -> Itera
     except Exception as error:  # broken content leads anywhere
         if isinstance(error, (ToothwiseError, *others)):
             raise
-        raise InputError(f"{where}: {words} ({_short(error)})" if where else f"{words} ({_short(error)})") from None
+        raise InputError(f"{where}: {words} ({_short(error)})" if where else f"{words} ({_short(error)})") from error
+
+
+@contextmanager
+def of_file(path: Path, words: str = "cannot be read") -> Iterator[None]:
+    """Around code that reads a file or fits what it holds together: whatever is wrong is said in a line with its name.
+
+    Args:
+        path: The file.
+        words: What is wrong where a library failed.
+
+    Raises:
+        InputError, MissingDependencyError: In one line of printable characters: broken bytes may name variables.
+    """
+    try:
+        with as_input_error("", words):
+            yield
+    except (InputError, MissingDependencyError) as error:
+        text = "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(error).split()))
+        raise type(error)(text if text.startswith(str(path)) else f"{path}: {text[:500]}") from error.__cause__
 
 
 def _short(error: Exception) -> str:
@@ -206,12 +225,16 @@ def array_header(
     return shape, fortran, dtype
 
 
-def read_arrays(path: Path, what: str) -> dict[str, np.ndarray]:
-    """All arrays of an npz file.
+def read_arrays(
+    path: Path, what: str, *, needs: Sequence[str] = (), only: Collection[str] | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays of an npz file.
 
     Args:
         path: the file.
         what: it should be, for messages.
+        needs: Names of those that it must hold.
+        only: Names of those to read; None = all.
 
     Raises:
         InputError: missing, or no such file of arrays.
@@ -220,11 +243,15 @@ def read_arrays(path: Path, what: str) -> dict[str, np.ndarray]:
 
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    try:
-        with as_input_error(path, f"not readable as {what}"):
+    words = f"not readable as {what}"
+    with of_file(path, words):
+        try:
             check_arrays(path)
-            with np.load(path, allow_pickle=False) as data:
-                return {name: np.asarray(data[name]) for name in data.files}
-    except InputError as error:
-        text = str(error)
-        raise InputError(text if text.startswith(str(path)) else f"{path}: not readable as {what}: {text}") from None
+        except InputError as error:
+            raise InputError(f"{words}: {error}") from None
+        with np.load(path, allow_pickle=False) as data:
+            if lacking := [repr(name) for name in needs if name not in data.files]:
+                raise InputError(
+                    f"lacks the array {', '.join(lacking)}, found {', '.join(data.files)[:300] or 'nothing'}"
+                )
+            return {name: np.asarray(data[name]) for name in data.files if only is None or name in only}

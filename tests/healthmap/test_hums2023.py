@@ -32,7 +32,7 @@ def test_a_small_file_of_the_layout(tmp_path):
 @pytest.mark.parametrize(
     ("replace", "message"),
     [
-        ({"vibration": None}, "lacks the array vibration"),
+        ({"vibration": None}, "lacks the array 'vibration'"),
         ({"name": np.array(["x", "y", "z", "w"])}, "does not start with Day"),
         ({"name": np.array(["Day018_a", "Day017_b", "Day021_c", "Day022_d"])}, "time order"),
         ({"vibration": np.ones((4, 4095))}, "constant"),

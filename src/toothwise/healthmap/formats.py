@@ -18,7 +18,7 @@ import pandas as pd
 from toothwise.errors import InputError
 from toothwise.files import atomic_file
 from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch, gear_as_json, gear_from_json
-from toothwise.reading import as_input_error, check_arrays, parse_json
+from toothwise.reading import as_input_error, parse_json, read_arrays
 
 FORMAT = 1
 _BESIDE = ("count", "variance", "waveforms")  # arrays that belong to the pixels
@@ -109,14 +109,9 @@ def read_npz_arrays(
     Raises:
         InputError: not an npz, no array ``values``, Python objects, or an array that claims more than the file holds.
     """
-    with as_input_error("", "not a readable npz file"):
-        check_arrays(path)
-        with np.load(path, allow_pickle=False) as data:
-            if "values" not in data.files:
-                raise InputError(f"lacks the array 'values', found {', '.join(data.files)[:300] or 'nothing'}")
-            values = np.asarray(data["values"])
-            extra = {name: np.asarray(data[name]) for name in beside if name in data.files}
-            meta = parse_json(str(data["meta"]), "metadata") if "meta" in data.files else None
+    arrays = read_arrays(path, "maps", needs=["values"], only=("values", "meta", *beside))
+    meta = parse_json(str(arrays.pop("meta")), "metadata") if "meta" in arrays else None
+    values, extra = arrays.pop("values"), arrays
     return values, extra, meta
 
 

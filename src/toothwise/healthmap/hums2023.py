@@ -9,7 +9,7 @@ import numpy as np
 
 from toothwise.errors import InputError
 from toothwise.healthmap.runs import RunRecords
-from toothwise.reading import read_arrays
+from toothwise.reading import of_file, read_arrays
 
 FILE = "recordings.npz"
 TEETH = 35
@@ -32,10 +32,7 @@ def read_hums2023(folder: str | Path) -> RunRecords:
     path = path / FILE if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"{path}: no such file; set TOOTHWISE_DATA to the folder that holds hums2023/{FILE}")
-    data = read_arrays(path, "an npz file")
-    missing = {"vibration", "name", "part"} - set(data)
-    if missing:
-        raise InputError(f"{path}: lacks the array {', '.join(sorted(missing))}, found {', '.join(data)[:300]}")
+    data = read_arrays(path, "an npz file", needs=["vibration", "name", "part"])
     vibration, name, part = data["vibration"], data["name"], data["part"]
     if name.ndim != 1 or part.shape != name.shape:
         raise InputError(
@@ -48,7 +45,7 @@ def read_hums2023(folder: str | Path) -> RunRecords:
             raise InputError(f"{path}: record name {str(entry)!r} does not start with Day and a number")
         days.append(int(match[1][:9]))
     test = part == "test"
-    try:
+    with of_file(path):
         return RunRecords(
             vibration,
             TEETH,
@@ -59,5 +56,3 @@ def read_hums2023(folder: str | Path) -> RunRecords:
             gear={"sun": 27, "planet": TEETH, "ring": 99, "planets": 4},
             healthy=~test,
         )
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None

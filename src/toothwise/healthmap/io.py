@@ -17,6 +17,7 @@ from toothwise.files import atomic_folder
 from toothwise.healthmap import formats
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
 from toothwise.healthmap.manifest import read_manifest
+from toothwise.reading import of_file
 
 _FEW = 3
 SPLITS = ("train/good", "test/good", "test/fault")
@@ -75,13 +76,8 @@ def _read_file(path: Path, *, scale: float | None = None) -> HealthMap | HealthM
         raise InputError(f"{path}: the suffix must be one of {', '.join(_READERS)}, but is {path.suffix!r}")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: the file is empty")
-    try:
-        if reader is formats.read_png:
-            return formats.read_png(path, scale)
-        return reader(path)
-    except InputError as error:
-        text = str(error).replace("\n", " ")  # broken bytes may name variables
-        raise InputError(text if text.startswith(str(path)) else f"{path}: {text}") from None
+    with of_file(path):
+        return formats.read_png(path, scale) if reader is formats.read_png else reader(path)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from toothwise.healthmap.core import HealthMapBatch
 from toothwise.healthmap.formats import read_mat_values
 from toothwise.healthmap.io import SPLITS, read_map
 from toothwise.healthmap.manifest import Manifest, read_manifest
+from toothwise.reading import of_file
 
 DOMAIN_MAPPING = "2025-10"
 _CLASSES = {"A": ("Class1", "3_TSA"), "B": ("Class1", "1_TSA"), "C": ("Class3", "3_TSA"), "D": ("Class3", "1_TSA")}
@@ -65,10 +66,8 @@ class MapSource:
     def read(self) -> np.ndarray:
         """All maps, float32 ``[n, rows, columns]``; a MAT file is read once."""
         if self.packed:
-            try:
+            with of_file(self.files[0]):
                 return read_mat_values(self.files[0])
-            except InputError as error:
-                raise InputError(f"{self.files[0]}: {error}") from None
         return np.stack([self.read_one(k) for k in range(len(self.files))])
 
     def read_one(self, index: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from toothwise.vibration.readers.choose import Choice, choose
 from toothwise.vibration.readers.contents import Contents
 from toothwise.vibration.readers.mapping import RecordMapping
 from toothwise.vibration.readers.names import read_name, unit_factor
-from toothwise.vibration.readers.tachometer import read_tacho
+from toothwise.vibration.readers.tachometer import Beside, read_tacho
 from toothwise.vibration.readers.time_column import uniform_rate
 from toothwise.vibration.readers.units import number_of, rate_hertz
 from toothwise.vibration.records import VibrationRecord
@@ -43,19 +43,9 @@ def assemble(contents: Contents, mapping: RecordMapping) -> VibrationRecord:
     channels, begin = _common_span(contents, choice, channels, rate, guessed)
     tacho = None
     if choice.tacho is not None:
-        samples = len(next(iter(channels.values())))
-        tacho = read_tacho(
-            contents,
-            mapping,
-            choice.tacho,
-            arrays[choice.tacho],
-            samples=samples,
-            rate=rate,
-            origin=origin,
-            start=contents.signals[choice.tacho].start - begin,
-            guessed=guessed,
-        )
-    units = {name: unit for name, source in choice.channels.items() if (unit := _unit(contents, source)) is not None}
+        beside = Beside(len(next(iter(channels.values()))), rate, origin, contents.signals[choice.tacho].start - begin)
+        tacho = read_tacho(contents, mapping, choice.tacho, arrays[choice.tacho], beside, guessed)
+    units = {name: unit for name, source in choice.channels.items() if (unit := contents.unit_of(source)) is not None}
     unit = mapping.unit or (next(iter(units.values())) if len(set(units.values())) == 1 else None)
     unit = unit or next((t for n, t in contents.texts.items() if read_name(n).role == "unit" and "." not in n), None)
     start = mapping.start_time or contents.start_time or _start(contents)
@@ -74,7 +64,7 @@ def assemble(contents: Contents, mapping: RecordMapping) -> VibrationRecord:
             for name, signal in contents.signals.items()
             if signal.size > 1 and name not in {*choice.channels.values(), choice.tacho, choice.time}
         ][:_NAMED],
-        "memory_mapped": all(_is_mapped(values) for values in channels.values()),
+        "memory_mapped": all(isinstance(values, np.memmap) for values in channels.values()),
         "guessed": guessed,
     }
     if header.get("provenance"):
@@ -145,12 +135,8 @@ def _stated_rate(contents: Contents, mapping: RecordMapping, choice: Choice) -> 
         return found[0] * (rate_hertz(found[1], f"sampling_rate={mapping.sampling_rate!r}") if found[1] else 1.0)
     if mapping.sampling_rate is not None:
         return mapping.sampling_rate
-    own = {name: contents.signals[name].rate for name in choice.channels.values()}
-    stated = {name: rate for name, rate in own.items() if rate is not None}
-    if not stated:
-        stated = contents.numbers_of("rate")
-    if not stated:
-        stated = {name: 1 / step for name, step in contents.numbers_of("interval").items() if step > 0}
+    stated = {name: rate for name in choice.channels.values() for rate in list(contents.rates(name).values())[:1]}
+    stated = stated or contents.rates()
     if not stated:
         unread = [f"{name}={text!r}" for name, text in contents.texts.items() if read_name(name).role == "rate"]
         if unread and choice.time is None:
@@ -179,12 +165,6 @@ def _sampling_rate(
     return uniform_rate(seconds, what=f"the time column {choice.time}"), float(seconds[0])
 
 
-def _unit(contents: Contents, source: str) -> str | None:
-    signal = contents.signals[source]
-    named = contents.texts.get(f"{source}.unit") or contents.texts.get(f"{signal.parent}.unit")
-    return signal.unit or named or read_name(source).unit
-
-
 def _start(contents: Contents) -> str | None:
     """The start time in the file's texts, if it is ISO 8601."""
     for name, text in contents.texts.items():
@@ -194,12 +174,3 @@ def _start(contents: Contents) -> str | None:
             except ValueError:
                 continue
     return None
-
-
-def _is_mapped(values: np.ndarray) -> bool:
-    base: Any = values
-    while isinstance(base, np.ndarray):
-        if isinstance(base, np.memmap):
-            return True
-        base = base.base
-    return False

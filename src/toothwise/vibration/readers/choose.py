@@ -35,21 +35,17 @@ def choose(contents: Contents, mapping: RecordMapping) -> Choice:
         raise InputError(f"holds no signal{_reasons(contents)}")
     guessed: list[str] = []
     names = {name: read_name(name) for name, signal in contents.signals.items() if signal.size > 1}
-    # what the user or the header said stays out of the search for the rest
-    channels = _wanted(contents, mapping)
-    taken = set(channels.values())
-    tacho = _said(contents, mapping.tacho, "tacho")
+    channels, tacho = _wanted(contents, mapping), _said(contents, mapping.tacho, "tacho")
     time = _said(contents, mapping.time, "time")
-    taken |= {name for name in (tacho, time) if name is not None}
+
+    def free() -> dict[str, Name]:  # what was said or found stays out of the search for the rest
+        return {name: said for name, said in names.items() if name not in {*channels.values(), tacho, time}}
+
     if time is None and mapping.time != _NONE:
-        time = _time(contents, {name: said for name, said in names.items() if name not in taken}, guessed)
-        taken |= {time} if time is not None else set()
+        time = _time(contents, free(), guessed)
     if tacho is None and mapping.tacho != _NONE:
-        tacho = _tacho({name: said for name, said in names.items() if name not in taken}, guessed)
-        taken |= {tacho} if tacho is not None else set()
-    if not channels:
-        free = {name: said for name, said in names.items() if name not in taken}
-        channels = _vibration(contents, free, guessed)
+        tacho = _tacho(free(), guessed)
+    channels = channels or _vibration(contents, free(), guessed)
     return Choice(channels, tacho, time, guessed)
 
 

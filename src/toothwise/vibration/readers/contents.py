@@ -122,29 +122,43 @@ class Contents:
             number *= time_seconds(unit, what)
         self.numbers[name] = number
 
-    def numbers_of(self, role: Role) -> dict[str, float]:
-        """Numbers of a role that belong to no single signal, in Hz or seconds; only those whose names say it best.
+    def numbers_of(self, role: Role, signal: str | None = None) -> dict[str, float]:
+        """Numbers of a role, in Hz or seconds, that belong to a signal (its attributes), or to none alone.
+
+        Only those count whose names say it best.
 
         Raises:
             InputError: a name with a unit that is not known.
         """
-        signals = set(self.signals) | {signal.parent for signal in self.signals.values()}
-        names = {key: said for key in self.numbers if (said := read_name(key)).role == role}
-        names = {key: said for key, said in names.items() if key.rpartition(".")[0] not in signals}
+        belongs = signal is not None
+        own = {name for one in ([signal] if signal is not None else self.signals) for name in self._names_of(one)}
+        names = {key: read_name(key) for key in self.numbers if (key.rpartition(".")[0] in own) == belongs}
+        names = {key: said for key, said in names.items() if said.role == role}
         rank = min((said.rank for said in names.values()), default=0)
         found = {}
         for key, said in names.items():
-            if said.rank != rank:
-                continue
-            factor = 1.0
-            if said.unit is not None and role == "rate":
-                factor = rate_hertz(said.unit, key)
-            elif said.unit is not None and role == "interval":
-                factor = time_seconds(said.unit, key)
-            elif role == "rate" and said.last.endswith("khz"):
-                factor = 1e3
-            found[key] = self.numbers[key] * factor
+            factor = 1e3 if role == "rate" and said.last.endswith("khz") else 1.0
+            if said.unit is not None and role in ("rate", "interval"):
+                factor = (rate_hertz if role == "rate" else time_seconds)(said.unit, key)
+            if said.rank == rank:
+                found[key] = self.numbers[key] * factor
         return found
+
+    def rates(self, signal: str | None = None) -> dict[str, float]:
+        """Sampling rates in Hz that belong to a signal, or to none alone; intervals are 1 / rate."""
+        if signal is not None and (rate := self.signals[signal].rate) is not None:
+            return {signal: rate}
+        found = self.numbers_of("rate", signal)
+        return found or {name: 1 / step for name, step in self.numbers_of("interval", signal).items() if step > 0}
+
+    def unit_of(self, signal: str) -> str | None:
+        """The unit of a signal that the file or its name says."""
+        own = self._names_of(signal)
+        named = (t for key, t in self.texts.items() if key.rpartition(".")[0] in own and read_name(key).role == "unit")
+        return self.signals[signal].unit or next(named, None) or read_name(signal).unit
+
+    def _names_of(self, signal: str) -> set[str | None]:
+        return {signal, self.signals[signal].parent}
 
     def header(self) -> dict[str, Any]:
         """What ``write_record`` said; empty for the files of others.

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from toothwise.errors import InputError
-from toothwise.vibration.readers.contents import Contents, Signal, need
-from toothwise.vibration.readers.names import read_name
+from toothwise.vibration.readers.contents import Contents, need
 
 _MATLAB_PRIVATE = ("#refs#", "#subsystem#")
 _LONGEST_TEXT = 1 << 20
@@ -74,8 +73,6 @@ def read(path: Path) -> Contents:
     with h5py.File(path, "r") as file:
         visit("", file)
         file.visititems(visit)
-    for name, signal in list(contents.signals.items()):
-        contents.signals[name] = _with_attributes(contents, signal.parent or name, signal)
     return contents
 
 
@@ -86,22 +83,6 @@ def _is_short(path: Path, offset: int | None) -> bool:
     with path.open("rb") as file:
         file.seek(offset)
         return int.from_bytes(file.read(4), "little") <= _LONGEST_TEXT
-
-
-def _with_attributes(contents: Contents, name: str, signal: Signal) -> Signal:
-    """The signal with the rate and the unit that its own attributes say."""
-    rate, unit = None, None
-    for key, number in contents.numbers.items():
-        if key.rpartition(".")[0] == name:
-            said = read_name(key)
-            if said.role == "rate":
-                rate = number * (1e3 if said.last.endswith("khz") else 1.0)
-            elif said.role == "interval" and number > 0:
-                rate = 1 / number
-    for key, text in contents.texts.items():
-        if key.rpartition(".")[0] == name and read_name(key).role == "unit":
-            unit = text
-    return Signal(signal.size, rate, unit, signal.parent)
 
 
 def _array(path: Path, file: Any, key: str, column: str | None) -> np.ndarray:

@@ -80,12 +80,13 @@ def read_name(name: str) -> Name:
     for role, rank, pattern in _COMPILED:
         if pattern.fullmatch(key):
             return Name(role, rank, key, unit)
-    if unit is not None and _is_time(unit):
+    if unit is not None and is_time(unit):
         return Name("time", 1, key, unit)
     return Name("vibration" if unit in _ACCELERATIONS else "unknown", 1 if unit in _ACCELERATIONS else 3, key, unit)
 
 
-def _is_time(unit: str) -> bool:
+def is_time(unit: str) -> bool:
+    """Whether a word is a unit of time."""
     try:
         return time_seconds(unit, "") > 0
     except InputError:
@@ -101,7 +102,5 @@ def unit_factor(name: Name, unit: str | None = None) -> float:
     unit = unit or name.unit
     if unit is not None:
         return time_seconds(unit, f"the time column {name.last!r}")
-    try:
-        return time_seconds(name.last.rpartition("_")[2], "")
-    except InputError:
-        return 1.0
+    last = name.last.rpartition("_")[2]
+    return time_seconds(last, "") if is_time(last) else 1.0

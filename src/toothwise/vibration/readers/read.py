@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import warnings
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from toothwise.errors import GuessWarning, InputError, MissingDependencyError
+from toothwise.errors import GuessWarning, InputError
+from toothwise.reading import of_file
 from toothwise.vibration.readers import audio, hdf5, mat5, measured, npy, tables
 from toothwise.vibration.readers.assemble import assemble
 from toothwise.vibration.readers.contents import Contents
@@ -95,7 +94,7 @@ def read_record(
     """
     path = Path(path)
     mapping = dataclasses.replace(mapping or RecordMapping(), **said)
-    with _of_file(path):
+    with of_file(path):
         record = assemble(_reader(path)(path), mapping)
     record.provenance.update(path=str(path), bytes=path.stat().st_size)
     if checksum:
@@ -112,19 +111,8 @@ def contents_of(path: str | Path) -> Contents:
     Raises:
         InputError, MissingDependencyError: as ``read_record``.
     """
-    with _of_file(Path(path)):
+    with of_file(Path(path)):
         return _reader(Path(path))(Path(path))
-
-
-@contextmanager
-def _of_file(path: Path) -> Iterator[None]:
-    """Whatever is wrong with a file, in one line that names it."""
-    try:
-        yield
-    except (InputError, MissingDependencyError) as error:
-        raise type(error)(f"{path}: {_line(error)}") from None
-    except Exception as error:  # the libraries raise whatever they meet in a damaged file
-        raise InputError(f"{path}: cannot be read ({_line(error)})") from error
 
 
 def _reader(path: Path) -> Callable[[Path], Contents]:
@@ -140,11 +128,3 @@ def _reader(path: Path) -> Callable[[Path], Contents]:
     if path.stat().st_size == 0:
         raise InputError("the file is empty")
     return _READERS[suffix]
-
-
-def _line(error: Exception) -> str:
-    """The message on one line of printable characters: broken bytes may name variables."""
-    if isinstance(error, zipfile.BadZipFile):
-        return "it is damaged, or another kind of file than its name says"
-    text = " ".join(str(error).split()) or type(error).__name__
-    return "".join(letter if letter.isprintable() else "?" for letter in text)[:500]

@@ -258,14 +258,12 @@ def read_parquet(path: Path) -> Contents:
         if key not in (b"pandas", b"ARROW:schema"):
             contents.note(key.decode("utf-8", "replace"), value)
     for field in schema:
-        said = Contents("", load)
         for key, value in (field.metadata or {}).items():
-            said.note(key.decode("utf-8", "replace"), value)
-        rate = next((number for key, number in said.numbers.items() if read_name(key).role == "rate"), None)
-        unit = next((text for key, text in said.texts.items() if read_name(key).role == "unit"), None)
+            if read_name(name := key.decode("utf-8", "replace")).role in ("rate", "interval", "unit"):
+                contents.note(f"{field.name}.{name}", value)
         kind = field.type
         if types.is_integer(kind) or types.is_floating(kind) or types.is_timestamp(kind):
-            contents.signals[field.name] = Signal(rows, rate, unit)
+            contents.signals[field.name] = Signal(rows)
         else:
             contents.left_out[field.name] = f"a column of {kind}"
     for name, size in contents.header().get("sizes", {}).items():

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from scipy.io import savemat
 
-from toothwise.errors import InputError, OutputError
+from toothwise.errors import InputError
 from toothwise.files import atomic_file
+from toothwise.reading import of_file
 from toothwise.vibration.readers.contents import HEADER, need
 from toothwise.vibration.records import VibrationRecord
 
@@ -76,13 +77,8 @@ def write_record(record: VibrationRecord, path: str | Path) -> Path:
         text = json.dumps(header, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: condition and provenance must be JSON without NaN ({error})") from None
-    with atomic_file(path) as temporary:
-        try:
-            writer(temporary, arrays, numbers, text)
-        except OutputError:
-            raise
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+    with atomic_file(path) as temporary, of_file(path, "cannot be written"):
+        writer(temporary, arrays, numbers, text)
     return path
 
 
