@@ -3,7 +3,8 @@
 An anomaly map holds squared lengths. Damage moves all tokens of a line the same way, noise each its own: the squared
 length of the *sum* of K whitened components along L tokens has a distance from healthy noise of L d^2 / sqrt(2 K) for a
 shift d, the sum of squared lengths only sqrt(L) d^2 / sqrt(2 K). So the faintest shift that is found shrinks by the
-fourth root of L more. Deep Hough Transform (2003.04676) sums features along lines too, but learns from labels.
+fourth root of L more. Deep Hough Transform (2003.04676) sums features along lines too, but learns from labels;
+Mahalanobis PatchCore (2605.27748) whitens features too, but patch by patch.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ def map_size_for(encoder_name: str) -> tuple[int, int]:
     """(height, width) of maps where nothing else is asked for: 14 x 10 patches of 14 or 16 pixels.
 
     With a little more than half of the square's 16 x 16 tokens the package's own encoder finds lines as well, in a
-    little more than half of the time (study fewer_tokens_even).
+    little more than half of the time (study fewer_tokens_even); of maps with more rows than columns 10 x 14 do (study
+    fewer_tokens_tall).
     """
     patch = 14 if "patch14" in encoder_name else 16
     return 14 * patch, 10 * patch

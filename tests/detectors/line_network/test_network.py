@@ -55,6 +55,27 @@ def test_cells_of_a_line_have_the_evidence_and_its_contrast_is_measured():
     assert 0 < float(spread.mean()) < 0.5 * float(contrast.mean())
 
 
+def test_a_cell_has_the_evidence_of_the_best_segment_that_covers_it():
+    healthy = maps(40, 0)
+    model = model_of(healthy, lines="rows", lengths=(2, 5, 17), teeth=2)
+    whitened = 0.5 * torch.from_numpy(np.random.default_rng(0).standard_normal((2, 12, 17)).astype("f4"))
+    with torch.no_grad():
+        found = model.evidence(whitened).cells.numpy()
+    y = whitened.clamp(-model.evidence.clip, model.evidence.clip).double().numpy()
+    wanted = np.full(y.shape, -np.inf)
+    for s in model.evidence.segments[1]:
+        band = sum(y[:, t : 12 - s.teeth + 1 + t] for t in range(s.teeth)) * s.step
+        if s.dark is not None:
+            band = np.maximum(band + s.bright - s.half / s.length, s.dark)
+        for row in range(12 - s.teeth + 1):
+            for at in range(17 - s.length + 1):
+                total = band[:, row, at : at + s.length].sum(axis=1)
+                ratio = np.max([m * total - s.taken(m) for m in s.multiples], axis=0) + s.weight
+                part = wanted[:, row : row + s.teeth, at : at + s.length]
+                np.maximum(part, ratio[:, None, None], out=part)
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
 @pytest.mark.parametrize("attention", ATTENTION)
 def test_it_is_small_and_what_it_adds_turns_with_the_teeth(attention):
     healthy = maps(30, 0)

@@ -27,6 +27,7 @@ STUDIES = {  # trials of the whole study
     "fewer_tokens_columns.yaml": 4 * 2 * 4,
     "fewer_tokens_even.yaml": 4 * 2 * 3,
     "fewer_tokens_vit_even.yaml": 4 * 3,
+    "fewer_tokens_tall.yaml": 4 * 3,
     "loss_input.yaml": 16 * 3,
     "severity.yaml": 13 * 3,
     "robustness.yaml": 22 * 3 * 3,
@@ -75,6 +76,7 @@ def test_all_that_is_shipped_is_listed_here():
         ("fewer_tokens_vit.yaml", ("tokens_16x8", "tokens_16x16", "auroc", "C matched")),
         ("fewer_tokens_even.yaml", ("tokens_14x10/columns", "tokens_16x16/columns", "auroc", "C matched")),
         ("fewer_tokens_vit_even.yaml", ("tokens_14x10/columns", "tokens_16x16/columns", "auroc", "C matched")),
+        ("fewer_tokens_tall.yaml", ("tokens_10x14/columns", "tokens_16x16/columns", "auroc", "C matched")),
         ("fewer_tokens_columns.yaml", ("tokens_16x8/strong", "tokens_16x16/strong", "auroc", "C matched")),
     ],
 )

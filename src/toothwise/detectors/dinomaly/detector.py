@@ -30,8 +30,9 @@ class DinomalyDetector(ModuleDetector):
     """Directional Dinomaly on maps; with no directional layer it is Dinomaly.
 
     Args:
-        image_size (pixels): (height, width) that a map is resized to, multiples of the patch; None = 14 x 10 patches,
-            or with log=False, as photographs are taken, the square of ``image_size_for``.
+        image_size (pixels): (height, width) that a map is resized to, multiples of the patch; None = 14 patches along
+            the gear with fewer teeth and 10 along the other, or with log=False, as photographs are taken, the square of
+            ``image_size_for``.
         channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what its
             rows share).
         log: Take the logarithm first (positive maps).
@@ -86,6 +87,7 @@ class DinomalyDetector(ModuleDetector):
         super().__init__(**vars(shared) | own | {"directional_layers": directional, "image_size": size})
         self.name = "dinomaly_directional" if directional else "dinomaly"  # type: ignore[misc]
         self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)
+        self._turns = log and not image_size
         self._module: DirectionalDinomaly | None = None
         self._precision = "float32"  # of the last training
 
@@ -109,6 +111,9 @@ class DinomalyDetector(ModuleDetector):
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
         module = self._make_module(None)  # first: missing weights must not cost a scaling
+        if self._turns and values.shape[1] > values.shape[2]:
+            self.options["image_size"] = list(map_size_for(self.options["encoder_name"])[::-1])
+            self._images.size = tuple(self.options["image_size"])
         self._images.fit(values)
         images = self._images(values)
         module.model.encoder.grid(images)

@@ -2,12 +2,14 @@
 
 The numbers are those of ``line_likelihood.LineLikelihood``: the same whitening, segments and sums. In addition each
 line gets the log contrast that its best segments measure, with its standard deviation, and each cell the evidence of
-the best segments that cover it.
+the best segment that covers it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -27,7 +29,7 @@ class Evidence:
         lines: Log likelihood ratio of a line somewhere along each tooth, ``[n, lines]``.
         contrast: Log contrast that the best segments of each tooth measure, ``[n, lines]``.
         spread: Standard deviation of ``contrast``, ``[n, lines]``.
-        cells: Log likelihood ratio of a line over each cell, ``[n, rows, columns]``.
+        cells: Log likelihood ratio of the best line over each cell, ``[n, rows, columns]``.
     """
 
     lines: dict[int, Tensor]
@@ -84,20 +86,24 @@ class LineEvidence(nn.Module):
             lines[axis], contrast[axis], spread[axis], cover = self._search(field, axis, cells)
             if cover is not None:
                 covers.append(cover if axis == 1 else cover.transpose(1, 2))
-        total = _log_sum(torch.stack(covers), 0) if covers else torch.zeros_like(y)
-        return Evidence(lines, contrast, spread, total)
+        return Evidence(lines, contrast, spread, reduce(torch.maximum, covers) if covers else torch.zeros_like(y))
 
     def _search(self, field: Tensor, axis: int, cells: bool) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """One axis, ``[n, lines, along]``: evidence, contrast and spread ``[n, lines]``, and the cells' evidence."""
-        bands, each, contrasts, variances, covers = {1: field}, [], [], [], []
+        bands, each, contrasts, variances = {1: field}, [], [], []
+        places: dict[int, list[Tensor]] = {}
+        alone: dict[int, Tensor] = {}  # of one tooth; those of several add up, as all lines have one step
         for s in self.segments[axis]:
             if s.teeth not in bands:
                 bands[s.teeth] = bands[s.teeth - 1][:, :-1] + field[:, s.teeth - 1 :]
             window = self.get_buffer(f"window_{axis}_{s.length}")
             if s.dark is not None:  # a cell in a gap says nothing against the line
                 ratio = (bands[s.teeth] * s.step + (s.bright - s.half / s.length)).clamp(min=s.dark) @ window
+            elif s.teeth == 1:
+                ratio = alone[s.length] = field @ (s.step * window)
             else:
-                ratio = bands[s.teeth] @ (s.step * window)
+                more = alone[s.length]
+                ratio = reduce(torch.add, [more[:, t : more.shape[1] - s.teeth + 1 + t] for t in range(s.teeth)])
             most = ratio.amax(2)
             power = near = (ratio - most[:, :, None]).exp()
             terms = []
@@ -113,13 +119,13 @@ class LineEvidence(nn.Module):
                 contrasts.append(_beside(measured, room, 0.0))
                 variances.append(torch.full_like(field[:, :, 0], 1.0 / energy))
             if cells:
-                best = _cover(ratio, s.length, s.teeth)
-                covers.append(_log_sum(torch.stack([m * best - s.taken(m) for m in s.multiples]), 0) + s.weight)
+                best = reduce(torch.maximum, [m * ratio + (s.weight - s.taken(m)) for m in s.multiples])
+                places.setdefault(s.length, []).append(_reach(best, s.teeth, 1))
         found = torch.stack(each)
         share = found.softmax(0)
         mean = (share * torch.stack(contrasts)).sum(0)
         square = (share * (torch.stack(variances) + torch.stack(contrasts) ** 2)).sum(0)
-        cover = _log_sum(torch.stack(covers), 0) if covers else None
+        cover = _cover(places) if cells else None
         return _log_sum(found, 0), mean, (square - mean**2).clamp(min=1e-8).sqrt(), cover
 
 
@@ -134,14 +140,23 @@ def _beside(line: Tensor, room: tuple[int, int], value: float) -> Tensor:
     return nn.functional.pad(line, room, value=value)
 
 
-def _cover(ratio: Tensor, length: int, teeth: int) -> Tensor:
-    """At each cell the best segment that covers it: ``[n, lines', places]`` -> ``[n, lines, along]``."""
-    for size, last in ((length, True), (teeth, False)):
-        reach = 1
-        while reach < size:  # each step doubles the reach
-            step = min(reach, size - reach)
-            before, after = ((step, 0), (0, step)) if last else ((0, 0, step, 0), (0, 0, 0, step))
-            pad = nn.functional.pad
-            ratio = torch.maximum(pad(ratio, before, value=_LEAST), pad(ratio, after, value=_LEAST))
-            reach += step
-    return ratio
+def _cover(places: dict[int, list[Tensor]]) -> Tensor:
+    """At each cell the best segment that covers it; by length the evidence of all places ``[n, lines, places]``."""
+    longest, *shorter = sorted(places, reverse=True)
+    best = reduce(torch.maximum, places[longest])
+    for before, length in pairwise([longest, *shorter, 1]):  # a segment covers what its parts of the next length cover
+        best = reduce(torch.maximum, [_reach(best, before - length + 1, 2), *places.get(length, [])])
+    return best
+
+
+def _reach(x: Tensor, size: int, dim: int) -> Tensor:
+    """Each value ``[n, lines, along]`` at its own and the next ``size - 1`` places of a dimension, the largest wins."""
+    room = (size - 1, size - 1)
+    x = nn.functional.pad(x, room if dim == 2 else (0, 0, *room), value=_LEAST)
+    reach = 1
+    while reach < size:  # each step doubles the reach
+        step = min(reach, size - reach)
+        rest = x.shape[dim] - step
+        x = torch.maximum(x.narrow(dim, 0, rest), x.narrow(dim, step, rest))
+        reach += step
+    return x
