@@ -37,11 +37,6 @@ class Shard:
         """Where its files lie, their sizes and versions: what its scores depend on besides the detector."""
         return json.dumps([[f.path, f.name, f.size, f.version] for f in self.files])
 
-    @classmethod
-    def from_json(cls, text: str) -> Shard:
-        """The shard of an ``identity``."""
-        return cls(tuple(StoredFile(*fields) for fields in json.loads(text)))
-
     @property
     def names(self) -> tuple[str, ...]:
         """Of its files."""
