@@ -104,6 +104,7 @@ def _look(found: Any) -> None:
 
 
 def _scored(folder: Path) -> Iterator[Target]:
+    from toothwise.fleet.options import ScoreOptions
     from toothwise.fleet.reading import Reading, read_blocks
     from toothwise.fleet.storage import locate
 
@@ -111,7 +112,7 @@ def _scored(folder: Path) -> Iterator[Target]:
         here = locate(str(place))
         (stored,) = here.files()
         at: list[int] = []
-        for block in read_blocks(here, stored, Reading((ROWS, COLUMNS), keep=("day",), batch=7)):
+        for block in read_blocks(here, stored, Reading((ROWS, COLUMNS), ScoreOptions(keep=["day"], batch=7))):
             at += block.index.tolist()
             if not len(block) == len(block.values) == len(block.error) or block.values.shape[1:] != (ROWS, COLUMNS):
                 raise AssertionError(f"a block of {len(block)} maps has {block.values.shape}, {len(block.error)}")

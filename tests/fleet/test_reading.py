@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from toothwise.fleet.options import ScoreOptions
 from toothwise.fleet.reading import Reading, read_blocks
 from toothwise.fleet.storage import locate
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
-READING = Reading((2, 3), batch=2)
+READING = Reading((2, 3), ScoreOptions(batch=2))
 VALUES = np.arange(1, 31, dtype=np.float32).reshape(5, 2, 3)
 
 
@@ -93,7 +94,7 @@ def test_a_damaged_row_group_costs_its_own_rows_and_those_after_it(tmp_path):
     start = column_of.data_page_offset
     data[start : start + column_of.total_compressed_size] = b"\xff" * column_of.total_compressed_size
     path.write_bytes(data)
-    index, got, errors, _ = read(path, Reading((2, 3), batch=50))
+    index, got, errors, _ = read(path, Reading((2, 3), ScoreOptions(batch=50)))
     assert index == list(range(400))
     good = [e is None for e in errors]
     assert good == [True] * sum(good) + [False] * (400 - sum(good))
@@ -130,7 +131,7 @@ def test_ids_and_kept_columns_come_as_text(tmp_path):
     pq.write_table(
         pa.table({"values": column("fixed"), "record": [7, 8, None, 10, 11], "load": [0.5] * 5}), tmp_path / "a.parquet"
     )
-    _, _, _, known = read(tmp_path / "a.parquet", Reading((2, 3), keep=("load", "absent")))
+    _, _, _, known = read(tmp_path / "a.parquet", Reading((2, 3), ScoreOptions(keep=["load", "absent"])))
     assert known["id"] == ["7", "8", None, "10", "11"]
     assert known["load"] == ["0.5"] * 5
     assert known["absent"] == [None] * 5

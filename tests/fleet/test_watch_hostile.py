@@ -13,10 +13,10 @@ import pytest
 from toothwise.fleet.database import open_database
 from toothwise.fleet.decoding import IncomingRecord
 from toothwise.fleet.machine_monitor import MachineMonitor
+from toothwise.fleet.options import FileLimits
 from toothwise.healthmap import HealthMap
 from toothwise.healthmap.io import write_map
 from toothwise.model import Model
-from toothwise.workers import WorkLimits
 
 pytest.importorskip("sqlalchemy")
 
@@ -60,10 +60,8 @@ def test_links_pipes_and_devices_are_error_rows_and_hide_nothing(saved, tmp_path
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the system bounds processes there")
 def test_a_record_that_asks_for_too_much_is_an_error_row(saved, tmp_path, make):
-    limits = WorkLimits(cpu_seconds=60, seconds=60, memory=2**27)
-    keeper = MachineMonitor(
-        Model.open(saved), open_database(str(tmp_path / "d.db")), limits=limits, max_bytes=50_000_000
-    )
+    limits = FileLimits(max_bytes=50_000_000, worker_megabytes=128)
+    keeper = MachineMonitor(Model.open(saved), open_database(str(tmp_path / "d.db")), limits=limits)
     np.savez_compressed(tmp_path / "bomb.npz", values=np.zeros((200_000, 9, 14)))
     (tmp_path / "large.npz").write_bytes(bytes(50_000_001))
     good = put(tmp_path / "m", make, 1)

@@ -23,10 +23,11 @@ from toothwise.cli.parser import Result
 from toothwise.cli.recordings import Building, with_builder
 from toothwise.cli.terminal import EXIT_PARTLY, Progress
 from toothwise.errors import InputError
+from toothwise.fleet.options import FileLimits
 
 
 @dataclass(frozen=True)
-class Options(Building):
+class Options(Building, FileLimits):
     """What to watch with what.
 
     Attributes:
@@ -41,9 +42,6 @@ class Options(Building):
         poll (SECONDS): Time between two looks at a folder.
         idle (SECONDS): Stop where nothing has come for so long; never without this option.
         client (NAME): Name under which an MQTT broker keeps messages meanwhile.
-        max_bytes (N): Bytes of a record.
-        worker_cpu_seconds (SECONDS): Processor time that reading a record and building its map may take.
-        worker_megabytes (N): Memory that it may take.
     """
 
     model: str
@@ -58,9 +56,6 @@ class Options(Building):
     poll: float = 1.0
     idle: float | None = None
     client: str | None = None
-    max_bytes: int = 2**32
-    worker_cpu_seconds: float = 60.0
-    worker_megabytes: int = 4096
 
 
 def run(options: Options, progress: Progress) -> Result:
@@ -71,20 +66,16 @@ def run(options: Options, progress: Progress) -> Result:
     from toothwise.fleet.machine_monitor import MachineMonitor
     from toothwise.fleet.sources import open_source
     from toothwise.model import Model
-    from toothwise.workers import WorkLimits
 
     new = [word.partition("=") for word in options.rebaseline]
     if any(not (machine and reason) for machine, _, reason in new):
         raise InputError(f"--rebaseline takes MACHINE=REASON, but got {' '.join(options.rebaseline)!r}")
     given = {"rate": options.rate, "warning": options.warning_rate, "sensors": options.sensors}
     settings = chosen_settings(bins=options.bins, **given)
-    # on the clock it may take three times as long, because others share the processors
-    cpu_seconds = options.worker_cpu_seconds
-    limits = WorkLimits(cpu_seconds, 3 * cpu_seconds, options.worker_megabytes * 2**20)
     progress(f"opening {options.model}")
     model = with_builder(Model.open(options.model), options)
     database = open_database(options.to)
-    monitors = MachineMonitor(model, database, settings, limits=limits, max_bytes=options.max_bytes)
+    monitors = MachineMonitor(model, database, settings, limits=options)
     try:
         digest = hashlib.sha256(f"{options.source} {options.to}".encode()).hexdigest()[:12]
         client = options.client or f"toothwise-{digest}"

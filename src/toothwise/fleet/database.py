@@ -21,7 +21,7 @@ from toothwise.errors import InputError, missing
 from toothwise.files import finite
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, MetaData, Table
+    from sqlalchemy import Connection, Engine, MetaData
 
 SCHEMA = 2
 _SUFFIXES = (".db", ".sqlite", ".sqlite3")
@@ -38,29 +38,36 @@ class Database:
 
     def __init__(self, engine: Engine, where: str) -> None:
         self.engine, self.where = engine, where
-        self._tables = _tables()
-
-    def _table(self, name: str) -> Table:
-        return self._tables.tables[name]
+        self._made = _tables()
+        self._tables = self._made.tables
 
     def prepare(self) -> None:
-        """Make the tables where they are missing.
+        """Make the tables where they are missing; where another process makes them at this moment, look again.
 
         Raises:
             InputError: tables of another version of toothwise.
         """
         from sqlalchemy import insert, select
+        from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-        self._tables.create_all(self.engine)
-        about = self._table("toothwise")
-        with self.engine.begin() as connection:
-            found = connection.execute(select(about.c.value).where(about.c.key == "schema")).scalar()
-            if found is None:
-                connection.execute(insert(about).values(key="schema", value=str(SCHEMA)))
-            elif found != str(SCHEMA):
-                raise InputError(
-                    f"{self.where}: tables of version {found}, but this toothwise writes {SCHEMA}: name a new database"
-                )
+        about = self._tables["toothwise"]
+        for left in range(_LOOKS, -1, -1):
+            try:
+                self._made.create_all(self.engine)
+                with self.engine.begin() as connection:
+                    found = connection.execute(select(about.c.value).where(about.c.key == "schema")).scalar()
+                    if found is None:
+                        connection.execute(insert(about).values(key="schema", value=str(SCHEMA)))
+                break
+            except (IntegrityError, OperationalError, ProgrammingError) as error:
+                others = any(words in str(error.orig) for words in ("already exists", "duplicate", "UNIQUE"))
+                if left == 0 or not others:
+                    raise
+                time.sleep(0.2)
+        if found not in (None, str(SCHEMA)):
+            raise InputError(
+                f"{self.where}: tables of version {found}, but this toothwise writes {SCHEMA}: name a new database"
+            )
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -83,7 +90,7 @@ class Database:
         """Whether the record has been diagnosed."""
         from sqlalchemy import select
 
-        table = self._table("diagnoses")
+        table = self._tables["diagnoses"]
         here = (table.c.machine == machine) & (table.c.record == record)
         with self._reading() as connection:
             return connection.execute(select(table.c.position).where(here)).first() is not None
@@ -92,7 +99,7 @@ class Database:
         """The state of a machine as JSON types, with its records, and its version; None for an unknown machine."""
         from sqlalchemy import select
 
-        watches, diagnoses = self._table("watches"), self._table("diagnoses")
+        watches, diagnoses = self._tables["watches"], self._tables["diagnoses"]
         with self._reading() as connection:
             wanted = select(watches.c.state, watches.c.version).where(watches.c.machine == machine)
             found = connection.execute(wanted).first()
@@ -119,12 +126,12 @@ class Database:
         from sqlalchemy import insert, select, update
         from sqlalchemy.exc import IntegrityError
 
-        watches = self._table("watches")
+        watches = self._tables["watches"]
         here = watches.c.machine == machine
         try:
             with self.engine.begin() as connection:
                 for row in rows:
-                    connection.execute(insert(self._table("diagnoses")).values(machine=machine, at=_now(), **row))
+                    connection.execute(insert(self._tables["diagnoses"]).values(machine=machine, at=_now(), **row))
                 if version == 0:
                     values = {"machine": machine, "version": 1, "state": state, "at": _now()}
                     connection.execute(insert(watches).values(**values))
@@ -142,17 +149,10 @@ class Database:
         from sqlalchemy import insert
         from sqlalchemy.exc import IntegrityError
 
-        values = {
-            "machine": machine,
-            "record": record,
-            "sha256": sha256,
-            "source": source,
-            "reason": reason,
-            "at": _now(),
-        }
+        row = insert(self._tables["errors"]).values(machine=machine, record=record, sha256=sha256, at=_now())
         try:
             with self.engine.begin() as connection:
-                connection.execute(insert(self._table("errors")).values(**values))
+                connection.execute(row.values(source=source, reason=reason))
         except IntegrityError:
             return False
         return True
@@ -199,24 +199,22 @@ class DatabaseStore:
         Raises:
             Conflict: Another process has written meanwhile.
         """
-        rows = []
         new = len(state) - self._count
-        for k, record in enumerate(state.records[len(state.records) - new :] if new else ()):
-            last = k == new - 1 and diagnosis is not None
-            said = _columns(diagnosis) if last and diagnosis is not None else {}
-            rows.append(
-                {
-                    "record": record.name,
-                    "position": self._count + k,
-                    "time": None if record.time is None else str(record.time),
-                    "score": record.score,
-                    "above": record.above,
-                    "model": state.model,
-                    "seen": record.as_json(),
-                }
-                | said
-                | self.about
-            )
+        rows: list[dict[str, Any]] = [
+            {
+                "record": record.name,
+                "position": position,
+                "time": None if record.time is None else str(record.time),
+                "score": record.score,
+                "above": record.above,
+                "model": state.model,
+                "seen": record.as_json(),
+            }
+            | self.about
+            for position, record in enumerate(state.records[-new:] if new else (), start=self._count)
+        ]
+        if rows and diagnosis is not None:
+            rows[-1] |= _columns(diagnosis)
         data = state.as_json()
         del data["records"]
         changed = _mark(state) != self._mark
@@ -242,45 +240,37 @@ def _now() -> datetime.datetime:
 def _tables() -> MetaData:
     from sqlalchemy import JSON, Boolean, Column, DateTime, Float, Integer, MetaData, String, Table, UniqueConstraint
 
+    def columns(kind: Any, *names: str, nullable: bool = False) -> list[Column[Any]]:
+        return [Column(name, kind, nullable=nullable) for name in names]
+
+    def number() -> Column[Any]:
+        return Column("id", Integer, primary_key=True)
+
     found = MetaData()
-    Table("toothwise", found, Column("key", String, primary_key=True), Column("value", String, nullable=False))
-    at = DateTime(timezone=True)
-    Table(
-        "watches",
-        found,
-        Column("machine", String, primary_key=True),
-        Column("version", Integer, nullable=False),
-        Column("state", JSON, nullable=False),
-        Column("at", at, nullable=False),
-    )
-    text = [Column(name, String) for name in ("time", "source", "sha256", "model", "colour", "pattern", "sentence")]
+    when = DateTime(timezone=True)
+    Table("toothwise", found, Column("key", String, primary_key=True), *columns(String, "value"))
+    state = [*columns(Integer, "version"), *columns(JSON, "state"), *columns(when, "at")]
+    Table("watches", found, Column("machine", String, primary_key=True), *state)
+    texts = ("time", "source", "sha256", "model", "colour", "pattern", "sentence", "gear")
     Table(
         "diagnoses",
         found,
-        Column("id", Integer, primary_key=True),
-        Column("machine", String, nullable=False),
-        Column("record", String, nullable=False),
-        Column("position", Integer, nullable=False),
-        Column("at", at, nullable=False),
-        *text,
-        Column("score", Float),
-        Column("above", Boolean),
-        Column("gear", String),
-        Column("tooth", Integer),
-        Column("contrast", Float),
-        Column("diagnosis", JSON),
-        Column("seen", JSON, nullable=False),
+        number(),
+        *columns(String, "machine", "record"),
+        *columns(Integer, "position"),
+        *columns(when, "at"),
+        *columns(JSON, "seen"),
+        *columns(String, *texts, nullable=True),
+        *columns(Float, "score", "contrast", nullable=True),
+        *columns(Boolean, "above", nullable=True),
+        *columns(Integer, "tooth", nullable=True),
+        *columns(JSON, "diagnosis", nullable=True),
         UniqueConstraint("machine", "record"),
         UniqueConstraint("machine", "position"),
     )
-    Table(
-        "errors",
-        found,
-        Column("id", Integer, primary_key=True),
-        *(Column(name, String, nullable=False) for name in ("machine", "record", "sha256", "source", "reason")),
-        Column("at", at, nullable=False),
-        UniqueConstraint("machine", "record", "sha256"),
-    )
+    why = columns(String, "machine", "record", "sha256", "source", "reason")
+    once = UniqueConstraint("machine", "record", "sha256")
+    Table("errors", found, number(), *why, *columns(when, "at"), once)
     return found
 
 
@@ -306,26 +296,12 @@ def open_database(where: str) -> Database:
         if url.startswith("sqlite"):
             sqlalchemy.event.listen(engine, "connect", _careful)
         database = Database(engine, where)
-        _prepare(database)
+        database.prepare()
     except ImportError as error:
         raise missing(error.name or "psycopg", where) from None
     except SQLAlchemyError as error:
         raise InputError(f"{where}: cannot be opened ({_first_line(error)})") from None
     return database
-
-
-def _prepare(database: Database) -> None:
-    """Make the tables; where another process makes them at this moment, look again."""
-    from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
-
-    for left in range(_LOOKS, -1, -1):
-        try:
-            database.prepare()
-            return
-        except (IntegrityError, OperationalError, ProgrammingError) as error:
-            if left == 0 or not any(words in str(error.orig) for words in ("already exists", "duplicate", "UNIQUE")):
-                raise
-            time.sleep(0.2)
 
 
 def _first_line(error: Exception) -> str:

@@ -16,7 +16,6 @@ from toothwise.workers import WorkerPool, WorkLimits
 if TYPE_CHECKING:
     from toothwise.healthmap.map_builder import MapBuilder
 
-LIMITS = WorkLimits(cpu_seconds=60.0, seconds=180.0, memory=2**32)  # of one record: read and built
 _LONGEST = 300  # characters of a name
 
 # how files begin, for messages that do not say what they are

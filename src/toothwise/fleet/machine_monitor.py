@@ -19,14 +19,13 @@ from toothwise.diagnosis.monitor import Monitor
 from toothwise.diagnosis.settings import MonitorSettings
 from toothwise.errors import InputError, ToothwiseError
 from toothwise.fleet.database import Conflict, Database, DatabaseStore
-from toothwise.fleet.decoding import LIMITS, BoundedDecoder, Decoder, IncomingRecord, clean
+from toothwise.fleet.decoding import BoundedDecoder, Decoder, IncomingRecord, clean
+from toothwise.fleet.options import FileLimits
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
-from toothwise.workers import WorkLimits
 
 if TYPE_CHECKING:
     from toothwise.model import Model
 
-MAX_BYTES = 2**32
 _MACHINES = 64  # whose records stay in memory
 _TRIES = 10  # against another process that follows the same machine
 
@@ -38,8 +37,7 @@ class MachineMonitor:
         model: What was fitted on healthy maps or recordings of such machines.
         database: Where to write.
         settings: How records are monitored, or some of the settings by name; as of ``Monitor``.
-        limits: Of reading a record and building its map, which happens in a process of its own.
-        max_bytes: Of a record.
+        limits: Of a record: its bytes, and reading it and building its map, which happens in a process of its own.
 
     Attributes:
         count: "new", "known" and "bad" records, and "alarms" (RED) among the new ones.
@@ -53,17 +51,16 @@ class MachineMonitor:
         database: Database,
         settings: MonitorSettings | Mapping[str, Any] | None = None,
         *,
-        limits: WorkLimits = LIMITS,
-        max_bytes: int = MAX_BYTES,
+        limits: FileLimits | None = None,
     ) -> None:
-        self.max_bytes = max_bytes
-        self.database = database
+        limits = limits or FileLimits()
+        self.max_bytes, self.database = limits.max_bytes, database
         self.count: Counter[str] = Counter()
         self.reason: str | None = None
         self._first = Monitor(model, settings)
         decoder = Decoder(model.builder, several=self._first.settings.sensors is not None)
         self.suffixes = decoder.suffixes
-        self._decode = BoundedDecoder(decoder, limits)
+        self._decode = BoundedDecoder(decoder, limits.work)
         self._monitors: OrderedDict[str, tuple[Monitor, DatabaseStore]] = OrderedDict()
 
     def close(self) -> None:
@@ -117,6 +114,7 @@ class MachineMonitor:
         for _ in range(_TRIES):
             monitor, store = self._of(arrived.machine)
             store.about = {"source": arrived.source, "sha256": digest}
+            before = monitor.records
             try:
                 found = monitor.add(batch)
             except Conflict:  # another process was faster: read what it wrote
@@ -129,6 +127,8 @@ class MachineMonitor:
                 raise
             except Exception as error:
                 return self._refuse(arrived, digest, _reason(error))
+            if monitor.records == before:  # written by another process since it was asked for
+                return "known"
             self.count["alarms"] += found.colour == "RED"
             return "new"
         raise InputError(f"{self.database.where}: other processes write {arrived.machine} all the time")
@@ -153,13 +153,11 @@ class MachineMonitor:
 def _named(made: HealthMap | HealthMapBatch, arrived: IncomingRecord) -> HealthMapBatch:
     """Maps of a record under its name, and the time that it came with."""
     if isinstance(made, HealthMap):
-        batch = HealthMapBatch.of([(arrived.record, made)], pd.DataFrame([made.condition], index=[0]))
-    else:
-        batch = made
-    table = batch.table.assign(name=arrived.record)
+        made = HealthMapBatch.of([(arrived.record, made)], pd.DataFrame([made.condition], index=[0]))
+    table = made.table.assign(name=arrived.record)
     if arrived.time is not None:
         table = table.drop(columns="start_time", errors="ignore").assign(time=arrived.time)
-    return replace(batch, table=table)
+    return replace(made, table=table)
 
 
 def _digest(content: bytes | Path) -> str:

@@ -1,14 +1,40 @@
-"""How maps are scored: the options of ``toothwise score``, and of ``score_fleet``."""
+"""How many maps are scored, and what one file may ask for: the options of ``toothwise score`` and ``watch``."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from toothwise.errors import InputError
 
+if TYPE_CHECKING:
+    from toothwise.workers import WorkLimits
+
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreOptions:
+class FileLimits:
+    """What a file may ask for.
+
+    Attributes:
+        max_bytes (N): Bytes of a file once it is unpacked; Parquet, which is read piece by piece, has no such bound.
+        worker_cpu_seconds (SECONDS): Processor time that reading a recording and building its map may take.
+        worker_megabytes (N): Memory that it may take.
+    """
+
+    max_bytes: int = 2**32
+    worker_cpu_seconds: float = 60.0
+    worker_megabytes: int = 4096
+
+    @property
+    def work(self) -> WorkLimits:
+        """On the clock it may take three times as long, because others share the processors."""
+        from toothwise.workers import WorkLimits
+
+        return WorkLimits(self.worker_cpu_seconds, 3 * self.worker_cpu_seconds, self.worker_megabytes * 2**20)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions(FileLimits):
     """How maps are scored.
 
     Attributes:
@@ -21,9 +47,6 @@ class ScoreOptions:
         threshold (SCORE): Alarm above this score, not above the model's own threshold.
         column (NAME): Column of Parquet files that holds the values.
         keep (COLUMN): Columns that go into the output, as text.
-        max_bytes (N): Bytes of a file once it is unpacked, other than Parquet.
-        worker_cpu_seconds (SECONDS): Processor time that reading a recording and building its map may take.
-        worker_megabytes (N): Memory that it may take.
         force: Rescore shards that are already finished.
 
     Raises:
@@ -38,9 +61,6 @@ class ScoreOptions:
     threshold: float | None = None
     column: str = "values"
     keep: list[str] = field(default_factory=list)
-    max_bytes: int = 2**32
-    worker_cpu_seconds: float = 60.0
-    worker_megabytes: int = 4096
     force: bool = False
 
     def __post_init__(self) -> None:

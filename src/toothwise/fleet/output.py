@@ -141,7 +141,8 @@ def write_shard(shard: Shard, source: Location, output: Output, detector: Detect
 
     begin, cpu = time.perf_counter(), time.process_time()
     name = output.file_of(shard)
-    schema = row_schema(reading.keep).with_metadata(output.about(shard))
+    keep = tuple(reading.options.keep)
+    schema = row_schema(keep).with_metadata(output.about(shard))
     maps = alarms = errors = 0
     first: str | None = None
     waiting: list[Any] = []
@@ -152,7 +153,7 @@ def write_shard(shard: Shard, source: Location, output: Output, detector: Detect
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         for block in blocks:
-            rows = score_block(detector, block, output.threshold, reading.keep)
+            rows = score_block(detector, block, output.threshold, keep)
             maps += len(rows)
             alarms += pc.sum(rows["alarm"]).as_py() or 0
             bad = [k for k, error in enumerate(block.error) if error is not None]

@@ -73,7 +73,8 @@ def on_ray(job: Job, shards: Sequence[Shard], workers: int, need: Need) -> Itera
         max_restarts=_ATTEMPTS * len(shards),
         max_task_retries=_ATTEMPTS - 1,  # counted for each shard, and only where its process dies
     )(_Scorer)
-    waiting, running = iter(shards), {}
+    waiting = iter(shards)
+    running: dict[Any, tuple[Any, Shard]] = {}
     free: list[Any] = [kind.remote(job) for _ in range(workers)]
     while True:
         running |= {actor.score.remote(shard): (actor, shard) for actor, shard in zip(free, waiting, strict=False)}

@@ -23,7 +23,6 @@ from toothwise.model import Model
 from toothwise.progress import Progress, silent
 from toothwise.ray_cluster import Need, ray_cluster
 from toothwise.vibration.readers import SUFFIXES as RECORDINGS
-from toothwise.workers import WorkLimits
 
 
 @dataclass(eq=False)
@@ -105,25 +104,13 @@ def score_fleet(
         threshold = Monitor(opened).threshold()  # as `predict` and `diagnose` have it
     elif threshold is None and detector.threshold is not None:
         threshold = detector.threshold.value
-    builder, samples = opened.builder, detector.samples
-    # on the clock it may take three times as long, because others share the processors
-    cpu_seconds = options.worker_cpu_seconds
-    reading = Reading(
-        opened.about.shape,
-        options.column,
-        tuple(options.keep),
-        options.batch,
-        options.max_bytes,
-        builder,
-        samples,
-        WorkLimits(cpu_seconds, 3 * cpu_seconds, options.worker_megabytes * 2**20),
-    )
+    reading = Reading(opened.about.shape, options, opened.builder, detector.samples)
     mark = opened.fingerprint
-    scorer = scorer_hash(detector, threshold, reading.keep, options.column)
+    scorer = scorer_hash(detector, threshold, tuple(options.keep), options.column)
     output = Output(
         folder_of(there, f"{detector.name}-{mark[:16]}", here), scorer, mark, detector.name, threshold, source
     )
-    shards, ignored = plan_shards(here, () if builder is None else RECORDINGS)
+    shards, ignored = plan_shards(here, () if opened.builder is None else RECORDINGS)
     with there.alone():
         known = finished(output)
         removed = remove_stale(output, shards, known)

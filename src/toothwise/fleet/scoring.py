@@ -36,49 +36,38 @@ def score_block(detector: Detector, block: Block, threshold: float | None, keep:
     import pyarrow as pa
 
     n = len(block)
-    out: dict[str, np.ndarray] = {name: np.full(n, np.nan) for name in ("score", "p_value", "severity")}
-    place = {name: np.full(n, -1) for name in ("row", "column")}
-    known = dict.fromkeys(("p_value", "severity"), False)
+    out = {name: np.full(n, np.nan) for name in ("score", "row", "column", "p_value", "severity")}
     good = np.array([k for k, error in enumerate(block.error) if error is None], dtype=int)
     todo = [good] if len(good) else []
     while todo:
         part = todo.pop()
         try:
-            found = detector.predict(block.values[part])
-            rows, columns = found.row, found.column
+            prediction = detector.predict(block.values[part])
+            found = {name: getattr(prediction, name) for name in out}
         except Exception as error:  # of one map, which halving finds; the others are scored
             if len(part) == 1:
                 block.error[int(part[0])] = _reason(error)
             else:
                 todo += [part[len(part) // 2 :], part[: len(part) // 2]]
             continue
-        out["score"][part], place["row"][part], place["column"][part] = found.score, rows, columns
-        for name in known:
-            values = getattr(found, name)
-            if values is not None:
-                out[name][part], known[name] = values, True
-    bad = np.array([error is not None for error in block.error])
-    unscored = bad | np.isnan(out["score"])
-    for k in np.flatnonzero(unscored & ~bad):
-        block.error[k] = "the detector gave no score (NaN)"
+        for name, values in found.items():
+            out[name][part] = np.nan if values is None else values
+    unscored = np.isnan(out["score"])
+    for k in np.flatnonzero(unscored):
+        block.error[k] = block.error[k] or "the detector gave no score (NaN)"
     limit = np.full(n, np.nan if threshold is None else threshold)
     # the threshold holds at conditions that were learned, as in `predict`
     outside = np.array([bool(word) for word in block.known.get("not_learned", [None] * n)], dtype=bool)
-    arrays = {
-        "file": pa.array([block.file] * n),
-        "index": pa.array(block.index, pa.int64()),
-        "score": pa.array(out["score"], mask=unscored),
-        "threshold": pa.array(limit, mask=np.isnan(limit)),
-        "alarm": pa.array(out["score"] > limit, mask=unscored | np.isnan(limit) | outside),
-        "row": pa.array(place["row"].astype(np.int32), mask=unscored),
-        "column": pa.array(place["column"].astype(np.int32), mask=unscored),
-        "error": pa.array(block.error, pa.string()),
-    }
-    for name, there in known.items():
-        arrays[name] = pa.array(out[name], mask=unscored | (not there) | np.isnan(out[name]))
-    arrays |= {name: pa.array(column, pa.string()) for name, column in block.known.items()}
+    alarm = pa.array(out["score"] > limit, mask=unscored | np.isnan(limit) | outside)
+    columns: dict[str, Any] = {name: np.where(unscored, np.nan, values) for name, values in out.items()}
+    columns |= {"threshold": limit, "file": [block.file] * n, "index": block.index, "error": block.error} | block.known
     schema = row_schema(keep)
-    return pa.table([arrays[name] for name in schema.names], schema=schema)
+    # what is NaN becomes null
+    arrays = [
+        alarm if field.name == "alarm" else pa.array(columns[field.name], field.type, from_pandas=True)
+        for field in schema
+    ]
+    return pa.table(arrays, schema=schema)
 
 
 def _reason(error: Exception) -> str:
