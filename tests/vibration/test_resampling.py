@@ -62,3 +62,14 @@ def test_spans_that_are_not_there():
         resample(x[: len(x) // 2], RATE, angle, 100)
     with pytest.raises(InputError, match="samples_per_revolution"):
         resample(x, RATE, angle, 0)
+
+
+def test_a_changing_speed_asks_for_another_filter_without_a_step():
+    rng = np.random.default_rng(3)
+    _, turned, angle = _chirp_angle()
+    x = rng.standard_normal(len(turned))
+    # the same revolutions, resampled in pieces that begin elsewhere
+    first, second = (
+        resample(x, RATE, angle, 256, start=s, revolutions=100)[(5 - s) * 256 :][: 90 * 256] for s in (2, 5)
+    )
+    assert np.abs(first - second).max() < 0.1 * np.std(first)

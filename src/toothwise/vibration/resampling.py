@@ -53,23 +53,40 @@ def interpolate(x: np.ndarray, positions: Callable[[int, int], np.ndarray], n: i
         float32 ``[n]``.
     """
     out = np.empty(n, dtype=np.float32)
+    at = positions(0, min(_CHUNK, n))
+    left = own = _stretch(at)
     for start in range(0, n, _CHUNK):
         stop = min(start + _CHUNK, n)
-        at = positions(start, stop)
-        step = float(np.diff(at).max()) if len(at) > 1 else 1.0
-        # in steps of 2 %, so that a changing speed needs few kernels
-        stretch = _STEP ** max(0.0, np.ceil(np.log(step) / np.log(_STEP) - 1e-6))
-        taps = 2 * int(np.ceil(_ZEROS * stretch))
-        kernel = _kernel(taps, round(_CUTOFF / stretch, 6), _ATTENUATION)
-        whole = np.floor(at).astype(np.int64)
-        phase = ((at - whole) * _PHASES + 0.5).astype(np.int64)
-        whole += phase == _PHASES
-        phase[phase == _PHASES] = 0
-        first, last = int(whole[0]) - taps // 2 + 1, int(whole[-1]) + taps // 2
-        piece = _mirrored(x, first, last + 1)
-        windows = np.lib.stride_tricks.sliding_window_view(piece, taps)[whole - int(whole[0])]
-        out[start:stop] = np.einsum("ij,ij->i", windows, kernel[phase])
+        ahead = positions(stop, min(stop + _CHUNK, n)) if stop < n else at
+        coming = _stretch(ahead)
+        # where the speed asks for another filter, one fades into the other: a sudden change would be heard in orders in
+        # which a gearbox is silent, and look like a damaged tooth pair
+        right = left if stop == n else max(own, coming)
+        piece = _at_stretch(x, at, left)
+        if right != left:
+            piece += np.linspace(0.0, 1.0, len(at), dtype=np.float32) * (_at_stretch(x, at, right) - piece)
+        out[start:stop] = piece
+        at, own, left = ahead, coming, right
     return out
+
+
+def _stretch(at: np.ndarray) -> float:
+    """How much longer the kernel is than one of input samples; in steps of 2 %, so that few kernels are needed."""
+    step = float(np.diff(at).max()) if len(at) > 1 else 1.0
+    return float(_STEP ** max(0.0, np.ceil(np.log(step) / np.log(_STEP) - 1e-6)))
+
+
+def _at_stretch(x: np.ndarray, at: np.ndarray, stretch: float) -> np.ndarray:
+    """Values at rising positions, float32 ``[len(at)]``, of one kernel."""
+    taps = 2 * int(np.ceil(_ZEROS * stretch))
+    kernel = _kernel(taps, round(_CUTOFF / stretch, 6), _ATTENUATION)
+    whole = np.floor(at).astype(np.int64)
+    phase = ((at - whole) * _PHASES + 0.5).astype(np.int64)
+    whole += phase == _PHASES
+    phase[phase == _PHASES] = 0
+    first, last = int(whole[0]) - taps // 2 + 1, int(whole[-1]) + taps // 2
+    windows = np.lib.stride_tricks.sliding_window_view(_mirrored(x, first, last + 1), taps)[whole - int(whole[0])]
+    return np.asarray(np.einsum("ij,ij->i", windows, kernel[phase]))
 
 
 def _mirrored(x: np.ndarray, first: int, stop: int) -> np.ndarray:

@@ -257,6 +257,9 @@ def _size(shape: tuple[int, ...]) -> int:
 def _contrast(energy: np.ndarray) -> np.ndarray:
     """Log energy ``[n, teeth]`` less the median over the teeth that are heard; of others the least there is."""
     heard = energy > 1e-12 * energy.max(axis=1, keepdims=True)
+    if heard.all():  # nanmedian takes ten times as long
+        logs = np.log(energy)
+        return np.asarray(logs - np.median(logs, axis=1, keepdims=True))
     logs = np.log(np.where(heard, energy, np.nan))
     logs -= np.nanmedian(logs, axis=1, keepdims=True)
     return np.where(heard, logs, np.nanmin(logs, axis=1, keepdims=True))
