@@ -22,23 +22,19 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the place cannot be written.
     """
-    try:
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
         os.close(handle)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
-    temporary = Path(name)
-    try:
-        yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files for the owner alone
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        temporary = Path(name)
+        try:
+            yield temporary
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # mkstemp makes files for the owner alone
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -48,31 +44,33 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     Raises:
         OutputError: the place cannot be written, or holds something that is not a folder.
     """
-    try:
+    with _writing(folder):
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder}: exists and is not a folder")
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".tmp-"))
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from None
+        try:
+            yield temporary
+            temporary.chmod(0o755)
+            old = None
+            if folder.exists():
+                old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".old-")) / "folder"
+                folder.rename(old)
+            temporary.rename(folder)
+            if old is not None:
+                shutil.rmtree(old.parent, ignore_errors=True)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
     try:
-        yield temporary
-        temporary.chmod(0o755)
-        old = None
-        if folder.exists():
-            old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".old-")) / "folder"
-            folder.rename(old)
-        temporary.rename(folder)
-        if old is not None:
-            shutil.rmtree(old.parent, ignore_errors=True)
+        yield
     except OutputError:
         raise
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def check_writable(folder: Path) -> None:

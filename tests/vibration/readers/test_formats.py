@@ -180,12 +180,6 @@ def test_csv_with_dates_and_pulse_times_beside(tmp_path):
     assert record.provenance["left_out"] == {"rig": "a column of text ('A')"}
 
 
-def test_a_long_csv_is_read_in_pieces(tmp_path, monkeypatch):
-    pd.DataFrame({"t": np.arange(N) / RATE, "acc": ACC}).to_csv(tmp_path / "a.csv", index=False)
-    monkeypatch.setattr("toothwise.vibration.readers.tables._CHUNK", 7)
-    same(read_record(tmp_path / "a.csv").channel(), ACC.astype("f4"))
-
-
 def test_parquet_with_metadata_of_columns(tmp_path):
     fields = [
         pa.field("ACC", pa.float32(), metadata={"unit": "g", "sample_rate": str(RATE)}),

@@ -33,7 +33,6 @@ def read_tdms(path: Path) -> Contents:
     nptdms = need("nptdms", "tdms")
     logging.getLogger("nptdms").setLevel(logging.CRITICAL)  # it logs what it raises as well
     places: dict[str, tuple[str, str]] = {}
-    first: np.datetime64 | None = None
     begins: dict[str, tuple[Any, float]] = {}
 
     def load(names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -58,17 +57,13 @@ def read_tdms(path: Path) -> Contents:
             elif len(channel):
                 step = said.get("wf_increment", 0.0)
                 unit = next((str(said[key]) for key in ("unit_string", "NI_UnitDescription") if said.get(key)), None)
-                begin = said.get("wf_start_time")
-                if isinstance(begin, np.datetime64):
-                    first = begin if first is None else min(first, begin)
-                begins[name] = (begin, float(said.get("wf_start_offset", 0.0)))
+                begins[name] = said.get("wf_start_time"), float(said.get("wf_start_offset", 0.0))
                 contents.signals[name] = Signal(len(channel), 1 / step if step > 0 else None, unit)
                 places[name] = channel.group_name, channel.name
-    if first is not None:
-        contents.start_time = _iso(first)
+    first: Any = min((begin for begin, _ in begins.values() if isinstance(begin, np.datetime64)), default=None)
+    contents.start_time = _iso(first)
     for name, (begin, offset) in begins.items():
-        known = isinstance(begin, np.datetime64) and first is not None
-        later = float((begin - first) / np.timedelta64(1, "ns")) * 1e-9 if known else 0.0
+        later = float((begin - first) / np.timedelta64(1, "ns")) * 1e-9 if isinstance(begin, np.datetime64) else 0.0
         contents.signals[name] = replace(contents.signals[name], start=later + offset)
     return contents
 

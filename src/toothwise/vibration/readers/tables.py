@@ -7,9 +7,10 @@ import csv
 import gzip
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,19 +24,9 @@ _HEAD = 1 << 16  # bytes that tell how letters are encoded
 _PEEK = 2000  # lines from which separator, header and kinds of columns are read
 _MOST_HEADER = 100
 _NEAR = 50  # lines that tell the decimal mark
-_CHUNK = 1 << 18  # rows parsed at once
 _GAPS = ("", "nan", "na", "n/a", "null", "none", "-")
 _NO_NAME = ("unknown", "rate", "time", "other", "vibration")  # what units read as names may be: s, Hz, A, g
 _PROPERTY = re.compile(r"^[#%;!\"\s]*([A-Za-z][^:=]*?)\s*[:=]\s*(.+?)[\"\s]*$")
-
-
-def _open(path: Path) -> IO[str]:
-    packed = path.suffix.lower() == ".gz"
-    with gzip.open(path, "rb") if packed else path.open("rb") as file:
-        encoding = _encoding(file.read(_HEAD))
-    if packed:
-        return gzip.open(path, "rt", encoding=encoding, errors="replace", newline="")
-    return path.open(encoding=encoding, errors="replace", newline="")
 
 
 def _encoding(head: bytes) -> str:
@@ -67,7 +58,10 @@ def read_csv(path: Path) -> Contents:
     Raises:
         InputError: no table of numbers.
     """
-    with _open(path) as file:
+    opened: Any = gzip.open if path.suffix.lower() == ".gz" else open
+    with opened(path, "rb") as raw:
+        encoding = _encoding(raw.read(_HEAD))
+    with opened(path, "rt", encoding=encoding, errors="replace", newline="") as file:
         lines = [line.rstrip("\r\n") for line in itertools.islice(file, _PEEK)]
     contents = Contents("CSV", lambda names: {})
     start, separator, decimal = _table(lines)
@@ -110,7 +104,7 @@ def read_csv(path: Path) -> Contents:
             contents.left_out[name] = "the numbers of the rows"
         elif any(_number(cell, decimal) for cell in column) or all(cell.lower() in _GAPS for cell in column):
             contents.signals[name] = Signal(size, unit=units[k] or None)
-        elif read_name(name).role in ("time", "start") and _is_date(column[0]):
+        elif read_name(name).role in ("time", "start") and _can(pd.to_datetime, column[0], format="ISO8601"):
             contents.signals[name] = Signal(size)
             dates.add(name)
         else:
@@ -120,8 +114,7 @@ def read_csv(path: Path) -> Contents:
 
     def load(wanted: Sequence[str]) -> dict[str, np.ndarray]:
         exact = {name for name in wanted if read_name(name).role in ("time", "tacho", "start") or not contents.named}
-        pieces: dict[str, list[np.ndarray]] = {name: [] for name in wanted}
-        with _open(path) as file:
+        with opened(path, "rt", encoding=encoding, errors="replace", newline="") as file:
             for _ in range(start):
                 next(file)
             table = pd.read_csv(
@@ -131,24 +124,19 @@ def read_csv(path: Path) -> Contents:
                 header=None,
                 names=names,
                 usecols=list(wanted),
-                dtype={name: str if name in dates else np.float64 for name in wanted},
+                dtype={n: str if n in dates else np.float64 if n in exact else np.float32 for n in wanted},
                 na_values=["-"],
                 skipinitialspace=True,
-                chunksize=_CHUNK,
             )
-            for part in table:
-                for name in wanted:
-                    if name in dates:
-                        stamps = pd.to_datetime(part[name], format="ISO8601", utc=True)
-                        pieces[name].append(stamps.to_numpy("datetime64[ns]"))
-                    else:
-                        pieces[name].append(part[name].to_numpy(np.float64 if name in exact else np.float32))
-        whole = {name: np.concatenate(pieces.pop(name)) for name in wanted}
-        return {name: _seconds(contents, x) if name in dates else x for name, x in whole.items()}
+        stamps = {name: pd.to_datetime(table.pop(name), format="ISO8601", utc=True) for name in dates & set(wanted)}
+        found = {name: column.to_numpy() for name, column in table.items()}
+        return found | {n: _seconds(contents, x.to_numpy("datetime64[ns]")) for n, x in stamps.items()}
 
     contents.load = load
-    if not contents.named:
-        _find_time(contents, names, rows, decimal)
+    if not contents.named and len(contents.signals) > 1 and names[0] in contents.signals:
+        with suppress(ValueError):  # without a header the first of several columns is time where it is evenly spaced
+            uniform_rate(np.array([float(row[0].replace(decimal, ".")) for row in rows]))
+            contents.time = names[0]
     return contents
 
 
@@ -209,30 +197,14 @@ def _split(line: str, separator: str) -> list[str]:
 
 
 def _number(cell: str, decimal: str) -> bool:
-    try:
-        float(cell.replace(decimal, ".") if decimal != "." else cell)
-    except ValueError:
-        return False
-    return True
+    return _can(float, cell.replace(decimal, "."))
 
 
-def _is_date(cell: str) -> bool:
-    try:
-        pd.to_datetime(cell, format="ISO8601")
-    except ValueError:
-        return False
-    return True
-
-
-def _find_time(contents: Contents, names: list[str], rows: list[list[str]], decimal: str) -> None:
-    """Without a header the first of several columns is time where it is evenly spaced."""
-    if len(contents.signals) < 2 or names[0] not in contents.signals:
-        return
-    try:
-        uniform_rate(np.array([float(row[0].replace(decimal, ".")) for row in rows]))
-    except (InputError, ValueError):
-        return
-    contents.time = names[0]
+def _can(parse: Callable[..., Any], cell: str, **options: Any) -> bool:
+    with suppress(ValueError):
+        parse(cell, **options)
+        return True
+    return False
 
 
 def _seconds(contents: Contents, stamps: np.ndarray) -> np.ndarray:
