@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
@@ -130,11 +129,10 @@ def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with atomic_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    import pandas as pd
+
+    with atomic_file(path) as temporary:
+        pd.DataFrame(rows, dtype=object).to_csv(temporary, index=False, lineterminator="\n")
 
 
 def write_json(path: Path, data: Any) -> None:

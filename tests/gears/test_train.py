@@ -45,7 +45,7 @@ def test_gears_alone_are_a_train_of_one_stage(tmp_path):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("driving: 18\n", "gears must be"),
+        ("driving: 18\n", "'driven' is missing"),
         ("driving: 18\ndriven: 35\nsun: 3\n", "gears must be"),
         ("driving: 18\ndriven: 1\n", "driven must be a whole number, 3 or more"),
         ("- 3\n", "must be a mapping"),

@@ -34,24 +34,21 @@ class HDMapDataset(AnomalibDataset):
         super().__init__(augmentations=augmentations)
         self.sources, self.scales = list(sources), scales
         self._packed = {k: source.read() for k, source in enumerate(self.sources) if source.packed}
-        rows = []
+        tables = []
         for k, source in enumerate(self.sources):
             count = len(self._packed[k]) if source.packed else len(source.files)
-            for index in range(count):
-                path = str(source.files[0] if source.packed else source.files[index])
-                rows.append(
-                    {
-                        "image_path": path,
-                        "source": k,
-                        "index": index,
-                        "domain": source.domain,
-                        "split": Split.TRAIN if source.split == "train" else Split.TEST,
-                        "label": "fault" if source.label else "good",
-                        "label_index": int(LabelName.ABNORMAL if source.label else LabelName.NORMAL),
-                        "mask_path": "",
-                    }
-                )
-        samples = pd.DataFrame(rows)
+            columns = {
+                "image_path": [str(path) for path in source.files] * (count // len(source.files)),
+                "source": k,
+                "index": range(count),
+                "domain": source.domain,
+                "split": Split.TRAIN if source.split == "train" else Split.TEST,
+                "label": "fault" if source.label else "good",
+                "label_index": int(LabelName.ABNORMAL if source.label else LabelName.NORMAL),
+                "mask_path": "",
+            }
+            tables.append(pd.DataFrame(columns))
+        samples = pd.concat(tables, ignore_index=True)
         samples.attrs["task"] = "classification"
         self.samples = samples
 

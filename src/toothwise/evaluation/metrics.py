@@ -11,7 +11,8 @@ from toothwise.checks import check_range
 from toothwise.errors import InputError
 
 
-def _check(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _counts(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """True and false positives when everything from each distinct score up is flagged, highest score first."""
     scores, labels = np.asarray(scores, dtype=np.float64).ravel(), np.asarray(labels).ravel()
     if scores.shape != labels.shape:
         raise InputError(f"scores and labels must be of one length, but are {len(scores)} and {len(labels)}")
@@ -19,19 +20,10 @@ def _check(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarr
         raise InputError("scores must be finite, but NaN or infinities were found")
     if not np.isin(labels, (0, 1)).all():
         raise InputError(f"labels must be 0 (healthy) or 1 (faulty), but got {np.unique(labels)[:5].tolist()}")
-    positive = labels == 1
-    if not len(labels):
-        raise InputError("both classes are needed, but there are no scores")
-    if positive.all() or not positive.any():
-        raise InputError(f"both classes are needed, but all {len(labels)} labels are {int(positive.all())}")
-    return scores, positive
-
-
-def _counts(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """True and false positives when everything from each distinct score up is flagged, highest score first."""
-    scores, positive = _check(scores, labels)
+    if len(classes := np.unique(labels)) < 2:
+        raise InputError(f"both classes are needed, but the {len(labels)} labels are all {classes.tolist()}")
     order = np.argsort(-scores, kind="stable")
-    scores, positive = scores[order], positive[order]
+    scores, positive = scores[order], labels[order] == 1
     last = np.append(np.flatnonzero(np.diff(scores)), len(scores) - 1)
     true = np.cumsum(positive)[last].astype(np.float64)
     return true, last + 1.0 - true
@@ -43,11 +35,9 @@ def auroc(scores: np.ndarray, labels: np.ndarray) -> float:
     Args:
         scores, labels: ``[n]``.
     """
-    from scipy.stats import rankdata
-
-    scores, positive = _check(scores, labels)
-    n_faulty, n_healthy = float(positive.sum()), float((~positive).sum())
-    return float((rankdata(scores)[positive].sum() - n_faulty * (n_faulty + 1) / 2) / (n_faulty * n_healthy))
+    true, false = _counts(scores, labels)
+    area = np.trapezoid(np.append(0.0, true), np.append(0.0, false))  # of whole and half numbers: exact
+    return float(area / (true[-1] * false[-1]))
 
 
 def aupr(scores: np.ndarray, labels: np.ndarray) -> float:

@@ -24,17 +24,16 @@ import yaml
 
 from toothwise.checks import check_choice
 from toothwise.errors import InputError
-from toothwise.fields import from_mapping
+from toothwise.fields import field_types, from_mapping
 from toothwise.files import atomic_file
 from toothwise.gears.pair import GearPair, speed_of
 from toothwise.gears.planetary import PlanetaryStage
 from toothwise.reading import as_input_error, read_yaml
 
-_KINDS: tuple[tuple[type[GearPair] | type[PlanetaryStage], set[str], set[str]], ...] = (
-    (GearPair, {"driving", "driven"}, set()),
-    (PlanetaryStage, {"sun", "planet", "ring"}, {"planets"}),
-)
-_SHAFTS = {GearPair: ("driving", "driven"), PlanetaryStage: ("sun", "carrier")}
+_SHAFTS: dict[type[GearPair] | type[PlanetaryStage], tuple[str, str]] = {
+    GearPair: ("driving", "driven"),
+    PlanetaryStage: ("sun", "carrier"),
+}
 
 
 @dataclass(frozen=True)
@@ -147,13 +146,9 @@ def make_gears(data: Any, where: str = "gears") -> GearPair | PlanetaryStage:
     Raises:
         InputError: neither of the two, or impossible teeth.
     """
-    keys = set(data) if isinstance(data, dict) else set()
-    for kind, needed, optional in _KINDS:
-        if needed <= keys and keys <= needed | optional:
-            try:
-                return kind(**data)
-            except InputError as error:
-                raise InputError(f"{where}: {error}") from None
+    for kind in _SHAFTS:
+        if isinstance(data, dict) and data and set(data) <= set(field_types(kind)):  # type: ignore[arg-type]  # a class is hashable
+            return from_mapping(kind, data, where)
     raise InputError(
         f"{where}: gears must be {{driving, driven}} or {{sun, planet, ring, planets}}, but got {data!r:.200}"
     )

@@ -26,12 +26,12 @@ _SUFFIXES = (".npz", ".mat", ".tif", ".tiff", ".png")
 MAX_PIXELS = 2**31  # of one file: 8 GiB of float32
 
 
-def _plain(values: np.ndarray, **more: Any) -> HealthMap:
+def _plain(values: np.ndarray) -> HealthMap:
     """A map of a format that carries numbers only."""
     if values.ndim != 2:
         raise InputError(f"a map must have 2 dimensions, but the file has the shape {values.shape}")
     rows, columns = values.shape
-    return HealthMap(values, Axis.teeth("driving tooth", rows), Axis.teeth("driven tooth", columns), **more)
+    return HealthMap(values, Axis.teeth("driving tooth", rows), Axis.teeth("driven tooth", columns))
 
 
 # npz: ours, everything in it

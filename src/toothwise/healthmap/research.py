@@ -129,11 +129,8 @@ def find_domain(
             found[place] = [p for p in found[place] if p.relative_to(folder).as_posix() in kept]
     scale = None if manifest is None else manifest.scale
     sources = [MapSource(domain, place, tuple(files), scale) for place, files in found.items() if files]
-    if not any(s.split == "train" for s in sources) or not any(s.split == "test" for s in sources):
-        raise InputError(
-            f"{folder}: holds no map files ({', '.join(_SUFFIXES)}) of the split "
-            f"{'train' if not any(s.split == 'train' for s in sources) else 'test'!r}"
-        )
+    if lacking := {"train", "test"} - {s.split for s in sources}:
+        raise InputError(f"{folder}: holds no map files ({', '.join(_SUFFIXES)}) of the split {max(lacking)!r}")
     return sources
 
 

@@ -1,6 +1,5 @@
 """Files that cannot be used: one clear line that names the file, whatever is wrong with it."""
 
-import hashlib
 import resource
 import sys
 import zlib
@@ -153,13 +152,6 @@ def test_tables_of_text(tmp_path, text, words):
 def test_gaps_are_read_and_left_to_the_check(tmp_path):
     np.savez(tmp_path / "a.npz", acc=np.where(ACC > 1, np.nan, ACC), fs=100)
     assert np.isnan(read_record(tmp_path / "a.npz").channel()).sum() == (ACC > 1).sum()
-
-
-def test_a_file_is_known_by_its_checksum_where_that_is_asked_for(tmp_path):
-    np.savez(tmp_path / "a.npz", acc=ACC, fs=100)
-    record = read_record(tmp_path / "a.npz", checksum=True)
-    assert record.provenance["sha256"] == hashlib.sha256((tmp_path / "a.npz").read_bytes()).hexdigest()
-    assert "sha256" not in read_record(tmp_path / "a.npz").provenance
 
 
 @pytest.mark.parametrize(

@@ -15,40 +15,28 @@ from toothwise.vibration.readers.units import time_seconds
 
 Role = Literal["vibration", "tacho", "time", "rate", "interval", "pulses", "unit", "start", "other", "unknown"]
 
-# role, certainty (0 = says it, 1 = commonly so, 2 = says nearly nothing), names
+# role, certainty (0 = says it, 1 = commonly so, 2 = says nearly nothing), names; the first row that fits counts
 _PATTERNS: tuple[tuple[Role, int, str], ...] = (
-    (
-        "pulses",
-        0,
-        # "teeth" alone are those of a gear, as in the files of the wind-turbine pinion
-        r"(pulses|ppr)(_?per)?(_?rev(olution)?s?|_?rotation)?(_?tacho)?|(pulses|teeth)_?per_?(rev\w*|rot\w*)|ppr",
-    ),
+    ("pulses", 0, r"(pulses|ppr)(_?per)?(_?rev(olution)?s?|_?rotation)?(_?tacho)?|ppr"),
+    # "teeth" alone are those of a gear, as in the files of the wind-turbine pinion
+    ("pulses", 0, r"(pulses|teeth)_?per_?(rev\w*|rot\w*)"),
     ("rate", 0, r"f_?s(_?k?hz)?|f_?samp\w*|sr|s_?rate|(sample|sampling|samp|acquisition|wf)_?(rate|freq\w*)(_?k?hz)?"),
     ("rate", 1, r"rate|freq(uency)?"),
     ("interval", 0, r"dt|delta_?[tx]|(sample|sampling|time)_?(interval|period|step)|wf_increment|x_?increment"),
     ("start", 0, r"(wf_)?start_?(time|date)|date_?time|date|recorded_?(at|on)|time_?stamp"),
     ("unit", 0, r"units?|unit_string|unit_description|y_?units?"),
-    (
-        "tacho",
-        0,
-        r"(tach|key_?phas|once_?per_?rev|one_?per_?rev|opr|1x_?rev|drehzahl_?(impuls|geber)|drehgeber|impuls)\w*",
-    ),
+    ("tacho", 0, r"(tach|key_?phas|once_?per_?rev|one_?per_?rev|opr|1x_?rev)\w*"),
+    ("tacho", 0, r"(drehzahl_?(impuls|geber)|drehgeber|impuls)\w*"),
     ("tacho", 1, r"(encoder|pulse|zebra)\w*|(shaft|gear|rotor|carrier)_?(angle|phase|position)\w*"),
     ("tacho", 2, r"trig\w*|index_?pulse\w*|angle\w*|theta|hall\w*|counts?|counter"),
     ("tacho", 2, r"phi|(theta|phi|pos|position)_?(deg|degrees?|rad|radians?)"),
-    (
-        "time",
-        0,
-        r"t|time|times|seconds|secs?|x_value|time_?(s|m?sec|u?sec|\w*seconds|ms|us|ns|axis|vector|stamps?)|t_(s|ms|us|ns)|elapsed\w*|zeit",
-    ),
+    ("time", 0, r"t|time|times|seconds|secs?|x_value|t_(s|ms|us|ns)|elapsed\w*|zeit"),
+    ("time", 0, r"time_?(s|m?sec|u?sec|\w*seconds|ms|us|ns|axis|vector|stamps?)"),
     ("vibration", 0, r"(vib|acc|beschl|schwing)\w*|a_?[xyz]|g_?[xyz]"),
     ("vibration", 1, r"[xyz]|(sig|signal|sensor|gear)\w*|gs|[xyz]_?data|[df]e_time|\w+_de_time"),
     ("vibration", 2, r"(ch|chan|channel|column|data|value|values|samples|audio|amplitude|array|waveform)_?\d*"),
-    (
-        "other",
-        0,
-        r"(rpm|speed|velocity|drehzahl|load|torque|temp|current|voltage|power|pressure|force|label|fault|id)\w*|\w*_?rpm",
-    ),
+    ("other", 0, r"(rpm|speed|velocity|drehzahl|load|torque|temp|current|voltage)\w*|\w*_?rpm"),
+    ("other", 0, r"(power|pressure|force|label|fault|id)\w*"),
 )
 _COMPILED = tuple((role, sure, re.compile(pattern)) for role, sure, pattern in _PATTERNS)
 _ACCELERATIONS = ("g", "m/s^2", "m/s²", "m/s2", "m/s**2", "mm/s^2", "mm/s²")  # names of any language have one

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -56,7 +55,6 @@ def read_record(
     path: str | Path,
     *,
     mapping: RecordMapping | None = None,
-    checksum: bool = False,
     **said: Any,
 ) -> VibrationRecord:
     """Read a recording: vibration, tachometer and sampling rate are found by their names, or by what is said here.
@@ -80,7 +78,6 @@ def read_record(
     Args:
         path: a file of one of ``SUFFIXES``.
         mapping: what the file's names do not say.
-        checksum: put the file's SHA-256 into the provenance; reads the whole file.
         said: fields of ``RecordMapping`` by name (``channels=``, ``tacho=``, ``sampling_rate=``, ...), which override
             those of ``mapping``.
 
@@ -97,9 +94,6 @@ def read_record(
     with of_file(path):
         record = assemble(_reader(path)(path), mapping)
     record.provenance.update(path=str(path), bytes=path.stat().st_size)
-    if checksum:
-        with path.open("rb") as file:
-            record.provenance["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
     if guessed := record.provenance["guessed"]:
         warnings.warn(f"{path}: {'; '.join(guessed)}", GuessWarning, stacklevel=2)
     return record

@@ -81,18 +81,10 @@ def read_tacho(
         own = None
     elif own is None and start:
         own = beside.rate
-    return Tachometer(
-        kind=kind,
-        values=values,
-        pulses_per_revolution=1 if pulses is None else pulses,
-        shaft="driving" if mapping.tacho_shaft is None else mapping.tacho_shaft,
-        ratio=1.0 if mapping.tacho_ratio is None else mapping.tacho_ratio,
-        sampling_rate=own,
-        start=start,
-        edge=mapping.tacho_edge or "rising",
-        threshold=mapping.tacho_threshold,
-        zero=zero,
-    )
+    said = {name: getattr(mapping, f"tacho_{name}") for name in ("shaft", "ratio", "edge", "threshold")}
+    said = {"pulses_per_revolution": pulses} | said
+    said = {name: value for name, value in said.items() if value is not None}
+    return Tachometer(kind, values, sampling_rate=own, start=start, zero=zero, **said)
 
 
 @dataclass
