@@ -110,7 +110,7 @@ def entrances(maps: np.ndarray, monitor: Monitor, single: Diagnosis) -> list[str
             write_map(HealthMap(values, model.about.rows, model.about.columns), Path(folder) / name)
         found = [monitor.beside(MemoryStore()).add(folder)]
         found.append(monitor.beside(MemoryStore()).add([Path(folder) / name for name in names]))
-        found.append(service.monitor(maps, names, in_order=True)[1])
+        found.append(service.monitor(Job(maps, tuple(names), frozenset(["sequence"])))[1])
         database = open_database(str(Path(folder) / "watch.db"))
         watched = monitor.beside(DatabaseStore(database, "gearbox"))
         found += [watched.add(Path(folder) / name) for name in names][-1:]

@@ -272,7 +272,8 @@ def _service(folder: Path) -> Iterator[Target]:
     from toothwise import GearPair, MapBuilder
     from toothwise.serving.decoding import Decoder, Upload
     from toothwise.serving.limits import Limits
-    from toothwise.serving.service import Job, Service
+    from toothwise.serving.schemas import FormFields
+    from toothwise.serving.service import Service
 
     @cache
     def service() -> Any:
@@ -282,8 +283,8 @@ def _service(folder: Path) -> Iterator[Target]:
         return Decoder(service().expected, Limits(max_values=2**21), MapBuilder(GearPair(ROWS, COLUMNS)))
 
     def answer(found: Any) -> None:
-        if len(found.values):
-            service().answer([Job(found.values, tuple("x" * len(found.values)))])
+        if len(found):
+            service().answer([found])
 
     values = np.exp(0.1 * np.random.default_rng(0).standard_normal((ROWS, COLUMNS))).round(3).tolist()
     one = json.dumps({"values": values, "record": "monday", "include": ["evidence"]}).encode()
@@ -301,7 +302,7 @@ def _service(folder: Path) -> Iterator[Target]:
     for way, name in (("maps", "many.npz"), ("maps", "plain.mat"), ("records", "own.npz"), ("records", "plain.csv")):
 
         def upload(place: Path, name: str = name, record: bool = way == "records") -> None:
-            answer(decoder().files([Upload(place / name, name, record)], {}, frozenset()))
+            answer(decoder().files([Upload(place / name, name, record)], FormFields()))
 
         inside = {".npz": ("zip", "npz"), ".mat": ("mat",)}.get(Path(name).suffix, ())
         seeds = _contents(folder / way, (name,))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from toothwise.detectors.coherent import Coherent
 from toothwise.errors import InputError
 from toothwise.exported.export import export
 from toothwise.healthmap import Axis, HealthMapBatch
-from toothwise.serving.decoding import Decoded, Decoder, Upload
+from toothwise.serving.decoding import Decoder, Upload
 from toothwise.serving.limits import Limits
+from toothwise.serving.schemas import FormFields
 from toothwise.serving.service import Job, Service
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
@@ -218,10 +220,10 @@ def test_a_service_takes_recordings_and_refuses_what_has_no_waveforms(recorded, 
     service.answer([service.warm_up()])
     write_record(faulty[0], tmp_path / "today.mat")
     decoder = Decoder(service.expected, Limits(), service.model.builder)
-    found = Decoded.unpack(decoder.files([Upload(tmp_path / "today.mat", "today", True)], {}, frozenset()).pack())
-    ((answer,),) = service.answer([Job(found.values, found.records)])
+    found = Job.unpack(decoder.files([Upload(tmp_path / "today.mat", "today", True)], FormFields()).pack())
+    ((answer,),) = service.answer([found])
     assert (answer["diagnosis"]["pattern"], answer["diagnosis"]["gear"]) == ("one tooth", "driven")
-    assert service.monitor(found.values, found.records, in_order=True)[1].records == 1
+    assert service.monitor(replace(found, include=frozenset(["sequence"])))[1].records == 1
     with pytest.raises(InputError, match="looks at waveforms of 16 samples"):
         service.expected.check(np.ones(model.about.shape, dtype=np.float32))
 
@@ -244,12 +246,12 @@ def test_a_condition_that_was_not_learned_is_told_alike_alone_together_and_by_a_
     service = Service.open(folder)
     write_record(fast, tmp_path / "fast.mat")
     decoder = Decoder(service.expected, Limits(), service.model.builder)
-    found = Decoded.unpack(decoder.files([Upload(tmp_path / "fast.mat", "fast", True)], {}, frozenset()).pack())
+    found = Job.unpack(decoder.files([Upload(tmp_path / "fast.mat", "fast", True)], FormFields()).pack())
     assert found.not_learned == (outside,)
-    ((answer,),) = service.answer([Job(found.values, found.records, not_learned=found.not_learned)])
+    ((answer,),) = service.answer([found])
     assert (answer["alarm"], answer["diagnosis"]["colour"]) == (None, together.colour)
-    for in_order in (True, False):
-        said = service.monitor(found.values, found.records, in_order=in_order, not_learned=found.not_learned)[1]
+    for include in (["sequence"], []):
+        said = service.monitor(replace(found, include=frozenset(include)))[1]
         assert said.colour == together.colour
 
 

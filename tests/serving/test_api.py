@@ -332,8 +332,8 @@ def test_the_report_is_one_page_of_what_was_sent_and_looks_nothing_up(client, tm
 def test_the_report_needs_no_torch(scan):
     code = (
         "import sys\nimport numpy as np\n"
-        "from toothwise.serving.report import report_page\nfrom toothwise.serving.service import Service\n"
-        "print(report_page(np.ones((1, 9, 14), np.float32) + np.eye(9, 14, dtype=np.float32) / 9, ('a',),"
+        "from toothwise.serving.report import report_page\nfrom toothwise.serving.service import Job, Service\n"
+        "print(report_page(Job(np.ones((1, 9, 14), np.float32) + np.eye(9, 14, dtype=np.float32) / 9, ('a',)),"
         " Service.open(sys.argv[1])))\nassert not {'torch', 'anomalib', 'timm'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, scan.exported], capture_output=True, text=True)
@@ -396,5 +396,5 @@ def test_other_sites_and_other_names_are_refused(client):
 
 
 def test_limits_must_be_positive():
-    with pytest.raises(InputError, match="max-bytes must be positive"):
+    with pytest.raises(InputError, match="max-bytes must be a number, above 0"):
         Limits(max_bytes=0)

@@ -16,9 +16,10 @@ import pytest
 
 from toothwise.errors import InputError, LimitError
 from toothwise.model import MapsAbout
-from toothwise.serving.decoding import MAP_SUFFIXES, Decoded, Decoder, Upload, suffix_of
+from toothwise.serving.decoding import MAP_SUFFIXES, Decoder, Upload, suffix_of
 from toothwise.serving.limits import ApiError, Limits
-from toothwise.serving.service import Expected
+from toothwise.serving.schemas import FormFields
+from toothwise.serving.service import Expected, Job
 from toothwise.vibration.readers import RecordMapping
 from toothwise.workers import WorkerPool
 
@@ -136,7 +137,7 @@ def refused(pool, tmp_path, case, *, recording):
     path = tmp_path / f"0{suffix}"
     path.write_bytes(content)
     with pytest.raises(InputError, match=rf"^x{re.escape(suffix)}: |maps, more than 10") as told:
-        pool.run(([Upload(path, f"x{suffix}", recording)], {"sampling_rate": 2048.0}, frozenset()))
+        pool.run(([Upload(path, f"x{suffix}", recording)], FormFields(read='{"sampling_rate": 2048.0}')))
     assert isinstance(told.value, LimitError) == (status == 413)
     assert str(tmp_path) not in str(told.value)
     assert not re.search(r"Error\b|synchronously|NoneType", str(told.value)), "the words of another library"
@@ -158,14 +159,14 @@ def test_a_recording_that_means_harm_is_refused(pool, name, tmp_path):
 
 def test_good_files_are_read(pool, tmp_path):
     (tmp_path / "0.npz").write_bytes(archive({"values.npy": npy(GOOD)}))
-    found = Decoded.unpack(pool.run(([Upload(tmp_path / "0.npz", "x.npz", False)], {}, frozenset(["map"]))))
-    assert (found.records, found.errors, found.include) == (("x.npz[0]", "x.npz[1]"), (None, None), {"map"})
+    found = Job.unpack(pool.run(([Upload(tmp_path / "0.npz", "x.npz", False)], FormFields(include="map"))))
+    assert (found.records, found.bad, found.include) == (("x.npz[0]", "x.npz[1]"), (), {"map"})
     np.testing.assert_array_equal(found.values, GOOD)
     (tmp_path / "1.csv.gz").write_bytes(
         gzip.compress(b"time,vibration\n" + b"".join(b"%d,%d\n" % (k, k + 1) for k in range(2000)))
     )
-    found = Decoded.unpack(
-        pool.run(([Upload(tmp_path / "1.csv.gz", "r.csv.gz", True)], {"tacho": "none"}, frozenset()))
+    found = Job.unpack(
+        pool.run(([Upload(tmp_path / "1.csv.gz", "r.csv.gz", True)], FormFields(read='{"tacho": "none"}')))
     )
     assert found.records == ("r.csv.gz",)
     assert found.values.ravel().tolist() == list(range(1, 13))

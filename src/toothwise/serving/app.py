@@ -22,7 +22,7 @@ from toothwise.files import finite
 from toothwise.messages import LANGUAGES, language, messages_from
 from toothwise.serving.access import allowed_hosts
 from toothwise.serving.batching import Batcher
-from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES, Decoded, Decoder
+from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES, Decoder
 from toothwise.serving.limits import ApiError, Limits
 from toothwise.serving.metrics import Metrics
 from toothwise.serving.openapi import batch_body, diagnose_body, refusals
@@ -156,13 +156,11 @@ def _add_diagnosis(
     refused = refusals(400, 408, 413, 415, 422, 429, 503)
     described = diagnose_body(service)
 
-    async def together(found: Decoded) -> dict[str, Any]:
+    async def together(job: Job) -> dict[str, Any]:
         """The diagnosis of all maps as records in time order, where it was asked for."""
-        if "sequence" not in found.include or not len(found.values):
+        if "sequence" not in job.include or not len(job):
             return {}
-        names = [record for record, error in zip(found.records, found.errors, strict=True) if error is None]
-        judge = partial(service.monitor, in_order=True, not_learned=found.not_learned)
-        _, said = await reader.aside(partial(judge, found.values, names))
+        _, said = await reader.aside(partial(service.monitor, job))
         return {"diagnosis": finite(said.as_json())}
 
     @app.post(
@@ -174,9 +172,9 @@ def _add_diagnosis(
     )
     async def diagnose(request: Request) -> JSONResponse:
         async with reader.place(request):
-            found = await reader.decoded(request)
-            answers = await batcher.submit(Job(found.values, found.records, found.include, found.not_learned))
-            return JSONResponse(_in_language({"results": answers, **await together(found)}, request))
+            job = await reader.decoded(request)
+            answers = await batcher.submit(job)
+            return JSONResponse(_in_language({"results": answers, **await together(job)}, request))
 
     @app.post(
         "/v1/diagnose/batch",
@@ -187,16 +185,16 @@ def _add_diagnosis(
     )
     async def batch(request: Request) -> JSONResponse:
         async with reader.place(request):
-            found = await reader.decoded(request, many=True, form=False)
-            good = [k for k, error in enumerate(found.errors) if error is None]
-            jobs = [Job(found.values[i : i + 1], (found.records[k],), found.include) for i, k in enumerate(good)]
+            job = await reader.decoded(request, many=True, form=False)
+            jobs = [Job(job.values[k : k + 1], (name,), job.include) for k, name in enumerate(job.records)]
             answers: list[Any] = []
             for at in range(0, len(jobs), reader.limits.batch):  # between two parts others have their turn
                 part = jobs[at : at + reader.limits.batch]
                 answers += await asyncio.gather(*map(batcher.submit, part), return_exceptions=True)
-            scored = dict(zip(good, answers, strict=True))
-            results = [_placed(scored.get(k, error), found.records[k]) for k, error in enumerate(found.errors)]
-            return JSONResponse(_in_language({"results": results, **await together(found)}, request))
+            results = [_placed(answer, name) for answer, name in zip(answers, job.records, strict=True)]
+            for place, name, reason in job.bad:
+                results.insert(place, _placed(InputError(reason), name))
+            return JSONResponse(_in_language({"results": results, **await together(job)}, request))
 
     @app.post(
         "/v1/report",
@@ -207,9 +205,8 @@ def _add_diagnosis(
     )
     async def report(request: Request) -> Response:
         async with reader.place(request):
-            found = await reader.decoded(request)
-            write = partial(report_page, in_order="sequence" in found.include, not_learned=found.not_learned)
-            page = await reader.aside(partial(write, found.values, found.records, service, _asked(request)))
+            job = await reader.decoded(request)
+            page = await reader.aside(partial(report_page, job, service, _asked(request)))
             name = {"content-disposition": 'attachment; filename="toothwise-report.html"'}
             return Response(page, media_type="text/html", headers=name)
 
@@ -239,10 +236,9 @@ def _placed(answer: Any, record: str) -> dict[str, Any]:
     """The entry of one map of a batch: its answer, or its error."""
     if isinstance(answer, list):
         return dict(answer[0])
-    error = InputError(answer) if isinstance(answer, str) else answer
-    if not isinstance(error, ApiError | ToothwiseError):
-        raise error
-    return {"record": record, "error": ApiError.of(error).as_json()}
+    if not isinstance(answer, ApiError | ToothwiseError):
+        raise answer
+    return {"record": record, "error": ApiError.of(answer).as_json()}
 
 
 def _add_errors(app: FastAPI, metrics: Metrics) -> None:

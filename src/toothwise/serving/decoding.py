@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import re
 import warnings
 import zipfile
@@ -18,7 +17,8 @@ from pydantic import ValidationError
 from toothwise.errors import InputError, LimitError, ToothwiseError
 from toothwise.reading import as_input_error
 from toothwise.serving.limits import ApiError, Limits
-from toothwise.serving.schemas import BatchBody, DiagnoseBody, MapBody, first_error
+from toothwise.serving.schemas import BatchBody, DiagnoseBody, FormFields, Gears, MapBody, Reading, first_error
+from toothwise.serving.service import Job
 
 MAP_SUFFIXES = (".npz", ".tif", ".tiff", ".png", ".mat")
 # TDMS, UFF, MF4 and Parquet are read by packages that may open other files: convert them first
@@ -38,39 +38,6 @@ class Upload:
     recording: bool
 
 
-@dataclass(frozen=True, eq=False)
-class Decoded:
-    """Maps of a request, or what is wrong with each.
-
-    Attributes:
-        values: float32 ``[k, ...]`` of the maps that can be used, as ``expected.check`` gives them.
-        records: A name per map of the request, usable or not.
-        errors: One per map of the request; None = it can be used.
-        include: What the answers hold besides the verdict.
-        not_learned: Per map that can be used which of its conditions was not learned; None = all were.
-    """
-
-    values: np.ndarray
-    records: tuple[str, ...]
-    errors: tuple[str | None, ...]
-    include: frozenset[str] = frozenset()
-    not_learned: tuple[str | None, ...] = ()
-
-    def pack(self) -> bytes:
-        """As bytes that ``unpack`` takes without unpickling anything."""
-        about = [self.values.shape, self.records, self.errors, sorted(self.include), self.not_learned]
-        head = json.dumps(about).encode()
-        return len(head).to_bytes(4, "big") + head + np.ascontiguousarray(self.values, "<f4").tobytes()
-
-    @classmethod
-    def unpack(cls, data: bytes) -> Decoded:
-        """The inverse of ``pack``."""
-        end = 4 + int.from_bytes(data[:4], "big")
-        shape, records, errors, include, outside = json.loads(data[4:end])
-        values = np.frombuffer(data, "<f4", offset=end).reshape(shape)
-        return cls(values, tuple(records), tuple(errors), frozenset(include), tuple(outside))
-
-
 @dataclass(frozen=True)
 class Decoder:
     """Decodes requests for one model; sent to the workers once.
@@ -86,10 +53,8 @@ class Decoder:
     builder: Any = None
 
     def __call__(self, job: tuple[Any, ...]) -> bytes:
-        """What a worker does: the packed maps of ``(body, many)`` or ``(uploads, read, include, gears)``."""
-        if isinstance(job[0], bytes):
-            return self.json(*job).pack()
-        return self.files(*job).pack()
+        """What a worker does: the packed maps of ``(body, many)`` or ``(uploads, fields)``."""
+        return (self.json if isinstance(job[0], bytes) else self.files)(*job).pack()
 
     def price(self, body: bytes) -> None:
         """Refuse JSON by its brackets and commas, before anything is made of it.
@@ -106,7 +71,7 @@ class Decoder:
             if (count := body.count(sign)) > most:
                 raise LimitError(f"the body holds about {count} {what}")
 
-    def json(self, body: bytes, many: bool) -> Decoded:
+    def json(self, body: bytes, many: bool) -> Job:
         """The maps of a JSON body.
 
         Raises:
@@ -119,35 +84,24 @@ class Decoder:
             raise InputError(first_error(error)) from None
         maps: Sequence[MapBody | InputError] = found.maps if isinstance(found, BatchBody) else [found]
         if len(maps) > self.limits.max_maps:
-            raise LimitError(f"{len(maps)} maps, more than {self.limits.max_maps} in one request")
-        values, records = [], [f"record {k + 1}" for k in range(len(maps))]
-        errors: list[str | None] = [None] * len(maps)
+            raise self._too_many_maps(len(maps))
+        values, records, bad = [], [], []
         for k, one in enumerate(maps):
+            record = f"record {k + 1}"
             try:
                 if isinstance(one, InputError):
                     raise one
-                records[k] = clean(one.record) or records[k]
+                record = clean(one.record) or record
                 values.append(self.expected.check(_array(one.values)))
+                records.append(record)
             except InputError as wrong:
                 if not many:
                     raise
-                errors[k] = str(wrong)
-        return Decoded(self._stacked(values), tuple(records), tuple(errors), frozenset(found.include))
+                bad.append((k, record, str(wrong)))
+        return Job(self._stacked(values), tuple(records), frozenset(found.include), bad=tuple(bad))
 
-    def files(
-        self,
-        uploads: Sequence[Upload],
-        read: dict[str, Any],
-        include: frozenset[str],
-        gears: dict[str, Any] | None = None,
-    ) -> Decoded:
-        """The maps of files.
-
-        Args:
-            uploads: The files.
-            read: What the names in recordings do not say.
-            include: What the answers hold besides the verdict.
-            gears: Of recordings, where the model does not build their maps itself.
+    def files(self, uploads: Sequence[Upload], fields: FormFields) -> Job:
+        """The maps of files, with what the other fields of their form say.
 
         Raises:
             InputError: A file that cannot be used.
@@ -156,19 +110,19 @@ class Decoder:
         values: list[np.ndarray] = []
         records: list[str] = []
         outside: list[str | None] = []
-        builder = self._builder_for(gears)
+        builder = self._builder_for(fields.gears)
         for upload in uploads:
-            found, not_learned = self._maps_of(upload, read, builder)
+            found, not_learned = self._maps_of(upload, fields.read, builder)
             values.append(found)
             outside += not_learned
             records += [upload.name] if len(found) == 1 else [f"{upload.name}[{k}]" for k in range(len(found))]
             if len(records) > self.limits.max_maps:
-                raise LimitError(f"{len(records)} maps, more than {self.limits.max_maps} in one request")
+                raise self._too_many_maps(len(records))
             if sum(one.size for one in values) > self.limits.max_values:
                 raise self._too_many(upload.name)
-        return Decoded(self._stacked(values), tuple(records), (None,) * len(records), include, tuple(outside))
+        return Job(self._stacked(values), tuple(records), frozenset(fields.include), tuple(outside))
 
-    def _builder_for(self, gears: dict[str, Any] | None) -> Any:
+    def _builder_for(self, gears: Gears | None) -> Any:
         """What builds the maps of recordings: the model's own builder, else one for the gears that a request says."""
         if gears is None:
             return self.builder
@@ -177,12 +131,12 @@ class Decoder:
         from toothwise.gears.train import make_train
         from toothwise.healthmap.map_builder import MapBuilder
 
-        teeth = {name: value for name, value in gears.items() if name != "tacho_shaft"}
-        train = make_train({"tacho_shaft": gears.get("tacho_shaft", ""), "stages": [{"name": "stage", "gears": teeth}]})
+        teeth = gears.model_dump(exclude_none=True, exclude={"tacho_shaft"})
+        train = make_train({"tacho_shaft": gears.tacho_shaft, "stages": [{"name": "stage", "gears": teeth}]})
         quantity, of, signal = self.expected.about.quantity.partition(" of ")  # as the model's maps were built
         return MapBuilder(train, options={"quantity": quantity, "signal": signal} if of else {})
 
-    def _maps_of(self, upload: Upload, read: dict[str, Any], builder: Any) -> tuple[np.ndarray, list[str | None]]:
+    def _maps_of(self, upload: Upload, read: Reading, builder: Any) -> tuple[np.ndarray, list[str | None]]:
         """The maps of a file, and which condition of each was not learned."""
         from toothwise.healthmap.io import read_map
 
@@ -196,7 +150,7 @@ class Decoder:
         except InputError as error:
             raise _told(error, upload.path, upload.name) from None
 
-    def _built(self, path: Path, read: dict[str, Any], builder: Any) -> Any:
+    def _built(self, path: Path, read: Reading, builder: Any) -> Any:
         from toothwise.vibration.readers import read_record
 
         if builder is None:
@@ -204,7 +158,7 @@ class Decoder:
                 "the model does not know how recordings become maps, because it was fitted on maps: "
                 "say the gears, fit it on recordings, or send maps"
             )
-        record = read_record(path, mapping=replace(builder.reading, **read))
+        record = read_record(path, mapping=replace(builder.reading, **read.model_dump(exclude_none=True)))
         if sum(channel.size for channel in record.channels.values()) > self.limits.max_values:
             raise self._too_many(path)
         return builder.build(record)
@@ -232,6 +186,9 @@ class Decoder:
 
     def _stacked(self, values: list[np.ndarray]) -> np.ndarray:
         return np.concatenate(values) if values else np.empty((0, *self.expected.shape), np.float32)
+
+    def _too_many_maps(self, count: int) -> LimitError:
+        return LimitError(f"{count} maps, more than {self.limits.max_maps} in one request")
 
     def _too_many(self, what: object) -> LimitError:
         return LimitError(f"{what}: holds more than {self.limits.max_values} numbers, the most that one request may")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from toothwise.errors import InputError, LimitError, ToothwiseError
+from toothwise.checks import check_range
+from toothwise.errors import LimitError, ToothwiseError
 from toothwise.workers import WorkLimits
 
 
@@ -43,12 +44,9 @@ class Limits:
     worker_megabytes: int = 1536
 
     def __post_init__(self) -> None:
-        for name in (field.name for field in fields(Limits)):
-            value = getattr(self, name)
-            if name != "gather" and not value > 0:
-                raise InputError(f"{name.replace('_', '-')} must be positive, but got {value!r}")
-        if not 0 <= self.gather <= 1:
-            raise InputError(f"gather must be in 0..1 seconds, but got {self.gather!r}")
+        bounds = {f.name.replace("_", "-"): getattr(self, f.name) for f in fields(Limits)}
+        check_range("[0, 1]", gather=bounds.pop("gather"))
+        check_range("(0, inf)", **bounds)
 
     @property
     def work(self) -> WorkLimits:
@@ -81,8 +79,7 @@ class Serving(Limits):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.port <= 65535:
-            raise InputError(f"port must be in 0..65535, but got {self.port}")
+        check_range("[0, 65535]", port=self.port)
 
     @property
     def limits(self) -> Limits:

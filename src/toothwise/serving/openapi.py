@@ -35,10 +35,8 @@ def diagnose_body(service: Service) -> dict[str, Any]:
     schema["properties"]["values"] = _values(service)
     example = {"values": _shown(service), "record": "monday", "include": ["evidence"]}
     form = FormFields.model_json_schema()
-    form["properties"]["read"] = {"type": "string", "description": "JSON object: channels, tacho, sampling_rate"}
-    gears = "JSON object: driving and driven, or sun, planet, ring and planets; tacho_shaft"
-    form["properties"]["gears"] = {"type": "string", "description": gears}
-    form["properties"]["include"] = {"type": "string", "description": "words of 'include' with commas between them"}
+    for name, text in FormFields.model_fields.items():  # a form has no types but text and files
+        form["properties"][name] = {"type": "string", "description": text.description}
     files = {"type": "array", "items": {"type": "string", "format": "binary"}}
     form["properties"] |= {
         "file": files | {"description": f"maps: {', '.join(MAP_SUFFIXES)}"},

@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-
-import numpy as np
 
 from toothwise.messages import language
 from toothwise.reporting.html_page import to_html
 from toothwise.reporting.report import report_of
-from toothwise.serving.service import Service
+from toothwise.serving.service import Job, Service
 
 
-def report_page(
-    values: np.ndarray,
-    records: Sequence[str],
-    service: Service,
-    code: str = "en",
-    *,
-    in_order: bool = False,
-    not_learned: Sequence[str | None] = (),
-) -> str:
+def report_page(job: Job, service: Service, code: str = "en") -> str:
     """The page.
 
     Args:
-        values: Maps, one or more, as of a ``Job``.
-        records: A name per map.
+        job: Maps, one or more, judged as the answer that the page goes with judges them.
         service: Diagnoses them.
         code: Of the language, "en" or "ko".
-        in_order: Whether they are records in time order, as the answer that the page goes with took them.
-        not_learned: Per map which of its conditions was not learned, as of a ``Job``.
 
     Raises:
         InputError: The model has no healthy reference, so no tooth can be named.
     """
-    monitor, found = service.monitor(values, records, in_order=in_order, not_learned=not_learned)
+    monitor, found = service.monitor(job)
     with service.alone:
         evidence = monitor.evidence()
     # names that were sent are shown, and never looked up

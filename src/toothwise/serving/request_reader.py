@@ -19,9 +19,10 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from toothwise.errors import InputError
-from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES, Decoded, Decoder, Upload, clean, suffix_of
+from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES, Decoder, Upload, clean, suffix_of
 from toothwise.serving.limits import ApiError
 from toothwise.serving.schemas import FormFields, first_error
+from toothwise.serving.service import Job
 from toothwise.workers import WorkerPool
 
 Found = TypeVar("Found")
@@ -97,7 +98,7 @@ class RequestReader:
             self.inside -= 1
             self.watch(self.inside)
 
-    async def decoded(self, request: Request, *, many: bool = False, form: bool = True) -> Decoded:
+    async def decoded(self, request: Request, *, many: bool = False, form: bool = True) -> Job:
         """The maps of a request.
 
         Raises:
@@ -124,9 +125,9 @@ class RequestReader:
         """Run what takes time, but is bounded, in one of a few threads."""
         return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._threads)
 
-    async def _in_worker(self, job: tuple[Any, ...]) -> Decoded:
+    async def _in_worker(self, job: tuple[Any, ...]) -> Job:
         work = partial(self._workers.run, job)
-        return Decoded.unpack(await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._turns))
+        return Job.unpack(await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._turns))
 
     async def _stream(self, request: Request, most: int) -> AsyncGenerator[bytes, None]:
         stated = request.headers.get("content-length", "0")
@@ -145,7 +146,7 @@ class RequestReader:
         except ClientDisconnect:
             raise ApiError(400, "bad_request", "the body ended early") from None
 
-    async def _form(self, request: Request) -> Decoded:
+    async def _form(self, request: Request) -> Job:
         parser = MultiPartParser(
             request.headers,
             self._stream(request, self.limits.max_bytes),
@@ -164,9 +165,7 @@ class RequestReader:
             fields = _fields(texts, {name for name, _ in files})
             with tempfile.TemporaryDirectory(dir=self._folder.name) as place:
                 uploads = await self.aside(partial(_written, files, Path(place)))
-                read = fields.read.model_dump(exclude_none=True)
-                gears = fields.gears and fields.gears.model_dump(exclude_none=True)
-                return await self._in_worker((uploads, read, frozenset(fields.include), gears))
+                return await self._in_worker((uploads, fields))
         finally:
             await form.close()
 

@@ -83,7 +83,9 @@ class FormFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     read: Json[Reading] = Field(default=Reading(), description="JSON object: channels, tacho, sampling_rate")
-    gears: Json[Gears] | None = Field(default=None, description="JSON object: driving, driven; or sun, planet, ...")
+    gears: Json[Gears] | None = Field(
+        default=None, description="JSON object: driving and driven, or sun, planet, ring and planets; tacho_shaft"
+    )
     include: Annotated[
         list[Include], BeforeValidator(lambda text: [word.strip() for word in text.split(",") if word.strip()])
     ] = Field(default=[], description="words of 'include' with commas between them")

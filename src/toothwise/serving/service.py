@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +36,31 @@ class Job:
         records: A name per map.
         include: What the answers hold besides the verdict: "evidence", "anomaly_map", "map", "sequence".
         not_learned: Per map which of its conditions was not learned, None = all were; () = nothing is known of it.
+        bad: Place, name and reason of each map of the request that cannot be used.
     """
 
     values: np.ndarray
     records: tuple[str, ...]
     include: frozenset[str] = frozenset()
     not_learned: tuple[str | None, ...] = ()
+    bad: tuple[tuple[int, str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def pack(self) -> bytes:
+        """As bytes that ``unpack`` takes without unpickling anything."""
+        about = [self.values.shape, self.records, sorted(self.include), self.not_learned, self.bad]
+        head = json.dumps(about).encode()
+        return len(head).to_bytes(4, "big") + head + np.ascontiguousarray(self.values, "<f4").tobytes()
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Job:
+        """The inverse of ``pack``."""
+        end = 4 + int.from_bytes(data[:4], "big")
+        shape, records, include, outside, bad = json.loads(data[4:end])
+        values = np.frombuffer(data, "<f4", offset=end).reshape(shape)
+        return cls(values, tuple(records), frozenset(include), tuple(outside), tuple(map(tuple, bad)))
 
 
 @dataclass(frozen=True)
@@ -114,8 +132,7 @@ class Service:
         Raises:
             InputError, MissingDependencyError: As ``Model.open``.
         """
-        model = Model.open(folder, threads=threads)
-        return cls(model)
+        return cls(Model.open(folder, threads=threads))
 
     @property
     def expected(self) -> Expected:
@@ -140,43 +157,28 @@ class Service:
         return [answer for job in jobs for answer in self.answer([job])]
 
     def _together(self, jobs: Sequence[Job]) -> list[list[dict[str, Any]]]:
-        model = self.model
-        records = [record for job in jobs for record in job.records]
-        outside = [one for job in jobs for one in job.not_learned or (None,) * len(job)]
-        maps = self._batch(np.concatenate([job.values for job in jobs]), records, outside)
-        values = maps.values
-        said: list[Diagnosis | None] = [None] * len(values)
+        model, maps = self.model, self._batch(jobs)
+        said: list[Diagnosis | None] = [None] * len(maps)
         with self.alone:
             found = model.detector.predict(maps)
             if model.reference is not None:
                 said = list(self._monitor(in_order=False).alone(maps, found))
-        answers, at = [], 0
-        for job in jobs:
-            part = range(at, at + len(job))
-            answers.append([self._one(k, records[k], values, found, said[k], job.include, outside[k]) for k in part])
-            at += len(job)
-        return answers
+        each = iter(range(len(maps)))
+        return [[self._one(k, maps, found, said[k], job.include) for k in islice(each, len(job))] for job in jobs]
 
     def _one(
-        self,
-        k: int,
-        record: str,
-        values: np.ndarray,
-        found: Prediction,
-        said: Diagnosis | None,
-        include: frozenset[str],
-        outside: str | None,
+        self, k: int, maps: HealthMapBatch, found: Prediction, said: Diagnosis | None, include: frozenset[str]
     ) -> dict[str, Any]:
-        threshold = self.threshold
+        threshold, about = self.threshold, maps.table.iloc[k]
         score, (rows, columns) = float(found.score[k]), evidence_of(found)
         over = "no threshold is known" if threshold is None else f"threshold {threshold:.4g}"
         bare = f"Score {score:.4g}, {over}; the model has no healthy reference, so no tooth is named."
         answer: dict[str, Any] = {
-            "record": record,
+            "record": about["name"],
             "score": score,
             "threshold": threshold,
             # the threshold holds at conditions that were learned
-            "alarm": None if threshold is None or outside else score > threshold,
+            "alarm": None if threshold is None or about.get("not_learned") else score > threshold,
             "row": None if rows is None else int(np.argmax(rows[k])),
             "column": None if columns is None else int(np.argmax(columns[k])),
             "severity": None if found.severity is None else float(found.severity[k]),
@@ -190,35 +192,26 @@ class Service:
         if "anomaly_map" in include:
             answer["anomaly_map"] = found.anomaly_map[k].tolist()
         if "map" in include:
-            answer["map"] = values[k].tolist()
+            answer["map"] = maps.values[k].tolist()
         return dict(finite(answer))
 
-    def monitor(
-        self,
-        values: np.ndarray,
-        records: Sequence[str],
-        *,
-        in_order: bool,
-        not_learned: Sequence[str | None] = (),
-    ) -> tuple[Monitor, Diagnosis]:
+    def monitor(self, job: Job) -> tuple[Monitor, Diagnosis]:
         """What the Monitor says of maps together, and the Monitor, which has the evidence.
 
         Args:
-            values: Maps, one or more, as of ``Job``.
-            records: A name per map; names that come again are numbered.
-            in_order: Whether they are records in time order; otherwise each is judged on its own.
-            not_learned: As of ``Job``.
+            job: One map or more; names that come again are numbered. Where it asks for "sequence" they are records in
+                time order; otherwise each is judged on its own.
 
         Raises:
             InputError: The model has no healthy reference, or too few healthy maps for a sequence.
         """
-        names = pd.Series(list(records), dtype=str)
+        batch = self._batch([job])
+        names = batch.table["name"]
         again = names.groupby(names).cumcount()
         names = names.where(again == 0, names + " (" + (again + 1).astype(str) + ")")
-        batch = self._batch(values, names.tolist(), not_learned)
-        monitor = self._monitor(in_order=in_order).beside(MemoryStore())
+        monitor = self._monitor(in_order="sequence" in job.include).beside(MemoryStore())
         with self.alone:
-            return monitor, monitor.add(batch)
+            return monitor, monitor.add(replace(batch, table=batch.table.assign(name=names)))
 
     def _monitor(self, *, in_order: bool) -> Monitor:
         """The monitor whose control limits all requests share."""
@@ -227,14 +220,16 @@ class Service:
             first.prepare()
         return first
 
-    def _batch(self, values: np.ndarray, records: Sequence[str], not_learned: Sequence[str | None]) -> HealthMapBatch:
-        """Maps of a job as one batch."""
+    def _batch(self, jobs: Sequence[Job]) -> HealthMapBatch:
+        """Maps of jobs as one batch."""
         about, waveforms = self.model.about, None
+        values = np.concatenate([job.values for job in jobs])
         if values.ndim == 4:
             values, waveforms = values[..., 0], values[..., 1:]
-        table = pd.DataFrame({"name": list(records)})
-        if any(not_learned):
-            table["not_learned"] = list(not_learned)
+        table = pd.DataFrame({"name": [record for job in jobs for record in job.records]}, dtype=str)
+        outside = [one for job in jobs for one in job.not_learned or (None,) * len(job)]
+        if any(outside):
+            table["not_learned"] = outside
         kind = (about.rows, about.columns, table, about.quantity, about.unit, about.gear)
         return HealthMapBatch(values, *kind, waveforms=waveforms)
 
