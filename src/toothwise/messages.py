@@ -137,28 +137,12 @@ def language(code: str) -> Language:
     return Language(code, {} if code == "en" else read_catalogue(LOCALE / f"{code}.po"))
 
 
-_LINE = re.compile(r'^(?:(msgid|msgstr)\s+)?(".*")$')
+_QUOTED = r'((?:"[^\n]*"\s*)+)'
+_ENTRY = re.compile(rf"^msgid\s+{_QUOTED}^msgstr\s+{_QUOTED}", re.MULTILINE)
 
 
 def read_catalogue(path: Path) -> dict[str, str]:
-    """Translations by template, of a gettext catalogue without plural forms and contexts.
-
-    Raises:
-        InputError: A line is not a msgid, msgstr, continued string or comment.
-    """
-    entries: list[dict[str, str]] = []
-    part = ""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        line = line.strip()
-        if not line or line.startswith("#"):
-            continue
-        found = _LINE.match(line)
-        if found is None or not (found[1] or part):
-            raise InputError(f"{path}: line {number} is neither msgid, msgstr nor a string: {line!r}")
-        if found[1] == "msgid":
-            entries.append({"msgid": "", "msgstr": ""})
-        part = found[1] or part
-        if not entries:
-            raise InputError(f"{path}: line {number}: msgstr without a msgid before it")
-        entries[-1][part] += str(ast.literal_eval(found[2]))
-    return {entry["msgid"]: entry["msgstr"] for entry in entries if entry["msgid"]}
+    """Translations by template, of a gettext catalogue without plural forms and contexts."""
+    found = _ENTRY.findall(path.read_text(encoding="utf-8"))
+    entries = ([str(ast.literal_eval(f"({quoted})")) for quoted in entry] for entry in found)
+    return {template: translation for template, translation in entries if template}

@@ -118,12 +118,9 @@ def parse_yaml(text: str, where: object) -> Any:
     """
     import yaml
 
-    try:
-        with as_input_error(where, "is not YAML"):
-            check_yaml(yaml.compose(text, yaml.SafeLoader), where)
-            return yaml.safe_load(text)
-    except InputError as error:
-        raise InputError(" ".join(str(error).split())) from None
+    with as_input_error(where, "is not YAML"):
+        check_yaml(yaml.compose(text, yaml.SafeLoader), where)
+        return yaml.safe_load(text)
 
 
 def check_yaml(node: Any, where: object) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from toothwise.errors import InputError
-from toothwise.files import write_json
+from toothwise.files import finite, write_json
 from toothwise.reading import as_input_error, read_json
 
 MANIFEST = "manifest.json"
@@ -72,16 +72,12 @@ def write_manifest(folder: Path, manifest: Manifest) -> Path:
         "versions": manifest.versions,
         "scale": manifest.scale,
         "unit": manifest.unit,
-        "counts": [{str(k): _plain(v) for k, v in row.items()} for row in counts],
-        "maps": [{str(k): _plain(v) for k, v in row.items()} for row in cells.to_dict("records")],
+        "counts": finite(counts),
+        "maps": finite(cells.to_dict("records")),
     }
     path = folder / MANIFEST
     write_json(path, data)
     return path
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
 
 
 def read_manifest(folder: Path, *, names: Sequence[str] | None = None) -> Manifest | None:

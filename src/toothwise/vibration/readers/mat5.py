@@ -85,12 +85,13 @@ def find_array(path: Path, name: str, *, remedy: str = "") -> Leaf:
     """
     contents = Contents("MAT 5", lambda names: {})
     found = dict(_walk(path, contents))
-    if name in contents.left_out or name in contents.texts or (name in found and found[name].logical):
-        kind = contents.left_out.get(name) or ("a text" if name in contents.texts else "logical")
-        raise InputError(f"{name} must be a full matrix of real numbers, but is {kind}")
+    others = contents.left_out | dict.fromkeys(contents.texts, "a text")
+    others |= {one: "logical" for one, leaf in found.items() if leaf.logical}
+    if name in others:
+        raise InputError(f"{name} must be a full matrix of real numbers, but is {others[name]}")
     if name not in found:
-        there = [*found, *contents.texts, *contents.left_out]
-        raise InputError(f"lacks the variable {name!r}, found {', '.join(there)[:300] or 'nothing'}{remedy}")
+        there = ", ".join([*found, *contents.texts, *contents.left_out])[:300] or "nothing"
+        raise InputError(f"lacks the variable {name!r}, found {there}{remedy}")
     return found[name]
 
 
@@ -109,20 +110,17 @@ def _walk(path: Path, contents: Contents) -> list[tuple[str, Leaf]]:
         here = 128
         while here < end:
             file.seek(here)
-            tag = file.read(8)
-            if len(tag) < 8:
-                raise InputError("damaged: it ends inside a tag")
-            kind, size = struct.unpack(order + "II", tag)
-            if here + 8 + size > end:
-                raise InputError(f"damaged: it ends {here + 8 + size - end} bytes too early")
-            if kind in (_MATRIX, _COMPRESSED):
-                packed = size if kind == _COMPRESSED else None
-                source = _Plain(file, here + 8 + size) if packed is None else _Packed(file, packed)
-                if packed is not None:
-                    kind, size = struct.unpack(order + "II", source.read(8))
-                if kind == _MATRIX:
-                    _Walker(source, order, here + 8, packed, contents, found).matrix("", size, 0)
-            here += 8 + struct.unpack(order + "II", tag)[1]
+            plain = _Plain(file, end)
+            kind, size = struct.unpack(order + "II", plain.read(8))
+            plain.check(size)
+            element, here = here + 8, here + 8 + size
+            plain.end, packed = here, None
+            source: _Plain | _Packed = plain
+            if kind == _COMPRESSED:
+                source, packed = _Packed(file, size), size
+                kind, size = struct.unpack(order + "II", source.read(8))
+            if kind == _MATRIX:
+                _Walker(source, order, element, packed, contents, found).matrix("", size, 0)
     return found
 
 
@@ -145,7 +143,7 @@ class _Plain:
     def check(self, size: int) -> None:
         """Refuse a part that claims more bytes than there are."""
         if self.here + size > self.end:
-            raise InputError("damaged: a part claims more bytes than its whole")
+            raise InputError("damaged: it ends too early, or a part claims more bytes than its whole")
 
 
 class _Packed:
@@ -155,24 +153,17 @@ class _Packed:
         self.file, self.left, self.here = file, size, 0
         self.unpacker = zlib.decompressobj()
 
-    def _piece(self, most: int) -> bytes:
-        while True:
+    def read(self, size: int) -> bytearray:
+        data = bytearray()
+        while len(data) < size:
             packed = self.unpacker.unconsumed_tail
             if not packed:
                 packed = self.file.read(min(self.left, _PIECE))
                 self.left -= len(packed)
-            piece = self.unpacker.decompress(packed, min(most, _PIECE))
-            if piece or not packed:
-                self.here += len(piece)
-                return piece
-
-    def read(self, size: int) -> bytearray:
-        data = bytearray()
-        while len(data) < size:
-            piece = self._piece(size - len(data))
-            if not piece:
+            data += self.unpacker.decompress(packed, min(size - len(data), _PIECE))
+            if not packed and len(data) < size:
                 raise InputError(f"damaged: a compressed part ends {size - len(data)} bytes too early")
-            data += piece
+        self.here += size
         return data
 
     def check(self, size: int) -> None:
