@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from toothwise.results import write_result
+from toothwise_lab.results import write_result
 from toothwise_lab.studies.opened import open_study
 
 MAPS = ("n_train", "n_test", "contrast", "gear", "length")

@@ -41,9 +41,9 @@ from toothwise.fleet.database import DatabaseStore, open_database
 from toothwise.healthmap.tooth_by_record import RUN_SCAN, RunMapConfig, build_run_maps
 from toothwise.messages import language
 from toothwise.reporting.text import text_of
-from toothwise.results import write_result
 from toothwise.serving.service import Job, Service
 from toothwise.simulate.runs import DRIFTS, RunConfig, simulate_run
+from toothwise_lab.results import write_result
 
 HEALTHY = (5, 16, 24, 40, 60, 100, 200)
 CONTRASTS = (1.1, 1.2, 1.3, 1.5, 2.0, 2.7)

@@ -49,8 +49,8 @@ from toothwise.evaluation import auroc
 from toothwise.evaluation.thresholds import threshold_from_healthy
 from toothwise.exported.choosing import open_fastest
 from toothwise.exported.manifest import read_manifest
-from toothwise.processor import kind as processor_kind
 from toothwise.simulate.maps import generate
+from toothwise_lab.results import kind as processor_kind
 
 SQUARE = {"own encoder": EMBEDDED, "ViT-S": ENCODER}
 ENCODERS: dict[str, Any] = {n: {"encoder_name": e, "image_size": [*image_size_for(e)]} for n, e in SQUARE.items()}

@@ -24,7 +24,7 @@ from typing import Any
 from measuring.command import arguments, save
 from measuring.walk import needs, steps
 
-from toothwise.results import revision
+from toothwise_lab.results import revision
 
 ROOT = Path(__file__).parents[1]
 WALK = ROOT / "benchmarks" / "measuring" / "walk.py"

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from toothwise.files import atomic_file
-from toothwise.results import write_result
+from toothwise_lab.results import write_result
 from toothwise_lab.seeds import compare_values
 from toothwise_lab.studies.expand import Arm
 from toothwise_lab.studies.opened import OpenedStudy, open_study

@@ -34,8 +34,8 @@ from torch import Tensor, nn
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.encodings import EncodingFiles
 from toothwise.detectors.images import ImageMaker
-from toothwise.processor import kind
 from toothwise.simulate.maps import generate
+from toothwise_lab.results import kind
 
 ENCODER = "vit_small_patch14_dinov2"
 BASE = "anomalib, float32"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from toothwise.results import write_result
+from toothwise_lab.results import write_result
 
 RESULTS = Path(__file__).parents[1] / "results"
 

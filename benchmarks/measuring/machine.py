@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from toothwise.processor import kind
+from toothwise_lab.results import kind
 
 Peak = dict[str, float]
 

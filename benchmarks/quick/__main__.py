@@ -21,8 +21,8 @@ from pathlib import Path
 
 from guard import compare, told
 
-from toothwise.processor import flags, kind
-from toothwise.results import write_result
+from toothwise.processor import flags
+from toothwise_lab.results import kind, write_result
 
 HERE = Path(__file__).parents[1]
 SCRIPTS = ("startup", "attention", "training", "inference")

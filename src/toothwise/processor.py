@@ -43,26 +43,6 @@ def flags() -> tuple[str, ...]:
     return tuple(flag for flag in _FLAGS if flag in found)
 
 
-def kind(of: tuple[str, ...] | None = None) -> str:
-    """The kind of processor that timings hold for.
-
-    Args:
-        of: Its flags. None = those of the processor that is here.
-
-    Returns:
-        "amx" (matrix units for bfloat16), "avx512", "avx2" or "other".
-
-    Examples:
-        >>> kind(("amx_bf16", "avx512_bf16", "avx2")), kind(("avx2",))
-        ('amx', 'avx2')
-    """
-    of = flags() if of is None else of
-    for flag, name in (("amx_bf16", "amx"), ("avx512f", "avx512"), ("avx2", "avx2")):
-        if flag in of:
-            return name
-    return "other"
-
-
 def mark(*facts: Any, packages: tuple[str, ...] = ()) -> str:
     """What a choice is remembered by: this processor, the packages' versions, and whatever else it depends on.
 

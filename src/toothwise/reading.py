@@ -19,6 +19,7 @@ from toothwise.errors import InputError, MissingDependencyError, ToothwiseError,
 if TYPE_CHECKING:
     import numpy as np
 
+DEFLATE = 1032  # bytes that deflate makes of one at most
 MAX_NUMBERS = 2**31  # of one array: 8 GiB of float32
 _MOST_NODES = 200_000  # of a YAML file, each counted as often as aliases repeat it
 

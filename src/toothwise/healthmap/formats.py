@@ -18,12 +18,11 @@ import pandas as pd
 from toothwise.errors import InputError
 from toothwise.files import atomic_file
 from toothwise.healthmap.core import Axis, HealthMap, HealthMapBatch, gear_as_json, gear_from_json
-from toothwise.reading import as_input_error, parse_json, read_arrays
+from toothwise.reading import DEFLATE, MAX_NUMBERS, as_input_error, parse_json, read_arrays
 
 FORMAT = 1
 _BESIDE = ("count", "variance", "waveforms")  # arrays that belong to the pixels
 _SUFFIXES = (".npz", ".mat", ".tif", ".tiff", ".png")
-MAX_PIXELS = 2**31  # of one file: 8 GiB of float32
 
 
 def _plain(values: np.ndarray) -> HealthMap:
@@ -151,7 +150,7 @@ def read_tiff(path: Path) -> HealthMap:
         if len(file.pages) > 1:
             raise InputError(f"holds {len(file.pages)} images, but a TIFF holds one map here: use a folder or npz")
         page = file.pages[0]
-        if math.prod(page.shape) > MAX_PIXELS:
+        if math.prod(page.shape) > MAX_NUMBERS:
             raise InputError(f"the image claims the shape {page.shape}, more than is allowed")
         values = page.asarray()
     return _plain(np.asarray(values))
@@ -175,7 +174,7 @@ def read_picture(path: Path) -> HealthMap:
     from PIL import Image
 
     with as_input_error("", "not a readable image"), Image.open(path) as image:
-        if math.prod(image.size) > MAX_PIXELS:
+        if math.prod(image.size) > MAX_NUMBERS:
             raise InputError(f"the image claims {image.size[0]} x {image.size[1]} pixels, more than is allowed")
         pixels = np.asarray(image.convert("L"), dtype=np.float32)
     axes = Axis("pixel row", tuple(range(pixels.shape[0]))), Axis("pixel column", tuple(range(pixels.shape[1])))
@@ -185,7 +184,6 @@ def read_picture(path: Path) -> HealthMap:
 # PNG, 16 bits
 
 _SCALE_KEY = "toothwise-scale"
-_PACKED = 1032  # bytes that deflate makes of one at most
 
 
 def read_png(path: Path, scale: float | None = None) -> HealthMap:
@@ -197,7 +195,7 @@ def read_png(path: Path, scale: float | None = None) -> HealthMap:
     from PIL import Image
 
     with as_input_error("", "not a readable PNG file"), Image.open(path) as image:
-        if math.prod(image.size) > min(MAX_PIXELS, _PACKED * path.stat().st_size):
+        if math.prod(image.size) > min(MAX_NUMBERS, DEFLATE * path.stat().st_size):
             claimed = f"{image.size[0]} x {image.size[1]} pixels"
             raise InputError(f"the image claims {claimed}, more than is allowed or the file can hold")
         if image.mode not in ("I;16", "I;16B", "I"):
@@ -247,7 +245,7 @@ def read_mat_values(path: Path) -> np.ndarray:
         remedy = " (a map is Xdata; recordings are taken with --gears FILE, or by a model that was fitted so)"
         leaf = mat5.find_array(path, "Xdata", remedy=remedy)
         shape = leaf.shape
-        if leaf.size > MAX_PIXELS:
+        if leaf.size > MAX_NUMBERS:
             raise InputError(f"Xdata claims the shape {shape}, more than is allowed")
         if len(shape) > 4 or (len(shape) == 4 and shape[2] != 1):
             raise InputError(f"Xdata must be [rows, columns, 1, n], but has the shape {shape}")

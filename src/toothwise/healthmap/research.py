@@ -64,11 +64,9 @@ class MapSource:
         return int(self.place.endswith("fault"))
 
     def read(self) -> np.ndarray:
-        """All maps, float32 ``[n, rows, columns]``; a MAT file is read once."""
-        if self.packed:
-            with of_file(self.files[0]):
-                return read_mat_values(self.files[0])
-        return np.stack([self.read_one(k) for k in range(len(self.files))])
+        """All maps of a MAT file, float32 ``[n, rows, columns]``."""
+        with of_file(self.files[0]):
+            return read_mat_values(self.files[0])
 
     def read_one(self, index: int) -> np.ndarray:
         """One map of one file, float32 ``[rows, columns]``."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from toothwise.progress import Progress
-from toothwise.results import revision as git_revision
+from toothwise_lab.results import revision as git_revision
 from toothwise_lab.studies.check import check_detectors
 from toothwise_lab.studies.cluster import cluster, run_on_cluster
 from toothwise_lab.studies.config import Study

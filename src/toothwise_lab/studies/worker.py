@@ -16,7 +16,8 @@ import numpy as np
 from toothwise.detectors.curves import recorded_curves
 from toothwise.detectors.encoder_cache import EncoderCache, shared_encodings
 from toothwise.files import finite
-from toothwise.results import machine, versions
+from toothwise.results import versions
+from toothwise_lab.results import machine
 from toothwise_lab.studies import measures
 from toothwise_lab.studies.attention import attention_data, attention_metrics, look
 from toothwise_lab.studies.cell import Measured

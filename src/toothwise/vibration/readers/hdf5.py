@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from toothwise.errors import InputError
+from toothwise.reading import DEFLATE
 from toothwise.vibration.readers.contents import Contents, need
 
 _MATLAB_PRIVATE = ("#refs#", "#subsystem#")
 _LONGEST_TEXT = 1 << 20
-_PACKED, _SMALL = 1032, 2**26  # bytes that deflate makes of one at most; below so many nothing needs to be stored
+_SMALL = 2**26  # bytes below which nothing needs to be stored
 
 
 def read(path: Path) -> Contents:
@@ -47,7 +48,7 @@ def read(path: Path) -> Contents:
             contents.left_out[name] = "in another file"
             return
         claimed, held = node.size * node.dtype.itemsize if node.shape else 0, node.id.get_storage_size()
-        if claimed > max(_PACKED * held, _SMALL):
+        if claimed > max(DEFLATE * held, _SMALL):
             raise InputError(f"damaged: {name} claims the shape {node.shape}, but {held} bytes are stored of it")
         kind = node.attrs.get("MATLAB_class", b"")
         if kind == b"char":

@@ -20,6 +20,7 @@ from typing import BinaryIO
 import numpy as np
 
 from toothwise.errors import InputError
+from toothwise.reading import DEFLATE
 from toothwise.vibration.readers.contents import Contents
 
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -32,7 +33,6 @@ _COMPLEX, _LOGICAL = 0x0800, 0x0200
 _PIECE = 1 << 20
 _LONGEST_TEXT = 1 << 20
 _DEEPEST = 16
-_DEFLATE = 1032  # bytes that deflate makes of one at most
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class _Packed:
 
     def check(self, size: int) -> None:
         """Refuse a part that claims more bytes than can be unpacked."""
-        if size > _DEFLATE * (self.left + len(self.unpacker.unconsumed_tail)) + _PIECE:
+        if size > DEFLATE * (self.left + len(self.unpacker.unconsumed_tail)) + _PIECE:
             raise InputError("damaged: a compressed part claims more bytes than it can hold")
 
     def skip(self, size: int) -> None:

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from toothwise.errors import InputError
+from toothwise.reading import DEFLATE
 from toothwise.vibration.readers.contents import Contents, Signal, need
 from toothwise.vibration.readers.time_column import uniform_rate
 
 _TIME_RESPONSE = (0, 1)  # function types of UFF 58: general or unknown, time response
 _SINGLE, _DOUBLE = 2, 4  # ordinate types of UFF 58
 _ACCELERATION = 12
-_PACKED = 1032  # bytes that deflate makes of one at most
 
 
 def read_tdms(path: Path) -> Contents:
@@ -165,7 +165,7 @@ def read_mf4(path: Path) -> Contents:
 @contextmanager
 def _opened(asammdf: Any, path: Path) -> Iterator[Any]:
     """The file, once no group claims more than it can hold; what asammdf writes meanwhile is removed."""
-    most = _PACKED * path.stat().st_size
+    most = DEFLATE * path.stat().st_size
     with tempfile.TemporaryDirectory(prefix="toothwise-") as folder:
         try:
             opened = asammdf.MDF(path, temporary_folder=folder)
