@@ -19,9 +19,7 @@ def run(main):
 
 
 def make(work, most=4, gather=0.01):
-    batcher = Batcher(work, len, most=most, gather=gather)
-    batcher.start()
-    return batcher
+    return Batcher(work, len, most=most, gather=gather)
 
 
 def test_what_waits_is_worked_on_together_but_no_more_than_allowed():
@@ -107,6 +105,28 @@ def test_whoever_gave_up_is_left_out():
 
     run(main())
     assert seen == ["a"]
+
+
+def test_whoever_gives_up_while_it_is_worked_on_costs_the_others_nothing():
+    gate = threading.Event()
+
+    def work(items):
+        gate.wait(5)
+        return [item.upper() for item in items]
+
+    async def main():
+        batcher = make(work)
+        first, second = (asyncio.create_task(batcher.submit(item)) for item in "ab")
+        await asyncio.sleep(0.05)
+        first.cancel()
+        third = asyncio.create_task(batcher.submit("c"))
+        await asyncio.sleep(0.05)
+        gate.set()
+        answers = await second, await third
+        await batcher.close()
+        return answers
+
+    assert run(main()) == ("B", "C")
 
 
 def test_one_bad_job_spoils_no_other(scan):

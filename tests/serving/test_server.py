@@ -198,7 +198,7 @@ def test_at_the_door(scan, tmp_path, capsys):
     (tmp_path / "c.pem").write_text("nothing")
     assert "cannot be used for TLS" in refused("--certificate", tmp_path / "c.pem", "--key", tmp_path / "c.pem")
     assert "port must be a number in" in refused("--port", 70000)
-    assert "queue must be positive" in refused("--queue", 0)
+    assert "queue must be a number, above 0" in refused("--queue", 0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert "cannot bind to 127.0.0.1:" in refused("--port", taken.getsockname()[1])
 

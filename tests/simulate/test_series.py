@@ -52,7 +52,7 @@ def test_severity_grows_from_onset_to_the_last_record(tmp_path):
 
 def test_sudden_faults():
     series = replace(SeriesConfig(records=4, onset=1), growth=0.0)
-    assert [series.share(k) for k in range(4)] == [0, 1, 1, 1]
+    assert [series.severity(1.0, k) for k in range(4)] == [0, 1, 1, 1]
 
 
 @given(st.floats(0.02, 0.5), st.floats(0.0, 0.3), st.floats(0.0, 6.0))
@@ -129,7 +129,7 @@ def test_conditions_depend_on_the_record_alone():
     ("text", "reason"),
     [
         ("", "must be a mapping with 'gears'"),
-        ("gears: {driving: 9}\n", "gears must be"),
+        ("gears: {driving: 9}\n", "gears: 'driven' is missing"),
         (
             "gears: {driving: 9, driven: 14}\ngrad: 7\n",
             r"unknown option 'grad'; did you mean 'grade'.*, faults, series",

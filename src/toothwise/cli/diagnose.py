@@ -70,14 +70,8 @@ def run(options: Options, progress: Progress) -> Result:
     store = None if options.state is None else JsonStore(options.state)
     if options.rebaseline is not None and store is None:
         raise InputError("--rebaseline needs --state FILE: the reason is kept there")
-    settings = chosen_settings(
-        rate=options.rate,
-        warning=options.warning_rate,
-        level=options.level,
-        bins=options.bins,
-        sensors=options.sensors,
-        sequence=options.sequence,
-    )
+    named = {name: getattr(options, name) for name in ("rate", "level", "bins", "sensors", "sequence")}
+    settings = chosen_settings(warning=options.warning_rate, **named)
     progress(f"opening {options.model}")
     monitor = Monitor(with_builder(Model.open(options.model), options), settings, store=store)
     found = monitor.add(options.maps, rebaseline=options.rebaseline, progress=progress)

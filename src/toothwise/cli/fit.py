@@ -81,60 +81,51 @@ def run(options: Options, progress: Progress) -> Result:
     given, skipped = gather(options.maps, builder, jobs=options.jobs, progress=progress)
     maps, left_out = healthy_only(given)
     begin = perf_counter()
+    same = {name: getattr(options, name) for name in ("detector", "false_alarm_rate", "blocks", "sensors")}
     try:
-        model = Model.fit(
-            maps,
-            detector=options.detector,
-            options=chosen,
-            false_alarm_rate=options.false_alarm_rate,
-            blocks=options.blocks,
-            sensors=options.sensors,
-            builder=builder,
-            progress=progress,
-        )
+        model = Model.fit(maps, options=chosen, builder=builder, progress=progress, **same)
     except InputError as error:
         more = f" and {len(options.maps) - 1} more" if len(options.maps) > 1 else ""
         raise InputError(f"{options.maps[0]}{more}: {error}") from error
     noticed: dict[str, list[str]] = given.provenance.get("noticed", {})
-    seconds, name = perf_counter() - begin, model.detector.name
+    seconds, fitted = perf_counter() - begin, model.detector
     model.save(options.output)
-    threshold, (rows, columns) = model.threshold, model.about.shape
-    picture = model.about.quantity == PICTURE
+    threshold, shape = model.threshold, model.about.shape
     notes = builder.notes if builder else tuple(filter(None, [model.about.gear and hunting_text(model.about.gear)]))
     data = {
-        "detector": model.detector.name if options.detector == "auto" else name,
+        "detector": fitted.name,
         "output": str(options.output),
-        "options": model.detector.options,
+        "options": fitted.options,
         "maps": len(maps),
         "left_out": left_out,
         "skipped": [one.reason for one in skipped],
         "warnings": noticed,
         "gears": list(notes),
-        "shape": [rows, columns],
+        "shape": list(shape),
         "threshold": asdict(threshold),
-        "info": model.detector.info,
+        "info": fitted.info,
         "seconds": round(seconds, 3),
     }
 
     def text() -> str:
-        low, high = threshold.interval
-        what = "photographs" if picture else "maps"
-        suited = [
-            f"{key}={model.detector.options[key]}"
-            for key in ("channels", "log", "pooling")
-            if picture and key in model.detector.options
-        ]
-        without = f" ({left_out} test or faulty maps left out)" if left_out else ""
-        said = [*(f"skipped: {one.reason}\n" for one in skipped), *(f"gears: {note}\n" for note in notes)]
-        said += [f"warning: {line} ({record})\n" for record, told in list(noticed.items())[:1] for line in told]
+        lines = [*(f"skipped: {one.reason}" for one in skipped), *(f"gears: {note}" for note in notes)]
+        lines += [f"warning: {line} ({record})" for record, told in list(noticed.items())[:1] for line in told]
         if len(noticed) > 1:
-            said.append(f"warning: {len(noticed)} of {len(given)} recordings have one; see toothwise inspect\n")
-        return "".join(said) + (
-            f"{data['detector']}: fitted on {len(maps)} {what} of {rows} x {columns}{without} in {seconds:.1f} s\n"
-            + (f"chosen for photographs, unless you named them: {', '.join(suited)}\n" if suited else "")
-            + f"threshold {threshold.value:.4g} for {threshold.false_alarm_rate:.3g} false alarms per healthy map "
-            f"(95 % interval {low:.2g} to {high:.2g}; worth {threshold.n_effective:.1f} independent maps)\n"
-            f"saved in {options.output}; score maps with: toothwise predict {options.output} MAPS\n"
-        )
+            lines.append(f"warning: {len(noticed)} of {len(given)} recordings have one; see toothwise inspect")
+        picture = model.about.quantity == PICTURE
+        what = f"{len(maps)} {'photographs' if picture else 'maps'} of {shape[0]} x {shape[1]}"
+        without = f" ({left_out} test or faulty maps left out)" if left_out else ""
+        lines.append(f"{fitted.name}: fitted on {what}{without} in {seconds:.1f} s")
+        if picture:
+            known = [name for name in ("channels", "log", "pooling") if name in fitted.options]
+            suited = ", ".join(f"{name}={fitted.options[name]}" for name in known)
+            lines.append(f"chosen for photographs, unless you named them: {suited}")
+        low, high = threshold.interval
+        lines += [
+            f"threshold {threshold.value:.4g} for {threshold.false_alarm_rate:.3g} false alarms per healthy map "
+            f"(95 % interval {low:.2g} to {high:.2g}; worth {threshold.n_effective:.1f} independent maps)",
+            f"saved in {options.output}; score maps with: toothwise predict {options.output} MAPS",
+        ]
+        return "".join(f"{line}\n" for line in lines)
 
     return Result(data, text, EXIT_PARTLY if skipped else 0)

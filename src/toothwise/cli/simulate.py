@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from toothwise.cli.parser import Result
 from toothwise.cli.terminal import Progress
@@ -58,9 +58,9 @@ def run(options: Options, progress: Progress) -> Result:
 
     simulation = read_simulation(options.simulation)
     series = simulation.series
-    given: dict[str, Any] = {"records": options.records, "seed": options.seed}
+    given = {name: getattr(options, name) for name in ("records", "seed") if getattr(options, name) is not None}
     try:
-        series = replace(series, **{name: value for name, value in given.items() if value is not None})
+        series = replace(series, **given)
     except InputError as error:
         raise InputError(f"--records and --seed: {error}") from None
     simulation = replace(simulation, series=series)
@@ -72,15 +72,7 @@ def run(options: Options, progress: Progress) -> Result:
             truths.append({"file": file} | truth)
             progress(f"simulated {len(truths)} of {series.records} records", len(truths) / series.records)
         write_gears(GearTrain.single(simulation.gearbox.gears), folder / "gears.yaml")
-        write_json(
-            folder / "truth.json",
-            {
-                "gearbox": asdict(simulation.gearbox),
-                "faults": [asdict(fault) for fault in simulation.faults],
-                "series": asdict(series),
-                "records": truths,
-            },
-        )
+        write_json(folder / "truth.json", asdict(simulation) | {"records": truths})
     data = {
         "output": str(options.output),
         "records": len(truths),

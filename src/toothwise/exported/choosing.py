@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from toothwise import processor
 from toothwise.errors import InputError, MissingDependencyError
 from toothwise.exported.engines import Engine, onnx_engine, openvino_engine, threads_of
-from toothwise.exported.manifest import FILE, PRECISIONS, Manifest, verified
+from toothwise.exported.manifest import FILE, Manifest, verified
 from toothwise.fields import from_mapping
 
 SAMPLE = "sample.safetensors"  # maps, and the scores that the fitted detector gives them
@@ -35,16 +35,12 @@ class Choice:
         file: The network in the folder.
     """
 
-    engine: str
-    precision: str
+    engine: Literal["onnx", "openvino"]
+    precision: Literal["float32", "bfloat16", "int8"]
     file: str
 
     def __str__(self) -> str:
         return f"{_ENGINES[self.engine]}, {self.precision}"
-
-    def as_json(self) -> dict[str, str]:
-        """For the manifest."""
-        return asdict(self)
 
 
 def choices_of(manifest: Manifest, folder: Path) -> list[Choice]:
@@ -54,9 +50,6 @@ def choices_of(manifest: Manifest, folder: Path) -> list[Choice]:
         InputError: An engine or precision that there is not, or no choice.
     """
     choices = [from_mapping(Choice, each, str(folder / FILE)) for each in manifest.graph.get("choices", ())]
-    for choice in choices:
-        if choice.engine not in _ENGINES or choice.precision not in PRECISIONS:
-            raise InputError(f"{folder / FILE}: precision and engine must be known ones, but are {choice.as_json()}")
     if not choices:
         raise InputError(f"{folder / FILE}: offers no engine")
     return choices
@@ -116,7 +109,7 @@ def open_fastest(folder: Path, manifest: Manifest, threads: int | None) -> Opene
         found = np.concatenate([engine(maps[k : k + 1])["score"] for k in range(len(maps))])
         if worst_difference(scores, found) <= ALLOWED[choice.precision]:
             engines[name] = engine
-            ways[name] = partial(_one_by_one, engine, maps)
+            ways[name] = partial(_in_batches, engine, maps[:_IN_TURN], 1)
     if not engines:
         raise missing or InputError(f"{folder}: no engine here gives the scores of the detector that was exported")
     alone = threads_of(threads) == 1
@@ -160,10 +153,6 @@ def _has_bfloat16() -> bool:
     except ImportError:
         return True  # said where the engine is loaded
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-def _one_by_one(engine: Engine, maps: np.ndarray) -> None:
-    _in_batches(engine, maps[:_IN_TURN], 1)
 
 
 def _in_batches(engine: Engine, maps: np.ndarray, size: int) -> None:

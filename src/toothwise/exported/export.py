@@ -14,7 +14,7 @@ import numpy as np
 from toothwise.checks import check_choice
 from toothwise.detectors.base import Detector
 from toothwise.errors import InputError, OutputError, need
-from toothwise.exported.choosing import ALLOWED, SAMPLE, Choice, worst_difference
+from toothwise.exported.choosing import ALLOWED, SAMPLE, worst_difference
 from toothwise.exported.manifest import (
     FILE,
     FORMATS,
@@ -151,7 +151,7 @@ def _network(
 
     graph = graph_of(detector)
     choices = _choices(format, precision, by_token=graph.by_token)
-    if any(choice.precision == "bfloat16" for choice in choices):
+    if any(choice["precision"] == "bfloat16" for choice in choices):
         graph = graph_of(detector, standardised=True)
     if precision == "bfloat16" and not graph.by_token:
         raise InputError(
@@ -185,18 +185,18 @@ def _network(
         "outputs": [name for name in graph.outputs if name != STANDARDISED],
         "max_batch": MAX_BATCH,
         "opset": OPSET,
-        "choices": [choice.as_json() for choice in choices],
+        "choices": choices,
     }
     return replace(made, backend=format, normalisation=normalisation, graph=about)
 
 
-def _choices(format: str, precision: str, *, by_token: bool) -> list[Choice]:  # noqa: A002
+def _choices(format: str, precision: str, *, by_token: bool) -> list[dict[str, str]]:  # noqa: A002
     """What a folder of this format can run in, the preferred one first."""
     engines = {"auto": ("onnx", "openvino")}.get(format, (format,))
     wanted = ("float32", "bfloat16") if precision == "auto" else (precision,)
     file = "model.xml" if format == "openvino" else "model.onnx"
     return [
-        Choice(engine, each, file)
+        {"engine": engine, "precision": each, "file": file}
         for engine in engines
         for each in wanted
         if each == "float32" or (engine == "openvino" and by_token)

@@ -12,7 +12,6 @@ import numpy as np
 from toothwise.detectors.base import Detector
 from toothwise.errors import need
 from toothwise.evaluation import auroc
-from toothwise.exported.choosing import Choice
 from toothwise.exported.engines import onnx_engine
 from toothwise.exported.manifest import read_manifest, write_manifest
 from toothwise.progress import Progress, silent
@@ -69,7 +68,7 @@ def add_int8(detector: Detector, folder: Path, healthy: np.ndarray, *, progress:
             (folder / FILE).unlink()
     choices = list(manifest.graph["choices"])
     if facts["offered"]:
-        choices += [Choice(engine, "int8", FILE).as_json() for engine in ("onnx", "openvino")]
+        choices += [{"engine": engine, "precision": "int8", "file": FILE} for engine in ("onnx", "openvino")]
     write_manifest(folder, replace(manifest, graph=manifest.graph | {"choices": choices, "int8": facts}))
     return facts
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from toothwise import __version__
+from toothwise.checks import check_choice
 from toothwise.detectors.base import Detector, fingerprint
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold
@@ -21,7 +22,6 @@ from toothwise.reading import read_json
 FILE = "model.json"
 STATE = "state.safetensors"
 FORMATS = ("auto", "onnx", "openvino", "torch")
-PRECISIONS = ("float32", "bfloat16", "int8")
 BACKENDS = ("fitted", *FORMATS, "numpy", "parts")
 VERSION = 2
 _MOST_BYTES = 2**24  # of model.json itself
@@ -102,8 +102,7 @@ class Manifest:
         manifest = from_mapping(cls, {f.name: data[f.name] for f in fields(cls) if f.name in data}, str(path))
         if not all(0 < n < 2**16 for n in manifest.shape):
             raise InputError(f"{path}: shape must be two numbers of teeth or records, but is {manifest.shape}")
-        if manifest.backend not in BACKENDS:
-            raise InputError(f"{path}: backend must be one of {', '.join(BACKENDS)}, but is {manifest.backend!r}")
+        check_choice(BACKENDS, **{f"{path}: backend": manifest.backend})
         return manifest
 
 

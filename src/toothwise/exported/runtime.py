@@ -23,7 +23,7 @@ class ExportedDetector(Detector):
         manifest: of the exported folder.
         opened: Its network in the engine that runs it.
 
-    ``source_fingerprint`` is that of the detector that was exported, so that its healthy reference and state files fit.
+    What else the manifest says of it is set where it is opened.
     """
 
     name = "exported"
@@ -31,8 +31,6 @@ class ExportedDetector(Detector):
     def __init__(self, manifest: Manifest, opened: Opened) -> None:
         super().__init__(**manifest.options)
         self.name = manifest.detector  # type: ignore[misc]
-        self.shape, self.threshold, self.info = manifest.shape, manifest.threshold, manifest.info
-        self.source_fingerprint = manifest.fingerprint
         self._engine, self._most = opened.run, opened.most
         self.choice, self.milliseconds = opened.choice, opened.milliseconds
         self._log = bool(manifest.normalisation.get("log", False))

@@ -71,7 +71,6 @@ def create_app(
         await reader.start()
         # the first run of an engine is slow; a detector that cannot run says so now and not to the first client
         await reader.aside(lambda: service.answer([service.warm_up()]))
-        batcher.start()
         try:
             yield
         finally:

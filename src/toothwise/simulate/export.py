@@ -24,7 +24,7 @@ import pandas as pd
 
 from toothwise.checks import check_choice
 from toothwise.errors import InputError, OutputError
-from toothwise.files import atomic_folder
+from toothwise.files import atomic_folder, check_replaceable
 from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.io import write_map
 from toothwise.healthmap.manifest import MANIFEST, Manifest, read_manifest, sha256_of, write_manifest
@@ -101,12 +101,9 @@ def _is_there(folder: Path, manifest: Manifest, *, overwrite: bool, progress: Pr
     Raises:
         OutputError: it holds something that may not be replaced.
     """
-    if not folder.is_dir():
-        raise OutputError(f"{folder}: exists and is not a folder")
+    check_replaceable(folder, MANIFEST, "simulated maps")
     if not any(folder.iterdir()):
         return False
-    if not (folder / MANIFEST).is_file():
-        raise OutputError(f"{folder}: holds something other than simulated maps and is not replaced: name another")
     try:
         found = read_manifest(folder)
         same = found is not None and found.same_maps(manifest) and _intact(folder, found, progress)

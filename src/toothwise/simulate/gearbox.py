@@ -108,7 +108,8 @@ class GearboxConfig:
                     f"weights of sensor {sensor.name!r} must be one for each of the {len(self.modes)} modes, but got "
                     f"{list(sensor.weights)}"
                 )
-        check_choice(("", *self._tacho_shafts), tacho_shaft=self.tacho.shaft)
+        shafts = [name for name in self.gears.shafts if name != "planet"]  # a planet's turns on the carrier
+        check_choice(("", *shafts), tacho_shaft=self.tacho.shaft)
         mesh = self.gears.events_per_revolution(self._shaft) * self.shaft_speed
         if 4.0 * mesh > self.sampling_rate:
             raise InputError(
@@ -120,11 +121,6 @@ class GearboxConfig:
     def _shaft(self) -> str:
         """The shaft that is counted: driving, or the carrier."""
         return "driving" if isinstance(self.gears, GearPair) else "carrier"
-
-    @property
-    def _tacho_shafts(self) -> tuple[str, ...]:
-        """Shafts that a pulse can be taken from: a planet's turns on the carrier."""
-        return tuple(name for name in self.gears.shafts if name != "planet")
 
     @property
     def shaft_speed(self) -> float:

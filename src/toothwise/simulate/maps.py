@@ -15,7 +15,7 @@ import pandas as pd
 
 from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.errors import InputError
-from toothwise.simulate.lines import LineShape, diagonal_masks, draw_lines, line_masks
+from toothwise.simulate.lines import Lines, LineShape, diagonal_masks, draw_lines, line_masks
 from toothwise.simulate.textures import DOMAINS, Session, draw_levels, draw_textures
 
 __all__ = ["LineShape", "generate"]
@@ -118,7 +118,7 @@ def generate(
     peak = _SEGMENT_PEAK[0] + (_SEGMENT_PEAK[1] - _SEGMENT_PEAK[0]) * u[:, 2]
     begin = lines.start + np.floor(u[:, 3] * (lines.length - cells + 1)).astype(np.int64)
     if cells.any():
-        _add_segments(values, mask, lines.driving, lines.tooth, begin, cells, peak * level, u[:, 4] - 0.5)
+        _add_segments(values, mask, lines, begin, cells, peak * level, u[:, 4] - 0.5)
     has = cells > 0
     faults = np.full(n, faulty)
     truth = pd.DataFrame(
@@ -188,8 +188,7 @@ def _conditions(n: int, split: str, condition: str) -> np.ndarray:
 def _add_segments(
     values: np.ndarray,
     mask: np.ndarray,
-    driving: np.ndarray,
-    tooth: np.ndarray,
+    lines: Lines,
     begin: np.ndarray,
     cells: np.ndarray,
     peak: np.ndarray,
@@ -204,8 +203,7 @@ def _add_segments(
     slope = 2.0 / (cells + 2.0)
     highest = 1.0 - slope * np.abs(np.round(centre) - centre)
     height = ((1.0 - slope[which] * np.abs(at - centre[which])) / highest[which]) ** 2
-    along = begin[which] + at
-    row = np.where(driving[which], tooth[which], along)
-    column = np.where(driving[which], along, tooth[which])
+    along, driving, tooth = begin[which] + at, lines.driving[which], lines.tooth[which]
+    row, column = np.where(driving, tooth, along), np.where(driving, along, tooth)
     values[which, row, column] = np.maximum(values[which, row, column], height * peak[which])
     mask[which, row, column] = True

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from toothwise.checks import check_choice
 from toothwise.errors import InputError
 from toothwise.healthmap.runs import RunRecords
 
@@ -82,8 +83,7 @@ class RunConfig:
     gain_step: float = 1.6
 
     def __post_init__(self) -> None:
-        if self.drift not in DRIFTS:
-            raise InputError(f"drift must be one of {', '.join(DRIFTS)}, but got {self.drift!r}")
+        check_choice(DRIFTS, drift=self.drift)
 
 
 def _drawn(config: RunConfig, rng: np.random.Generator) -> Any:  # none of its settings is None

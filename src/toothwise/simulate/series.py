@@ -106,18 +106,12 @@ class SeriesConfig:
         given = {"load": self.load, "speed": self.speed, "temperature": self.temperature}
         return {name: value for name, value in given.items() if value is not None}
 
-    def share(self, record: int) -> float:
-        """Share of the full severity at a record under the power law, 0 to 1."""
-        if record < self.onset:
-            return 0.0
-        return float(((record - self.onset + 1) / (self.records - self.onset)) ** self.growth)
-
     def severity(self, full: float, record: int) -> float:
         """Severity at a record of a fault that ends at ``full``; 0 before onset."""
         if record < self.onset or full <= 0:
             return 0.0
         if self.law == "power":
-            return full * self.share(record)
+            return float(full * ((record - self.onset + 1) / (self.records - self.onset)) ** self.growth)
         length = self.records - 1 - self.onset
         if length < 1 or full <= self.start:
             return full
