@@ -44,7 +44,7 @@ GEARS = (
     GearPair(13, 29),
     PlanetaryStage(19, 17, 53),
 )
-SAMPLES, LEARNED, HELD, DAMAGED, RATE, SEED = 16, 40, 80, 4, 0.01, 22
+SAMPLES, LEARNED, HELD, DAMAGED, RATE, SEED = 16, 40, 80, 4, 0.01, 23
 NUMBERS = (*range(2, 9), 16, 40)
 SPEEDS = (0.625, 0.8, 1.25, 1.5)
 ELSEWHERE = ("crack, 10 %", "crack, 20 %", "crack, 40 %", "pit")
