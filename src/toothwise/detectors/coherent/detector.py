@@ -26,7 +26,7 @@ from toothwise.progress import Progress
 _BEHIND = 2.0  # healthy standard deviations by which the rarer kinds of evidence stand back behind whole lines
 _DRAWS, _NEW = 60, 4  # gearboxes that are drawn where healthy records are few, and new records of each
 _RARE = 0.01  # chance at which the widths of Student's and the normal distribution are compared
-_TAILED = 8  # degrees of freedom that drawn records count as at the most
+_TAILED = 8  # degrees of freedom at the most by which drawn records are widened
 _NORMAL = 4.0  # records that the spread of a normal maximum counts as, beside the maxima of healthy records
 
 
@@ -103,8 +103,8 @@ class Coherent(Detector):
 
         Of few records every bin's power is known poorly; taken as it is, uneven by chance, it makes whitened records
         more uneven than real ones are. What moves whole records (load, temperature) has been seen ``n - 1`` times, with
-        two numbers for either gear: evidence above the usual maximum is widened as Student's distribution is with so few.
-        It stays as wide as with ``_TAILED``, because records of real spread have longer tails than drawn ones.
+        two numbers for either gear: evidence above the usual maximum is widened as Student's distribution is with so
+        few, and never less than with ``_TAILED``, because real records have longer tails than drawn ones.
         """
         from scipy.special import ndtri, stdtrit
 
