@@ -53,6 +53,7 @@ def run(options: Options, progress: Progress) -> Result:
         raise InputError(
             f"{options.output}: the suffix must be {' or '.join(_SUFFIXES)}, but is {options.output.suffix!r}"
         )
+    from toothwise.diagnosis.monitor import map_threshold
     from toothwise.exported.runtime import runs_in
     from toothwise.model import Model
     from toothwise.model.scores import score_rows
@@ -62,13 +63,7 @@ def run(options: Options, progress: Progress) -> Result:
     maps, skipped = model.maps_of(options.maps, jobs=options.jobs, progress=progress)
     progress(f"scoring {len(maps)} maps")
     prediction = model.detector.predict(maps, progress)
-    threshold = options.threshold
-    if threshold is None and model.reference is not None:
-        from toothwise.diagnosis.monitor import Monitor
-
-        threshold = Monitor(model).threshold()
-    elif threshold is None and model.detector.threshold is not None:
-        threshold = model.detector.threshold.value
+    threshold = map_threshold(model) if options.threshold is None else options.threshold
     records = score_rows(maps, prediction, threshold)
     alarms = None if threshold is None else sum(record["alarm"] is True for record in records)
     data: dict[str, Any] = {

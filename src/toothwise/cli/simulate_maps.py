@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from toothwise.cli.parser import Result
 from toothwise.cli.terminal import Progress
@@ -34,23 +34,19 @@ class Options(MapSetConfig):
 
     Attributes:
         output (DIR): Folder of the domains.
-        domain (A|B|C|D): Domains to simulate, one or more.
+        domain: Domains to simulate, one or more.
         overwrite: Replace simulated maps that were made with other options.
     """
 
     output: Path
-    domain: list[str] = field(default_factory=lambda: ["C"])
+    domain: list[Literal["A", "B", "C", "D"]] = field(default_factory=lambda: ["C"])
     overwrite: bool = False
 
 
 def run(options: Options, progress: Progress) -> Result:
     """Check, draw, write each domain whole or not at all, say what was written."""
     from toothwise.simulate.export import write_domain
-    from toothwise.simulate.textures import DOMAINS
 
-    for domain in options.domain:
-        if domain not in DOMAINS:
-            raise InputError(f"--domain must be one of {', '.join(DOMAINS)} or several, but got {domain!r}")
     if len(set(options.domain)) < len(options.domain):
         raise InputError(f"--domain names a domain twice: {' '.join(options.domain)}")
     check_writable(options.output)

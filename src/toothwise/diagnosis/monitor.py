@@ -391,3 +391,10 @@ class Monitor:
 def _where(store: Store) -> str:
     """What keeps the state, at the beginning of a message."""
     return f"{getattr(store, 'where', 'the state')} "
+
+
+def map_threshold(model: Model) -> float | None:
+    """The score above which a single map of a model alarms, as ``Monitor.threshold``; None where nothing tells it."""
+    if model.reference is not None:
+        return Monitor(model).threshold()
+    return None if model.detector.threshold is None else float(model.detector.threshold.value)

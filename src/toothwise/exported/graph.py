@@ -30,16 +30,14 @@ from toothwise.exported.line_graph import LineGraph
 STANDARDISED = "standardised"  # output of a graph for bfloat16: see DetectorGraph
 
 
-def _resizing(given: int, wanted: int) -> Tensor:
-    """The matrix ``[wanted, given]`` of a bilinear, antialiased resize along one axis."""
-    eye = torch.eye(given, dtype=torch.float64)[None, None]
-    return functional.interpolate(eye, size=(wanted, given), mode="bilinear", antialias=True, align_corners=False)[0, 0]
+def _matrix(given: int, wanted: int, *, corners: bool = False) -> Tensor:
+    """The matrix ``[wanted, given]`` of a bilinear resize along one axis.
 
-
-def _spreading(given: int, wanted: int) -> Tensor:
-    """The matrix ``[wanted, given]`` by which anomalib spreads tokens over an image along one axis."""
+    Antialiased as images are, or from corner to corner as anomalib spreads tokens over an image.
+    """
     eye = torch.eye(given, dtype=torch.float64)[None, None]
-    return functional.interpolate(eye, size=(wanted, given), mode="bilinear", align_corners=True)[0, 0]
+    how = {"antialias": not corners, "align_corners": corners}
+    return functional.interpolate(eye, size=(wanted, given), mode="bilinear", **how)[0, 0]
 
 
 class Resize(nn.Module):
@@ -47,8 +45,8 @@ class Resize(nn.Module):
 
     def __init__(self, given: tuple[int, int], wanted: tuple[int, int]) -> None:
         super().__init__()
-        self.register_buffer("rows", _resizing(given[0], wanted[0]).float())
-        self.register_buffer("columns", _resizing(given[1], wanted[1]).T.contiguous().float())
+        self.register_buffer("rows", _matrix(given[0], wanted[0]).float())
+        self.register_buffer("columns", _matrix(given[1], wanted[1]).T.contiguous().float())
 
     def forward(self, x: Tensor) -> Tensor:
         """``[n, c, h, w]`` -> ``[n, c, H, W]``."""
@@ -64,7 +62,8 @@ class TokensToMap(nn.Module):
     def __init__(self, grid: tuple[int, int], size: tuple[int, int], shape: tuple[int, int]) -> None:
         super().__init__()
         rows, columns = (
-            _resizing(s, wanted) @ _spreading(given, s) for given, s, wanted in zip(grid, size, shape, strict=True)
+            _matrix(s, wanted) @ _matrix(given, s, corners=True)
+            for given, s, wanted in zip(grid, size, shape, strict=True)
         )
         self.register_buffer("rows", rows[:, :, None].float())
         self.register_buffer("columns", columns.T.contiguous().float())

@@ -116,8 +116,7 @@ class Decoder:
             return found
         if len(found) != 1:
             raise InputError(f"{path}: holds {len(found)} maps, but a record is one")
-        one: HealthMap = found[0]
-        return one
+        return found[0]
 
     def written(self, job: tuple[IncomingRecord, Path]) -> bytes:
         """Write the map of a record to a file, which is how it comes out of a worker: no pickle."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from toothwise.diagnosis.monitor import Monitor
+from toothwise.diagnosis.monitor import map_threshold
 from toothwise.errors import InputError
 from toothwise.exported.runtime import runs_in
 from toothwise.fleet.options import ScoreOptions
@@ -99,17 +99,12 @@ def score_fleet(
     detector = opened.detector
     here, there = locate(source), locate(out, output=True)
     _check_places(here, there)
-    threshold = options.threshold
-    if threshold is None and opened.reference is not None:
-        threshold = Monitor(opened).threshold()  # as `predict` and `diagnose` have it
-    elif threshold is None and detector.threshold is not None:
-        threshold = detector.threshold.value
+    threshold = map_threshold(opened) if options.threshold is None else options.threshold
     reading = Reading(opened.about.shape, options, opened.builder, detector.samples)
     mark = opened.fingerprint
     scorer = scorer_hash(detector, threshold, tuple(options.keep), options.column)
-    output = Output(
-        folder_of(there, f"{detector.name}-{mark[:16]}", here), scorer, mark, detector.name, threshold, source
-    )
+    folder = folder_of(there, f"{detector.name}-{mark[:16]}", here)
+    output = Output(folder, scorer, mark, detector.name, threshold, source)
     shards, ignored = plan_shards(here, () if opened.builder is None else RECORDINGS)
     with there.alone():
         known = finished(output)
