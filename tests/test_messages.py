@@ -85,7 +85,7 @@ def test_what_the_catalogue_lacks_is_rendered_in_english_and_what_cannot_be_rend
         language("en").text(Message("{contrast:.2f} x", {"contrast": "high"}))
     with pytest.raises(InputError, match="cannot be rendered"):
         language("en").text(Message("{missing}"))
-    with pytest.raises(InputError, match=r"must be one of en, ko, but got 'fr'"):
+    with pytest.raises(InputError, match=r"must be one of 'en', 'ko', but got 'fr'"):
         language("fr")
 
 

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from toothwise.checks import check_choice
 from toothwise.errors import InputError
 
 LOCALE = Path(__file__).parent / "locale"
@@ -132,8 +133,7 @@ def language(code: str) -> Language:
     Raises:
         InputError: There is no catalogue for this language.
     """
-    if code not in LANGUAGES:
-        raise InputError(f"the language must be one of {', '.join(LANGUAGES)}, but got {code!r}")
+    check_choice(LANGUAGES, language=code)
     return Language(code, {} if code == "en" else read_catalogue(LOCALE / f"{code}.po"))
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from toothwise.checks import check_whole
 from toothwise.errors import InputError, need
 from toothwise.signals import handling
 
@@ -78,8 +79,7 @@ def ray_cluster(address: str | None, need: Need, workers: int | None, *, note: P
         MissingDependencyError: ray is not installed.
         InputError: the cluster cannot be reached, or has too little for a single worker.
     """
-    if workers is not None and workers < 1:
-        raise InputError(f"workers must be 1 or more, but got {workers}")
+    check_whole(1, workers=1 if workers is None else workers)
     _sweep(note)
     if address is None:
         os.environ.update({name: os.environ.get(name, value) for name, value in _LOCAL.items()})

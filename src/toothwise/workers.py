@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from toothwise import errors
-from toothwise.errors import InputError, LimitError, ToothwiseError
+from toothwise.checks import check_range
+from toothwise.errors import LimitError, ToothwiseError
 
 resource: Any = None
 with suppress(ImportError):  # Windows has none
@@ -55,9 +56,7 @@ class WorkLimits:
     memory: int = 2**31
 
     def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not value > 0:
-                raise InputError(f"{name} must be positive, but got {value!r}")
+        check_range("(0, inf)", **vars(self))
 
 
 class WorkerPool:

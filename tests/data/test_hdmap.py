@@ -80,7 +80,7 @@ def test_the_laboratorys_files_with_the_fixed_scale_of_their_domain(tmp_path):
     assert module.metadata["domain_mapping"] == "2025-10"
     with pytest.raises(InputError, match="domain mapping must be '2025-10'"):
         HDMapDataModule(tmp_path, "C", mapping="2024-01")
-    with pytest.raises(InputError, match="domain must be one of A, B, C, D"):
+    with pytest.raises(InputError, match="domain must be one of 'A', 'B', 'C', 'D'"):
         HDMapDataModule(tmp_path, "E")
     next((tmp_path / "Planet_fault_ring").rglob("Class1/**/1_TSA_DIF_test.mat")).unlink()
     with pytest.raises(InputError, match=r"domain B .* needs one Class1/1/HDMap_train_test/1_TSA_DIF_test\.mat"):

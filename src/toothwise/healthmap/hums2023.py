@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from toothwise.errors import InputError
 from toothwise.healthmap.runs import RunRecords
@@ -38,19 +38,16 @@ def read_hums2023(folder: str | Path) -> RunRecords:
         raise InputError(
             f"{path}: name and part must have one entry per record, but have the shapes {name.shape}, {part.shape}"
         )
-    days = []
-    for entry in name:
-        match = re.match(r"Day(\d+)_", str(entry))
-        if match is None:
-            raise InputError(f"{path}: record name {str(entry)!r} does not start with Day and a number")
-        days.append(int(match[1][:9]))
+    days = pd.Series(name.astype(str)).str.extract(r"^Day(\d{1,9})\d*_", expand=False)
+    if days.isna().any():
+        raise InputError(f"{path}: record name {name[days.isna()][0]!s:.60} does not start with Day and a number")
     test = part == "test"
     with of_file(path):
         return RunRecords(
             vibration,
             TEETH,
             name,
-            np.array(days),
+            days.to_numpy(int),
             np.where(test, np.cumsum(test), 0),
             source="HUMS2023: OH-58 planet gear, run to failure, DSTG; one sensor",
             gear={"sun": 27, "planet": TEETH, "ring": 99, "planets": 4},

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from toothwise.checks import check_choice
 from toothwise.errors import InputError
 from toothwise.healthmap.core import HealthMapBatch
 from toothwise.healthmap.formats import read_mat_values
@@ -145,8 +146,7 @@ def _of_session(folder: Path, manifest: Manifest | None, session: str) -> set[st
 
 
 def _packed(root: Path, domain: str, place: str) -> MapSource:
-    if domain not in _CLASSES:
-        raise InputError(f"domain must be one of {', '.join(_CLASSES)}, but got {domain!r}")
+    check_choice(_CLASSES, domain=domain)
     kind, signal = _CLASSES[domain]
     state, split = _PLACES[place]
     name = f"{signal}_DIF_{split}.mat"

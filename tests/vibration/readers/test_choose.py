@@ -159,7 +159,7 @@ def test_pulse_times_count_from_the_start_as_the_time_column_does(tmp_path):
 
 def test_the_sampling_rate_is_asked_for(tmp_path):
     refused(tmp_path, "no sampling rate: give it in Hz with sampling_rate=", vib=ACC)
-    refused(tmp_path, "sampling rate must be a positive number, but is -5", vib=ACC, fs=-5)
+    refused(tmp_path, "sampling_rate must be a number, above 0, but got -5", vib=ACC, fs=-5)
     assert read(tmp_path, vib=ACC, dt=0.002).sampling_rate == 500
     assert read(tmp_path, vib=ACC, time_ms=TIME).sampling_rate == pytest.approx(1e6)
 

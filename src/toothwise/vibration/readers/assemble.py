@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import math
 from typing import Any
 
 import numpy as np
 
+from toothwise.checks import check_range
 from toothwise.errors import InputError
 from toothwise.vibration.readers.choose import Choice, choose
 from toothwise.vibration.readers.contents import Contents
@@ -35,11 +35,13 @@ def assemble(contents: Contents, mapping: RecordMapping) -> VibrationRecord:
     mapping = _with_header(contents, mapping, header)
     choice = choose(contents, mapping)
     guessed = choice.guessed
-    needs_time = choice.time is not None and _stated_rate(contents, mapping, choice) is None
-    names = [*choice.channels.values(), choice.tacho, choice.time if needs_time else None]
+    stated = _stated_rate(contents, mapping, choice)
+    if stated is not None:
+        check_range("(0, inf)", sampling_rate=stated)
+    names = [*choice.channels.values(), choice.tacho, choice.time if stated is None else None]
     arrays = contents.load(list(dict.fromkeys(name for name in names if name is not None)))
     channels = {name: arrays[source] for name, source in choice.channels.items()}
-    rate, origin = _sampling_rate(contents, mapping, choice, arrays)
+    rate, origin = (float(stated), 0.0) if stated is not None else _rate_of_time(contents, choice, arrays)
     channels, begin = _common_span(contents, choice, channels, rate, guessed)
     tacho = None
     if choice.tacho is not None:
@@ -149,15 +151,8 @@ def _stated_rate(contents: Contents, mapping: RecordMapping, choice: Choice) -> 
     return next(iter(stated.values()))
 
 
-def _sampling_rate(
-    contents: Contents, mapping: RecordMapping, choice: Choice, arrays: dict[str, np.ndarray]
-) -> tuple[float, float]:
-    """Hz, and the instant in seconds of the first sample."""
-    stated = _stated_rate(contents, mapping, choice)
-    if stated is not None:
-        if not math.isfinite(stated) or stated <= 0:
-            raise InputError(f"the sampling rate must be a positive number, but is {stated:g}")
-        return float(stated), 0.0
+def _rate_of_time(contents: Contents, choice: Choice, arrays: dict[str, np.ndarray]) -> tuple[float, float]:
+    """Hz by the time column, and the instant in seconds of the first sample."""
     if choice.time is None:
         raise InputError("says no sampling rate: give it in Hz with sampling_rate=, or name a time column with time=")
     said = read_name(choice.time)

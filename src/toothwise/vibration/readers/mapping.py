@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from toothwise.checks import check_choice
 from toothwise.errors import InputError
 from toothwise.vibration.records import TACHO_KINDS, Edge, TachoKind, ZeroWord
 
@@ -51,8 +52,7 @@ class RecordMapping:
     condition: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.tacho_kind is not None and self.tacho_kind not in TACHO_KINDS:
-            raise InputError(f"tacho_kind must be one of {', '.join(TACHO_KINDS)}, but got {self.tacho_kind!r}")
+        check_choice((*TACHO_KINDS, None), tacho_kind=self.tacho_kind)
         if self.channels is not None and not self.wanted():
             raise InputError("channels must name at least one variable of the file, but is empty")
 
