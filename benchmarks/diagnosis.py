@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 from measuring.gearboxes import DAMAGED, Gearbox, Story, of_maps, of_recordings
 from measuring.shares import rates, reached, share
+from measuring.verdicts import disagree, green_beside_lines, named, one_of, unexplained
 
 from toothwise import GearPair, HealthMap, MapBuilder, Model, Monitor, PlanetaryStage, write_map
 from toothwise.diagnosis.decompose import SHARES
@@ -39,8 +40,6 @@ from toothwise.diagnosis.verdict import Diagnosis
 from toothwise.errors import InputError
 from toothwise.fleet.database import DatabaseStore, open_database
 from toothwise.healthmap.tooth_by_record import RUN_SCAN, RunMapConfig, build_run_maps
-from toothwise.messages import language
-from toothwise.reporting.text import text_of
 from toothwise.serving.service import Job, Service
 from toothwise.simulate.runs import DRIFTS, RunConfig, simulate_run
 from toothwise_lab.results import write_result
@@ -63,32 +62,12 @@ COLOURS = {"GREEN": 0, "AMBER": 1, "RED": 2}
 Row = dict[str, Any]
 
 
-def disagree(found: Diagnosis) -> list[str]:
-    """What outputs of one diagnosis contradict one another in: JSON, terminal, and the first sentence of a report."""
-    data, text = found.as_json(), text_of(found)
-    sentence = language("en").sentences(found.messages["verdict"])
-    wrong = {
-        "json": (data["colour"], data["tooth"], data["sentence"]) != (found.colour, found.tooth, found.sentence),
-        "terminal": not text.startswith(f"{found.colour}: {found.sentence}"),
-        "report": sentence != found.sentence,
-        "tooth": found.tooth is not None and str(found.tooth) not in found.sentence,
-        "green": found.colour == "GREEN" and bool(found.teeth),
-        "never": "stands beyond its limit" in found.sentence and bool(found.rules["warning"].episodes),
-    }
-    return [name for name, is_wrong in wrong.items() if is_wrong]
-
-
 def checked(kind: str, *found: Diagnosis, ways: Any = (), cases: int = 0) -> Row:
     """A row of the result: what its diagnoses contradict, each by itself and in ``ways`` of giving one input."""
     wrong = [name for d in found for name in disagree(d)] + list(ways)
     beside = sum(map(green_beside_lines, found))
     about = {"kind": kind, "cases": cases or len(found), "green_beside_lines": beside}
     return about | {"contradictions": len(wrong), "ways": wrong}
-
-
-def green_beside_lines(found: Diagnosis) -> bool:
-    """GREEN although two maps show a line with a chance below one in a million."""
-    return found.colour == "GREEN" and sum(any(f.p_value < 1e-6 for f in d.lines) for d in found.each) > 1
 
 
 def entrances(maps: np.ndarray, monitor: Monitor, single: Diagnosis) -> list[str]:
@@ -118,17 +97,6 @@ def entrances(maps: np.ndarray, monitor: Monitor, single: Diagnosis) -> list[str
     ways = ("folder", "list", "service in order", "watch")
     first = (found[0].colour, found[0].gear, found[0].tooth)
     return wrong + [w for w, d in zip(ways, found, strict=True) if (d.colour, d.gear, d.tooth) != first or disagree(d)]
-
-
-def named(found: Diagnosis, gear: str, tooth: int, teeth: int) -> dict[str, Any]:
-    """What is named and whether it is right, exactly and to within one tooth."""
-    away = None if found.tooth is None else min((found.tooth - tooth) % teeth, (tooth - found.tooth) % teeth)
-    return {
-        "named": found.tooth is not None,
-        "exact": away == 0 and found.gear == gear,
-        "near": away is not None and away <= 1 and found.gear == gear,
-        "one_tooth": found.pattern == "one tooth",
-    }
 
 
 def damaged(box: Gearbox, monitor: Monitor, contrast: float, gear: str, tooth: int) -> Row:
@@ -234,8 +202,8 @@ def judge_story(number: int, seed: int) -> Row:
     first = (found.colour, found.gear, found.tooth)
     ways = [w for w, d in (("list", listed), ("one by one", last)) if (d.colour, d.gear, d.tooth) != first]
     ways = ways if found.tooth is not None else [w for w in ways if w == "list"]  # one by one, none is aligned
-    alike = [round(a * size) for a in gears.spacing] if gear == "ring" else [0]  # which one sensor cannot tell apart
-    right = [named(found, gear, (story.tooth + away) % size, size) for away in alike]
+    others = [round(a * size) for a in gears.spacing] if gear == "ring" else [0]  # which one sensor cannot tell apart
+    right = [named(found, gear, (story.tooth + away) % size, size) for away in others]
     return {
         **checked("story", found, listed, last, *alone, later, ways=ways),
         "story": [repr(gears), *STORIES[number][1:], *drawn],
@@ -246,27 +214,10 @@ def judge_story(number: int, seed: int) -> Row:
         "named": found.gear == gear,
         "zero": found.tooth_zero,
         "same_tooth": found.same_tooth,
-        "same": len({d.tooth for d in alone}) == 1 if found.same_tooth is None else len(set(found.same_tooth)) == 1,
+        "same": all(one_of(alone[0], d, gears, size) for d in alone)
+        if found.same_tooth is None
+        else len(set(found.same_tooth)) == 1,
     }
-
-
-def unexplained(before: Diagnosis, now: Diagnosis) -> list[str]:
-    """What of an earlier verdict a later one takes back without saying so."""
-    said, wrong = {m.id for m in now.messages["verdict"]}, []
-    first, then = before.teeth[:1], now.teeth[:1]
-    if now.colour == "GREEN" and before.colour in ("AMBER", "RED") and not any("has passed" in m for m in said):
-        wrong.append("a colour is taken back")
-    same = first and then and {first[0].tooth, first[0].contact} & {then[0].tooth, then[0].contact} - {None}
-    if first and then and not same and not any("by now this tooth has" in m for m in said):
-        wrong.append("another tooth")
-    if before.pattern == "several teeth" and now.pattern == "one tooth" and not any("Perhaps" in m for m in said):
-        wrong.append("a tooth less")
-    if first and not then and now.colour != "GREEN" and not any("by now the change of all teeth" in m for m in said):
-        wrong.append("no tooth any more")
-    early = now.since is not None and now.since.number <= before.records
-    if early and before.colour == "GREEN" and not any("only in hindsight" in m for m in said):
-        wrong.append("it was called healthy")
-    return wrong
 
 
 def judge_run(number: int, seed: int) -> Row:

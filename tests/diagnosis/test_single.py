@@ -86,6 +86,27 @@ def test_other_patterns_are_told_from_a_tooth(fitted):
         assert set(found) <= set(PATTERNS)
 
 
+def test_teeth_that_are_all_raised_unevenly_are_the_gear_and_damaged_ones_among_others_are_teeth(fitted):
+    x = fitted.log_maps(20, 13)
+    own = 0.4 * np.random.default_rng(14).standard_normal((20, 17))
+    worn = diagnose(fitted, x + own[:, None, :])
+    assert np.mean([d.pattern == "whole gear" and d.uneven_gears == ("driven",) for d in worn]) >= 0.7
+    assert "Many teeth of the driven gear" in next(d.sentence for d in worn if d.uneven_gears)
+    y = x + 0.1 * own[:, None, :]
+    y[:, :, [3, 9]] += 1.2
+    two = diagnose(fitted, y)
+    assert all({line.tooth for line in d.lines} >= {3, 9} for d in two)
+
+
+def test_a_tooth_that_stands_out_of_a_louder_map_is_named(fitted):
+    x = fitted.log_maps(20, 15) + 1.0
+    x[:, 5] += 0.8
+    found = diagnose(fitted, x)
+    right = [(d.pattern, d.lines[0].gear, d.lines[0].tooth) == ("one tooth", "driving", 5) for d in found]
+    assert np.mean(right) > 0.9
+    assert all("sensor or condition changed" in d.also for d in found)
+
+
 def test_a_strong_part_of_a_row_raises_no_column(fitted):
     x = fitted.log_maps(N, 13)
     x[:, 3, 5:9] += 2.0

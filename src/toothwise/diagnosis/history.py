@@ -203,9 +203,7 @@ def track_records(
             means = Means(z[:learn].mean(axis=0), contrast[:learn].mean(axis=0), float(level[:learn].mean()))
         z, contrast, level, judged, single = (part[learn:] for part in (z, contrast, level, judged, single))
     if means is not None:
-        wide = np.zeros(z.shape[1])
-        wide[: len(means.channels)] = means.channels  # before format 4 there were fewer
-        z, contrast, level = z - wide, contrast - means.contrast, level - means.level
+        z, contrast, level = z - means.channels, contrast - means.contrast, level - means.level
     return TrackedRecords(judged, z, single, contrast, level, learn if resets else None, means, begin)
 
 

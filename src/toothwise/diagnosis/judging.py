@@ -28,7 +28,7 @@ from toothwise.diagnosis.summary import RecordSummary, same_tooth
 from toothwise.diagnosis.teeth import alike, clusters, echo, middle, opposite
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, RuleFound, Tooth
 from toothwise.diagnosis.words import gear_word, in_english, tooth_of
-from toothwise.messages import Message, say
+from toothwise.messages import Message, both, say
 from toothwise.reference.map_statistics import one_cycle
 
 _ALIKE = 0.5  # share of the loudest tooth's rise from which on another one rises as it does
@@ -149,7 +149,7 @@ class _Judged(JudgedRecords):
             + tuple(s.name for s in recent if s.pattern == "transient"),
             resets=self.resets,
             limits=self.limits,
-            messages={} if (led := self._led(teeth)) is None else {"led": (led,)},
+            messages={name: (told,) for name, told in (("led", self._led(teeth)), ("left", self._left(teeth))) if told},
         )
         if state == "unjudged":
             return with_elsewhere(base, recent, self.gears, self._size(1))
@@ -195,20 +195,48 @@ class _Judged(JudgedRecords):
             if gear == "gear":
                 return say("one cycle per revolution")
             return say("one cycle per revolution of the {gear} gear", gear=gear_word(gear))
-        return tooth_of(gear, channel.tooth if channel.tooth >= 0 else None)
+        return self._tooth_word(self.rules.began[rule])
 
     def _led(self, teeth: tuple[Tooth, ...]) -> Message | None:
         """Which tooth led before the one that leads now, in words; not where the two are told as one."""
         lead, things = self.rules.course.state.lead, things_of(self.baseline)
         if lead.before < 0 or not teeth or things[lead.before].tooth in (teeth[0].contact, *teeth[0].alike):
             return None
-        thing, at = things[lead.before], self._record(lead.until)
-        record = record_word(at) if at is not None else say("an earlier record")
         return say(
             "Until {record} the records spoke for {tooth}; by now this tooth has more evidence.",
-            record=record,
-            tooth=tooth_of(self.gears[thing.axis - 1], thing.tooth if thing.tooth >= 0 else None),
+            record=self._record_word(lead.until),
+            tooth=self._tooth_word(lead.before),
         )
+
+    def _left(self, teeth: tuple[Tooth, ...]) -> Message | None:
+        """Which teeth alarmed beside the one that leads and do so no more, in words; not what is one with a tooth."""
+        if not teeth:
+            return None
+        things, final = things_of(self.baseline), self.rules.course.state
+        one = [
+            (t.axis, number) for t in teeth for number in (t.tooth, *t.leak, *t.alike, t.contact) if number is not None
+        ]
+        near = {(axis, (number + step) % self._size(axis)) for axis, number in one for step in (-1, 0, 1)}
+        begun = int(final.since[self._at(teeth[0].axis, teeth[0].tooth)])
+        gone = [
+            k for k in np.flatnonzero(final.left >= max(begun, 0)) if things[k].tooth >= 0 and k != final.lead.before
+        ]
+        gone = [k for k in gone if (things[k].axis, things[k].tooth) not in near]
+        if not gone:
+            return None
+        return say(
+            "Until {record} {teeth} stood beyond the limit too: no longer.",
+            record=self._record_word(max(int(final.left[k]) for k in gone)),
+            teeth=both([self._tooth_word(k) for k in gone]),
+        )
+
+    def _record_word(self, judged: int) -> Message:
+        at = self._record(judged)
+        return record_word(at) if at is not None else say("an earlier record")
+
+    def _tooth_word(self, k: int) -> Message:
+        thing = things_of(self.baseline)[k]
+        return tooth_of(self.gears[thing.axis - 1], thing.tooth if thing.tooth >= 0 else None)
 
     def _pattern(self, active: np.ndarray) -> tuple[str, tuple[str, ...], tuple[Tooth, ...]]:
         """What the alarming things are together, what else was found, and the teeth, the most evidence first."""

@@ -125,6 +125,8 @@ class AlarmState:
         since: At which judged record its level left 0, -1 = it is 0.
         beyond: How many single maps have shown it beyond doubt.
         loud: Running mean of how far it stands off its healthy level.
+        left: At which judged record a tooth was among those of the highest level for the last time before it fell
+            behind; -1 = it never was, or is.
         lead: The tooth that leads.
     """
 
@@ -136,13 +138,14 @@ class AlarmState:
     since: np.ndarray
     beyond: np.ndarray
     loud: np.ndarray
+    left: np.ndarray
     lead: Lead = field(default_factory=Lead)
 
     @classmethod
     def begin(cls, things: int) -> AlarmState:
         """Nothing has been seen yet."""
         zero, none = np.zeros(things), np.zeros(things, dtype=int)
-        return cls(dict.fromkeys(SUMS, zero), zero, none, none, zero, none - 1, none, zero)
+        return cls(dict.fromkeys(SUMS, zero), zero, none, none, zero, none - 1, none, zero, none - 1)
 
     def as_json(self) -> dict[str, Any]:
         """JSON types."""
@@ -152,7 +155,7 @@ class AlarmState:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> AlarmState:
         """The inverse."""
-        own = {name: np.array(data.get(name, data["mean"]), dtype=kind) for name, kind in _PARTS.items()}
+        own = {name: np.array(data[name], dtype=kind) for name, kind in _PARTS.items()}
         sums = {name: np.array(data["sums"][name], dtype=np.float64) for name in SUMS}
         if len({len(values) for values in (*own.values(), *sums.values())}) != 1:
             raise InputError("the parts of an alarm state must be of one length")
@@ -167,6 +170,7 @@ _PARTS: dict[str, Any] = {
     "since": int,
     "beyond": int,
     "loud": np.float64,
+    "left": int,
 }
 
 
@@ -228,7 +232,8 @@ def run_channels(
     sums, evidence = dict(before.sums), before.evidence
     level, quiet, mean = before.level.copy(), before.quiet.copy(), before.mean
     since, beyond = before.since.copy(), before.beyond.copy()
-    louder, lead = before.loud, before.lead
+    louder, left, lead = before.loud, before.left, before.lead
+    first = _first(level, teeth)
     steps, levels = np.zeros((n, things)), np.zeros((n, things), dtype=int)
     reached = {name: np.zeros(n, dtype=bool) for name in CHANNELS}
     now = dict.fromkeys(CHANNELS, 0)
@@ -258,10 +263,18 @@ def run_channels(
         sure = (beyond > 0) & (beyond.sum() >= 2)
         level = np.where(gone, np.where(sure, np.minimum(level, 1), 0), level)
         since = np.where(level == 0, -1, since)
+        was, first = first, _first(level, teeth)
+        left = np.where(first, -1, np.where(was, at + t - 1, left))
         steps[t], levels[t] = step, level
         if loud is not None and near is not None:
             louder = louder + (loud[t] - louder) / _MEMORY
             lead = next_lead(lead, np.where(teeth, level, 0), evidence, louder, near, at + t)
     memory = {"level": level, "quiet": quiet, "mean": mean, "since": since, "beyond": beyond}
-    state = replace(before, sums=sums, evidence=evidence, loud=louder, lead=lead, **memory)
+    state = replace(before, sums=sums, evidence=evidence, loud=louder, left=left, lead=lead, **memory)
     return Course(steps, levels, reached, now, state)
+
+
+def _first(level: np.ndarray, teeth: np.ndarray) -> np.ndarray:
+    """Which teeth are at the highest level of all things, where that is not 0."""
+    found: np.ndarray = teeth & (level > 0) & (level == level.max(initial=0))
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.verdict import Diagnosis, Place
-from toothwise.diagnosis.words import ALSO, contact_word, tooth_of, tooth_zero_word
+from toothwise.diagnosis.words import ALSO, CHECK_GEAR, contact_word, tooth_of, tooth_zero_word
 from toothwise.messages import Message, both, listed, plain, say
 
 _FEW = 20  # independent stretches below which no rate can be verified
@@ -147,7 +147,7 @@ def _memory(d: Diagnosis) -> list[Message]:
                 level=d.level_change,
             )
         )
-    told += (*d.messages.get("led", _before(d)), *_warned(d))
+    told += (*d.messages.get("led", _before(d)), *d.messages.get("left", ()), *_warned(d))
     if d.held:
         told.append(
             say("The last records show it less, but nothing in them contradicts it: it stays the leading hypothesis.")
@@ -331,9 +331,7 @@ def _next(d: Diagnosis) -> list[Message]:
             say("If the change was intended, begin a new baseline with the option --rebaseline REASON."),
         ]
     if d.pattern == "whole gear":
-        return [
-            say("Check lubrication, wear debris, runout and alignment; compare load and speed with the healthy ones.")
-        ]
+        return [CHECK_GEAR]
     sooner = say("Record more often")
     if d.growth is not None and d.growth.reached is not None and d.growth.reached_interval is not None:
         low, high = d.growth.reached_interval

@@ -9,6 +9,8 @@ import numpy as np
 _SCATTERED = 1.4  # healthy standard deviations that the middle line of either gear is off where noise has grown
 _BY_CHANCE = 3.0  # over the root of the number of values: two and a half standard errors of that
 _ALONE = 0.01  # chance of sound teeth below which one of them stands out
+_UNEVEN = 2.0  # healthy standard deviations beyond which the other teeth of a gear scatter
+_FEW_TEETH = 5.0  # over the root of their number: what a median deviation is off by chance
 
 
 def autocorrelation(x: np.ndarray, blocks: np.ndarray, lags: int, *, about_zero: bool = False) -> np.ndarray:
@@ -61,6 +63,38 @@ def chance_among(profile: np.ndarray) -> float:
     spread = float(rest.std(ddof=1)) * np.sqrt(1.0 + 1.0 / len(rest))
     above = float(profile[most] - rest.mean()) / max(spread, 1e-300)
     return min(1.0, n * float(stdtr(len(rest) - 1, -above)))
+
+
+def stands_out(profile: np.ndarray, tooth: int, healthy: float) -> tuple[bool, bool]:
+    """Whether a gear's teeth scatter beyond what they do in healthy records, and whether one stands out among them.
+
+    Wear, load and noise raise the teeth of a gear unevenly. Median and median deviation are those of the others as long
+    as fewer than half of the teeth are damaged, so that a second damaged tooth does not hide the first.
+
+    Args:
+        profile: Log contrast of each tooth less what it shows in healthy records ``[teeth]``, NaN where unknown.
+        tooth: The one asked about.
+        healthy: Standard deviation of a tooth in healthy records.
+
+    Examples:
+        >>> worn = 0.3 * np.random.default_rng(0).standard_normal(20)
+        >>> stands_out(worn, int(worn.argmax()), 0.05)
+        (True, False)
+        >>> worn[[4, 9]] += 4.0
+        >>> stands_out(worn, 9, 0.05)
+        (True, True)
+    """
+    from scipy.special import stdtr
+
+    beside = [(tooth - 1) % len(profile), tooth, (tooth + 1) % len(profile)]  # damage reaches into their meshes
+    rest = np.delete(profile, beside)
+    rest = rest[np.isfinite(rest)]
+    if len(rest) < 3:
+        return False, False
+    spread = max(float(np.median(np.abs(rest - np.median(rest)))) / 0.6745, 1e-300)
+    far = abs(float(profile[tooth]) - float(np.median(rest))) / spread
+    chance = 2.0 * len(profile) * float(stdtr(len(rest), -far))
+    return spread > max(_UNEVEN, 1.0 + _FEW_TEETH / np.sqrt(len(rest))) * healthy, chance <= _ALONE
 
 
 def scattered(away: Sequence[np.ndarray]) -> bool:

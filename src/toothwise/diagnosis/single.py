@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from math import erfc, sqrt
@@ -14,6 +15,7 @@ from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.decompose import SHARES, Findings, FoundLine, decompose
 from toothwise.diagnosis.rules import ladder
 from toothwise.diagnosis.settings import MonitorSettings
+from toothwise.diagnosis.significance import stands_out
 from toothwise.diagnosis.teeth import alike, clusters, echo, gear_of, opposite
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Finding, LineFinding, MapDiagnosis, Neighbour, Tooth
 from toothwise.diagnosis.words import in_english, number_of, words_of_map, words_of_maps
@@ -99,20 +101,22 @@ def summarize(
     out = []
     for k, name in enumerate(names):
         groups = _groups(found.lines[k], sizes, planet=reference.by_record, spacing=spacing)
-        lines = [
-            replace(
-                _finding(g, flat[g.axis][k], reference, axes[g.axis]),
-                tooth_zero=zero[g.axis][k],
-                contact=contact,
-            )
-            for g, contact in groups
-        ]
+        lines, uneven, change = [], {}, abs(level[k]) * spread
+        for g, contact in groups:
+            line, scatter, alone = _finding(g, flat[g.axis][k], reference, axes[g.axis])
+            if alone:  # whatever the level does, the other teeth do not
+                change = 0.0
+            elif scatter and not reference.by_record:
+                uneven.setdefault(g.axis, g.p_value)
+                continue
+            lines.append(replace(line, tooth_zero=zero[g.axis][k], contact=contact))
         lines = _without_echoes(lines, sizes)
-        findings = _findings(lines, found, k, p_level[k], level[k], rate)
-        pattern, also = _pattern(
-            lines, findings, abs(level[k]) * spread, found.diagonal[k] is not None, found.p_values["diagonal"][k]
-        )
+        uneven = {} if lines else uneven
+        if uneven and all(_uneven(flat[axis][k], axis, reference) for axis in axes):
+            uneven = dict.fromkeys(axes, min(uneven.values()))
+        findings = _findings(lines, uneven, found, k, p_level[k], level[k], rate)
         diagonal = found.diagonal[k]
+        pattern, also = _pattern(lines, findings, change, diagonal is not None, found.p_values["diagonal"][k])
         swinging = [axes[a][0] for a in found.cycle[k]]
         p_values = {test: float(p[k]) for test, p in found.p_values.items()} | {"level": float(p_level[k])}
         if reference.by_record:
@@ -125,6 +129,7 @@ def summarize(
             rate=rate,
             level=float(level[k]),
             cycle_gear=swinging[0] if swinging else None,
+            uneven_gears=tuple(axes[axis][0] for axis in uneven),
             diagonal=None
             if diagonal is None
             else {
@@ -235,7 +240,13 @@ def _groups(
 
 
 def _findings(
-    lines: list[LineFinding], found: Findings, k: int, p_level: float, level: float, rate: float
+    lines: list[LineFinding],
+    uneven: dict[int, float],
+    found: Findings,
+    k: int,
+    p_level: float,
+    level: float,
+    rate: float,
 ) -> tuple[Finding, ...]:
     """What counts as evidence: each with its chance, in which the share of its test is counted."""
     out = [
@@ -245,6 +256,9 @@ def _findings(
     swing = float(found.p_values["one cycle"][k]) / SHARES["one cycle"]
     # one that came off after a line may have been hidden by it: it was found at the rate
     out += [Finding("cycle", axis, -1, min(swing, rate)) for axis in found.cycle[k]]
+    # of two uneven gears noise or another condition is the reason, which the level stands for
+    what = "cycle" if len(uneven) < 2 else "level up" if level > 0 else "level down"
+    out += [Finding(what, axis if what == "cycle" else 0, -1, p / SHARES["lines"]) for axis, p in uneven.items()]
     if p_level <= rate * SHARES["level"]:
         out.append(Finding("level up" if level > 0 else "level down", 0, -1, float(p_level) / SHARES["level"]))
     return tuple(sorted(out, key=lambda f: f.chance))
@@ -256,7 +270,8 @@ def _pattern(
     """The pattern with the smallest chance on a healthy map, and what else was found beside it.
 
     A line that is beyond doubt is never outranked: a damaged tooth raises the first harmonic and the level as well. But
-    a log level that changes by more than the line's contrast makes lines of what noise or another condition does.
+    a log level that changes by more than the line's contrast makes lines of what noise or another condition does,
+    unless one of them stands out among the other teeth as they are now (``change`` is 0 then).
     """
     level_first = any(one.kind.startswith("level") for one in findings) and change > max(
         (abs(float(np.log(line.contrast))) for line in lines), default=0.0
@@ -276,26 +291,40 @@ def _pattern(
     return (order[0], tuple(order[1:])) if order else ("nothing", ())
 
 
+def _profile(flat: np.ndarray, axis: int, reference: HealthyReference) -> tuple[np.ndarray, np.ndarray]:
+    """Mean log contrast of each line, less what healthy maps show of it: teeth are not equal. And that."""
+    known = reference.lines[axis - 1]
+    usual = known.mean(axis=0) if known.size else np.zeros(len(flat))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a tooth that meets none of the mates stays NaN
+        return np.nanmean(flat, axis=1) - usual, usual
+
+
+def _uneven(flat: np.ndarray, axis: int, reference: HealthyReference) -> bool:
+    """Whether a gear's teeth scatter more than healthy ones."""
+    return stands_out(_profile(flat, axis, reference)[0], 0, reference.segment_scatter(axis, flat.shape[1]))[0]
+
+
 def _finding(
     line: FoundLine, flat: np.ndarray, reference: HealthyReference, axis: tuple[str, Axis | None]
-) -> LineFinding:
+) -> tuple[LineFinding, bool, bool]:
+    """A line as it is told; whether its gear's teeth scatter more than healthy ones there, and it stands out then."""
     gear, along = axis
     part = slice(line.segment.first, line.segment.last + 1)
     cells = max(int(np.isfinite(flat[line.tooth, part]).sum()), 1)
     scatter = reference.segment_scatter(line.axis, cells)
-    # teeth are not equal: what this one shows in healthy maps too is no damage
-    usual = reference.lines[line.axis - 1].mean(axis=0) if reference.lines[line.axis - 1].size else np.zeros(len(flat))
+    profile, usual = _profile(flat[:, part], line.axis, reference)
     height = line.log_contrast - float(usual[line.tooth])
     labels = range(flat.shape[1]) if along is None else along.labels
     beside = []
     for step in (-1, 1):
         tooth = (line.tooth + step) % len(flat)
-        if not np.isfinite(flat[tooth, part]).any():
+        value = float(profile[tooth])
+        if not np.isfinite(value):
             continue
-        value = float(np.nanmean(flat[tooth, part])) - float(usual[tooth])
         p = 0.5 * erfc(value / scatter / sqrt(2.0))
         beside.append(Neighbour(tooth, float(np.exp(value)), p, p < 0.01))
-    return LineFinding(
+    told = LineFinding(
         gear=gear,
         tooth=line.tooth,
         axis=line.axis,
@@ -309,3 +338,4 @@ def _finding(
         share=cells / max(int(np.isfinite(flat[line.tooth]).sum()), 1),
         neighbours=tuple(beside),
     )
+    return told, *stands_out(profile, line.tooth, scatter)

@@ -98,7 +98,8 @@ class MapDiagnosis:
         p_values: of the tests "lines", "diagonal", "one cycle" and "level", each on its own, before shares.
         rate: chance that a healthy map is called anything but "nothing"; the tests share it.
         level: log level over the healthy median, in healthy standard deviations.
-        cycle_gear: gear that swings once per revolution, or None.
+        cycle_gear: gear that swings once per revolution, or None; ``uneven_gears``: those whose teeth are
+            off unevenly, none of them far from the others.
         diagonal: first (driving, driven) pair, events and contrast of a transient, or None.
         healthy: healthy maps that this rests on; ``effective``: independent maps that they are worth.
         score: of the detector.
@@ -124,6 +125,7 @@ class MapDiagnosis:
     also: tuple[str, ...] = ()
     sensor: str = ""
     findings: tuple[Finding, ...] = ()
+    uneven_gears: tuple[str, ...] = ()
     messages: dict[str, tuple[Message, ...]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:

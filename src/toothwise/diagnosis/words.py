@@ -161,11 +161,21 @@ def _verdict(d: MapDiagnosis) -> Message:
         teeth = [say("{tooth} ({contrast:.2f} x)", tooth=named(line), contrast=line.contrast) for line in d.lines]
         return say("Several teeth stand out: {teeth}.", teeth=listed(teeth))
     if d.pattern == "whole gear":
+        if d.cycle_gear is None and d.uneven_gears:
+            return say(
+                "Many teeth of the {gear} gear are off and none stands out among them: wear or load, no single tooth.",
+                gear=gear_word(d.uneven_gears[0]),
+            )
         if d.cycle_gear in (None, "gear"):
             return say("The gear swings once per revolution: eccentricity or a bent shaft, no single tooth.")
         return say(
             "The {gear} gear swings once per revolution: eccentricity or a bent shaft, no single tooth.",
             gear=gear_word(d.cycle_gear),
+        )
+    if d.pattern == "sensor or condition changed" and d.uneven_gears:
+        return say(
+            "Many teeth of both gears are off and none stands out among them: noise, another load, speed or sensor, "
+            "or wear; one map cannot tell them apart. No tooth."
         )
     if d.pattern == "sensor or condition changed" and d.level > 0:
         return say(
@@ -205,11 +215,7 @@ def _confidence(d: MapDiagnosis) -> Message:
             tests=len(d.p_values),
             rests=rests,
         )
-    p = (
-        d.lines[0].p_value
-        if d.lines
-        else min(d.p_values[t] for t in ("diagonal", "one cycle", "level") if t in d.p_values)
-    )
+    p = d.lines[0].p_value if d.lines else min(p for t, p in d.p_values.items() if t != "lines" or d.uneven_gears)
     strength = say("High") if p < 1e-4 else say("Good") if p < 1e-3 else say("Moderate")
     if d.effective < 100:  # 20 independent stretches of five maps, as in a sequence
         strength = say("Cannot be verified, because so little healthy data is known")
@@ -242,6 +248,8 @@ def _next(d: MapDiagnosis) -> Message:
                 other=raised[0],
             )
         return say("Take another record soon; if {tooth} stands out again, look at it.", tooth=named(line))
+    if d.pattern == "whole gear" and d.cycle_gear is None:
+        return CHECK_GEAR
     if d.pattern == "whole gear":
         return say("Check runout, mounting and alignment of that shaft; look at the sidebands around the mesh.")
     if d.pattern == "sensor or condition changed" and d.level > 0:
@@ -258,6 +266,7 @@ def _next(d: MapDiagnosis) -> Message:
     return say("Nothing special: take the next record as planned.")
 
 
+CHECK_GEAR = say("Check lubrication, wear debris, runout and alignment; compare load and speed with the healthy ones.")
 ALSO = {
     "whole gear": say("one cycle per revolution stands out too"),
     "transient": say("there is a transient in time too"),
