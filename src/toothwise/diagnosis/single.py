@@ -101,7 +101,9 @@ def summarize(
     out = []
     for k, name in enumerate(names):
         groups = _groups(found.lines[k], sizes, planet=reference.by_record, spacing=spacing)
-        lines, uneven, change = [], {}, abs(level[k]) * spread
+        lines: list[LineFinding] = []
+        uneven: dict[int, float] = {}
+        change = abs(level[k]) * spread
         for g, contact in groups:
             line, scatter, alone = _finding(g, flat[g.axis][k], reference, axes[g.axis])
             if alone:  # whatever the level does, the other teeth do not
