@@ -218,15 +218,14 @@ class _Judged(JudgedRecords):
         ]
         near = {(axis, (number + step) % self._size(axis)) for axis, number in one for step in (-1, 0, 1)}
         begun = int(final.since[self._at(teeth[0].axis, teeth[0].tooth)])
-        gone = [
-            k for k in np.flatnonzero(final.left >= max(begun, 0)) if things[k].tooth >= 0 and k != final.lead.before
-        ]
+        after = np.flatnonzero(final.left >= max(begun, 0)).tolist()
+        gone = [k for k in after if things[k].tooth >= 0 and k != final.lead.before]
         gone = [k for k in gone if (things[k].axis, things[k].tooth) not in near]
         if not gone:
             return None
         return say(
             "Until {record} {teeth} stood beyond the limit too: no longer.",
-            record=self._record_word(max(int(final.left[k]) for k in gone)),
+            record=self._record_word(int(final.left[gone].max())),
             teeth=both([self._tooth_word(k) for k in gone]),
         )
 
