@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from toothwise.errors import InputError
+from toothwise.reading import read_text
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 VARIABLE = "TOOTHWISE_TOKEN"
@@ -32,12 +33,7 @@ def read_token(file: Path | None, host: str) -> str | None:
     """
     token = os.environ.get(VARIABLE, "").strip() or None
     if file is not None:
-        try:
-            token = file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"{file}: the token cannot be read ({getattr(error, 'strerror', None) or error})"
-            ) from None
+        token = read_text(file).strip()
     if token is not None and (len(token) < _SHORTEST or not token.isascii() or not token.isprintable() or " " in token):
         raise InputError(f"{file or VARIABLE}: a token has {_SHORTEST} or more ASCII letters and digits, and no space")
     if token is None and not is_loopback(host):

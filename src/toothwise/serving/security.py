@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -37,10 +38,11 @@ def refusal_response(refusal: ApiError, headers: dict[str, str] | None = None) -
     return JSONResponse({"error": refusal.as_json()}, refusal.status, {**(headers or {}), **more})
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class SecurityMiddleware:
     """ASGI middleware: host, origin and token of a request; time and status of its answer; headers.
 
-    Args:
+    Attributes:
         app: what is behind it.
         metrics: Counts every request.
         token: that a protected address asks for, or None.
@@ -50,19 +52,13 @@ class SecurityMiddleware:
         closing: whether the service is ending: then no client may keep its connection.
     """
 
-    def __init__(
-        self,
-        app: App,
-        *,
-        metrics: Metrics,
-        token: str | None,
-        hosts: tuple[str, ...] | None,
-        paths: frozenset[str],
-        pages: frozenset[str],
-        closing: Callable[[], bool],
-    ) -> None:
-        self.app, self.metrics, self.token, self.hosts = app, metrics, token, hosts
-        self.paths, self.open, self.closing = paths, pages | frozenset(OPEN), closing
+    app: App
+    metrics: Metrics
+    token: str | None
+    hosts: tuple[str, ...] | None
+    paths: frozenset[str]
+    pages: frozenset[str]
+    closing: Callable[[], bool]
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Send) -> None:
         """Serve one connection's event stream."""
@@ -99,11 +95,8 @@ class SecurityMiddleware:
         origin = headers.get(b"origin")
         if origin is not None and origin.partition("://")[2] != host:
             return ApiError(403, "forbidden", f"pages of {origin[:60]!r} may not ask this service")
-        if (
-            self.token is not None
-            and path not in self.open
-            and not check_token(headers.get(b"authorization"), self.token)
-        ):
+        secret = None if path in self.pages or path in OPEN else self.token
+        if secret is not None and not check_token(headers.get(b"authorization"), secret):
             return ApiError(401, "unauthorized", "give the service's token in a header 'Authorization: Bearer ...'")
         return None
 
