@@ -7,6 +7,7 @@ import stat
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,13 @@ class Reading:
     options: ScoreOptions = field(default_factory=ScoreOptions)
     builder: MapBuilder | None = None
     samples: int = 0
+
+    @cached_property
+    def bounded(self) -> BoundedDecoder:
+        """Builds maps of recordings, for as long as this process lives."""
+        decode = BoundedDecoder(Decoder(self.builder), self.options.work)
+        atexit.register(decode.close)
+        return decode
 
 
 @dataclass(eq=False)
@@ -121,17 +129,9 @@ def _contents(path: Path, suffix: str, reading: Reading) -> tuple[np.ndarray, di
     return values, {name: column for name, column in table.items() if len(column) == len(values)}
 
 
-_BOUNDED: dict[int, tuple[Reading, BoundedDecoder]] = {}  # of this process, by what they build with
-
-
 def _built(path: Path, reading: Reading) -> HealthMap:
     """The map of a recording, built in a process of its own: what a file asks for is bounded."""
-    _, decode = _BOUNDED.get(id(reading), (reading, None))
-    if decode is None:
-        decode = BoundedDecoder(Decoder(reading.builder), reading.options.work)
-        atexit.register(decode.close)
-        _BOUNDED[id(reading)] = reading, decode
-    made = decode(IncomingRecord("", path.stem, path.name, path))
+    made = reading.bounded(IncomingRecord("", path.stem, path.name, path))
     if not isinstance(made, HealthMap):
         raise InputError(f"holds {len(made)} maps, but a recording is one")
     return made

@@ -57,9 +57,7 @@ class Scored:
     def as_json(self) -> dict[str, Any]:
         """Totals, JSON types."""
         maps = sum(d.maps for d in self.done)
-        memory: dict[int, float] = {}
-        for d in self.done:
-            memory[d.worker] = max(memory.get(d.worker, 0.0), d.peak_memory_mib)
+        memory = {d.worker: d.peak_memory_mib for d in self.done}  # the last one of a process is the highest
         return {name: value for name, value in vars(self).items() if name != "done"} | {
             "maps": maps,
             "alarms": sum(d.alarms for d in self.done),
