@@ -329,7 +329,7 @@ def test_wrong_contents_of_other_formats(tmp_path):
     scipy.io.savemat(tmp_path / "key.mat", {"other": np.ones(3)})
     scipy.io.savemat(tmp_path / "shape.mat", {"Xdata": np.ones((2, 2, 3, 4))})
     for name, message in (
-        ("colour.tiff", "2 dimensions"),
+        ("colour.tiff", r"values must be \[rows, columns\]"),
         ("key.mat", "lacks the variable 'Xdata'"),
         ("shape.mat", r"\[rows, columns, 1, n\]"),
         ("none.npz", "no such file"),

@@ -25,12 +25,13 @@ _BESIDE = ("count", "variance", "waveforms")  # arrays that belong to the pixels
 _SUFFIXES = (".npz", ".mat", ".tif", ".tiff", ".png")
 
 
-def _plain(values: np.ndarray) -> HealthMap:
-    """A map of a format that carries numbers only."""
-    if values.ndim != 2:
-        raise InputError(f"a map must have 2 dimensions, but the file has the shape {values.shape}")
-    rows, columns = values.shape
-    return HealthMap(values, Axis.teeth("driving tooth", rows), Axis.teeth("driven tooth", columns))
+def _plain(values: np.ndarray, *allowed: int) -> Any:
+    """A map, or a batch of them, of a format that carries numbers only; how many dimensions it may have."""
+    if values.ndim not in allowed:
+        shapes = " or ".join({2: "[rows, columns]", 3: "[n, rows, columns]"}[n] for n in allowed)
+        raise InputError(f"values must be {shapes}, but the shape is {values.shape}")
+    axes = Axis.teeth("driving tooth", values.shape[-2]), Axis.teeth("driven tooth", values.shape[-1])
+    return HealthMap(values, *axes) if values.ndim == 2 else HealthMapBatch(values, *axes)
 
 
 # npz: ours, everything in it
@@ -118,7 +119,7 @@ def read_npz(path: Path) -> HealthMap | HealthMapBatch:
     """A file of ``write_npz``, or any npz with an array ``values``."""
     values, extra, meta = read_npz_arrays(path)
     if meta is None:
-        return _plain(values) if values.ndim == 2 else _batch(values)
+        return _plain(values, 2, 3)
     with as_input_error("", "metadata is damaged"):
         if meta["format"] != FORMAT:
             raise InputError(f"format {meta['format']} is not {FORMAT}, the one this version reads")
@@ -129,14 +130,6 @@ def read_npz(path: Path) -> HealthMap | HealthMapBatch:
             return HealthMap(values, rows, columns, **extra, condition=meta["condition"], **common)
         table = pd.DataFrame(meta["table"]["data"], columns=meta["table"]["columns"])
         return HealthMapBatch(values, rows, columns, table, **common, waveforms=extra.get("waveforms"))
-
-
-def _batch(values: np.ndarray) -> HealthMapBatch:
-    if values.ndim != 3:
-        raise InputError(f"values must be [rows, columns] or [n, rows, columns], but the shape is {values.shape}")
-    return HealthMapBatch(
-        values, Axis.teeth("driving tooth", values.shape[1]), Axis.teeth("driven tooth", values.shape[2])
-    )
 
 
 # TIFF
@@ -153,7 +146,7 @@ def read_tiff(path: Path) -> HealthMap:
         if math.prod(page.shape) > MAX_NUMBERS:
             raise InputError(f"the image claims the shape {page.shape}, more than is allowed")
         values = page.asarray()
-    return _plain(np.asarray(values))
+    return _plain(np.asarray(values), 2)
 
 
 def write_tiff(health_map: HealthMap, path: Path) -> None:
@@ -206,7 +199,7 @@ def read_png(path: Path, scale: float | None = None) -> HealthMap:
         raise InputError(f"the file states the scale {stated}, which must be positive")
     if scale is not None and stated != scale:
         raise InputError(f"the file states the scale {stated:g}, but {scale:g} was expected (of a manifest)")
-    return _plain(pixels / 65535.0 * stated)
+    return _plain(pixels / 65535.0 * stated, 2)
 
 
 def write_png(health_map: HealthMap, path: Path, scale: float | None) -> None:
@@ -234,7 +227,7 @@ def write_png(health_map: HealthMap, path: Path, scale: float | None) -> None:
 
 def read_mat(path: Path) -> HealthMapBatch:
     """``Xdata`` ``[rows, columns, 1, n]`` (or ``[rows, columns, n]``) of a MAT file up to version 7.2."""
-    return _batch(read_mat_values(path))
+    return _plain(read_mat_values(path), 3)
 
 
 def read_mat_values(path: Path) -> np.ndarray:
