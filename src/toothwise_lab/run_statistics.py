@@ -8,7 +8,7 @@ judged where the day is held out. A handful of days bears no small share, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,19 +41,27 @@ class Scored:
     day: np.ndarray
 
 
+SCAN: dict[str, tuple[str, dict[str, Any]]] = {"scan": ("scan", RUN_SCAN)}  # name of a way: detector and its options
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]  # (learned on, scored), bool each, to [rows, scored]
 
 
-def score_run(maps: RunMaps, config: RunMapConfig, *, without: Sequence[int] = ()) -> dict[str, Scored]:
+def score_run(
+    maps: RunMaps,
+    config: RunMapConfig,
+    *,
+    without: Sequence[int] = (),
+    on_windows: Mapping[str, tuple[str, dict[str, Any]]] = SCAN,
+) -> dict[str, Scored]:
     """Score the records of a run in every way.
 
     Args:
         maps: As ``build_run_maps`` made them with ``config``.
         config: How.
         without: Teeth that may not score (of a negative control); only what names a tooth is then scored.
+        on_windows: Detectors that score windows of the map, whose rows are teeth.
 
     Returns:
-        By name: "coherent" (largest tooth over the median tooth, the product's map), "scan" of its windows,
+        By name: "coherent" (largest tooth over the median tooth, the product's map), the detectors on its windows,
         "deviation" (largest tooth, the median tooth not taken off), RMS, "NA4" with the variance of the healthy
         records, "envelope 2x" (squared envelope at twice the gear's turn), and the whitened deviation's energy below
         and above twice the mesh order.
@@ -93,7 +101,7 @@ def score_run(maps: RunMaps, config: RunMapConfig, *, without: Sequence[int] = (
     if len(without):
         ways = {name: ways[name] for name in ("coherent", "deviation")}
     found = {name: _scored(way, maps, c.records, allowed) for name, way in ways.items()}
-    return found if len(without) else found | {"scan": _scan(maps)}
+    return found if len(without) else found | {name: _by_windows(maps, *way) for name, way in on_windows.items()}
 
 
 def _scored(way: Score, maps: RunMaps, records: int, allowed: np.ndarray) -> Scored:
@@ -109,16 +117,16 @@ def _scored(way: Score, maps: RunMaps, records: int, allowed: np.ndarray) -> Sco
     return Scored(whole.max(axis=0), tooth, np.concatenate(held), np.concatenate(days))
 
 
-def _scan(maps: RunMaps) -> Scored:
-    """The product's detector, of windows: fitted on those of the other days where a day is held out."""
+def _by_windows(maps: RunMaps, name: str, options: dict[str, Any]) -> Scored:
+    """A detector on windows: fitted on those of the other days where a day is held out."""
     values, day = maps.recorded_windows.values, maps.recorded_windows.table["day"].to_numpy()
     held = np.concatenate(
         [
-            detectors.create("scan", **RUN_SCAN).fit(values[day != d]).predict(values[day == d]).score
+            detectors.create(name, **options).fit(values[day != d]).predict(values[day == d]).score
             for d in np.unique(day)
         ]
     )
-    found = detectors.create("scan", **RUN_SCAN).fit(values).predict(maps.windows.values)
+    found = detectors.create(name, **options).fit(values).predict(maps.windows.values)
     first = len(maps.records) - len(found.score)  # records before the first window has filled
     score, tooth = np.full(len(maps.records), -np.inf), np.zeros(len(maps.records), dtype=int)
     score[first:], tooth[first:] = found.score, found.row
