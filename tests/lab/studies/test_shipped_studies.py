@@ -26,7 +26,7 @@ STUDIES = {  # trials of the whole study
     "fewer_tokens_vit.yaml": 2 * 3,
     "fewer_tokens_columns.yaml": 4 * 2 * 4,
     "fewer_tokens_even.yaml": 4 * 2 * 3,
-    "fewer_tokens_vit_even.yaml": 4 * 3,
+    "fewer_tokens_vit_even.yaml": 6 * 3,
     "fewer_tokens_tall.yaml": 4 * 3,
     "loss_input.yaml": 16 * 3,
     "severity.yaml": 13 * 3,
