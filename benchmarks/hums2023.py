@@ -66,8 +66,8 @@ LOOKS = [
     "Day 25 of days 17-19 had told two teeth of which later records leave one. A second tooth is *perhaps* one now, "
     "while its evidence is less than half of the first one's, which comes from 20 simulated runs with one tooth and 20 "
     "with two; a first warning says what it was about. Frozen, then run once.",
-    "Dinomaly and Directional Dinomaly on the same windows, 60 steps, scored by rows, nothing chosen here: two rows of the "
-    "first table. The rest was run again beside them, with what the product had become since.",
+    "Dinomaly and Directional Dinomaly on the same windows, 60 steps, scored by rows, nothing chosen here: two rows "
+    "of the first table. The rest was run again beside them, with what the product had become since.",
 ]
 
 
