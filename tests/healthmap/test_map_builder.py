@@ -180,3 +180,15 @@ def test_records_of_unknown_tooth_zero_are_aligned_among_each_other(gears, gear,
     shared = (loudest - maps.table[f"aligned_{gear}"].to_numpy()) % teeth
     assert len(set(loudest)) > 1
     assert (np.abs((shared - shared[0] + teeth / 2) % teeth - teeth / 2) <= 1.0).all()
+
+
+@pytest.mark.parametrize("pair", [PAIR, GearPair(10, 13)])
+def test_a_much_longer_recording_is_no_quieter(pair):
+    config = replace(CONFIG, gears=pair, snr=0.0)
+    builder = MapBuilder.learn(pair, [simulate_record(config, seed=k)[0] for k in range(4)])
+    assert builder.waveform.periods == 3
+    as_long, longer = (
+        [builder.build(simulate_record(replace(config, periods=n), seed=10 + k)[0]).values for k in range(3)]
+        for n in (3, 24)
+    )
+    assert abs(np.log(np.mean(longer) / np.mean(as_long))) < 0.15

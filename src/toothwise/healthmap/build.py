@@ -165,7 +165,8 @@ def _seen(
     turn: Turn | None,
     unplaced: list[Unplaced] | None,
 ) -> _Seen:
-    mean = periods.mean()
+    worth = 0.0 if waveform is None else waveform.periods
+    mean = periods.mean(worth)
     visible = mesh_visibility(periods, mean)
     wanted = _wanted(periods, mean, c)
     zeros, found = periods.tooth_zero, {}
@@ -178,7 +179,7 @@ def _seen(
         by = turn.events * periods.samples_per_tooth
         if learned_from:
             waveform = waveform.without(turned(wanted, by))
-        residual = turned(_wanted(periods, periods.whole_mean(), c), by)
+        residual = turned(_wanted(periods, periods.whole_mean(worth), c), by)
         if not_learned(waveform.conditions, periods):  # at another speed each order has a gain and phase of its own
             residual = less_by_order(residual, waveform.values, periods.gears.hunting_period)
         else:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -140,7 +141,7 @@ class MapBuilder:
             InputError: No recording could be used; the message gives the reason of the first one.
         """
         sources = as_sources(recordings)
-        options, cut, digests, first = self.options, [], [], None
+        options, cut, digests, behind, first = self.options, [], [], [], None
         for k, source in enumerate(sources):
             progress(f"learning from {source_name(source)}", k / len(sources))
             try:
@@ -153,10 +154,12 @@ class MapBuilder:
                 continue
             options = replace(options, samples_per_tooth=periods.samples_per_tooth)  # all are cut alike
             digests.append(self._digest(record))
+            behind.append(len(periods.values))
             cut.append(replace(periods, values=periods.mean()[None].astype("float32")))  # all that is needed of it
         if not cut:
             raise InputError(f"no recording could be learned from: {first}")
         waveform = learn_waveform(cut, options)
+        waveform = replace(waveform, periods=float(median(behind[k] for k in waveform.used)))
         return replace(self, options=options, waveform=waveform, learned=tuple(digests[k] for k in waveform.used))
 
     def build(self, source: Source) -> HealthMap:

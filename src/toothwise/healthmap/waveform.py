@@ -48,6 +48,7 @@ class HealthyWaveform:
             where a tooth begins, events are cut where neighbouring teeth share least.
         conditions: Lowest and highest of each condition that it was learned at (``healthmap.conditions``).
         spread: By how much less than the record that it is ``without`` a new one differs from all records together.
+        periods: Hunting periods behind the average of a record that it was learned from (median); 0 = unknown.
     """
 
     values: np.ndarray
@@ -60,6 +61,7 @@ class HealthyWaveform:
     begin: float = 0.0
     conditions: Conditions = field(default_factory=dict)
     spread: float = 1.0
+    periods: float = 0.0
 
     @classmethod
     def learn(
@@ -333,6 +335,7 @@ class HealthyWaveform:
                 gain=self.gain,
                 level=self.level,
                 begin=self.begin,
+                periods=self.periods,
                 **kept,
             )
 
@@ -348,12 +351,12 @@ class HealthyWaveform:
             numbers = [int(data[name]) for name in ("samples_per_tooth", "records")]
             values = np.asarray(data["healthy_waveform"], dtype=np.float64)
             gain = np.asarray(data["gain"], dtype=np.float64)
-            level, begin = float(data.get("level", 0.0)), float(data.get("begin", 0.0))
+            level, begin, periods = (float(data.get(name, 0.0)) for name in ("level", "begin", "periods"))
             ends = {name: data[name] for name in data if name.startswith("condition_")}
             conditions = {name.removeprefix("condition_"): (float(a), float(b)) for name, (a, b) in ends.items()}
         if values.ndim != 1 or min(numbers) < 1 or len(values) % numbers[0] or gain.shape != (len(values) // 2 + 1,):
             raise InputError(f"{path}: not a healthy waveform (its numbers do not fit each other)")
-        return cls(values, numbers[0], numbers[1], gain, level, begin=begin, conditions=conditions)
+        return cls(values, numbers[0], numbers[1], gain, level, begin=begin, conditions=conditions, periods=periods)
 
 
 def _levelled(signal: np.ndarray, samples_per_tooth: int) -> np.ndarray:
