@@ -13,6 +13,7 @@ from toothwise.errors import InputError, LimitError, SignalWarning
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.gears.train import TrainStage
 from toothwise.vibration.angle import ShaftAngle, angle_from_encoder, angle_from_pulses, angle_from_speed
+from toothwise.vibration.averaging import faded_mean, noise_of_fewer
 from toothwise.vibration.bursts import without_bursts
 from toothwise.vibration.components import Components, split
 from toothwise.vibration.mesh import mesh_contradiction, mesh_doubt, order_amplitudes
@@ -23,8 +24,6 @@ from toothwise.vibration.tooth_zero import ToothZero, event_step, tooth_zeros
 
 Gears = GearPair | PlanetaryStage | GearTrain
 _FEWEST, _MOST = 8, 64  # samples per tooth
-_FADE = 0.125  # of a hunting period, over which a record fades in and out
-_LONGER = 1.5  # times as many periods as others have, from which on a record counts as longer
 _PASSES = 3  # multiples of the planet passing order that a path reaches
 MAX_SAMPLES = 2**28  # of a record at equal steps of angle
 BANDWIDTH = 0.3  # orders of the reference shaft, full width
@@ -172,58 +171,12 @@ class Periods:
         Args:
             worth: Periods behind the averages that this one is compared with: one of far more periods is made as noisy
                 as those are, or it would look quieter than they do. 0 = as it is.
-
-        Examples:
-            >>> noise = np.random.default_rng(0).standard_normal((64, 9 * 14 * 8)).astype(np.float32)
-            >>> periods = Periods(noise, 8, GearPair(9, 14), angle=None)
-            >>> [round(float(mean.std()), 1) for mean in (periods.mean(), periods.mean(worth=4))]
-            [0.1, 0.5]
         """
-        return np.asarray(self.values.mean(axis=0, dtype=np.float64) + self._noise(worth))
+        return np.asarray(self.values.mean(axis=0, dtype=np.float64) + noise_of_fewer(self.values, worth))
 
     def whole_mean(self, worth: float = 0.0) -> np.ndarray:
-        """Coherent average of all that the record holds, float64 ``[events * samples_per_tooth]``.
-
-        Mesh events that the revolutions after the last whole period hold too are averaged over one more pass. The
-        record fades in and out where other periods run on: the end of its last period does not flow into the beginning
-        of the first, and the step between them would look like a damaged tooth pair. What is not locked to the teeth
-        (electrical hum) is loud far from the step as well, so that the record fades slowly.
-
-        Args:
-            worth: As of ``mean``.
-        """
-        n, rest = len(self.values), len(self.rest)
-        total, weight = self.values.sum(axis=0, dtype=np.float64), np.full(self.values.shape[1], float(n))
-        total[:rest] += self.rest
-        weight[:rest] += 1.0
-        if n > 1:
-            missing = self._missing()
-            fade = len(missing)
-            last = np.concatenate([self.values[-1], self.rest])[-fade:]
-            for part, at, less in ((self.values[0, :fade], 0, missing), (last, rest - fade, missing[::-1])):
-                places = np.arange(at, at + fade) % len(total)
-                total[places] -= less * part
-                weight[places] -= less
-        return np.asarray(total / weight + self._noise(worth))
-
-    def _missing(self) -> np.ndarray:
-        """How much is missing of each sample while a record fades in."""
-        fade = round(_FADE * self.values.shape[1])
-        return np.asarray(np.cos(np.pi * (np.arange(fade) + 0.5) / (2 * fade)) ** 2)
-
-    def _noise(self, worth: float) -> np.ndarray | float:
-        """What an average of fewer periods would hold more: what every second period differs by from the others."""
-        n = len(self.values)
-        if worth <= 0 or n <= _LONGER * worth:
-            return 0.0
-        half = n // 2
-        differ = self.values[0 : 2 * half : 2].mean(axis=0, dtype=np.float64) - self.values[1 : 2 * half : 2].mean(
-            axis=0
-        )
-        missing = self._missing()
-        differ[: len(missing)] *= 1.0 - missing  # where a period closes it has a step as well
-        differ[-len(missing) :] *= 1.0 - missing[::-1]
-        return np.asarray(np.sqrt((1.0 / worth - 1.0 / n) * half / 2.0) * differ)
+        """Coherent average of all that the record holds, float64 ``[events * samples_per_tooth]`` (``faded_mean``)."""
+        return np.asarray(faded_mean(self.values, self.rest) + noise_of_fewer(self.values, worth))
 
     def components(
         self,
