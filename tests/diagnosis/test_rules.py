@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toothwise.diagnosis.control_limits import SHARES, FewRecords, calibrate
-from toothwise.diagnosis.rules import SUMS, AlarmState, cusum, ladder, run_channels
+from toothwise.diagnosis.rules import SUMS, AlarmState, ladder, run_channels
 from toothwise.errors import InputError
 
 HEALTHY, THINGS = 300, 20
@@ -19,6 +19,14 @@ LIMITS = {
     "growth": {"warning": 10.0, "alarm": 15.0},
 }
 TEETH = np.arange(3) < 2
+
+
+def cusum(z, how):
+    """C_t = max(0, C_(t-1) + min(z_t, clip) - drift) of every column (Page, Biometrika 41, 1954)."""
+    out, now = np.zeros(z.shape), np.zeros(z.shape[1])
+    for t, row in enumerate(z):
+        now = out[t] = np.maximum(now + np.clip(row, -how.clip, how.clip) - how.drift, 0.0)
+    return out
 
 
 def healthy(seed, n=HEALTHY, phi=0.0):

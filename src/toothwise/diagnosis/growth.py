@@ -33,7 +33,6 @@ class Growth:
         interval: 95 % of that.
         clear: Whether it grows at all: the interval lies above 1.
         recent: How many records that rate is the mean over: a quarter of those since onset, 10 at least.
-        now: Contrast at the last record by the laws; ``now_interval``: its 95 %.
         records: Records since onset.
         level: Contrast that was asked for.
         reached: Records from the last one until that level, if growth goes on; None = no such prediction can be made.
@@ -50,8 +49,6 @@ class Growth:
     interval: tuple[float, float]
     clear: bool
     recent: int
-    now: float
-    now_interval: tuple[float, float]
     records: int
     level: float
     reached: float | None
@@ -135,14 +132,11 @@ def fit_growth(
             )
     factors = (_factor(low), _factor(high))
     says = _says(_factor(middle), factors, recent, clear)
-    now_low, now, now_high = (float(v) for v in np.exp(np.quantile(found.now, _ENDS)))
     return Growth(
         per_100=_factor(middle),
         interval=factors,
         clear=clear,
         recent=recent,
-        now=now,
-        now_interval=(now_low, now_high),
         records=records,
         level=level,
         reached=reached,

@@ -103,7 +103,6 @@ class Posterior:
         ahead: The same at ``times`` records from the last one ``[draws, times]``.
         times: Records ahead, rising from 0.
         pace: By what factor each draw may take longer than its law says ``[draws]``.
-        weights: Posterior weight of each of ``LAWS``.
     """
 
     now: np.ndarray
@@ -111,7 +110,6 @@ class Posterior:
     ahead: np.ndarray
     times: np.ndarray
     pace: np.ndarray
-    weights: dict[str, float]
 
     def until(self, target: float) -> np.ndarray:
         """Records until each draw reaches ``target``: 0 where it has, infinity where it does not by the last time."""
@@ -202,7 +200,5 @@ def posterior_of(y: np.ndarray, *, recent: int, reach: float) -> Posterior:
     ahead = np.concatenate([[0.0], np.geomspace(0.5 / last, reach, 60)])
     there = (_shapes(np.concatenate([[1.0 - recent / last], 1.0 + ahead])) / scale[:, None])[shape]
     there = base[:, None] + amplitude[:, None] * there
-    by_law = np.split(weight.reshape(-1, len(prior)).sum(axis=0), np.cumsum(counts)[:-1])
-    weights = {law: float(part.sum()) for law, part in zip(LAWS, by_law, strict=True)}
     pace = np.exp(_PACE * rng.standard_normal(_DRAWS))
-    return Posterior(there[:, 1], there[:, 0], there[:, 1:], ahead * last, pace, weights)
+    return Posterior(there[:, 1], there[:, 0], there[:, 1:], ahead * last, pace)

@@ -78,28 +78,6 @@ def next_lead(lead: Lead, level: np.ndarray, evidence: np.ndarray, loud: np.ndar
 SUMS = {"several": Sum(1.25, 5.0), "growth": Sum(0.5, 3.0)}
 
 
-def cusum(z: np.ndarray, how: Sum, start: np.ndarray | None = None, *, cap: float = np.inf) -> np.ndarray:
-    """C_t = max(0, C_(t-1) + min(z_t, clip) - drift) of every column, float64 ``[n, things]``.
-
-    Args:
-        z: Standardised evidence ``[n, things]`` in time order.
-        how: Its drift and clip.
-        start: C before the first record ``[things]``; None = 0.
-        cap: C is at most this, so that it comes back when evidence does.
-
-    Examples:
-        >>> import numpy as np
-        >>> cusum(np.array([[1.0], [9.0], [0.0]]), Sum(0.5, 3.0)).ravel()
-        array([0.5, 3. , 2.5])
-    """
-    out = np.zeros(z.shape)
-    now = np.zeros(z.shape[1]) if start is None else start
-    for t, row in enumerate(z):
-        now = np.clip(now + np.clip(row, -how.clip, how.clip) - how.drift, 0.0, cap)
-        out[t] = now
-    return out
-
-
 def ladder(statistic: np.ndarray, amber: float, red: float) -> np.ndarray:
     """A statistic on the ladder: 1 at AMBER's limit, 2 at RED's, straight lines between and beyond.
 

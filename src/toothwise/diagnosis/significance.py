@@ -94,7 +94,8 @@ def stands_out(profile: np.ndarray, tooth: int, healthy: float) -> tuple[bool, b
     spread = max(float(np.median(np.abs(rest - np.median(rest)))) / 0.6745, 1e-300)
     far = abs(float(profile[tooth]) - float(np.median(rest))) / spread
     chance = 2.0 * len(profile) * float(stdtr(len(rest), -far))
-    return spread > max(_UNEVEN, 1.0 + _FEW_TEETH / np.sqrt(len(rest))) * healthy, chance <= _ALONE
+    usual = max(_UNEVEN, 1.0 + _FEW_TEETH / np.sqrt(len(rest))) * healthy
+    return bool(spread > usual), bool(chance <= _ALONE)
 
 
 def scattered(away: Sequence[np.ndarray]) -> bool:
