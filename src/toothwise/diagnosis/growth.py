@@ -33,6 +33,7 @@ class Growth:
         interval: 95 % of that.
         clear: Whether it grows at all: the interval lies above 1.
         recent: How many records that rate is the mean over: a quarter of those since onset, 10 at least.
+        now: Contrast at the last record by the laws.
         records: Records since onset.
         level: Contrast that was asked for.
         reached: Records from the last one until that level, if growth goes on; None = no such prediction can be made.
@@ -49,6 +50,7 @@ class Growth:
     interval: tuple[float, float]
     clear: bool
     recent: int
+    now: float
     records: int
     level: float
     reached: float | None
@@ -137,6 +139,7 @@ def fit_growth(
         interval=factors,
         clear=clear,
         recent=recent,
+        now=float(np.exp(np.median(found.now))),
         records=records,
         level=level,
         reached=reached,
