@@ -97,6 +97,17 @@ def test_records_that_only_each_other_place_say_that_it_is_the_same_tooth(learne
     assert "same tooth in 4 of 4" in found.sentence
 
 
+def test_a_record_that_alone_is_the_healthy_waveform_has_no_map():
+    healthy = [recording([7, k], "driven", own=0.02) for k in range(5)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        builder = MapBuilder(PAIR).learn_from(healthy)
+        maps, skipped = builder.build_many(healthy)
+    assert builder.waveform.records == 1  # nobody can say where the others begin
+    assert len(maps) == 4
+    assert ["alone" in str(one) for one in skipped] == [True]
+
+
 @pytest.mark.parametrize(("shaft", "gear", "own"), [("driven", "driving", 0.4), ("driving", "driven", 0.3)])
 def test_no_all_clear_where_damage_would_drown_in_teeth_at_guessed_places(shaft, gear, own, tmp_path):
     # teeth that differ, and nothing says which is which

@@ -91,7 +91,7 @@ def test_a_folder_of_machines_becomes_rows_that_say_what_diagnose_says(saved, tm
         assert whole[name] == alone[name], name
     ((machine, record, reason),) = ask(tmp_path / "d.db", "select machine, record, reason from errors")
     assert (machine, record) == ("mill-2", "broken.npz")
-    assert "not a readable npz file" in reason
+    assert "not readable as maps" in reason
     again = json.loads(toothwise(*words).out)
     assert (again["new"], again["known"], again["bad"]) == (0, 30, 1)
     assert ask(tmp_path / "d.db", "select count(*) from diagnoses") == [(30,)]

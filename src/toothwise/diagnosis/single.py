@@ -103,12 +103,12 @@ def summarize(
         groups = _groups(found.lines[k], sizes, planet=reference.by_record, spacing=spacing)
         lines: list[LineFinding] = []
         uneven: dict[int, float] = {}
-        change = abs(level[k]) * spread
-        for g, contact in groups:
-            line, scatter, alone = _finding(g, flat[g.axis][k], reference, axes[g.axis])
-            if alone:  # whatever the level does, the other teeth do not
-                change = 0.0
-            elif scatter and not reference.by_record:
+        each = [(g, contact, *_finding(g, flat[g.axis][k], reference, axes[g.axis])) for g, contact in groups]
+        standing = {g.axis for g, _, _, _, alone in each if alone}
+        change = 0.0 if standing else abs(level[k]) * spread  # whatever the level does, the other teeth do not
+        for g, contact, line, scatter, _ in each:
+            # beside a tooth that stands out others are what it leaves over, and judged by that alone
+            if scatter and g.axis not in standing and not reference.by_record:
                 uneven.setdefault(g.axis, g.p_value)
                 continue
             lines.append(replace(line, tooth_zero=zero[g.axis][k], contact=contact))

@@ -178,6 +178,10 @@ def _seen(
         turn = turn or waveform.turn(wanted, periods.event_step, (rows, columns))
         by = turn.events * periods.samples_per_tooth
         if learned_from:
+            if waveform.records < 2:  # it would differ by nothing, and be unlike all others that are healthy
+                raise InputError(
+                    "the healthy waveform is this recording alone, which leaves nothing to compare it with"
+                )
             waveform = waveform.without(turned(wanted, by))
         residual = turned(_wanted(periods, periods.whole_mean(worth), c), by)
         if not_learned(waveform.conditions, periods):  # at another speed each order has a gain and phase of its own
