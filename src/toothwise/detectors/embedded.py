@@ -18,14 +18,13 @@ def image_size_for(encoder_name: str) -> tuple[int, int]:
 
 
 def map_size_for(encoder_name: str) -> tuple[int, int]:
-    """(height, width) of maps where nothing else is asked for: 14 x 10 patches of 14 or 16 pixels.
+    """(height, width) of maps where nothing else is asked for: 14 x 10 patches for this encoder, else the square.
 
-    With a little more than half of the square's 16 x 16 tokens the package's own encoder finds lines as well, in a
-    little more than half of the time (study fewer_tokens_even); of maps with more rows than columns 10 x 14 do (study
-    fewer_tokens_tall).
+    With a little more than half of the square's 16 x 16 tokens this encoder finds lines as well, in a little more than
+    half of the time (study fewer_tokens_even); of maps with more rows than columns 10 x 14 do (fewer_tokens_tall).
+    The ViT-S loses along columns (study fewer_tokens_vit_even).
     """
-    patch = 14 if "patch14" in encoder_name else 16
-    return 14 * patch, 10 * patch
+    return (224, 160) if encoder_name == EMBEDDED else image_size_for(encoder_name)
 
 
 def make_embedded(**options: Any) -> VisionTransformer:

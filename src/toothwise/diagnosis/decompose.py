@@ -61,6 +61,7 @@ class Findings:
         diagonal: per map, first row and column, events and mean log contrast; None = none.
         p_values: by test, of the maps as they are, float64 ``[n]``.
         rest: log maps with all that taken off.
+        by_waveform: evidence is of waveforms, which adds up along a tooth; what the map's cells show does not decide.
     """
 
     first: Prediction
@@ -70,6 +71,7 @@ class Findings:
     diagonal: list[tuple[int, int, int, float] | None]
     p_values: dict[str, np.ndarray]
     rest: np.ndarray = field(repr=False)
+    by_waveform: bool = False
 
 
 def decompose(
@@ -98,7 +100,7 @@ def decompose(
     left: dict[int, np.ndarray] = {}  # waveforms of maps that lost a line
     search = reference.diagonals((x.shape[1], x.shape[2]))
     evidence = _evidence(first, reference)
-    out = Findings(first, evidence, [[] for _ in range(n)], [[] for _ in range(n)], [None] * n, {}, x)
+    out = Findings(first, evidence, [[] for _ in range(n)], [[] for _ in range(n)], [None] * n, {}, x, seen is not None)
     active, now = np.arange(n), evidence
     for step in range(_ROUNDS):
         if step:

@@ -108,7 +108,7 @@ def summarize(
         change = 0.0 if standing else abs(level[k]) * spread  # whatever the level does, the other teeth do not
         for g, contact, line, scatter, _ in each:
             # beside a tooth that stands out others are what it leaves over, and judged by that alone
-            if scatter and g.axis not in standing and not reference.by_record:
+            if scatter and g.axis not in standing and not (reference.by_record or found.by_waveform):
                 uneven.setdefault(g.axis, g.p_value)
                 continue
             lines.append(replace(line, tooth_zero=zero[g.axis][k], contact=contact))

@@ -17,7 +17,8 @@ from toothwise.vibration.angle import ShaftAngle
 
 _CHUNK = 1 << 14
 _PHASES = 1 << 13
-_STEP = 1.02
+_STEP = 1.03
+_ROUND = 1000  # kernels are told apart by their length in thousandths
 _ZEROS = 16  # zero crossings of the sinc on either side
 _CUTOFF = 0.88  # half-amplitude point, as a share of the Nyquist limit
 _ATTENUATION = 66.0  # dB beyond the Nyquist limit
@@ -53,14 +54,17 @@ def interpolate(x: np.ndarray, positions: Callable[[int, int], np.ndarray], n: i
         float32 ``[n]``.
     """
     out = np.empty(n, dtype=np.float32)
+    # follows the record's mean speed closely, so that records of nearly the same speed lose the same orders: where one
+    # alone lost others, it would differ in orders in which a gearbox is silent, and look like a damaged tooth
+    ends = float(positions(0, 1)[0]), float(positions(n - 1, n)[0])
+    usual = np.sqrt(_STEP) * (ends[1] - ends[0]) / max(n - 1, 1)
     at = positions(0, min(_CHUNK, n))
-    left = own = _stretch(at)
+    left = own = _stretch(at, usual)
     for start in range(0, n, _CHUNK):
         stop = min(start + _CHUNK, n)
         ahead = positions(stop, min(stop + _CHUNK, n)) if stop < n else at
-        coming = _stretch(ahead)
-        # where the speed asks for another filter, one fades into the other: a sudden change would be heard in orders in
-        # which a gearbox is silent, and look like a damaged tooth pair
+        coming = _stretch(ahead, usual)
+        # where the speed asks for another filter, one fades into the other: a sudden change would be heard too
         right = left if stop == n else max(own, coming)
         piece = _at_stretch(x, at, left)
         if right != left:
@@ -70,10 +74,11 @@ def interpolate(x: np.ndarray, positions: Callable[[int, int], np.ndarray], n: i
     return out
 
 
-def _stretch(at: np.ndarray) -> float:
-    """How much longer the kernel is than one of input samples; in steps of 2 %, so that few kernels are needed."""
-    step = float(np.diff(at).max()) if len(at) > 1 else 1.0
-    return float(_STEP ** max(0.0, np.ceil(np.log(step) / np.log(_STEP) - 1e-6)))
+def _stretch(at: np.ndarray, usual: float) -> float:
+    """How much longer the kernel is than that of input samples: ``usual``, or steps more or less; 1 at the least."""
+    step = float(np.diff(at).max()) if len(at) > 1 else usual
+    more = np.ceil(np.log(step / usual) / np.log(_STEP) - 1e-6) if min(step, usual) > 0 else 0.0
+    return max(1.0, round(_ROUND * usual * _STEP**more) / _ROUND)
 
 
 def _at_stretch(x: np.ndarray, at: np.ndarray, stretch: float) -> np.ndarray:

@@ -30,9 +30,9 @@ class DinomalyDetector(ModuleDetector):
     """Directional Dinomaly on maps; with no directional layer it is Dinomaly.
 
     Args:
-        image_size (pixels): (height, width) that a map is resized to, multiples of the patch; None = 14 patches along
-            the gear with fewer teeth and 10 along the other, or with log=False, as photographs are taken, the square of
-            ``image_size_for``.
+        image_size (pixels): (height, width) that a map is resized to, multiples of the patch; None = with the package's
+            own encoder 14 patches along the gear with fewer teeth and 10 along the other; with another, or with
+            log=False, as photographs are taken, the square of ``image_size_for``.
         channels: "grey" (three times the map) or "physical" (the map, without what its columns share, without what its
             rows share).
         log: Take the logarithm first (positive maps).
