@@ -119,12 +119,14 @@ def measured(score: Any, threshold: float, folder: Path, held: list[Path], tooth
 
 
 def diagnosed(model: Model, folder: Path, held: list[Path], tooth: int) -> dict[str, Any]:
-    """What the Monitor says of each condition's recordings together."""
+    """What the Monitor says of each condition's recordings together, and the teeth it names in each alone."""
     out = {}
     for condition in ["healthy", *sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name != "healthy")]:
-        found = Monitor(model).add([str(f) for f in (held if condition == "healthy" else files(folder, condition))])
-        named = [f"{one.gear} {one.tooth}" for one in found.teeth]
-        out[condition] = {"colour": found.colour, "teeth": named, "right": named == [f"driven {tooth}"]}
+        given = [str(f) for f in (held if condition == "healthy" else files(folder, condition))]
+        found, *alone = [Monitor(model).add(own) for own in (given, *([one] for one in given))]
+        named, *each = [[f"{one.gear} {one.tooth}" for one in d.teeth] for d in (found, *alone)]
+        right = named == [f"driven {tooth}"]
+        out[condition] = {"colour": found.colour, "teeth": named, "right": right, "alone": each}
     return out
 
 

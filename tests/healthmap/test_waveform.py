@@ -114,8 +114,11 @@ def test_the_same_tooth_in_every_record_whatever_the_tachometer(tacho, known):
         record, _ = simulate_record(config, [Fault("crack", "driving", 7, 0.7)], seed=seed)
         made = build_map(record, config.gears, SIXTEEN, waveform=waveform)
         assert made.provenance["tooth_zero"]["driving"]["known"] == known
-        rows.append(int(np.nanmedian(made.values, axis=1).argmax()))
-    assert len(set(rows)) == 1
+        # four pulses leave open where between two rows a tooth lies, so that its middle is asked for
+        energy = np.nanmedian(made.values, axis=1) ** 2
+        rows.append((energy * np.exp(2j * np.pi * np.arange(11) / 11)).sum())
+    away = np.angle(np.array(rows) / rows[0]) * 11 / (2 * np.pi)
+    assert np.ptp(away) < 0.5
 
 
 def test_a_speed_or_load_that_was_not_learned_is_said(tmp_path):
