@@ -133,8 +133,7 @@ def diagnosed(model: Model, folder: Path, held: list[Path], tooth: int) -> dict[
 def main() -> int:
     """Learn, score, write."""
     given = arguments(__doc__, detectors=list(DETECTORS))
-    folder = Path(os.environ["TOOTHWISE_DATA"]) / "foreign_pair"
-    fast, slow = folder / "17_38", folder / "17_38_slow"
+    fast, slow = (Path(os.environ["TOOTHWISE_DATA"]) / "foreign_pair" / name for name in ("17_38", "17_38_slow"))
     healthy = files(fast, "healthy")
     learned, held, tooth = healthy[:LEARNED], healthy[LEARNED:], true_tooth(fast)
     plain = MapBuilder(PAIR, reading={"tacho": "tacho"})
