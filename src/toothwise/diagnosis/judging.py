@@ -284,7 +284,13 @@ class _Judged(JudgedRecords):
             found.append("whole gear")
         if found[0] == "whole gear" and scattered(self._away()):
             found[0] = "sensor or condition changed"
-        elif teeth and not any(self._earlier(k, whole) for k in active) and everywhere(self._away(), self._evidence()):
+        # one tooth that single maps show again and again is not outweighed by what it leaves at others
+        elif (
+            teeth
+            and not (first and sum(not t.doubtful for t in teeth) == 1)
+            and not any(self._earlier(k, whole) for k in active)
+            and everywhere(self._away(), self._evidence())
+        ):
             found.insert(0, "sensor or condition changed")
         found = list(dict.fromkeys(found))
         if found[0] in ("whole gear", "sensor or condition changed"):
