@@ -285,10 +285,12 @@ class _Judged(JudgedRecords):
         if found[0] == "whole gear" and scattered(self._away()):
             found[0] = "sensor or condition changed"
         # one tooth that single maps show again and again is not outweighed by what it leaves at others
-        elif (
-            teeth
-            and not (first and sum(not t.doubtful for t in teeth) == 1)
-            and not any(self._earlier(k, whole) for k in active)
+        lone = first and sum(not t.doubtful for t in teeth) == 1
+        early = lone or any(self._earlier(k, whole) for k in active)
+        if (
+            found[0] != "sensor or condition changed"
+            and teeth
+            and not early
             and everywhere(self._away(), self._evidence())
         ):
             found.insert(0, "sensor or condition changed")
