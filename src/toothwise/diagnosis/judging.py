@@ -286,8 +286,9 @@ class _Judged(JudgedRecords):
             found[0] = "sensor or condition changed"
         # one tooth that single maps show again and again is not outweighed by what it leaves at others
         lone = bool(first) and sum(not t.doubtful for t in teeth) == 1
-        if teeth and not lone and not any(self._earlier(k, whole) for k in active):
-            found = ["sensor or condition changed"] * everywhere(self._away(), self._evidence()) + found
+        early = lone or any(self._earlier(k, whole) for k in active)
+        if teeth and not early and everywhere(self._away(), self._evidence()):
+            found.insert(0, "sensor or condition changed")
         found = list(dict.fromkeys(found))
         if found[0] in ("whole gear", "sensor or condition changed"):  # it lifts some teeth more: none is named
             teeth, found = [], [f for f in found if not f.endswith(("tooth", "teeth"))]
