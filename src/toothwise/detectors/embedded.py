@@ -17,14 +17,16 @@ def image_size_for(encoder_name: str) -> tuple[int, int]:
     return SIZE if encoder_name == EMBEDDED else (224, 224)
 
 
-def map_size_for(encoder_name: str) -> tuple[int, int]:
+def map_size_for(encoder_name: str, shape: tuple[int, int] = (1, 1)) -> tuple[int, int]:
     """(height, width) of maps where nothing else is asked for: 14 x 10 patches for this encoder, else the square.
 
-    With a little more than half of the square's 16 x 16 tokens this encoder finds lines as well, in a little more than
-    half of the time (study fewer_tokens_even); of maps with more rows than columns 10 x 14 do (fewer_tokens_tall).
-    The ViT-S loses along columns (study fewer_tokens_vit_even).
+    Maps of a ``shape`` with more rows than columns get 10 x 14. With a little more than half of the square's 16 x 16
+    tokens this encoder finds lines as well, in a little more than half of the time (studies fewer_tokens_even and
+    fewer_tokens_tall). The ViT-S loses along columns (study fewer_tokens_vit_even).
     """
-    return (224, 160) if encoder_name == EMBEDDED else image_size_for(encoder_name)
+    if encoder_name != EMBEDDED:
+        return image_size_for(encoder_name)
+    return (160, 224) if shape[0] > shape[1] else (224, 160)
 
 
 def make_embedded(**options: Any) -> VisionTransformer:

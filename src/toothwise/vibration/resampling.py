@@ -32,11 +32,13 @@ def _kernel(taps: int, cutoff: float, attenuation: float) -> np.ndarray:
         cutoff: as a share of the input's Nyquist limit.
         attenuation: of the Kaiser window, dB.
     """
+    from scipy.special import i0
+
     beta = 0.1102 * (attenuation - 8.7)
     fraction = np.arange(_PHASES) / _PHASES
     at = np.arange(taps)[None] - (taps // 2 - 1) - fraction[:, None]
     inside = np.clip(1.0 - (at / (taps / 2)) ** 2, 0.0, None)
-    weights = cutoff * np.sinc(cutoff * at) * np.i0(beta * np.sqrt(inside)) / np.i0(beta)
+    weights = cutoff * np.sinc(cutoff * at) * i0(beta * np.sqrt(inside)) / i0(beta)
     weights /= weights.sum(axis=1, keepdims=True)  # a constant stays exactly what it is
     return weights.astype(np.float32)
 

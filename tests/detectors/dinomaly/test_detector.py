@@ -51,6 +51,7 @@ def test_more_patches_lie_along_the_gear_with_fewer_teeth(shape, size, tmp_path)
     options |= {"encoder_name": "test_vit", "weights": "random"}
     other = detectors.create("dinomaly", **options).fit(_maps(4, shape=shape))
     assert other.options["image_size"] == [224, 224]
+    assert detector.fit(_maps(4, shape=shape[::-1])).options["image_size"] == size[::-1]  # the same one, fitted anew
 
 
 def test_training_lowers_the_loss_and_leaves_no_file(tmp_path, monkeypatch):

@@ -87,7 +87,7 @@ class DinomalyDetector(ModuleDetector):
         super().__init__(**vars(shared) | own | {"directional_layers": directional, "image_size": size})
         self.name = "dinomaly_directional" if directional else "dinomaly"  # type: ignore[misc]
         self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)
-        self._turns = log and not image_size
+        self._by_shape = log and not image_size
         self._module: DirectionalDinomaly | None = None
         self._precision = "float32"  # of the last training
 
@@ -111,9 +111,9 @@ class DinomalyDetector(ModuleDetector):
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
         module = self._make_module(None)  # first: missing weights must not cost a scaling
-        if self._turns and values.shape[1] > values.shape[2]:
-            self.options["image_size"] = list(map_size_for(self.options["encoder_name"])[::-1])
-            self._images.size = tuple(self.options["image_size"])
+        if self._by_shape:
+            self._images.size = map_size_for(self.options["encoder_name"], (values.shape[1], values.shape[2]))
+            self.options["image_size"] = list(self._images.size)
         self._images.fit(values)
         images = self._images(values)
         module.model.encoder.grid(images)
