@@ -86,7 +86,8 @@ def run(options: Options, progress: Progress) -> Result:
         model = Model.fit(maps, options=chosen, builder=builder, progress=progress, **same)
     except InputError as error:
         more = f" and {len(options.maps) - 1} more" if len(options.maps) > 1 else ""
-        raise InputError(f"{options.maps[0]}{more}: {error}") from error
+        why = f" (skipped: {skipped[0].reason})" if skipped else ""
+        raise InputError(f"{options.maps[0]}{more}: {error}{why}") from error
     noticed: dict[str, list[str]] = given.provenance.get("noticed", {})
     seconds, fitted = perf_counter() - begin, model.detector
     model.save(options.output)
