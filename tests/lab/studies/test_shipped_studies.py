@@ -37,7 +37,7 @@ STUDIES = {  # trials of the whole study
     "baselines.yaml": 28 * 2 * 3,
     "line_direction.yaml": 2 * 5,
     "line_attention.yaml": 12 * 3,
-    "line_limit.yaml": 5 * 8 * 3,
+    "line_limit.yaml": 7 * 8 * 3,
     "line_robustness.yaml": 24 * 2 * 3,
     "line_maps.yaml": 10 * 3,
     "line_hums2023.yaml": 3 * 3,
