@@ -1,0 +1,121 @@
+"""One tooth, or what all teeth do: a tooth beyond doubt among many that are off, and worn gears in single maps."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from toothwise import Model
+from toothwise.diagnosis.decompose import decompose
+from toothwise.diagnosis.judging import judge
+from toothwise.diagnosis.single import summarize
+from toothwise.diagnosis.summary import RecordSummary
+from toothwise.healthmap import Axis, HealthMapBatch
+
+RECORDS, MAPS, SHAPE = 8, 16, (11, 16)
+
+
+def records(baseline, axis, teeth, seed, *, alone=7.0, beyond_doubt=RECORDS):
+    """Records in which the teeth of both gears are off unevenly, and some stand above them.
+
+    The evidence of half of the other teeth is just below half of that of the named ones: none stands out among them.
+
+    Args:
+        alone: -log10 of the chance of the named teeth in the records' own maps, in the last ``beyond_doubt`` of them.
+    """
+    rng = np.random.default_rng(seed)
+    at = [int(np.flatnonzero(baseline.line_axis == axis)[tooth]) for tooth in teeth]
+    away, evidence = 5.0 * rng.standard_normal(len(baseline.line_axis)), np.zeros(len(baseline.channels))
+    evidence[: len(away)] = 3.0 * (rng.permutation(len(away)) % 2)
+    away[at], evidence[at] = 40.0, 6.0
+    contrast = tuple(away * baseline.contrast_sd)
+    line = (axis, teeth[0], contrast[at[0]], 10.0**-alone)
+    one = RecordSummary("", None, "", "", tuple(evidence), contrast, 0.0, 9.0, True, "one tooth", line)
+    known, faint = (tuple(("tooth", axis, tooth, p) for tooth in teeth) for p in (alone, min(alone, 5.0)))
+    quiet = RECORDS - beyond_doubt
+    return [replace(one, name=f"{k}", alone=faint if k < quiet else known) for k in range(RECORDS)]
+
+
+@pytest.mark.parametrize(
+    ("axis", "tooth", "seed"), [(1, 0, 0), (1, 7, 1), (1, 11, 2), (2, 3, 3), (2, 9, 4), (2, 16, 5)]
+)
+def test_one_tooth_that_single_maps_show_again_and_again_is_not_outweighed(fitted, limits, axis, tooth, seed):
+    def verdict(teeth, **how):
+        d = judge(records(fitted.baseline, axis, teeth, seed, **how), fitted.baseline, limits=limits)
+        return d.colour, d.pattern, d.gear, d.tooth
+
+    gear, size = ("driving", "driven")[axis - 1], (12, 17)[axis - 1]
+    changed = ("AMBER", "sensor or condition changed", None, None)
+    assert verdict([tooth]) == ("RED", "one tooth", gear, tooth)
+    assert verdict([tooth], beyond_doubt=2) == ("RED", "one tooth", gear, tooth)
+    assert verdict([tooth], beyond_doubt=1) == changed
+    assert verdict([tooth], alone=5.5) == changed
+    assert verdict([tooth, (tooth + 5) % size]) == changed  # more than one: they may be what all teeth do
+
+
+def uneven(size, axis, seed):
+    """What each tooth of a worn gear is off by, a map of its own each time, to add to log maps."""
+    own = size * np.random.default_rng(seed).standard_normal((MAPS, SHAPE[axis - 1]))
+    return own[:, :, None] if axis == 1 else own[:, None, :]
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Of maps of a 11/16 pair without waveforms."""
+    return Model.fit(np.exp(drawn(80, 0)).astype(np.float32))
+
+
+def drawn(n, seed):
+    """Healthy log maps, and a level that differs from map to map."""
+    rng = np.random.default_rng(seed)
+    return 0.2 * rng.standard_normal((n, *SHAPE)) + 0.05 * rng.standard_normal((n, 1, 1))
+
+
+def told(model, maps, *, by_record=False, by_waveform=None, waveforms=None):
+    found = decompose(maps, model.detector, model.reference, rate=0.01, waveforms=waveforms)
+    if by_waveform is not None:
+        assert found.by_waveform != by_waveform
+        found.by_waveform = by_waveform
+    return summarize(found, maps, replace(model.reference, by_record=by_record), rate=0.01)
+
+
+@pytest.mark.parametrize(("axis", "gear", "tooth", "seed"), [(1, "driving", 6, 1), (2, "driven", 11, 2)])
+def test_a_worn_gear_is_no_single_tooth_and_a_tooth_that_stands_out_of_it_is(model, axis, gear, tooth, seed):
+    worn = drawn(MAPS, 10 + seed) + uneven(0.5, axis, seed)
+    found = told(model, np.exp(worn))
+    assert np.mean([d.pattern == "whole gear" and d.uneven_gears == (gear,) and not d.lines for d in found]) >= 0.7
+    line = worn[:, tooth] if axis == 1 else worn[:, :, tooth]
+    line += 4.0 - line.mean(axis=1, keepdims=True)
+    found = told(model, np.exp(worn))
+    assert np.mean([(d.lines[0].gear, d.lines[0].tooth) == (gear, tooth) for d in found if d.lines]) >= 0.9
+    assert np.mean([bool(d.lines) for d in found]) >= 0.9
+
+
+def test_in_tooth_by_record_maps_uneven_teeth_are_teeth(model):
+    worn = np.exp(drawn(MAPS, 11) + uneven(0.5, 1, 1))
+    assert np.mean([d.pattern == "whole gear" for d in told(model, worn)]) >= 0.7
+    found = told(model, worn, by_record=True)
+    assert not any(d.uneven_gears for d in found)
+    assert np.mean([bool(d.lines) for d in found]) >= 0.7
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+def test_where_waveforms_decide_uneven_cells_do_not_hide_teeth(axis):
+    events, samples, rng = np.arange(11 * 16), 8, np.random.default_rng(axis)
+
+    def meshes(n):
+        out = np.zeros((n, *SHAPE, samples))
+        out[:, events % 11, events % 16] = rng.standard_normal((n, events.size, samples))
+        return out
+
+    def energy(x):
+        return np.sqrt((x**2).mean(axis=3)).astype(np.float32)
+
+    healthy, axes = meshes(24), (Axis.teeth("driving tooth", 11), Axis.teeth("driven tooth", 16))
+    model = Model.fit(HealthMapBatch(energy(healthy), *axes, waveforms=healthy), detector="coherent")
+    worn = meshes(MAPS) + 2.0 * uneven(1.0, axis, 3)[..., None] * np.sin(2.5 * np.arange(samples))
+    found = told(model, energy(worn), waveforms=worn)
+    assert not any(d.uneven_gears for d in found)
+    assert np.mean([bool(d.lines) for d in found]) >= 0.5
+    found = told(model, energy(worn), waveforms=worn, by_waveform=False)
+    assert np.mean([bool(d.uneven_gears) for d in found]) >= 0.2
