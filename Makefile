@@ -82,7 +82,7 @@ clean: ## remove .venv, caches and what was built (runs/ stays)
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || \
 	  { echo "toothwise needs Python 3.11, 3.12 or 3.13; $(PYTHON) is not: try make PYTHON=python3.11" >&2; exit 2; }
-	@echo "Setting up $(VENV): about 6 GB on Linux with PyTorch; some 3 minutes on a fast line"
+	@echo "Setting up $(VENV): about 8 GB of disk on Linux with PyTorch; some 3 minutes on a fast line"
 	@if [ -f $@ ] && $(BIN)/python -c '' 2>/dev/null; then rm -f $@; else $(PYTHON) -m venv --clear $(VENV); fi
 	@rm -f $(DOCS_READY)
 	@$(call install,.[train$(comma)readers$(comma)lab$(comma)export$(comma)openvino$(comma)serve$(comma)fleet$(comma)dev])
