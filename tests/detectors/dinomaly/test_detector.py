@@ -54,6 +54,15 @@ def test_more_patches_lie_along_the_gear_with_fewer_teeth(shape, size, tmp_path)
     assert detector.fit(_maps(4, shape=shape[::-1])).options["image_size"] == size[::-1]  # the same one, fitted anew
 
 
+def test_a_shallower_decoder_is_fitted_saved_and_opened(tmp_path):
+    detector = detectors.create("dinomaly", max_steps=2, decoder_depth=2, **SMALL).fit(_maps(8))
+    assert {name.split(".")[1] for name in detector._state() if name.startswith("decoder.")} == {"0", "1"}
+    again = Model.open(Model(detector).save(tmp_path / "saved")).detector
+    np.testing.assert_allclose(again.predict(_maps(2, 1)).score, detector.predict(_maps(2, 1)).score, rtol=1e-5)
+    with pytest.raises(InputError, match="directional_layers must be between 0 and 1, but got"):
+        detectors.create("dinomaly_directional", decoder_depth=2, **SMALL)
+
+
 def test_training_lowers_the_loss_and_leaves_no_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     options = {**SMALL, "learning_rate": 5e-3}

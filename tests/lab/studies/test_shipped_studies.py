@@ -28,6 +28,7 @@ STUDIES = {  # trials of the whole study
     "fewer_tokens_even.yaml": 4 * 2 * 3,
     "fewer_tokens_vit_even.yaml": 6 * 3,
     "fewer_tokens_tall.yaml": 4 * 3,
+    "fewer_layers.yaml": 6 * 3,
     "loss_input.yaml": 16 * 3,
     "severity.yaml": 13 * 3,
     "robustness.yaml": 22 * 3 * 3,
@@ -77,6 +78,7 @@ def test_all_that_is_shipped_is_listed_here():
         ("fewer_tokens_even.yaml", ("tokens_14x10/columns", "tokens_16x16/columns", "auroc", "C matched")),
         ("fewer_tokens_vit_even.yaml", ("tokens_14x10/columns", "tokens_16x16/columns", "auroc", "C matched")),
         ("fewer_tokens_tall.yaml", ("tokens_10x14/columns", "tokens_16x16/columns", "auroc", "C matched")),
+        ("fewer_layers.yaml", ("depth_2/columns", "depth_8/columns", "auroc", "C matched")),
         ("fewer_tokens_columns.yaml", ("tokens_16x8/strong", "tokens_16x16/strong", "auroc", "C matched")),
     ],
 )
@@ -88,7 +90,7 @@ def test_the_primary_hypothesis_is_the_one_that_was_written_down(name, wanted):
 
 def test_other_studies_explore():
     written_down = {"direction.yaml", "alpha.yaml", "direction_vit.yaml", "line_direction.yaml"}
-    others = {n for n in STUDIES if n not in written_down and not n.startswith("fewer_tokens")}
+    others = {n for n in STUDIES if n not in written_down and not n.startswith("fewer_")}
     assert [n for n in others if read_study(FOLDER / n).primary is not None] == []
 
 

@@ -32,9 +32,11 @@ class DinomalyOptions:
         tail (share): With loss "tail": share of the tokens that count.
         recentre: What is subtracted from the features to rebuild: "none", "class" = the class token, or "mean" = the
             mean of the grid's tokens, so that what a whole map shares (its level, its session) needs no rebuilding.
+        decoder_depth: Number of decoder layers, 2 or more.
 
     Raises:
-        InputError: A loss or recentre that is not allowed.
+        InputError: A loss or recentre that is not allowed, a decoder that is too shallow, or directional layers beyond
+            it.
     """
 
     encoder_name: str = EMBEDDED
@@ -49,10 +51,14 @@ class DinomalyOptions:
     loss: str = "hard"
     tail: float = 0.05
     recentre: str = "none"
+    decoder_depth: int = 8
 
     def __post_init__(self) -> None:
         check_choice(("hard", "tail"), loss=self.loss)
         check_choice(("none", "class", "mean"), recentre=self.recentre)
+        check_whole(2, decoder_depth=self.decoder_depth)
+        if wrong := [i for i in self.directional_layers if not 0 <= i < self.decoder_depth]:
+            raise InputError(f"directional_layers must be between 0 and {self.decoder_depth - 1}, but got {wrong}")
 
 
 @dataclass(frozen=True)
@@ -60,27 +66,15 @@ class NetworkOptions(DinomalyOptions):
     """What the network takes besides; detectors leave it at the published values.
 
     Attributes:
-        decoder_depth: Number of decoder layers, 2 or more.
         bottleneck_dropout: Dropout of the bottleneck.
         target_layers: Blocks of the encoder whose features are rebuilt; see FrozenEncoder.
         fuse_encoder, fuse_decoder: Groups of indices into the target layers and into the decoder layers (last layer
             first) whose features are averaged and compared, group by group; None = first and second half.
         mining_steps (steps): Steps over which the hard-mining share rises to 90 %.
-
-    Raises:
-        InputError: A decoder that is too shallow, or directional layers beyond it.
     """
 
-    decoder_depth: int = 8
     bottleneck_dropout: float = 0.2
     target_layers: list[int] | None = None
     fuse_encoder: list[list[int]] | None = None
     fuse_decoder: list[list[int]] | None = None
     mining_steps: int = 1000
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_whole(2, decoder_depth=self.decoder_depth)
-        wrong = [i for i in self.directional_layers if not 0 <= i < self.decoder_depth]
-        if wrong:
-            raise InputError(f"directional_layers must be between 0 and {self.decoder_depth - 1}, but got {wrong}")
