@@ -148,7 +148,7 @@ def close(found: Any, wanted: Any, rtol: float, place: str = "") -> None:
 @pytest.mark.parametrize("part", [pytest.param(p, marks=[pytest.mark.full] * (p == "deep")) for p in PARTS])
 def test_numbers_stay_as_they_were(part):
     # other processors round otherwise: what a network computes agrees less well than what NumPy does
-    rtol = 2e-3 if part == "deep" else 1e-5
+    rtol = {"deep": 2e-3, "cheap": 2e-4}.get(part, 1e-5)
     close(json.loads(json.dumps(PARTS[part]())), json.loads(FILE.read_text())[part], rtol)
 
 
