@@ -10,6 +10,7 @@ import pytest
 
 from toothwise import GearPair, MapBuilder, Model, Monitor, detectors, write_map, write_record
 from toothwise.detectors.coherent import Coherent
+from toothwise.detectors.coherent.whitening import scatter
 from toothwise.errors import InputError
 from toothwise.exported.export import export
 from toothwise.healthmap import Axis, HealthMapBatch
@@ -290,3 +291,21 @@ def without_orders(x: np.ndarray) -> np.ndarray:
 def test_waveforms_of_other_samples_are_refused(fitted):
     with pytest.raises(InputError, match="fitted on waveforms of 8 samples"):
         fitted.predict(waveforms(2, 1)[..., :6])
+
+
+def test_orders_that_a_filter_took_away_weigh_no_more_than_those_that_it_let_through():
+    def filtered(x, level):  # the edge moves with the speed: the same order is let through more or less
+        flat = np.fft.rfft(Coherent()._periods(x))
+        return flat * np.where(np.arange(flat.shape[1]) < 0.8 * flat.shape[1], 1.0, level)
+
+    power = np.abs(filtered(waveforms(8, 1), 1e-3)) ** 2
+    learned = scatter(power.mean(axis=0), 8, (9, 14))
+    faster = np.abs(filtered(waveforms(8, 2), 1e-2)) ** 2 / learned
+    at = int(0.8 * faster.shape[1])
+    assert 0 < faster[:, at:].mean() < faster[:, :at].mean()
+
+
+def test_the_threshold_of_sixteen_records_rests_on_more_than_the_three_loudest():
+    thresholds = [Model.fit(batch(waveforms(16, seed))).threshold for seed in range(10, 15)]
+    assert all("drawn" in one.method and one.n == 16 for one in thresholds)
+    assert np.ptp([one.value for one in thresholds]) < 1.0

@@ -21,6 +21,10 @@ from toothwise.evaluation.thresholds import (
 from toothwise.healthmap.runs import time_blocks
 from toothwise.progress import Progress, share_of, silent
 
+_ENOUGH = (
+    32  # maps, of fewer the tail of the held-out scores rests on six or less: that of drawn records is known better
+)
+
 
 def fit_with_threshold(
     make: Callable[[], Detector],
@@ -66,7 +70,10 @@ def fit_with_threshold(
     part("", 0.0)
     detector = make().fit(values, part)
     detector.held_out = _joined(parts)
-    detector.threshold = _threshold(detector.held_out, rate, folds, confidence, detector.can.waveforms)
+    known = None
+    if detector.can.fewest < FEW and len(values) < _ENOUGH:
+        known = _of_drawn(detector.from_few(values)[1], detector.held_out.score, rate, folds)
+    detector.threshold = _threshold(detector.held_out, rate, folds, confidence, detector.can.waveforms, known)
     return detector, detector.held_out.score
 
 
@@ -75,18 +82,23 @@ def _from_few(
 ) -> tuple[Detector, np.ndarray]:
     """Of so few maps no rate can be counted: it is that of records drawn from what they scatter."""
     left_out, drawn = detector.from_few(values)
-    known, scores = threshold_from_healthy(drawn.score, rate), left_out.score
-    n = len(scores)
-    effective = float(n) if blocks is None else effective_number(scores, time_blocks(n, blocks))
-    detector.threshold = replace(
+    folds = None if blocks is None else time_blocks(len(values), blocks)
+    detector.threshold = _of_drawn(drawn, left_out.score, rate, folds)
+    detector.held_out, detector.drawn = left_out, drawn
+    return detector, left_out.score
+
+
+def _of_drawn(drawn: Prediction, scores: np.ndarray, rate: float, folds: np.ndarray | None) -> Threshold:
+    """The threshold of drawn records, as sure as ``scores`` of the real ones make it."""
+    known, n = threshold_from_healthy(drawn.score, rate), len(scores)
+    effective = float(n) if folds is None else effective_number(scores, folds)
+    return replace(
         known,
         interval=rate_interval(float(np.mean(scores > known.value)), effective),
         n=n,
         n_effective=effective,
         method=f"{known.method}, {len(drawn.score)} records drawn from the scatter of {n}",
     )
-    detector.held_out, detector.drawn = left_out, drawn
-    return detector, scores
 
 
 def _joined(parts: list[tuple[Any, ...]]) -> Prediction:
@@ -98,11 +110,13 @@ def _joined(parts: list[tuple[Any, ...]]) -> Prediction:
     return Prediction(score, np.empty((len(order), 0, 0), np.float32), row_evidence=rows, column_evidence=columns)
 
 
-def _threshold(found: Prediction, rate: float, folds: np.ndarray, confidence: float | None, both: bool) -> Threshold:
+def _threshold(
+    found: Prediction, rate: float, folds: np.ndarray, confidence: float | None, both: bool, drawn: Threshold | None
+) -> Threshold:
     """From the evidence of all lines (of one gear or of both) where the score is its maximum, else from the scores."""
     known = [e for e in (found.row_evidence, found.column_evidence) if e is not None]
     if len(known) == 1 or both:
         evidence = np.concatenate(known, axis=1)
         if np.allclose(evidence.max(axis=1), found.score, rtol=1e-6):
-            return threshold_from_lines(evidence, rate, blocks=folds, confidence=confidence)
-    return threshold_from_healthy(found.score, rate, blocks=folds)
+            return threshold_from_lines(evidence, rate, blocks=folds, confidence=confidence, by_maximum=drawn)
+    return drawn or threshold_from_healthy(found.score, rate, blocks=folds)

@@ -67,7 +67,12 @@ def threshold_from_healthy(scores: np.ndarray, rate: float, *, blocks: np.ndarra
 
 
 def threshold_from_lines(
-    evidence: np.ndarray, rate: float, *, blocks: np.ndarray | None = None, confidence: float | None = 0.95
+    evidence: np.ndarray,
+    rate: float,
+    *,
+    blocks: np.ndarray | None = None,
+    confidence: float | None = 0.95,
+    by_maximum: Threshold | None = None,
 ) -> Threshold:
     """The score that healthy maps exceed at no more than a stated rate, from the evidence of every line of theirs.
 
@@ -82,6 +87,7 @@ def threshold_from_lines(
         evidence: ``[n, lines]`` of healthy maps that the detector was not fitted on; score = its maximum over lines.
         rate, blocks: as in ``threshold_from_healthy``.
         confidence: of the tolerance limit; None = the estimated quantile itself, no allowance for its error.
+        by_maximum: What is known of the maxima from elsewhere, where they are few; None = their empirical tail.
     """
     from scipy.special import nctdtrit, ndtri
 
@@ -89,7 +95,7 @@ def threshold_from_lines(
     if x.ndim != 2:
         raise InputError(f"evidence must be [maps, lines], but the shape is {x.shape}")
     check_range("(0, 1)", confidence=0.5 if confidence is None else confidence)
-    by_maximum = threshold_from_healthy(x.max(axis=1), rate, blocks=blocks)
+    by_maximum = by_maximum or threshold_from_healthy(x.max(axis=1), rate, blocks=blocks)
     quantile = -float(ndtri(-np.expm1(np.log1p(-rate) / x.shape[1])))
     # two blocks seen against each other show one and the same difference: a block less than there are
     draws = max(x.shape[1] * max(by_maximum.n_effective - 1.0, 1.0), 3.0)

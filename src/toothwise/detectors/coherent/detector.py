@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from toothwise.detectors.base import Abilities, Detector, Maps, Prediction
+from toothwise.detectors.base import FEW, Abilities, Detector, Maps, Prediction
 from toothwise.detectors.coherent.elsewhere import among_teeth
 from toothwise.detectors.coherent.line_removal import along_line, neighbour, without_line
 from toothwise.detectors.coherent.meshes import best_segment, events, half_a_turn, lines
@@ -24,7 +24,7 @@ from toothwise.errors import InputError
 from toothwise.progress import Progress
 
 _BEHIND = 2.0  # healthy standard deviations by which the rarer kinds of evidence stand back behind whole lines
-_DRAWS, _NEW = 60, 4  # gearboxes that are drawn where healthy records are few, and new records of each
+_DRAWN, _NEW = 240, 4  # new records that are drawn where healthy ones are few, and how many of each drawn gearbox
 _RARE = 0.01  # chance at which the widths of Student's and the normal distribution are compared
 _TAILED = 8  # degrees of freedom at the most by which drawn records are widened
 _NORMAL = 4.0  # records that the spread of a normal maximum counts as, beside the maxima of healthy records
@@ -42,7 +42,7 @@ class Coherent(Detector):
         segments (share): Shares of the mates that damage may cover, besides all of them.
         contacts: The axis ("rows" or "columns") whose teeth touch two mates half a revolution apart, as the teeth of a
             planet touch sun and ring; half the energy found there is added. None for a pair.
-        seed: Of the records that are drawn where healthy ones are fewer than 16.
+        seed: Of the records that are drawn where healthy ones are fewer than 32.
 
     Raises:
         InputError: An option that is not allowed, maps without waveforms, or fewer than 2 healthy maps.
@@ -102,16 +102,18 @@ class Coherent(Detector):
         """What new healthy records show after ``n`` were learned, all drawn with the power that few records scatter.
 
         Of few records every bin's power is known poorly; taken as it is, uneven by chance, it makes whitened records
-        more uneven than real ones are. What moves whole records (load, temperature) has been seen ``n - 1`` times, with
+        more uneven than real ones are. What moves whole records (load, temperature) has been seen ``n`` times, with
         two numbers for either gear: evidence above the usual maximum is widened as Student's distribution is with so
-        few, and never less than with ``_TAILED``, because real records have longer tails than drawn ones.
+        few, and never less than with ``_TAILED``, because real records have longer tails than drawn ones. Gearboxes
+        that many records are learned of are alike, so that fewer of them are drawn.
         """
         from scipy.special import ndtri, stdtrit
 
-        wider = float(stdtrit(min(4 * (n - 1), _TAILED), _RARE) / ndtri(_RARE))
+        wider = float(stdtrit(min(2 * n, _TAILED), _RARE) / ndtri(_RARE))
         rng, size, found = np.random.default_rng(self.options["seed"]), _size(shape), []
-        for _ in range(_DRAWS):
-            normal = rng.standard_normal((2, n + _NEW, len(power)))
+        new = _NEW if n < FEW else n
+        for _ in range(_DRAWN // new):
+            normal = rng.standard_normal((2, n + new, len(power)))
             spectra = (normal[0] + 1j * normal[1]) * np.sqrt(power / 2.0)
             learned, _, _ = self._learn(spectra[:n], shape)
             rest = spectra[n:] - spectra[:n].mean(axis=0)

@@ -7,6 +7,7 @@ import numpy as np
 from toothwise.detectors.coherent.meshes import events
 
 _DEAD = 1e-10  # of the strongest order's power: weaker ones were removed from the signal and hold rounding only
+_LIFTED, _QUARTER = 0.01, 0.75  # least scatter, as a share of that which the loudest quarter of the orders exceeds
 _PRIOR = 4.0  # records that the neighbouring orders count as, where an order's own scatter rests on few records
 _NEIGHBOURS = 31  # orders that the neighbourhood spans
 _TONE = 16.0  # times the power around it: 12 dB, which no tooth reaches in so narrow a band
@@ -16,7 +17,9 @@ def scatter(power: np.ndarray, records: int, shape: tuple[int, ...]) -> np.ndarr
     """Healthy power of each bin of the hunting period's spectrum; 0 = nothing is there.
 
     A bin's own power rests on as many records as there are, so it is drawn towards that of its neighbours of the
-    same kind: orders of the rows' gear, orders of the columns' gear, and everything between them.
+    same kind: orders of the rows' gear, orders of the columns' gear, and everything between them. What a filter has
+    taken away is not lifted back by more than 20 dB: along its edge a record's level depends on the speed to the
+    hundredth, so that few records say nothing of how loud the next one is there.
 
     Args:
         power: Mean power of healthy residuals ``[bins]``.
@@ -39,6 +42,8 @@ def scatter(power: np.ndarray, records: int, shape: tuple[int, ...]) -> np.ndarr
             near = np.exp(uniform_filter1d(np.log(power[at]), _NEIGHBOURS * width, mode="nearest")) / low
             own = max(records - 2.0, 0.0)
             out[at] = (own * power[at] + _PRIOR * near) / (own + _PRIOR)
+    at = np.flatnonzero(out)
+    out[at] = np.maximum(out[at], _LIFTED * np.quantile(out[at], _QUARTER)) if at.size else 0.0
     return out
 
 
