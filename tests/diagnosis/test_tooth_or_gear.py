@@ -12,7 +12,8 @@ from toothwise.diagnosis.single import summarize
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.healthmap import Axis, HealthMapBatch
 
-RECORDS, MAPS, SHAPE = 8, 16, (11, 16)
+RECORDS, MAPS, SHAPE, SAMPLES = 8, 16, (11, 16), 8
+RINGING = np.sin(2.5 * np.arange(SAMPLES))
 
 
 def records(baseline, axis, teeth, seed, *, alone=7.0, beyond_doubt=RECORDS):
@@ -99,23 +100,52 @@ def test_in_tooth_by_record_maps_uneven_teeth_are_teeth(model):
     assert np.mean([bool(d.lines) for d in found]) >= 0.7
 
 
+def meshes(n, seed):
+    """Waveforms of the meshes of healthy maps."""
+    events, rng, out = np.arange(11 * 16), np.random.default_rng(seed), np.zeros((n, *SHAPE, SAMPLES))
+    out[:, events % 11, events % 16] = rng.standard_normal((n, events.size, SAMPLES))
+    return out
+
+
+def energy(x):
+    return np.sqrt((x**2).mean(axis=3)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def waveform_model():
+    """Of maps of such a pair with waveforms."""
+    healthy, axes = meshes(24, 0), (Axis.teeth("driving tooth", 11), Axis.teeth("driven tooth", 16))
+    return Model.fit(HealthMapBatch(energy(healthy), *axes, waveforms=healthy), detector="coherent")
+
+
 @pytest.mark.parametrize("axis", [1, 2])
-def test_where_waveforms_decide_uneven_cells_do_not_hide_teeth(axis):
-    events, samples, rng = np.arange(11 * 16), 8, np.random.default_rng(axis)
-
-    def meshes(n):
-        out = np.zeros((n, *SHAPE, samples))
-        out[:, events % 11, events % 16] = rng.standard_normal((n, events.size, samples))
-        return out
-
-    def energy(x):
-        return np.sqrt((x**2).mean(axis=3)).astype(np.float32)
-
-    healthy, axes = meshes(24), (Axis.teeth("driving tooth", 11), Axis.teeth("driven tooth", 16))
-    model = Model.fit(HealthMapBatch(energy(healthy), *axes, waveforms=healthy), detector="coherent")
-    worn = meshes(MAPS) + 2.0 * uneven(1.0, axis, 3)[..., None] * np.sin(2.5 * np.arange(samples))
-    found = told(model, energy(worn), waveforms=worn)
+def test_where_waveforms_decide_uneven_cells_do_not_hide_teeth(waveform_model, axis):
+    worn = meshes(MAPS, axis) + 2.0 * uneven(1.0, axis, 3)[..., None] * RINGING
+    found = told(waveform_model, energy(worn), waveforms=worn)
     assert not any(d.uneven_gears for d in found)
     assert np.mean([bool(d.lines) for d in found]) >= 0.5
-    found = told(model, energy(worn), waveforms=worn, by_waveform=False)
+    found = told(waveform_model, energy(worn), waveforms=worn, by_waveform=False)
     assert np.mean([bool(d.uneven_gears) for d in found]) >= 0.2
+
+
+@pytest.mark.parametrize(("axis", "tooth", "near"), [(1, 3, 12), (1, 9, 5), (2, 14, 2), (2, 6, 8)])
+def test_a_tooth_that_is_heard_at_a_few_mates_only_is_no_damage_of_theirs(waveform_model, axis, tooth, near):
+    """As a planet tooth where it passes the sensor: in its own mesh, in the next, and at its other contact."""
+    teeth, mates, rng = SHAPE[axis - 1], SHAPE[2 - axis], np.random.default_rng(tooth)
+    away = np.abs((np.arange(mates) - near + mates / 2) % mates - mates / 2)
+    x = meshes(MAPS, 20 + tooth)
+    for step, share in ((0, 12.0), (1, 8.0), (teeth // 2, 6.0)):
+        each = 1.0 + 0.3 * rng.standard_normal((MAPS, mates, SAMPLES))
+        line = x[:, (tooth + step) % teeth] if axis == 1 else x[:, :, (tooth + step) % teeth]
+        line += share * np.exp(-0.4 * away**2)[:, None] * each * np.sin(2.5 * np.arange(SAMPLES) + step)
+    found = told(waveform_model, energy(x), waveforms=x)
+    assert np.mean([(d.lines[0].axis, d.lines[0].tooth) == (axis, tooth) for d in found if d.lines]) >= 0.75
+    assert np.mean([all(one.axis == axis for one in d.lines) for d in found]) >= 0.75
+
+
+def test_teeth_of_both_gears_that_are_damaged_are_both_told(waveform_model):
+    x = meshes(MAPS, 30)
+    x[:, 4] += 1.5 * RINGING
+    x[:, :, 13] += 1.5 * RINGING
+    found = told(waveform_model, energy(x), waveforms=x)
+    assert np.mean([{(one.axis, one.tooth) for one in d.lines} >= {(1, 4), (2, 13)} for d in found]) >= 0.8

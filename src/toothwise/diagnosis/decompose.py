@@ -128,13 +128,16 @@ def decompose(
         found = table.min(axis=0) <= rate
         for k in np.flatnonzero(found):
             name, which = ("lines", "diagonal", "one cycle")[int(table[:, k].argmin())], int(active[k])
-            axis, less = int(tests[name][1][k]), None
+            p_value, axis, less = float(tests[name][0][k]), int(tests[name][1][k]), None
             if name == "lines" and seen is not None:
                 one = left.get(which, seen[which])
+                chances = {a: float(p[k]) for a, p in _lines(now, reference).items()}
+                axis = _with_larger_waveform(one, {a: now[a][k] for a in chances}, chances, detector, rate)
+                p_value = chances[axis]
                 again = any(line.axis == axis for line in out.lines[which])
                 less = _without_tooth(one, x[which], detector, axis, int(now[axis][k].argmax()), again=again)
                 left[which] = less.waveforms
-            _take(out, x, which, name, axis, now[axis][k], tests[name][0][k], search, less)
+            _take(out, x, which, name, axis, now[axis][k], p_value, search, less)
         active = active[found]
         if not len(active):
             break
@@ -178,16 +181,31 @@ def _tests(
     x: np.ndarray, evidence: dict[int, np.ndarray], reference: HealthyReference, search: Diagonals | None
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """By test: p-value ``[n]``, and the axis that it is about."""
-    worth = reference.worth
+    none = np.ones(len(x)), np.ones(len(x), dtype=int)
+    diagonal = none if search is None else (healthy_tail(search.score(x), reference.diagonal), none[1])
+    return {"lines": _smaller(_lines(evidence, reference)), "diagonal": diagonal, "one cycle": _cycle(x, reference)}
 
-    lines = {}
+
+def _lines(evidence: dict[int, np.ndarray], reference: HealthyReference) -> dict[int, np.ndarray]:
+    """By axis, the p-value of its best line ``[n]``."""
+    out = {}
     for axis, given in evidence.items():
         known = reference.best_of(axis)
         if known is not None:
-            lines[axis] = known[1] * best_line_tail(given.max(axis=1), known[0], worth=worth["lines"])
-    none = np.ones(len(x)), np.ones(len(x), dtype=int)
-    diagonal = none if search is None else (healthy_tail(search.score(x), reference.diagonal), none[1])
-    return {"lines": _smaller(lines), "diagonal": diagonal, "one cycle": _cycle(x, reference)}
+            out[axis] = known[1] * best_line_tail(given.max(axis=1), known[0], worth=reference.worth["lines"])
+    return out
+
+
+def _with_larger_waveform(
+    one: np.ndarray, evidence: dict[int, np.ndarray], chances: dict[int, float], detector: Detector, rate: float
+) -> int:
+    """The axis whose best tooth adds the larger waveform to its meshes, of those that show one beyond the rate.
+
+    A damaged tooth is in one mesh of every line that it crosses, and a sensor that hears planets where they pass it
+    hears little else there: such a line has much evidence, but its mean waveform holds a small share of the tooth's.
+    """
+    beyond = sorted((p, axis) for axis, p in chances.items() if p <= rate * SHARES["lines"])
+    return max((axis for _, axis in beyond), key=lambda a: detector.amplitude(one, a, int(evidence[a].argmax())))
 
 
 def _smaller(by_axis: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -274,7 +292,7 @@ def _take(
     part = slice(segment.first, segment.last + 1)
     height = float(np.nanmean(flat[tooth, part]))
     line = FoundLine(axis, tooth, float(p_value), segment, height, 0.0 if less is None else less.amplitude)
-    louder = [one.amplitude for one in out.lines[k] if one.axis == axis]
+    louder = [one.amplitude for one in out.lines[k]]  # of either gear: each crosses all lines of the other
     if less is None or not louder or less.amplitude > _LEFT * sum(louder):
         out.lines[k].append(line)
         if less is not None and less.neighbour is not None:
