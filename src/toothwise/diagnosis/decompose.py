@@ -132,7 +132,8 @@ def decompose(
             if name == "lines" and seen is not None:
                 one = left.get(which, seen[which])
                 chances = {a: float(p[k]) for a, p in _lines(now, reference).items()}
-                axis = _with_larger_waveform(one, {a: now[a][k] for a in chances}, chances, detector, rate)
+                if not out.lines[which]:  # what is left beside a tooth that came off is judged by its chance
+                    axis = _with_larger_waveform(one, {a: now[a][k] for a in chances}, chances, detector, rate)
                 p_value = chances[axis]
                 again = any(line.axis == axis for line in out.lines[which])
                 less = _without_tooth(one, x[which], detector, axis, int(now[axis][k].argmax()), again=again)
