@@ -219,6 +219,19 @@ def test_ring_teeth_a_planet_spacing_apart_are_one_tooth(fitted, limits):
     assert fitted.judge(x, limits=limits).pattern == "several teeth"
 
 
+@pytest.mark.parametrize("tooth", [1, 8])
+def test_planet_teeth_half_a_revolution_apart_are_one_tooth_seen_at_both_contacts(fitted, limits, tooth):
+    x = fitted.log_maps(20, 35)
+    x[:, tooth] += 0.9
+    x[:, (tooth + 6) % 12] += 0.7
+    d = fitted.judge(x, limits=limits, gears=("planet", "ring"))
+    assert (d.pattern, d.tooth, d.teeth[0].contact) == ("one tooth", tooth, (tooth + 6) % 12)
+    assert "one tooth" in d.sentence
+    assert fitted.judge(x, limits=limits).pattern == "several teeth"
+    x[:, (tooth + 3) % 12] += 0.9
+    assert fitted.judge(x, limits=limits, gears=("planet", "ring")).pattern == "several teeth"
+
+
 def test_a_first_harmonic_of_the_teeth_is_no_cycle_of_the_gear_unless_that_alarms(fitted, limits):
     from dataclasses import replace
 

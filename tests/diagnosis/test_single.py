@@ -133,6 +133,15 @@ def test_planets_keep_their_name():
     assert gear_of(Axis("record before the last", (0,)), "driven") == "driven"
 
 
+def test_both_contacts_of_a_planet_tooth_are_one_tooth(fitted):
+    x = fitted.log_maps(10, 16)
+    x[:, 3] += 1.0
+    x[:, 9] += 0.8
+    planet = diagnose(fitted, x, rows=Axis.teeth("planet tooth", 12), columns=Axis.teeth("ring tooth", 17))
+    assert np.mean([(d.pattern, {d.lines[0].tooth, d.lines[0].contact}) == ("one tooth", {3, 9}) for d in planet]) > 0.8
+    assert np.mean([d.pattern == "several teeth" for d in diagnose(fitted, x)]) > 0.8
+
+
 def test_teeth_side_by_side_are_one_group_around_the_gear():
     assert clusters([0, 11, 5], 12) == [[0, 11], [5]]
     assert clusters([2, 4, 3], 12) == [[2, 3], [4]]  # two peaks; what lies between them is a leak

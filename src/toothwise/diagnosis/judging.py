@@ -342,7 +342,7 @@ class _Judged(JudgedRecords):
             if same is not None:
                 out[same] = replace(out[same], alike=(*out[same].alike, int(tooth.tooth or 0), *tooth.leak))
                 continue
-            sure = planet and tooth.tooth is not None and tooth.gear in ("gear", "planet")
+            sure = tooth.tooth is not None and (tooth.gear == "planet" or (planet and tooth.gear == "gear"))
             place = self._middle(tooth)
             apart = [[sure and opposite(m, place, size) for m in own] for own in middles]
             home = next((k for k, found in enumerate(apart) if found[0]), None)

@@ -98,9 +98,10 @@ def summarize(
     p_level = np.minimum(sides * healthy_tail(np.abs(level) * spread, away, worth=reference.worth["level"]), 1.0)
     flat = {axis: without_places(x, axis) for axis in (1, 2)}
     sizes = {axis: lines.shape[1] for axis, lines in flat.items()}
+    planet = reference.by_record or axes[1][0] == "planet"
     out = []
     for k, name in enumerate(names):
-        groups = _groups(found.lines[k], sizes, planet=reference.by_record, spacing=spacing)
+        groups = _groups(found.lines[k], sizes, planet=planet, spacing=spacing)
         lines: list[LineFinding] = []
         uneven: dict[int, float] = {}
         each = [(g, contact, *_finding(g, flat[g.axis][k], reference, axes[g.axis])) for g, contact in groups]
