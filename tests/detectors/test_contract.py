@@ -273,7 +273,7 @@ def test_residual_vectors_are_added_along_lines(name, tmp_path):
     detector = _new(name, pooling="coherent").fit(_maps(40, 0))
     maps = _maps(6, 7, row=5, factor=3)
     found, again = detector.predict(maps), Model.open(Model(detector).save(tmp_path / "d")).detector.predict(maps)
-    np.testing.assert_array_equal(found.score, again.score)
+    np.testing.assert_allclose(found.score, again.score, rtol=1e-12)  # vectors lie in memory as they like
     assert (found.row_evidence.shape, found.column_evidence.shape) == ((6, ROWS), (6, COLUMNS))
     assert ((found.p_value > 0) & (found.p_value <= 1)).all()
     with pytest.raises(InputError, match="needs 32 healthy maps or more, but got 31"):

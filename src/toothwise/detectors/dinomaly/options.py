@@ -32,7 +32,7 @@ class DinomalyOptions:
         tail (share): With loss "tail": share of the tokens that count.
         recentre: What is subtracted from the features to rebuild: "none", "class" = the class token, or "mean" = the
             mean of the grid's tokens, so that what a whole map shares (its level, its session) needs no rebuilding.
-        decoder_depth: Number of decoder layers, 2 or more.
+        decoder_depth (layers): Number of decoder layers, 2 or more.
 
     Raises:
         InputError: A loss or recentre that is not allowed, a decoder that is too shallow, or directional layers beyond
