@@ -125,15 +125,28 @@ def walk_bash(toothwise: Callable[..., Run]) -> Callable[[str], str]:
     return run
 
 
+@pytest.fixture(scope="session")
+def write_folder() -> Callable[..., Path]:
+    """Write a batch as the research data's folder, by the columns ``split`` and ``label`` of its table."""
+
+    def write(batch: HealthMapBatch, folder: Path, *, suffix: str = ".tiff", scale: float | None = None) -> Path:
+        counts: dict[str, int] = {}
+        for one, split, label in zip(batch, batch.table["split"], batch.table["label"], strict=True):
+            place = f"{split}/{('good', 'fault')[label]}"
+            counts[place] = counts.get(place, -1) + 1
+            write_map(one, folder / place / f"{counts[place]:06d}{suffix}", scale=scale)
+        return folder
+
+    return write
+
+
 @pytest.fixture
-def anomalib_train(tmp_path, monkeypatch, capsys):
+def anomalib_train(tmp_path, monkeypatch, capsys, write_folder):
     """The documented command on a few random maps: config name and options of the model -> its checkpoint."""
 
     def run(config, **options):
         import torch
         from anomalib.cli.cli import main as anomalib
-
-        from toothwise.healthmap.io import write_folder
 
         values = np.random.default_rng(0).uniform(0.1, 2.5, (26, 31, 95)).astype(np.float32)
         table = pd.DataFrame({"split": ["train"] * 20 + ["test"] * 6, "label": [0] * 23 + [1] * 3})

@@ -34,14 +34,6 @@ def described(cls: type) -> dict[str, tuple[str | None, str]]:
     return found
 
 
-def coerce(value: Any, hint: Any) -> tuple[bool, Any]:
-    """Whether a value of YAML is of a type, and the value as that type (lists become tuples, whole numbers floats)."""
-    try:
-        return True, converted(value, hint, "")
-    except InputError:
-        return False, value
-
-
 def converted(value: Any, hint: Any, place: str) -> Any:
     """A value as a type asks for it; ``place`` names it in messages.
 

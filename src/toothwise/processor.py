@@ -27,6 +27,14 @@ _here: dict[str, dict[str, Any]] = {}  # of this process, where no file can be w
 
 
 @cache
+def _about() -> dict[str, str]:
+    """What the system says of its first processor; {} where it says nothing."""
+    with suppress(OSError):
+        first, _, _ = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")
+        return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in first.splitlines())}
+    return {}
+
+
 def flags() -> tuple[str, ...]:
     """Which instructions for products of matrices the processor has, the strongest first.
 
@@ -34,12 +42,7 @@ def flags() -> tuple[str, ...]:
         >>> isinstance(flags(), tuple)
         True
     """
-    found: set[str] = set()
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith(("flags", "Features")):
-                found.update(line.partition(":")[2].split())
-                break
+    found = (_about().get("flags") or _about().get("Features", "")).split()
     return tuple(flag for flag in _FLAGS if flag in found)
 
 
@@ -60,7 +63,6 @@ def mark(*facts: Any, packages: tuple[str, ...] = ()) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-@cache
 def model_name() -> str:
     """What the processor calls itself.
 
@@ -68,11 +70,7 @@ def model_name() -> str:
         >>> isinstance(model_name(), str)
         True
     """
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return _about().get("model name") or platform.processor() or platform.machine()
 
 
 def choices_file() -> Path:

@@ -11,7 +11,7 @@ import pytest
 
 from toothwise import Model, detectors
 from toothwise.detectors.calibration import fit_with_threshold
-from toothwise.healthmap.io import read_map, write_folder, write_map
+from toothwise.healthmap.io import read_map, write_map
 
 
 def test_fit_saves_what_the_library_would(toothwise, healthy, saved):
@@ -46,7 +46,7 @@ def test_options_from_a_file_and_words_over_them(toothwise, healthy, tmp_path):
     assert (options["lines"], options["lengths"]) == ("rows", [3])
 
 
-def test_of_a_domain_folder_only_healthy_training_maps_are_fitted_on(toothwise, write_maps, tmp_path):
+def test_of_a_domain_folder_only_healthy_training_maps_are_fitted_on(toothwise, write_maps, write_folder, tmp_path):
     split = ["train"] * 40 + ["test"] * 10
     label = [0] * 40 + [0] * 5 + [1] * 5
     write_folder(read_map(write_maps("all.npz", 50, split=split, label=label)), tmp_path / "domain")

@@ -17,7 +17,7 @@ from toothwise.fleet.reading import Block
 from toothwise.fleet.run import score_fleet
 from toothwise.fleet.scoring import SCHEMA, score_block
 from toothwise.fleet.storage import locate
-from toothwise.healthmap.io import write_folder, write_map
+from toothwise.healthmap.io import write_map
 
 pq = pytest.importorskip("pyarrow.parquet")
 pytest.importorskip("fsspec")
@@ -169,7 +169,7 @@ def test_links_pipes_devices_and_what_unpacks_to_too_much_are_error_rows(saved, 
     }
 
 
-def test_folders_of_small_files_and_domains(saved, tmp_path, make, toothwise):
+def test_folders_of_small_files_and_domains(saved, tmp_path, make, toothwise, write_folder):
     values = make.noise(30, seed=4)
     table = {"split": ["train"] * 10 + ["test"] * 20, "label": [0] * 20 + [1] * 10}
     write_folder(make.batch(values, **table), tmp_path / "in" / "domain_X")

@@ -9,12 +9,11 @@ import pytest
 from toothwise import read_map
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis, HealthMapBatch
-from toothwise.healthmap.io import write_folder
 from toothwise.healthmap.manifest import Manifest, read_manifest, sha256_of, write_manifest
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, write_folder):
     values = np.random.default_rng(0).uniform(0.1, 2.0, (4, 3, 5)).astype(np.float32)
     table = pd.DataFrame({"split": ["train", "train", "test", "test"], "label": [0, 0, 0, 1]})
     place = tmp_path / "domain_C"

@@ -82,7 +82,6 @@ class HDMapDataModule(AnomalibDataModule):
         domain: trained and tested on: "A", "B", "C", "D", a folder below root, or several of them.
         test_domain: tested on instead, to see what carries over; None = those that are trained on.
         scale: every value is divided by it; None = 1 for converted files, the domain's fixed maximum for MAT files.
-        mapping: version of the domain mapping; kept in ``metadata``.
         test_session: only test maps of this recording session, where a manifest says it: "fault" compares faulty maps
             with healthy ones of their own session. None = all.
         check: look for maps that are in both training and test (reads every map once).
@@ -105,7 +104,6 @@ class HDMapDataModule(AnomalibDataModule):
         augmentations: Transform | None = None,
         seed: int | None = 0,
         test_domain: str | list[str] | None = None,
-        mapping: str = DOMAIN_MAPPING,
         check: bool = True,
         test_session: str | None = None,
     ) -> None:
@@ -123,15 +121,15 @@ class HDMapDataModule(AnomalibDataModule):
         train = [domain] if isinstance(domain, str) else list(domain)
         test = train if test_domain is None else [test_domain] if isinstance(test_domain, str) else list(test_domain)
         found = {
-            name: find_domain(root, name, mapping=mapping, test_session=test_session if name in test else None)
+            name: find_domain(root, name, test_session=test_session if name in test else None)
             for name in dict.fromkeys([*train, *test])
         }
         self._train = [s for name in train for s in found[name] if s.split == "train"]
         self._test = [s for name in test for s in found[name] if s.split == "test"]
         self.scales = {name: scale or (MAXIMUM[name] if sources[0].packed else 1.0) for name, sources in found.items()}
         self.check = check
-        self.metadata: dict[str, Any] = {"domain_mapping": mapping, "train": train, "test": test, "scales": self.scales}
-        self.metadata["test_session"] = test_session
+        self.metadata: dict[str, Any] = {"domain_mapping": DOMAIN_MAPPING, "train": train, "test": test}
+        self.metadata |= {"scales": self.scales, "test_session": test_session}
         self._category = "+".join(train) if test == train else f"{'+'.join(train)}-to-{'+'.join(test)}"
 
     def _setup(self, _stage: str | None = None) -> None:

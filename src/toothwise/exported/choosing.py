@@ -20,8 +20,6 @@ SAMPLE = "sample.safetensors"  # maps, and the scores that the fitted detector g
 ALLOWED = {"float32": 1e-4, "bfloat16": 0.05, "int8": 0.2}  # of a score, or of the scores' spread where that is more
 _ENGINES = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}
 _PACKAGES = ("onnxruntime", "openvino")
-_SIZES = ("16", "4", "1")  # maps at a time that are tried
-_SMALL, _AT_A_TIME = 10.0, 4  # from so many ms a map on, larger batches only move more memory, and are not tried
 _IN_TURN = 3  # maps scored one by one at a time: the first finds another network in the processor's caches
 
 
@@ -62,13 +60,11 @@ class Opened:
     Attributes:
         run: Maps -> outputs.
         choice: What runs it.
-        most: Maps that it takes at a time.
         milliseconds: Per map, of every choice that was measured ({} = there is but one).
     """
 
     run: Engine
     choice: Choice
-    most: int
     milliseconds: dict[str, float]
 
 
@@ -86,15 +82,14 @@ def open_fastest(folder: Path, manifest: Manifest, threads: int | None) -> Opene
     """
     choices = choices_of(manifest, folder)
     load = partial(load_engine, folder, manifest, threads)
-    most = int(manifest.graph["max_batch"])
     if len(choices) == 1:
-        return Opened(load(choices[0]), choices[0], most, {})
+        return Opened(load(choices[0]), choices[0], {})
     names = {str(choice): choice for choice in choices}
     files = [manifest.files[name]["sha256"] for name in sorted({choice.file for choice in choices})]
     key = processor.mark("inference", files, threads, list(names), packages=_PACKAGES)
-    known, size = processor.recall(key), processor.recall(f"{key} batch")
-    if known is not None and size is not None and known[0] in names and size[0] in _SIZES:
-        return Opened(load(names[known[0]]), names[known[0]], int(size[0]), _per_map(known[1]))
+    known = processor.recall(key)
+    if known is not None and known[0] in names:
+        return Opened(load(names[known[0]]), names[known[0]], _per_map(known[1]))
     maps, scores = _sample(folder, manifest)
     ways: dict[str, Callable[[], Any]] = {}
     engines, missing = {}, None
@@ -109,15 +104,11 @@ def open_fastest(folder: Path, manifest: Manifest, threads: int | None) -> Opene
         found = np.concatenate([engine(maps[k : k + 1])["score"] for k in range(len(maps))])
         if worst_difference(scores, found) <= ALLOWED[choice.precision]:
             engines[name] = engine
-            ways[name] = partial(_in_batches, engine, maps[:_IN_TURN], 1)
+            ways[name] = partial(_one_by_one, engine, maps[:_IN_TURN])
     if not engines:
         raise missing or InputError(f"{folder}: no engine here gives the scores of the detector that was exported")
-    alone = threads_of(threads) == 1
-    best, ms = processor.fastest(ways, key, one_thread=alone)
-    some = maps if ms.get(best, 0.0) < _IN_TURN * _SMALL else maps[:_AT_A_TIME]
-    sizes = {n: partial(_in_batches, engines[best], some, int(n)) for n in _SIZES if int(n) <= len(some)}
-    size = processor.fastest(sizes, f"{key} batch", one_thread=alone)
-    return Opened(engines[best], names[best], int(size[0]), _per_map(ms))
+    best, ms = processor.fastest(ways, key, one_thread=threads_of(threads) == 1)
+    return Opened(engines[best], names[best], _per_map(ms))
 
 
 def _per_map(ms: dict[str, float]) -> dict[str, float]:
@@ -155,9 +146,9 @@ def _has_bfloat16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _in_batches(engine: Engine, maps: np.ndarray, size: int) -> None:
-    for start in range(0, len(maps), size):
-        engine(maps[start : start + size])
+def _one_by_one(engine: Engine, maps: np.ndarray) -> None:
+    for k in range(len(maps)):
+        engine(maps[k : k + 1])
 
 
 def _sample(folder: Path, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:

@@ -31,7 +31,7 @@ class ExportedDetector(Detector):
     def __init__(self, manifest: Manifest, opened: Opened) -> None:
         super().__init__(**manifest.options)
         self.name = manifest.detector  # type: ignore[misc]
-        self._engine, self._most = opened.run, opened.most
+        self._engine, self._most = opened.run, int(manifest.graph["max_batch"])
         self.choice, self.milliseconds = opened.choice, opened.milliseconds
         self._log = bool(manifest.normalisation.get("log", False))
 

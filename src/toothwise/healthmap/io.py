@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from toothwise.errors import InputError, OutputError, RangeWarning
-from toothwise.files import atomic_folder
+from toothwise.errors import InputError, RangeWarning
 from toothwise.healthmap import formats
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
 from toothwise.healthmap.manifest import read_manifest
@@ -130,7 +129,7 @@ def write_map(health_map: HealthMap | HealthMapBatch, path: str | Path, *, scale
     if suffix == ".npz":
         formats.write_npz(health_map, path)
     elif isinstance(health_map, HealthMapBatch):
-        raise InputError(f"{path}: a batch of maps is written to .npz or with write_folder, but not to {suffix!r}")
+        raise InputError(f"{path}: a batch of maps is written to .npz, but not to {suffix!r}")
     elif suffix == ".png":
         formats.write_png(health_map, path, scale)
     elif suffix in (".tif", ".tiff"):
@@ -138,43 +137,6 @@ def write_map(health_map: HealthMap | HealthMapBatch, path: str | Path, *, scale
     else:
         raise InputError(f"{path}: the suffix must be .npz, .tif, .tiff or .png, but is {path.suffix!r}")
     return path
-
-
-def write_folder(
-    batch: HealthMapBatch, folder: str | Path, *, suffix: str = ".tiff", scale: float | None = None
-) -> Path:
-    """Write a batch as ``train/good``, ``test/good``, ``test/fault`` with files 000000, 000001, ..., all or none.
-
-    Args:
-        batch: its table must have ``split`` ("train" or "test") and ``label`` (0 or 1; no faulty map may be in train).
-        folder: new or empty.
-        suffix: of the files; only ``.npz`` keeps what else the table says.
-        scale: as in ``write_map``.
-
-    Raises:
-        InputError: a table without these columns, a place that the layout does not have, or as ``write_map``.
-        OutputError: the folder cannot be written, or already holds something.
-    """
-    folder = Path(folder)
-    missing = {"split", "label"} - set(batch.table.columns)
-    if missing:
-        raise InputError(f"{folder}: the table of the batch lacks {', '.join(sorted(missing))}")
-    if folder.is_dir() and any(folder.iterdir()):
-        raise OutputError(f"{folder}: already holds something; a domain is written to a new or empty folder")
-    names, counts = [], dict.fromkeys(SPLITS, 0)
-    for index, (split, label) in enumerate(zip(batch.table["split"], batch.table["label"], strict=True)):
-        place = f"{split}/{ {0: 'good', 1: 'fault'}.get(label, label) }"
-        if place not in SPLITS:
-            raise InputError(f"{folder}: map {index} belongs to {place}, but the layout has {', '.join(SPLITS)} only")
-        names.append(f"{place}/{counts[place]:06d}{suffix}")
-        counts[place] += 1
-    with atomic_folder(folder) as temporary:
-        for index, name in enumerate(names):
-            try:
-                write_map(batch[index], temporary / name, scale=scale)
-            except InputError as error:
-                raise InputError(str(error).replace(str(temporary), str(folder))) from None
-    return folder
 
 
 def _warn_of_range(path: Path, values: np.ndarray) -> None:

@@ -85,25 +85,20 @@ class MapSource:
             yield from ((str(path), self.read_one(k)) for k, path in enumerate(self.files))
 
 
-def find_domain(
-    root: str | Path, domain: str, *, mapping: str = DOMAIN_MAPPING, test_session: str | None = None
-) -> list[MapSource]:
+def find_domain(root: str | Path, domain: str, *, test_session: str | None = None) -> list[MapSource]:
     """The maps of one domain, in either layout; splits are those of the recordings, nothing is drawn at random.
 
     Args:
         root: holds ``domain_X`` (or X) with train/good, test/good, test/fault; or the laboratory's ``Normal`` and
             ``Planet_fault_ring`` with ``{1|3}_TSA_DIF_{train|test}.mat`` under ``Class{1|3}/1/HDMap_train_test``.
         domain: letter, or name of a folder.
-        mapping: version of the domain mapping.
         test_session: only test maps of this recording session ("healthy" or "fault" in simulated folders), as the
             folder's manifest tells them; None = all.
 
     Raises:
-        InputError: no such folder, a place without maps, several files for one place, another mapping (a manifest's,
-            too), a manifest that does not fit its files or knows no such session.
+        InputError: no such folder, a place without maps, several files for one place, a manifest with another
+            domain mapping, a manifest that does not fit its files or knows no such session.
     """
-    if mapping != DOMAIN_MAPPING:
-        raise InputError(f"domain mapping must be {DOMAIN_MAPPING!r}, the one this version knows, but got {mapping!r}")
     root = Path(root)
     if (root / "Normal").is_dir():
         if test_session is not None:
@@ -120,8 +115,8 @@ def find_domain(
     }
     names = [p.relative_to(folder).as_posix() for files in found.values() for p in files]
     manifest = read_manifest(folder, names=names)
-    if manifest is not None and manifest.mapping != mapping:
-        raise InputError(f"{folder}: its manifest has the domain mapping {manifest.mapping!r}, not {mapping!r}")
+    if manifest is not None and manifest.mapping != DOMAIN_MAPPING:
+        raise InputError(f"{folder}: its manifest has the domain mapping {manifest.mapping!r}, not {DOMAIN_MAPPING!r}")
     if test_session is not None:
         kept = _of_session(folder, manifest, test_session)
         for place in SPLITS[1:]:

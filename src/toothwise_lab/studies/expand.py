@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-from toothwise.fields import coerce, describe_type, field_types
-from toothwise_lab.studies.located import Located, Place
+from toothwise.fields import describe_type, field_types
+from toothwise_lab.studies.located import Located, Place, coerce
 
 
 @dataclass(frozen=True)

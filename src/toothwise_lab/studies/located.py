@@ -11,9 +11,18 @@ from typing import Any
 import yaml
 
 from toothwise.errors import InputError, did_you_mean
+from toothwise.fields import converted
 from toothwise.reading import check_yaml, read_text, shipped
 
 Place = tuple[str | int, ...]
+
+
+def coerce(value: Any, hint: Any) -> tuple[bool, Any]:
+    """Whether a value of YAML is of a type, and the value as that type (lists become tuples, whole numbers floats)."""
+    try:
+        return True, converted(value, hint, "")
+    except InputError:
+        return False, value
 
 
 class _Loader(yaml.SafeLoader):
