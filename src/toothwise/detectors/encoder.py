@@ -123,28 +123,21 @@ class FrozenEncoder(nn.Module):
 
     Args:
         encoder_name: timm's name; any ViT with ``forward_intermediates``; or "toothwise_vit_tiny", the package's own.
-        target_layers: blocks whose tokens are given; None = those of Dinomaly for 12 and 24 blocks, else eight
-            evenly spaced ones between a sixth and five sixths of the depth.
         weights: a .safetensors file; None = the package's own or a file in TOOTHWISE_WEIGHTS; "hub" = timm's hub;
             "random" = seeded random weights.
         seed: of random weights.
 
     Attributes:
+        target_layers: blocks whose tokens are given: those of Dinomaly for 12 and 24 blocks, else eight evenly spaced
+            ones between a sixth and five sixths of the depth.
         dim, num_heads, patch: (h, w) in pixels, prefix: number of class and register tokens, source: WeightsSource.
 
     Raises:
-        InputError: not a timm ViT, or layers that it does not have.
+        InputError: not a timm ViT.
         WeightsError: weights missing, truncated or of another architecture.
     """
 
-    def __init__(
-        self,
-        encoder_name: str,
-        *,
-        target_layers: list[int] | None = None,
-        weights: str | Path | None = None,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, encoder_name: str, *, weights: str | Path | None = None, seed: int = 0) -> None:
         super().__init__()
         import timm
 
@@ -153,10 +146,7 @@ class FrozenEncoder(nn.Module):
         self.vit, self.source = _create(encoder_name, weights, seed)
         if not hasattr(self.vit, "blocks") or not hasattr(self.vit, "forward_intermediates"):
             raise InputError(f"encoder_name must be a vision transformer of timm, but {encoder_name!r} is not")
-        depth = len(self.vit.blocks)
-        self.target_layers = _default_layers(depth) if target_layers is None else list(target_layers)
-        if not self.target_layers or not all(0 <= i < depth for i in self.target_layers):
-            raise InputError(f"target_layers must be in 0..{depth - 1} of {encoder_name!r}, but got {target_layers}")
+        self.target_layers = _target_layers(len(self.vit.blocks))
         self.dim = int(self.vit.embed_dim)
         self.num_heads = int(self.vit.blocks[0].attn.num_heads)
         self.prefix = int(self.vit.num_prefix_tokens)
@@ -257,7 +247,7 @@ def average(tensors: list[Tensor]) -> Tensor:
     return (total / len(tensors)).to(tensors[0].dtype)
 
 
-def _default_layers(depth: int) -> list[int]:
+def _target_layers(depth: int) -> list[int]:
     if depth == 24:
         return [4, 6, 8, 10, 12, 14, 16, 18]
     if depth == 12:

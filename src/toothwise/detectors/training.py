@@ -9,12 +9,12 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from toothwise import processor
 from toothwise.checks import check_choice
@@ -34,9 +34,10 @@ class StepTrained(RawScoreModule):
     """An anomalib module whose training is counted in steps.
 
     A subclass sets ``max_steps`` (training ends there, whatever the epochs) and ``gradient_clip`` (norm that
-    gradients are cut to where the trainer sets none).
+    gradients are cut to where the trainer sets none), and ``remedy``, what errors of the training advise.
     """
 
+    remedy: ClassVar[str]
     max_steps: int
     gradient_clip: float
 
@@ -57,6 +58,34 @@ class StepTrained(RawScoreModule):
         del args, kwargs
         if self.global_step >= self.max_steps:
             self.trainer.should_stop = True
+
+    def sum_of(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The loss of a step from its terms by name, each of which is logged.
+
+        Raises:
+            TrainingError: A term is not finite.
+        """
+        for name, term in terms.items():
+            if not torch.isfinite(term):
+                raise TrainingError(f"the {name} loss is {float(term)} at step {self.global_step}: {self.remedy}")
+            self.log(f"loss/{name}", term, on_step=True, on_epoch=False)
+        loss = torch.stack(list(terms.values())).sum()
+        self.log("train_loss", loss, on_step=True, on_epoch=False, prog_bar=True)
+        return {"loss": loss}
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Stop with the layer's name before a gradient that is not finite spoils the weights."""
+        del optimizer
+        check_gradients(self.named_parameters(), self.global_step, self.remedy)
+
+    @staticmethod
+    def groups_of(named: Iterable[tuple[str, nn.Parameter]], alpha_rate: float, **others: Any) -> list[dict[str, Any]]:
+        """What is trained, and how, for the optimiser: the weights (``others``), then the mix of directions."""
+        named = list(named)
+        mixes = [p for name, p in named if name.endswith("alpha_logit")]
+        groups = [{"params": [p for name, p in named if not name.endswith("alpha_logit")]} | others]
+        own = {"params": mixes, "lr": alpha_rate, "weight_decay": 0.0, "rate_of": "alpha"}
+        return [*groups, own] if mixes else groups
 
     def planned_steps(self) -> int:
         """``max_steps``, or fewer where the trainer ends earlier: what a schedule of the learning rate spans."""
@@ -133,6 +162,16 @@ def check_gradients(named: Iterable[tuple[str, nn.Parameter]], step: int, remedy
         raise TrainingError(f"the gradient of {where} explodes (norm {largest:.3g}) at step {step}: {remedy}")
 
 
+def loader_of(images: Tensor, **options: Any) -> DataLoader[Any]:
+    """Whole batches of images ``[n, 3, height, width]`` as anomalib takes them; options are those of DataLoader."""
+    from anomalib.data import ImageBatch
+
+    def collate(batch: list[Tensor]) -> ImageBatch:
+        return ImageBatch(image=torch.stack(batch))
+
+    return DataLoader(images, drop_last=True, collate_fn=collate, **options)  # type: ignore[arg-type]  # has items
+
+
 def fit_quietly(
     module: StepTrained,
     loader: DataLoader[Any],
@@ -172,19 +211,6 @@ def fit_quietly(
         )
         engine.fit(model=module, train_dataloaders=loader)
         return float(engine.trainer.callback_metrics["train_loss"])
-
-
-class Images(Dataset[torch.Tensor]):
-    """Images ``[n, 3, h, w]`` one by one."""
-
-    def __init__(self, images: torch.Tensor) -> None:
-        self.images = images
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return self.images[index]
 
 
 class _Tell(Callback):

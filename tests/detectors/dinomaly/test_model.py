@@ -62,7 +62,8 @@ def test_the_encoder_stays_frozen_and_in_evaluation():
 
 
 def test_the_encoder_runs_no_further_than_its_last_used_block(images):
-    model = DirectionalDinomalyModel(**TINY, target_layers=[1, 3])
+    model = DirectionalDinomalyModel(**TINY)
+    model.encoder.target_layers = [1, 3, 1, 3, 1, 3, 1, 3]
     called = []
     for i, block in enumerate(model.encoder.vit.blocks):
         block.register_forward_hook(lambda *_, i=i: called.append(i))
@@ -87,13 +88,6 @@ def test_any_size_that_the_patch_divides(prefix, size):
     model.train()(x, global_step=3).backward()
 
 
-def test_fuse_layers_are_configurable_and_matter(images):
-    x = images[:, :, :64, :96]
-    one = DirectionalDinomalyModel(**TINY, fuse_encoder=[[0, 1], [2], [3, 4, 5, 6, 7]], fuse_decoder=[[0], [1], [2, 3]])
-    assert [len(f) for f in one.features(x)] == [3, 3]
-    assert one.eval()(x).pred_score.shape == (2,)
-
-
 def test_training_needs_the_step_and_a_size_that_fits():
     model = DirectionalDinomalyModel(**TINY)
     with pytest.raises(InputError, match="global_step"):
@@ -107,9 +101,6 @@ def test_training_needs_the_step_and_a_size_that_fits():
     [
         {"directional_layers": [8]},
         {"decoder_depth": 1},
-        {"target_layers": [12]},
-        {"fuse_encoder": [[9]]},
-        {"fuse_encoder": [[0]]},
         {"encoder_name": "resnet18"},
         {"encoder_name": "nonsense"},
     ],

@@ -35,10 +35,8 @@ class DirectionalLinearAttention(nn.Module):
             alone); None = it attends to all. Then a damaged row can rebuild itself neither from its own token nor
             from the next rows, which share its pixels. A line must be longer than what is left out.
         together: multiply all heads at once, which is faster where they are of a few features each. The grid's tokens
-            alone, without ``exclude`` and dropout of values.
+            alone, without ``exclude``.
         qkv_bias: bias of the query, key and value projection.
-        attn_drop: dropout of the values that lines exchange.
-        proj_drop: dropout after the output projection.
 
     Raises:
         InputError: an option that is not allowed, or a grid that does not fit the tokens.
@@ -57,8 +55,6 @@ class DirectionalLinearAttention(nn.Module):
         exclude: int | None = None,
         together: bool = False,
         qkv_bias: bool = False,
-        attn_drop: float = 0.0,
-        proj_drop: float = 0.0,
     ) -> None:
         super().__init__()
         check_choice(("y", "x", "both"), axis=axis)
@@ -67,8 +63,8 @@ class DirectionalLinearAttention(nn.Module):
         check_choice(("context", "drop"), prefix=prefix)
         check_range("[0, 1]", alpha=alpha)
         check_whole(0, exclude=0 if exclude is None else exclude)
-        if together and (exclude is not None or attn_drop):
-            raise InputError("together goes with neither exclude nor attn_drop")
+        if together and exclude is not None:
+            raise InputError("together does not go with exclude")
         if num_heads < 1 or dim % num_heads:
             raise InputError(f"num_heads must divide dim, but {num_heads} does not divide {dim}")
         if axis == "both" and mix != "fixed" and alpha in (0.0, 1.0):
@@ -78,9 +74,7 @@ class DirectionalLinearAttention(nn.Module):
         self.num_heads, self.axis, self.mix, self.prefix = num_heads, axis, mix, prefix
         self.exclude, self.together = exclude, together
         self.qkv = nn.Linear(dim, 3 * dim, bias=qkv_bias)
-        self.attn_drop = nn.Dropout(attn_drop)
         self.proj = nn.Linear(dim, dim)
-        self.proj_drop = nn.Dropout(proj_drop)
         count = num_heads if alpha_per == "head" else 1
         if axis == "both" and mix == "fixed":
             self.register_buffer("alpha_fixed", torch.full((count,), float(alpha)))
@@ -133,15 +127,11 @@ class DirectionalLinearAttention(nn.Module):
             raise InputError(f"prefix='drop' takes the {h * w} tokens of the grid alone, but got {n}")
         alpha = self._alpha_over_grid(tokens[:, p:], grid)
         if self.together and not p:
-            return self.proj_drop(self.proj(self._of_all_heads(tokens, grid, alpha)))
+            return self.proj(self._of_all_heads(tokens, grid, alpha))
         qkv = self.qkv(tokens).reshape(b, n, 3, self.num_heads, dim // self.num_heads)
-        out = self._plain(qkv, grid, alpha) if self._needs_plain() else line_attention(qkv, grid, self.axis, alpha)
-        return self.proj_drop(self.proj(out))
-
-    def _needs_plain(self) -> bool:
-        """What only the plain core does: neighbours left out, dropout, and being compiled or exported as a graph."""
-        dropping = self.training and self.attn_drop.p > 0
-        return self.exclude is not None or dropping or must_be_plain()
+        # what only the plain core does: neighbours left out, and being compiled or exported as a graph
+        plain = self.exclude is not None or must_be_plain()
+        return self.proj(self._plain(qkv, grid, alpha) if plain else line_attention(qkv, grid, self.axis, alpha))
 
     def _of_all_heads(self, tokens: Tensor, grid: tuple[int, int], alpha: Tensor | None) -> Tensor:
         """What ``line_attention`` computes, tokens ``[b, h*w, dim]`` -> the same, all heads in one product.
@@ -189,8 +179,14 @@ class DirectionalLinearAttention(nn.Module):
         p = n - grid[0] * grid[1]
         with torch.autocast(device_type=qkv.device.type, enabled=False):
             q, k, v = (x.float() for x in qkv.permute(2, 0, 3, 1, 4).unbind(0))
-            q, k, v = functional.elu(q) + 1.0, functional.elu(k) + 1.0, self.attn_drop(v)
-            mixed = self._lines(q, k, v, grid, alpha)
+            q, k = functional.elu(q) + 1.0, functional.elu(k) + 1.0
+            found = {}
+            for axis in "yx" if self.axis == "both" else self.axis:
+                own, keys, values = (_lines(x, grid, axis) for x in (q, k, v))
+                one = _attend(own[:, :, :, : grid[axis == "x"]], keys, values, self.exclude)
+                found[axis] = one.transpose(2, 3) if axis == "y" else one
+            mixed = found[self.axis] if alpha is None else alpha * found["y"] + (1.0 - alpha) * found["x"]
+            mixed = mixed.flatten(2, 3)
             if p:
                 mixed = torch.cat([_attend(q[:, :, :p], k, v), mixed], dim=2)
         return mixed.transpose(1, 2).reshape(b, n, heads * d).to(qkv.dtype)
@@ -207,72 +203,43 @@ class DirectionalLinearAttention(nn.Module):
             row); of the axes that there are. Rows sum to 1, less what goes to prefix tokens.
         """
         b, n, dim = tokens.shape
-        h, w = grid
-        p = n - h * w
         qkv = self.qkv(tokens).reshape(b, n, 3, self.num_heads, dim // self.num_heads).permute(2, 0, 3, 1, 4)
         q, k = (functional.elu(x.float()) + 1.0 for x in qkv[:2])
+        out = {}
         with torch.autocast(device_type=tokens.device.type, enabled=False):
-            qg, kg = (x[:, :, p:].reshape(b, self.num_heads, h, w, -1) for x in (q, k))
-            out = {}
-            for axis in ("y", "x"):
-                if self.axis not in (axis, "both"):
-                    continue
-                lines = [x.transpose(2, 3) if axis == "y" else x for x in (qg, kg)]
-                weight = lines[0] @ lines[1].transpose(-2, -1)
-                if self.exclude is not None:
-                    place = torch.arange(weight.shape[-1], device=weight.device)
-                    weight = weight * ((place[:, None] - place).abs() > self.exclude)
-                total = weight.sum(-1, keepdim=True)
-                if p:
-                    total = total + (lines[0] @ k[:, :, None, :p].transpose(-2, -1)).sum(-1, keepdim=True)
-                weight = weight / (total + EPS)
+            for axis in "yx" if self.axis == "both" else self.axis:
+                along = grid[axis == "x"]
+                weight = _weights(_lines(q, grid, axis)[:, :, :, :along], _lines(k, grid, axis), self.exclude)
+                weight = weight[..., :along] / (weight.sum(-1, keepdim=True) + EPS)
                 out[axis] = weight.transpose(2, 3) if axis == "y" else weight
         return out
 
-    def _lines(self, q: Tensor, k: Tensor, v: Tensor, grid: tuple[int, int], alpha: Tensor | None) -> Tensor:
-        """The grid's tokens after attention along the chosen lines, ``[b, heads, h*w, d]``."""
-        p = q.shape[2] - grid[0] * grid[1]
-        qg, kg, vg = (x[:, :, p:].unflatten(2, grid) for x in (q, k, v))
-        kp, vp = (x[:, :, None, :p] for x in (k, v))  # the same prefix for every line
-        out = {}
-        if self.axis != "x":
-            q, k, v = (x.transpose(2, 3) for x in (qg, kg, vg))
-            out["y"] = _attend(q, k, v, kp, vp, self.exclude).transpose(2, 3)
-        if self.axis != "y":
-            out["x"] = _attend(qg, kg, vg, kp, vp, self.exclude)
-        mixed = out[self.axis] if alpha is None else alpha * out["y"] + (1.0 - alpha) * out["x"]
-        return mixed.flatten(2, 3)
+
+def _lines(x: Tensor, grid: tuple[int, int], axis: str) -> Tensor:
+    """Tokens ``[b, heads, p + h*w, d]`` -> those of every line, behind them the p before the grid, which all share."""
+    p = x.shape[2] - grid[0] * grid[1]
+    lines = x[:, :, p:].unflatten(2, grid)
+    lines = lines.transpose(2, 3) if axis == "y" else lines
+    return torch.cat([lines, x[:, :, None, :p].expand(-1, -1, lines.shape[2], -1, -1)], dim=3) if p else lines
 
 
-def _attend(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    k_prefix: Tensor | None = None,
-    v_prefix: Tensor | None = None,
-    exclude: int | None = None,
-) -> Tensor:
-    """Linear attention over the last but one dimension; q, k already mapped by phi, prefix joins every line.
+def _weights(q: Tensor, k: Tensor, exclude: int | None) -> Tensor:
+    """phi(q) phi(k)^T, without the neighbours that are left out."""
+    weight = q @ k.transpose(-2, -1)
+    if exclude is None:
+        return weight
+    place = torch.arange(k.shape[-2], device=k.device)
+    here = place[: q.shape[-2], None]
+    return weight * (((here - place).abs() > exclude) | (place >= len(here)))
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, exclude: int | None = None) -> Tensor:
+    """Linear attention over the last but one dimension; q, k already mapped by phi.
 
     (q k^T) v or q (k^T v), the one that takes fewer multiplications: the numbers are the same.
     """
-    has_prefix = k_prefix is not None and v_prefix is not None and k_prefix.shape[-2] > 0
-    queries, width = q.shape[-2:]
-    keys = k.shape[-2] + (k_prefix.shape[-2] if has_prefix and k_prefix is not None else 0)
+    (queries, width), keys = q.shape[-2:], k.shape[-2]
     if exclude is not None or 2 * queries * keys < (queries + keys) * width:
-        weight = q @ k.transpose(-2, -1)
-        if exclude is not None:
-            place = torch.arange(k.shape[-2], device=k.device)
-            weight = weight * ((place[:, None] - place).abs() > exclude)
-        total = weight.sum(-1, keepdim=True)
-        out = weight @ v
-        if has_prefix and k_prefix is not None and v_prefix is not None:
-            more = q @ k_prefix.transpose(-2, -1)
-            total = total + more.sum(-1, keepdim=True)
-            out = out + more @ v_prefix
-        return out / (total + EPS)
-    kv, k_sum = k.transpose(-2, -1) @ v, k.sum(-2, keepdim=True)
-    if has_prefix and k_prefix is not None and v_prefix is not None:
-        kv = kv + k_prefix.transpose(-2, -1) @ v_prefix
-        k_sum = k_sum + k_prefix.sum(-2, keepdim=True)
-    return (q @ kv) / ((q * k_sum).sum(-1, keepdim=True) + EPS)
+        weight = _weights(q, k, exclude)
+        return (weight @ v) / (weight.sum(-1, keepdim=True) + EPS)
+    return (q @ (k.transpose(-2, -1) @ v)) / ((q * k.sum(-2, keepdim=True)).sum(-1, keepdim=True) + EPS)

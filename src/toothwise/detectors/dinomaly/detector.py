@@ -22,7 +22,7 @@ from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.module_detector import ModuleDetector
 from toothwise.detectors.network_parts import NetworkParts
 from toothwise.detectors.pooling import check_pooling, pool_lines
-from toothwise.detectors.training import Images, check_precision, fit_quietly, measured_precision
+from toothwise.detectors.training import check_precision, fit_quietly, loader_of, measured_precision
 from toothwise.progress import Progress
 
 
@@ -156,15 +156,11 @@ class DinomalyDetector(ModuleDetector):
 
     def _loader(self, images: torch.Tensor) -> DataLoader[Any]:
         """Batches of a training epoch."""
-        from anomalib.data import ImageBatch
-
-        return DataLoader(
-            Images(images),
+        return loader_of(
+            images,
             batch_size=min(self.options["batch_size"], len(images)),
             shuffle=True,
-            drop_last=True,
             generator=torch.Generator().manual_seed(self.options["seed"]),
-            collate_fn=lambda batch: ImageBatch(image=torch.stack(batch)),
         )
 
     def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:

@@ -19,7 +19,7 @@ from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.dinomaly.attention_view import entropy_of, watched_attention
 from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
 from toothwise.detectors.embedded import EMBEDDED
-from toothwise.detectors.training import StepTrained, check_gradients
+from toothwise.detectors.training import StepTrained
 from toothwise.errors import TrainingError
 
 _WARM_UP = 100
@@ -47,6 +47,7 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
     """
 
     encoder_at = "model.encoder"
+    remedy = "lower learning_rate or gradient_clip, or train in float32; check the maps for extreme values"
 
     def __init__(
         self,
@@ -102,7 +103,7 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
         """
         if not torch.isfinite(loss):
             of = f" ({', '.join(f'{name} {float(part)}' for name, part in parts.items())})" if parts else ""
-            raise TrainingError(f"the loss is {float(loss)} at step {self.global_step}{of}: {_REMEDY}")
+            raise TrainingError(f"the loss is {float(loss)} at step {self.global_step}{of}: {self.remedy}")
         self.log("train_loss", loss, on_step=True, on_epoch=False, prog_bar=True)
         for name, part in parts.items():
             self.log(f"{name}_loss", part, on_step=True, on_epoch=False)
@@ -112,20 +113,14 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Stop with the layer's name before a gradient that is not finite spoils the weights; log the rates."""
-        check_gradients(self.named_parameters(), self.global_step, _REMEDY)
+        super().on_before_optimizer_step(optimizer)
         for group in optimizer.param_groups:
             if "rate_of" in group:
                 self.log(f"learning_rate/{group['rate_of']}", group["lr"], on_step=True, on_epoch=False)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """What is trained, and how, for the optimiser: the weights, then the mix of directions."""
-        named = list(self.rebuilding.named_parameters())
-        mixes = [p for name, p in named if name.endswith("alpha_logit")]
-        groups: list[dict[str, Any]] = [{"params": [p for name, p in named if not name.endswith("alpha_logit")]}]
-        if mixes:
-            rate = self.alpha_rate * self.learning_rate
-            groups.append({"params": mixes, "lr": rate, "weight_decay": 0.0, "rate_of": "alpha"})
-        return groups
+        """What is trained, and how, for the optimiser."""
+        return self.groups_of(self.rebuilding.named_parameters(), self.alpha_rate * self.learning_rate)
 
     def configure_optimizers(self) -> dict[str, Any]:
         """StableAdamW, with the warm-up and cosine schedule followed by step."""
@@ -161,9 +156,6 @@ class _Schedule(WarmCosineScheduler):
     def get_lr(self) -> list[float]:
         """The rate of each group."""
         return [rate * (own / self.base_lrs[0]) for rate, own in zip(super().get_lr(), self.base_lrs, strict=True)]
-
-
-_REMEDY = "lower learning_rate or gradient_clip, or train in float32; check the maps for extreme values"
 
 
 def _initialise(modules: nn.Module, alpha: float) -> None:

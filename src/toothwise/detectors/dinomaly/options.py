@@ -66,15 +66,7 @@ class NetworkOptions(DinomalyOptions):
     """What the network takes besides; detectors leave it at the published values.
 
     Attributes:
-        bottleneck_dropout: Dropout of the bottleneck.
-        target_layers: Blocks of the encoder whose features are rebuilt; see FrozenEncoder.
-        fuse_encoder, fuse_decoder: Groups of indices into the target layers and into the decoder layers (last layer
-            first) whose features are averaged and compared, group by group; None = first and second half.
         mining_steps (steps): Steps over which the hard-mining share rises to 90 %.
     """
 
-    bottleneck_dropout: float = 0.2
-    target_layers: list[int] | None = None
-    fuse_encoder: list[list[int]] | None = None
-    fuse_decoder: list[list[int]] | None = None
     mining_steps: int = 1000

@@ -65,24 +65,19 @@ class DirectionalDinomalyModel(nn.Module):
     def __init__(self, encoder_name: str = EMBEDDED, *, seed: int = 0, **options: Any) -> None:
         super().__init__()
         o = NetworkOptions(encoder_name=encoder_name, **options)
-        self.encoder = FrozenEncoder(encoder_name, target_layers=o.target_layers, weights=o.weights, seed=seed)
+        self.encoder = FrozenEncoder(encoder_name, weights=o.weights, seed=seed)
         if o.recentre == "class" and not self.encoder.prefix:
             raise InputError(f"recentre 'class' needs an encoder with a class token, but {encoder_name!r} has none")
         self.recentre, self.prefix, self.alpha_start = o.recentre, o.prefix, o.alpha
         dim, heads = self.encoder.dim, self.encoder.num_heads
-        self.fuse_encoder = _groups("fuse_encoder", o.fuse_encoder, len(self.encoder.target_layers))
-        self.fuse_decoder = _groups("fuse_decoder", o.fuse_decoder, o.decoder_depth)
-        if len(self.fuse_encoder) != len(self.fuse_decoder):
-            raise InputError(
-                f"fuse_encoder and fuse_decoder must have as many groups, but have {len(self.fuse_encoder)} "
-                f"and {len(self.fuse_decoder)}"
-            )
+        # what is averaged and compared: the first and the second half, of the decoder from its last layer on
+        self.fuse_encoder, self.fuse_decoder = _halves(len(self.encoder.target_layers)), _halves(o.decoder_depth)
         bottleneck = DinomalyMLP(
             in_features=dim,
             hidden_features=dim * 4,
             out_features=dim,
             act_layer=nn.GELU,
-            drop=o.bottleneck_dropout,
+            drop=0.2,
             bias=False,
             apply_input_dropout=True,
         )
@@ -166,10 +161,5 @@ def _spatial(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
     return tokens.transpose(1, 2).unflatten(2, grid).contiguous()
 
 
-def _groups(name: str, groups: list[list[int]] | None, count: int) -> list[list[int]]:
-    if groups is None:
-        half = count // 2
-        return [list(range(half)), list(range(half, count))]
-    if not groups or not all(group and all(0 <= i < count for i in group) for group in groups):
-        raise InputError(f"{name} must be groups of indices in 0..{count - 1}, but got {groups}")
-    return [list(group) for group in groups]
+def _halves(count: int) -> list[list[int]]:
+    return [list(range(count // 2)), list(range(count // 2, count))]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, RandomSampler
+from torch.utils.data import RandomSampler
 
 from toothwise.checks import check_whole
 from toothwise.detectors.base import Abilities, Maps, Prediction, as_array, given
@@ -19,7 +19,7 @@ from toothwise.detectors.image_scoring import check_device, on_map, pick_device
 from toothwise.detectors.module_detector import ModuleDetector
 from toothwise.detectors.network_parts import NetworkParts
 from toothwise.detectors.pooling import check_pooling, pool_lines
-from toothwise.detectors.training import Images, fit_quietly
+from toothwise.detectors.training import fit_quietly, loader_of
 from toothwise.progress import Progress
 
 _TRAINING = ("max_steps", "learning_rate", "gradient_clip", "seed")
@@ -83,24 +83,14 @@ class DraemSevNetDetector(ModuleDetector):
         return DraemSevNet(**own, map_shape=teeth, pre_processor=False, evaluator=False, visualizer=False)
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
-        from anomalib.data import ImageBatch
-
         self._images.fit(values)
         module = self._make_module((values.shape[1], values.shape[2]))
         o = self.options
-        images = Images(self._images(values))
+        images, batch = self._images(values), o["batch_size"]
         generator = torch.Generator().manual_seed(o["seed"])
-        few = len(images) < o["batch_size"]
-        sampler = RandomSampler(
-            images, replacement=few, num_samples=o["batch_size"] if few else None, generator=generator
-        )
-        loader = DataLoader(
-            images,
-            batch_size=o["batch_size"],
-            sampler=sampler,
-            drop_last=True,
-            collate_fn=lambda batch: ImageBatch(image=torch.stack(batch)),
-        )
+        few = len(images) < batch
+        sampler = RandomSampler(images, replacement=few, num_samples=batch if few else None, generator=generator)
+        loader = loader_of(images, batch_size=batch, sampler=sampler)
         loss = fit_quietly(module, loader, seed=o["seed"], device=o["device"], progress=progress)
         self._module = module.eval()
         self.info = {

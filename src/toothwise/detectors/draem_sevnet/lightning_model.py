@@ -20,10 +20,9 @@ from toothwise.checks import check_range, check_whole
 from toothwise.detectors.draem_sevnet.faults import SyntheticFaults
 from toothwise.detectors.draem_sevnet.options import DraemOptions
 from toothwise.detectors.draem_sevnet.torch_model import DraemSevNetLoss, DraemSevNetModel
-from toothwise.detectors.training import StepTrained, check_gradients
-from toothwise.errors import InputError, TrainingError
+from toothwise.detectors.training import StepTrained
+from toothwise.errors import InputError
 
-_REMEDY = "lower learning_rate, gradient_clip or severity_max, or train in float32; check the maps for extreme values"
 _FALLS, _FACTOR = (0.8, 0.9), 0.2  # the learning rate falls to a fifth at these shares of the training, as in DRAEM
 
 
@@ -42,6 +41,10 @@ class DraemSevNet(StepTrained):
             raw: neither normalised nor clamped.
         options: of DraemOptions.
     """
+
+    remedy = (
+        "lower learning_rate, gradient_clip or severity_max, or train in float32; check the maps for extreme values"
+    )
 
     def __init__(
         self,
@@ -90,19 +93,7 @@ class DraemSevNet(StepTrained):
         del args, kwargs
         rng = np.random.default_rng([self.seed, self.current_epoch, batch_idx])  # a resumed run draws the same faults
         faulty, mask, severity = self.faults(batch.image, rng)
-        terms = self.loss(self.model(faulty), batch.image, mask, severity)
-        for name, term in terms.items():
-            if not torch.isfinite(term):
-                raise TrainingError(f"the {name} loss is {float(term)} at step {self.global_step}: {_REMEDY}")
-            self.log(f"loss/{name}", term, on_step=True, on_epoch=False)
-        loss = torch.stack(list(terms.values())).sum()
-        self.log("train_loss", loss, on_step=True, on_epoch=False, prog_bar=True)
-        return {"loss": loss}
-
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Stop with the layer's name before a gradient that is not finite spoils the weights."""
-        del optimizer
-        check_gradients(self.model.named_parameters(), self.global_step, _REMEDY)
+        return self.sum_of(self.loss(self.model(faulty), batch.image, mask, severity))
 
     def configure_optimizers(self) -> dict[str, Any]:
         """Adam, with the learning rate followed by step."""

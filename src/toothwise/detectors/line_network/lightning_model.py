@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from anomalib.data import Batch, ImageBatch
+from anomalib.data import Batch
 from anomalib.metrics import Evaluator
 from anomalib.post_processing import PostProcessor
 from anomalib.pre_processing import PreProcessor
 from anomalib.visualization import Visualizer
 from torch import Tensor
 from torch.nn import functional
-from torch.utils.data import DataLoader
 from torchvision.transforms.v2 import Identity
 
 from toothwise.checks import check_choice, check_range, check_whole
@@ -23,11 +22,10 @@ from toothwise.detectors.line_likelihood import healthy_precision
 from toothwise.detectors.line_network.drawn import DrawnMaps, MapDrawer
 from toothwise.detectors.line_network.held_out import HeldOut
 from toothwise.detectors.line_network.torch_model import LineNetworkModel, LineOutput
-from toothwise.detectors.training import Images, StepTrained, check_gradients, fit_quietly
-from toothwise.errors import InputError, TrainingError
+from toothwise.detectors.training import StepTrained, fit_quietly, loader_of
+from toothwise.errors import InputError
 from toothwise.progress import Progress
 
-_REMEDY = "lower learning_rate, or check the maps for extreme values"
 _KEPT_OUT = 4  # every 4th healthy map is not trained on: it decides what is kept
 _MOST_MAPS = 4096  # of a training set: more teach nothing that cyclic shifts of these do not
 _CHECKS = 6  # times in a training that the held-out maps are asked
@@ -55,6 +53,8 @@ class LineNetwork(StepTrained):
             raw: neither normalised nor clamped.
         options: Of LineNetworkOptions.
     """
+
+    remedy = "lower learning_rate, or check the maps for extreme values"
 
     def __init__(
         self,
@@ -139,14 +139,7 @@ class LineNetwork(StepTrained):
         count = len(batch.image)
         some = self._maps[rng.integers(0, len(self._maps), count)]
         drawn = self._drawer(some, rng, faulty=np.arange(count) % 2 == 0)
-        terms = self.losses(self.model.judge(torch.from_numpy(drawn.values).to(self.device)), drawn)
-        for name, term in terms.items():
-            if not torch.isfinite(term):
-                raise TrainingError(f"the {name} loss is {float(term)} at step {self.global_step}: {_REMEDY}")
-            self.log(f"loss/{name}", term, on_step=True, on_epoch=False)
-        loss = torch.stack(list(terms.values())).sum()
-        self.log("train_loss", loss, on_step=True, on_epoch=False, prog_bar=True)
-        return {"loss": loss}
+        return self.sum_of(self.losses(self.model.judge(torch.from_numpy(drawn.values).to(self.device)), drawn))
 
     @staticmethod
     def losses(found: LineOutput, drawn: DrawnMaps) -> dict[str, Tensor]:
@@ -166,11 +159,6 @@ class LineNetwork(StepTrained):
             "contrast": _CONTRAST * (teeth * surprise).sum() / teeth.sum().clamp(min=1.0),
         }
 
-    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Stop with the layer's name before a gradient that is not finite spoils the weights."""
-        del optimizer
-        check_gradients(self.model.named_parameters(), self.global_step, _REMEDY)
-
     def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
         """Ask the held-out maps from time to time; end at the last step, or where nothing better was found for long."""
         super().on_train_batch_end(*args, **kwargs)
@@ -187,12 +175,8 @@ class LineNetwork(StepTrained):
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW; the mix of directions has a learning rate of its own."""
-        named = list(self.model.named_parameters())
-        alpha = [p for name, p in named if name.endswith("alpha_logit")]
-        rest = [p for name, p in named if not name.endswith("alpha_logit")]
-        groups = [{"params": rest, "weight_decay": 0.01}]
-        if alpha:
-            groups.append({"params": alpha, "weight_decay": 0.0, "lr": self.alpha_rate * self.learning_rate})
+        rate = self.alpha_rate * self.learning_rate
+        groups = self.groups_of(self.model.named_parameters(), rate, weight_decay=0.01)
         optimizer = torch.optim.AdamW(groups, lr=self.learning_rate)
         self._planned = total = self.planned_steps()
 
@@ -216,12 +200,8 @@ def train(module: LineNetwork, values: np.ndarray, options: dict[str, Any], prog
         Number of weights, final loss, and what the held-out maps said.
     """
     module.learn(values)
-    loader = DataLoader(
-        Images(torch.zeros(max(len(values), options["batch_size"]), 3, 1, 1)),  # the module draws its maps itself
-        batch_size=options["batch_size"],
-        drop_last=True,
-        collate_fn=lambda batch: ImageBatch(image=torch.stack(batch)),
-    )
+    nothing = torch.zeros(max(len(values), options["batch_size"]), 3, 1, 1)  # the module draws its maps itself
+    loader = loader_of(nothing, batch_size=options["batch_size"])
     loss = fit_quietly(module, loader, seed=options["seed"], device=options["device"], progress=progress)
     module.eval()
     weights = sum(p.numel() for p in module.model.parameters())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from toothwise.checks import check_whole
+from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.detectors.image_scoring import check_device
 from toothwise.errors import InputError
 
@@ -53,25 +53,15 @@ class LineNetworkOptions:
     flips: bool = True
 
     def __post_init__(self) -> None:
-        for name, value, allowed in (
-            ("lines", self.lines, ("rows", "columns", "both")),
-            ("attention", self.attention, ATTENTION),
-        ):
-            if value not in allowed:
-                raise InputError(f"{name} must be one of {', '.join(map(repr, allowed))}, but got {value!r}")
+        check_choice(("rows", "columns", "both"), lines=self.lines)
+        check_choice(ATTENTION, attention=self.attention)
         for name in ("teeth", "dim", "blocks", "heads", "max_teeth"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{name} must be a whole number, 1 or more, but got {value!r}")
+            check_whole(1, **{name: getattr(self, name)})
         if self.dim % self.heads:
             raise InputError(f"heads must divide dim, but {self.heads} does not divide {self.dim}")
-        if not self.lengths or any(isinstance(k, bool) or not isinstance(k, int) or k < 1 for k in self.lengths):
-            raise InputError(f"lengths must be whole numbers of cells, 1 or more, but got {self.lengths!r}")
-        if not 0 <= self.gaps < float("inf"):
-            raise InputError(f"gaps must be a number of cells, 0 or more, but got {self.gaps!r}")
-        for name in ("darker", "disturbed"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} must be a share in 0..1, but got {getattr(self, name)!r}")
+        check_whole(1, lengths=list(self.lengths) or 0)
+        check_range("[0, inf)", gaps=self.gaps)
+        check_range("[0, 1]", darker=self.darker, disturbed=self.disturbed)
 
 
 @dataclass(frozen=True)
