@@ -8,7 +8,7 @@ import pytest
 from toothwise import GearPair, PlanetaryStage, build_map
 from toothwise.errors import InputError, SignalWarning
 from toothwise.gears import GearTrain, TrainStage
-from toothwise.healthmap.build import MapConfig, tooth_by_revolution
+from toothwise.healthmap.build import MapConfig, made_map
 from toothwise.vibration.angle import angle_from_pulses
 from toothwise.vibration.periods import cut_periods, mesh_visibility
 from toothwise.vibration.records import Tachometer, VibrationRecord
@@ -144,12 +144,12 @@ def test_tooth_by_revolution(gear):
         m = np.floor(events).astype(int)
         return strength[m % teeth] * _ring(events - m)
 
-    config = MapConfig(signal="average", window="rectangular", revolutions=None)
-    made = tooth_by_revolution(_record(pair, signal), pair, config, gear=gear)
+    config = MapConfig(signal="average", window="rectangular", revolutions=None, gear=gear)
+    made = made_map(_record(pair, signal), pair, config, by_revolution=True)
     assert made.shape == (teeth, 4 * 18 // teeth)
     np.testing.assert_allclose(made.values, np.tile(strength[:, None] * RING, made.shape[1]), rtol=0.01)
     with pytest.raises(InputError, match="gear must be one of 'driving', 'driven'"):
-        tooth_by_revolution(_record(pair, signal), pair, gear="sun")
+        made_map(_record(pair, signal), pair, MapConfig(gear="sun"), by_revolution=True)
 
 
 def test_a_stage_of_a_train_from_another_shafts_tachometer():

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from toothwise import __version__
+from toothwise.checks import check_choice
 from toothwise.errors import InputError, SignalWarning
 from toothwise.fields import from_mapping
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
@@ -25,7 +26,7 @@ from toothwise.vibration.periods import Periods, cut_periods, mesh_visibility
 from toothwise.vibration.records import VibrationRecord
 from toothwise.vibration.windows import event_statistic
 
-__all__ = ["MapConfig", "build_map", "learn_waveform", "tooth_by_revolution"]
+__all__ = ["MapConfig", "build_map", "cut_for", "learn_waveform", "made_map"]
 
 
 def learn_waveform(periods: Sequence[Periods], config: MapConfig | None = None) -> HealthyWaveform:
@@ -64,9 +65,6 @@ def build_map(
     stage: str | None = None,
     angle: ShaftAngle | None = None,
     waveform: HealthyWaveform | None = None,
-    learned_from: bool = False,
-    turn: Turn | None = None,
-    unplaced: list[Unplaced] | None = None,
     **options: Any,
 ) -> HealthMap:
     """The health map of one record: row = driving (planet) tooth, column = driven (ring) tooth.
@@ -80,9 +78,6 @@ def build_map(
         angle: of the driving shaft (of the carrier); None = from the tachometer.
         waveform: the same gearbox's healthy waveform, which is taken off before the windows; a damaged tooth then
             stands alone, whether it grew louder or quieter. ``config`` must be the one that it was learned with.
-        learned_from: the waveform was learned from this record among others: it is seen against the others alone.
-        turn: Where the record begins in the waveform, where that is known from elsewhere.
-        unplaced: Gets what other records are aligned by, if tooth zero of a gear stays unknown.
         options: fields of MapConfig by name, instead of ``config``.
 
     Returns:
@@ -105,18 +100,38 @@ def build_map(
     if config is not None and options:
         raise InputError("give either a MapConfig or its fields by name, not both")
     c = config or from_mapping(MapConfig, options)
-    periods = cut_periods(
-        record,
-        gears,
-        channel=channel,
-        stage=stage,
-        samples_per_tooth=c.samples_per_tooth if waveform is None else waveform.samples_per_tooth,
-        periods=c.periods,
-        max_samples=c.max_samples,
-        angle=angle,
-    )
-    seen = _seen(record, channel, c, periods, waveform, learned_from=learned_from, turn=turn, unplaced=unplaced)
-    periods, mean, wanted, residual, about = seen.periods, seen.mean, seen.wanted, seen.residual, seen.about
+    return made_map(record, gears, c, channel=channel, stage=stage, angle=angle, waveform=waveform)
+
+
+def made_map(
+    record: VibrationRecord,
+    gears: GearPair | PlanetaryStage | GearTrain,
+    c: MapConfig,
+    *,
+    by_revolution: bool = False,
+    **how: Any,
+) -> HealthMap:
+    """The map of one record, as ``build_map`` makes it or a tooth by its revolutions.
+
+    Args:
+        record, gears, c: As of ``build_map``.
+        by_revolution: For gears that do not hunt: row = tooth of one gear (that of the configuration, else that of the
+            rows), column = its revolutions one after the other. ``average`` is not used, and a waveform is taken off
+            each hunting period.
+        how: The channel, stage, angle and waveform of ``build_map``; ``learned_from`` (the waveform was learned from
+            this record among others: it is seen against the others alone), ``turn`` (where the record begins in the
+            waveform, where that is known from elsewhere) and ``unplaced`` (a list that gets what other records are
+            aligned by, if tooth zero of a gear stays unknown).
+
+    Raises:
+        InputError: An unknown gear; fewer revolutions than ``c.revolutions``; see ``cut_periods``.
+    """
+    seen = _seen(record, gears, c, **how)
+    return _by_revolution(seen, c) if by_revolution else _by_pair(seen, c)
+
+
+def _by_pair(seen: _Seen, c: MapConfig) -> HealthMap:
+    periods, mean, wanted, residual = seen.periods, seen.mean, seen.wanted, seen.residual
     pair = periods.gears
     (row_name, rows), (column_name, columns) = pair.axes
     values, variance = _event_values(periods, mean - wanted, wanted, c)
@@ -139,7 +154,7 @@ def build_map(
     if variance is not None:
         spread[i, j] = variance[heard]
     axes = Axis.teeth(row_name, rows), Axis.teeth(column_name, columns)
-    return HealthMap(grid, *axes, count, variance=spread, waveforms=waveforms, **about)
+    return HealthMap(grid, *axes, count, variance=spread, waveforms=waveforms, **seen.about)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,21 +165,30 @@ class _Seen:
     mean: np.ndarray
     wanted: np.ndarray
     residual: np.ndarray | None
-    waveform: HealthyWaveform | None
     about: dict[str, Any]
+
+
+def cut_for(record: VibrationRecord, gears: GearPair | PlanetaryStage | GearTrain, c: MapConfig, **how: Any) -> Periods:
+    """The hunting periods that a configuration asks for; ``how``: the channel, stage and angle of ``cut_periods``."""
+    own = {name: getattr(c, name) for name in ("samples_per_tooth", "periods", "max_samples")}
+    return cut_periods(record, gears, **own, **how)
 
 
 def _seen(
     record: VibrationRecord,
-    channel: str | None,
+    gears: GearPair | PlanetaryStage | GearTrain,
     c: MapConfig,
-    periods: Periods,
-    waveform: HealthyWaveform | None,
     *,
-    learned_from: bool,
-    turn: Turn | None,
-    unplaced: list[Unplaced] | None,
+    channel: str | None = None,
+    stage: str | None = None,
+    angle: ShaftAngle | None = None,
+    waveform: HealthyWaveform | None = None,
+    learned_from: bool = False,
+    turn: Turn | None = None,
+    unplaced: list[Unplaced] | None = None,
 ) -> _Seen:
+    cut = c if waveform is None else replace(c, samples_per_tooth=waveform.samples_per_tooth)
+    periods = cut_for(record, gears, cut, channel=channel, stage=stage, angle=angle)
     worth = 0.0 if waveform is None else waveform.periods
     mean = periods.mean(worth)
     visible = mesh_visibility(periods, mean)
@@ -217,7 +241,7 @@ def _seen(
     if waveform is not None and (outside := not_learned(waveform.conditions, periods, sound)):
         about["condition"]["not_learned"] = outside
         warnings.warn(f"{outside}: sound teeth may look damaged", SignalWarning, stacklevel=3)
-    return _Seen(periods, mean, wanted, residual, waveform, about)
+    return _Seen(periods, mean, wanted, residual, about)
 
 
 def _about(
@@ -227,7 +251,7 @@ def _about(
     periods: Periods,
     visible: float,
     *,
-    from_healthy: bool = False,
+    from_healthy: bool,
 ) -> dict[str, Any]:
     """What a map says of itself beside its values."""
     channel = channel or next(iter(record.channels))
@@ -304,52 +328,14 @@ def _planet_shift(periods: Periods, c: MapConfig) -> float:
     return 0.0
 
 
-def tooth_by_revolution(
-    record: VibrationRecord,
-    gears: GearPair | PlanetaryStage | GearTrain,
-    config: MapConfig | None = None,
-    *,
-    gear: str | None = None,
-    channel: str | None = None,
-    stage: str | None = None,
-    angle: ShaftAngle | None = None,
-    waveform: HealthyWaveform | None = None,
-    learned_from: bool = False,
-    turn: Turn | None = None,
-    unplaced: list[Unplaced] | None = None,
-) -> HealthMap:
-    """A map for gears that do not hunt: row = tooth of one gear, column = its revolutions one after the other.
-
-    Args:
-        gear: "driving" or "driven" ("planet" or "ring" of a planetary stage); None = that of the config, else the rows
-            of ``build_map``.
-        record, gears, config, channel, stage, angle, waveform, learned_from, turn, unplaced: As ``build_map``;
-            ``average`` is not used, and a waveform is taken off each hunting period.
-
-    Raises:
-        InputError: unknown gear; fewer revolutions than ``config.revolutions``; see ``cut_periods``.
-    """
-    c = config or MapConfig()
-    periods = cut_periods(
-        record,
-        gears,
-        channel=channel,
-        stage=stage,
-        samples_per_tooth=c.samples_per_tooth if waveform is None else waveform.samples_per_tooth,
-        periods=c.periods,
-        max_samples=c.max_samples,
-        angle=angle,
-    )
+def _by_revolution(seen: _Seen, c: MapConfig) -> HealthMap:
+    periods = seen.periods
     names = {name.split()[0]: teeth for name, teeth in periods.gears.axes}
-    gear = gear or c.gear or next(iter(names))
-    if gear not in names:
-        raise InputError(f"gear must be one of {', '.join(map(repr, names))}, but got {gear!r}")
-    seen = _seen(record, channel, c, periods, waveform, learned_from=learned_from, turn=turn, unplaced=unplaced)
+    gear = c.gear or next(iter(names))
+    check_choice(names, gear=gear)
     removed, spt = seen.mean - seen.wanted, periods.samples_per_tooth
     teeth = names[gear]
-    values = np.concatenate(
-        [event_statistic(p - removed, spt, c.event_window, c.quantity) for p in seen.periods.values]
-    )
+    values = np.concatenate([event_statistic(p - removed, spt, c.event_window, c.quantity) for p in periods.values])
     values = values.reshape(-1, teeth).T
     revolutions = c.revolutions or values.shape[1]
     if values.shape[1] < revolutions:

@@ -31,6 +31,28 @@ _BAND = 0.2  # mesh orders over which a transfer path is taken to change little
 _UNITS = {"speed": " rev/s"}
 
 
+def trimmed_gain(
+    own: np.ndarray, shared: np.ndarray, whole: np.ndarray, n: int, trimmed: float
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Gain of a waveform in a signal by least trimmed squares, as the lines of a gear may hold damage.
+
+    Args:
+        own, shared, whole: Per mesh event: energy of the waveform, its product with the signal, energy of the signal.
+        n: Teeth of the gear.
+        trimmed: Share of its lines that may be left out.
+
+    Returns:
+        The gain, what it leaves of each line, and which lines were kept.
+    """
+    line, keep = np.arange(len(own)) % n, np.ones(n, dtype=bool)
+    for _ in range(2):  # once with all lines, then with those kept
+        kept = keep[line]
+        gain = max(float(shared[kept].sum()) / max(float(own[kept].sum()), 1e-300), 0.0)
+        rest = np.bincount(line, whole - 2.0 * gain * shared + gain**2 * own, n)
+        keep = rest <= np.sort(rest)[n - 1 - int(trimmed * n)]
+    return gain, rest, keep
+
+
 def heard(waveform: HealthyWaveform, signal: np.ndarray, teeth: tuple[int, int]) -> dict[str, float]:
     """How the healthy waveform is heard in a record, without the loudest lines of a gear.
 
@@ -45,16 +67,13 @@ def heard(waveform: HealthyWaveform, signal: np.ndarray, teeth: tuple[int, int])
     """
     here, there = (np.reshape(x, (-1, waveform.samples_per_tooth)) for x in (waveform.values, signal))
     own, shared, whole = (np.einsum("ij,ij->i", a, b) for a, b in ((here, here), (here, there), (there, there)))
-    event, least, found = np.arange(len(own)), np.inf, {"level": 0.0, "noise": 0.0, "correlation": 0.0}
+    least, found = np.inf, {"level": 0.0, "noise": 0.0, "correlation": 0.0}
     for n in teeth:
-        kept = np.ones(len(own), dtype=bool)
-        for _ in range(2):
-            gain = max(float(shared[kept].sum()) / max(float(own[kept].sum()), 1e-300), 0.0)
-            left = whole - 2.0 * gain * shared + gain**2 * own
-            line = np.bincount(event % n, left, n)
-            kept = (line <= np.sort(line)[n - 1 - int(_TRIMMED * n)])[event % n]
-        if (rest := float(left[kept].sum())) < least:
+        gain, line, keep = trimmed_gain(own, shared, whole, n, _TRIMMED)
+        if (rest := float(line[keep].sum())) < least:
             least = rest
+            kept = keep[np.arange(len(own)) % n]
+            left = whole - 2.0 * gain * shared + gain**2 * own
             both = float(np.sqrt(own[kept].sum() * whole[kept].sum()))
             found = {
                 "level": gain * float(np.sqrt(np.mean(np.square(here)))),

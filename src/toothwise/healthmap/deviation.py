@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from toothwise.checks import check_range, check_whole
 from toothwise.errors import InputError
 from toothwise.vibration.spectrum import order_spectrum, to_samples
 
@@ -50,14 +51,10 @@ class DeviationConfig:
     mate: float = 0.5
 
     def __post_init__(self) -> None:
-        for name, good, allowed in (
-            ("records", self.records >= 1, "1 record or more"),
-            ("nuisance", self.nuisance >= 0, "0 or more"),
-            ("window", 1 <= self.window <= 5, "1 to 5 teeth"),
-            ("mate", 0 <= self.mate <= 1, "0 to 1"),
-        ):
-            if not good:
-                raise InputError(f"{name} must be {allowed}, but got {getattr(self, name)}")
+        check_whole(1, records=self.records)
+        check_whole(0, nuisance=self.nuisance)
+        check_range("[1, 5]", window=self.window)
+        check_range("[0, 1]", mate=self.mate)
 
 
 class HealthyBaseline:

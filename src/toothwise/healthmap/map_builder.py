@@ -19,14 +19,14 @@ from toothwise.gears import GearPair, GearTrain, PlanetaryStage, read_gears
 from toothwise.gears.pair import few_meet, hunting_text
 from toothwise.gears.train import make_train, train_as_json
 from toothwise.healthmap.aligned import Unplaced, align_unplaced
-from toothwise.healthmap.build import MapConfig, build_map, learn_waveform, tooth_by_revolution
+from toothwise.healthmap.build import MapConfig, cut_for, learn_waveform, made_map
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
 from toothwise.healthmap.outcomes import Skipped, each_outcome
 from toothwise.healthmap.recordings import Source, as_sources, error_line, record_names, source_name
 from toothwise.healthmap.turning import Turn
 from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.progress import Progress, silent
-from toothwise.vibration.periods import Periods, as_train, cut_periods
+from toothwise.vibration.periods import Periods, as_train
 from toothwise.vibration.quality import check_record, sensor_health
 from toothwise.vibration.readers import RecordMapping, read_record
 from toothwise.vibration.records import VibrationRecord
@@ -93,17 +93,16 @@ class MapBuilder:
         train = read_gears(gears) if isinstance(gears, str | Path) else as_train(gears)
         train.stage(stage)
         found = HealthyWaveform.load(waveform) if isinstance(waveform, str | Path) else waveform
-        for name, value in (
-            ("gears", train),
-            ("reading", _options_of(RecordMapping, reading)),
-            ("waveform", found),
-            ("options", _options_of(MapConfig, options)),
-            ("stage", stage),
-            ("channel", channel),
-            ("tacholess", None if tacholess is None else (float(tacholess[0]), float(tacholess[1]))),
-            ("learned", tuple(learned)),
-        ):
-            object.__setattr__(self, name, value)
+        vars(self).update(
+            gears=train,
+            reading=_options_of(RecordMapping, reading),
+            waveform=found,
+            options=_options_of(MapConfig, options),
+            stage=stage,
+            channel=channel,
+            tacholess=None if tacholess is None else (float(tacholess[0]), float(tacholess[1])),
+            learned=tuple(learned),
+        )
 
     @property
     def stage_gears(self) -> GearPair | PlanetaryStage:
@@ -188,10 +187,11 @@ class MapBuilder:
                 angle = self._angle(record)
                 if angle is not None:
                     noticed.append(f"no tachometer: tooth zero is unknown; the mesh is followed at {angle.quality:.2f}")
-                made = (tooth_by_revolution if self.by_revolution else build_map)(
+                made = made_map(
                     record,
                     self.gears,
                     self.options,
+                    by_revolution=self.by_revolution,
                     channel=self.channel,
                     stage=self.stage,
                     waveform=self.waveform,
@@ -348,17 +348,8 @@ class MapBuilder:
         Raises:
             InputError: Not what it writes.
         """
-        tacholess = data.get("tacholess")
-        return cls(
-            make_train(data.get("gears")),
-            reading=data.get("reading"),
-            waveform=waveform,
-            options=data.get("options"),
-            stage=data.get("stage"),
-            channel=data.get("channel"),
-            tacholess=None if tacholess is None else (tacholess[0], tacholess[1]),
-            learned=data.get("learned", ()),
-        )
+        given = {name: data.get(name) for name in ("reading", "options", "stage", "channel", "tacholess")}
+        return cls(make_train(data.get("gears")), waveform=waveform, learned=data.get("learned", ()), **given)
 
     def _read(self, source: Source) -> VibrationRecord:
         return source if isinstance(source, VibrationRecord) else read_record(source, mapping=self.reading)
@@ -378,16 +369,8 @@ class MapBuilder:
         return tacholess_angle(record.channel(self.channel), record.sampling_rate, mesh, self.tacholess)
 
     def _cut(self, record: VibrationRecord) -> Periods:
-        return cut_periods(
-            record,
-            self.gears,
-            channel=self.channel,
-            stage=self.stage,
-            samples_per_tooth=self.options.samples_per_tooth,
-            periods=self.options.periods,
-            max_samples=self.options.max_samples,
-            angle=self._angle(record),
-        )
+        angle = self._angle(record)
+        return cut_for(record, self.gears, self.options, channel=self.channel, stage=self.stage, angle=angle)
 
 
 def _options_of(cls: type[Kind], given: Kind | Mapping[str, Any] | None) -> Kind:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from toothwise.errors import InputError
+from toothwise.checks import check_choice, check_whole
 from toothwise.vibration.periods import BANDWIDTH, MAX_SAMPLES
 from toothwise.vibration.windows import EventWindow
 
@@ -62,18 +62,10 @@ class MapConfig:
     max_samples: int = MAX_SAMPLES
 
     def __post_init__(self) -> None:
-        for name, allowed in (
-            ("signal", _SIGNALS),
-            ("quantity", tuple(UNITS)),
-            ("average", ("coherent", "incoherent")),
-        ):
-            given = getattr(self, name)
-            if given not in allowed:
-                raise InputError(f"{name} must be one of {', '.join(map(repr, allowed))}, but got {given!r}")
-        if self.planet < 0 or (self.sensor_reach is not None and self.sensor_reach < 0):
-            raise InputError(
-                f"planet and sensor_reach must be 0 or more, but got {self.planet!r} and {self.sensor_reach!r}"
-            )
+        check_choice(_SIGNALS, signal=self.signal)
+        check_choice(UNITS, quantity=self.quantity)
+        check_choice(("coherent", "incoherent"), average=self.average)
+        check_whole(0, planet=self.planet, sensor_reach=self.sensor_reach or 0)
         _ = self.event_window
 
     @property

@@ -19,7 +19,7 @@ import numpy as np
 
 from toothwise.errors import InputError, SignalWarning
 from toothwise.files import atomic_file
-from toothwise.healthmap.conditions import Conditions
+from toothwise.healthmap.conditions import Conditions, trimmed_gain
 from toothwise.healthmap.turning import Turn, turned
 from toothwise.reading import as_input_error, read_arrays
 from toothwise.vibration.windows import EventWindow, event_powers
@@ -239,15 +239,9 @@ class HealthyWaveform:
         own = np.square(here).reshape(-1, self.samples_per_tooth).sum(axis=1)
         shared = (signal * here).reshape(-1, self.samples_per_tooth).sum(axis=1)
         whole = np.square(signal).reshape(-1, self.samples_per_tooth).sum(axis=1)
-        event = np.arange(len(own))
         found = np.inf, 0.0
         for n in teeth:
-            keep = np.ones(n, dtype=bool)
-            for _ in range(2):  # least trimmed squares: the gain once with all lines, then with those kept
-                kept = keep[event % n]
-                gain = max(float(shared[kept].sum()) / max(float(own[kept].sum()), 1e-300), 0.0)
-                rest = np.bincount(event % n, whole - 2.0 * gain * shared + gain**2 * own, n)
-                keep = rest <= np.sort(rest)[n - 1 - int(trimmed * n)]
+            gain, rest, keep = trimmed_gain(own, shared, whole, n, trimmed)
             found = min(found, (float(rest[keep].sum()), gain))
         return found
 
