@@ -66,16 +66,6 @@ def test_runs_do_not_care_where_the_pieces_end(mask, piece, least):
         assert (runs.runs, runs.inside, runs.longest) == (len(lengths), sum(lengths), max(lengths, default=0))
 
 
-def test_findings_do_not_care_where_the_pieces_end(monkeypatch):
-    values = np.clip(sine(3000), -0.7, 0.7)
-    values[100:140] = np.nan
-    tacho = Tachometer("waveform", (np.arange(3000) % 500 > 250).astype(float))
-    whole = findings(values, tacho)
-    monkeypatch.setattr(quality, "_CHUNK", 7)
-    assert findings(values, tacho) == whole
-    assert set(whole) == {"clipped", "gaps"}
-
-
 def test_constant_infinite_and_empty_channels():
     assert findings(np.full(50, 3))["constant"].values == {"value": 3.0}
     assert findings([1.0, np.inf, 2.0, -np.inf])["infinite"].values == {"samples": 2}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toothwise.errors import InputError
-from toothwise.vibration.pulse_repair import repair_pulses
+from toothwise.vibration.pulse_repair import Marks, follow_pulses
 from toothwise.vibration.tacho import find_pulses
 
 
@@ -97,7 +97,7 @@ def test_repair_reports_what_it_did():
     rng = np.random.default_rng(2)
     true = np.cumsum(0.04 * (1 + 0.03 * np.sin(np.arange(200) / 9))) + 1e-5 * rng.standard_normal(200)
     broken = np.sort(np.append(np.delete(true, [50, 51, 120]), [true[30] + 0.004, true[150] + 0.02]))
-    mended, report = repair_pulses(broken)
+    mended, _, report = follow_pulses(broken, Marks(np.ones(1)))
     assert len(mended) == 200
     assert len(report.missing) == 3
     np.testing.assert_allclose(report.doubled, [true[30] + 0.004, true[150] + 0.02])
@@ -108,7 +108,7 @@ def test_repair_reports_what_it_did():
 
 def test_sound_pulses_stay_as_they_are():
     true = np.linspace(0, 10, 300) ** 1.1
-    mended, report = repair_pulses(true[1:])
+    mended, _, report = follow_pulses(true[1:], Marks(np.ones(1)))
     np.testing.assert_array_equal(mended, true[1:])
     assert report.repaired == 0
 
@@ -123,4 +123,4 @@ def test_sound_pulses_stay_as_they_are():
 )
 def test_pulses_that_cannot_be_used(times, reason):
     with pytest.raises(InputError, match=reason):
-        repair_pulses(np.asarray(times, dtype=float))
+        follow_pulses(np.asarray(times, dtype=float), Marks(np.ones(1)))

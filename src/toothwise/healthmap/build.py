@@ -21,7 +21,6 @@ from toothwise.healthmap.map_config import UNITS, MapConfig
 from toothwise.healthmap.turning import SURE, Turn, turned
 from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.vibration.angle import ShaftAngle
-from toothwise.vibration.components import Components
 from toothwise.vibration.periods import Periods, cut_periods, mesh_visibility
 from toothwise.vibration.records import VibrationRecord
 from toothwise.vibration.windows import event_statistic
@@ -282,13 +281,8 @@ def _wanted(periods: Periods, mean: np.ndarray, c: MapConfig) -> np.ndarray:
     """The signal that the map looks at, over one hunting period."""
     if c.signal == "average":
         return mean
-    parts: Components = periods.components(
-        mean,
-        num_harmonics=c.num_harmonics,
-        num_sidebands=c.num_sidebands,
-        shaft_harmonics=c.shaft_harmonics,
-        bandwidth=c.bandwidth,
-    )
+    names = ("num_harmonics", "num_sidebands", "shaft_harmonics", "bandwidth")
+    parts = periods.components(mean, **{name: getattr(c, name) for name in names})
     return np.asarray(getattr(parts, c.signal))
 
 

@@ -72,24 +72,11 @@ class ShaftAngle:
 
     @cached_property
     def _forward(self) -> Any:
-        from scipy.interpolate import CubicSpline, PchipInterpolator
-
-        if len(self.times) > 3:
-            spline = CubicSpline(self.times, self.revolutions, bc_type="not-a-knot", extrapolate=False)
-            if _rises(spline):
-                return spline
-        return PchipInterpolator(self.times, self.revolutions, extrapolate=False)
+        return _smooth(self.times, self.revolutions)
 
     @cached_property
     def _inverse(self) -> Any:
-        from scipy.interpolate import CubicSpline, PchipInterpolator
-
-        # a smooth curve is nearer to the truth than a monotone one, as long as it is monotone itself
-        if len(self.times) > 3:
-            spline = CubicSpline(self.revolutions, self.times, bc_type="not-a-knot", extrapolate=False)
-            if _rises(spline):
-                return spline
-        return PchipInterpolator(self.revolutions, self.times, extrapolate=False)
+        return _smooth(self.revolutions, self.times)
 
     def at(self, times: np.ndarray) -> np.ndarray:
         """Revolutions at given times (s); NaN outside the known span."""
@@ -110,16 +97,20 @@ class ShaftAngle:
         return replace(self, revolutions=self.revolutions * float(ratio), zero_step=step)
 
 
+def _smooth(x: np.ndarray, y: np.ndarray) -> Any:
+    """A cubic spline where it rises throughout, else the monotone interpolation."""
+    from scipy.interpolate import CubicSpline, PchipInterpolator
+
+    if len(x) > 3 and _rises(spline := CubicSpline(x, y, bc_type="not-a-knot", extrapolate=False)):
+        return spline
+    return PchipInterpolator(x, y, extrapolate=False)
+
+
 def _rises(spline: Any) -> bool:
     """True where a cubic spline's slope is positive throughout (its minimum lies at knots or at its inflections)."""
-    c3, c2, c1 = spline.c[0], spline.c[1], spline.c[2]
-    width = np.diff(spline.x)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        turn = np.where(c3 != 0, -c2 / (3.0 * c3), -1.0)
-    inside = (turn > 0) & (turn < width)
-    lowest = np.where(inside, c1 + 2.0 * c2 * turn + 3.0 * c3 * turn**2, c1)
-    last = c1[-1] + 2.0 * c2[-1] * width[-1] + 3.0 * c3[-1] * width[-1] ** 2
-    return bool((lowest > 0).all() and (c1 > 0).all() and last > 0)
+    slope = spline.derivative()
+    turns = slope.derivative().roots(discontinuity=False, extrapolate=False)
+    return bool((slope(np.concatenate([spline.x, turns[np.isfinite(turns)]])) > 0).all())
 
 
 def segment_shares(times: np.ndarray, pulses: int) -> np.ndarray:
@@ -153,11 +144,7 @@ def segment_shares(times: np.ndarray, pulses: int) -> np.ndarray:
     return by_segment / by_segment.sum()
 
 
-def angle_from_pulses(
-    times: np.ndarray,
-    *,
-    pulses_per_revolution: float = 1,
-) -> ShaftAngle:
+def angle_from_pulses(times: np.ndarray, *, pulses_per_revolution: float = 1) -> ShaftAngle:
     """The angle of the tachometer's shaft from its pulses; the first pulse is revolution 0.
 
     Missing and doubled pulses are mended and reported; uneven segments of an encoder are measured and corrected.
@@ -170,8 +157,6 @@ def angle_from_pulses(
     Raises:
         InputError: too few pulses, or pulses that cannot be trusted.
     """
-    if pulses_per_revolution <= 0:
-        raise InputError(f"pulses_per_revolution must be above 0, but got {pulses_per_revolution!r}")
     per = fraction_of(pulses_per_revolution)
     # pulses of which a revolution has no whole number come from another shaft: there is one per turn of that shaft
     count, turn = (per.numerator, 1.0) if per.denominator == 1 else (1, 1.0 / float(per))

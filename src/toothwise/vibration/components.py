@@ -82,12 +82,6 @@ def split(
     if x.ndim < 1 or x.shape[-1] < 4 or not np.isfinite(x).all():
         raise InputError(f"an average must be finite [..., n] of 4 samples or more, but the shape is {x.shape}")
     n = x.shape[-1]
-    nyquist = 0.5 * n / revolutions
-    if not mesh_orders or min(mesh_orders) <= 0 or max(mesh_orders) > nyquist:
-        raise InputError(
-            f"mesh orders must be above 0 and at most {nyquist:g}, which this signal can carry, but got "
-            f"{list(mesh_orders)}"
-        )
     mesh = np.concatenate([_harmonics(order, num_harmonics, revolutions, n) for order in mesh_orders])
     shaft = np.concatenate([_harmonics(order, shaft_harmonics, revolutions, n) for order in shaft_orders])
     regular = _bins([0.0, *mesh, *shaft], revolutions, n, bandwidth)

@@ -178,31 +178,17 @@ class Periods:
         """Coherent average of all that the record holds, float64 ``[events * samples_per_tooth]`` (``faded_mean``)."""
         return np.asarray(faded_mean(self.values, self.rest) + noise_of_fewer(self.values, worth))
 
-    def components(
-        self,
-        average: np.ndarray | None = None,
-        *,
-        num_harmonics: int | None = None,
-        num_sidebands: int = 1,
-        shaft_harmonics: int = 2,
-        bandwidth: float = BANDWIDTH,
-    ) -> Components:
+    def components(self, average: np.ndarray | None = None, **options: Any) -> Components:
         """Regular, residual and difference of the average; by default all mesh harmonics are regular.
 
         A speed that changes slowly drags the housing's resonance across the mesh and so smears every line: what lies
         within ``bandwidth`` orders of the reference shaft around a line belongs to it.
         """
-        return split(
-            self.mean() if average is None else average,
-            self.revolutions,
-            [self.mesh_order],
-            shaft_orders=self.shaft_orders,
-            pass_orders=self.pass_orders if num_sidebands else (),
-            num_harmonics=num_harmonics,
-            num_sidebands=num_sidebands,
-            shaft_harmonics=shaft_harmonics,
-            bandwidth=bandwidth,
-        )
+        options = {"num_harmonics": None, "bandwidth": BANDWIDTH} | options
+        passing = self.pass_orders if options.get("num_sidebands", 1) else ()
+        average = self.mean() if average is None else average
+        shafts = self.shaft_orders
+        return split(average, self.revolutions, [self.mesh_order], shaft_orders=shafts, pass_orders=passing, **options)
 
 
 def cut_periods(

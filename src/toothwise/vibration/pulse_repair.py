@@ -183,44 +183,24 @@ def _local_mean(intervals: np.ndarray) -> np.ndarray:
     return np.where(count > 1e-9, total / np.maximum(count, 1e-9), middle)
 
 
-def repair_pulses(times: np.ndarray, *, tolerance: float = _TOLERANCE) -> tuple[np.ndarray, PulseReport]:
-    """Put in pulses of an evenly marked shaft that are missing, take out those too many, and say so.
+def follow_pulses(times: np.ndarray, marks: Marks) -> tuple[np.ndarray, int, PulseReport]:
+    """Put in pulses that are missing, take out those too many, by the marks they come from, and say so.
 
     Args:
         times: Seconds, float64 ``[pulses]``.
-        tolerance: How far an interval may differ from the one expected, as a share of it.
+        marks: Where they lie.
 
     Returns:
-        The repaired times and the report.
+        The repaired times, the mark that the first of them is, and the report.
 
     Raises:
         InputError: fewer than 3 pulses, times that do not rise, or pulses that cannot be trusted: more than a fifth
             would be put in or taken out, or the speed jumps again and again.
 
     Examples:
-        >>> times, report = repair_pulses(np.delete(np.arange(40.0), [11, 12]))
-        >>> len(times), report.missing
-        (40, (11.0, 12.0))
-    """
-    mended, _, report = follow_pulses(times, Marks(np.ones(1)), tolerance=tolerance)
-    return mended, report
-
-
-def follow_pulses(
-    times: np.ndarray, marks: Marks, *, tolerance: float = _TOLERANCE
-) -> tuple[np.ndarray, int, PulseReport]:
-    """Repair pulses against the marks they come from.
-
-    Args:
-        times: Seconds, float64 ``[pulses]``.
-        marks: Where they lie.
-        tolerance: How far a pulse may be from where it is expected, as a share of the interval.
-
-    Returns:
-        The repaired times, the mark that the first of them is, and the report.
-
-    Raises:
-        InputError: as ``repair_pulses``.
+        >>> _, _, report = follow_pulses(np.delete(np.arange(40.0), [11, 12]), Marks(np.ones(1)))
+        >>> report.missing
+        (11.0, 12.0)
     """
     times = np.asarray(times, dtype=np.float64)
     if times.ndim != 1 or len(times) < 3:
@@ -230,11 +210,11 @@ def follow_pulses(
         )
     if not np.isfinite(times).all() or (np.diff(times) <= 0).any():
         raise InputError("pulse times must be finite and rise from pulse to pulse")
-    start, mark = _anchor(times, marks, tolerance)
+    start, mark = _anchor(times, marks)
     shares = marks.shares
-    forward = _Follower(times[start:], shares, mark, tolerance)
+    forward = _Follower(times[start:], shares, mark)
     # backwards in time the intervals come in reverse order
-    backward = _Follower(-times[start::-1], shares[::-1], (len(shares) - mark) % len(shares), tolerance)
+    backward = _Follower(-times[start::-1], shares[::-1], (len(shares) - mark) % len(shares))
     mended = np.concatenate([-np.array(backward.kept[::-1]), forward.kept[1:]])
     missing = sorted([*(-t for t in backward.missing), *forward.missing])
     doubled = sorted([*(-t for t in backward.doubled), *forward.doubled])
@@ -257,21 +237,21 @@ def follow_pulses(
     return mended, first, report
 
 
-def _anchor(times: np.ndarray, marks: Marks, tolerance: float) -> tuple[int, int]:
+def _anchor(times: np.ndarray, marks: Marks) -> tuple[int, int]:
     """A pulse in the middle of nothing odd, and the mark that it is."""
     if marks.pulse is not None:
         return marks.pulse, marks.mark
     intervals = np.diff(times)
     ratio = intervals[1:] / intervals[:-1]
-    start, stop = _longest((ratio > 1.0 - tolerance) & (ratio < 1.0 + tolerance), times)
+    start, stop = _longest((ratio > 1.0 - _TOLERANCE) & (ratio < 1.0 + _TOLERANCE), times)
     return (start + stop + 1) // 2, 0
 
 
 class _Follower:
     """Pulses followed forwards in time from the first one, which is ``mark``."""
 
-    def __init__(self, times: np.ndarray, shares: np.ndarray, mark: int, tolerance: float) -> None:
-        self.times, self.shares, self.tolerance = times.tolist(), shares.tolist(), tolerance
+    def __init__(self, times: np.ndarray, shares: np.ndarray, mark: int) -> None:
+        self.times, self.shares = times.tolist(), shares.tolist()
         self.kept: list[float] = [self.times[0]]
         self.missing: list[float] = []
         self.doubled: list[float] = []
@@ -294,10 +274,10 @@ class _Follower:
         share = self.shares[mark]
         wanted = share * self.turn
         best, j = -1, i + 1
-        while j < n and times[j] - times[i] <= wanted * (1.0 + self.tolerance):
+        while j < n and times[j] - times[i] <= wanted * (1.0 + _TOLERANCE):
             gap = times[j] - times[i]
             closer = best < 0 or abs(gap - wanted) < abs(times[best] - times[i] - wanted)
-            if gap >= wanted * (1.0 - self.tolerance) and closer:
+            if gap >= wanted * (1.0 - _TOLERANCE) and closer:
                 best = j
             j += 1
         if best > 0 and not self._is_second(times[best] - times[i], mark):
@@ -308,9 +288,8 @@ class _Follower:
             return best, (mark + 1) % marks
         j = best if best > 0 else j
         # a lost pulse beside a false one: what lies whole intervals ahead counts more than what comes next
-        tries = [(k, 0.5 * self.tolerance) for k in range(j, min(j + _AHEAD, n))] + (
-            [(j, self.tolerance)] if j < n else []
-        )
+        tries = [(k, 0.5 * _TOLERANCE) for k in range(j, min(j + _AHEAD, n))]
+        tries += [(j, _TOLERANCE)] if j < n else []
         for k, tolerance in tries:
             if self._bridged(i, k, mark, tolerance):
                 self.doubled.extend(times[i + 1 : k])
@@ -320,7 +299,7 @@ class _Follower:
             return n - 1, mark
         self.irregular += 1
         # one interval that fits nothing says little of the speed: two in a row would
-        self.turn *= min(max((times[i + 1] - times[i]) / wanted, 1.0 - self.tolerance), 1.0 + self.tolerance)
+        self.turn *= min(max((times[i + 1] - times[i]) / wanted, 1.0 - _TOLERANCE), 1.0 + _TOLERANCE)
         self.kept.append(times[i + 1])
         return i + 1, (mark + 1) % marks
 
@@ -329,7 +308,7 @@ class _Follower:
         share = self.shares[mark]
         off = abs(gap - share * self.turn)
         two = share + self.shares[(mark + 1) % len(self.shares)]
-        return off > 0.1 * share * self.turn and abs(gap - two * self.turn) < self.tolerance * off
+        return off > 0.1 * share * self.turn and abs(gap - two * self.turn) < _TOLERANCE * off
 
     def _bridged(self, i: int, j: int, mark: int, tolerance: float) -> bool:
         """Put pulses into a gap that is some whole intervals long at the speeds before and after it."""

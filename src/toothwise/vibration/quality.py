@@ -5,14 +5,13 @@ All of it goes through a channel in pieces, so that a memory-mapped record of an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from toothwise.vibration.records import Tachometer, VibrationRecord
 
-_CHUNK = 1 << 20
 _RUN = 3  # equal samples in a row at an extreme value that count as clipped
 _BAND = 0.01  # of the range: samples this near below an extreme show how many should lie on it
 _CROWDED = 3.0  # clipped: so many times more samples on the extreme than in the band beside it
@@ -79,43 +78,20 @@ def sensor_health(record: VibrationRecord, channel: str | None, found: Sequence[
         {'signal_rms': 3.0, 'clipped': 0.0, 'gaps': 0.25}
     """
     name, values = channel or next(iter(record.channels)), record.channel(channel)
-    energy, count = 0.0, 0
-    for piece in _pieces(values):
-        finite = piece[np.isfinite(piece)].astype(np.float64)
-        energy, count = energy + float(finite @ finite), count + len(finite)
+    finite = values[np.isfinite(values)]
+    energy = float(np.einsum("i,i->", finite, finite, dtype=np.float64))
     own = {one.kind: one.values for one in found if one.channel == name}
     return {
-        "signal_rms": float(f"{(energy / max(count, 1)) ** 0.5:.5g}"),
+        "signal_rms": float(f"{(energy / max(len(finite), 1)) ** 0.5:.5g}"),
         "clipped": round(own.get("clipped", {}).get("share", 0.0), 6),
         "gaps": round(own.get("gaps", {}).get("samples", 0.0) / len(values), 6),
     }
 
 
-class _Runs:
-    """Counts runs of True over pieces of a long mask; a run may go on from piece to piece."""
-
-    def __init__(self, least: int) -> None:
-        self.least, self.size, self.inside_one = least, 0, False
-        self.edges: list[np.ndarray] = []
-        self.runs = self.inside = self.longest = 0
-
-    def add(self, mask: np.ndarray) -> None:
-        steps = np.diff(mask.view(np.int8), prepend=np.int8(self.inside_one))
-        self.edges.append(np.flatnonzero(steps) + self.size)
-        self.size += len(mask)
-        self.inside_one ^= bool(len(self.edges[-1]) % 2)
-
-    def finish(self) -> _Runs:
-        edges = np.concatenate([*self.edges, np.full(int(self.inside_one), self.size)])
-        lengths = edges[1::2] - edges[::2]
-        lengths = lengths[lengths >= self.least]
-        self.runs, self.inside, self.longest = len(lengths), int(lengths.sum()), int(lengths.max(initial=0))
-        return self
-
-
-def _pieces(values: np.ndarray) -> Iterator[np.ndarray]:
-    for begin in range(0, len(values), _CHUNK):
-        yield np.asarray(values[begin : begin + _CHUNK])
+def _runs(mask: np.ndarray) -> np.ndarray:
+    """Lengths of the runs of True."""
+    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+    return edges[1::2] - edges[::2]
 
 
 def _check_channel(name: str, values: np.ndarray) -> list[Finding]:
@@ -129,46 +105,30 @@ def _check_channel(name: str, values: np.ndarray) -> list[Finding]:
 
 def _gaps(name: str, values: np.ndarray) -> tuple[list[Finding], float, float]:
     """Gaps and infinite samples, and the smallest and largest finite value."""
-    gaps, infinite = _Runs(1), 0
-    low, high = np.inf, -np.inf
-    for piece in _pieces(values):
-        if piece.dtype.kind == "f":
-            finite = np.isfinite(piece)
-            missing = np.isnan(piece)
-            gaps.add(missing)
-            infinite += len(piece) - int(finite.sum()) - int(missing.sum())
-            piece = piece[finite]
-        if len(piece):
-            low, high = min(low, float(piece.min())), max(high, float(piece.max()))
-    gaps.finish()
+    known, gaps = values[np.isfinite(values)], _runs(np.isnan(values))
+    samples, longest = int(gaps.sum()), int(gaps.max(initial=0))
+    infinite = len(values) - len(known) - samples
     found = []
-    if gaps.runs:
-        text = (
-            f"{name} lacks {gaps.inside} of {len(values)} samples (NaN) in {gaps.runs} gaps, the longest {gaps.longest}"
-        )
-        found.append(Finding("gaps", name, text, {"samples": gaps.inside, "gaps": gaps.runs, "longest": gaps.longest}))
+    if samples:
+        text = f"{name} lacks {samples} of {len(values)} samples (NaN) in {len(gaps)} gaps, the longest {longest}"
+        found.append(Finding("gaps", name, text, {"samples": samples, "gaps": len(gaps), "longest": longest}))
     if infinite:
         found.append(Finding("infinite", name, f"{name} has {infinite} infinite samples", {"samples": infinite}))
-    return found, low, high
+    ends = (float(known.min()), float(known.max())) if len(known) else (np.inf, -np.inf)
+    return found, *ends
 
 
 def _clipping(name: str, values: np.ndarray, low: float, high: float) -> list[Finding]:
     band = _BAND * (high - low)
     if values.dtype.kind != "f":
         band = max(band, 1.0)
-    top, bottom = _Runs(_RUN), _Runs(_RUN)
-    beside_top = beside_bottom = 0
-    for piece in _pieces(values):
-        at_top, at_bottom = piece == high, piece == low
-        top.add(at_top)
-        bottom.add(at_bottom)
-        beside_top += int(((piece >= high - band) & ~at_top).sum())
-        beside_bottom += int(((piece <= low + band) & ~at_bottom).sum())
-    ends = []
-    clipped = 0
-    for runs, beside, value in ((top.finish(), beside_top, high), (bottom.finish(), beside_bottom, low)):
-        if runs.inside > _CROWDED * beside and runs.runs > 1:
-            clipped += runs.inside
+    ends, clipped = [], 0
+    for value, near in ((high, values >= high - band), (low, values <= low + band)):
+        on = values == value
+        runs = _runs(on)
+        runs = runs[runs >= _RUN]
+        if runs.sum() > _CROWDED * int((near & ~on).sum()) and len(runs) > 1:
+            clipped += int(runs.sum())
             ends.append(f"{value:g}")
     if not ends:
         return []
@@ -189,14 +149,8 @@ def _check_tacho(tacho: Tachometer) -> list[Finding]:
         return found
     if tacho.kind == "speed":
         return found
-    pulses = 0
-    if high > low:
-        middle, before = low + (high - low) / 2, False
-        first = True
-        for piece in _pieces(tacho.values):
-            above = piece > middle
-            pulses += int((above[1:] & ~above[:-1]).sum()) + int(bool(above[0]) and not before and not first)
-            before, first = bool(above[-1]), False
+    above = tacho.values > low + (high - low) / 2 if high > low else np.zeros(1, dtype=bool)
+    pulses = int((above[1:] & ~above[:-1]).sum())
     if pulses < 2:
         text = f"the tachometer is flat: {pulses} pulses in {len(tacho.values)} samples between {low:g} and {high:g}"
         found.append(Finding("flat_tacho", _TACHO, text, {"pulses": pulses}))

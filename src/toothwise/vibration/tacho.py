@@ -107,8 +107,6 @@ def find_pulses(
     x = np.asarray(x) if not isinstance(x, np.memmap) else x
     if x.ndim != 1 or len(x) < 2:
         raise InputError(f"a tachometer signal must be [n] with 2 samples or more, but the shape is {x.shape}")
-    if edge not in ("rising", "falling"):
-        raise InputError(f"edge must be 'rising' or 'falling', but got {edge!r}")
     low, high = _levels(x)
     if not high > low:
         raise InputError(

@@ -8,25 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from toothwise.checks import check_range
 from toothwise.errors import InputError
 from toothwise.vibration.angle import ShaftAngle
 
 _HARMONICS = 12  # looked at
+_WIDTHS = (1.6, 0.8, 0.4)  # of the band around the harmonic, in orders of the shaft, whose sidebands stay out
 _ALIKE = 0.02  # share of a speed by which harmonics may differ on it
 _TRIED = 1 << 18  # samples that tell the best harmonic
 _HOLDS = 0.5  # quality below which a line cannot be told from noise
 _TURNS_PER_FRAME = 8.0  # mesh periods x teeth: frames of the ridge are this many revolutions long
 
 
-def tacholess_angle(
-    x: np.ndarray,
-    sampling_rate: float,
-    mesh_order: float,
-    speed: tuple[float, float],
-    *,
-    bandwidth: float = 0.4,
-) -> ShaftAngle:
+def tacholess_angle(x: np.ndarray, sampling_rate: float, mesh_order: float, speed: tuple[float, float]) -> ShaftAngle:
     """Follow a mesh harmonic through a record and count its cycles.
 
     It is the one of the first twelve that is heard best: stiff housings carry the sixth or the eleventh.
@@ -39,8 +32,6 @@ def tacholess_angle(
         mesh_order: mesh events per revolution of the shaft whose angle is wanted.
         speed: lowest and highest speed of that shaft in revolutions per second; it should vary by less than a factor
             of 2, so that a neighbouring harmonic is not followed instead.
-        bandwidth: full width of the band around the harmonic, in orders of that shaft: below 2, so that the shaft's
-            sidebands stay out.
 
     Returns:
         The angle from revolution 0 at the first sample; of tooth zero nothing is known. ``quality`` is the share of the
@@ -63,7 +54,6 @@ def tacholess_angle(
             f"mesh harmonic {harmonic} reaches {order * high:g} Hz, beyond half the sampling rate of "
             f"{sampling_rate:g} Hz"
         )
-    check_range("(0, 2)", bandwidth=bandwidth)
     times = np.arange(len(x)) / sampling_rate
     rough = _ridge(x, sampling_rate, order, low, high, times)
     turned = np.concatenate([[0.0], np.cumsum(0.5 * (rough[1:] + rough[:-1]))]) / sampling_rate
@@ -71,14 +61,13 @@ def tacholess_angle(
     # turned back by the angle so far, the harmonic stands near 0 Hz; its phase there is what the angle lacks. From a
     # wide band to the narrow one, because the rough speed misses fast changes
     quality = _quality(x * np.exp(-2j * np.pi * order * turned), sampling_rate, mean_speed)
-    for width in (max(1.6, bandwidth), max(0.8, bandwidth), bandwidth):
+    for width in _WIDTHS:
         base = x * np.exp(-2j * np.pi * order * turned)
         narrow = _lowpass(base, sampling_rate, 0.5 * width * mean_speed)
         turned = turned + np.unwrap(np.angle(narrow)) / (2.0 * np.pi * order)
-    revolutions = turned
-    step = max(1, int(sampling_rate / (8.0 * high * max(1.0, bandwidth))))
+    step = max(1, int(sampling_rate / (8.0 * high)))
     kept = np.unique(np.append(np.arange(0, len(x), step), len(x) - 1))
-    r = revolutions[kept] - revolutions[0]
+    r = turned[kept] - turned[0]
     if (np.diff(r) <= 0).any():
         raise InputError(
             f"mesh harmonic {harmonic} was lost between {low:g} and {high:g} revolutions per second: the followed "
