@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from toothwise.checks import check_whole
 from toothwise.errors import InputError
 
 if TYPE_CHECKING:
@@ -64,10 +65,8 @@ class ScoreOptions(FileLimits):
     force: bool = False
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 0:
-            raise InputError(f"workers must be 0 or more, but got {self.workers}")
-        if self.batch < 1:
-            raise InputError(f"batch must be 1 or more, but got {self.batch}")
+        check_whole(0, workers=self.workers or 0)
+        check_whole(1, batch=self.batch)
         if not self.keep:
             return
         from toothwise.fleet.scoring import row_schema

@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 MOST = 5000  # healthy maps that are kept, the last ones: more would fill the memory and tell little more
+_SINGLE = ("score", "level", "diagonal", "diagonal_scale", "block", "record", "sensor")  # arrays of a file as they are
 _SPREAD_MAPS = 150  # maps that the scatter of segments is measured on
 _SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
@@ -114,11 +115,7 @@ class HealthyReference:
 
     def diagonals(self, shape: tuple[int, int]) -> Diagonals | None:
         """The search for diagonals on the healthy scale, None of tooth-by-record maps and of fewer than 8."""
-        return (
-            None
-            if self.by_record or len(self) < LEAST
-            else Diagonals(shape, self.diagonal_scale[0], self.diagonal_scale[1])
-        )
+        return None if self.by_record or len(self) < LEAST else Diagonals(shape, *self.diagonal_scale)
 
     def segment_scatter(self, axis: int, cells: int) -> float:
         """Healthy standard deviation of the mean log contrast of a segment."""
@@ -127,10 +124,9 @@ class HealthyReference:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What the file of a model keeps of it, by name."""
-        single = ("score", "level", "diagonal", "diagonal_scale", "block")
-        arrays = {name: getattr(self, name) for name in single}
+        arrays = {name: getattr(self, name) for name in _SINGLE}
         arrays["unplaced"] = np.array(self.unplaced)
-        arrays |= {name: getattr(self, name).astype(np.str_) for name in ("record", "sensor")}
+        arrays |= {name: arrays[name].astype(np.str_) for name in ("record", "sensor")}
         arrays |= {name: lines for name in ("row", "column", "drawn") if (lines := getattr(self, name)) is not None}
         for name in ("lines", "cycle", "scatter"):
             arrays |= {f"{name}{axis}": getattr(self, name)[axis - 1] for axis in (1, 2)}
@@ -147,24 +143,14 @@ class HealthyReference:
             InputError: Arrays that do not fit each other or the maps' shape.
             KeyError: One is missing.
         """
-        single = ("score", "level", "diagonal", "diagonal_scale", "block", "record", "sensor")
-        known: dict[str, Any] = {name: arrays[name] for name in single}
+        _check(arrays, path, shape, by_record=by_record)
+        known: dict[str, Any] = {name: arrays[name] for name in _SINGLE}
+        known |= {name: arrays.get(name) for name in ("row", "column", "drawn")}
         known |= {name: (arrays[f"{name}1"], arrays[f"{name}2"]) for name in ("lines", "cycle", "scatter")}
-        condition = {k.partition(".")[2]: v for k, v in arrays.items() if k.startswith("condition.")}
-        unplaced = arrays.get("unplaced", (0, 0))
-        found = cls(
-            detector=detector,
-            by_record=by_record,
-            row=arrays.get("row"),
-            column=arrays.get("column"),
-            drawn=arrays.get("drawn"),
-            condition=condition,
-            shown={k.partition(".")[2]: v for k, v in arrays.items() if k.startswith("shown.")},
-            unplaced=(int(unplaced[0]), int(unplaced[1])),
-            **known,
-        )
-        _check(found, path, shape)
-        return found
+        for group in ("condition", "shown"):
+            known[group] = {k.partition(".")[2]: v for k, v in arrays.items() if k.startswith(f"{group}.")}
+        first, second = arrays.get("unplaced", (0, 0))
+        return cls(detector=detector, by_record=by_record, unplaced=(int(first), int(second)), **known)
 
 
 def learn_reference(
@@ -263,31 +249,27 @@ def best_evidence(reference: HealthyReference) -> dict[int, np.ndarray]:
     return {axis: lines.max(axis=1) for axis, lines in known.items() if lines is not None}
 
 
-def _check(found: HealthyReference, path: Path, shape: tuple[int, int]) -> None:
+def _check(arrays: dict[str, np.ndarray], path: Path, shape: tuple[int, int], *, by_record: bool) -> None:
     """Refuse arrays that do not fit each other or the detector's maps."""
-    n, (rows, columns) = found.score.size, shape
-    across = 0 if found.by_record else columns
-    wanted = {
-        "score": (found.score, (n,)),
-        "level": (found.level, (n,)),
-        "lines1": (found.lines[0], (n, rows)),
-        "lines2": (found.lines[1], (n, across)),
-        "cycle1": (found.cycle[0], (n,)),
-        "cycle2": (found.cycle[1], (n,)),
-        "diagonal": (found.diagonal, (0 if found.by_record else n,)),
-        "diagonal_scale": (found.diagonal_scale, (2, *found.diagonal_scale.shape[1:2])),
-        "scatter1": (found.scatter[0], (columns,)),
-        "scatter2": (found.scatter[1], (rows,)),
-        **{name: (values, (n,)) for name, values in found.condition.items()},
+    n, (rows, columns) = arrays["score"].size, shape
+    across = 0 if by_record else columns
+    fits: dict[str, tuple[int, ...]] = {
+        "lines1": (n, rows),
+        "lines2": (n, across),
+        "row": (n, rows),
+        "column": (n, columns),
     }
-    for name, values in found.shown.items():
-        first = len(found.lines[0][0]) + across if name.startswith("waveform_") else n
-        wanted[f"shown.{name}"] = (values, (first, *values.shape[1:2]))
-    wanted |= {} if found.row is None else {"row": (found.row, (n, rows))}
-    wanted |= {} if found.column is None else {"column": (found.column, (n, columns))}
-    wrong = [name for name, (values, fits) in wanted.items() if values.dtype.kind != "f" or values.shape != fits]
-    texts = (found.record, found.sensor)
-    if wrong or n == 0 or found.block.dtype.kind not in "iu" or any(t.dtype.kind != "U" for t in texts):
+    fits |= {"scatter1": (columns,), "scatter2": (rows,), "diagonal": (0 if by_record else n,)}
+    fits |= dict.fromkeys(("score", "level", "cycle1", "cycle2"), (n,))
+    first = {"condition": n, "shown": n, "diagonal_scale": 2}  # as many as they like behind it
+    for name, values in arrays.items():
+        kind = name.partition(".")[0]
+        if kind in first:
+            count = rows + across if name.startswith("shown.waveform_") else first[kind]
+            fits[name] = (count, *(values.shape[1:2] if kind != "condition" else ()))
+    wrong = [k for k, fit in fits.items() if k in arrays and (arrays[k].dtype.kind != "f" or arrays[k].shape != fit)]
+    block, texts = arrays["block"], (arrays["record"], arrays["sensor"])
+    if wrong or n == 0 or block.dtype.kind not in "iu" or any(t.dtype.kind != "U" for t in texts):
         raise InputError(f"{path}: its arrays do not fit each other ({', '.join(wrong) or 'block, record, sensor'})")
-    if any(values.shape != (n,) for values in (found.block, *texts)) or not np.isfinite(found.score).all():
+    if any(values.shape != (n,) for values in (block, *texts)) or not np.isfinite(arrays["score"]).all():
         raise InputError(f"{path}: block, record, sensor and score must be one per healthy map")

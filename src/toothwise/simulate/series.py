@@ -32,7 +32,7 @@ from toothwise.gears.train import make_gears
 from toothwise.reading import read_yaml
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, check_faults, simulate_record
-from toothwise.vibration.records import VibrationRecord
+from toothwise.vibration.records import VibrationRecord, check_time
 
 _CONDITIONS = 7  # substream of a record's seed for load, speed and temperature
 
@@ -92,10 +92,7 @@ class SeriesConfig:
         check_range("(0, 1]", start=self.start)
         check_range("[0, 10]", exponent=self.exponent)
         check_range("(0, inf)", hours=self.hours)
-        try:
-            datetime.fromisoformat(self.start_time)
-        except ValueError:
-            raise InputError(f"start_time must be like 2024-01-01T00:00:00, but got {self.start_time!r}") from None
+        check_time(self.start_time)
         for name, given in self.ranges.items():
             if given[0] > given[1]:
                 raise InputError(f"{name} of a series must be [lowest, highest], but got {list(given)}")

@@ -57,30 +57,17 @@ class Inspection:
 
     def about(self, record: VibrationRecord) -> dict[str, Any]:
         """What was seen of a record, as JSON types."""
-        speed = (
-            {}
-            if not len(self.speed)
-            else {
-                "shaft": self.shaft,
-                "mean": float(self.speed.mean()),
-                "lowest": float(self.speed.min()),
-                "highest": float(self.speed.max()),
-            }
-        )
+        speed: dict[str, Any] = {"shaft": self.shaft} if len(self.speed) else {}
+        for name, of in (("mean", np.mean), ("lowest", np.min), ("highest", np.max)) if speed else ():
+            speed[name] = float(of(self.speed))
+        own = {name: getattr(self, name) for name in ("channel", "tacho", "mesh", "tooth_zero")}
+        known = ("unit", "sampling_rate", "samples", "duration", "start_time", "condition")
         return {
             "channels": list(record.channels),
-            "channel": self.channel,
-            "unit": record.unit,
-            "sampling_rate": record.sampling_rate,
-            "samples": record.samples,
-            "duration": record.duration,
-            "start_time": record.start_time,
-            "condition": record.condition,
+            **own,
+            **{name: getattr(record, name) for name in known},
             "guessed": record.provenance.get("guessed", []),
             "speed": speed,
-            "tacho": self.tacho,
-            "mesh": self.mesh,
-            "tooth_zero": self.tooth_zero,
             "gears": list(self.gears),
             "problems": list(self.problems),
         }

@@ -7,12 +7,12 @@ nothing here looks at all samples. What is wrong inside the samples is found by 
 from __future__ import annotations
 
 import datetime
-import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from toothwise.checks import check_choice, check_range
 from toothwise.errors import InputError
 
 TachoKind = Literal["waveform", "times", "angle", "speed"]
@@ -64,22 +64,18 @@ class Tachometer:
     zero: ZeroWord = "auto"
 
     def __post_init__(self) -> None:
-        for name, value, allowed in (("edge", self.edge, Edge), ("zero", self.zero, ZeroWord)):
-            if value not in get_args(allowed):
-                raise InputError(
-                    f"{name} of a tachometer must be one of {', '.join(get_args(allowed))}, but got {value!r}"
-                )
-        if self.kind not in TACHO_KINDS:
-            raise InputError(f"the kind of a tachometer must be one of {', '.join(TACHO_KINDS)}, but got {self.kind!r}")
+        check_choice(TACHO_KINDS, tacho_kind=self.kind)
+        check_choice(get_args(Edge), tacho_edge=self.edge)
+        check_choice(get_args(ZeroWord), tacho_zero=self.zero)
         values = _vector("the tachometer", self.values)
         if values.dtype.kind != "f":
             object.__setattr__(self, "values", values.astype(np.float64))
         elif values.dtype.itemsize < 4:
             raise InputError(f"the tachometer must be float32 or float64, but is {values.dtype}")
-        _positive("pulses_per_revolution", self.pulses_per_revolution, _MOST_PULSES)
-        _positive("ratio", self.ratio, _MOST_RATIO)
+        check_range(f"(0, {_MOST_PULSES}]", pulses_per_revolution=self.pulses_per_revolution)
+        check_range(f"(0, {_MOST_RATIO}]", tacho_ratio=self.ratio)
         if self.sampling_rate is not None:
-            _positive("sampling_rate of the tachometer", self.sampling_rate)
+            check_range("(0, inf)", tacho_sampling_rate=self.sampling_rate)
             if self.kind == "times":
                 raise InputError("pulse times are in seconds: a tachometer of kind 'times' takes no sampling_rate")
 
@@ -114,7 +110,7 @@ class VibrationRecord:
     units: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _positive("sampling_rate", self.sampling_rate)
+        check_range("(0, inf)", sampling_rate=self.sampling_rate)
         if not self.channels:
             raise InputError("a record must have at least one channel, but has none")
         for name, values in self.channels.items():
@@ -128,7 +124,7 @@ class VibrationRecord:
         if self.tacho is not None:
             self._check_tacho(self.tacho)
         if self.start_time is not None:
-            _check_time(self.start_time)
+            check_time(self.start_time)
 
     def _check_tacho(self, tacho: Tachometer) -> None:
         own = tacho.sampling_rate is not None
@@ -178,15 +174,8 @@ def _vector(what: str, values: Any) -> np.ndarray:
     return values
 
 
-def _positive(name: str, value: Any, most: float = math.inf) -> None:
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value <= 0:
-        raise InputError(f"{name} must be a positive number, but got {value!r}")
-    if value > most:
-        raise InputError(f"{name} must be {most:g} or less, but got {value!r}")
-
-
-def _check_time(text: Any) -> None:
+def check_time(text: Any) -> None:
+    """Refuse a start time that is not ISO 8601."""
     try:
         datetime.datetime.fromisoformat(text)
     except (TypeError, ValueError):

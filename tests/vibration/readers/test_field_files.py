@@ -265,9 +265,9 @@ def test_edge_threshold_and_a_given_zero(tmp_path):
     assert _loudest(record) == TOOTH
     back = read_record(write_record(record, tmp_path / "b.npz"))
     assert (back.tacho.edge, back.tacho.threshold, back.tacho.zero) == ("falling", -1.0, "given")
-    with pytest.raises(InputError, match="edge of a tachometer must be one of rising, falling"):
+    with pytest.raises(InputError, match="tacho_edge must be one of 'rising', 'falling'"):
         Tachometer("waveform", np.zeros(9), edge="up")
-    with pytest.raises(InputError, match="zero of a tachometer must be one of"):
+    with pytest.raises(InputError, match="tacho_zero must be one of"):
         VibrationRecord({"x": x}, FS, Tachometer("times", np.arange(3.0), zero="known"))
 
 
