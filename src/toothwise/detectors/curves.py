@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_POINTS = 200
-
 
 class Curves:
     """Values by name and step. Where a detector trains several times, the last training counts."""
@@ -21,14 +19,6 @@ class Curves:
     def add(self, name: str, step: int, value: float) -> None:
         """One value of one curve."""
         self.values.setdefault(name, []).append((step, value))
-
-    def thinned(self, points: int = _POINTS) -> dict[str, list[tuple[int, float]]]:
-        """The curves with about this many points at most, evenly chosen, the last one among them."""
-        out = {}
-        for name, values in self.values.items():
-            every = max(1, -(-len(values) // points))
-            out[name] = values[::-1][::every][::-1]
-        return out
 
 
 _active: list[Curves] = []

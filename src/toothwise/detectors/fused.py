@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from toothwise.checks import check_whole
-from toothwise.detectors.base import Abilities, Detector, Prediction
+from toothwise.detectors.base import Abilities, Prediction
+from toothwise.detectors.composite import Composite, part_of
 from toothwise.detectors.graded_lines import GradedLines
 from toothwise.detectors.severity_scale import ContrastScale
 from toothwise.errors import InputError
@@ -49,7 +50,7 @@ def line_contrast_of(values: np.ndarray, rows: np.ndarray, columns: np.ndarray) 
     return out
 
 
-class FusedDetector(Detector):
+class FusedDetector(Composite):
     """Evidence of several detectors for each row and column, as surprise on held-out healthy maps, added up.
 
     Every part is fitted on three of four healthy maps. On the fourth its best row and best column of each map are
@@ -75,6 +76,8 @@ class FusedDetector(Detector):
 
     name = "fused"
     can = Abilities(rows=True, columns=True, severity=True, export="parts")
+    prefix = "part."
+    _scale: ContrastScale | None = None
 
     def __init__(
         self,
@@ -93,31 +96,13 @@ class FusedDetector(Detector):
             raise InputError(f"options are given for {', '.join(sorted(set(given) - set(parts)))}, not among the parts")
         check_whole(10, calibration_lines=calibration_lines)
         super().__init__(parts=list(parts), options=given, calibration_lines=calibration_lines, seed=seed)
-        self._parts: dict[str, Detector] = {}
+        self.parts = {}
         for name in parts:
             own = dict(given.get(name, {}))
             if takes(name, "seed"):
                 own.setdefault("seed", seed)
-            self._parts[name] = create(name, **own)
+            self.parts[name] = create(name, **own)
         self._healthy: dict[str, np.ndarray] = {}
-        self._scale: ContrastScale | None = None
-
-    @property
-    def parts(self) -> dict[str, Detector]:
-        """The detectors whose evidence is added up."""
-        return self._parts
-
-    @classmethod
-    def assemble(
-        cls, options: dict[str, Any], parts: dict[str, Detector], state: dict[str, np.ndarray], shape: tuple[int, int]
-    ) -> FusedDetector:
-        """One whose parts are there already, with ``own_state`` of the fitted one."""
-        fused = cls.__new__(cls)
-        Detector.__init__(fused, **options)
-        fused._parts, fused.shape = {name: parts[name] for name in options["parts"]}, shape
-        fused._scale = None
-        fused._restore_own(state)
-        return fused
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
         if len(values) < 32:
@@ -125,15 +110,15 @@ class FusedDetector(Detector):
         held = np.arange(len(values)) % _KEPT == 0
         kept = values[held]
         self._healthy, self._scale = {}, None
-        for k, (name, part) in enumerate(self._parts.items()):
-            found = part.fit(values[~held], share_of(progress, k, len(self._parts))).predict(kept)
+        for k, (name, part) in enumerate(self.parts.items()):
+            found = part.fit(values[~held], share_of(progress, k, len(self.parts))).predict(kept)
             for axis, evidence in zip(_AXES, _lines_of(found, name), strict=True):
                 self._healthy[f"{name}.{axis}"] = np.sort(evidence.max(axis=1))
         rows, columns, _ = self._evidence(kept)
         self._healthy["score"] = np.sort(_score(rows, columns))
         if np.nanmin(values) > 0:
             self._calibrate(kept)
-        self.info = {name: part.info for name, part in self._parts.items()}
+        self.info = {name: part.info for name, part in self.parts.items()}
         if self._scale is not None:
             self.info["severity_spearman"] = self._spearman
 
@@ -163,14 +148,14 @@ class FusedDetector(Detector):
         """Summed evidence ``[n, rows]`` and ``[n, columns]``, and the mean anomaly map in healthy units."""
         total: list[np.ndarray] = [np.zeros(0), np.zeros(0)]
         heat = np.zeros(values.shape, dtype=np.float32)
-        for name, part in self._parts.items():
+        for name, part in self.parts.items():
             found = part.predict(values)
             for k, evidence in enumerate(_lines_of(found, name)):
                 more = tail_evidence(evidence, self._healthy[f"{name}.{_AXES[k]}"])
                 total[k] = more if not total[k].size else total[k] + more
             spread = np.nanstd(found.anomaly_map, axis=(1, 2), keepdims=True)
             middle = np.nanmedian(found.anomaly_map, axis=(1, 2), keepdims=True)
-            heat += ((found.anomaly_map - middle) / np.maximum(spread, 1e-12)).astype(np.float32) / len(self._parts)
+            heat += ((found.anomaly_map - middle) / np.maximum(spread, 1e-12)).astype(np.float32) / len(self.parts)
         return total[0], total[1], heat
 
     def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
@@ -189,12 +174,6 @@ class FusedDetector(Detector):
             p_value=10.0 ** -tail_evidence(score, self._healthy["score"]),
         )
 
-    def _state(self) -> dict[str, np.ndarray]:
-        state = self.own_state()
-        for name, part in self._parts.items():
-            state |= {f"part.{name}.{k}": v for k, v in part._state().items()}
-        return state
-
     def own_state(self) -> dict[str, np.ndarray]:
         """What was learned besides the parts."""
         state = {f"healthy.{k}": v for k, v in self._healthy.items()}
@@ -202,15 +181,8 @@ class FusedDetector(Detector):
             state |= {"scale.output": self._scale.output, "scale.log_contrast": self._scale.log_contrast}
         return state
 
-    def _restore(self, state: dict[str, np.ndarray]) -> None:
-        for name, part in self._parts.items():
-            start = f"part.{name}."
-            part.shape, part.info = self.shape, self.info.get(name, {})
-            part._restore({k.removeprefix(start): v for k, v in state.items() if k.startswith(start)})
-        self._restore_own(state)
-
     def _restore_own(self, state: dict[str, np.ndarray]) -> None:
-        self._healthy = {k.removeprefix("healthy."): v for k, v in state.items() if k.startswith("healthy.")}
+        self._healthy = part_of(state, "healthy.")
         if "scale.output" in state:
             self._scale = ContrastScale(state["scale.output"], state["scale.log_contrast"], 1.0)
 

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from toothwise.checks import check_choice
 from toothwise.detectors.base import Abilities, Detector, Prediction
 from toothwise.detectors.coherent_pooling import CoherentScan
+from toothwise.detectors.composite import Composite, part_of
 from toothwise.detectors.scan import DirectionalScan
 from toothwise.errors import InputError
 from toothwise.progress import Progress
@@ -30,8 +32,7 @@ def check_pooling(pooling: str) -> None:
     Raises:
         InputError: another name.
     """
-    if pooling not in _POOLINGS:
-        raise InputError(f"pooling must be one of {', '.join(_POOLINGS)}, but got {pooling!r}")
+    check_choice(_POOLINGS, pooling=pooling)
 
 
 def line_contrast(anomaly_map: np.ndarray, axis: int) -> np.ndarray:
@@ -81,7 +82,7 @@ def segment_scan(healthy: np.ndarray) -> Detector:
     return DirectionalScan(log=False).fit(healthy)
 
 
-class LinePooled(Detector):
+class LinePooled(Composite):
     """Any detector that gives an anomaly map, scored by the best line of that map.
 
     Args:
@@ -99,17 +100,15 @@ class LinePooled(Detector):
 
     name = "pooled"
     can = Abilities(rows=True, columns=True, export="parts")
+    _scan: Detector | None = None
+    _coherent: CoherentScan | None = None
 
     def __init__(self, *, detector: str, pooling: str = "segments", options: dict[str, Any] | None = None) -> None:
         from toothwise.detectors.registry import create
 
-        if pooling not in (*LINE_POOLINGS, *CALIBRATED):
-            allowed = ", ".join(map(repr, (*LINE_POOLINGS, *CALIBRATED)))
-            raise InputError(f"pooling of detector {detector!r} must be one of {allowed}, but got {pooling!r}")
+        check_choice((*LINE_POOLINGS, *CALIBRATED), **{f"pooling of detector {detector!r}": pooling})
         super().__init__(detector=detector, pooling=pooling, options=dict(options or {}))
-        self._inner = create(detector, **self.options["options"])
-        self._scan: Detector | None = None
-        self._coherent: CoherentScan | None = None
+        self.parts = {"inner": create(detector, **self.options["options"])}
         self._check_vectors()
 
     def _check_vectors(self) -> None:
@@ -121,21 +120,12 @@ class LinePooled(Detector):
             )
 
     @property
-    def parts(self) -> dict[str, Detector]:
-        """The detector whose map is pooled, by the name "inner"."""
-        return {"inner": self._inner}
+    def _inner(self) -> Detector:
+        """The detector whose map is pooled."""
+        return self.parts["inner"]
 
-    @classmethod
-    def assemble(
-        cls, options: dict[str, Any], parts: dict[str, Detector], state: dict[str, np.ndarray], shape: tuple[int, int]
-    ) -> LinePooled:
-        """One whose detector is there already, with ``own_state`` of the fitted one."""
-        pooled = cls.__new__(cls)
-        Detector.__init__(pooled, **options)
-        pooled._inner, pooled.shape, pooled._scan, pooled._coherent = parts["inner"], shape, None, None
-        pooled._check_vectors()
-        pooled._restore_own(state)
-        return pooled
+    def _info_of(self, name: str) -> dict[str, Any]:
+        return self.info
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
         pooling = self.options["pooling"]
@@ -168,29 +158,18 @@ class LinePooled(Detector):
         vectors: np.ndarray = self._inner.vectors(values)  # type: ignore[attr-defined]  # asked for when it was made
         return vectors
 
-    def _state(self) -> dict[str, np.ndarray]:
-        return {f"inner.{k}": v for k, v in self._inner._state().items()} | self.own_state()
-
     def own_state(self) -> dict[str, np.ndarray]:
         """What was learned besides the detector whose map is pooled."""
         if self._coherent is not None:
             return {f"coherent.{k}": v for k, v in self._coherent.state().items()}
         return {} if self._scan is None else {f"scan.{k}": v for k, v in self._scan._state().items()}
 
-    def _restore(self, state: dict[str, np.ndarray]) -> None:
-        self._inner.shape, self._inner.info = self.shape, self.info
-        self._inner._restore(_part(state, "inner"))
-        self._restore_own(state)
-
     def _restore_own(self, state: dict[str, np.ndarray]) -> None:
+        self._check_vectors()
         if self.options["pooling"] == "segments":
             self._scan = DirectionalScan(log=False)
             self._scan.shape = self.shape
-            self._scan._restore(_part(state, "scan"))
+            self._scan._restore(part_of(state, "scan."))
         elif self.options["pooling"] == "coherent":
             self._coherent = CoherentScan()
-            self._coherent.restore(_part(state, "coherent"))
-
-
-def _part(state: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    return {k.partition(".")[2]: v for k, v in state.items() if k.startswith(f"{name}.")}
+            self._coherent.restore(part_of(state, "coherent."))

@@ -253,12 +253,8 @@ def _check(arrays: dict[str, np.ndarray], path: Path, shape: tuple[int, int], *,
     """Refuse arrays that do not fit each other or the detector's maps."""
     n, (rows, columns) = arrays["score"].size, shape
     across = 0 if by_record else columns
-    fits: dict[str, tuple[int, ...]] = {
-        "lines1": (n, rows),
-        "lines2": (n, across),
-        "row": (n, rows),
-        "column": (n, columns),
-    }
+    fits: dict[str, tuple[int, ...]] = {"lines1": (n, rows), "lines2": (n, across)}
+    fits |= {"row": (n, rows), "column": (n, columns)}
     fits |= {"scatter1": (columns,), "scatter2": (rows,), "diagonal": (0 if by_record else n,)}
     fits |= dict.fromkeys(("score", "level", "cycle1", "cycle2"), (n,))
     first = {"condition": n, "shown": n, "diagonal_scale": 2}  # as many as they like behind it

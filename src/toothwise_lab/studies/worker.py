@@ -26,6 +26,7 @@ from toothwise_lab.studies.fitted import reused_fits
 from toothwise_lab.studies.revision import code_revision
 from toothwise_lab.studies.trial import Trial, measure
 
+_POINTS = 200  # of a curve
 _cache: list[EncoderCache] = []  # of this process, where trials share encodings
 
 
@@ -46,6 +47,11 @@ class Outcome:
     pictures: dict[str, bytes] = field(default_factory=dict)
 
 
+def thinned(curves: dict[str, list[tuple[int, float]]], points: int = _POINTS) -> dict[str, list[tuple[int, float]]]:
+    """Curves with about this many points at most, evenly chosen, the last one among them."""
+    return {name: values[::-1][:: max(1, -(-len(values) // points))][::-1] for name, values in curves.items()}
+
+
 def run_trial(trial: Trial, resources: Resources) -> Outcome:
     """Run a trial; whatever it raises becomes its reason.
 
@@ -64,7 +70,7 @@ def run_trial(trial: Trial, resources: Resources) -> Outcome:
             found = measure(trial.settings)
         row = found.row | {"peak_gpu_memory_mib": measures.peak_gpu_memory()}
         facts |= {"metrics": finite(row), "info": finite(found.info)}
-        scores, curves = found.scores, recorded.thinned()
+        scores, curves = found.scores, thinned(recorded.values)
         if resources.pictures:
             examples = {name: np.asarray(array) for name, array in found.examples.items()}
             pictures = _pictures(found, examples, facts)

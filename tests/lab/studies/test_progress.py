@@ -10,6 +10,7 @@ import pytest
 from toothwise.detectors.curves import recorded_curves, recorder
 from toothwise_lab.pictures import draw_examples
 from toothwise_lab.studies.run import duration
+from toothwise_lab.studies.worker import thinned
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ def test_curves_are_thinned_to_their_end():
         assert recorder() is curves
         for step in range(1, 1001):
             curves.add("loss", step, 1.0 / step)
-    thin = curves.thinned(100)["loss"]
+    thin = thinned(curves.values, 100)["loss"]
     assert len(thin) == 100
     assert thin[-1] == (1000, 0.001)
     assert len({b[0] - a[0] for a, b in pairwise(thin)}) == 1
