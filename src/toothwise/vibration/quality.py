@@ -5,13 +5,14 @@ All of it goes through a channel in pieces, so that a memory-mapped record of an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from toothwise.vibration.records import Tachometer, VibrationRecord
 
+_CHUNK = 1 << 20
 _RUN = 3  # equal samples in a row at an extreme value that count as clipped
 _BAND = 0.01  # of the range: samples this near below an extreme show how many should lie on it
 _CROWDED = 3.0  # clipped: so many times more samples on the extreme than in the band beside it
@@ -78,20 +79,30 @@ def sensor_health(record: VibrationRecord, channel: str | None, found: Sequence[
         {'signal_rms': 3.0, 'clipped': 0.0, 'gaps': 0.25}
     """
     name, values = channel or next(iter(record.channels)), record.channel(channel)
-    finite = values[np.isfinite(values)]
-    energy = float(np.einsum("i,i->", finite, finite, dtype=np.float64))
+    energy, count = 0.0, 0
+    for piece in _pieces(values):
+        finite = piece[np.isfinite(piece)].astype(np.float64)
+        energy, count = energy + float(finite @ finite), count + len(finite)
     own = {one.kind: one.values for one in found if one.channel == name}
     return {
-        "signal_rms": float(f"{(energy / max(len(finite), 1)) ** 0.5:.5g}"),
+        "signal_rms": float(f"{(energy / max(count, 1)) ** 0.5:.5g}"),
         "clipped": round(own.get("clipped", {}).get("share", 0.0), 6),
         "gaps": round(own.get("gaps", {}).get("samples", 0.0) / len(values), 6),
     }
 
 
-def _runs(mask: np.ndarray) -> np.ndarray:
-    """Lengths of the runs of True."""
-    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
-    return edges[1::2] - edges[::2]
+def _pieces(values: np.ndarray) -> Iterator[np.ndarray]:
+    return (np.asarray(values[begin : begin + _CHUNK]) for begin in range(0, len(values), _CHUNK))
+
+
+def _runs(masks: Iterable[np.ndarray]) -> np.ndarray:
+    """Lengths of the runs of True in a long mask that comes in pieces; a run may go on from piece to piece."""
+    edges, size, inside = [], 0, False
+    for mask in masks:
+        edges.append(np.flatnonzero(np.diff(mask, prepend=inside)) + size)
+        size, inside = size + len(mask), bool(mask[-1])
+    ends = np.concatenate([*edges, np.full(int(inside), size)])
+    return ends[1::2] - ends[::2]
 
 
 def _check_channel(name: str, values: np.ndarray) -> list[Finding]:
@@ -105,29 +116,34 @@ def _check_channel(name: str, values: np.ndarray) -> list[Finding]:
 
 def _gaps(name: str, values: np.ndarray) -> tuple[list[Finding], float, float]:
     """Gaps and infinite samples, and the smallest and largest finite value."""
-    known, gaps = values[np.isfinite(values)], _runs(np.isnan(values))
+    gaps = _runs(np.isnan(piece) for piece in _pieces(values))
     samples, longest = int(gaps.sum()), int(gaps.max(initial=0))
-    infinite = len(values) - len(known) - samples
+    infinite, low, high = len(values) - samples, np.inf, -np.inf
+    for piece in _pieces(values):
+        known = piece[np.isfinite(piece)]
+        infinite -= len(known)
+        if len(known):
+            low, high = min(low, float(known.min())), max(high, float(known.max()))
     found = []
     if samples:
         text = f"{name} lacks {samples} of {len(values)} samples (NaN) in {len(gaps)} gaps, the longest {longest}"
         found.append(Finding("gaps", name, text, {"samples": samples, "gaps": len(gaps), "longest": longest}))
     if infinite:
         found.append(Finding("infinite", name, f"{name} has {infinite} infinite samples", {"samples": infinite}))
-    ends = (float(known.min()), float(known.max())) if len(known) else (np.inf, -np.inf)
-    return found, *ends
+    return found, low, high
 
 
 def _clipping(name: str, values: np.ndarray, low: float, high: float) -> list[Finding]:
     band = _BAND * (high - low)
     if values.dtype.kind != "f":
         band = max(band, 1.0)
+    top = sum(np.count_nonzero(piece >= high - band) for piece in _pieces(values))
+    bottom = sum(np.count_nonzero(piece <= low + band) for piece in _pieces(values))
     ends, clipped = [], 0
-    for value, near in ((high, values >= high - band), (low, values <= low + band)):
-        on = values == value
-        runs = _runs(on)
-        runs = runs[runs >= _RUN]
-        if runs.sum() > _CROWDED * int((near & ~on).sum()) and len(runs) > 1:
+    for value, near in ((high, top), (low, bottom)):
+        lengths = _runs(piece == value for piece in _pieces(values))
+        runs = lengths[lengths >= _RUN]
+        if runs.sum() > _CROWDED * (near - lengths.sum()) and len(runs) > 1:
             clipped += int(runs.sum())
             ends.append(f"{value:g}")
     if not ends:
