@@ -116,7 +116,7 @@ def write_map(health_map: HealthMap | HealthMapBatch, path: str | Path, *, scale
     """Write a map or a batch, whole or not at all.
 
     Args:
-        health_map: a batch goes into npz only; use ``write_folder`` for one file per map.
+        health_map: a batch goes into npz only.
         path: ``.npz`` keeps everything; ``.tif`` / ``.tiff`` float32; ``.png`` 16 bits, needs ``scale``.
         scale: value of the brightest PNG pixel; kept in the file. A value outside 0..scale is an error, never clipped.
 
