@@ -19,7 +19,7 @@ def test_line_contrasts_and_pools_in_closed_form():
         np.testing.assert_allclose(found.score, expected, atol=1e-12)
         assert (found.row_evidence is None) == (pooling == "columns")
         assert (found.column_evidence is None) == (pooling == "rows")
-    with pytest.raises(InputError, match="pooling must be one of top, rows, columns, lines, but got 'mean'"):
+    with pytest.raises(InputError, match="pooling must be one of 'top', 'rows', 'columns', 'lines', but got 'mean'"):
         check_pooling("mean")
 
 

@@ -5,6 +5,9 @@ torchmetrics' own squashes scores that leave 0..1 through a sigmoid, which satur
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import torch
 from anomalib.metrics import AnomalibMetric
 from torch import Tensor
@@ -13,11 +16,11 @@ from torchmetrics import Metric
 from toothwise.evaluation import auroc
 
 
-class RawAUROC(AnomalibMetric, Metric):
-    """Area under the ROC curve of all scores as they came; ties count half."""
+class _Collected(Metric):
+    """Scores and labels of images are kept as they come; ``metric`` sees all of them at once."""
 
-    default_fields = ("pred_score", "gt_label")
     full_state_update = False
+    metric: Callable[[np.ndarray, np.ndarray], float]
     scores: list[Tensor]
     labels: list[Tensor]
 
@@ -32,6 +35,13 @@ class RawAUROC(AnomalibMetric, Metric):
         self.labels.append(labels.detach().int().cpu().flatten())
 
     def compute(self) -> Tensor:
-        """The area, float64."""
+        """The metric, float64."""
         scores, labels = torch.cat(list(self.scores)).numpy(), torch.cat(list(self.labels)).numpy()
-        return torch.tensor(auroc(scores, labels), dtype=torch.float64)
+        return torch.tensor(type(self).metric(scores, labels), dtype=torch.float64)
+
+
+class RawAUROC(AnomalibMetric, _Collected):
+    """Area under the ROC curve; ties count half. Subclasses have another ``metric``, such as ``staticmethod(aupr)``."""
+
+    default_fields = ("pred_score", "gt_label")
+    metric = staticmethod(auroc)
