@@ -89,4 +89,4 @@ def test_a_heat_map_stands_as_it_was_drawn():
 
 
 def test_the_same_figure_gives_the_same_vectors():
-    assert draw("c", figure, heat=True).svg() == draw("c", figure, heat=True).svg()
+    assert draw("c", figure, heat=True).svg == draw("c", figure, heat=True).svg

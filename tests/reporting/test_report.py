@@ -191,7 +191,7 @@ def test_the_pdf_embeds_its_fonts_and_only_heat_maps_are_rasters(document):
         assert {"/FontFile2", "/FontFile3"} & set(descriptor)
         assert "Noto" in font["/BaseFont"]
     (pictures,) = [block for block in made.first if isinstance(block, Pictures)]
-    wide = int.from_bytes(pictures.pictures[0].png()[16:20], "big")
+    wide = int.from_bytes(pictures.pictures[0].png[16:20], "big")
     assert wide / (180 / 25.4) >= 150  # pixels per inch at the full width of the text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,30 @@ class Picture:
     """A figure of ``width`` x ``height`` inches; the caption says what to see in it.
 
     Attributes:
-        png: Renders its pixels.
-        svg: Renders its lines and letters, with heat maps as pixels in it.
-        narrow: Renders the pixels of the same for a screen that is a hand wide.
+        to_png, to_svg: Render it; ``to_narrow`` draws it for a telephone.
     """
 
-    png: Callable[[], bytes]
-    svg: Callable[[], bytes]
-    narrow: Callable[[], bytes]
+    to_png: Callable[[], bytes]
+    to_svg: Callable[[], bytes]
+    to_narrow: Callable[[], bytes]
     caption: str
     width: float
     height: float
+
+    @cached_property
+    def png(self) -> bytes:
+        """Its pixels."""
+        return self.to_png()
+
+    @cached_property
+    def narrow(self) -> bytes:
+        """The same in pixels for a screen that is a hand wide."""
+        return self.to_narrow()
+
+    @cached_property
+    def svg(self) -> bytes:
+        """Its lines and letters, with heat maps as pixels in it."""
+        return self.to_svg()
 
 
 @dataclass(frozen=True)

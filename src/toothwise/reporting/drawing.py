@@ -84,10 +84,15 @@ def draw(caption: str, make: Callable[..., Figure], *arguments: Any, **options: 
             _width.reset(before)
         return png(small, dpi=round(_PIXELS / WIDTH))
 
-    pixels, vectors, small = (
-        plot_style()(render) for render in (lambda: png(figure, dpi=dpi), lambda: _svg(figure), narrow)
-    )
-    return Picture(pixels, vectors, small, caption, width, height)
+    def styled(render: Callable[[], bytes]) -> Callable[[], bytes]:
+        def within() -> bytes:
+            with plot_style():
+                return render()
+
+        return within
+
+    whole = styled(lambda: png(figure, dpi=dpi))
+    return Picture(whole, styled(lambda: _svg(figure)), styled(narrow), caption, width, height)
 
 
 def _laid_out(make: Callable[..., Figure], *arguments: Any, **options: Any) -> tuple[Figure, int]:

@@ -108,7 +108,7 @@ def _block(block: Block) -> str:
 
 
 def _picture(picture: Picture, kind: str) -> str:
-    wide, narrow = (f"data:image/png;base64,{base64.b64encode(p).decode()}" for p in (picture.png(), picture.narrow()))
+    wide, narrow = (f"data:image/png;base64,{base64.b64encode(p).decode()}" for p in (picture.png, picture.narrow))
     caption = escape(picture.caption)
     return (
         f'<figure class="{kind}"><picture><source media="(max-width: 640px)" srcset="{narrow}">'

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from toothwise.errors import MissingDependencyError, missing
 from toothwise.reporting.document import (
     Block,
     Bullets,
@@ -17,6 +18,7 @@ from toothwise.reporting.document import (
     Heading,
     Paragraph,
     Picture,
+    Pictures,
     Table,
     Verdict,
 )
@@ -42,8 +44,19 @@ def can_write_pdf() -> bool:
     return importlib.util.find_spec("fpdf") is not None
 
 
+def needs() -> str:
+    """What to do where it is not installed."""
+    return str(missing("fpdf", "a PDF"))
+
+
 def to_pdf(document: Document) -> bytes:
-    """The PDF's bytes, where ``can_write_pdf``."""
+    """The PDF's bytes.
+
+    Raises:
+        MissingDependencyError: fpdf2 is not installed.
+    """
+    if not can_write_pdf():
+        raise MissingDependencyError(needs())
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # its subsetter tells every table that it drops
     pages = _pages(document)
     writer = _Writer(pages)
@@ -110,11 +123,12 @@ class _Writer:
 
     def write(self, blocks: Sequence[Block], *, fit: bool = False) -> None:
         """Write blocks; ``fit`` makes pictures smaller where that keeps them all on this page."""
-        pictures = [p for b in blocks for p in _pictures(b)]
+        pictures = [p for b in blocks for p in ([b] if isinstance(b, Picture) else _inner(b))]
         for k, block in enumerate(blocks):
             if isinstance(block, Heading):
                 self._keep_together(blocks[k : k + 4])
-            if own := _pictures(block):
+            if isinstance(block, Picture | Pictures):
+                own = [block] if isinstance(block, Picture) else list(block.pictures)
                 left = sum(self._height(p) for p in pictures) if fit else 0.0
                 below = sum(self._paragraph_height(b) for b in blocks[k + 1 :] if isinstance(b, Paragraph))
                 told = sum(self._caption_height(p) for p in pictures)
@@ -141,8 +155,9 @@ class _Writer:
         """Begin a page where a heading would stand apart from the picture that comes soon after it."""
         height = 0.0
         for block in blocks:
-            if own := _pictures(block):
-                self._need(height + self._height(own[0]) + 10)
+            if isinstance(block, Picture | Pictures):
+                picture = block if isinstance(block, Picture) else block.pictures[0]
+                self._need(height + self._height(picture) + 10)
                 return
             height += 12.0
             if isinstance(block, Table):
@@ -219,7 +234,7 @@ class _Writer:
         self._need(height + self._caption_height(picture))
         wide = _WIDTH * scale
         self.pages.set_fill_color(0)  # letters are black by default in SVG, of the page's colour in fpdf2
-        self.pages.image(io.BytesIO(picture.svg()), x=_MARGIN + (_WIDTH - wide) / 2, w=wide, h=height)
+        self.pages.image(io.BytesIO(picture.svg), x=_MARGIN + (_WIDTH - wide) / 2, w=wide, h=height)
         self._text(picture.caption, _CAPTION, ink=_FAINT)
         self.pages.ln(1.5)
 
@@ -257,5 +272,5 @@ class _Writer:
         pages.ln(2)
 
 
-def _pictures(block: Block) -> list[Picture]:
-    return [block] if isinstance(block, Picture) else list(getattr(block, "pictures", ()))
+def _inner(block: Block) -> list[Picture]:
+    return list(block.pictures) if isinstance(block, Pictures) else []
