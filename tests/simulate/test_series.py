@@ -138,7 +138,7 @@ def test_conditions_depend_on_the_record_alone():
         ("gears: {driving: 9, driven: 14}\nfaults: [{kind: rust}]\n", r"faults\[0\]: kind must be"),
         ("gears: {driving: 9, driven: 14}\nfaults: crack\n", "faults must be a list"),
         ("gears: {driving: 9, driven: 14}\nseries: {records: 0}\n", "records must be a whole number, 1 or more"),
-        ("gears: {driving: 9, driven: 14}\nseries: {start_time: monday}\n", "start_time must be like"),
+        ("gears: {driving: 9, driven: 14}\nseries: {start_time: monday}\n", "start_time must be ISO 8601"),
         ("gears: {driving: 9, driven: 14}\nload: heavy\n", "load must be a number"),
         ("gears: {driving: 9, driven: 14}\nfaults: [{tooth: 9}]\n", r"tooth of a fault must be 0 to 8 \(driving\)"),
         ("gears: {driving: 9, driven: 14}\nseries: {load: [0, 1]}\n", "load must be a number, above 0"),
