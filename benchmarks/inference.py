@@ -53,8 +53,11 @@ from toothwise.simulate.maps import generate
 from toothwise_lab.results import kind as processor_kind
 
 SQUARE = {"own encoder": EMBEDDED, "ViT-S": ENCODER}
-ENCODERS: dict[str, Any] = {n: {"encoder_name": e, "image_size": [*image_size_for(e)]} for n, e in SQUARE.items()}
-ENCODERS |= {f"{name} 14 x 10": {"encoder_name": encoder} for name, encoder in SQUARE.items()}  # what maps are taken as
+ENCODERS: dict[str, Any] = {
+    name: {"encoder_name": encoder, "image_size": [*image_size_for(encoder)], "decoder_depth": 8}
+    for name, encoder in SQUARE.items()
+}
+ENCODERS |= {"own encoder 14 x 10": {}, "ViT-S two layers": {"encoder_name": ENCODER}}  # what maps get by default
 OTHERS = ("line network", "coherent")
 _SAMPLES = 8  # of a mesh, in the waveforms that the coherent detector looks at
 KINDS = {"plain": "dinomaly", "directional": "dinomaly_directional"}
@@ -229,7 +232,8 @@ def main() -> None:
         int8: dict[str, Any] = {}
         for encoder in ENCODERS:
             for kind in KINDS:
-                left_out = args.quick and kind == "directional" and encoder != "own encoder"
+                few = ("own encoder",) if args.quick else (*SQUARE, "own encoder 14 x 10")
+                left_out = kind == "directional" and encoder not in few
                 if left_out or not re.fullmatch(args.detectors, f"{kind}, {encoder}"):
                     continue
                 detector = trained(folder, kind, encoder, steps)

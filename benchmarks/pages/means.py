@@ -169,23 +169,20 @@ def fastest(found: Data) -> list[Data]:
 
 
 def verdict_here(found: Data) -> Data:
-    """Times anomalib's of ``auto`` by encoder, with the square of tokens, with fewer, and of the square's products alone.
+    """Times anomalib's of ``auto`` by encoder: published, with fewer tokens or layers, and the former's products alone.
 
     And ``auto`` over the best fixed choice, as the benchmark has it.
     """
     taken = {name: way["batch_1"] for name, way in found["result"]["ways"].items()}
     auto = {name: one for name, one in taken.items() if ", auto (" in name}
-    said: Data = {
-        encoder: {
-            key: 1 / next(one["ratio"] for name, one in auto.items() if name.startswith(f"plain, {encoder}{more},"))
-            for key, more in (("square", ""), ("fewer", " 14 x 10"))
-        }
-        for encoder in ("ViT-S", "own encoder")
-    }
+    said: Data = {}
     result = found["result"]
     base = next(one["cpu_ms"] for name, one in taken.items() if name.startswith("anomalib"))
-    for encoder, one in said.items():
-        one["most"] = base * result["peak"]["float32"] / 1e12 / result["gigaflop"][f"plain, {encoder}"]
+    for encoder in ("ViT-S", "own encoder"):
+        square, more = (next(name for name in auto if name.startswith(f"plain, {encoder}{m}")) for m in (",", " "))
+        said[encoder] = {"square": 1 / auto[square]["ratio"], "fewer": 1 / auto[more]["ratio"]}
+        said[encoder]["how"] = more.removeprefix(f"plain, {encoder} ").partition(",")[0]
+        said[encoder]["most"] = base * result["peak"]["float32"] / 1e12 / result["gigaflop"][f"plain, {encoder}"]
     return said | {"auto": max(one.get("over_best_fixed", 0.0) for one in auto.values())}
 
 

@@ -54,13 +54,28 @@ def test_more_patches_lie_along_the_gear_with_fewer_teeth(shape, size, tmp_path)
     assert detector.fit(_maps(4, shape=shape[::-1])).options["image_size"] == size[::-1]  # the same one, fitted anew
 
 
-def test_a_shallower_decoder_is_fitted_saved_and_opened(tmp_path):
-    detector = detectors.create("dinomaly", max_steps=2, decoder_depth=2, **SMALL).fit(_maps(8))
-    assert {name.split(".")[1] for name in detector._state() if name.startswith("decoder.")} == {"0", "1"}
-    again = Model.open(Model(detector).save(tmp_path / "saved")).detector
-    np.testing.assert_allclose(again.predict(_maps(2, 1)).score, detector.predict(_maps(2, 1)).score, rtol=1e-5)
+def _depth(detector):
+    return len({name.split(".")[1] for name in detector._state() if name.startswith("decoder.")})
+
+
+def test_maps_with_another_encoder_get_two_layers_and_the_published_eight_are_kept_elsewhere(tmp_path):
+    maps, own = _maps(8), {"max_steps": 1}
+    assert _depth(detectors.create("dinomaly", **own, **SMALL).fit(maps)) == 2
+    assert _depth(detectors.create("dinomaly", **own, **SMALL, decoder_depth=3).fit(maps)) == 3
+    assert _depth(detectors.create("dinomaly", **own, **SMALL, log=False).fit(maps)) == 8
+    assert _depth(detectors.create("dinomaly_directional", **own, **SMALL).fit(maps)) == 8
+    assert detectors.create("dinomaly")._depth == 8  # the package's own encoder
     with pytest.raises(InputError, match="directional_layers must be between 0 and 1, but got"):
         detectors.create("dinomaly_directional", decoder_depth=2, **SMALL)
+
+
+def test_a_folder_that_does_not_say_the_depth_holds_as_many_layers_as_it_has(tmp_path):
+    deep = detectors.create("dinomaly", max_steps=1, decoder_depth=8, **SMALL).fit(_maps(8))
+    expected = deep.predict(_maps(2, 1)).score
+    del deep.options["decoder_depth"]  # as folders have it that were written before there was a choice
+    again = Model.open(Model(deep).save(tmp_path / "saved")).detector
+    np.testing.assert_allclose(again.predict(_maps(2, 1)).score, expected, rtol=1e-5)
+    assert _depth(again) == _depth(again.fit(_maps(8))) == 8
 
 
 def test_training_lowers_the_loss_and_leaves_no_file(tmp_path, monkeypatch):

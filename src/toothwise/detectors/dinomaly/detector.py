@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader
 from toothwise.checks import check_whole
 from toothwise.detectors.base import Abilities, Prediction, given
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
-from toothwise.detectors.dinomaly.options import DinomalyOptions
-from toothwise.detectors.embedded import image_size_for, map_size_for
+from toothwise.detectors.dinomaly.options import DEPTH, DinomalyOptions
+from toothwise.detectors.embedded import EMBEDDED, image_size_for, map_size_for
 from toothwise.detectors.encodings import training_encodings
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
 from toothwise.detectors.images import ImageMaker
@@ -84,6 +84,8 @@ class DinomalyDetector(ModuleDetector):
         shared = DinomalyOptions(**options)
         usual = map_size_for if log else image_size_for
         directional, size = list(shared.directional_layers), list(image_size or usual(shared.encoder_name))
+        published = not log or bool(directional) or shared.encoder_name == EMBEDDED
+        self._depth = shared.decoder_depth or (DEPTH if published else 2)
         super().__init__(**vars(shared) | own | {"directional_layers": directional, "image_size": size})
         self.name = "dinomaly_directional" if directional else "dinomaly"  # type: ignore[misc]
         self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)
@@ -97,7 +99,7 @@ class DinomalyDetector(ModuleDetector):
         own = (*DinomalyOptions.__dataclass_fields__, "max_steps", "learning_rate", "alpha_rate", "seed")
         mining = o["mining_steps"] or max(1, o["max_steps"] // 5)
         return self.module_class(
-            **{k: o[k] for k in own},
+            **{k: o[k] for k in own if k in o} | {"decoder_depth": self._depth},
             **self._more_options(),
             mining_steps=mining,
             pre_processor=False,
@@ -191,5 +193,7 @@ class DinomalyDetector(ModuleDetector):
         return NetworkParts(model, self._images, model.encoder.vit, hashed_by_file=True, patch=model.encoder.patch)
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:
+        layers = {name.split(".")[1] for name in state if name.startswith("decoder.")}
+        self._depth = len(layers)
         super()._restore(state)
         self._fitted().model.encoder.source.check(self.info.get("encoder", {}).get("sha256"))

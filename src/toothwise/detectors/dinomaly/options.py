@@ -9,6 +9,8 @@ from toothwise.checks import check_choice, check_whole
 from toothwise.detectors.embedded import EMBEDDED
 from toothwise.errors import InputError
 
+DEPTH = 8  # decoder layers of the published network
+
 
 @dataclass(frozen=True)
 class DinomalyOptions:
@@ -32,7 +34,8 @@ class DinomalyOptions:
         tail (share): With loss "tail": share of the tokens that count.
         recentre: What is subtracted from the features to rebuild: "none", "class" = the class token, or "mean" = the
             mean of the grid's tokens, so that what a whole map shares (its level, its session) needs no rebuilding.
-        decoder_depth (layers): Number of decoder layers, 2 or more.
+        decoder_depth (layers): Number of decoder layers, 2 or more; None = 8, as published, but 2 where maps are learned
+            without directional layers and with another encoder than the package's (study fewer_layers).
 
     Raises:
         InputError: A loss or recentre that is not allowed, a decoder that is too shallow, or directional layers beyond
@@ -51,14 +54,15 @@ class DinomalyOptions:
     loss: str = "hard"
     tail: float = 0.05
     recentre: str = "none"
-    decoder_depth: int = 8
+    decoder_depth: int | None = None
 
     def __post_init__(self) -> None:
         check_choice(("hard", "tail"), loss=self.loss)
         check_choice(("none", "class", "mean"), recentre=self.recentre)
-        check_whole(2, decoder_depth=self.decoder_depth)
-        if wrong := [i for i in self.directional_layers if not 0 <= i < self.decoder_depth]:
-            raise InputError(f"directional_layers must be between 0 and {self.decoder_depth - 1}, but got {wrong}")
+        depth = DEPTH if self.decoder_depth is None else self.decoder_depth
+        check_whole(2, decoder_depth=depth)
+        if wrong := [i for i in self.directional_layers if not 0 <= i < depth]:
+            raise InputError(f"directional_layers must be between 0 and {depth - 1}, but got {wrong}")
 
 
 @dataclass(frozen=True)

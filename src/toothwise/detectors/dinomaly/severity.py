@@ -14,7 +14,7 @@ from toothwise.checks import check_choice, check_range, check_whole
 from toothwise.detectors.base import Abilities, Prediction
 from toothwise.detectors.dinomaly.detector import DinomalyDetector
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
-from toothwise.detectors.dinomaly.options import DinomalyOptions
+from toothwise.detectors.dinomaly.options import DEPTH, DinomalyOptions
 from toothwise.detectors.dinomaly.severity_head import SeverityOptions, severity_loss
 from toothwise.detectors.dinomaly.severity_model import SeverityAwareDinomaly, SeverityBatch
 from toothwise.detectors.images import ImageMaker
@@ -88,6 +88,7 @@ class SeverityDetector(DinomalyDetector):
         own = {f.name: options.pop(f.name) for f in fields(SeverityOptions) if f.name in options}
         self._settings = SeverityOptions(**own)
         super().__init__(**options)
+        self._depth = self.options["decoder_depth"] or DEPTH  # the head was tried with no other depth
         self.name = "dinomaly_severity"  # type: ignore[misc]
         self._own = asdict(self._settings) | {"hidden": list(self._settings.hidden)}
         self.options |= self._own | {"score": score, "pool_size": pool_size, "calibration_lines": calibration_lines}
