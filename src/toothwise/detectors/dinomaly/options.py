@@ -34,8 +34,8 @@ class DinomalyOptions:
         tail (share): With loss "tail": share of the tokens that count.
         recentre: What is subtracted from the features to rebuild: "none", "class" = the class token, or "mean" = the
             mean of the grid's tokens, so that what a whole map shares (its level, its session) needs no rebuilding.
-        decoder_depth (layers): Number of decoder layers, 2 or more; None = 8, as published, but 2 where maps are learned
-            without directional layers and with another encoder than the package's (study fewer_layers).
+        decoder_depth (layers): Number of decoder layers, 2 or more; None = 8, as published, but 2 where maps are
+            learned without directional layers and with another encoder than the package's (study fewer_layers).
 
     Raises:
         InputError: A loss or recentre that is not allowed, a decoder that is too shallow, or directional layers beyond
