@@ -39,7 +39,7 @@ TEACHER, STUDENT = PATCH
 
 def options_of(encoder: str, tokens: tuple[int, int], **more: Any) -> dict[str, Any]:
     """Options of a detector whose encoder gives so many tokens of a map."""
-    return {"encoder_name": encoder, "image_size": [PATCH[encoder] * t for t in tokens], **more}
+    return {"encoder_name": encoder, "decoder_depth": 8, "image_size": [PATCH[encoder] * t for t in tokens], **more}
 
 
 def difference(test: DeLong) -> dict[str, Any]:

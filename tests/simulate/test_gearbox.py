@@ -13,7 +13,7 @@ from toothwise.simulate.mesh import Flanks, draw_flanks, loaded_error
 from toothwise.simulate.speed import SpeedProfile, draw_revolutions
 from toothwise.simulate.tacho import TachoConfig
 from toothwise.vibration.periods import cut_periods, mesh_visibility
-from toothwise.vibration.pulse_repair import repair_pulses
+from toothwise.vibration.pulse_repair import Marks, follow_pulses
 from toothwise.vibration.tacho import find_pulses
 
 QUIET = GearboxConfig(GearPair(9, 14), periods=4, snr=None, sampling_rate=10_000.0)
@@ -157,7 +157,8 @@ def test_tachometers_lose_and_double_pulses_as_asked():
     true = find_pulses(sound.values, 10_000.0)
     assert len(true) == 4 * 14 + 1
     broken = replace(QUIET, tacho=TachoConfig(missed=0.08, doubled=0.05, jitter=0.001))
-    mended, report = repair_pulses(find_pulses(simulate_record(broken, seed=4)[0].tacho.values, 10_000.0))
+    pulses = find_pulses(simulate_record(broken, seed=4)[0].tacho.values, 10_000.0)
+    mended, _, report = follow_pulses(pulses, Marks(np.ones(1)))
     assert report.repaired > 2
     known = true[(true > mended[0] - 0.001) & (true < mended[-1] + 0.001)]  # a last pulse may be lost for good
     assert np.abs(mended[:, None] - known).min(axis=0).max() < 0.02 * np.diff(true).mean()
