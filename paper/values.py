@@ -148,6 +148,7 @@ def _limit(study: Data | None) -> dict[str, str]:
     if study is None:
         raise MissingResultError("results/studies/line_limit.json: missing; run the study 'line_limit' first")
     net, scan = closed(study), closed(study, "scan_learned")
+    many = closed(study, "line_network_3000", "scan_learned_3000")
     trials = study["result"]["trials"]
     seeds = len({t["seed"] for t in study["result"]["seeds"] if t["arm"] == "line_network"})
     return {
@@ -156,6 +157,7 @@ def _limit(study: Data | None) -> dict[str, str]:
         "limit.seeds": str(seeds),
         "limit.network": f"{100 * net['share']:.0f}",
         "limit.scan": f"{100 * scan['share']:.0f}",
+        "limit.many": f"{100 * many['share']:.0f}",
         "limit.above": str(net["above"]),
         "limit.worst": number(net["least"], 4, signed=True),
     }
