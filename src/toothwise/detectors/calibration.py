@@ -21,9 +21,8 @@ from toothwise.evaluation.thresholds import (
 from toothwise.healthmap.runs import time_blocks
 from toothwise.progress import Progress, share_of, silent
 
-_ENOUGH = (
-    32  # maps, of fewer the tail of the held-out scores rests on six or less: that of drawn records is known better
-)
+# Maps. Of fewer the tail of the held-out scores rests on six or less, and that of drawn records is known better.
+_ENOUGH = 32
 
 
 def fit_with_threshold(

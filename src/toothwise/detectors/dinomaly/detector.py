@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from toothwise.checks import check_whole
 from toothwise.detectors.base import Abilities, Prediction, given
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
-from toothwise.detectors.dinomaly.options import DEPTH, DinomalyOptions
+from toothwise.detectors.dinomaly.options import DinomalyOptions
 from toothwise.detectors.embedded import EMBEDDED, image_size_for, map_size_for
 from toothwise.detectors.encodings import training_encodings
 from toothwise.detectors.image_scoring import check_device, pick_device, score_images
@@ -85,7 +85,7 @@ class DinomalyDetector(ModuleDetector):
         usual = map_size_for if log else image_size_for
         directional, size = list(shared.directional_layers), list(image_size or usual(shared.encoder_name))
         published = not log or bool(directional) or shared.encoder_name == EMBEDDED
-        self._depth = shared.decoder_depth or (DEPTH if published else 2)
+        self._depth = shared.depth if published or shared.decoder_depth else 2
         super().__init__(**vars(shared) | own | {"directional_layers": directional, "image_size": size})
         self.name = "dinomaly_directional" if directional else "dinomaly"  # type: ignore[misc]
         self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)

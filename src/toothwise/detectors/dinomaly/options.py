@@ -59,10 +59,14 @@ class DinomalyOptions:
     def __post_init__(self) -> None:
         check_choice(("hard", "tail"), loss=self.loss)
         check_choice(("none", "class", "mean"), recentre=self.recentre)
-        depth = DEPTH if self.decoder_depth is None else self.decoder_depth
-        check_whole(2, decoder_depth=depth)
-        if wrong := [i for i in self.directional_layers if not 0 <= i < depth]:
-            raise InputError(f"directional_layers must be between 0 and {depth - 1}, but got {wrong}")
+        check_whole(2, decoder_depth=self.depth)
+        if wrong := [i for i in self.directional_layers if not 0 <= i < self.depth]:
+            raise InputError(f"directional_layers must be between 0 and {self.depth - 1}, but got {wrong}")
+
+    @property
+    def depth(self) -> int:
+        """Number of decoder layers; those of the published network where none was asked for."""
+        return DEPTH if self.decoder_depth is None else self.decoder_depth
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from torch.nn import functional
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.dinomaly.line_attention import line_attention, must_be_plain
 from toothwise.detectors.dinomaly.loss import TopTailLoss
-from toothwise.detectors.dinomaly.options import DEPTH, NetworkOptions
+from toothwise.detectors.dinomaly.options import NetworkOptions
 from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.encoder import FrozenEncoder, average, encode_groups
 from toothwise.detectors.encoder_cache import EncoderCache
@@ -70,9 +70,8 @@ class DirectionalDinomalyModel(nn.Module):
             raise InputError(f"recentre 'class' needs an encoder with a class token, but {encoder_name!r} has none")
         self.recentre, self.prefix, self.alpha_start = o.recentre, o.prefix, o.alpha
         dim, heads = self.encoder.dim, self.encoder.num_heads
-        depth = o.decoder_depth or DEPTH
         # what is averaged and compared: the first and the second half, of the decoder from its last layer on
-        self.fuse_encoder, self.fuse_decoder = _halves(len(self.encoder.target_layers)), _halves(depth)
+        self.fuse_encoder, self.fuse_decoder = _halves(len(self.encoder.target_layers)), _halves(o.depth)
         bottleneck = DinomalyMLP(
             in_features=dim,
             hidden_features=dim * 4,
@@ -90,7 +89,7 @@ class DirectionalDinomalyModel(nn.Module):
                 DirectionalBlock(dim, heads, DirectionalLinearAttention(dim, heads, qkv_bias=True, **own), **block)
                 if i in set(o.directional_layers)
                 else DecoderViTBlock(dim=dim, num_heads=heads, attn=GlobalAttention, **block)
-                for i in range(depth)
+                for i in range(o.depth)
             ]
         )
         tail = o.loss == "tail"
