@@ -179,6 +179,21 @@ def test_chances_of_all_lines_looked_for_make_one(lengths):
     assert sum(n * np.exp(s.weight) for n, s in zip(places, segments, strict=True)) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("neighbour", [-0.3, 0.0, 0.3])
+def test_short_spots_of_healthy_maps_say_as_much_less_than_lines_in_every_texture(neighbour):
+    def texture(n, seed):
+        white = np.random.default_rng(seed).standard_normal((n, 14, 41))
+        return white + 0.5 * neighbour * sum(np.roll(white, k, axis) for k in (-1, 1) for axis in (1, 2))
+
+    learned, fresh = texture(80, 0), texture(200, 1)
+    detector = detectors.create("scan_learned", log=False).fit(np.float32(learned))
+    search = detector._whitened()
+    for axis in (1, 2):
+        kinds = [[s for s in search._segments[axis] if (s.dark is not None) is spot] for spot in (False, True)]
+        lines, spots = (np.logaddexp.reduce(search._evidence(fresh, {axis: k})[axis], axis=1) for k in kinds)
+        assert np.median(lines) - np.median(spots) == pytest.approx(2.0, abs=0.35)
+
+
 def test_with_learned_noise_healthy_maps_of_stronger_texture_score_as_others():
     healthy, test = (np.log(generate("C", n, False, seed=n, shape=(12, 31))[0]) for n in (80, 60))
     detector = detectors.create("scan_learned", log=False).fit(healthy)

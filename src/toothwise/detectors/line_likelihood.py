@@ -5,12 +5,12 @@ whitened by two small matrix products per axis. In the whitened map a line's cel
 what cannot be known (where, how long, how many teeth, how bright) is averaged over, as the likelihood ratio of all
 lines together is their mean: neighbouring places and lengths then strengthen each other, where the best single one
 would pay for all that were searched. Load and temperature make texture stronger or weaker: each map is judged on the
-scale of its own.
+scale of its own. What short bright spots count beside lines follows from how bright they are on healthy maps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,8 @@ _STEP = 0.3
 FARTHEST = 8.0  # standard deviations of a line from healthy: five are found among all places of a map
 _USUAL_PART = 0.25  # the common limit of contrast is that of a line of one tooth and this part of the axis
 MOST = float(np.log(4.0))
-_SPOT, _SPOTS = 8, 0.3  # lines of so few cells are looked for as spots too, with this share of the chance
+_SPOT, _SPOTS = 8, 0.3  # lines of so few cells are looked for as spots too, with this share of the chance at first
+_BELOW = 2.0  # healthy spots say less than healthy lines by this, in the log
 _MOST_DARK = 0.4  # a spot with more gaps than that is looked for as a shorter one
 _INDEPENDENT = 0.6  # gaps are allowed for where cells of a line carry at least this part of what they carry alone
 _ALARMS, _FOUND = 0.01, 0.9  # a spot is as bright as one that is found so often at this rate of alarms
@@ -118,7 +119,9 @@ class Segment:
         return m**2 * self.half if self.dark is None else 0.0
 
 
-def plan_segments(precision: np.ndarray, lengths: list[int], teeth: int, gaps: float) -> list[Segment]:
+def plan_segments(
+    precision: np.ndarray, lengths: list[int], teeth: int, gaps: float, spots: float = _SPOTS
+) -> list[Segment]:
     """Segments along the rows of a map: lines of every length and contrast alike, and short bright spots.
 
     Args:
@@ -126,6 +129,7 @@ def plan_segments(precision: np.ndarray, lengths: list[int], teeth: int, gaps: f
         lengths: cells along a line, rising, at most the columns. Each stands for the lengths nearest to it.
         teeth: neighbouring teeth that a line covers, 1 to this many.
         gaps: dark cells expected within a spot, at most a part of its length.
+        spots: share of the chance that spots have, where lengths allow them.
     """
     from scipy.special import ndtri
 
@@ -133,22 +137,22 @@ def plan_segments(precision: np.ndarray, lengths: list[int], teeth: int, gaps: f
     kinds = [(t, k) for t in range(1, min(teeth, rows - 1) + 1) for k in lengths]
     edges = [1.0, *np.sqrt(np.multiply(lengths[1:], lengths[:-1])), columns]
     share_of = dict(zip(lengths, np.diff(edges) / (columns - 1.0), strict=True))
-    spots = [k for k in lengths if k <= _SPOT]
+    short = [k for k in lengths if k <= _SPOT]
     step = _STEP * common_limit(precision)
     segments = []
     for t, k in kinds:
         energy, places = _line_energy(precision, t, k), (rows - t + 1) * (columns - k + 1)
-        chance = (1.0 - _SPOTS * bool(spots)) * share_of[k] / (len(kinds) / len(lengths)) / places
+        chance = (1.0 - spots * bool(short)) * share_of[k] / (len(kinds) / len(lengths)) / places
         weight = float(np.log(chance / len(_CONTRASTS)))
         segments.append(Segment(t, k, step, 0.5 * step**2 * energy, _CONTRASTS, 0.0, None, weight))
-        if k in spots:
+        if k in short:
             wanted = -ndtri(_ALARMS / (places * len(kinds))) + ndtri(_FOUND)
             # columns share their stripe with the whole column: its cells can only be judged together
             alone = energy >= _INDEPENDENT * k * _line_energy(precision, t, 1)
             share = 1.0 - min(_MOST_DARK, gaps / k) if alone else 1.0
             bright_step = float(wanted / np.sqrt(energy * share))
             half, dark = 0.5 * bright_step**2 * energy, float(np.log(1.0 - share)) if share < 1 else -np.inf
-            weight = float(np.log(_SPOTS / (len(kinds) / len(lengths) * len(spots)) / places))
+            weight = float(np.log(spots / (len(kinds) / len(lengths) * len(short)) / places))
             segments.append(Segment(t, k, bright_step, half, (1,), _bright(half / k, dark), dark, weight))
     return segments
 
@@ -180,7 +184,10 @@ class LineLikelihood:
         lengths: cells along the lines looked for; longer than the line = the whole line.
         teeth, gaps: as ``plan_segments``.
         clip: cells of the whitened map count with at most this many standard deviations; None = all.
-        usual: spread of a usual healthy map, of ``usual_of``.
+        usual: spread of a usual healthy map.
+        spots: share of the chance that short bright spots have along rows and along columns.
+
+    ``learn`` sets ``usual`` and ``spots`` from healthy maps.
     """
 
     def __init__(
@@ -192,6 +199,7 @@ class LineLikelihood:
         gaps: float = 0.0,
         clip: float | None = None,
         usual: float = 1.0,
+        spots: Iterable[float] = (_SPOTS, _SPOTS),
     ) -> None:
         self.precision = precision
         rows, columns = precision.shape
@@ -199,10 +207,16 @@ class LineLikelihood:
         self._weight = precision[np.ix_(_order(rows), _order(columns))].astype(np.float32)
         self.scale = float(np.sqrt(precision.mean(dtype=np.float64)))  # standard deviation of a whitened cell
         self.usual = usual
-        self._clip = None if clip is None else np.float32(clip * self.scale)
+        self.clip = None if clip is None else float(np.float32(clip * self.scale))
+        self._lines = (lengths, teeth, gaps)
+        self._plan(spots)
+
+    def _plan(self, spots: Iterable[float]) -> None:
+        self.spots = tuple(float(share) for share in spots)
+        lengths, teeth, gaps = self._lines
         self._segments = {
-            axis: plan_segments(p, sorted({min(k, p.shape[1]) for k in lengths}), teeth, gaps)
-            for axis, p in ((1, precision), (2, precision.T))
+            axis: plan_segments(p, sorted({min(k, p.shape[1]) for k in lengths}), teeth, gaps, share)
+            for axis, p, share in ((1, self.precision, self.spots[0]), (2, self.precision.T, self.spots[1]))
         }
 
     def _whitened(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -217,15 +231,31 @@ class LineLikelihood:
         z = np.clip(y, -OUTLIER * self.scale, OUTLIER * self.scale)
         return y, np.sqrt(np.einsum("nij,nij->n", z, z) / z[0].size).clip(1e-6 * self.scale) / self.scale
 
-    def usual_of(self, x: np.ndarray) -> float:
-        """What ``usual`` is where the healthy maps are ``x`` ``[n, rows, columns]``."""
-        return float(np.median(np.concatenate([self._whitened(part)[1] for part in _parts(x)])))
+    def learn(self, x: np.ndarray) -> None:
+        """Take over the usual spread of healthy maps ``x`` ``[n, rows, columns]``, and what spots count beside lines.
+
+        A spot takes cells by themselves. Where neighbouring cells of the noise go together, that makes healthy spots
+        look bright, which the lines would pay for: the median healthy map says as much less by its spots as by its
+        lines in every texture.
+        """
+        self.usual = float(np.median(np.concatenate([self._whitened(part)[1] for part in _parts(x)])))
+        shares = list(self.spots)
+        for at, (axis, segments) in enumerate(self._segments.items()):
+            kinds = [[s for s in segments if (s.dark is not None) is spots] for spots in (False, True)]
+            if not kinds[1]:
+                continue
+            lines, spots = (
+                float(np.median(np.logaddexp.reduce(self._evidence(x, {axis: kind})[axis], axis=1))) for kind in kinds
+            )
+            odds = shares[at] / (1.0 - shares[at]) * np.exp(lines - spots - _BELOW)
+            shares[at] = odds / (1.0 + odds)
+        self._plan(shares)
 
     def whiten(self, x: np.ndarray) -> np.ndarray:
         """Precision matrix times maps, float32 ``[n, rows, columns]``, on the scale of each map's texture, clipped."""
         y, own = self._whitened(x)
         y /= (own / self.usual).clip(*OWN_SCALE).astype(np.float32)[:, None, None]
-        return y if self._clip is None else np.clip(y, -self._clip, self._clip, out=y)
+        return y if self.clip is None else np.clip(y, -self.clip, self.clip, out=y)
 
     def evidence(self, x: np.ndarray, axes: tuple[int, ...] = (1,)) -> dict[int, np.ndarray]:
         """Log likelihood ratio of a line somewhere along each tooth.
@@ -238,14 +268,18 @@ class LineLikelihood:
             of each axis float64 ``[n, lines]``. Their log-sum-exp is the log likelihood ratio of the map (a line of
             two teeth counts half for each).
         """
-        found = {axis: np.full((len(x), x.shape[axis]), -np.inf) for axis in axes}
+        return self._evidence(x, {axis: self._segments[axis] for axis in axes})
+
+    def _evidence(self, x: np.ndarray, kinds: dict[int, list[Segment]]) -> dict[int, np.ndarray]:
+        """The same, of some segments of each axis."""
+        found = {axis: np.full((len(x), x.shape[axis]), -np.inf) for axis in kinds}
         begin = 0
         for part in _parts(x):
             y = self.whiten(part)
-            for axis in axes:
+            for axis, segments in kinds.items():
                 # cells along the lines come first, so that sums along them run over whole blocks of memory
                 field = np.ascontiguousarray(y.transpose(3 - axis, 0, axis))
-                self._search(field, self._segments[axis], found[axis][begin : begin + len(part)])
+                self._search(field, segments, found[axis][begin : begin + len(part)])
             begin += len(part)
         return found
 

@@ -95,8 +95,8 @@ class DirectionalScan(Detector):
         """The search with the learned noise, made when it is first needed."""
         if self._likelihood is None:
             own = {name: self.options[name] for name in ("lengths", "teeth", "gaps", "clip")}
-            usual = self._learned["usual"].item()
-            self._likelihood = LineLikelihood(self._learned["precision"], **own, usual=usual)
+            own |= {name: self._learned[name] for name in ("usual", "spots") if name in self._learned}
+            self._likelihood = LineLikelihood(self._learned["precision"], **own)
         return self._likelihood
 
     def _lines(self, values: np.ndarray, axis: int) -> np.ndarray:
@@ -133,8 +133,10 @@ class DirectionalScan(Detector):
         self._likelihood = None
         if self.options["noise"] == "learned":
             x = self._complete(values)
-            self._learned["precision"] = healthy_precision(x)
-            self._learned["usual"] = np.array([LineLikelihood(self._learned["precision"], [1]).usual_of(x)])
+            self._learned = {"precision": healthy_precision(x)}
+            search = self._whitened()
+            search.learn(x)
+            self._learned |= {"usual": np.array(search.usual), "spots": np.array(search.spots)}
             self._learned["healthy"] = np.sort(self._raw(values)[0])
             return
         for axis in _AXES[self.options["lines"]]:
@@ -199,7 +201,7 @@ class DirectionalScan(Detector):
             f"{k}{a}" for a in _AXES[self.options["lines"]] for k in ("centre", "scale", "mean", "sd")
         }
         if self.options["noise"] == "learned":
-            needed = {"healthy", "precision", "usual"}
+            needed = {"healthy", "precision", "usual", "spots"}
         self._likelihood = None
         self._learned = {key: state[key] for key in needed}
         for axis in _AXES[self.options["lines"]] if self.options["noise"] == "independent" else ():

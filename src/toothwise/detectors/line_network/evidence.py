@@ -42,25 +42,13 @@ class LineEvidence(nn.Module):
     """Whitens log maps and searches them for lines, in float32.
 
     Args:
-        precision: One over the power spectrum of healthy maps, ``[rows, columns]``; see ``healthy_precision``.
-        lengths: Cells along the lines that are looked for.
+        search: Whose numbers these are.
         axes: 1 = rows, 2 = columns.
-        teeth, gaps, clip: As of ``LineLikelihood``.
     """
 
-    def __init__(
-        self,
-        precision: np.ndarray,
-        lengths: list[int],
-        axes: tuple[int, ...] = (1, 2),
-        *,
-        teeth: int = 2,
-        gaps: float = 3.0,
-        clip: float = 5.0,
-    ) -> None:
+    def __init__(self, search: LineLikelihood, axes: tuple[int, ...] = (1, 2)) -> None:
         super().__init__()
-        search = LineLikelihood(np.asarray(precision, dtype=np.float32), lengths, teeth=teeth, gaps=gaps, clip=clip)
-        self.axes, self.scale, self.clip = axes, search.scale, clip * search.scale
+        self.axes, self.scale, self.clip = axes, search.scale, search.clip
         self.segments = {axis: search._segments[axis] for axis in axes}
         for name, matrix in (("across", search._across), ("along", search._along), ("weight", search._weight)):
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(matrix)), persistent=False)
@@ -78,7 +66,7 @@ class LineEvidence(nn.Module):
 
     def forward(self, whitened: Tensor, *, cells: bool = True) -> Evidence:
         """Search whitened maps ``[n, rows, columns]``; without ``cells`` their evidence is left at 0."""
-        y = whitened.clamp(-self.clip, self.clip)
+        y = whitened if self.clip is None else whitened.clamp(-self.clip, self.clip)
         lines, contrast, spread = {}, {}, {}
         covers: list[Tensor] = []
         for axis in self.axes:

@@ -18,13 +18,14 @@ from anomalib.data import InferenceBatch
 from torch import Tensor, nn
 
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
-from toothwise.detectors.line_likelihood import OUTLIER, OWN_SCALE
+from toothwise.detectors.line_likelihood import OUTLIER, OWN_SCALE, LineLikelihood
 from toothwise.detectors.line_network.evidence import AXES, LineEvidence
 from toothwise.detectors.line_network.options import LineNetworkOptions
 from toothwise.errors import InputError
 
 CHANNELS = 5
 _HIDDEN = 32
+_CLIP = 5.0  # standard deviations that a cell counts with at most, as of the scan
 
 
 def known_median(x: Tensor, known: Tensor, dim: int) -> Tensor:
@@ -83,6 +84,7 @@ class LineNetworkModel(nn.Module):
         self.register_buffer("precision", torch.from_numpy(white))
         self.register_buffer("spread", torch.ones(3))  # of the first three channels on healthy maps
         self.register_buffer("usual", torch.ones(()))  # own scale of a usual healthy map
+        self.register_buffer("spots", torch.full((2,), 0.3))  # what short bright spots count beside lines
         self.register_buffer("gain", torch.ones(()))  # share of the correction that is kept
         self.register_buffer("widening", torch.ones(()))  # of the spread, so that it holds what it says
         self.register_load_state_dict_post_hook(lambda module, _: module._prepare())
@@ -97,12 +99,12 @@ class LineNetworkModel(nn.Module):
         """Compute the correction no longer where nothing of it was kept."""
         self.corrected = bool(self.get_buffer("gain"))
 
+    def _search(self) -> LineLikelihood:
+        o, (precision, spots) = self.options, (self.get_buffer(name).cpu().numpy() for name in ("precision", "spots"))
+        return LineLikelihood(precision, list(o.lengths), teeth=o.teeth, gaps=o.gaps, clip=_CLIP, spots=spots)
+
     def _prepare(self) -> None:
-        o = self.options
-        precision = self.get_buffer("precision")
-        lengths = [int(k) for k in o.lengths]
-        made = LineEvidence(precision.cpu().numpy(), lengths, self.axes, teeth=o.teeth, gaps=o.gaps)
-        self.evidence = made.to(precision.device)
+        self.evidence = LineEvidence(self._search(), self.axes).to(self.get_buffer("precision").device)
 
     def learn_texture(self, precision: np.ndarray, maps: Tensor) -> None:
         """Take over the texture of healthy maps.
@@ -117,6 +119,10 @@ class LineNetworkModel(nn.Module):
         x, whitened = self._whitened(maps, known)
         own = self._own_scale(whitened, known)
         self.get_buffer("usual").copy_(own.quantile(0.5).clamp(min=1e-6))
+        search = self._search()
+        search.learn(x.cpu().numpy())
+        self.get_buffer("spots").copy_(torch.tensor(search.spots))
+        self._prepare()
         channels = self._plain_channels(x, known)
         spread = 1.4826 * torch.stack([c[known].abs().median() for c in channels])
         self.get_buffer("spread").copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
