@@ -91,19 +91,16 @@ def minimum_detectable_contrast(
         healthy: maps ``[n, rows, columns]``; a rate of 1 % needs thousands.
         lines: faulty maps.
         told: the score is called with maps and the contrast that it is to find (the likelihood ratio).
-        healthy_scores: of ``healthy``, where they are known already (not with ``told``).
+        healthy_scores: of ``healthy``, where they are known already; with ``told`` they differ for each contrast.
         contrasts: score all maps at these, rising.
         fpr, target, level, resamples, seed: as ``minimum_from_sweep``.
 
     Raises:
         InputError: options out of range, or scores that are not one number per map.
     """
-    if told and healthy_scores is not None:
-        raise InputError("healthy_scores must be None for a score that is given the contrast: they differ for each")
-
     def call(maps: np.ndarray, contrast: float) -> np.ndarray:
         given = np.asarray(score(maps, contrast) if told else score(maps), dtype=np.float64)
-        if given.shape != (len(maps),):
+        if given.shape != (len(maps),) or np.isnan(given).any():
             raise InputError(f"a score must be one number per map, [{len(maps)}], but got {list(given.shape)}")
         return given
 

@@ -90,8 +90,6 @@ def test_a_detector_with_half_the_sensitivity_has_ratio_two():
     assert ratio.value == pytest.approx(2.0, abs=1e-9)
     assert ratio.high - ratio.low < 1e-9
     assert log_contrast_ratio(minimum_from_sweep(gaussian_sweep(0.1, grid)), limit).value == np.inf
-    with pytest.raises(InputError, match="same resamples"):
-        log_contrast_ratio(worse, minimum_from_sweep(gaussian_sweep(8.0, grid), resamples=200))
 
 
 def test_added_energy_is_that_of_the_cells():
@@ -155,16 +153,11 @@ def test_the_likelihood_ratio_needs_less_than_the_row_mean():
 def test_bad_input():
     with pytest.raises(InputError, match="must increase"):
         Sweep(np.array([1.2, 1.1]), np.zeros(3), np.zeros((2, 3)))
-    with pytest.raises(InputError, match="scores must be"):
-        Sweep(np.array([1.1, 1.2]), np.zeros(3), np.zeros((3, 3)))
-    with pytest.raises(InputError, match="NaN"):
-        Sweep(np.array([1.1]), np.zeros(3), np.full((1, 3), np.nan))
     sweep = gaussian_sweep(4.0, (1.5, 2.0), 100, 100)
     for wrong in ({"fpr": 0}, {"target": 1}, {"level": 2}, {"resamples": 10}):
         with pytest.raises(InputError):
             minimum_from_sweep(sweep, **wrong)
     lines = LineMaps.draw(3, 8)
-    with pytest.raises(InputError, match="one number per map"):
-        minimum_detectable_contrast(lambda m: m.mean(), lines.values, lines)
-    with pytest.raises(InputError, match="healthy_scores"):
-        minimum_detectable_contrast(lambda m, c: m, lines.values, lines, told=True, healthy_scores=np.zeros(3))
+    for wrong_score in (lambda m: m.mean(), lambda m: np.full(len(m), np.nan)):
+        with pytest.raises(InputError, match="one number per map"):
+            minimum_detectable_contrast(wrong_score, lines.values, lines)
