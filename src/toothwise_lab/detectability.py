@@ -98,6 +98,7 @@ def minimum_detectable_contrast(
     Raises:
         InputError: options out of range, or scores that are not one number per map.
     """
+
     def call(maps: np.ndarray, contrast: float) -> np.ndarray:
         given = np.asarray(score(maps, contrast) if told else score(maps), dtype=np.float64)
         if given.shape != (len(maps),) or np.isnan(given).any():
