@@ -73,7 +73,8 @@ class MhPatchcore(AnomalyDino):
 class _Dino(AnomalyDINOModel):
     def __init__(self, encoder: FrozenEncoder) -> None:
         nn.Module.__init__(self)  # AnomalyDINOModel's own would build, and download, an encoder
-        self.num_neighbours, self.masking, self.coreset_subsampling, self.embedding_store = 1, False, False, []
+        self.num_neighbours, self.masking, self.coreset_subsampling = 1, False, False
+        self.embedding_store: list[Tensor] = []
         self.patch_size, self.last_layer = encoder.patch[0], f"blocks.{len(encoder.vit.blocks) - 1}"
         self.feature_encoder = self.feature_extractor = _features(encoder, [self.last_layer], "NLC")
         self.register_buffer("memory_bank", torch.empty(0))
