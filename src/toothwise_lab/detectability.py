@@ -29,7 +29,7 @@ from toothwise_lab.sweep import (
 
 # steps of 8 % in log contrast, from 1.02 to 20
 CONTRASTS = tuple(float(c) for c in np.exp(np.log(1.02) * 1.08 ** np.arange(66)))
-_SCOUTS = (slice(1000), slice(200))  # healthy and faulty maps that find where to look
+_SCOUTS = (1000, 200)  # healthy and faulty maps that find where to look
 
 Score = Callable[..., np.ndarray]
 
@@ -115,12 +115,11 @@ def minimum_detectable_contrast(
         return float(np.mean(columns[contrast][1] > threshold_at(of_healthy, fpr)))
 
     if contrasts is None:
+        few = slice(0, _SCOUTS[1])
 
         def scout(contrast: float) -> bool:
-            of_healthy = call(healthy[_SCOUTS[0]], contrast) if known is None else known
-            return bool(
-                np.mean(call(lines.at(contrast, _SCOUTS[1]), contrast) > threshold_at(of_healthy, fpr)) >= target
-            )
+            of_healthy = call(healthy[: _SCOUTS[0]], contrast) if known is None else known
+            return bool(np.mean(call(lines.at(contrast, few), contrast) > threshold_at(of_healthy, fpr)) >= target)
 
         _search(CONTRASTS, scout, rate, target)
     else:

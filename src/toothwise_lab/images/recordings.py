@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_matrix
@@ -65,16 +66,10 @@ def thumbnails(paths: Sequence[Path]) -> np.ndarray:
     Raises:
         InputError: a file that is not a readable image.
     """
-    from PIL import Image
+    from PIL.Image import Resampling
 
-    result = np.empty((len(paths), _SIDE, _SIDE), dtype=np.float32)
-    for k, path in enumerate(paths):
-        try:
-            with Image.open(path) as image:
-                result[k] = np.asarray(image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX))
-        except (OSError, SyntaxError, ValueError) as error:
-            raise InputError(f"{path}: not a readable image ({error})") from None
-    return result
+    small = (_opened(path, "L").resize((_SIDE, _SIDE), Resampling.BOX) for path in paths)
+    return np.array([np.asarray(image, dtype=np.float32) for image in small]).reshape(-1, _SIDE, _SIDE)
 
 
 def same_pixels(paths: Sequence[Path]) -> list[str]:
@@ -83,17 +78,18 @@ def same_pixels(paths: Sequence[Path]) -> list[str]:
     Raises:
         InputError: a file that is not a readable image.
     """
+    pictures = (_opened(path, "RGB") for path in paths)
+    return [hashlib.sha256(repr(p.size).encode() + p.tobytes()).hexdigest() for p in pictures]
+
+
+def _opened(path: Path, mode: str) -> Any:
     from PIL import Image
 
-    result = []
-    for path in paths:
-        try:
-            with Image.open(path) as image:
-                pixels = image.convert("RGB")
-                result.append(hashlib.sha256(repr(pixels.size).encode() + pixels.tobytes()).hexdigest())
-        except (OSError, SyntaxError, ValueError) as error:
-            raise InputError(f"{path}: not a readable image ({error})") from None
-    return result
+    try:
+        with Image.open(path) as image:
+            return image.convert(mode)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: not a readable image ({error})") from None
 
 
 def join_equal(groups: Sequence[str], keys: Sequence[str]) -> list[str]:
