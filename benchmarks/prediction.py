@@ -29,8 +29,8 @@ from measuring.command import arguments, save
 
 from toothwise import Model, Monitor
 from toothwise.diagnosis.growth import fit_growth
-from toothwise.diagnosis.onset import find_onset
-from toothwise.diagnosis.significance import correlation_time
+from toothwise.diagnosis.judged_records import find_onset
+from toothwise.diagnosis.teeth import correlation_time
 from toothwise.healthmap.hums2023 import read_hums2023
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
 from toothwise_lab.run_protocol import RUN_DETECTORS

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from toothwise import HealthMap, Model, Monitor, write_map
-from toothwise.diagnosis.folder import read_diagnosis, write_diagnosis
+from toothwise.diagnosis.evidence import read_diagnosis, write_diagnosis
 from toothwise.healthmap import Axis
 from toothwise.messages import language, messages_from
 from toothwise.reporting.document import Picture, Verdict

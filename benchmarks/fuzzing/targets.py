@@ -234,7 +234,7 @@ def _saved(folder: Path) -> Iterator[Target]:
 
 def _watched(folder: Path) -> Iterator[Target]:
     from toothwise import Model, Monitor
-    from toothwise.diagnosis.folder import read_diagnosis
+    from toothwise.diagnosis.evidence import read_diagnosis
     from toothwise.diagnosis.store import JsonStore
     from toothwise.fleet.database import DatabaseStore, open_database
 

@@ -6,13 +6,18 @@ import contextlib
 import math
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from toothwise.errors import InputError, did_you_mean
+from toothwise.files import finite
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @cache
@@ -53,10 +58,20 @@ def converted(value: Any, hint: Any, place: str) -> Any:
             with contextlib.suppress(InputError):
                 return converted(value, option, place)
     elif origin in (list, tuple) and isinstance(value, list | tuple):
+        if inside[1:] == (Ellipsis,) and {type(item) for item in value} == {inside[0]}:
+            return tuple(value)  # many numbers, quickly
         kinds = inside[:1] * len(value) if origin is list or inside[1:] == (Ellipsis,) else inside
         if len(kinds) == len(value):
             items = zip(value, kinds, strict=True)
             return origin(converted(item, kind, f"{place}[{k}]") for k, (item, kind) in enumerate(items))
+    elif origin in (dict, Mapping) and isinstance(value, dict):
+        key_type = int if inside[0] is int else str
+        return {key_type(key): converted(item, inside[1], f"{place}[{key}]") for key, item in value.items()}
+    elif hasattr(hint, "_fields") and isinstance(value, list) and len(value) == len(hint._fields):  # a named tuple
+        named = zip(value, field_types(hint).values(), strict=True)
+        return hint(*(converted(item, kind, place) for item, kind in named))
+    elif getattr(hint, "__name__", "") == "ndarray" and isinstance(value, list):
+        return _array(value, place)
     elif is_dataclass(hint) and isinstance(value, dict):
         return from_mapping(hint, value, place)  # type: ignore[arg-type]
     elif hint is Path and isinstance(value, str):
@@ -65,13 +80,55 @@ def converted(value: Any, hint: Any, place: str) -> Any:
         return float(value)
     elif hint is int and isinstance(value, Integral) and not isinstance(value, bool):
         return int(value)
-    elif (
-        (origin is typing.Literal and value in inside)
-        or (origin is dict and isinstance(value, dict))
-        or (isinstance(hint, type) and hint not in (int, float) and isinstance(value, hint))
+    elif (origin is typing.Literal and value in inside) or (
+        isinstance(hint, type) and hint not in (int, float) and isinstance(value, hint)
     ):
         return value
     raise InputError(f"{place} must be {describe_type(hint)}, but got {value!r:.60}")
+
+
+def _array(value: list[Any], place: str) -> np.ndarray:
+    """Numbers out of JSON, where None stands for NaN."""
+    import numpy as np
+
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
+        made = np.array(value)
+        return made if made.dtype.kind in "if" else made.astype(np.float64)
+    raise InputError(f"{place} must be numbers, but got {value!r:.60}")
+
+
+def packed(made: Any) -> tuple[Any, dict[str, np.ndarray]]:
+    """A dataclass as JSON types and, by name, the arrays that it holds anywhere; ``unpacked`` puts them together again.
+
+    Examples:
+        >>> import numpy as np
+        >>> packed({"level": 2.0, "lines": {1: np.zeros(3)}})
+        ({'level': 2.0, 'lines': {'1': {'array': '.lines.1'}}}, {'.lines.1': array([0., 0., 0.])})
+    """
+    arrays: dict[str, np.ndarray] = {}
+
+    def walk(value: Any, name: str) -> Any:
+        if hasattr(value, "dtype") and value.shape:
+            arrays[name] = value
+            return {"array": name}
+        if is_dataclass(value):
+            value = {field.name: getattr(value, field.name) for field in fields(value)}
+        if isinstance(value, Mapping):
+            return {str(key): walk(item, f"{name}.{key}") for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [walk(item, f"{name}.{k}") for k, item in enumerate(value)]
+        return finite(value)
+
+    return walk(made, ""), arrays
+
+
+def unpacked(data: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """The mappings of ``packed`` with their arrays, for ``from_mapping``."""
+    if isinstance(data, dict):
+        if set(data) == {"array"}:
+            return arrays[data["array"]]
+        return {key: unpacked(item, arrays) for key, item in data.items()}
+    return [unpacked(item, arrays) for item in data] if isinstance(data, list) else data
 
 
 def _is_number(value: Any) -> bool:
@@ -108,7 +165,7 @@ def from_mapping(cls: type[Made], data: Any, where: str = "") -> Made:
             )
     values = {name: converted(value, types_of[name], f"{here}{name}") for name, value in data.items()}
     for field in fields(cls):  # type: ignore[arg-type]
-        if field.name not in data and field.default is MISSING and field.default_factory is MISSING:
+        if field.name not in data and field.init and field.default is MISSING and field.default_factory is MISSING:
             raise InputError(f"{where or cls.__name__}: {field.name!r} is missing")
     try:
         return cls(**values)
@@ -131,4 +188,4 @@ def describe_type(hint: Any) -> str:
         return f"a list of {names[0]}s" if many else f"[{', '.join(names)}]"
     plain = {int: "a whole number", float: "a number", str: "text", bool: "true/false", Path: "a path"}
     plain[type(None)] = "null"
-    return plain.get(hint, "names and values" if origin is dict else str(hint))
+    return plain.get(hint, "names and values" if origin in (dict, Mapping) else str(hint))

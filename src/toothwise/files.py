@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -106,20 +107,22 @@ def check_replaceable(folder: Path, marker: str, what: str) -> None:
 def finite(data: Any) -> Any:
     """JSON types with every NaN and infinity replaced by None, because JSON has no word for them.
 
-    Numbers of NumPy become Python's, tuples lists, and keys text.
+    Numbers of NumPy become Python's, tuples and arrays lists, keys text, and dataclasses mappings of their fields.
 
     Examples:
         >>> finite({"score": float("nan"), "rows": (1, 2.5)})
         {'score': None, 'rows': [1, 2.5]}
     """
+    if isinstance(data, float):
+        return float(data) if data - data == 0.0 else None
+    if hasattr(data, "dtype"):
+        return finite(data.tolist())
     if isinstance(data, dict):
         return {str(key): finite(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
         return [finite(value) for value in data]
-    if hasattr(data, "dtype") and not data.shape:
-        data = data.item()
-    if isinstance(data, float) and data - data != 0.0:
-        return None
+    if is_dataclass(data):
+        return {field.name: finite(getattr(data, field.name)) for field in fields(data) if field.init}
     return data
 
 

@@ -94,7 +94,7 @@ def fitted() -> Fitted:
 @pytest.fixture(scope="session")
 def limits(fitted):
     """Control limits of the default settings, computed once."""
-    from toothwise.diagnosis.settings import MonitorSettings
+    from toothwise.diagnosis.rules import MonitorSettings
 
     known: dict[int | None, Any] = {}
 

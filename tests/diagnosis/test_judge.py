@@ -6,7 +6,7 @@ import pytest
 
 from toothwise.diagnosis.baseline import learn_baseline
 from toothwise.diagnosis.judging import judge
-from toothwise.diagnosis.settings import MonitorSettings, Reset
+from toothwise.diagnosis.rules import MonitorSettings, Reset
 from toothwise.diagnosis.summary import RecordSummary, summarize_records
 from toothwise.errors import InputError
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from toothwise.diagnosis.onset import find_onset, sudden
+from toothwise.diagnosis.judged_records import find_onset, sudden
 
 
 def series(n, onset, end, power, seed):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from toothwise.diagnosis.significance import autocorrelation, correlation_time
+from toothwise.diagnosis.teeth import autocorrelation, correlation_time
 
 
 def test_correlation_of_a_first_order_process():

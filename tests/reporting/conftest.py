@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toothwise.diagnosis.folder import write_diagnosis
+from toothwise.diagnosis.evidence import write_diagnosis
 from toothwise.diagnosis.monitor import Monitor
 from toothwise.diagnosis.store import MemoryStore
 from toothwise.healthmap import Axis, HealthMapBatch

@@ -44,7 +44,7 @@ def run(options: Options, progress: Progress) -> Result:
     """Records -> maps -> model -> diagnosis -> report."""
     check_replaceable(options.output, "diagnosis.json", "a diagnosis")
     from toothwise.cli.runs import find_run, write_run_maps
-    from toothwise.diagnosis.folder import write_diagnosis
+    from toothwise.diagnosis.evidence import write_diagnosis
     from toothwise.diagnosis.monitor import Monitor
     from toothwise.files import finite
     from toothwise.healthmap.tooth_by_record import RUN_SCAN, RunMapConfig, build_run_maps

@@ -58,9 +58,9 @@ class Options(Building):
 
 def run(options: Options, progress: Progress) -> Result:
     """Open the model, judge, write."""
-    from toothwise.diagnosis.folder import check_output, wants_folder, write_diagnosis
+    from toothwise.diagnosis.evidence import check_output, wants_folder, write_diagnosis
     from toothwise.diagnosis.monitor import Monitor
-    from toothwise.diagnosis.settings import chosen_settings
+    from toothwise.diagnosis.rules import chosen_settings
     from toothwise.diagnosis.store import JsonStore
     from toothwise.files import finite, write_json
     from toothwise.model import Model

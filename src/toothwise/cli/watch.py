@@ -60,7 +60,7 @@ class Options(Building, FileLimits):
 
 def run(options: Options, progress: Progress) -> Result:
     """Open, follow."""
-    from toothwise.diagnosis.settings import chosen_settings
+    from toothwise.diagnosis.rules import chosen_settings
     from toothwise.fleet.database import open_database
     from toothwise.fleet.live import follow, stopped_by_signals
     from toothwise.fleet.machine_monitor import MachineMonitor

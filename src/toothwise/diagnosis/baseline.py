@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from toothwise.diagnosis.decompose import Findings
-from toothwise.diagnosis.significance import correlation_time
+from toothwise.diagnosis.teeth import correlation_time
 from toothwise.errors import InputError
 from toothwise.healthmap.runs import DRAWN, WITHIN
 from toothwise.reference.healthy_reference import HealthyReference

@@ -26,8 +26,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline
-from toothwise.diagnosis.rules import CHANNELS, SUMS, TIERS, AlarmState, run_channels
-from toothwise.diagnosis.settings import MonitorSettings
+from toothwise.diagnosis.rules import CHANNELS, SUMS, TIERS, AlarmState, MonitorSettings, run_channels
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import LEAST
 from toothwise.evaluation.thresholds import rate_interval

@@ -1,31 +1,41 @@
-"""What a report needs beside the words of a diagnosis: maps, curves and thresholds, in one file of bounded size."""
+"""What ``toothwise diagnose --output FOLDER`` leaves for ``toothwise report``: the diagnosis and its evidence.
+
+Evidence is what a report needs beside the words: maps, curves and thresholds, in one file of bounded size.
+"""
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from toothwise.detectors.base import Detector
 from toothwise.diagnosis.baseline import Baseline, Channel, healthy_course
-from toothwise.diagnosis.explain import Attention, MapExplanation, ToothWaveform
+from toothwise.diagnosis.explain import MapExplanation, explain_map, tooth_waveform
 from toothwise.diagnosis.history import Rules, TrackedRecords, things_of
 from toothwise.diagnosis.summary import RecordSummary
+from toothwise.diagnosis.verdict import Diagnosis, MapDiagnosis
 from toothwise.errors import InputError
-from toothwise.files import atomic_file
-from toothwise.reading import as_input_error, parse_json, read_arrays
+from toothwise.fields import from_mapping, packed, unpacked
+from toothwise.files import atomic_file, atomic_folder, check_replaceable, check_writable, finite, write_json
+from toothwise.gears import PlanetaryStage
+from toothwise.healthmap.core import Axis, Gears
+from toothwise.progress import Progress, silent
+from toothwise.reading import as_input_error, parse_json, read_arrays, read_json
+from toothwise.reference.healthy_maps import HealthyMaps
 from toothwise.reference.healthy_reference import HealthyReference
+from toothwise.results import versions
 
 FILE = "evidence.npz"
-FORMAT = 1
+FORMAT = 2
 _HEALTHY = 1000  # healthy records that are shown, the last ones
 _MOST = 3000  # records whose course is kept, the last ones
-_EXPLAINED = ("record", "healthy_by", "nearest_names", "kept", "grid", "token")
-_ARRAYS = ("values", "anomaly", "nearest", "nearest_away")
-_TOOTH = ("now", "mean", "sd")
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,104 +188,11 @@ class DiagnosisEvidence:
 
     def save(self, folder: Path) -> Path:
         """Write ``evidence.npz`` into a folder, whole or not at all."""
-        arrays = {f"healthy_best.{axis}": values for axis, values in self.healthy_best.items()}
-        explained = []
-        for k, one in enumerate(self.explained):
-            about, own = _packed(one)
-            explained.append(about)
-            arrays |= {f"map{k}.{name}": array for name, array in own.items()}
-        sequence = None
-        if self.sequence is not None:
-            s = self.sequence
-            for name in ("index", "statistic", "contrast", "line_axis", "level", "score"):
-                arrays[f"sequence.{name}"] = getattr(s, name)
-            arrays["sequence.names"], arrays["sequence.place"] = np.array(s.names), np.array(s.place)
-            sequence = {"heights": s.heights, "channels": [[c.kind, c.axis, c.tooth] for c in s.channels]}
-        if self.records is not None:
-            r = self.records
-            for name in ("names", "times", "number", "judged", "place"):
-                arrays[f"records.{name}"] = np.array(getattr(r, name))
-            arrays |= {f"numbers.{name}": own for name, own in r.numbers.items()}
-            arrays |= {f"healthy.{name}": own for name, own in r.healthy.items()}
-        text = json.dumps({"format": FORMAT, "about": self.about, "explained": explained, "sequence": sequence})
+        data, arrays = packed(self)
         path = folder / FILE
         with atomic_file(path) as temporary:
-            np.savez_compressed(temporary, about=np.array(text), **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(temporary, about=np.array(json.dumps({"format": FORMAT} | data)), **arrays)  # type: ignore[arg-type]
         return path
-
-
-def _packed(one: MapExplanation) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    about = {name: getattr(one, name) for name in _EXPLAINED} | {"height": {str(a): h for a, h in one.height.items()}}
-    about["attention"] = [
-        {"layer": a.layer, "alpha": a.alpha, "entropy": a.entropy, "axes": list(a.weights)} for a in one.attention
-    ]
-    arrays = {name: getattr(one, name) for name in _ARRAYS}
-    arrays |= {f"evidence{axis}": lines for axis, lines in one.evidence.items()}
-    arrays |= {f"usual{axis}": lines for axis, lines in one.usual.items()}
-    if one.healthy is not None:
-        arrays["healthy"] = one.healthy
-    about["tooth"] = None
-    if one.tooth is not None:
-        about["tooth"] = [one.tooth.axis, one.tooth.tooth]
-        arrays |= {f"tooth.{name}": getattr(one.tooth, name) for name in _TOOTH}
-    for a in one.attention:
-        arrays |= {f"attention{a.layer}{axis}": weight for axis, weight in a.weights.items()}
-    return about, arrays
-
-
-def _unpacked(about: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> MapExplanation:
-    def by_axis(name: str) -> dict[int, np.ndarray]:
-        return {axis: arrays[f"{name}{axis}"] for axis in (1, 2) if f"{name}{axis}" in arrays}
-
-    attention = tuple(
-        Attention(
-            int(a["layer"]),
-            tuple(a["alpha"]),
-            {axis: arrays[f"attention{a['layer']}{axis}"] for axis in a["axes"]},
-            dict(a["entropy"]),
-        )
-        for a in about["attention"]
-    )
-
-    def pair(name: str) -> tuple[int, int] | None:
-        return None if about[name] is None else (int(about[name][0]), int(about[name][1]))
-
-    return MapExplanation(
-        record=about["record"],
-        healthy_by=about["healthy_by"],
-        nearest_names=tuple(about["nearest_names"]),
-        evidence=by_axis("evidence"),
-        usual=by_axis("usual"),
-        height={int(axis): float(h) for axis, h in about["height"].items()},
-        healthy=arrays.get("healthy"),
-        attention=attention,
-        kept=pair("kept") or (0, 0),
-        grid=pair("grid"),
-        token=pair("token"),
-        values=arrays["values"],
-        anomaly=arrays["anomaly"],
-        nearest=arrays["nearest"],
-        nearest_away=arrays["nearest_away"],
-        tooth=None
-        if about.get("tooth") is None
-        else ToothWaveform(
-            int(about["tooth"][0]), int(about["tooth"][1]), *(arrays[f"tooth.{name}"] for name in _TOOTH)
-        ),
-    )
-
-
-def _records(parts: Mapping[str, Mapping[str, np.ndarray]]) -> ShownRecords | None:
-    own = parts.get("records")
-    if own is None:
-        return None
-    texts = {name: tuple(map(str, own[name].tolist())) for name in ("names", "times", "place")}
-    return ShownRecords(
-        number=own["number"],
-        judged=own["judged"],
-        numbers=parts.get("numbers", {}),
-        healthy=parts.get("healthy", {}),
-        **texts,
-    )
 
 
 def load_evidence(folder: Path) -> DiagnosisEvidence:
@@ -292,22 +209,163 @@ def load_evidence(folder: Path) -> DiagnosisEvidence:
     arrays = read_arrays(path, "evidence")
     with as_input_error(path, "not readable as evidence"):
         data = parse_json(str(arrays.pop("about")), path)
-        if data["format"] != FORMAT:
-            raise InputError(f"{path}: format {data['format']} is not {FORMAT}, the one this version reads")
-        parts: dict[str, dict[str, np.ndarray]] = {}
-        for name, array in arrays.items():
-            head, _, rest = name.partition(".")
-            parts.setdefault(head, {})[rest] = array
-        explained = tuple(_unpacked(one, parts[f"map{k}"]) for k, one in enumerate(data["explained"]))
-        sequence = None
-        if data["sequence"] is not None:
-            own = parts["sequence"]
-            sequence = SequenceEvidence(
-                names=tuple(map(str, own.pop("names").tolist())),
-                place=tuple(map(str, own.pop("place").tolist())),
-                channels=tuple(Channel(str(k), int(a), int(t)) for k, a, t in data["sequence"]["channels"]),
-                heights=dict(data["sequence"]["heights"]),
-                **own,
-            )
-        healthy_best = {int(axis): values for axis, values in parts.get("healthy_best", {}).items()}
-        return DiagnosisEvidence(data["about"], explained, sequence, healthy_best, _records(parts))
+        if data.pop("format") != FORMAT:
+            raise InputError(f"{path}: written by another version of toothwise: diagnose the maps again")
+        return from_mapping(DiagnosisEvidence, unpacked(data, arrays), str(path))
+
+
+RESULT = "diagnosis.json"
+_RECENT = 50  # maps of a sequence among which one is looked for
+_HASHED = 256 * 2**20  # bytes; larger files are not hashed
+
+
+def wants_folder(output: Path | None) -> bool:
+    """Whether the output is a folder: a name without a suffix, or a folder that is there."""
+    return output is not None and (output.is_dir() or not output.suffix)
+
+
+def check_output(output: Path | None) -> None:
+    """Refuse an output before any work.
+
+    Raises:
+        InputError: a file of another kind.
+        OutputError: a folder that holds something else, or cannot be written.
+    """
+    if output is None:
+        return
+    if wants_folder(output):
+        check_replaceable(output, RESULT, "a diagnosis")
+    elif output.suffix.lower() != ".json":
+        raise InputError(f"{output}: the suffix must be .json, but is {output.suffix!r} (a folder's name has none)")
+    else:
+        check_writable(output.parent)
+
+
+def about_run(
+    files: Sequence[str],
+    detector: Detector,
+    reference: HealthyReference,
+    *,
+    maps: int,
+    rows: Axis,
+    columns: Axis,
+    by_record: bool,
+    quantity: str = "unknown",
+    unit: str = "1",
+    gear: Gears | str | None = None,
+    waveforms: bool = False,
+    planets: int | None = None,
+    times: str | None = None,
+    tooth_zero: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Data, maps, detector and versions, JSON types.
+
+    Args:
+        files: that the maps came from, as they were named.
+        detector, reference: that belong together.
+        maps: how many.
+        rows, columns, by_record, quantity, unit, gear, waveforms: what the maps are.
+        planets: how many planets there are, of a planetary stage.
+        times: column of the maps' table that tells when they were recorded.
+        tooth_zero: what the table says of it (columns ``tooth_zero_...``) of the last map.
+    """
+    named = []
+    for name in files:
+        path = Path(name)
+        known = path.is_file() and path.stat().st_size <= _HASHED
+        named.append({"file": name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest() if known else None})
+    return {
+        "made": datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),
+        "files": named,
+        "maps": maps,
+        "axes": [{"name": axis.name, "labels": list(axis.labels)} for axis in (rows, columns)],
+        "by_record": by_record,
+        "quantity": quantity,
+        "unit": unit,
+        "gear": None if gear is None else str(gear),
+        "planets": gear.planets if isinstance(gear, PlanetaryStage) else planets,
+        "times": times,
+        "tooth_zero": dict(tooth_zero or {}),
+        "waveforms": waveforms,
+        "detector": {
+            "name": detector.name,
+            "options": detector.options,
+            "info": detector.info,
+            "threshold": None if detector.threshold is None else asdict(detector.threshold),
+            "fingerprint": reference.detector,
+        },
+        "healthy": {"maps": len(reference), "effective": reference.effective},
+        "versions": versions(),
+    }
+
+
+def explain(
+    healthy: HealthyMaps | None,
+    maps: np.ndarray,
+    found: Diagnosis,
+    detector: Detector,
+    reference: HealthyReference,
+    *,
+    waveforms: np.ndarray | None = None,
+    progress: Progress = silent,
+) -> tuple[MapExplanation, ...]:
+    """Explanations of the maps that a diagnosis names as those that matter most.
+
+    Args:
+        healthy: Maps kept beside the detector, or None.
+        maps: The maps of the diagnosis, ``[n, rows, columns]``.
+        found: Their diagnosis.
+        detector, reference: That belong together.
+        waveforms: Of the maps, or None.
+        progress: Called with what is being done.
+    """
+    out = []
+    for k in found.explained:
+        one = found.each[k]
+        progress(f"explaining {one.record}")
+        own = None if waveforms is None else waveforms[k]
+        looked = own if detector.can.waveforms else None
+        why = explain_map(maps[k], one.record, detector, reference, healthy, rate=one.rate, waveforms=looked)
+        # the tooth of the verdict; where its number is unknown, or none is named, that of the map
+        named = [(t.axis, t.tooth) for t in found.teeth if found.sequence and t.tooth is not None]
+        named += [(line.axis, line.tooth) for line in one.lines if line.tooth_zero != "unknown"]
+        if own is not None and named:
+            why = replace(why, tooth=tooth_waveform(own, *named[0], reference))
+        out.append(why)
+    return tuple(out)
+
+
+def telling_map(found: Diagnosis, each: Sequence[MapDiagnosis]) -> int:
+    """The latest of the last 50 maps that shows the tooth in question by itself, else the last one."""
+    last = range(len(each) - 1, max(len(each) - 1 - _RECENT, -1), -1)
+    for tooth in found.teeth[:1]:
+        for near in ({tooth.tooth}, {tooth.tooth, *tooth.leak}):  # the tooth itself, else one that it leaks into
+            for k in last:
+                if any(line.axis == tooth.axis and near & {line.tooth, None} for line in each[k].lines):
+                    return k
+    return len(each) - 1
+
+
+def write_diagnosis(folder: Path, found: Diagnosis, evidence: DiagnosisEvidence) -> None:
+    """Write ``diagnosis.json`` and ``evidence.npz``, the folder whole or not at all; an older one is replaced."""
+    with atomic_folder(folder) as temporary:
+        write_json(temporary / RESULT, finite(found.as_json()))
+        evidence.save(temporary)
+
+
+def read_diagnosis(folder: Path) -> tuple[dict[str, Any], DiagnosisEvidence]:
+    """``diagnosis.json`` and the evidence of a folder that ``write_diagnosis`` wrote.
+
+    Raises:
+        InputError: a folder without them, or a damaged file.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: no such folder; a diagnosis is the folder of 'toothwise diagnose ... --output FOLDER'"
+        )
+    evidence = load_evidence(folder)
+    path = folder / RESULT
+    data = read_json(path)
+    if not isinstance(data, dict) or not {"colour", "each", "messages"} <= set(data):
+        raise InputError(f"{path}: not a diagnosis of this version of toothwise: diagnose the maps again")
+    return data, evidence

@@ -8,20 +8,19 @@ records are kept or not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from toothwise.diagnosis.baseline import Baseline, Channel
 from toothwise.diagnosis.control_limits import ControlLimits
-from toothwise.diagnosis.onset import LONGEST
-from toothwise.diagnosis.rules import CHANNELS, SUMS, TIERS, AlarmState, Course, run_channels
-from toothwise.diagnosis.settings import Reset
+from toothwise.diagnosis.rules import SUMS, TIERS, AlarmState, Course, Reset, run_channels
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.diagnosis.verdict import Place
 
-KEPT = LONGEST  # judged records that stay
+KEPT = 1000  # judged records that stay; onset and growth look at no more
 MOST = KEPT + KEPT // 2  # records at which older ones are let go
 _UNNUMBERED = (Channel("tooth", 1), Channel("tooth", 2))  # teeth of a gear whose tooth zero is unknown
 
@@ -89,45 +88,6 @@ class RuleState:
         """How many channels a record has."""
         return len(self.alarm.level) - len(_UNNUMBERED)
 
-    def as_json(self) -> dict[str, Any]:
-        """JSON types."""
-        return {
-            "judged": self.judged,
-            "unjudged": self.unjudged,
-            "transients": list(self.transients),
-            "means": None
-            if self.means is None
-            else {name: np.asarray(part).tolist() for name, part in self.means._asdict().items()},
-            "alarm": self.alarm.as_json(),
-            "first": {rule: [at.number - 1, at.record, at.time] for rule, at in self.first.items()},
-            "episodes": dict(self.episodes),
-            "began": dict(self.began),
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> RuleState:
-        """The inverse."""
-        means = data["means"]
-        return cls(
-            judged=int(data["judged"]),
-            unjudged=int(data["unjudged"]),
-            transients=tuple(map(str, data["transients"])),
-            means=None
-            if means is None
-            else Means(np.array(means["channels"]), np.array(means["contrast"]), float(means["level"])),
-            alarm=AlarmState.from_json(data["alarm"]),
-            first={
-                rule: Place(str(name), int(at) + 1, time)
-                for rule, (at, name, time) in data["first"].items()
-                if rule in _RULES
-            },
-            episodes={rule: int(count) for rule, count in data["episodes"].items() if rule in _RULES},
-            began={tier: int(thing) for tier, thing in data["began"].items() if tier in TIERS},
-        )
-
-
-_RULES = (*TIERS, *CHANNELS)
-
 
 @dataclass(frozen=True, eq=False)
 class CompactedHistory:
@@ -140,10 +100,11 @@ class CompactedHistory:
 
     names: tuple[str, ...] = ()
     standing: RuleState | None = None
-    known: frozenset[str] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "known", frozenset(self.names))
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The names, to look one up."""
+        return frozenset(self.names)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -151,16 +112,6 @@ class CompactedHistory:
     def since(self, resets: Sequence[Reset]) -> RuleState | None:
         """Where the rules stand, if they do: not where all was re-baselined after the last of these records."""
         return None if resets and resets[-1].at >= len(self) else self.standing
-
-    def as_json(self) -> dict[str, Any]:
-        """JSON types."""
-        return {"names": list(self.names), "standing": None if self.standing is None else self.standing.as_json()}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> CompactedHistory:
-        """The inverse."""
-        standing = data["standing"]
-        return cls(tuple(map(str, data["names"])), None if standing is None else RuleState.from_json(standing))
 
 
 def track_records(

@@ -18,14 +18,11 @@ from toothwise.diagnosis.history import (
     things_of,
     track_records,
 )
-from toothwise.diagnosis.judged_records import RECENT, JudgedRecords
-from toothwise.diagnosis.onset import sudden
-from toothwise.diagnosis.rules import CHANNELS, TIERS
+from toothwise.diagnosis.judged_records import RECENT, JudgedRecords, sudden
+from toothwise.diagnosis.rules import CHANNELS, TIERS, MonitorSettings, Reset
 from toothwise.diagnosis.sequence_words import record_word, rests_of, words_of_sequence
-from toothwise.diagnosis.settings import MonitorSettings, Reset
-from toothwise.diagnosis.significance import everywhere, scattered
 from toothwise.diagnosis.summary import RecordSummary, same_tooth
-from toothwise.diagnosis.teeth import alike, clusters, echo, middle, opposite
+from toothwise.diagnosis.teeth import alike, clusters, echo, everywhere, middle, opposite, scattered
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, RuleFound, Tooth
 from toothwise.diagnosis.words import gear_word, in_english, tooth_of
 from toothwise.messages import Message, both, say

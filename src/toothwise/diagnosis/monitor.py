@@ -12,12 +12,18 @@ import pandas as pd
 from toothwise.diagnosis.baseline import FEWEST, Baseline, learn_baseline
 from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
 from toothwise.diagnosis.elsewhere import with_unknown
-from toothwise.diagnosis.evidence import DiagnosisEvidence, sequence_evidence, shown_records
+from toothwise.diagnosis.evidence import (
+    DiagnosisEvidence,
+    about_run,
+    explain,
+    sequence_evidence,
+    shown_records,
+    telling_map,
+)
 from toothwise.diagnosis.explain import evidence_height
-from toothwise.diagnosis.folder import about_run, explain, telling_map
 from toothwise.diagnosis.history import CompactedHistory, compact, run_rules, track_records
 from toothwise.diagnosis.judging import judge
-from toothwise.diagnosis.settings import MonitorSettings, Reset
+from toothwise.diagnosis.rules import MonitorSettings, Reset
 from toothwise.diagnosis.single import diagnose_maps, diagnosis_of_maps
 from toothwise.diagnosis.store import MemoryStore, State, Store
 from toothwise.diagnosis.summary import RecordSummary, numbered, of_files, summarize_records

@@ -13,10 +13,8 @@ import pandas as pd
 from toothwise.detectors.base import Detector, Maps, Prediction, as_array
 from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.decompose import SHARES, Findings, FoundLine, decompose
-from toothwise.diagnosis.rules import ladder
-from toothwise.diagnosis.settings import MonitorSettings
-from toothwise.diagnosis.significance import stands_out
-from toothwise.diagnosis.teeth import alike, clusters, echo, gear_of, opposite
+from toothwise.diagnosis.rules import MonitorSettings, ladder
+from toothwise.diagnosis.teeth import alike, clusters, echo, gear_of, opposite, stands_out
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Finding, LineFinding, MapDiagnosis, Neighbour, Tooth
 from toothwise.diagnosis.words import in_english, number_of, words_of_map, words_of_maps
 from toothwise.errors import InputError

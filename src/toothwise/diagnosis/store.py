@@ -11,26 +11,25 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
 
 from toothwise import __version__
-from toothwise.diagnosis.control_limits import ControlLimits, RuleHeight
+from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.history import CompactedHistory
-from toothwise.diagnosis.rules import TIERS
-from toothwise.diagnosis.settings import MonitorSettings, Reset
+from toothwise.diagnosis.rules import MonitorSettings, Reset
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.diagnosis.verdict import Diagnosis
 from toothwise.errors import GuessWarning, InputError, OutputError
 from toothwise.fields import from_mapping
-from toothwise.files import write_json
+from toothwise.files import finite, write_json
 from toothwise.reading import as_input_error, read_json
 from toothwise.reference.records import order_records
 
-FORMAT = 4
+FORMAT = 5
 
 
 @dataclass(eq=False)
@@ -99,16 +98,8 @@ class State:
 
     def as_json(self) -> dict[str, Any]:
         """JSON types; ``records`` are the last item."""
-        return {
-            "format": FORMAT,
-            "toothwise": __version__,
-            "model": self.model,
-            "settings": asdict(self.settings),
-            "resets": [asdict(reset) for reset in self.resets],
-            "limits": {name: asdict(limits) for name, limits in self.limits.items()},
-            "past": self.past.as_json(),
-            "records": [record.as_json() for record in self.records],
-        }
+        data: dict[str, Any] = finite(self)
+        return {"format": FORMAT, "toothwise": __version__} | data | {"records": data.pop("records")}
 
     @classmethod
     def from_json(cls, data: dict[str, Any], where: object) -> State:
@@ -121,14 +112,8 @@ class State:
             if data["format"] != FORMAT:
                 words = f"unsupported format {data['format']!r}; this version reads {FORMAT}"
                 raise InputError(f"{where}: {words}: name a new one, and diagnose the records again")
-            state = cls(
-                model=str(data["model"]),
-                settings=from_mapping(MonitorSettings, data["settings"]),
-                records=[RecordSummary.from_json(record) for record in data["records"]],
-                past=CompactedHistory.from_json(data["past"]),
-                resets=[from_mapping(Reset, reset) for reset in data["resets"]],
-                limits={name: _limits(limits) for name, limits in data["limits"].items()},
-            )
+            own = {name: value for name, value in data.items() if name not in ("format", "toothwise")}
+            state = from_mapping(cls, own, str(where))
             state._check(where)
         return state
 
@@ -145,16 +130,6 @@ class State:
         places = [reset.at for reset in self.resets]
         if places != sorted(places) or not all(0 <= at <= len(self) for at in places):
             raise InputError(f"{where}: re-baselined at {places}, but holds {len(self)} records")
-
-
-def _limits(data: dict[str, Any]) -> ControlLimits:
-    channels = {
-        name: {tier: RuleHeight(float(own[tier]["height"]), float(own[tier]["stated"])) for tier in TIERS}
-        for name, own in data["channels"].items()
-    }
-    intervals = {tier: (float(low), float(high)) for tier, (low, high) in data["intervals"].items()}
-    block, blocks, learned = (int(data[name]) for name in ("block", "blocks", "learned"))
-    return ControlLimits(channels, tuple(map(str, data["off"])), block, blocks, learned, intervals)
 
 
 class Store(Protocol):

@@ -14,9 +14,8 @@ import pandas as pd
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.diagnosis.baseline import Baseline, watch_maps
 from toothwise.diagnosis.decompose import decompose
-from toothwise.diagnosis.significance import chance_among
 from toothwise.diagnosis.single import summarize
-from toothwise.diagnosis.teeth import gear_of
+from toothwise.diagnosis.teeth import chance_among, gear_of
 from toothwise.diagnosis.verdict import MapDiagnosis
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis
@@ -67,53 +66,8 @@ class RecordSummary:
     line: tuple[int, int, float, float] | None
     tooth_zero: tuple[str, ...] = ("given", "given")
     alone: tuple[tuple[str, int, int, float], ...] = ()
-    shown: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    shown: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     shared: tuple[str, int] | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """JSON types, short keys: a state holds many."""
-        return {
-            "name": self.name,
-            "time": self.time,
-            "bin": self.place,
-            "sha256": self.digest,
-            "channels": list(self.channels),
-            "contrast": list(self.contrast),
-            "level": self.level,
-            "score": self.score,
-            "above": self.above,
-            "pattern": self.pattern,
-            "line": None if self.line is None else list(self.line),
-            "tooth_zero": list(self.tooth_zero),
-            "alone": [list(one) for one in self.alone],
-            "shown": {name: [v if np.isfinite(v) else None for v in own] for name, own in self.shown.items()},
-            **({} if self.shared is None else {"shared": list(self.shared)}),
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> RecordSummary:
-        """The inverse."""
-        line, shared = data["line"], data.get("shared")
-        return cls(
-            name=str(data["name"]),
-            time=data["time"],
-            place=str(data["bin"]),
-            digest=str(data["sha256"]),
-            channels=tuple(float(v) for v in data["channels"]),
-            contrast=tuple(float(v) for v in data["contrast"]),
-            level=float(data["level"]),
-            score=float(data["score"]),
-            above=bool(data["above"]),
-            pattern=str(data["pattern"]),
-            line=None if line is None else (int(line[0]), int(line[1]), float(line[2]), float(line[3])),
-            tooth_zero=tuple(map(str, data.get("tooth_zero", ("given", "given")))),
-            alone=tuple((str(k), int(a), int(t), float(e)) for k, a, t, e in data["alone"]),
-            shown={
-                str(name): tuple(float("nan") if v is None else float(v) for v in own)
-                for name, own in data.get("shown", {}).items()
-            },
-            shared=None if shared is None else (str(shared[0]), int(shared[1])),
-        )
 
 
 def same_tooth(seen: Sequence[RecordSummary], axis: int, teeth: int) -> tuple[int, int] | None:

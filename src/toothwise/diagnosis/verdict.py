@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.growth import Growth
-from toothwise.diagnosis.settings import MonitorSettings, Reset
+from toothwise.diagnosis.rules import MonitorSettings, Reset
 from toothwise.messages import Message
 
 PATTERNS = {

@@ -208,7 +208,7 @@ class DatabaseStore:
                 "score": record.score,
                 "above": record.above,
                 "model": state.model,
-                "seen": record.as_json(),
+                "seen": finite(record),
             }
             | self.about
             for position, record in enumerate(state.records[-new:] if new else (), start=self._count)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from toothwise.diagnosis.monitor import Monitor
-from toothwise.diagnosis.settings import MonitorSettings
+from toothwise.diagnosis.rules import MonitorSettings
 from toothwise.errors import InputError, ToothwiseError
 from toothwise.fleet.database import Conflict, Database, DatabaseStore
 from toothwise.fleet.decoding import BoundedDecoder, Decoder, IncomingRecord, clean

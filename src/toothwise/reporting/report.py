@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from toothwise.diagnosis.evidence import DiagnosisEvidence
-from toothwise.diagnosis.folder import read_diagnosis
+from toothwise.diagnosis.evidence import DiagnosisEvidence, read_diagnosis
 from toothwise.errors import missing
 from toothwise.files import atomic_file, check_writable
 from toothwise.messages import Language
@@ -52,7 +51,7 @@ def write_report(
     Examples:
         >>> from pathlib import Path
         >>> from tempfile import mkdtemp
-        >>> from toothwise.diagnosis.folder import write_diagnosis
+        >>> from toothwise.diagnosis.evidence import write_diagnosis
         >>> from toothwise.diagnosis.monitor import Monitor
         >>> from toothwise.model import Model
         >>> from toothwise.reporting.report import write_report
