@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from toothwise.diagnosis.summary import summarize_records
 from toothwise.gears import GearPair
 from toothwise.healthmap.build import build_map, learn_waveform
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
+from toothwise.model.maps import gather
 from toothwise.reference.healthy_reference import learn_reference
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
@@ -80,7 +82,8 @@ def of_diagnoses() -> dict[str, Any]:
     baseline = learn_baseline(reference)
     later = np.concatenate([maps(20, faulty=False, seed=5), maps(20, faulty=False, seed=6)])
     later[15:, 5] *= np.linspace(1.1, 2.5, 25)[:, None].astype(np.float32)
-    seen, _ = summarize_records(later, pd.DataFrame({"record": np.arange(40)}), detector, reference, baseline)
+    batch = replace(gather(later)[0], table=pd.DataFrame({"record": np.arange(40)}))
+    seen, _ = summarize_records(batch, detector, reference, baseline)
     found = judge(seen, baseline)
     channels = found.limits.channels
     return {

@@ -40,6 +40,11 @@ def as_maps(x: np.ndarray) -> np.ndarray:
     return np.exp(x).astype(np.float32)
 
 
+def as_batch(values: np.ndarray, table: pd.DataFrame) -> HealthMapBatch:
+    rows, columns = Axis.teeth("driving tooth", ROWS), Axis.teeth("driven tooth", COLUMNS)
+    return HealthMapBatch(values, rows, columns, table)
+
+
 @dataclass(frozen=True)
 class Fitted:
     detector: Detector
@@ -49,6 +54,10 @@ class Fitted:
     def log_maps(self, n: int, seed: int) -> np.ndarray:
         """Healthy log maps of the same gearbox, drawn anew."""
         return log_maps(n, seed)
+
+    def as_batch(self, values: np.ndarray, table: pd.DataFrame) -> HealthMapBatch:
+        """Maps with a table of them."""
+        return as_batch(values, table)
 
     def as_maps(self, x: np.ndarray) -> np.ndarray:
         """Maps of log maps."""
@@ -70,13 +79,17 @@ class Fitted:
         values = as_maps(log_maps(HEALTHY, 0))[:healthy] if values is None else values
         if table is None:
             return Model.fit(values)
-        rows, columns = Axis.teeth("driving tooth", ROWS), Axis.teeth("driven tooth", COLUMNS)
-        return Model.fit(HealthMapBatch(values, rows, columns, table), sensors=sensors)
+        return Model.fit(as_batch(values, table), sensors=sensors)
 
     def seen(self, x: np.ndarray):
         """Log maps in time order, as records."""
-        table = pd.DataFrame({"record": np.arange(len(x))})
-        return summarize_records(as_maps(x), table, self.detector, self.reference, self.baseline, rate=0.005)[0]
+        return self.summaries(x, pd.DataFrame({"record": np.arange(len(x))}))
+
+    def summaries(self, x: np.ndarray, table: pd.DataFrame):
+        """The same with a table of them."""
+        return summarize_records(as_batch(as_maps(x), table), self.detector, self.reference, self.baseline, rate=0.005)[
+            0
+        ]
 
     def judge(self, x: np.ndarray, **options: Any):
         """The diagnosis of log maps in time order."""

@@ -113,14 +113,14 @@ def test_sensors_are_fused_and_find_what_one_alone_does_not(fitted):
     reference = learn_reference(detector, maps, table=table, sensors="sensor")
     baseline = learn_baseline(reference)
     maps, table = both(100, 51, fitted.growing(100, 40, 0.25))
-    seen, _ = summarize_records(maps, table, detector, reference, baseline, sensors="sensor")
+    seen, _ = summarize_records(fitted.as_batch(maps, table), detector, reference, baseline, sensors="sensor")
     assert len(seen) == 100
     d = judge(seen, baseline)
     assert (d.state, d.teeth[0].tooth) == ("alarm", 5)
     with pytest.raises(InputError, match="knows sensors left, right"):
-        summarize_records(maps[::2], table.iloc[::2], detector, reference, baseline)
+        summarize_records(fitted.as_batch(maps[::2], table.iloc[::2]), detector, reference, baseline)
     with pytest.raises(InputError, match="lacks sensor right"):
-        summarize_records(maps[:-1], table.iloc[:-1], detector, reference, baseline, sensors="sensor")
+        summarize_records(fitted.as_batch(maps[:-1], table.iloc[:-1]), detector, reference, baseline, sensors="sensor")
 
 
 def test_bins_keep_conditions_apart_and_unknown_ones_are_not_judged(fitted):
@@ -143,7 +143,7 @@ def test_bins_keep_conditions_apart_and_unknown_ones_are_not_judged(fitted):
     baseline = learn_baseline(reference, bins=bins)
     maps, table = drawn(80, 61, np.where(np.arange(80) < 40, 0.3, 0.9))
     table.loc[70:, "load"] = 3.0
-    seen, _ = summarize_records(maps, table, detector, reference, baseline, bins=bins)
+    seen, _ = summarize_records(fitted.as_batch(maps, table), detector, reference, baseline, bins=bins)
     d = judge(seen, baseline)
     assert (d.rules["alarm"].episodes, d.unjudged) == (0, 10)
     assert "10 of 80 records could not be judged" in d.sentence

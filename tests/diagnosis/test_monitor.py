@@ -15,7 +15,7 @@ import pytest
 from toothwise.diagnosis import JsonStore, MemoryStore, Monitor, MonitorSettings, Reset, State
 from toothwise.diagnosis.history import compact
 from toothwise.diagnosis.judging import judge
-from toothwise.diagnosis.summary import RecordSummary, summarize_records
+from toothwise.diagnosis.summary import RecordSummary
 from toothwise.errors import GuessWarning, InputError, OutputError
 from toothwise.fleet.database import DatabaseStore, open_database
 from toothwise.gears import GearPair
@@ -244,7 +244,7 @@ def a_record(k):
         (lambda d: d["records"][1].update(channels=[0.5]), "channels of different lengths"),
         (lambda d: d["records"].append(d["records"][0]), "holds a record twice"),
         (lambda d: d["resets"].append({"at": 99, "reason": "x", "after": None}), "re-baselined at"),
-        (lambda d: d["limits"].update(healthy={"channels": {"single": {}}}), "not a state"),
+        (lambda d: d["limits"].update(healthy={"channels": {"single": {}}}), "healthy.*'off' is missing"),
     ],
 )
 def test_a_state_that_contradicts_itself(tmp_path, change, says):
@@ -341,9 +341,7 @@ def test_letting_old_records_go_changes_nothing_that_is_said(fitted, limits, tmp
     x[300:330, 8] += 0.5  # an early alarm that ends
     x[330:360, 8] -= 0.5
     table = pd.DataFrame({"record": np.arange(n), "time": np.arange(n) * 2.0})
-    seen = summarize_records(fitted.as_maps(x), table, fitted.detector, fitted.reference, fitted.baseline, rate=0.005)[
-        0
-    ]
+    seen = fitted.summaries(x, table)
     settings, store = MonitorSettings(), JsonStore(tmp_path / "s.json")
     resets = [] if reset is None else [Reset(reset, "new bearing", seen[reset - 1].name)]
     whole = judge(seen, fitted.baseline, settings, resets=resets, limits=limits)

@@ -1,8 +1,10 @@
 """One map at a time: names, patterns, and error rates that are what they are said to be."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import binom
 
@@ -13,6 +15,7 @@ from toothwise.diagnosis.teeth import clusters, gear_of
 from toothwise.diagnosis.verdict import PATTERNS
 from toothwise.errors import InputError
 from toothwise.healthmap.core import Axis
+from toothwise.model.maps import gather
 from toothwise.reference.healthy_file import load_healthy, save_healthy
 from toothwise.reference.healthy_reference import learn_reference
 
@@ -20,7 +23,8 @@ N = 60
 
 
 def diagnose(fitted, x, rate=0.01, **more):
-    return diagnose_maps(fitted.as_maps(x), fitted.detector, fitted.reference, rate=rate, **more)
+    batch = replace(gather(fitted.as_maps(x))[0], **more)
+    return diagnose_maps(batch, fitted.detector, fitted.reference, rate=rate)
 
 
 def near(tooth, actual, teeth):
@@ -117,7 +121,7 @@ def test_a_strong_part_of_a_row_raises_no_column(fitted):
 def test_words_say_tooth_chance_what_it_rests_on_and_what_next(fitted):
     x = fitted.log_maps(2, 14)
     x[0, 3] += 0.8
-    bad, good = diagnose(fitted, x, records=["a", "b"])
+    bad, good = diagnose(fitted, x, table=pd.DataFrame({"name": ["a", "b"]}))
     assert bad.sentence.startswith("Driving tooth 3 stands out: ")
     assert "200 healthy maps" in bad.confidence
     assert "extrapolated" in bad.confidence

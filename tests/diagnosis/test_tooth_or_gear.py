@@ -11,6 +11,7 @@ from toothwise.diagnosis.judging import judge
 from toothwise.diagnosis.single import summarize
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.healthmap import Axis, HealthMapBatch
+from toothwise.model.maps import gather
 
 RECORDS, MAPS, SHAPE, SAMPLES = 8, 16, (11, 16), 8
 RINGING = np.sin(2.5 * np.arange(SAMPLES))
@@ -77,7 +78,7 @@ def told(model, maps, *, by_record=False, by_waveform=None, waveforms=None):
     if by_waveform is not None:
         assert found.by_waveform != by_waveform
         found.by_waveform = by_waveform
-    return summarize(found, maps, replace(model.reference, by_record=by_record), rate=0.01)
+    return summarize(found, gather(maps)[0], replace(model.reference, by_record=by_record), rate=0.01)
 
 
 @pytest.mark.parametrize(("axis", "gear", "tooth", "seed"), [(1, "driving", 6, 1), (2, "driven", 11, 2)])

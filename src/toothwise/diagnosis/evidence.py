@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from toothwise.detectors.base import Detector
 from toothwise.diagnosis.baseline import Baseline, Channel, healthy_course
@@ -25,11 +26,12 @@ from toothwise.errors import InputError
 from toothwise.fields import from_mapping, packed, unpacked
 from toothwise.files import atomic_file, atomic_folder, check_replaceable, check_writable, finite, write_json
 from toothwise.gears import PlanetaryStage
-from toothwise.healthmap.core import Axis, Gears
+from toothwise.healthmap.core import HealthMapBatch
 from toothwise.progress import Progress, silent
 from toothwise.reading import as_input_error, parse_json, read_arrays, read_json
 from toothwise.reference.healthy_maps import HealthyMaps
 from toothwise.reference.healthy_reference import HealthyReference
+from toothwise.reference.records import time_column
 from toothwise.results import versions
 
 FILE = "evidence.npz"
@@ -241,52 +243,28 @@ def check_output(output: Path | None) -> None:
         check_writable(output.parent)
 
 
-def about_run(
-    files: Sequence[str],
-    detector: Detector,
-    reference: HealthyReference,
-    *,
-    maps: int,
-    rows: Axis,
-    columns: Axis,
-    by_record: bool,
-    quantity: str = "unknown",
-    unit: str = "1",
-    gear: Gears | str | None = None,
-    waveforms: bool = False,
-    planets: int | None = None,
-    times: str | None = None,
-    tooth_zero: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Data, maps, detector and versions, JSON types.
-
-    Args:
-        files: that the maps came from, as they were named.
-        detector, reference: that belong together.
-        maps: how many.
-        rows, columns, by_record, quantity, unit, gear, waveforms: what the maps are.
-        planets: how many planets there are, of a planetary stage.
-        times: column of the maps' table that tells when they were recorded.
-        tooth_zero: what the table says of it (columns ``tooth_zero_...``) of the last map.
-    """
+def about_maps(batch: HealthMapBatch, detector: Detector, reference: HealthyReference) -> dict[str, Any]:
+    """Data, maps, detector and versions, JSON types."""
+    gear, last = batch.gear, batch.table.iloc[-1]
     named = []
-    for name in files:
+    for name in dict.fromkeys(batch.table["file"].astype(str)) if "file" in batch.table else ():
         path = Path(name)
         known = path.is_file() and path.stat().st_size <= _HASHED
         named.append({"file": name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest() if known else None})
+    zeros = {str(name): value for name, value in last.items() if str(name).startswith("tooth_zero_")}
     return {
         "made": datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),
         "files": named,
-        "maps": maps,
-        "axes": [{"name": axis.name, "labels": list(axis.labels)} for axis in (rows, columns)],
-        "by_record": by_record,
-        "quantity": quantity,
-        "unit": unit,
+        "maps": len(batch),
+        "axes": [{"name": axis.name, "labels": list(axis.labels)} for axis in (batch.rows, batch.columns)],
+        "by_record": reference.by_record,
+        "quantity": batch.quantity,
+        "unit": batch.unit,
         "gear": None if gear is None else str(gear),
-        "planets": gear.planets if isinstance(gear, PlanetaryStage) else planets,
-        "times": times,
-        "tooth_zero": dict(tooth_zero or {}),
-        "waveforms": waveforms,
+        "planets": gear.planets if isinstance(gear, PlanetaryStage) else batch.provenance.get("planets"),
+        "times": time_column(batch.table),
+        "tooth_zero": finite({name: value for name, value in zeros.items() if pd.notna(value)}),
+        "waveforms": batch.waveforms is not None,
         "detector": {
             "name": detector.name,
             "options": detector.options,
@@ -300,32 +278,30 @@ def about_run(
 
 
 def explain(
-    healthy: HealthyMaps | None,
-    maps: np.ndarray,
+    batch: HealthMapBatch,
     found: Diagnosis,
     detector: Detector,
     reference: HealthyReference,
+    healthy: HealthyMaps | None,
     *,
-    waveforms: np.ndarray | None = None,
     progress: Progress = silent,
 ) -> tuple[MapExplanation, ...]:
     """Explanations of the maps that a diagnosis names as those that matter most.
 
     Args:
-        healthy: Maps kept beside the detector, or None.
-        maps: The maps of the diagnosis, ``[n, rows, columns]``.
+        batch: The maps of the diagnosis.
         found: Their diagnosis.
         detector, reference: That belong together.
-        waveforms: Of the maps, or None.
+        healthy: Maps kept beside the detector, or None.
         progress: Called with what is being done.
     """
     out = []
     for k in found.explained:
         one = found.each[k]
         progress(f"explaining {one.record}")
-        own = None if waveforms is None else waveforms[k]
+        own = None if batch.waveforms is None else batch.waveforms[k]
         looked = own if detector.can.waveforms else None
-        why = explain_map(maps[k], one.record, detector, reference, healthy, rate=one.rate, waveforms=looked)
+        why = explain_map(batch.values[k], one.record, detector, reference, healthy, rate=one.rate, waveforms=looked)
         # the tooth of the verdict; where its number is unknown, or none is named, that of the map
         named = [(t.axis, t.tooth) for t in found.teeth if found.sequence and t.tooth is not None]
         named += [(line.axis, line.tooth) for line in one.lines if line.tooth_zero != "unknown"]

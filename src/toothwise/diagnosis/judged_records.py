@@ -1,4 +1,4 @@
-"""Judged records as arrays, and what is read from them: a tooth's course, its onset (at once or bit by bit), contrast, growth."""
+"""Judged records as arrays, and what is read from them: a tooth's course, since when, contrast, growth."""
 
 from __future__ import annotations
 

@@ -7,14 +7,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from toothwise.diagnosis.baseline import FEWEST, Baseline, learn_baseline
 from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
 from toothwise.diagnosis.elsewhere import with_unknown
 from toothwise.diagnosis.evidence import (
     DiagnosisEvidence,
-    about_run,
+    about_maps,
     explain,
     sequence_evidence,
     shown_records,
@@ -34,8 +33,7 @@ from toothwise.fields import from_mapping
 from toothwise.healthmap.core import HealthMapBatch
 from toothwise.progress import Progress, silent
 from toothwise.reference.healthy_reference import HealthyReference, best_evidence
-from toothwise.reference.records import after_healthy, record_ids, time_column
-from toothwise.reference.shown import numbers_shown
+from toothwise.reference.records import after_healthy
 
 if TYPE_CHECKING:
     from toothwise.detectors.base import Prediction
@@ -223,36 +221,8 @@ class Monitor:
         if last is None:
             raise InputError("there is nothing to show yet: add maps first")
         found, batch, model = last.found, last.batch, self.model
-        files = dict.fromkeys(batch.table["file"].astype(str)) if "file" in batch.table else ()
-        about = about_run(
-            tuple(files),
-            model.detector,
-            self._reference,
-            maps=len(batch),
-            rows=batch.rows,
-            columns=batch.columns,
-            by_record=self._reference.by_record,
-            quantity=batch.quantity,
-            unit=batch.unit,
-            gear=batch.gear,
-            waveforms=batch.waveforms is not None,
-            planets=batch.provenance.get("planets"),
-            times=time_column(batch.table),
-            tooth_zero={
-                str(name): value if isinstance(value, str) else float(value)
-                for name, value in batch.table.iloc[-1].items()
-                if str(name).startswith("tooth_zero_") and pd.notna(value)
-            },
-        )
-        why = explain(
-            model.healthy,
-            batch.values,
-            found,
-            model.detector,
-            self._reference,
-            waveforms=batch.waveforms,
-            progress=progress,
-        )
+        about = about_maps(batch, model.detector, self._reference)
+        why = explain(batch, found, model.detector, self._reference, model.healthy, progress=progress)
         course = records = None
         past = last.past or CompactedHistory()
         if found.sequence:
@@ -319,18 +289,7 @@ class Monitor:
 
     def _each(self, batch: HealthMapBatch, first: Prediction | None) -> tuple[list[MapDiagnosis], ControlLimits]:
         limits = self.limits()
-        each = diagnose_maps(
-            batch,
-            self.model.detector,
-            self._reference,
-            rate=limits.single_rate,
-            rows=batch.rows,
-            columns=batch.columns,
-            records=record_ids(batch.table, len(batch)).tolist(),
-            table=batch.table,
-            first=first,
-            spacing=ring_spacing(batch.gear),
-        )
+        each = diagnose_maps(batch, self.model.detector, self._reference, rate=limits.single_rate, first=first)
         return each, limits
 
     def _together(
@@ -345,22 +304,17 @@ class Monitor:
                 state.limits[name] = self._limits_for(baseline, settings, learned)
             return state.limits[name]
 
+        rate = limits(None).single_rate
         seen, each = summarize_records(
-            batch.values,
-            batch.table,
+            batch,
             self.model.detector,
             self._reference,
             baseline,
-            rate=limits(None).single_rate,
-            threshold=self._threshold(limits(None).single_rate),
+            rate=rate,
+            threshold=self._threshold(rate),
             bins=settings.bins,
             sensors=settings.sensors,
-            rows=batch.rows,
-            columns=batch.columns,
-            waveforms=self.model.detector.waveforms_of(batch),
             first=first,
-            shown=numbers_shown(batch, by_record=self._reference.by_record),
-            spacing=ring_spacing(batch.gear),
         )
         names = state.names
         fresh = any(record.name not in names for record in seen)

@@ -1,4 +1,4 @@
-"""How records are monitored: three channels over everything that is watched, one ladder to AMBER and RED, and what is remembered of them.
+"""How records are monitored: three channels over everything that is watched, and one ladder to AMBER and RED.
 
 What is watched are *things*: every tooth, the level of the whole map, one cycle per revolution. Each is judged by
 

@@ -8,20 +8,21 @@ from dataclasses import replace
 from math import erfc, sqrt
 
 import numpy as np
-import pandas as pd
 
 from toothwise.detectors.base import Detector, Maps, Prediction, as_array
 from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.decompose import SHARES, Findings, FoundLine, decompose
 from toothwise.diagnosis.rules import MonitorSettings, ladder
-from toothwise.diagnosis.teeth import alike, clusters, echo, gear_of, opposite, stands_out
+from toothwise.diagnosis.teeth import alike, clusters, echo, gear_of, opposite, ring_spacing, stands_out
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Finding, LineFinding, MapDiagnosis, Neighbour, Tooth
 from toothwise.diagnosis.words import in_english, number_of, words_of_map, words_of_maps
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import LEAST, healthy_tail
-from toothwise.healthmap.core import Axis
+from toothwise.healthmap.core import Axis, HealthMapBatch
+from toothwise.model.maps import gather
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.map_statistics import log_maps, map_level, without_places
+from toothwise.reference.records import record_ids
 
 _Z95 = 1.959963984540054
 _SHOWN = 3  # maps that are explained
@@ -29,66 +30,37 @@ _SURE = 1e-3  # chance from which on a line is a line, whatever else is found
 
 
 def diagnose_maps(
-    maps: Maps,
-    detector: Detector,
-    reference: HealthyReference,
-    *,
-    rate: float = 0.01,
-    rows: Axis | None = None,
-    columns: Axis | None = None,
-    records: Sequence[str] | None = None,
-    table: pd.DataFrame | None = None,
-    first: Prediction | None = None,
-    spacing: Sequence[float] = (),
+    maps: Maps, detector: Detector, reference: HealthyReference, *, rate: float = 0.01, first: Prediction | None = None
 ) -> list[MapDiagnosis]:
     """Diagnose maps, each on its own.
 
     Args:
-        maps: positive, ``[n, rows, columns]``.
-        detector: fitted; ``reference`` belongs to it (``learn_reference``, ``load_reference``).
-        rate: chance that a healthy map is called anything but "nothing", all tests together.
-        rows, columns: axes of the maps, for the names of gears and the labels of extents.
-        records: a name per map; table: a row per map, which says how tooth 0 is known.
-        first: the detector's prediction of the maps, where it is there already.
-        spacing: as ``ring_spacing`` gives it.
+        maps: Positive; a batch says what its axes and gears are, and by its table how its maps are called and how
+            tooth 0 is known.
+        detector: Fitted; ``reference`` belongs to it (``learn_reference``, ``load_reference``).
+        rate: Chance that a healthy map is called anything but "nothing", all tests together.
+        first: The detector's prediction of the maps, where it is there already.
 
     Raises:
-        InputError: maps that do not fit the detector or are not positive, or a rate outside (0, 1).
+        InputError: Maps that do not fit the detector or are not positive, or a rate outside (0, 1).
     """
     if not 0 < rate < 1:
         raise InputError(f"rate must lie between 0 and 1, but got {rate}")
-    values, waveforms = as_array(maps, shape=detector.shape), detector.waveforms_of(maps)
-    return summarize(
-        decompose(values, detector, reference, rate=rate, waveforms=waveforms, first=first),
-        values,
-        reference,
-        rate=rate,
-        rows=rows,
-        columns=columns,
-        records=records,
-        table=table,
-        spacing=spacing,
-    )
+    batch, _ = gather(maps)
+    values, waveforms = as_array(batch, shape=detector.shape), detector.waveforms_of(batch)
+    found = decompose(values, detector, reference, rate=rate, waveforms=waveforms, first=first)
+    return summarize(found, batch, reference, rate=rate)
 
 
 def summarize(
-    found: Findings,
-    values: np.ndarray,
-    reference: HealthyReference,
-    *,
-    rate: float,
-    rows: Axis | None = None,
-    columns: Axis | None = None,
-    records: Sequence[str] | None = None,
-    table: pd.DataFrame | None = None,
-    spacing: Sequence[float] = (),
+    found: Findings, batch: HealthMapBatch, reference: HealthyReference, *, rate: float
 ) -> list[MapDiagnosis]:
-    """Diagnoses from what came off the maps; their table tells how tooth 0 is known."""
-    x = log_maps(values)
-    names = [f"record {k + 1}" for k in range(len(x))] if records is None else list(records)
+    """Diagnoses from what came off the maps of a batch."""
+    rows, columns, spacing = batch.rows, batch.columns, ring_spacing(batch.gear)
+    x, names = log_maps(batch.values), record_ids(batch.table, len(batch)).tolist()
     axes = {1: (gear_of(rows, "driving"), columns), 2: (gear_of(columns, "driven"), rows)}
     middle, spread = float(np.median(reference.level)), max(float(np.std(reference.level)), 1e-9)
-    zero = {axis: reference.zeros(table, axis, gear, len(x)) for axis, (gear, _) in axes.items()}
+    zero = {axis: reference.zeros(batch.table, axis, gear, len(x)) for axis, (gear, _) in axes.items()}
     level = (map_level(x, newest=reference.by_record) - middle) / spread
     away, sides = np.abs(reference.level - middle), 1.0
     if len(away) < LEAST:  # of few healthy maps a normal distribution counts, which has two sides

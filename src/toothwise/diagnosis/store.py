@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -112,8 +112,7 @@ class State:
             if data["format"] != FORMAT:
                 words = f"unsupported format {data['format']!r}; this version reads {FORMAT}"
                 raise InputError(f"{where}: {words}: name a new one, and diagnose the records again")
-            own = {name: value for name, value in data.items() if name not in ("format", "toothwise")}
-            state = from_mapping(cls, own, str(where))
+            state = from_mapping(cls, {f.name: data[f.name] for f in fields(cls)}, str(where))
             state._check(where)
         return state
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,10 @@ from toothwise.diagnosis.single import summarize
 from toothwise.diagnosis.teeth import chance_among, gear_of
 from toothwise.diagnosis.verdict import MapDiagnosis
 from toothwise.errors import InputError
-from toothwise.healthmap.core import Axis
+from toothwise.healthmap.core import HealthMapBatch
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.records import CONDITIONS, bin_names, order_records, shared_tooth
+from toothwise.reference.shown import numbers_shown
 
 _STANDS_OUT = 2.0  # log energy over the median tooth; of sound gears at other speeds, simulated, 1.9 was the most
 _BY_CHANCE = 0.01  # of a record, below which a tooth stands out from the others of its gear however little that is
@@ -106,8 +107,7 @@ def _over(numbers: np.ndarray) -> np.ndarray:
 
 
 def summarize_records(
-    values: np.ndarray,
-    table: pd.DataFrame,
+    batch: HealthMapBatch,
     detector: Detector,
     reference: HealthyReference,
     baseline: Baseline,
@@ -116,27 +116,18 @@ def summarize_records(
     threshold: float | None = None,
     bins: Mapping[str, Sequence[float]] | None = None,
     sensors: str | None = None,
-    rows: Axis | None = None,
-    columns: Axis | None = None,
-    waveforms: np.ndarray | None = None,
     first: Prediction | None = None,
-    shown: Mapping[str, np.ndarray] | None = None,
-    spacing: Sequence[float] = (),
 ) -> tuple[list[RecordSummary], list[MapDiagnosis]]:
     """Score maps and reduce them to what is kept of each record.
 
     Args:
-        values: ``[n, rows, columns]`` in time order; ``table`` has a row per map.
-        detector, reference, baseline: that belong together.
-        rate: chance that a healthy map is called anything (``ControlLimits.single_rate``).
-        threshold: of single maps (``Monitor.threshold``); None = none is known.
-        bins: edges by condition, as the baseline was learned with.
-        sensors: column of the table that names the sensor.
-        rows, columns: axes of the maps.
-        waveforms: of the maps, where the detector looks at them.
-        first: the detector's prediction of the maps, where it is there already.
-        shown: what a report shows of each map (``reference.shown``).
-        spacing: of a planetary stage, as ``single.ring_spacing`` gives it.
+        batch: Maps in time order.
+        detector, reference, baseline: That belong together.
+        rate: Chance that a healthy map is called anything (``ControlLimits.single_rate``).
+        threshold: Of single maps (``Monitor.threshold``); None = none is known.
+        bins: Edges by condition, as the baseline was learned with.
+        sensors: Column of the table that names the sensor.
+        first: The detector's prediction of the maps, where it is there already.
 
     Returns:
         The records, and the diagnosis of each map on its own.
@@ -144,30 +135,20 @@ def summarize_records(
     Raises:
         InputError: records out of order, twice, or with sensors missing; conditions that are not known.
     """
+    values, table, waveforms = batch.values, batch.table, detector.waveforms_of(batch)
+    shown = numbers_shown(batch, by_record=reference.by_record)
     order = order_records(table, len(values), sensors=sensors)
     if tuple(sorted(order.sensors)) != baseline.sensors:
         raise InputError(
             f"the baseline knows sensors {', '.join(baseline.sensors)}, but the maps have {', '.join(order.sensors)}"
         )
     found = decompose(values, detector, reference, rate=rate, waveforms=waveforms, first=first)
-    records = np.empty(len(values), dtype=object)
-    for name, maps in zip(order.names, order.maps, strict=True):
-        records[maps] = name
-    each = summarize(
-        found,
-        values,
-        reference,
-        rate=rate,
-        rows=rows,
-        columns=columns,
-        records=records.tolist(),
-        table=table,
-        spacing=spacing,
-    )
+    names = np.repeat(order.names, order.maps.shape[1])[np.argsort(order.maps, axis=None)]
+    each = summarize(found, replace(batch, table=table.assign(name=names)), reference, rate=rate)
     watched = watch_maps(values, found, reference)
     condition = {name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table}
     place = bin_names(condition, bins or {}, len(values))
-    gears = gear_of(rows, "driving"), gear_of(columns, "driven")
+    gears = gear_of(batch.rows, "driving"), gear_of(batch.columns, "driven")
     zeros = list(
         zip(*(reference.zeros(table, axis, gear, len(values)) for axis, gear in enumerate(gears, 1)), strict=True)
     )
@@ -227,7 +208,7 @@ def summarize_records(
                 else (line.axis, line.tooth, *_short(np.array([np.log(line.contrast), line.p_value]))),
                 tooth_zero=zero,
                 alone=tuple((k, a, t, float(f"{e:.5g}")) for k, a, t, e in alone if made is not None or outside),
-                shown={what: _short(_over(part[maps]), 4) for what, part in (shown or {}).items()},
+                shown={what: _short(_over(part[maps]), 4) for what, part in shown.items()},
                 shared=shared,
             )
         )
