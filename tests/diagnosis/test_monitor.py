@@ -239,7 +239,7 @@ def a_record(k):
         (lambda d: d.update(format=9), "unsupported format 9.*diagnose the records again"),
         (lambda d: d.pop("past"), "not a state"),
         (lambda d: d["settings"].update(learn=12.5), "learn must be a whole number"),
-        (lambda d: d["settings"].update(runs=5), "MonitorSettings"),
+        (lambda d: d["settings"].update(runs=5), "settings: unknown option"),
         (lambda d: d["settings"].update(bins="load"), "bins must be"),
         (lambda d: d["records"][1].update(channels=[0.5]), "channels of different lengths"),
         (lambda d: d["records"].append(d["records"][0]), "holds a record twice"),
