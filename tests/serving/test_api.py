@@ -12,7 +12,6 @@ import sys
 import tempfile
 
 import numpy as np
-import pandas as pd
 import pytest
 
 pytest.importorskip("fastapi")
@@ -24,7 +23,6 @@ from toothwise import GearPair, MapBuilder, Model, Monitor
 from toothwise.diagnosis.single import diagnose_maps
 from toothwise.errors import InputError
 from toothwise.healthmap.build import build_map
-from toothwise.model.maps import gather
 from toothwise.serving.access import check_token, is_loopback, read_token
 from toothwise.serving.app import create_app
 from toothwise.serving.limits import Limits
@@ -90,9 +88,8 @@ def test_a_map_as_json_is_diagnosed_as_by_the_library(client, scan):
     assert one["map"][0][0] is None
     assert "anomaly_map" not in one
     rate = one["diagnosis"]["limits"]["channels"]["single"]["warning"]["stated"] / 1000.0  # AMBER's, as in a sequence
-    batch = dataclasses.replace(gather(values)[0], table=pd.DataFrame({"name": ["monday"]}))
-    (said,) = diagnose_maps(batch, detector, model.reference, rate=rate)
-    assert one["diagnosis"]["each"] == [said.as_json()]
+    (said,) = diagnose_maps(values, detector, model.reference, rate=rate)
+    assert one["diagnosis"]["each"] == [dataclasses.replace(said, record="monday").as_json()]
     assert (one["diagnosis"]["gear"], one["diagnosis"]["tooth"]) == ("driving", 4)
     assert one["verdict"].startswith("Driving tooth 4 stands out")
 

@@ -119,9 +119,6 @@ def calibrate(
     """
     if len(healthy) < LEAST and not single:
         raise InputError(f"alarm limits need {LEAST} healthy records or more, but got {len(healthy)}")
-    for tier, rate in rates.items():
-        if not 0 < rate <= 200:
-            raise InputError(f"the {tier} rate must be in (0, 200] false alarms per 1,000 records, but got {rate:g}")
     if len(healthy) < LEAST:
         return ControlLimits({"single": single_limits(rates, 1.0)}, CHANNELS[1:], 1, len(healthy), learned)
     longest = int(np.max(np.bincount(np.unique(blocks, return_inverse=True)[1])))

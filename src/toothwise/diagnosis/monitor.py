@@ -111,7 +111,7 @@ class Monitor:
         """
         return self._limits_for(self._baseline(self.settings), self.settings, None)
 
-    def single_limit(self) -> float | None:
+    def single_limit(self, rate: float | None = None) -> float | None:
         """The score above which a single map is AMBER for a tooth; None where the score is not the best evidence.
 
         Examples:
@@ -122,9 +122,7 @@ class Monitor:
             >>> monitor.single_limit() > monitor.model.threshold.value
             True
         """
-        return self._single_limit(self.limits().single_rate)
-
-    def _single_limit(self, rate: float) -> float | None:
+        rate = self.limits().single_rate if rate is None else rate
         known = self._reference.best_of(1) or self._reference.best_of(2)
         if known is None or known[1] > 1:
             return None
@@ -134,21 +132,16 @@ class Monitor:
         axis = 1 if self._reference.row is not None else 2
         return evidence_height(self._reference, axis, rate)
 
-    def threshold(self) -> float | None:
-        """The score above which a single map alarms: ``single_limit``, or the detector's own threshold without one."""
-        return self._threshold(self.limits().single_rate if len(self._reference) >= FEWEST else None)
+    def threshold(self, rate: float | None = None) -> float | None:
+        """The score above which a single map alarms: ``single_limit``, or the detector's own threshold without one.
 
-    def _threshold(self, rate: float | None) -> float | None:
-        limit, own = None if rate is None else self._single_limit(rate), self.model.detector.threshold
-        return limit if limit is not None or own is None else float(own.value)
-
-    def prepare(self) -> None:
-        """Learn the healthy baseline and choose the control limits now, which takes seconds, not at the first record.
-
-        Raises:
-            InputError: Too few healthy maps.
+        Args:
+            rate: Chance of a single healthy map to be AMBER; None = as the limits have it.
         """
-        self.limits()
+        limit, own = None, self.model.detector.threshold
+        if rate is not None or len(self._reference) >= FEWEST:
+            limit = self.single_limit(rate)
+        return limit if limit is not None or own is None else float(own.value)
 
     @property
     def records(self) -> int:
@@ -311,7 +304,7 @@ class Monitor:
             self._reference,
             baseline,
             rate=rate,
-            threshold=self._threshold(rate),
+            threshold=self.threshold(rate),
             bins=settings.bins,
             sensors=settings.sensors,
             first=first,

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from toothwise.checks import check_range, check_whole
 from toothwise.errors import InputError
 from toothwise.reference.records import parse_bins
 
@@ -48,7 +49,7 @@ class MonitorSettings:
         >>> MonitorSettings(rate=50.0)
         Traceback (most recent call last):
         ...
-        toothwise.errors.InputError: warning must be from the alarm rate 50 to 200 per 1,000 records, but got 10
+        toothwise.errors.InputError: warning must be a number in [50, 200], but got 10.0
     """
 
     rate: float = 1.0
@@ -62,18 +63,10 @@ class MonitorSettings:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bins", {name: tuple(map(float, edges)) for name, edges in self.bins.items()})
-        for name, good, allowed in (
-            ("rate", 0 < self.rate <= 200, "in (0, 200] false alarms per 1,000 records"),
-            (
-                "warning",
-                self.rate <= self.warning <= 200,
-                f"from the alarm rate {self.rate:g} to 200 per 1,000 records",
-            ),
-            ("learn", self.learn >= 10, "10 records or more"),
-            ("level", self.level > 1, "a contrast above 1"),
-        ):
-            if not good:
-                raise InputError(f"{name} must be {allowed}, but got {getattr(self, name):g}")
+        check_range("(0, 200]", rate=self.rate)
+        check_range(f"[{self.rate:g}, 200]", warning=self.warning)  # false alarms per 1,000 records
+        check_whole(10, learn=self.learn)
+        check_range("(1, inf)", level=self.level)
 
 
 @dataclass(frozen=True)

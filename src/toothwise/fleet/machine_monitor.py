@@ -69,7 +69,7 @@ class MachineMonitor:
 
     def prepare(self) -> None:
         """Choose the control limits, which takes seconds, before the first record comes."""
-        self._first.prepare()
+        self._first.limits()
 
     def rebaseline(self, machine: str, reason: str) -> None:
         """Learn a new baseline of a machine from its next record on; the same reason again changes nothing."""

@@ -13,6 +13,7 @@ from toothwise import __version__
 from toothwise.checks import check_choice
 from toothwise.errors import InputError, SignalWarning
 from toothwise.fields import from_mapping
+from toothwise.files import finite
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.healthmap.aligned import Unplaced
 from toothwise.healthmap.conditions import heard, learned_conditions, less_by_order, not_learned
@@ -229,7 +230,7 @@ def _seen(
     about["provenance"] |= {
         "hunting_periods": len(periods.values),
         "periods_left_out": periods.left_out,
-        "tooth_zero": {name: zero.as_json() for name, zero in zeros.items()},
+        "tooth_zero": finite(zeros),
         "angle_quality": periods.angle.quality,
         **found,
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from toothwise.errors import InputError
+from toothwise.files import finite
 from toothwise.healthmap.core import Axis, Gears, HealthMap, HealthMapBatch, gear_as_json, gear_from_json
 
 _ANY = ("driving tooth", "driven tooth")  # what files without a description are read as, whatever they are
@@ -74,13 +75,7 @@ class MapsAbout:
 
     def as_json(self) -> dict[str, Any]:
         """As JSON types."""
-        return {
-            "rows": _axis_as_json(self.rows),
-            "columns": _axis_as_json(self.columns),
-            "quantity": self.quantity,
-            "unit": self.unit,
-            "gear": None if self.gear is None else gear_as_json(self.gear),
-        }
+        return finite(self) | {"gear": None if self.gear is None else gear_as_json(self.gear)}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> MapsAbout:
@@ -92,12 +87,6 @@ class MapsAbout:
         rows, columns = (_axis_from_json(data[name]) for name in ("rows", "columns"))
         gear = None if data.get("gear") is None else gear_from_json(data["gear"])
         return cls(rows, columns, str(data["quantity"]), str(data["unit"]), gear)
-
-
-def _axis_as_json(axis: Axis) -> dict[str, Any]:
-    if axis.labels == tuple(range(len(axis))):
-        return {"name": axis.name, "length": len(axis)}
-    return {"name": axis.name, "labels": list(axis.labels)}
 
 
 def _axis_from_json(data: dict[str, Any]) -> Axis:

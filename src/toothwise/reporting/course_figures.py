@@ -15,7 +15,7 @@ from toothwise.diagnosis.decompose import SHARES
 from toothwise.diagnosis.evidence import SequenceEvidence
 from toothwise.diagnosis.words import gear_word, tooth_of
 from toothwise.messages import Language
-from toothwise.reporting.drawing import BLUE, GREEN, GREY, ORANGE, RED, legend, panels
+from toothwise.reporting.drawing import BLUE, GREEN, GREY, ORANGE, RED, legend, note, panels, scale_of_ratios
 from toothwise.reporting.names import axis_name
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Data = Mapping[str, Any]
+_AT_THE_RIGHT: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "annotation_clip": False}
 
 
 def healthy_places(first: int, records: int, healthy: int) -> np.ndarray:
@@ -49,17 +50,10 @@ def record_axis(axes: Axes, number: np.ndarray, language: Language, *, healthy: 
     if healthy:
         begin = healthy_begin(first, len(number), healthy)
         axes.axvspan(begin, first - 0.5, color="#EDF4EE", lw=0, zorder=-1)
-        axes.text(
-            0.5 * (begin + first - 0.5),
-            0.97,
-            language.say("healthy"),
-            transform=axes.get_xaxis_transform(),
-            ha="center",
-            va="top",
-            fontsize=7,
-            color="#3A6B48",
-            bbox={"fc": "white", "ec": "none", "alpha": 0.75, "pad": 1.0},
-        )
+        box = {"fc": "white", "ec": "none", "alpha": 0.75, "pad": 1.0}
+        look: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7, "color": "#3A6B48", "bbox": box}
+        middle = 0.5 * (begin + first - 0.5)
+        axes.text(middle, 0.97, language.say("healthy"), transform=axes.get_xaxis_transform(), **look)
     axes.set_xlim(begin, last + 0.5)
     if named:
         axes.set_xlabel(language.say("number of the record"))
@@ -127,16 +121,8 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
     marks = (("warning", ORANGE, "--", language.say("warning")), ("alarm", RED, "-", language.say("alarm")))
     for tier, colour, style, name in marks:
         axes.axhline(s.heights[tier], color=colour, lw=1.1, ls=style, zorder=2)
-        axes.annotate(
-            name,
-            (1.0, s.heights[tier]),
-            (3, 0),
-            xycoords=("axes fraction", "data"),
-            textcoords="offset points",
-            color=colour,
-            va="bottom" if tier == "alarm" else "top",
-            annotation_clip=False,
-        )
+        va = "bottom" if tier == "alarm" else "top"
+        note(axes, name, (1.0, s.heights[tier]), (3, 0), color=colour, va=va, **_AT_THE_RIGHT)
         at = s.position(d["rules"][tier]["first"])
         if at is not None:
             height = float(s.statistic[at].max())
@@ -144,16 +130,11 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
             axes.plot(
                 number, height, "v" if tier == "alarm" else "^", color=colour, ms=7, mec="black", mew=0.6, zorder=5
             )
-            axes.annotate(
-                language.say("first {tier}: {record}", tier=name, record=number),
-                (number, height),
-                (-7 if at > 0.3 * len(s.names) else 7, _beside(tier, height / top)),
-                textcoords="offset points",
-                ha="right" if at > 0.3 * len(s.names) else "left",
-                fontsize=7.5,
-                zorder=6,
-                bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8},
-            )
+            text = language.say("first {tier}: {record}", tier=name, record=number)
+            ha, right = ("right", -7) if at > 0.3 * len(s.names) else ("left", 7)
+            box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8}
+            beside = (right, _beside(tier, height / top))
+            note(axes, text, (number, height), beside, ha=ha, fontsize=7.5, zorder=6, bbox=box)
     _onset(axes, d, s, language)
     if top > 4 * s.heights["alarm"]:  # room for the heights, where the statistic has run far beyond them
         axes.set_yscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0.0)), np.square))
@@ -199,22 +180,10 @@ def teeth_figure(d: Data, s: SequenceEvidence, healthy: np.ndarray, about: Data,
         if s.position(d["since"]) is not None:
             ax.axvline(d["since"]["number"], color="black", lw=0.9, ls=":")
         for tooth in _marked(d, s, axis):
-            ax.annotate(
-                str(tooth),
-                (1.0, tooth),
-                (10, 0),
-                xycoords=("axes fraction", "data"),
-                textcoords="offset points",
-                va="center",
-                color=RED,
-                arrowprops={"arrowstyle": "->", "color": RED},
-                annotation_clip=False,
-            )
-    bar = figure.colorbar(image, ax=list(rows), pad=0.05, aspect=20)
-    ticks = [-reach, -reach / 2, 0.0, reach / 2, reach]
-    bar.set_ticks(ticks, labels=[f"{2.0**t:.2f}" for t in ticks])
-    bar.set_label(language.say("times the healthy level"))
-    bar.outline.set_visible(False)
+            arrow = {"arrowstyle": "->", "color": RED}
+            note(ax, str(tooth), (1.0, tooth), (10, 0), va="center", color=RED, arrowprops=arrow, **_AT_THE_RIGHT)
+    ticks, label = reach * np.array([-1.0, -0.5, 0.0, 0.5, 1.0]), language.say("times the healthy level")
+    scale_of_ratios(figure, image, list(rows), ticks, label, pad=0.05, aspect=20)
     return figure
 
 
@@ -256,13 +225,8 @@ def trend_figure(d: Data, s: SequenceEvidence, healthy: Mapping[str, np.ndarray]
         if g["reached_interval"] is not None:
             low, high = g["reached_interval"]
             axes.plot([last + low, last + high], [g["level"]] * 2, color="black", lw=2.2, solid_capstyle="butt")
-            axes.annotate(
-                language.say("{level:g} reached, 95 %", level=g["level"]),
-                (last + high, g["level"]),
-                (0, 4),
-                textcoords="offset points",
-                ha="right",
-            )
+            text = language.say("{level:g} reached, 95 %", level=g["level"])
+            note(axes, text, (last + high, g["level"]), (0, 4), ha="right")
     _onset(axes, d, s, language)
     axes.axhline(1.0, color=GREY, lw=0.8, zorder=0.5)
     if float(np.exp(series.max() - series.min())) > 6.0:

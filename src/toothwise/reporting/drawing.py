@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from toothwise.reporting.document import Picture
 from toothwise.reporting.fonts import plot_style
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, told apart by people with any common colour vision
@@ -37,6 +38,21 @@ def legend(axes: Any) -> None:
     """The legend above the axes, in as many columns as there is room for."""
     columns = 3 if _width.get() == WIDTH else 2
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=columns, frameon=False, handlelength=1.4)
+
+
+def note(axes: Any, text: str, at: tuple[Any, Any], offset: tuple[float, float], **look: Any) -> None:
+    """A text beside a point of the axes, so many points of print away from it."""
+    axes.annotate(text, at, offset, textcoords="offset points", **look)
+
+
+def scale_of_ratios(
+    figure: Figure, image: Any, axes: Any, log2: np.ndarray | Sequence[float], label: str, **look: Any
+) -> None:
+    """The colour bar of an image of base-2 logarithms, marked at ``log2`` with the ratios that they stand for."""
+    bar = figure.colorbar(image, ax=axes, **look)
+    bar.set_ticks(list(log2), labels=[f"{2.0**t:.2f}" for t in log2])
+    bar.set_label(label)
+    bar.outline.set_visible(False)
 
 
 def png(figure: Figure, *, dpi: int = 110) -> bytes:

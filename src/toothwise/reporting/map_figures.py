@@ -11,7 +11,7 @@ import numpy as np
 from toothwise.diagnosis.explain import MapExplanation
 from toothwise.healthmap.runs import DRAWN
 from toothwise.messages import Language
-from toothwise.reporting.drawing import BLUE, RED, legend, panels
+from toothwise.reporting.drawing import BLUE, RED, legend, note, panels, scale_of_ratios
 from toothwise.reporting.names import axis_name, line_tooth, map_scale
 
 if TYPE_CHECKING:
@@ -55,16 +55,9 @@ def _outline(axes: Axes, lines: Lines, about: About, language: Language, *, name
             up = corner[1] < 0.7 * rows
             middle = corner[0] + wide / 2 + (0.0, -0.24, 0.24)[k] * columns  # names of near teeth do not overlap
             at = (min(max(middle, 0.12 * columns), 0.88 * columns), corner[1] + (high if up else 0))
-            axes.annotate(
-                line_tooth(line, language),
-                at,
-                (0, 7 if up else -7),
-                textcoords="offset points",
-                ha="center",
-                va="bottom" if up else "top",
-                fontsize=8,
-                bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": RED, "lw": 0.8},
-            )
+            look = {"ha": "center", "va": "bottom" if up else "top", "fontsize": 8}
+            box = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": RED, "lw": 0.8}
+            note(axes, line_tooth(line, language), at, (0, 7 if up else -7), bbox=box, **look)
 
 
 def _bar(figure: Figure, image: AxesImage, axes: Any, label: str) -> None:
@@ -118,7 +111,7 @@ def evidence_figure(one: MapExplanation, lines: Lines, about: About, language: L
         if axis in one.height:
             ax.axhline(one.height[axis], color="black", lw=1.0, ls="--", label=language.say("threshold"))
         for t in found:
-            ax.annotate(str(t), (t, values[t]), (0, 2), textcoords="offset points", ha="center", color=RED, fontsize=8)
+            note(ax, str(t), (t, values[t]), (0, 2), ha="center", color=RED, fontsize=8)
         name = about["axes"][axis - 1]["name"]
         ax.set_xlabel(axis_name(name, language))
         ax.set_ylabel(language.say("evidence"))
@@ -143,11 +136,8 @@ def healthy_figure(one: MapExplanation, about: About, language: Language) -> Fig
         ratio = np.log2(one.values.astype(float) / healthy)
     reach = max(float(np.nanquantile(np.abs(ratio), 0.995)), 0.1)
     shown = axes[2].imshow(ratio, **_LOOK | {"cmap": "PuOr_r"}, vmin=-reach, vmax=reach)
-    bar = figure.colorbar(shown, ax=axes[2], pad=0.015, aspect=9)
-    ticks = [-reach, 0.0, reach]
-    bar.set_ticks(ticks, labels=[f"{2.0**t:.2f}" for t in ticks])
-    bar.set_label(language.say("times"))
-    bar.outline.set_visible(False)
+    ticks = (-reach, 0.0, reach)
+    scale_of_ratios(figure, shown, axes[2], ticks, language.say("times"), pad=0.015, aspect=9)
     _coordinates(axes[2], about, language, most=4)
     for ax, title in zip(axes, titles, strict=True):
         ax.set_title(title, loc="left")

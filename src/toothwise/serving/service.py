@@ -217,7 +217,7 @@ class Service:
         """The monitor whose control limits all requests share."""
         with self._preparing:  # seconds for the control limits, once
             first = self._monitors.setdefault(in_order, Monitor(self.model, {"sequence": in_order}))
-            first.prepare()
+            first.limits()
         return first
 
     def _batch(self, jobs: Sequence[Job]) -> HealthMapBatch:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from toothwise.errors import InputError, ToothwiseError, ToothwiseWarning
+from toothwise.files import finite
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.gears.pair import hunting_text
 from toothwise.vibration.angle import ShaftAngle
@@ -136,7 +137,7 @@ def _zeros(angle: ShaftAngle, train: GearTrain, shaft: str) -> dict[str, dict[st
         own = stage.shafts[0 if isinstance(stage.gears, GearPair) else 1]
         there = angle.scaled(train.speeds[own] / train.speeds[shaft])
         known = tooth_zeros(stage.gears, there.zero_step, there.zero_by)
-        found[stage.name] = {gear: zero.as_json() for gear, zero in known.items()}
+        found[stage.name] = finite(known)
     return found
 
 

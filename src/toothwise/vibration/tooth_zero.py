@@ -8,10 +8,10 @@ up to the step's greatest common divisor with n.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import gcd
-from typing import Any, Literal
+from typing import Literal
 
 from toothwise.gears import GearPair, PlanetaryStage
 
@@ -35,7 +35,7 @@ class ToothZero:
 
     Examples:
         >>> zero = ToothZero("unknown", positions=4, step=5.75)
-        >>> zero.is_known, zero.as_json()["positions"]
+        >>> zero.is_known, zero.positions
         (False, 4)
     """
 
@@ -55,10 +55,6 @@ class ToothZero:
             return self
         confidence = round(confidence, 6)
         return ToothZero("waveform", confidence=confidence) if sure else replace(self, confidence=confidence)
-
-    def as_json(self) -> dict[str, Any]:
-        """JSON types, by name."""
-        return asdict(self)
 
 
 def fraction_of(number: float | Fraction) -> Fraction:

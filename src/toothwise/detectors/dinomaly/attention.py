@@ -78,14 +78,11 @@ class DirectionalLinearAttention(nn.Module):
         count = num_heads if alpha_per == "head" else 1
         if axis == "both" and mix == "fixed":
             self.register_buffer("alpha_fixed", torch.full((count,), float(alpha)))
+        elif axis == "both" and mix == "learned":
+            self.alpha_logit = nn.Parameter(torch.empty(count))
         elif axis == "both":
-            logit = math.log(alpha / (1.0 - alpha))
-            if mix == "learned":
-                self.alpha_logit = nn.Parameter(torch.full((count,), logit))
-            else:
-                self.alpha_of_token = nn.Linear(dim, count)
-                nn.init.zeros_(self.alpha_of_token.weight)
-                nn.init.constant_(self.alpha_of_token.bias, logit)
+            self.alpha_of_token = nn.Linear(dim, count)
+        self.reset_alpha(alpha)
 
     def alpha(self, tokens: Tensor | None = None) -> Tensor:
         """Weight of axis y: ``[1 or heads]``; for adaptive mix of given tokens ``[b, 1 or heads, n, 1]``.
