@@ -25,7 +25,7 @@ class HeldOut:
     """Trials of a network on held-out maps.
 
     Args:
-        model: Changed in place: its weights, the gain of its correction, and how contrast follows from what is measured.
+        model: Changed in place: its weights, the gain of its correction, how contrast follows from what is measured.
         maps: Held-out healthy log maps ``[n, rows, columns]``, or what else the model judges.
         drawer: Draws the lines.
         rng: Of the draws.
