@@ -54,7 +54,7 @@ def unexplained(before: Diagnosis, now: Diagnosis) -> list[str]:
     if now.colour == "GREEN" and before.colour in ("AMBER", "RED") and not any("has passed" in m for m in said):
         wrong.append("a colour is taken back")
     same = first and then and {first[0].tooth, first[0].contact} & {then[0].tooth, then[0].contact} - {None}
-    if first and then and not same and not any("by now this tooth has" in m for m in said):
+    if first and then and not same and not any("by now this tooth" in m for m in said):
         wrong.append("another tooth")
     kept = {n for t in now.teeth for n in (t.tooth, *t.leak, *t.alike, t.contact) if n is not None}
     less = [t.tooth for t in before.teeth if not t.doubtful and t.tooth is not None]

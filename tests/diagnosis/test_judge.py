@@ -179,7 +179,7 @@ def test_a_tooth_that_spreads_to_the_whole_gear_stays_the_tooth(fitted, limits):
         "driving tooth 5",
     )
     assert "whole gear" in d.also
-    assert "all teeth rise" in d.sentence
+    assert "All teeth rise too" in d.sentence
     assert "wear" in d.sentence
     assert "driving tooth 5" in d.next_look
 
@@ -252,7 +252,7 @@ def test_the_tooth_that_leads_is_kept_and_a_change_of_it_is_said(fitted, limits)
     found = [fitted.judge(x[:n], limits=limits) for n in (15, 17, 50)]
     assert [d.tooth for d in found] == [3, 3, 9]
     assert "driving tooth 3" in found[2].sentence
-    assert "by now this tooth has more evidence" in found[2].sentence
+    assert "by now this tooth stands out more" in found[2].sentence
     one_by_one = fitted.judge(x, limits=limits)
     assert found[2].sentence == one_by_one.sentence
 

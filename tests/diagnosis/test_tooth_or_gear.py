@@ -55,6 +55,47 @@ def test_one_tooth_that_single_maps_show_again_and_again_is_not_outweighed(fitte
     assert verdict([tooth, (tooth + 5) % size]) == changed  # more than one: they may be what all teeth do
 
 
+@pytest.mark.parametrize(("axis", "tooth"), [(1, 4), (2, 9)])
+def test_of_waveforms_nothing_is_clipped_so_that_the_most_evidence_leads(fitted, limits, axis, tooth):
+    one = records(fitted.baseline, axis, [tooth], 0)[0]
+    at = int(np.flatnonzero(fitted.baseline.line_axis == axis)[tooth])
+    contrast, channels = np.zeros(len(one.contrast)), np.zeros(len(one.channels))
+    contrast[[at, at + 1]], channels[[at, at + 1]] = (0.3, 0.6), (8.0, 6.4)
+    one = replace(one, contrast=tuple(contrast), channels=tuple(channels), level=0.0, alone=())
+    seen = [replace(one, name=f"{k}") for k in range(RECORDS)]
+    for by_waveform, wanted in ((False, tooth + 1), (True, tooth)):
+        d = judge(seen, replace(fitted.baseline, by_waveform=by_waveform), limits=limits)
+        assert (d.colour, d.tooth) == ("RED", wanted)
+        assert "Until" not in d.sentence
+
+
+def test_a_tooth_that_waveforms_of_single_maps_show_is_not_outweighed_by_a_level(fitted, limits):
+    up = next(k for k, c in enumerate(fitted.baseline.channels) if c.kind == "level up")
+    seen = records(fitted.baseline, 1, [7], 1)
+    channels = np.array(seen[0].channels)
+    channels[: len(seen[0].contrast)] *= channels[: len(seen[0].contrast)] >= 6.0  # no other tooth speaks
+    channels[up] = 20.0
+    contrast = tuple(0.4 * (np.arange(len(seen[0].contrast)) == 7))
+    seen = [replace(s, channels=tuple(channels), contrast=contrast, level=1.0) for s in seen]
+    for by_waveform, wanted in ((False, ("AMBER", None)), (True, ("RED", 7))):
+        d = judge(seen, replace(fitted.baseline, by_waveform=by_waveform), limits=limits)
+        assert (d.colour, d.tooth) == wanted
+
+
+def test_a_ring_tooth_between_two_is_one_tooth_though_another_is_louder_at_each_planet(fitted, limits):
+    one, ring = records(fitted.baseline, 2, [8], 0)[0], int(np.flatnonzero(fitted.baseline.line_axis == 2)[0])
+    seen = []
+    for k in range(20):
+        channels, contrast = np.zeros(len(one.channels)), np.zeros(len(one.contrast))
+        channels[ring + np.array([1, 2, 7, 8])] = 8.0, 7.5, 13.0 * (k > 1), 14.0 * (k > 1)
+        contrast[ring + np.array([1, 2, 7, 8])] = 0.4, 0.3, 0.5, 0.6
+        seen.append(replace(one, name=f"{k}", channels=tuple(channels), contrast=tuple(contrast), level=0.0, alone=()))
+    about = {"limits": limits, "gears": ("planet", "ring"), "spacing": (0.0, 17 / 3, 34 / 3)}
+    d = judge(seen, replace(fitted.baseline, by_waveform=True), **about)
+    assert (d.colour, d.pattern, d.tooth, d.teeth[0].alike) == ("RED", "one tooth", 8, (1, 2))
+    assert d.alarmed.number <= 2  # where the same tooth stood out at another planet
+
+
 def uneven(size, axis, seed):
     """What each tooth of a worn gear is off by, a map of its own each time, to add to log maps."""
     own = size * np.random.default_rng(seed).standard_normal((MAPS, SHAPE[axis - 1]))
@@ -117,6 +158,23 @@ def waveform_model():
     """Of maps of such a pair with waveforms."""
     healthy, axes = meshes(24, 0), (Axis.teeth("driving tooth", 11), Axis.teeth("driven tooth", 16))
     return Model.fit(HealthMapBatch(energy(healthy), *axes, waveforms=healthy), detector="coherent")
+
+
+@pytest.mark.parametrize("tooth", [2, 9])
+def test_what_a_tooth_takes_with_it_makes_no_tooth_of_what_it_leaves(tooth):
+    """Of a planet with few teeth the waveform of one, with both contacts, is fitted to the meshes of nearly all."""
+    healthy, axes = meshes(24, 0), (Axis.teeth("planet tooth", 11), Axis.teeth("ring tooth", 16))
+    batch = HealthMapBatch(energy(healthy), *axes, waveforms=healthy)
+    planet = Model.fit(batch, detector="coherent", options={"contacts": "rows"})
+    x = meshes(MAPS, 40 + tooth)
+    ringing = np.sin(2.5 * np.arange(SAMPLES) + np.arange(7)[:, None])
+    for step, share in ((0, 2.4), (1, 1.8), (5, 1.5), (6, 1.5)):
+        x[:, (tooth + step) % 11] += share * ringing[step]
+    found = told(planet, energy(x), waveforms=x)
+    assert np.mean([[one.tooth for one in d.lines] == [tooth] for d in found]) >= 0.9
+    x[:, (tooth + 3) % 11] += 2.4 * ringing[2]
+    found = told(planet, energy(x), waveforms=x)
+    assert np.mean([{one.tooth for one in d.lines} >= {tooth, (tooth + 3) % 11} for d in found]) >= 0.5
 
 
 @pytest.mark.parametrize("axis", [1, 2])

@@ -238,8 +238,11 @@ class Detector(ABC):
         """
         raise NotImplementedError
 
-    def amplitude(self, waveforms: np.ndarray, axis: int, tooth: int) -> float:
-        """How large the waveform is that a tooth adds to all its meshes; arguments as of ``along_line``."""
+    def amplitude(self, waveforms: np.ndarray, axis: int, tooth: int, whole: np.ndarray) -> float:
+        """How large the waveform is that a tooth adds to all its meshes; arguments as of ``along_line``.
+
+        ``whole``: waveforms of the map before anything was taken off it, which tell what the usual tooth holds.
+        """
         raise NotImplementedError
 
     def neighbour(self, waveforms: np.ndarray, axis: int, tooth: int) -> int | None:

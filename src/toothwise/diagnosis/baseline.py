@@ -109,6 +109,7 @@ class Baseline:
         sensors: names.
         pooled: all teeth of a gear share one healthy level, because too few independent records tell their own.
         level_sd: healthy standard deviation of the log level.
+        by_waveform: evidence is of waveforms, which nothing clips; what the map's cells show ranks no neighbours.
     """
 
     channels: tuple[Channel, ...]
@@ -127,6 +128,7 @@ class Baseline:
     level_sd: float
     drawn: int = 0
     one_day: bool = False
+    by_waveform: bool = False
 
     @property
     def teeth(self) -> np.ndarray:
@@ -166,12 +168,15 @@ def _both_ways(z: np.ndarray, level: int) -> np.ndarray:
     return np.concatenate([z[:, : level + 1], -z[:, level : level + 1], z[:, level + 1 :]], axis=1)
 
 
-def learn_baseline(reference: HealthyReference, *, bins: Mapping[str, Sequence[float]] | None = None) -> Baseline:
+def learn_baseline(
+    reference: HealthyReference, *, bins: Mapping[str, Sequence[float]] | None = None, by_waveform: bool = False
+) -> Baseline:
     """Baselines from the healthy maps of a reference, for the sensors that these have.
 
     Args:
         reference: Of the detector.
         bins: Edges by condition.
+        by_waveform: The detector's evidence is of waveforms.
 
     Raises:
         InputError: Unknown conditions, or fewer than 2 healthy records in every bin.
@@ -235,6 +240,7 @@ def learn_baseline(reference: HealthyReference, *, bins: Mapping[str, Sequence[f
         level_sd=float(np.std(reference.level)),
         drawn=sum(str(reference.record[r[0]]).startswith(DRAWN) for r in rows),
         one_day=any(str(name).startswith(WITHIN) for name in reference.record),
+        by_waveform=by_waveform,
     )
 
 

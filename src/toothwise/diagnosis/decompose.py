@@ -136,7 +136,10 @@ def decompose(
                     axis = _with_larger_waveform(one, {a: now[a][k] for a in chances}, chances, detector, rate)
                 p_value = chances[axis]
                 again = any(line.axis == axis for line in out.lines[which])
-                less = _without_tooth(one, x[which], detector, axis, int(now[axis][k].argmax()), again=again)
+                tooth = int(now[axis][k].argmax())
+                # with a tooth of few goes much of what sound ones hold: what is left is compared with the whole map
+                amplitude = detector.amplitude(one, axis, tooth, seen[which])
+                less = _without_tooth(one, x[which], detector, axis, tooth, amplitude, again=again)
                 left[which] = less.waveforms
             _take(out, x, which, name, axis, now[axis][k], p_value, search, less)
         active = active[found]
@@ -206,7 +209,7 @@ def _with_larger_waveform(
     hears little else there: such a line has much evidence, but its mean waveform holds a small share of the tooth's.
     """
     beyond = sorted((p, axis) for axis, p in chances.items() if p <= rate * SHARES["lines"])
-    return max((axis for _, axis in beyond), key=lambda a: detector.amplitude(one, a, int(evidence[a].argmax())))
+    return max((axis for _, axis in beyond), key=lambda a: detector.amplitude(one, a, int(evidence[a].argmax()), one))
 
 
 def _smaller(by_axis: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -240,7 +243,7 @@ class _WithoutTooth:
 
 
 def _without_tooth(
-    one: np.ndarray, x: np.ndarray, detector: Detector, axis: int, tooth: int, *, again: bool
+    one: np.ndarray, x: np.ndarray, detector: Detector, axis: int, tooth: int, amplitude: float, *, again: bool
 ) -> _WithoutTooth:
     """``again``: another tooth of the gear was taken off, whose traces tell nothing of neighbours."""
     segment = best_segment(np.clip(detector.along_line(one, axis, tooth), -5.0, 5.0))
@@ -252,7 +255,7 @@ def _without_tooth(
     with np.errstate(all="ignore"):
         change = 0.5 * np.log(np.square(rest).mean(axis=2) / np.square(one).mean(axis=2))
     picture = x + np.where(np.isfinite(change), change, 0.0)
-    return _WithoutTooth(rest, picture, segment, detector.amplitude(one, axis, tooth), beside)
+    return _WithoutTooth(rest, picture, segment, amplitude, beside)
 
 
 def _take(

@@ -187,8 +187,10 @@ def run_rules(
     teeth = kinds == "tooth"
     numbered = [k for k, c in enumerate(things) if c.kind == "tooth" and c.tooth >= 0]
     lines = [int(np.argmax(baseline.line_axis == things[k].axis)) + things[k].tooth for k in numbered]
-    loud = np.zeros(tracked.channels[:last].shape)
-    loud[:, numbered] = (tracked.contrast[:last] / baseline.contrast_sd)[:, lines]
+    loud = tracked.channels[:last]
+    if not baseline.by_waveform:
+        loud = np.zeros(loud.shape)
+        loud[:, numbered] = (tracked.contrast[:last] / baseline.contrast_sd)[:, lines]
     course = run_channels(
         tracked.channels[:last],
         tracked.single[:last],

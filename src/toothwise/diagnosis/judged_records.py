@@ -98,7 +98,7 @@ class JudgedRecords:
         if d.teeth:
             one = d.teeth[0]
             contacts = () if one.contact is None else (one.contact,)
-            own = [self._at(one.axis, t) for t in (one.tooth, *one.leak, *contacts)]
+            own = [self._at(one.axis, t) for t in (one.tooth, *one.leak, *one.alike, *contacts)]
         else:
             own = [k for k, c in enumerate(things_of(self.baseline)) if c.kind != "tooth"]
         begun = [int(final.since[k]) for k in own if final.since[k] >= 0]

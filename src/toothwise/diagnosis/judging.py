@@ -200,7 +200,7 @@ class _Judged(JudgedRecords):
         if lead.before < 0 or not teeth or things[lead.before].tooth in (teeth[0].contact, *teeth[0].alike):
             return None
         return say(
-            "Until {record} the records spoke for {tooth}; by now this tooth has more evidence.",
+            "Until {record} the records spoke for {tooth}; by now this tooth stands out more.",
             record=self._record_word(lead.until),
             tooth=self._tooth_word(lead.before),
         )
@@ -294,13 +294,14 @@ class _Judged(JudgedRecords):
     def _precedes(self, k: int, whole: Sequence[Any]) -> bool:
         """Whether a tooth is what a change of the whole gear began with: single maps show it, or it alarmed before.
 
-        What single maps show beside a level that has changed by more counts only if it came first.
+        What cells of single maps show beside a level that has changed by more counts only if it came first.
         """
         final, level = self.rules.course.state, self.tracked.level[-RECENT:]
         if final.level[k] == 2 and final.beyond[k] > 1:
             thing = things_of(self.baseline)[k]
             one = Tooth("", thing.axis, thing.tooth if thing.tooth >= 0 else None, 0.0, 0.0, ())
-            if not len(level) or float(self._along(one)[-RECENT:].mean()) > abs(float(np.median(level))):
+            change = abs(float(np.median(level))) if len(level) and not self.baseline.by_waveform else -np.inf
+            if float(self._along(one)[-RECENT:].mean()) > change:
                 return True
         return self._earlier(k, whole)
 
@@ -361,7 +362,7 @@ class _Judged(JudgedRecords):
         """Whether the damage of one ring tooth shows at the other, when another planet passes."""
         if one.axis != other.axis or one.gear != "ring" or None in (one.tooth, other.tooth):
             return False
-        return alike(int(one.tooth or 0), int(other.tooth or 0), self.spacing, self._size(one.axis))
+        return alike(self._middle(one), self._middle(other), self.spacing, self._size(one.axis))
 
     def _middle(self, tooth: Tooth) -> float:
         """Where a tooth lies by its own evidence and that of the neighbours it leaks to."""

@@ -252,9 +252,9 @@ class Monitor:
 
     def _baseline(self, settings: MonitorSettings) -> Baseline:
         """The healthy baseline of these settings."""
-        key = repr(sorted(settings.bins.items()))
+        key, waveforms = repr(sorted(settings.bins.items())), self.model.detector.can.waveforms
         if key not in self._baselines:
-            self._baselines[key] = learn_baseline(self._reference, bins=settings.bins)
+            self._baselines[key] = learn_baseline(self._reference, bins=settings.bins, by_waveform=waveforms)
         return self._baselines[key]
 
     def _limits_for(self, baseline: Baseline, settings: MonitorSettings, learned: int | None) -> ControlLimits:

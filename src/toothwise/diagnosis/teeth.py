@@ -69,13 +69,13 @@ def ring_spacing(gears: Any) -> tuple[float, ...]:
     return tuple((gears.spacing * gears.ring).tolist()) if isinstance(gears, PlanetaryStage) else ()
 
 
-def alike(one: int, other: int, spacing: Sequence[float], teeth: int) -> bool:
+def alike(one: float, other: float, spacing: Sequence[float], teeth: int) -> bool:
     """Whether two teeth of a ring lie as far apart as two of the planets do, to within one tooth.
 
     A map is filed under one planet: when another one passes the damaged tooth, that shows where the first one is then.
 
     Args:
-        one, other: Teeth.
+        one, other: Teeth, or where they lie by their evidence (``middle``).
         spacing: As ``ring_spacing`` gives it.
         teeth: How many the ring has.
 

@@ -11,7 +11,13 @@ from toothwise.gears import PlanetaryStage
 from toothwise.gears.pair import few_meet
 from toothwise.messages import Message, both, language, listed, plain, say
 
-_GEARS = {word.id: word for word in (say("driving"), say("driven"), say("planet"), say("ring"), say("sun"))}
+_GEARS = {
+    "driving": say("driving"),
+    "driven": say("driven"),
+    "planet": say("planet"),
+    "ring": say("ring"),
+    "sun": say("sun"),
+}
 
 
 def gear_word(gear: str) -> Message | str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from toothwise.diagnosis.words import tooth_of
@@ -26,7 +24,7 @@ def beside_part(report: Shown) -> list[Block]:
     """Classical indicators and the waveform of the tooth, and under what conditions it was recorded."""
     language = report.language
     pictures = [*_indicators(report), *_waveform(report)]
-    lacking = [*_lacking(report, pictures)]
+    lacking = _lacking(report, pictures)
     heading = language.say("Indicators of the tooth")
     if report.d["sequence"]:
         heading = language.say("Indicators of the tooth; speed, load and sensor")
@@ -98,21 +96,27 @@ def _waveform(report: Shown) -> list[Picture]:
     return []
 
 
-def _lacking(report: Shown, pictures: list[Picture]) -> Iterator[str]:
+def _lacking(report: Shown, pictures: list[Picture]) -> list[str]:
     """What cannot be shown of these maps, and why."""
     language, about = report.language, report.about
+    told = []
     if about["by_record"]:
-        yield language.say(
-            "These maps hold one number per tooth and record and no waveforms, so kurtosis of a tooth and its "
-            "waveform cannot be shown; every tooth over the records is in the figure above."
+        told.append(
+            language.say(
+                "These maps hold one number per tooth and record and no waveforms, so kurtosis of a tooth and its "
+                "waveform cannot be shown; every tooth over the records is in the figure above."
+            )
         )
     elif not about.get("waveforms"):
-        yield language.say(
-            "These maps hold one value per pair of teeth and no waveforms, so kurtosis, FM4 and the waveform of "
-            "the tooth cannot be shown. Maps that are built of recordings with a healthy waveform hold them."
+        told.append(
+            language.say(
+                "These maps hold one value per pair of teeth and no waveforms, so kurtosis, FM4 and the waveform of "
+                "the tooth cannot be shown. Maps that are built of recordings with a healthy waveform hold them."
+            )
         )
     elif not pictures:
-        yield language.say("No tooth is named, so there is no waveform to show.")
+        told.append(language.say("No tooth is named, so there is no waveform to show."))
+    return told
 
 
 def _conditions(report: Shown) -> tuple[list[Picture], list[str]]:

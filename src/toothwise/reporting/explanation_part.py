@@ -12,6 +12,7 @@ from toothwise.reporting.document import Block, Heading, Paragraph, Pictures
 from toothwise.reporting.drawing import draw
 from toothwise.reporting.evidence_part import teeth_table, tests_table
 from toothwise.reporting.map_figures import (
+    anomaly_map_figure,
     evidence_figure,
     healthy_figure,
     map_figure,
@@ -51,7 +52,7 @@ def _explanation(report: Shown, one: Data, why: MapExplanation) -> list[Block]:
         "found."
     )
     pictures = [
-        draw(anomaly, map_figure, why, lines, about, language, anomaly=True),
+        draw(anomaly, anomaly_map_figure, why, lines, about, language),
         draw(_evidence_caption(why, language), evidence_figure, why, lines, about, language),
     ]
     if why.healthy is not None:

@@ -52,8 +52,12 @@ def check_record(record: VibrationRecord) -> list[Finding]:
     Returns:
         What was found, channels in their order, the tachometer last; empty for a sound record.
     """
-    found = [one for name, values in record.channels.items() for one in _check_channel(name, values)]
-    return found if record.tacho is None else [*found, *_check_tacho(record.tacho)]
+    found: list[Finding] = []
+    for name, values in record.channels.items():
+        found += _check_channel(name, values)
+    if record.tacho is not None:
+        found += _check_tacho(record.tacho)
+    return found
 
 
 def sensor_health(record: VibrationRecord, channel: str | None, found: Sequence[Finding]) -> dict[str, float]:
@@ -101,13 +105,13 @@ def _runs(masks: Iterable[np.ndarray]) -> np.ndarray:
     return ends[1::2] - ends[::2]
 
 
-def _check_channel(name: str, values: np.ndarray) -> Iterator[Finding]:
+def _check_channel(name: str, values: np.ndarray) -> list[Finding]:
     found, low, high = _gaps(name, values)
-    yield from found
     if low == high:
-        yield Finding("constant", name, f"{name} is constant at {low:g}", {"value": low})
+        found.append(Finding("constant", name, f"{name} is constant at {low:g}", {"value": low}))
     elif low < high:
-        yield from _clipping(name, values, low, high)
+        found += _clipping(name, values, low, high)
+    return found
 
 
 def _gaps(name: str, values: np.ndarray) -> tuple[list[Finding], float, float]:
@@ -129,7 +133,7 @@ def _gaps(name: str, values: np.ndarray) -> tuple[list[Finding], float, float]:
     return found, low, high
 
 
-def _clipping(name: str, values: np.ndarray, low: float, high: float) -> Iterator[Finding]:
+def _clipping(name: str, values: np.ndarray, low: float, high: float) -> list[Finding]:
     band = _BAND * (high - low)
     if values.dtype.kind != "f":
         band = max(band, 1.0)
@@ -142,33 +146,40 @@ def _clipping(name: str, values: np.ndarray, low: float, high: float) -> Iterato
         if runs.sum() > _CROWDED * (near - lengths.sum()) and len(runs) > 1:
             clipped += int(runs.sum())
             ends.append(f"{value:g}")
-    if ends:
-        share = clipped / len(values)
-        text = f"{name} looks clipped at {' and '.join(ends)}: {100 * share:.3g} % of its samples"
-        yield Finding("clipped", name, text, {"share": share, "low": low, "high": high})
+    if not ends:
+        return []
+    share = clipped / len(values)
+    text = f"{name} looks clipped at {' and '.join(ends)}: {100 * share:.3g} % of its samples"
+    return [Finding("clipped", name, text, {"share": share, "low": low, "high": high})]
 
 
-def _check_tacho(tacho: Tachometer) -> Iterator[Finding]:
-    found, low, high = _gaps(_TACHO, tacho.values)
-    yield from found
+def _check_tacho(tacho: Tachometer) -> list[Finding]:
     if tacho.kind == "times":
-        yield from _check_times(tacho.values)
-    if tacho.kind == "angle" and not high > low:
-        yield Finding("flat_tacho", _TACHO, "the encoder's angle does not change", {"revolutions": 0.0})
-    if tacho.kind != "waveform":
-        return
+        return _check_times(tacho.values)
+    found, low, high = _gaps(_TACHO, tacho.values)
+    if tacho.kind == "angle":
+        turned = high - low if high > low else 0.0
+        if turned == 0:
+            text = "the encoder's angle does not change"
+            found.append(Finding("flat_tacho", _TACHO, text, {"revolutions": turned}))
+        return found
+    if tacho.kind == "speed":
+        return found
     above = tacho.values > low + (high - low) / 2 if high > low else np.zeros(1, dtype=bool)
     pulses = int((above[1:] & ~above[:-1]).sum())
     if pulses < 2:
         text = f"the tachometer is flat: {pulses} pulses in {len(tacho.values)} samples between {low:g} and {high:g}"
-        yield Finding("flat_tacho", _TACHO, text, {"pulses": pulses})
+        found.append(Finding("flat_tacho", _TACHO, text, {"pulses": pulses}))
+    return found
 
 
-def _check_times(times: np.ndarray) -> Iterator[Finding]:
+def _check_times(times: np.ndarray) -> list[Finding]:
+    found, _, _ = _gaps(_TACHO, times)
     if len(times) < 2:
-        yield Finding("flat_tacho", _TACHO, "the tachometer gave a single pulse", {"pulses": len(times)})
+        found.append(Finding("flat_tacho", _TACHO, "the tachometer gave a single pulse", {"pulses": len(times)}))
     back = np.flatnonzero(~(np.diff(times) > 0))
     if len(back):
         index = int(back[0]) + 1
         text = f"the pulse times do not increase: {times[index]:g} s follows {times[index - 1]:g} s"
-        yield Finding("tacho_order", _TACHO, text, {"index": index})
+        found.append(Finding("tacho_order", _TACHO, text, {"index": index}))
+    return found

@@ -170,10 +170,10 @@ class Coherent(Detector):
         white = whitened(self._rest(waveforms[None]), self._learned["scatter"])
         return along_line(white, waveforms.shape, axis, tooth)
 
-    def amplitude(self, waveforms: np.ndarray, axis: int, tooth: int) -> float:
+    def amplitude(self, waveforms: np.ndarray, axis: int, tooth: int, whole: np.ndarray) -> float:
         """See ``Detector``: on the scale of healthy scatter, beyond what the usual tooth of the gear shows."""
-        energy = self._energy(waveforms, axis)
-        return float(np.sqrt(max(energy[tooth] - np.median(energy), 0.0)))
+        energy = self._energy(waveforms, axis)[tooth] - np.median(self._energy(whole, axis))
+        return float(np.sqrt(max(energy, 0.0)))
 
     def neighbour(self, waveforms: np.ndarray, axis: int, tooth: int) -> int | None:
         """See ``Detector``; not of teeth with two contacts, whose neighbours are met half a revolution away too."""
