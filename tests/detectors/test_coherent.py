@@ -254,6 +254,15 @@ def test_a_condition_that_was_not_learned_is_told_alike_alone_together_and_by_a_
     for include in (["sequence"], []):
         said = service.monitor(replace(found, include=frozenset(include)))[1]
         assert said.colour == together.colour
+    # the score is above the threshold where the diagnosis names a tooth, and its evidence is of that tooth
+    broken = [simulate_record(config, [Fault("crack", "driven", 5, 0.75)], seed=s)[0] for s in (71, 72)]
+    maps, _ = model.maps_of([fast, *broken])
+    predicted, said = model.predict(maps), Monitor(model).alone(maps)
+    assert (
+        (predicted.score > model.threshold.value).tolist() == [bool(one.teeth) for one in said] == [False, True, True]
+    )
+    assert predicted.column[1:].tolist() == [one.tooth for one in said[1:]]
+    assert answer["score"] == pytest.approx(predicted.score[0], abs=1e-3)
 
 
 def test_what_a_tooth_adds_is_taken_off_with_what_removed_orders_left_at_others():

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from toothwise.detectors.outside import comparable, loudest_gear
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
@@ -161,11 +162,33 @@ class Detector(ABC):
         self.shape = (values.shape[1], values.shape[2])
         return self
 
-    def predict(self, maps: Maps, progress: Progress = silent) -> Prediction:
-        """Score maps of the shape that was fitted."""
+    def predict(
+        self, maps: Maps, progress: Progress = silent, *, not_learned: Sequence[str | None] | None = None
+    ) -> Prediction:
+        """Score maps of the shape that was fitted.
+
+        A map at a speed or load that was not learned is judged by its teeth among each other, where the detector can
+        (``among_teeth``): that is its evidence, and its score is above the threshold if a tooth stands out.
+
+        Args:
+            maps: As of ``as_array``.
+            progress: Called with what is being done.
+            not_learned: Per map which condition was not learned; None = as the table of a HealthMapBatch says.
+        """
         if self.shape is None:
             raise InputError(f"{self.name} has not been fitted: call fit(maps), or open a fitted model")
-        return self._predict(self.input_of(maps, shape=self.shape), progress)
+        values = self.input_of(maps, shape=self.shape)
+        found = self._predict(values, progress)
+        if not_learned is None:
+            not_learned = list(maps.table.get("not_learned", ())) if isinstance(maps, HealthMapBatch) else ()
+        outside = np.flatnonzero([comparable(why) for why in not_learned])
+        told = self.among_teeth(values[outside]) if len(outside) and self.can.waveforms else None
+        if told is None or found.row_evidence is None or found.column_evidence is None:
+            return found
+        height = 0.0 if self.threshold is None else self.threshold.value
+        found.row_evidence[outside], found.column_evidence[outside] = told
+        found.score[outside] = [height + loudest_gear(gears)[1] for gears in zip(*told, strict=True)]
+        return found
 
     def input_of(self, maps: Maps, *, shape: tuple[int, int] | None = None) -> np.ndarray:
         """What this detector looks at: the maps' values, or float32 ``[n, rows, columns, samples]`` of their waveforms.

@@ -12,20 +12,17 @@ import numpy as np
 import pandas as pd
 
 from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.outside import comparable, loudest_gear
 from toothwise.diagnosis.baseline import Baseline, watch_maps
 from toothwise.diagnosis.decompose import decompose
 from toothwise.diagnosis.single import summarize
-from toothwise.diagnosis.teeth import chance_among, gear_of
+from toothwise.diagnosis.teeth import gear_of
 from toothwise.diagnosis.verdict import MapDiagnosis
 from toothwise.errors import InputError
 from toothwise.healthmap.core import HealthMapBatch
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.records import CONDITIONS, bin_names, order_records, shared_tooth
 from toothwise.reference.shown import numbers_shown
-
-_STANDS_OUT = 2.0  # log energy over the median tooth; of sound gears at other speeds, simulated, 1.9 was the most
-_BY_CHANCE = 0.01  # of a record, below which a tooth stands out from the others of its gear however little that is
-_HOLDS = ("speed", "load")  # conditions at which the teeth of one record are still compared with each other
 
 
 @dataclass(frozen=True)
@@ -181,7 +178,7 @@ def summarize_records(
         line, pattern = one.lines[0] if one.lines else None, one.pattern
         among: tuple[float, ...] = ()
         if outside:
-            told = detector.among_teeth(waveforms[maps]) if waveforms is not None and where.startswith(_HOLDS) else None
+            told = detector.among_teeth(waveforms[maps]) if waveforms is not None and comparable(where) else None
             alone, line = tooth_among_others(told, zero), None
             among = () if told is None else _short(np.concatenate([part.mean(axis=0) for part in told], axis=None))
             pattern = "one tooth" if alone else "nothing"
@@ -216,14 +213,14 @@ def summarize_records(
 
 
 def tooth_among_others(
-    found: tuple[np.ndarray, np.ndarray] | None, zero: Sequence[str], *, chance: float = _BY_CHANCE
+    found: tuple[np.ndarray, np.ndarray] | None, zero: Sequence[str], **chance: float
 ) -> list[tuple[str, int, int, float]]:
     """The tooth that stands out among those of its gear, of a record whose condition was not learned.
 
     Args:
         found: As ``Detector.among_teeth`` gives it, ``[sensors, rows]`` and ``[sensors, columns]``.
         zero: How tooth 0 of either gear is known.
-        chance: Below which one stands out however little it is louder.
+        chance: As of ``loudest_gear``.
 
     Returns:
         At most one, as ``RecordSummary.alone`` has it.
@@ -231,14 +228,9 @@ def tooth_among_others(
     if found is None:
         return []
     means = [part.mean(axis=0) for part in found]
-    heights, chances = [float(mean.max()) for mean in means], [2.0 * chance_among(mean) for mean in means]
-    if max(heights) >= _STANDS_OUT:
-        gear = int(np.argmax(heights))
-    elif min(chances) <= chance:
-        gear = int(np.argmin(chances))
-    else:
-        return []
-    return [("tooth", gear + 1, -1 if zero[gear] == "unknown" else int(means[gear].argmax()), heights[gear])]
+    gear, beyond = loudest_gear(means, **chance)
+    tooth, height = int(means[gear].argmax()), float(means[gear].max())
+    return [] if beyond < 0.0 else [("tooth", gear + 1, -1 if zero[gear] == "unknown" else tooth, height)]
 
 
 def of_files(maps: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from toothwise.detectors.outside import chance_among
 from toothwise.gears import PlanetaryStage
 from toothwise.healthmap.core import Axis
 from toothwise.reference.map_statistics import point_spread
@@ -165,26 +166,6 @@ def correlation_time(x: np.ndarray, blocks: np.ndarray, *, about_zero: bool = Fa
     rho = autocorrelation(x, blocks, longest, about_zero=about_zero)[1:]
     below = np.flatnonzero(rho < 0.05)
     return float(1.0 + 2.0 * rho[: below[0] if len(below) else len(rho)].sum())
-
-
-def chance_among(profile: np.ndarray) -> float:
-    """Chance that the loudest of a sound gear's teeth lies so far above the others, which are its own null.
-
-    Grubbs' test (Technometrics 11, 1969): Student's t of the largest against the rest, times the number of teeth. Both
-    neighbours stay out of the rest, for a damaged tooth reaches into their meshes.
-
-    Args:
-        profile: Log energy or log contrast of each tooth ``[teeth]``.
-    """
-    from scipy.special import stdtr
-
-    most, n = int(profile.argmax()), len(profile)
-    rest = np.delete(profile, [(most - 1) % n, most, (most + 1) % n])
-    if len(rest) < 3:
-        return 1.0
-    spread = float(rest.std(ddof=1)) * np.sqrt(1.0 + 1.0 / len(rest))
-    above = float(profile[most] - rest.mean()) / max(spread, 1e-300)
-    return min(1.0, n * float(stdtr(len(rest) - 1, -above)))
 
 
 def stands_out(profile: np.ndarray, tooth: int, healthy: float) -> tuple[bool, bool]:

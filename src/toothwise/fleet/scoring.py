@@ -36,13 +36,14 @@ def score_block(detector: Detector, block: Block, threshold: float | None, keep:
     import pyarrow as pa
 
     n = len(block)
+    why = block.known.get("not_learned", [None] * n)
     out = {name: np.full(n, np.nan) for name in ("score", "row", "column", "p_value", "severity")}
     good = np.array([k for k, error in enumerate(block.error) if error is None], dtype=int)
     todo = [good] if len(good) else []
     while todo:
         part = todo.pop()
         try:
-            prediction = detector.predict(block.values[part])
+            prediction = detector.predict(block.values[part], not_learned=[why[k] for k in part])
             found = {name: getattr(prediction, name) for name in out}
         except Exception as error:  # of one map, which halving finds; the others are scored
             if len(part) == 1:
@@ -57,7 +58,7 @@ def score_block(detector: Detector, block: Block, threshold: float | None, keep:
         block.error[k] = block.error[k] or "the detector gave no score (NaN)"
     limit = np.full(n, np.nan if threshold is None else threshold)
     # the threshold holds at conditions that were learned, as in `predict`
-    outside = np.array([bool(word) for word in block.known.get("not_learned", [None] * n)], dtype=bool)
+    outside = np.array([bool(word) for word in why], dtype=bool)
     alarm = pa.array(out["score"] > limit, mask=unscored | np.isnan(limit) | outside)
     columns: dict[str, Any] = {name: np.where(unscored, np.nan, values) for name, values in out.items()}
     columns |= {"threshold": limit, "file": [block.file] * n, "index": block.index, "error": block.error} | block.known
