@@ -233,6 +233,13 @@ def a_record(k):
     return RecordSummary(f"r{k}", float(k), "all", "x", (0.5,) * 3, (0.1,) * 3, 0.0, 1.0, False, "one tooth", line)
 
 
+@pytest.mark.parametrize("time", ["20240101", 7, 7.5, None])
+def test_a_state_keeps_times_as_they_are(tmp_path, time):
+    path = tmp_path / "s.json"
+    JsonStore(path).save(State("d", MonitorSettings(), [replace(a_record(0), time=time)]), None)
+    assert repr(JsonStore(path).load().records[0].time) == repr(time)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -52,7 +52,7 @@ class RecordSummary:
     """
 
     name: str
-    time: float | str | None
+    time: str | int | float | None
     place: str
     digest: str
     channels: tuple[float, ...]

@@ -139,7 +139,7 @@ class Place:
 
     record: str
     number: int
-    time: float | str | None
+    time: str | int | float | None
 
 
 @dataclass(frozen=True)
