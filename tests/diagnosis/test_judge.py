@@ -282,6 +282,10 @@ def test_an_alarm_is_held_until_records_contradict_it_and_what_is_beyond_doubt_i
     x[10:13, 3] += 0.8
     late = fitted.judge(x, limits=limits)
     assert (late.colour, late.tooth) == ("AMBER", 3)  # two records beyond doubt are not forgotten
+    assert late.contrast < 1.1
+    assert (
+        "until a new baseline is begun" in late.sentence
+    )  # the records since contradict it, and it stays all the same
     quiet = fitted.log_maps(60, 33)
     quiet[10, 2] += 0.25
     d = fitted.judge(quiet, limits=limits)

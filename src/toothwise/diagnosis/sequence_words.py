@@ -150,7 +150,10 @@ def _memory(d: Diagnosis) -> list[Message]:
     told += (*d.messages.get("led", _before(d)), *d.messages.get("left", ()), *_warned(d))
     if d.held:
         told.append(
-            say("The last records show it less, but nothing in them contradicts it: it stays the leading hypothesis.")
+            say(
+                "The last records show it less or no more: it stays the leading hypothesis until records contradict "
+                "it, and what two of them showed beyond doubt until a new baseline is begun (--rebaseline REASON)."
+            )
         )
     return told
 
