@@ -102,11 +102,16 @@ def _detectability(found: Data) -> dict[str, str]:
 
 def _severity(found: Data) -> dict[str, str]:
     by, with_time = found["result"]["simulated"], found["result"]["hums2023"]["spearman_with_time"]
+    head, network, measured = by["ways"]
     return {
-        "severity.head": number(by["lines"]["mae"]),
-        "severity.measured": number(by["measured_along_the_scans_line"]["mae"]),
+        "severity.head": number(by["ways"][head]["mae"]),
+        "severity.network": number(by["ways"][network]["mae"]),
+        "severity.held": f"{100 * by['spread']['held']:.0f}",
+        "severity.measured": number(by["ways"][measured]["mae"]),
         "severity.constant": number(by["always_the_mean"]["mae"]),
-        "severity.hums": number(with_time["severity"], 2, signed=True),
+        "severity.hums": number(with_time[head], 2, signed=True),
+        "severity.hums.network": number(with_time[network], 2, signed=True),
+        "severity.hums.measured": number(with_time[measured], 2, signed=True),
         "severity.hums.rms": number(with_time["RMS of the record"], 2, signed=True),
     }
 
