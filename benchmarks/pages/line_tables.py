@@ -7,7 +7,7 @@ from statistics import mean
 import pandas as pd
 from engine import RESULTS, Data, shown, table
 
-from toothwise_lab.verdicts import EQUIVALENT, UNDECIDED, judge_difference
+from toothwise_lab.verdicts import UNDECIDED, judge_difference
 
 _COLUMNS = {"auroc": "AUROC", "tpr_at_1_fpr": "TPR@1%FPR", "tooth_accuracy": "tooth (+-1)"}
 
@@ -27,11 +27,9 @@ def primary(study: Data) -> Data:
 def verdict(study: Data, c: Data, margin: float) -> str:
     """What the primary comparison says; nothing before all its seeds are run."""
     planned = len(study["config"]["seeds"])
-    said = judge_difference(c["low"], c["high"], margin=margin, p_value=c["p_value"], seeds=c["seeds"])
     if c["seeds"] < planned:
-        inside = "; so far the interval lies within the margin" if said == EQUIVALENT else ""
-        return f"{UNDECIDED}, {c['seeds']} of {planned} seeds are run{inside}"
-    return said
+        return f"{UNDECIDED}, {c['seeds']} of {planned} seeds are run"
+    return judge_difference(c["low"], c["high"], margin=margin, p_value=c["p_value"], seeds=c["seeds"])
 
 
 def by_seed(study: Data) -> str:
@@ -65,11 +63,20 @@ def limit(study: Data) -> str:
         for arm, trials in arms.items():
             share = None if not gap else (area[arm] - area["scan"]) / gap
             figures = [
-                shown(mean(t[m] for t in trials), ".3f") if all(t[m] is not None for t in trials) else "-"
+                shown(mean(t[m] for t in trials), ".3f") if all(t.get(m) is not None for t in trials) else "-"
                 for m in _COLUMNS
             ]
             rows.append([cell, f"`{arm}`", len(trials), *figures, *([shown(share, ".0%")] if limited else [])])
     return table(["maps", "detector", "seeds", *_COLUMNS.values(), *(["share"] if limited else [])], rows)
+
+
+def crossed(study: Data) -> str:
+    """Mean AUROC of each detector under each condition, of arms named condition/detector."""
+    found = pd.DataFrame(study["result"]["seeds"])
+    found[["condition", "detector"]] = found["arm"].str.split("/", expand=True)
+    means = found.pivot_table("auroc", ["condition", "group"], "detector", sort=False)
+    rows = [[f"`{name}`", maps, *(shown(v, ".3f") for v in row)] for (name, maps), *row in means.itertuples()]
+    return table(["condition", "maps", *means.columns], rows)
 
 
 def closed(study: Data, arm: str = "line_network", than: str = "scan_learned") -> Data:
