@@ -1,13 +1,17 @@
-"""Severity-aware Dinomaly: how well it tells the contrast of damage, and whether that rises until a gear fails.
+"""How well severity tells the contrast of damage, and whether it rises until a gear fails.
 
     OMP_NUM_THREADS=1 python benchmarks/severity.py            # about 12 minutes on one core
     OMP_NUM_THREADS=1 python benchmarks/severity.py --quick    # fewer maps and steps, not written: 3 minutes
 
-Simulated part: domain C, matched mode, training pool. The detector learns from healthy maps and its own synthetic
-lines; the test lines are those of the map generator: contrast drawn evenly, 1-2 teeth, any length whatever the
-contrast, rows and columns. So length tells nothing of contrast here, unlike in training. Errors are in contrast (1 =
-healthy). Beside the severity stand its own anomaly score and simple statistics of the map, as far as order goes, and
-the error of always answering the mean contrast of the test lines.
+Three ways: the head of severity-aware Dinomaly, the contrast of the line network, and contrast measured along the line
+that the scan names.
+
+Simulated part: domain C, matched mode, training pool. Detectors learn from healthy maps and their own synthetic lines;
+the test lines are those of the map generator: contrast drawn evenly, 1-2 teeth, any length whatever the contrast, rows
+and columns. So length tells nothing of contrast here, unlike in the head's training. Errors are in contrast (1 =
+healthy). Beside them stand the anomaly score and simple statistics of the map, as far as order goes, and the error of
+always answering the mean contrast of the test lines. Of the line network: how often two standard deviations hold the
+log contrast of the lines whose tooth it names.
 
 Run to failure (needs TOOTHWISE_DATA with hums2023): fitted on the windows of days 17-18, lines along rows (teeth).
 Spearman correlation with time of what each record's trailing window of 32 gives, over days 24-27; beside it the RMS of
@@ -34,7 +38,6 @@ import numpy as np
 from measuring.command import arguments, save
 
 from toothwise import detectors
-from toothwise.detectors.base import Detector
 from toothwise.detectors.fused import line_contrast_of
 from toothwise.healthmap.hums2023 import read_hums2023
 from toothwise.healthmap.tooth_by_record import RunMapConfig, build_run_maps
@@ -51,6 +54,8 @@ RUN: dict[str, Any] = {
     "max_steps": 80,
     "precision": "bfloat16",
 }
+ROWS: dict[str, Any] = {"lines": "rows", "lengths": [8, 16, 32]}
+WAYS = ("head of `dinomaly_severity`", "contrast of `line_network`", "measured along the scan's line")
 HEALTHY_DAYS, WATCHED_DAYS = (17, 18), (24, 25, 26, 27)
 
 
@@ -64,44 +69,44 @@ def with_time(values: np.ndarray) -> float | None:
     return None if np.ptp(values) == 0 else spearman(values, np.arange(len(values), dtype=float))
 
 
-def fit(options: dict[str, Any], maps: Any) -> tuple[Detector, dict[str, Any]]:
-    """A fitted detector, with its time and what it says of itself."""
-    start = time.perf_counter()
-    detector = detectors.create(NAME, **options).fit(maps)
-    return detector, {"fit_seconds": round(time.perf_counter() - start), "info": detector.info}
+def contrasts(train: Any, maps: np.ndarray, head: dict[str, Any], lines: dict[str, Any]) -> tuple[Any, ...]:
+    """Severity-aware Dinomaly and line network, fitted; its prediction; contrast of the maps by each way."""
+    detector = detectors.create(NAME, **head).fit(train)
+    network: Any = detectors.create("line_network", **lines).fit(train)
+    found, scan = detector.predict(maps), detectors.create("scan", **lines).fit(train).predict(maps)
+    none = np.full((len(maps), 1), -np.inf)  # columns of the maps of a run are records
+    evidence = [none if e is None else e for e in (scan.row_evidence, scan.column_evidence)]
+    by = (found.severity, np.exp(network.contrast_of(maps)[0]), np.exp(line_contrast_of(maps, *evidence)))
+    return detector, network, found, scan, dict(zip(WAYS, by, strict=True))
 
 
 def simulated(args: argparse.Namespace) -> dict[str, Any]:
     """Severity of test lines of known contrast."""
     train, _ = generate("C", args.train_maps, False, seed=args.seed)
-    options = SIMULATED | {"max_steps": args.steps, "seed": args.seed}
-    detector, found = fit(options, train)
     maps, truth = generate("C", args.test_lines, True, contrast=CONTRAST, gear="both", seed=args.seed + 1)
-    actual = truth["contrast"].to_numpy(dtype=float)
-    long = truth["length"].to_numpy(dtype=float) >= 28
-    lines = detector.predict(maps)
-    scan = detectors.create("scan").fit(train).predict(maps)
-    severity = lines.severity
-    assert severity is not None
-    assert scan.row_evidence is not None
-    assert scan.column_evidence is not None
-    measured = np.exp(line_contrast_of(maps, scan.row_evidence, scan.column_evidence))
-    return found | {
-        "lines": {"mae": mae(severity, actual), **order(severity, actual)},
-        "lines_of_28_cells_or_more": {"mae": mae(severity[long], actual[long]), **order(severity[long], actual[long])},
-        "measured_along_the_scans_line": {
-            "mae": mae(measured, actual),
-            "mae_28_cells_or_more": mae(measured[long], actual[long]),
-            **order(measured[long], actual[long]),
+    head = SIMULATED | {"max_steps": args.steps, "seed": args.seed}
+    detector, network, lines, scan, by = contrasts(train, maps, head, {})
+    actual, length, tooth, teeth = (truth[n].to_numpy(dtype=float) for n in ("contrast", "length", "tooth", "teeth"))
+    long = length >= 28
+    mean, spread = network.contrast_of(maps)
+    said = network.predict(maps)
+    line = np.concatenate([said.row_evidence, said.column_evidence], axis=1).argmax(axis=1)
+    driving = (truth["gear"] == "driving").to_numpy()
+    at = line - np.where(driving, 0, maps.shape[1]) - tooth
+    named = (driving == (line < maps.shape[1])) & (at >= 0) & (at < teeth)
+    others = {"map mean": maps.mean(axis=(1, 2)), "map maximum": maps.max(axis=(1, 2)), "scan": scan.score}
+    return {
+        "info": detector.info,
+        "ways": {
+            way: {"mae": mae(c, actual), "mae_28_cells_or_more": mae(c[long], actual[long]), **order(c, actual)}
+            for way, c in by.items()
+        },
+        "spread": {
+            "named": int(named.sum()),
+            "held": float(np.mean(np.abs(mean - np.log(actual))[named] <= 2.0 * spread[named])),
         },
         "always_the_mean": {"mae": mae(np.full_like(actual, actual.mean()), actual)},
-        "order_of_others": {
-            "anomaly score": order(lines.score, actual),
-            "map mean": order(maps.mean(axis=(1, 2)), actual),
-            "map maximum": order(maps.max(axis=(1, 2)), actual),
-            "scan": order(scan.score, actual),
-            "contrast measured along the scan's line": order(measured, actual),
-        },
+        "order_of_others": {n: order(v, actual) for n, v in ({"anomaly score": lines.score} | others).items()},
     }
 
 
@@ -109,38 +114,30 @@ def run_to_failure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     """Whether severity rises with time over the last days."""
     records = read_hums2023(folder)
     maps = build_run_maps(records, RunMapConfig(healthy_days=HEALTHY_DAYS, window=32))
-    options = RUN | {"max_steps": min(args.steps, RUN["max_steps"]), "seed": args.seed}
-    detector, found = fit(options, maps.recorded_windows)
     watched = np.flatnonzero(np.isin(maps.windows.table["day"], WATCHED_DAYS))[:: args.every]
     windows = np.ascontiguousarray(maps.windows.values[watched])
-    prediction = detector.predict(windows)
+    head = RUN | {"max_steps": min(args.steps, RUN["max_steps"]), "seed": args.seed}
+    detector, _, found, _, by = contrasts(maps.recorded_windows, windows, head, ROWS)
     healthy = detector.predict(np.ascontiguousarray(maps.recorded_windows.values[:: args.every]))
-    assert prediction.severity is not None
     assert healthy.severity is not None
-    scan = detectors.create("scan", lines="rows", lengths=[8, 16, 32]).fit(maps.recorded_windows).predict(windows)
-    assert scan.row_evidence is not None
-    no_column = np.full((len(windows), 1), -np.inf)  # columns of these maps are records
-    measured = np.exp(line_contrast_of(windows, scan.row_evidence, no_column))
     last = maps.windows.table["record"].to_numpy()[watched]
     rms = np.sqrt(np.mean(np.square(records.vibration), axis=1))
     trailing = np.array([rms[at - maps.windows.values.shape[2] + 1 : at + 1].mean() for at in last])
     day = maps.windows.table["day"].to_numpy()[watched]
-
-    def by_day(values: np.ndarray) -> dict[str, float]:
-        return {str(d): float(values[day == d].mean()) for d in WATCHED_DAYS}
-
-    return found | {
+    others = {
+        "anomaly score": found.score,
+        "RMS of the record": rms[last],
+        "RMS, mean of the window's records": trailing,
+        "largest tooth mean of the window": windows.mean(axis=2).max(axis=1),
+    }
+    return {
+        "info": detector.info,
         "records": len(last),
-        "spearman_with_time": {
-            "severity": with_time(prediction.severity),
-            "contrast measured along the scan's line": with_time(measured),
-            "anomaly score": with_time(prediction.score),
-            "RMS of the record": with_time(rms[last]),
-            "RMS, mean of the window's records": with_time(trailing),
-            "largest tooth mean of the window": with_time(windows.mean(axis=2).max(axis=1)),
+        "spearman_with_time": {name: with_time(values) for name, values in (by | others).items()},
+        "mean_by_day": {
+            way: {str(d): float(values[day == d].mean()) for d in WATCHED_DAYS} for way, values in by.items()
         },
-        "mean_severity_by_day": by_day(prediction.severity) | {"17-18 (fitted)": float(healthy.severity.mean())},
-        "mean_measured_by_day": by_day(measured),
+        "head_on_fitted_days": float(healthy.severity.mean()),
     }
 
 

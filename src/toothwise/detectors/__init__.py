@@ -8,20 +8,6 @@ from typing import Any
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.registry import create, describe, names, register
 
-__all__ = [
-    "Detector",
-    "DirectionalDinomaly",
-    "DraemSevNet",
-    "LineNetwork",
-    "PatchcoreContext",
-    "Prediction",
-    "SeverityAwareDinomaly",
-    "create",
-    "describe",
-    "names",
-    "register",
-]
-
 _MODULES = {
     "DirectionalDinomaly": "dinomaly.lightning_model",
     "DraemSevNet": "draem_sevnet.lightning_model",
@@ -29,6 +15,8 @@ _MODULES = {
     "PatchcoreContext": "patchcore.lightning_model",
     "SeverityAwareDinomaly": "dinomaly.severity_model",
 }
+__all__ = ["Detector", "Prediction", "create", "describe", "names", "register"]
+__all__ += list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:

@@ -36,6 +36,7 @@ from toothwise.results import versions
 
 FILE = "evidence.npz"
 FORMAT = 2
+HEIGHTS = {"warning": 1.0, "alarm": 2.0}  # on the ladder
 _HEALTHY = 1000  # healthy records that are shown, the last ones
 _MOST = 3000  # records whose course is kept, the last ones
 
@@ -51,7 +52,6 @@ class SequenceEvidence:
         contrast: log contrast of every line, float32 ``[n, lines]``; ``line_axis``: int ``[lines]``, 1 rows, 2 columns.
         level: log level over healthy, float32 ``[n]``; ``score``: of the detector, float64 ``[n]``.
         place: condition bin of each record.
-        heights: on the ladder, of "warning" and "alarm".
     """
 
     names: tuple[str, ...]
@@ -63,7 +63,6 @@ class SequenceEvidence:
     level: np.ndarray
     score: np.ndarray
     place: tuple[str, ...]
-    heights: dict[str, float]
 
     def channel(self, axis: int, tooth: int) -> int | None:
         """The channel of a tooth, None where it is not watched."""
@@ -110,7 +109,6 @@ def sequence_evidence(
         level=course.level[last].astype(np.float32),
         score=np.array([seen[k].score for k in judged]),
         place=tuple(seen[k].place for k in judged),
-        heights={"warning": 1.0, "alarm": 2.0},
     )
 
 

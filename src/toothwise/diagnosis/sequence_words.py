@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.verdict import Diagnosis, Place
 from toothwise.diagnosis.words import ALSO, CHECK_GEAR, contact_word, tooth_of, tooth_zero_word
@@ -90,29 +92,24 @@ def _growth(d: Diagnosis) -> Message:
     return g.messages["says"][0]
 
 
-def _quiet(d: Diagnosis) -> list[Message]:
+def _quiet(d: Diagnosis) -> Iterator[Message]:
     warned = d.rules["warning"]
     if warned.episodes:
         rule = d.rules["alarm"] if d.rules["alarm"].episodes else warned
-        told = [
-            say(
-                "No alarm now. What stood out at {record} has passed: the records since then contradict it.",
-                record=_first(rule.first),
-            )
-        ]
-    else:
-        told = [say("No alarm: no tooth and no gear stands beyond its limit in {records} records.", records=d.judged)]
-        if d.judged == 1:
-            told = [say("No alarm: no tooth and no gear stands beyond its limit in the one record judged so far.")]
-    if d.limits is not None and "growth" in d.limits.off:
-        told.append(
-            say(
-                "Slow growth cannot be judged with {healthy} healthy records: only what one record or a few show "
-                "would have been seen.",
-                healthy=d.healthy,
-            )
+        yield say(
+            "No alarm now. What stood out at {record} has passed: the records since then contradict it.",
+            record=_first(rule.first),
         )
-    return told
+    elif d.judged == 1:
+        yield say("No alarm: no tooth and no gear stands beyond its limit in the one record judged so far.")
+    else:
+        yield say("No alarm: no tooth and no gear stands beyond its limit in {records} records.", records=d.judged)
+    if d.limits is not None and "growth" in d.limits.off:
+        yield say(
+            "Slow growth cannot be judged with {healthy} healthy records: only what one record or a few show "
+            "would have been seen.",
+            healthy=d.healthy,
+        )
 
 
 def _teeth(d: Diagnosis) -> Message:
@@ -132,71 +129,59 @@ def _teeth(d: Diagnosis) -> Message:
     return say("{tooth} may be going bad (warning){since}: now {now}; {growth}.", **about)
 
 
-def _memory(d: Diagnosis) -> list[Message]:
+def _memory(d: Diagnosis) -> Iterator[Message]:
     """What came before: what began it, what has joined it, whether it still shows."""
-    told = [contact_word(t.tooth, t.contact) for t in d.teeth if t.contact is not None]
+    yield from (contact_word(t.tooth, t.contact) for t in d.teeth if t.contact is not None)
     if doubtful := [tooth_of(t.gear, t.tooth) for t in d.teeth if t.doubtful]:
-        told.append(
-            say("Perhaps {teeth} too: the evidence is less than half of that of the first one.", teeth=both(doubtful))
-        )
+        yield say("Perhaps {teeth} too: the evidence is less than half of that of the first one.", teeth=both(doubtful))
     if "whole gear" in d.also:
-        told.append(
-            say(
-                "All teeth rise too: the level is {level:.2f} times healthy. That is taken for the progress of this "
-                "tooth's damage, not for wear.",
-                level=d.level_change,
-            )
+        yield say(
+            "All teeth rise too: the level is {level:.2f} times healthy. That is taken for the progress of this "
+            "tooth's damage, not for wear.",
+            level=d.level_change,
         )
-    told += (*d.messages.get("led", _before(d)), *d.messages.get("left", ()), *_warned(d))
+    yield from (*d.messages.get("led", _before(d)), *d.messages.get("left", ()), *_warned(d))
     if d.held:
-        told.append(
-            say(
-                "The last records show it less or no more: it stays the leading hypothesis until records contradict "
-                "it, and what two of them showed beyond doubt until a new baseline is begun (--rebaseline REASON)."
-            )
+        yield say(
+            "The last records show it less or no more: it stays the leading hypothesis until records contradict "
+            "it, and what two of them showed beyond doubt until a new baseline is begun (--rebaseline REASON)."
         )
-    return told
 
 
-def _before(d: Diagnosis) -> tuple[Message, ...]:
+def _before(d: Diagnosis) -> Iterator[Message]:
     """What the first alarm was about, where that is not what the verdict names."""
     named = [tooth_of(t.gear, number) for t in d.teeth for number in (t.tooth, *t.leak, *t.alike, t.contact)]
     alarm = d.rules["alarm"]
     if alarm.about is None or alarm.about in map(str, named) or (not d.teeth and "tooth" not in alarm.about):
-        return ()
+        return
     about = {"record": _first(alarm.first), "first": alarm.messages["about"][0]}
     if d.teeth:
-        return (
-            say("The first alarm, at {record}, was about {first}; by now this tooth has the most evidence.", **about),
+        yield say("The first alarm, at {record}, was about {first}; by now this tooth has the most evidence.", **about)
+    else:
+        yield say(
+            "The first alarm, at {record}, was about {first}; by now the change of all teeth outweighs it.", **about
         )
-    return (
-        say("The first alarm, at {record}, was about {first}; by now the change of all teeth outweighs it.", **about),
-    )
 
 
-def _warned(d: Diagnosis) -> tuple[Message, ...]:
+def _warned(d: Diagnosis) -> Iterator[Message]:
     """What a warning was about that came before what alarms now stood beyond a limit."""
     warning, alarmed = d.rules["warning"], d.alarmed
     same = {str(tooth_of(t.gear, number)) for t in d.teeth for number in t.alike}
     if warning.first is None or alarmed is None or warning.about in (None, *same):
-        return ()
-    if warning.first.number >= alarmed.number:
-        return ()
-    about = {"record": _first(warning.first), "first": warning.messages["about"][0]}
-    return (say("The first warning, at {record}, was about {first}.", **about),)
+        return
+    if warning.first.number < alarmed.number:
+        about = {"record": _first(warning.first), "first": warning.messages["about"][0]}
+        yield say("The first warning, at {record}, was about {first}.", **about)
 
 
-def _hindsight(d: Diagnosis) -> list[Message]:
+def _hindsight(d: Diagnosis) -> Iterator[Message]:
     """That records before the alarm were called healthy, where the change began before it."""
-    if d.since is None or d.alarmed is None or d.since.number >= d.alarmed.number:
-        return []
-    return [
-        say(
+    if d.since is not None and d.alarmed is not None and d.since.number < d.alarmed.number:
+        yield say(
             "{what} first stood beyond a limit at {record}; that it began before shows only in hindsight.",
             what=tooth_of(d.teeth[0].gear, d.teeth[0].tooth) if d.teeth else say("The change"),
             record=_first(d.alarmed),
         )
-    ]
 
 
 def _whole_gear(d: Diagnosis) -> Message:
@@ -215,48 +200,55 @@ def _whole_gear(d: Diagnosis) -> Message:
     )
 
 
-def _verdict(d: Diagnosis) -> list[Message]:
+def _verdict(d: Diagnosis) -> Iterator[Message]:
     if d.state == "learning":
-        return [
-            say(
-                "Learning: the baseline after '{reason}' is not complete; nothing can alarm yet.",
-                reason=d.resets[-1].reason,
-            )
-        ]
-    if d.state == "unjudged" and d.unknown_because is not None:
-        return [say("Nothing can be said: {reason}.", reason=d.unknown_because)]
-    if d.state == "unjudged":
-        return [say("Nothing can be said: no record is of a condition that has a healthy baseline.")]
-    if "elsewhere" in d.messages:
-        return list(d.messages["elsewhere"])
-    if d.state == "quiet":
-        return _quiet(d)
-    if d.pattern in ("one tooth", "several teeth"):
-        told = [] if d.gear is None or d.tooth_zero == "given" else [tooth_zero_word(d.gear, d.tooth_zero)]
+        yield say(
+            "Learning: the baseline after '{reason}' is not complete; nothing can alarm yet.",
+            reason=d.resets[-1].reason,
+        )
+    elif d.state == "unjudged" and d.unknown_because is not None:
+        yield say("Nothing can be said: {reason}.", reason=d.unknown_because)
+    elif d.state == "unjudged":
+        yield say("Nothing can be said: no record is of a condition that has a healthy baseline.")
+    elif "elsewhere" in d.messages:
+        yield from d.messages["elsewhere"]
+    elif d.state == "quiet":
+        yield from _quiet(d)
+    elif d.pattern in ("one tooth", "several teeth"):
+        yield from (_teeth(d), *_hindsight(d), *_memory(d))
         if d.same_tooth is not None:
             same, of = d.same_tooth
-            told.insert(
-                0, say("It is the same tooth in {same} of {of} records aligned with one another.", same=same, of=of)
-            )
-        return [_teeth(d), *_hindsight(d), *_memory(d), *told]
-    if d.pattern == "whole gear":
-        return [_whole_gear(d), *_hindsight(d), *_before(d), *_warned(d)]
-    return [
-        say(
+            yield say("It is the same tooth in {same} of {of} records aligned with one another.", same=same, of=of)
+        if d.gear is not None and d.tooth_zero != "given":
+            yield tooth_zero_word(d.gear, d.tooth_zero)
+    elif d.pattern == "whole gear":
+        yield from (_whole_gear(d), *_hindsight(d), *_before(d), *_warned(d))
+    else:
+        yield say(
             "Sensor or condition changed{since}: the level of all teeth is {level:.2f} times healthy.",
             since=_since(d),
             level=d.level_change,
-        ),
-        say("Noise, load, speed, the sensor and wear look alike in this: no tooth is named for it."),
-        *_hindsight(d),
-        *_before(d),
-        *_warned(d),
-    ]
+        )
+        yield say("Noise, load, speed, the sensor and wear look alike in this: no tooth is named for it.")
+        yield from (*_hindsight(d), *_before(d), *_warned(d))
 
 
-def _confidence(d: Diagnosis) -> list[Message]:
-    low, high = d.rules["alarm"].interval or (0.0, 0.0)
+def _confidence(d: Diagnosis) -> Iterator[Message]:
     few = d.stretches < _FEW
+    if d.state in ("warning", "alarm") and "elsewhere" not in d.messages:
+        by = [name for name in _CHANNELS if d.rules[name].now in ("AMBER", "RED")]
+        if few:
+            yield say("Cannot be verified, because so little healthy data is known.")
+        elif d.state == "warning":
+            yield say(
+                "Low: a warning only; it is set so that a healthy gearbox gives {warning:g} per 1,000 records.",
+                warning=d.settings.warning,
+            )
+        else:
+            yield say("High: more than one channel alarms.") if len(by) > 1 else say("Good: one channel alarms.")
+        if by:
+            yield say("It shows in {channels}.", channels=both([_CHANNELS[name] for name in by]))
+    low, high = d.rules["alarm"].interval or (0.0, 0.0)
     about = {
         "rate": d.settings.rate,
         "healthy": d.healthy,
@@ -265,55 +257,31 @@ def _confidence(d: Diagnosis) -> list[Message]:
         "high": plain(high),
     }
     if few:
-        told = [
-            say(
-                "The alarm is set for a false alarm rate of {rate:g} per 1,000 records. The {healthy} healthy records "
-                "that are known ({blocks} independent stretches) cannot verify it: they only say that the rate is not "
-                "above {high} (95 %), if days to come differ no more than these did.",
-                **about,
-            )
-        ]
+        yield say(
+            "The alarm is set for a false alarm rate of {rate:g} per 1,000 records. The {healthy} healthy records "
+            "that are known ({blocks} independent stretches) cannot verify it: they only say that the rate is not "
+            "above {high} (95 %), if days to come differ no more than these did.",
+            **about,
+        )
     else:
-        told = [
-            say(
-                "The alarm is set for a false alarm rate of {rate:g} per 1,000 records; judged by the {healthy} "
-                "healthy records that are known ({blocks} independent stretches), the rate may be {low} to {high} "
-                "(95 %).",
-                **about,
-            )
-        ]
+        yield say(
+            "The alarm is set for a false alarm rate of {rate:g} per 1,000 records; judged by the {healthy} "
+            "healthy records that are known ({blocks} independent stretches), the rate may be {low} to {high} "
+            "(95 %).",
+            **about,
+        )
     if d.drawn and d.one_day:
-        told.append(
-            say(
-                "Beside them stand {drawn} drawn records whose drift was taken from within the only healthy day: how "
-                "other days differ is not known.",
-                drawn=d.drawn,
-            )
+        yield say(
+            "Beside them stand {drawn} drawn records whose drift was taken from within the only healthy day: how "
+            "other days differ is not known.",
+            drawn=d.drawn,
         )
     elif d.drawn:
-        told.append(
-            say(
-                "Beside them stand {drawn} records that were drawn from a model of how days drift, because so few days "
-                "cannot show it.",
-                drawn=d.drawn,
-            )
+        yield say(
+            "Beside them stand {drawn} records that were drawn from a model of how days drift, because so few days "
+            "cannot show it.",
+            drawn=d.drawn,
         )
-    if d.state not in ("warning", "alarm") or "elsewhere" in d.messages:
-        return told
-    by = [name for name in ("single", "several", "growth") if d.rules[name].now in ("AMBER", "RED")]
-    if few:
-        strength = say("Cannot be verified, because so little healthy data is known.")
-    elif d.state == "warning":
-        strength = say(
-            "Low: a warning only; it is set so that a healthy gearbox gives {warning:g} per 1,000 records.",
-            warning=d.settings.warning,
-        )
-    elif len(by) > 1:
-        strength = say("High: more than one channel alarms.")
-    else:
-        strength = say("Good: one channel alarms.")
-    channels = [_CHANNELS[name] for name in by]
-    return [strength, *([say("It shows in {channels}.", channels=both(channels))] if channels else []), *told]
 
 
 _CHANNELS = {
@@ -323,46 +291,48 @@ _CHANNELS = {
 }
 
 
-def _next(d: Diagnosis) -> list[Message]:
+def _next(d: Diagnosis) -> Iterator[Message]:
     if d.colour == "UNKNOWN":
-        return [Message(_UNKNOWN_NEXT[_why(d.state, d.unknown_because)].id, {"learn": d.settings.learn})]
-    if d.state == "quiet":
-        return [say("Nothing special: take the next record as planned.")]
-    if d.pattern == "sensor or condition changed":
-        return [
-            say("Check sensor, cable, mounting and operating point."),
-            say("If the change was intended, begin a new baseline with the option --rebaseline REASON."),
-        ]
-    if d.pattern == "whole gear":
-        return [CHECK_GEAR]
-    sooner = say("Record more often")
-    if d.growth is not None and d.growth.reached is not None and d.growth.reached_interval is not None:
-        low, high = d.growth.reached_interval
-        about = {"level": d.growth.level, "best": d.growth.reached, "low": low, "high": high}
-        if low < 1:
-            sooner = say(
-                "Inspect now: averaged over its whole line of the map, the tooth is expected at {level:g} times its "
-                "healthy level in {best:.0f} records (95 %: {low:.0f} to {high:.0f})",
-                **about,
-            )
-        else:
-            sooner = say(
-                "Inspect within {within:.0f} records: averaged over its whole line of the map, the tooth is expected "
-                "at {level:g} times its healthy level in {best:.0f} records (95 %: {low:.0f} to {high:.0f})",
-                within=low,
-                **about,
-            )
-    elif d.state == "alarm":
-        sooner = say("Inspect at the next stop, and record more often until then")
-    if not d.teeth:
-        return [say("{what}.", what=sooner)]
-    teeth = both([tooth_of(t.gear, t.tooth) for t in d.teeth[:4]])
-    return [say("{what}; look at {teeth} and the teeth beside.", what=sooner, teeth=teeth)]
+        yield Message(_UNKNOWN_NEXT[_why(d.state, d.unknown_because)].id, {"learn": d.settings.learn})
+    elif d.state == "quiet":
+        yield say("Nothing special: take the next record as planned.")
+    elif d.pattern == "sensor or condition changed":
+        yield say("Check sensor, cable, mounting and operating point.")
+        yield say("If the change was intended, begin a new baseline with the option --rebaseline REASON.")
+    elif d.pattern == "whole gear":
+        yield CHECK_GEAR
+    elif d.teeth:
+        teeth = both([tooth_of(t.gear, t.tooth) for t in d.teeth[:4]])
+        yield say("{what}; look at {teeth} and the teeth beside.", what=_sooner(d), teeth=teeth)
+    else:
+        yield say("{what}.", what=_sooner(d))
+
+
+def _sooner(d: Diagnosis) -> Message:
+    """When to look, by how the tooth grows."""
+    if d.growth is None or d.growth.reached is None or d.growth.reached_interval is None:
+        if d.state == "alarm":
+            return say("Inspect at the next stop, and record more often until then")
+        return say("Record more often")
+    low, high = d.growth.reached_interval
+    about = {"level": d.growth.level, "best": d.growth.reached, "low": low, "high": high}
+    if low < 1:
+        return say(
+            "Inspect now: averaged over its whole line of the map, the tooth is expected at {level:g} times its "
+            "healthy level in {best:.0f} records (95 %: {low:.0f} to {high:.0f})",
+            **about,
+        )
+    return say(
+        "Inspect within {within:.0f} records: averaged over its whole line of the map, the tooth is expected "
+        "at {level:g} times its healthy level in {best:.0f} records (95 %: {low:.0f} to {high:.0f})",
+        within=low,
+        **about,
+    )
 
 
 def words_of_sequence(d: Diagnosis) -> dict[str, tuple[Message, ...]]:
     """Sentences of the ``verdict`` (the first is the verdict), ``confidence``, and ``next_look``."""
-    verdict = _verdict(d)
+    verdict = [*_verdict(d)]
     told = ("whole gear", "sensor or condition changed") if "whole gear" in d.also else ()  # as the tooth's progress
     also = [ALSO[a] for a in d.also if a not in told or not d.teeth]
     if also:

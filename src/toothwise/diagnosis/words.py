@@ -11,13 +11,7 @@ from toothwise.gears import PlanetaryStage
 from toothwise.gears.pair import few_meet
 from toothwise.messages import Message, both, language, listed, plain, say
 
-_GEARS = {
-    "driving": say("driving"),
-    "driven": say("driven"),
-    "planet": say("planet"),
-    "ring": say("ring"),
-    "sun": say("sun"),
-}
+_GEARS = {word.id: word for word in (say("driving"), say("driven"), say("planet"), say("ring"), say("sun"))}
 
 
 def gear_word(gear: str) -> Message | str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from toothwise.diagnosis.words import tooth_of
@@ -24,7 +26,7 @@ def beside_part(report: Shown) -> list[Block]:
     """Classical indicators and the waveform of the tooth, and under what conditions it was recorded."""
     language = report.language
     pictures = [*_indicators(report), *_waveform(report)]
-    lacking = _lacking(report, pictures)
+    lacking = [*_lacking(report, pictures)]
     heading = language.say("Indicators of the tooth")
     if report.d["sequence"]:
         heading = language.say("Indicators of the tooth; speed, load and sensor")
@@ -96,27 +98,21 @@ def _waveform(report: Shown) -> list[Picture]:
     return []
 
 
-def _lacking(report: Shown, pictures: list[Picture]) -> list[str]:
+def _lacking(report: Shown, pictures: list[Picture]) -> Iterator[str]:
     """What cannot be shown of these maps, and why."""
     language, about = report.language, report.about
-    told = []
     if about["by_record"]:
-        told.append(
-            language.say(
-                "These maps hold one number per tooth and record and no waveforms, so kurtosis of a tooth and its "
-                "waveform cannot be shown; every tooth over the records is in the figure above."
-            )
+        yield language.say(
+            "These maps hold one number per tooth and record and no waveforms, so kurtosis of a tooth and its "
+            "waveform cannot be shown; every tooth over the records is in the figure above."
         )
     elif not about.get("waveforms"):
-        told.append(
-            language.say(
-                "These maps hold one value per pair of teeth and no waveforms, so kurtosis, FM4 and the waveform of "
-                "the tooth cannot be shown. Maps that are built of recordings with a healthy waveform hold them."
-            )
+        yield language.say(
+            "These maps hold one value per pair of teeth and no waveforms, so kurtosis, FM4 and the waveform of "
+            "the tooth cannot be shown. Maps that are built of recordings with a healthy waveform hold them."
         )
     elif not pictures:
-        told.append(language.say("No tooth is named, so there is no waveform to show."))
-    return told
+        yield language.say("No tooth is named, so there is no waveform to show.")
 
 
 def _conditions(report: Shown) -> tuple[list[Picture], list[str]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toothwise.diagnosis.decompose import SHARES
-from toothwise.diagnosis.evidence import SequenceEvidence
+from toothwise.diagnosis.evidence import HEIGHTS, SequenceEvidence
 from toothwise.diagnosis.words import gear_word, tooth_of
 from toothwise.messages import Language
 from toothwise.reporting.drawing import BLUE, GREEN, GREY, ORANGE, RED, legend, note, panels, scale_of_ratios
@@ -112,7 +112,7 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
     first = k if began is None else int(s.statistic[began].argmax())  # what the first alarm was about
     others = np.delete(s.statistic, [k, first, *_same(d, s)], axis=1)
     records = s.index + 1
-    top = max(float(s.statistic.max()), 1.35 * s.heights["alarm"])
+    top = max(float(s.statistic.max()), 1.35 * HEIGHTS["alarm"])
     if others.shape[1]:
         axes.plot(records, others.max(axis=1), color=GREY, lw=0.9, label=language.say("highest of all others"))
     axes.plot(records, s.statistic[:, k], color=BLUE, lw=1.8, label=channel_name(s, k, gears, language), zorder=3)
@@ -120,9 +120,9 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
         axes.plot(records, s.statistic[:, first], color=GREEN, lw=1.4, label=channel_name(s, first, gears, language))
     marks = (("warning", ORANGE, "--", language.say("warning")), ("alarm", RED, "-", language.say("alarm")))
     for tier, colour, style, name in marks:
-        axes.axhline(s.heights[tier], color=colour, lw=1.1, ls=style, zorder=2)
+        axes.axhline(HEIGHTS[tier], color=colour, lw=1.1, ls=style, zorder=2)
         va = "bottom" if tier == "alarm" else "top"
-        note(axes, name, (1.0, s.heights[tier]), (3, 0), color=colour, va=va, **_AT_THE_RIGHT)
+        note(axes, name, (1.0, HEIGHTS[tier]), (3, 0), color=colour, va=va, **_AT_THE_RIGHT)
         at = s.position(d["rules"][tier]["first"])
         if at is not None:
             height = float(s.statistic[at].max())
@@ -136,7 +136,7 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
             beside = (right, _beside(tier, height / top))
             note(axes, text, (number, height), beside, ha=ha, fontsize=7.5, zorder=6, bbox=box)
     _onset(axes, d, s, language)
-    if top > 4 * s.heights["alarm"]:  # room for the heights, where the statistic has run far beyond them
+    if top > 4 * HEIGHTS["alarm"]:  # room for the heights, where the statistic has run far beyond them
         axes.set_yscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0.0)), np.square))
         nice = [v for v in (0, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000) if v <= top]
         axes.set_yticks(nice)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from toothwise.diagnosis.decompose import SHARES
+from toothwise.diagnosis.evidence import HEIGHTS
 from toothwise.messages import Language, plain
 from toothwise.reporting.beside_part import beside_part
 from toothwise.reporting.course_figures import channel_name, teeth_figure, trend_figure
@@ -96,7 +99,7 @@ def _episodes(report: Shown) -> list[Block]:
     if course is None:
         return []
     step = course.statistic.max(axis=1)
-    on = np.concatenate([[False], step >= course.heights["warning"], [False]])
+    on = np.concatenate([[False], step >= HEIGHTS["warning"], [False]])
     begins, ends = np.flatnonzero(on[1:] & ~on[:-1]), np.flatnonzero(on[:-1] & ~on[1:]) - 1
     named = None
     if report.d["teeth"] and report.d["teeth"][0]["tooth"] is not None:
@@ -106,7 +109,7 @@ def _episodes(report: Shown) -> list[Block]:
         stood = course.statistic[begin : end + 1]
         # what is highest may tie with the tooth of the verdict, as its other contact does
         peak = named if named is not None and stood[:, named].max() >= 1.0 else int(stood.sum(axis=0).argmax())
-        red = step[begin : end + 1] >= course.heights["alarm"]
+        red = step[begin : end + 1] >= HEIGHTS["alarm"]
         rows.append(
             (
                 report.place(course.names[begin]),
@@ -132,31 +135,27 @@ def _episodes(report: Shown) -> list[Block]:
     return blocks
 
 
-def _happened(report: Shown) -> list[Block]:
+def _happened(report: Shown) -> Iterator[Block]:
     d, language = report.d, report.language
-    texts = []
     if d["contrast_along"] is not None:
         along = language.text(d["messages"]["contrast_along"][0])
-        texts.append(
-            language.say("The level of the tooth now is the mean of the last ten records along {along}.", along=along)
+        text = language.say(
+            "The level of the tooth now is the mean of the last ten records along {along}.", along=along
         )
+        yield Paragraph(text)
     if d["transients"]:
-        named = ", ".join(map(report.place, d["transients"][:8])) + (" ..." if len(d["transients"]) > 8 else "")
-        texts.append(
-            language.say(
-                "Transients in time, no alarm, in {count} records: {records}.",
-                count=len(d["transients"]),
-                records=named,
-            )
-        )
+        count = len(d["transients"])
+        named = ", ".join(map(report.place, d["transients"][:8])) + (" ..." if count > 8 else "")
+        text = language.say("Transients in time, no alarm, in {count} records: {records}.", count=count, records=named)
+        yield Paragraph(text)
     for reset in d["resets"]:
         after = report.record(reset["after"]) if reset["after"] is not None else language.say("the beginning")
-        texts.append(language.say("New baseline after {record}: {reason}.", record=after, reason=reset["reason"]))
+        yield Paragraph(language.say("New baseline after {record}: {reason}.", record=after, reason=reset["reason"]))
     if d["unjudged"]:
-        texts.append(
-            language.say("{count} records could not be judged: their condition has no baseline.", count=d["unjudged"])
+        text = language.say(
+            "{count} records could not be judged: their condition has no baseline.", count=d["unjudged"]
         )
-    return [Paragraph(text) for text in texts]
+        yield Paragraph(text)
 
 
 def _maps_table(maps: list[Data], language: Language) -> Table:

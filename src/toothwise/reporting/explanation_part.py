@@ -12,7 +12,6 @@ from toothwise.reporting.document import Block, Heading, Paragraph, Pictures
 from toothwise.reporting.drawing import draw
 from toothwise.reporting.evidence_part import teeth_table, tests_table
 from toothwise.reporting.map_figures import (
-    anomaly_map_figure,
     evidence_figure,
     healthy_figure,
     map_figure,
@@ -52,7 +51,7 @@ def _explanation(report: Shown, one: Data, why: MapExplanation) -> list[Block]:
         "found."
     )
     pictures = [
-        draw(anomaly, anomaly_map_figure, why, lines, about, language),
+        draw(anomaly, map_figure, why, lines, about, language, anomaly=True),
         draw(_evidence_caption(why, language), evidence_figure, why, lines, about, language),
     ]
     if why.healthy is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from toothwise.diagnosis.sequence_words import colour_word
 from toothwise.diagnosis.words import chance, tooth_of
 from toothwise.messages import Language, say
@@ -58,38 +60,34 @@ def _outlook(report: Shown) -> list[Block]:
     return [Paragraph(text, lead=language.say("Outlook:"))]
 
 
-def _facts(report: Shown) -> list[tuple[str, str]]:
+def _facts(report: Shown) -> Iterator[tuple[str, str]]:
     d, language = report.d, report.language
-    facts: list[tuple[str, str]] = []
     if d["teeth"]:
         named = ", ".join(language.text(tooth_of(t["gear"], t["tooth"])) for t in d["teeth"][:4])
-        facts.append((language.say("Tooth"), named))
+        yield language.say("Tooth"), named
     if d["contrast"] is not None:
         low, high = d["contrast_interval"]
         size = {"value": d["contrast"], "low": low, "high": high}
         if d["sequence"]:
             now = language.say("{value:.2f} x healthy ({low:.2f} to {high:.2f})", **size)
-            facts.append((language.say("Level of the tooth now (95 %)"), now))
+            yield language.say("Level of the tooth now (95 %)"), now
         else:
             now = language.say("{value:.2f} x background ({low:.2f} to {high:.2f})", **size)
-            facts.append((language.say("Contrast (95 %)"), now))
-    facts += _on_the_metal(report)
-    return facts + (_since(report) if d["sequence"] else _single(report))
+            yield language.say("Contrast (95 %)"), now
+    yield from _on_the_metal(report)
+    yield from _since(report) if d["sequence"] else _single(report)
 
 
-def _single(report: Shown) -> list[tuple[str, str]]:
+def _single(report: Shown) -> Iterator[tuple[str, str]]:
     """Of maps that were judged each on its own."""
     language, one = report.language, report.explained[0][0]
     test, p = min(one["p_values"].items(), key=lambda item: item[1])
-    facts = []
     if one["lines"]:
         p = one["lines"][0]["p_value"]
     else:
-        facts = [
-            (language.say("Finding"), pattern_name(one["pattern"], language)),
-            (language.say("Most unusual test"), test_name(test, language)),
-        ]
-    return [*facts, (language.say("Probability on a healthy map"), language.text(chance(p, one["healthy"])))]
+        yield language.say("Finding"), pattern_name(one["pattern"], language)
+        yield language.say("Most unusual test"), test_name(test, language)
+    yield language.say("Probability on a healthy map"), language.text(chance(p, one["healthy"]))
 
 
 def _since(report: Shown) -> list[tuple[str, str]]:
@@ -124,13 +122,12 @@ def _since(report: Shown) -> list[tuple[str, str]]:
     return facts
 
 
-def _on_the_metal(report: Shown) -> list[tuple[str, str]]:
+def _on_the_metal(report: Shown) -> Iterator[tuple[str, str]]:
     """Where tooth 0 of the gear in question is, and which planet it is of."""
     d, about, language = report.d, report.about, report.language
-    facts = []
     gear = d["gear"] or (report.explained[0][0]["lines"][0]["gear"] if report.explained[0][0]["lines"] else None)
     if gear is None:
-        return []
+        return
     known = about.get("tooth_zero", {})
     positions, sure = (known.get(f"tooth_zero_{gear}_{what}") for what in ("positions", "confidence"))
     zero = d["tooth_zero"] if d["gear"] else known.get(f"tooth_zero_{gear}", "given")
@@ -149,13 +146,10 @@ def _on_the_metal(report: Shown) -> list[tuple[str, str]]:
         where = language.say("unknown: {positions:.0f} places are possible", positions=positions)
     else:
         where = language.say("unknown")
-    facts.append((language.say("Tooth 0"), where))
-    if about.get("planets"):
-        planets = about["planets"]
-        facts.append(
-            (language.say("Planet"), language.say("unknown, one of {planets}: one sensor hears all", planets=planets))
-        )
-    return facts
+    yield language.say("Tooth 0"), where
+    if planets := about.get("planets"):
+        one = language.say("unknown, one of {planets}: one sensor hears all", planets=planets)
+        yield language.say("Planet"), one
 
 
 def _maps(report: Shown) -> list[Picture]:

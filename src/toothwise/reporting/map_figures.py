@@ -73,23 +73,16 @@ def _limits(*maps: np.ndarray) -> dict[str, float]:
     return {"vmin": low, "vmax": max(high, low + 1e-12)}
 
 
-def map_figure(one: MapExplanation, lines: Lines, about: About, language: Language) -> Figure:
-    """The map as it was measured, with frames around what was found."""
-    figure, (axes,) = panels(2.75)
-    image = axes.imshow(one.values, **_LOOK, **_limits(one.values))
-    _bar(figure, image, axes, map_scale(about, language))
+def map_figure(one: MapExplanation, lines: Lines, about: About, language: Language, *, anomaly: bool = False) -> Figure:
+    """The map with the damaged extents framed and named; or the detector's anomaly map, with them framed."""
+    figure, (axes,) = panels(2.6 if anomaly else 2.75)
+    values = one.anomaly if anomaly else one.values
+    label = map_scale(about, language)
+    if anomaly:
+        label = language.say("anomaly of {detector}", detector=about["detector"]["name"])
+    _bar(figure, axes.imshow(values, **_LOOK, **_limits(values)), axes, label)
     _coordinates(axes, about, language)
-    _outline(axes, lines, about, language)
-    return figure
-
-
-def anomaly_map_figure(one: MapExplanation, lines: Lines, about: About, language: Language) -> Figure:
-    """The detector's anomaly map in tooth coordinates."""
-    figure, (axes,) = panels(2.6)
-    image = axes.imshow(one.anomaly, **_LOOK, **_limits(one.anomaly))
-    _bar(figure, image, axes, language.say("anomaly of {detector}", detector=about["detector"]["name"]))
-    _coordinates(axes, about, language)
-    _outline(axes, lines, about, language, named=False)
+    _outline(axes, lines, about, language, named=not anomaly)
     return figure
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from toothwise.messages import say
 from toothwise.reporting.document import Block, Bullets, Heading, Paragraph, Table
 from toothwise.reporting.shown import Shown
@@ -27,109 +29,93 @@ _TOOTH_ZERO = {
 
 def method(report: Shown) -> list[Block]:
     """The way from maps to the verdict."""
+    return [Heading(report.language.say("Method")), Bullets(tuple(_method(report)))]
+
+
+def _method(report: Shown) -> Iterator[str]:
     d, about, language = report.d, report.about, report.language
-    detector = about["detector"]
-    items = []
     if about["by_record"]:
-        items.append(
-            language.say(
-                "A map shows the vibration of one gear: a row per tooth, a column per record, the newest last. "
-                "Damage to a tooth lights up its row from onset on."
-            )
+        yield language.say(
+            "A map shows the vibration of one gear: a row per tooth, a column per record, the newest last. "
+            "Damage to a tooth lights up its row from onset on."
         )
     else:
-        items.append(
-            language.say(
-                "A map shows the vibration while each tooth of one gear meets each tooth of the other: a row per "
-                "driving tooth, a column per driven tooth. A damaged tooth lights up its whole row or column, or part "
-                "of it."
-            )
+        yield language.say(
+            "A map shows the vibration while each tooth of one gear meets each tooth of the other: a row per "
+            "driving tooth, a column per driven tooth. A damaged tooth lights up its whole row or column, or part "
+            "of it."
         )
-    items += [
-        language.say(
-            "Detector {detector} was fitted on healthy maps alone and gives every tooth a value of evidence, which "
-            "is judged by comparison with {healthy} healthy maps, each scored by a detector fitted without it.",
-            detector=detector["name"],
-            healthy=about["healthy"]["maps"],
-        ),
-        language.say(
-            "Each map is judged by four tests that share one error rate: strongest tooth, transient, one cycle per "
-            "revolution, level. What is found is removed, and the rest is tested again."
-        ),
-        language.say(
-            "Contrast is the mean of the damaged extent over that of the background, so 1 means no difference; its "
-            "interval comes from the scatter of healthy maps."
-        ),
-    ]
+    yield language.say(
+        "Detector {detector} was fitted on healthy maps alone and gives every tooth a value of evidence, which "
+        "is judged by comparison with {healthy} healthy maps, each scored by a detector fitted without it.",
+        detector=about["detector"]["name"],
+        healthy=about["healthy"]["maps"],
+    )
+    yield language.say(
+        "Each map is judged by four tests that share one error rate: strongest tooth, transient, one cycle per "
+        "revolution, level. What is found is removed, and the rest is tested again."
+    )
+    yield language.say(
+        "Contrast is the mean of the damaged extent over that of the background, so 1 means no difference; its "
+        "interval comes from the scatter of healthy maps."
+    )
     if d["sequence"]:
-        settings = d["settings"]
-        items += [
-            language.say(
-                "Over the records, the evidence of every tooth, the level and one cycle per revolution are summed in "
-                "a CUSUM, in healthy standard deviations. The limit of the alarm is set for a false alarm rate of "
-                "{rate:g} per 1,000 healthy records, that of the warning for {warning:g}; the maximum over all teeth "
-                "and the dependence of records in time are taken into account.",
-                rate=settings["rate"],
-                warning=settings["warning"],
-            ),
-            language.say(
-                "Onset is the change-point that fits best, with its 95 % interval. Growth and outlook are a mixture of "
-                "laws of growth, each weighed by how well it explains the contrast since then; their intervals were "
-                "checked on simulated runs of each law."
-            ),
-        ]
-    return [Heading(language.say("Method")), Bullets(tuple(items))]
+        yield language.say(
+            "Over the records, the evidence of every tooth, the level and one cycle per revolution are summed in "
+            "a CUSUM, in healthy standard deviations. The limit of the alarm is set for a false alarm rate of "
+            "{rate:g} per 1,000 healthy records, that of the warning for {warning:g}; the maximum over all teeth "
+            "and the dependence of records in time are taken into account.",
+            rate=d["settings"]["rate"],
+            warning=d["settings"]["warning"],
+        )
+        yield language.say(
+            "Onset is the change-point that fits best, with its 95 % interval. Growth and outlook are a mixture of "
+            "laws of growth, each weighed by how well it explains the contrast since then; their intervals were "
+            "checked on simulated runs of each law."
+        )
 
 
 def limits(report: Shown) -> list[Block]:
     """What the reader must know before acting on it."""
+    return [Heading(report.language.say("Limits")), Bullets(tuple(_limits(report)))]
+
+
+def _limits(report: Shown) -> Iterator[str]:
     d, about, language = report.d, report.about, report.language
-    healthy = about["healthy"]
     zero = "first record" if about["by_record"] and d["tooth_zero"] == "given" else d["tooth_zero"]
-    items = [
-        language.text(_TOOTH_ZERO.get(zero, _TOOTH_ZERO["unknown"])),
-        language.say(
-            "All probabilities rest on {maps} healthy maps, worth {effective:.0f} independent ones, and hold for the "
-            "same gearbox, sensor and operating condition. Probabilities below 1 in {maps} are extrapolated.",
-            maps=healthy["maps"],
-            effective=healthy["effective"],
-        ),
-        language.say(
-            "Contrast is vibration, not depth of damage: it shows that a tooth is worse than the others and how that "
-            "grows, not how long a crack is."
-        ),
-        language.say(
-            "Damage weaker than the noise of these maps is not seen: the absence of a finding does not prove health."
-        ),
-    ]
+    yield language.text(_TOOTH_ZERO.get(zero, _TOOTH_ZERO["unknown"]))
+    yield language.say(
+        "All probabilities rest on {maps} healthy maps, worth {effective:.0f} independent ones, and hold for the "
+        "same gearbox, sensor and operating condition. Probabilities below 1 in {maps} are extrapolated.",
+        **about["healthy"],
+    )
     if d["drawn"]:
-        drawn = language.say(
+        yield language.say(
             "{drawn} of the healthy maps were drawn from a model of how days drift, not recorded.", drawn=d["drawn"]
         )
-        items.insert(2, drawn)
+    yield language.say(
+        "Contrast is vibration, not depth of damage: it shows that a tooth is worse than the others and how that "
+        "grows, not how long a crack is."
+    )
+    yield language.say(
+        "Damage weaker than the noise of these maps is not seen: the absence of a finding does not prove health."
+    )
     if about["by_record"]:
-        items.append(
-            language.say(
-                "A planet tooth meets the sun and the ring half a revolution apart; one sensor cannot tell which "
-                "contact it hears, so the damaged tooth may be the one half a revolution away."
-            )
+        yield language.say(
+            "A planet tooth meets the sun and the ring half a revolution apart; one sensor cannot tell which "
+            "contact it hears, so the damaged tooth may be the one half a revolution away."
         )
     if d["sequence"]:
         if d["limits"] is not None:
-            items.append(
-                language.say(
-                    "The stated rate of false alarms holds as far as healthy records to come are like the known ones; "
-                    "{blocks} independent stretches of them are known.",
-                    blocks=d["stretches"],
-                )
+            yield language.say(
+                "The stated rate of false alarms holds as far as healthy records to come are like the known ones; "
+                "{blocks} independent stretches of them are known.",
+                blocks=d["stretches"],
             )
         if d["growth"] is not None and d["growth"]["reached"] is not None:
-            items.append(
-                language.say("The outlook assumes that growth continues as it does now; it is not a remaining life.")
-            )
+            yield language.say("The outlook assumes that growth continues as it does now; it is not a remaining life.")
         if d["records"] > d["added"]:
-            items.append(language.say("Of earlier records only the numbers are kept, not the maps."))
-    return [Heading(language.say("Limits")), Bullets(tuple(items))]
+            yield language.say("Of earlier records only the numbers are kept, not the maps.")
 
 
 def data_and_versions(report: Shown) -> list[Block]:
@@ -152,11 +138,7 @@ def data_and_versions(report: Shown) -> list[Block]:
         (language.say("Fingerprint of the detector"), str(detector["fingerprint"])[:32]),
         (
             language.say("Healthy maps"),
-            language.say(
-                "{maps}, worth {effective:.0f} independent ones",
-                maps=about["healthy"]["maps"],
-                effective=about["healthy"]["effective"],
-            ),
+            language.say("{maps}, worth {effective:.0f} independent ones", **about["healthy"]),
         ),
     ]
     rows.append((language.say("Versions"), ", ".join(f"{name} {v}" for name, v in about["versions"].items())))

@@ -8,16 +8,8 @@ from typing import Any
 from toothwise.diagnosis.words import tooth_of
 from toothwise.messages import Language, say
 
-_AXES = {
-    "driving tooth": say("driving tooth"),
-    "driven tooth": say("driven tooth"),
-    "planet tooth": say("planet tooth"),
-    "ring tooth": say("ring tooth"),
-    "sun tooth": say("sun tooth"),
-    "tooth": say("tooth"),
-    "record": say("record"),
-    "record before the last": say("record before the last"),
-}
+_OF_TEETH = say("driving tooth"), say("driven tooth"), say("planet tooth"), say("ring tooth"), say("sun tooth")
+_AXES = {word.id: word for word in (*_OF_TEETH, say("tooth"), say("record"), say("record before the last"))}
 _QUANTITIES = {
     "rms": say("RMS"),
     "energy": say("energy"),

@@ -52,12 +52,8 @@ def check_record(record: VibrationRecord) -> list[Finding]:
     Returns:
         What was found, channels in their order, the tachometer last; empty for a sound record.
     """
-    found: list[Finding] = []
-    for name, values in record.channels.items():
-        found += _check_channel(name, values)
-    if record.tacho is not None:
-        found += _check_tacho(record.tacho)
-    return found
+    found = [one for name, values in record.channels.items() for one in _check_channel(name, values)]
+    return found if record.tacho is None else [*found, *_check_tacho(record.tacho)]
 
 
 def sensor_health(record: VibrationRecord, channel: str | None, found: Sequence[Finding]) -> dict[str, float]:
@@ -105,13 +101,13 @@ def _runs(masks: Iterable[np.ndarray]) -> np.ndarray:
     return ends[1::2] - ends[::2]
 
 
-def _check_channel(name: str, values: np.ndarray) -> list[Finding]:
+def _check_channel(name: str, values: np.ndarray) -> Iterator[Finding]:
     found, low, high = _gaps(name, values)
+    yield from found
     if low == high:
-        found.append(Finding("constant", name, f"{name} is constant at {low:g}", {"value": low}))
+        yield Finding("constant", name, f"{name} is constant at {low:g}", {"value": low})
     elif low < high:
-        found += _clipping(name, values, low, high)
-    return found
+        yield from _clipping(name, values, low, high)
 
 
 def _gaps(name: str, values: np.ndarray) -> tuple[list[Finding], float, float]:
@@ -133,7 +129,7 @@ def _gaps(name: str, values: np.ndarray) -> tuple[list[Finding], float, float]:
     return found, low, high
 
 
-def _clipping(name: str, values: np.ndarray, low: float, high: float) -> list[Finding]:
+def _clipping(name: str, values: np.ndarray, low: float, high: float) -> Iterator[Finding]:
     band = _BAND * (high - low)
     if values.dtype.kind != "f":
         band = max(band, 1.0)
@@ -146,40 +142,33 @@ def _clipping(name: str, values: np.ndarray, low: float, high: float) -> list[Fi
         if runs.sum() > _CROWDED * (near - lengths.sum()) and len(runs) > 1:
             clipped += int(runs.sum())
             ends.append(f"{value:g}")
-    if not ends:
-        return []
-    share = clipped / len(values)
-    text = f"{name} looks clipped at {' and '.join(ends)}: {100 * share:.3g} % of its samples"
-    return [Finding("clipped", name, text, {"share": share, "low": low, "high": high})]
+    if ends:
+        share = clipped / len(values)
+        text = f"{name} looks clipped at {' and '.join(ends)}: {100 * share:.3g} % of its samples"
+        yield Finding("clipped", name, text, {"share": share, "low": low, "high": high})
 
 
-def _check_tacho(tacho: Tachometer) -> list[Finding]:
-    if tacho.kind == "times":
-        return _check_times(tacho.values)
+def _check_tacho(tacho: Tachometer) -> Iterator[Finding]:
     found, low, high = _gaps(_TACHO, tacho.values)
-    if tacho.kind == "angle":
-        turned = high - low if high > low else 0.0
-        if turned == 0:
-            text = "the encoder's angle does not change"
-            found.append(Finding("flat_tacho", _TACHO, text, {"revolutions": turned}))
-        return found
-    if tacho.kind == "speed":
-        return found
+    yield from found
+    if tacho.kind == "times":
+        yield from _check_times(tacho.values)
+    if tacho.kind == "angle" and not high > low:
+        yield Finding("flat_tacho", _TACHO, "the encoder's angle does not change", {"revolutions": 0.0})
+    if tacho.kind != "waveform":
+        return
     above = tacho.values > low + (high - low) / 2 if high > low else np.zeros(1, dtype=bool)
     pulses = int((above[1:] & ~above[:-1]).sum())
     if pulses < 2:
         text = f"the tachometer is flat: {pulses} pulses in {len(tacho.values)} samples between {low:g} and {high:g}"
-        found.append(Finding("flat_tacho", _TACHO, text, {"pulses": pulses}))
-    return found
+        yield Finding("flat_tacho", _TACHO, text, {"pulses": pulses})
 
 
-def _check_times(times: np.ndarray) -> list[Finding]:
-    found, _, _ = _gaps(_TACHO, times)
+def _check_times(times: np.ndarray) -> Iterator[Finding]:
     if len(times) < 2:
-        found.append(Finding("flat_tacho", _TACHO, "the tachometer gave a single pulse", {"pulses": len(times)}))
+        yield Finding("flat_tacho", _TACHO, "the tachometer gave a single pulse", {"pulses": len(times)})
     back = np.flatnonzero(~(np.diff(times) > 0))
     if len(back):
         index = int(back[0]) + 1
         text = f"the pulse times do not increase: {times[index]:g} s follows {times[index - 1]:g} s"
-        found.append(Finding("tacho_order", _TACHO, text, {"index": index}))
-    return found
+        yield Finding("tacho_order", _TACHO, text, {"index": index})

@@ -103,9 +103,9 @@ def test_what_is_kept_is_told_and_a_useless_correction_is_not():
 
 
 def test_contrast_comes_with_a_spread_that_holds_it():
-    train = healthy(120, 0)
+    train = generate("C", 120, False, seed=0, shape=(16, 48))[0]
     detector = detectors.create("line_network", dim=4, blocks=1, max_steps=4, patience=0).fit(train)
-    test, truth = generate("C", 150, True, seed=9, shape=(12, 17), contrast=(1.3, 2.0), gear="both")
+    test, truth = generate("C", 200, True, seed=9, shape=(16, 48), contrast=(1.1, 1.9), gear="both")
     found = detector.predict(test)
     rows, columns = found.row_evidence, found.column_evidence
     named = np.where(rows.max(axis=1) > columns.max(axis=1), rows.argmax(axis=1), 100 + columns.argmax(axis=1))
@@ -115,8 +115,12 @@ def test_contrast_comes_with_a_spread_that_holds_it():
     np.testing.assert_allclose(found.severity, np.exp(mean))
     wanted = np.log(truth.contrast.to_numpy(dtype=float))
     assert right.mean() > 0.6
-    assert np.abs(mean - wanted)[right].mean() < np.abs(wanted - wanted.mean()).mean() * 1.5
-    assert (np.abs(mean - wanted) < 2 * spread)[right].mean() > 0.85
+    error = (mean - wanted)[right]
+    assert np.abs(error).mean() < 0.75 * np.abs(wanted - wanted.mean()).mean()
+    assert (
+        abs(error.mean()) < 0.4 * spread[right].mean()
+    )  # gaps dilute a line: unless that is learned, all is too faint
+    assert 0.9 < (np.abs(error) < 2 * spread[right]).mean() < 0.99
 
 
 def test_the_mix_of_directions_learns_faster_and_training_ends_early():

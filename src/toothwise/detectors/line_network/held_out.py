@@ -17,20 +17,22 @@ _DRAWS = 200  # of maps with replacement, for the standard error
 _CELLS = 24_000  # scored at once: 8 maps of 31 x 95
 _SURE = 2.0  # standard errors of the gain: weights and share are chosen on the same maps, so one is by chance
 _COVERED = 0.95  # of lines whose contrast lies within two standard deviations
+_ROUNDS, _FEW = 4, 20  # of drawn lines for contrast; named ones that can tell how sure it is
+_PARTS = np.arange(0.0, 0.51, 0.05)  # spread of contrast in parts of itself
 
 
 class HeldOut:
     """Trials of a network on held-out maps.
 
     Args:
-        model: Changed in place: its weights, the gain of its correction, the width of its spread.
+        model: Changed in place: its weights, the gain of its correction, how contrast follows from what is measured.
         maps: Held-out healthy log maps ``[n, rows, columns]``, or what else the model judges.
         drawer: Draws the lines.
         rng: Of the draws.
     """
 
     def __init__(self, model: LineNetworkModel, maps: np.ndarray, drawer: MapDrawer, rng: np.random.Generator) -> None:
-        self.model, self.maps = model, maps[:_MOST]
+        self.model, self.maps, self.drawer, self.rng = model, maps[:_MOST], drawer, rng
         maps = self.maps
         times = max(1, round(_TRIALS / len(maps)))
         self.whose = np.tile(np.arange(len(maps)), times)
@@ -42,7 +44,6 @@ class HeldOut:
             faulty.values[k] -= 2.0 * faulty.cells[k] * faulty.contrast[k]
         self.values = torch.from_numpy(np.concatenate([healthy.values, faulty.values]).astype(np.float32))
         self.chunk = max(1, _CELLS // faulty.cells[0].size)
-        self.contrast, self.teeth = np.abs(faulty.contrast), faulty.teeth
         self.draws = rng.multinomial(len(maps), np.full(len(maps), 1.0 / len(maps)), _DRAWS)
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self.since = 0
@@ -112,7 +113,8 @@ class HeldOut:
             if keep_all:
                 break
         self.model.get_buffer("gain").fill_(chosen)
-        self._widen()
+        if self.maps.ndim == 3:  # of waveforms no contrast is told
+            self._calibrate()
         return {
             "auroc": {
                 "start": float(self._wins(self.start).mean()),
@@ -124,18 +126,30 @@ class HeldOut:
         }
 
     @torch.no_grad()
-    def _widen(self) -> None:
-        """Widen the spread of contrast so that two of it hold 95 % of the lines whose tooth is named rightly."""
-        n = len(self.whose)
-        errors: list[np.ndarray] = []
-        for start in range(0, n, self.chunk):
-            part = self.values[n + start : n + start + self.chunk].to(self.model.get_buffer("gain").device)
-            found = self.model.judge(part, cells=False)
-            odds = torch.cat(list(found.lines.values()), 1).cpu().numpy()
-            mean, spread = (x.cpu().numpy() for x in found.likeliest())
-            teeth = np.concatenate([self.teeth[a][start : start + self.chunk] for a in found.lines], axis=1)
-            right = teeth[np.arange(len(teeth)), odds.argmax(axis=1)] > 0
-            errors.append((np.abs(self.contrast[start : start + self.chunk] - mean) / spread)[right])
-        every = np.concatenate(errors)
-        if len(every) >= 20:
-            self.model.get_buffer("widening").fill_(float(np.quantile(every, _COVERED)) / 1.96)
+    def _calibrate(self) -> None:
+        """Set contrast and spread by the lines whose tooth is named rightly, so that two spreads hold 95 % of them.
+
+        Gaps, and segments that end elsewhere than the line, take a part of its contrast: the brighter it is, the more.
+        """
+        every = np.ones(len(self.whose), dtype=bool)
+        named = []
+        for _ in range(_ROUNDS):
+            drawn = self.drawer(self.maps[self.whose], self.rng, faulty=every, disturbed=False)
+            for at in np.split(np.arange(len(every)), range(self.chunk, len(every), self.chunk)):
+                device = self.model.get_buffer("gain").device
+                found = self.model.judge(torch.from_numpy(drawn.values[at]).to(device), cells=False)
+                line = torch.cat(list(found.lines.values()), 1).argmax(1).cpu().numpy()
+                mean, spread = (x.double().cpu().numpy() for x in found.likeliest())
+                hit = np.concatenate([drawn.teeth[a][at] for a in found.lines], axis=1)[np.arange(len(at)), line] > 0
+                right = hit & (drawn.contrast[at] > 0) & (mean > 0)
+                named.append(np.stack([drawn.contrast[at], mean, spread])[:, right])
+        actual, mean, spread = np.concatenate(named, axis=1)
+        if len(mean) < _FEW:
+            return
+        fits = []
+        for part in _PARTS:
+            width = np.sqrt(spread**2 + (part * mean) ** 2)
+            line = np.polyfit(mean, actual, 1, w=1.0 / width)
+            off = np.abs(actual - np.polyval(line, mean)) / width
+            fits.append(((np.log(width) + 0.5 * off**2).sum(), *line, part, np.quantile(off, _COVERED) / 1.96))
+        self.model.get_buffer("contrast").copy_(torch.tensor(min(fits)[1:]))

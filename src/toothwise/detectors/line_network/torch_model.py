@@ -86,7 +86,8 @@ class LineNetworkModel(nn.Module):
         self.register_buffer("usual", torch.ones(()))  # own scale of a usual healthy map
         self.register_buffer("spots", torch.full((2,), 0.3))  # what short bright spots count beside lines
         self.register_buffer("gain", torch.ones(()))  # share of the correction that is kept
-        self.register_buffer("widening", torch.ones(()))  # of the spread, so that it holds what it says
+        # measured contrast -> contrast: factor, what is added, spread in parts of it, and what widens the spread
+        self.register_buffer("contrast", torch.tensor([1.0, 0.0, 0.0, 1.0]))
         self.register_load_state_dict_post_hook(lambda module, _: module._prepare())
         self._prepare()
         self.stem = nn.Linear(CHANNELS, o.dim)
@@ -167,8 +168,10 @@ class LineNetworkModel(nn.Module):
         own = (self._own_scale(whitened, known) / self.get_buffer("usual")).clamp(*OWN_SCALE)
         whitened = whitened / own
         found = self.evidence(whitened, cells=cells)
-        lines, contrast, heat = dict(found.lines if start is None else start), dict(found.contrast), found.cells
-        spread = {axis: s * self.get_buffer("widening") for axis, s in found.spread.items()}
+        lines, heat = dict(found.lines if start is None else start), found.cells
+        # lines are looked for on the scale of the map's own texture, but contrast is that of the map as it is
+        contrast = {axis: c * own[:, :, 0] for axis, c in found.contrast.items()}
+        spread = {axis: s * own[:, :, 0] for axis, s in found.spread.items()}
         gain = self.get_buffer("gain")
         if self.training or self.corrected:
             tokens = self._features(x, whitened, known, own, more)
@@ -177,9 +180,12 @@ class LineNetworkModel(nn.Module):
                     tokens, known, axis, lines[axis], found.contrast[axis], found.spread[axis], own
                 )
                 lines[axis] = lines[axis] + gain * added[..., 0]
+                contrast[axis] = contrast[axis] + gain * added[..., 1] * spread[axis]
                 spread[axis] = spread[axis] * (gain * added[..., 2]).exp()
-                contrast[axis] = contrast[axis] + gain * added[..., 1] * found.spread[axis]
             heat = heat + gain * self.cell_head(tokens)[..., 0]
+        factor, more, part, wider = self.get_buffer("contrast")
+        spread = {axis: wider * (s**2 + (part * contrast[axis]) ** 2).sqrt() for axis, s in spread.items()}
+        contrast = {axis: factor * c + more for axis, c in contrast.items()}
         return LineOutput(torch.cat(list(lines.values()), 1).logsumexp(1), heat, lines, contrast, spread)
 
     def _features(self, x: Tensor, whitened: Tensor, known: Tensor, own: Tensor, more: Tensor | None) -> Tensor:
