@@ -43,6 +43,8 @@ LOOKS = (
     "healthy recording over the threshold at either speed and break2 on tooth 33, because one filter's length was "
     "rounded to 2 %, so that records of nearly one speed lost other orders; with lengths that follow the speed: this "
     "page.",
+    "One with one likelihood in place of the largest evidence, left out (break2 .860). Two since predict judges other "
+    "speeds as the diagnosis does and neighbours are ranked by their evidence: break2's five are tooth 33 now.",
 )
 
 
