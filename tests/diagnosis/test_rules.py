@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toothwise.diagnosis.control_limits import SHARES, FewRecords, calibrate
-from toothwise.diagnosis.rules import SUMS, AlarmState, ladder, run_channels
+from toothwise.diagnosis.rules import SUMS, AlarmState, MonitorSettings, ladder, run_channels
 from toothwise.errors import InputError
 from toothwise.fields import from_mapping
 from toothwise.files import finite
@@ -168,12 +168,6 @@ def test_few_healthy_records_bear_limits_of_single_records_only():
 
 
 def test_what_cannot_be_calibrated():
-    with pytest.raises(InputError, match="0, 200"):
-        calibrate(
-            healthy(0, 30),
-            np.zeros(30, dtype=int),
-            {"alarm": 0.0},
-            learned=30,
-            correlation=1.0,
-            rng=np.random.default_rng(0),
-        )
+    for rate in (0.0, 200.5):
+        with pytest.raises(InputError, match=r"rate must be a number in \(0, 200\]"):
+            MonitorSettings(rate=rate)
