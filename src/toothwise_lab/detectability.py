@@ -102,7 +102,8 @@ def minimum_detectable_contrast(
     def call(maps: np.ndarray, contrast: float) -> np.ndarray:
         given = np.asarray(score(maps, contrast) if told else score(maps), dtype=np.float64)
         if given.shape != (len(maps),) or np.isnan(given).any():
-            raise InputError(f"a score must be one number per map, [{len(maps)}], but got {list(given.shape)}")
+            got = f"{list(given.shape)}, {np.isnan(given).sum()} of them NaN"
+            raise InputError(f"a score must be one number per map, [{len(maps)}], but got {got}")
         return given
 
     known = call(healthy, 1.0) if not told and healthy_scores is None else healthy_scores
