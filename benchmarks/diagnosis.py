@@ -178,6 +178,11 @@ def judge_gearbox(n: int, box: Gearbox, rng: np.random.Generator) -> list[Row]:
         noisy = np.abs(noisy + 10.0 * noisy.std() * rng.standard_normal(noisy.shape)).astype(np.float32) + 1e-6
         tooth = int(rng.integers(box.shape[0]))
         rows.append(at_once("grown", box.draw(60, 1.5, "driving", tooth), "driving", tooth))
+        for times in (2.0, 3.0, 10.0):  # cells that scatter so many times as far around their lines
+            maps = box.draw(10, 1.0, "driving", 0)
+            spread = np.log(maps).std() * np.sqrt(times**2 - 1.0)
+            maps = maps * np.exp(spread * rng.standard_normal(maps.shape)).astype(np.float32)
+            rows.append(at_once("noise", maps, "driving", 0))
     rows.append(at_once("noise", noisy, "driving", 0))
     return [about | row for row in rows]
 

@@ -53,6 +53,7 @@ def run(options: Options, progress: Progress) -> Result:
         raise InputError(
             f"{options.output}: the suffix must be {' or '.join(_SUFFIXES)}, but is {options.output.suffix!r}"
         )
+    from toothwise.detectors.outside import with_drowned
     from toothwise.diagnosis.monitor import map_threshold
     from toothwise.exported.runtime import runs_in
     from toothwise.model import Model
@@ -64,6 +65,7 @@ def run(options: Options, progress: Progress) -> Result:
     progress(f"scoring {len(maps)} maps")
     prediction = model.detector.predict(maps, progress)
     threshold = map_threshold(model) if options.threshold is None else options.threshold
+    maps = with_drowned(maps, model.detector, prediction.score, threshold)
     records = score_rows(maps, prediction, threshold)
     alarms = None if threshold is None else sum(record["alarm"] is True for record in records)
     data: dict[str, Any] = {

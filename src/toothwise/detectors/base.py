@@ -229,6 +229,16 @@ class Detector(ABC):
         del maps
         return None
 
+    def wider(self, values: np.ndarray) -> np.ndarray:
+        """How many times as far as in any healthy map the cells of maps scatter, float64 ``[n]``; at least 1.
+
+        1 of detectors that look at no cells.
+
+        Args:
+            values: Maps ``[n, rows, columns]``.
+        """
+        return np.ones(len(values))
+
     def from_few(self, maps: Maps) -> tuple[Prediction, Prediction]:
         """Of the few healthy maps that it was fitted on: each by all others, and records drawn from what they scatter.
 

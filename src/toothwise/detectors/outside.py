@@ -1,18 +1,60 @@
 """Maps at a condition that was not learned: which tooth stands out among the others of its gear.
 
 Neither scores nor their threshold hold there. What holds at another speed or load is that one transfer path hears all
-teeth of a record, so that they are compared with each other.
+teeth of a record, so that they are compared with each other. Where cells scatter much more than those of any healthy
+map, nothing holds but what is louder still.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+
+from toothwise.healthmap.core import HealthMapBatch
+
+if TYPE_CHECKING:
+    from toothwise.detectors.base import Detector
 
 _STANDS_OUT = 2.0  # log energy over the median tooth; of sound gears at other speeds, simulated, 1.9 was the most
 _BY_CHANCE = 0.01  # of a record, below which a tooth stands out from the others of its gear however little that is
 _HOLDS = ("speed", "load")  # conditions at which teeth are still compared; elsewhere nothing holds
+_SCATTERS = 1.5  # times as far as in any healthy map; another session of recordings, as published, makes it 1.4
+
+
+def drowned(detector: Detector, values: np.ndarray, score: np.ndarray, threshold: float | None) -> list[str | None]:
+    """Per map the condition that was not learned: cells so scattered that damage would not be seen; None = learned.
+
+    A map whose score is above the threshold shows damage all the same.
+
+    Args:
+        detector: Fitted.
+        values: Maps ``[n, rows, columns]``.
+        score: Of the maps, by the detector.
+        threshold: Above which a map alarms; None = none is known.
+    """
+    wider, height = detector.wider(values), np.inf if threshold is None else threshold
+    return [
+        f"scatter of the map's cells, {own:.3g} times as far as in any healthy map, was not learned"
+        if own > _SCATTERS and not one > height
+        else None
+        for own, one in zip(wider, score, strict=True)
+    ]
+
+
+def with_drowned(
+    batch: HealthMapBatch, detector: Detector, score: np.ndarray, threshold: float | None
+) -> HealthMapBatch:
+    """The batch, its table's ``not_learned`` with what ``drowned`` says of maps of which nothing else was said."""
+    said = drowned(detector, batch.values, score, threshold)
+    if not any(said):
+        return batch
+    known = batch.table["not_learned"] if "not_learned" in batch.table else [None] * len(batch)
+    both = [why if isinstance(why, str) and why else new for why, new in zip(known, said, strict=True)]
+    return replace(batch, table=batch.table.assign(not_learned=pd.Series(both, batch.table.index, dtype=object)))
 
 
 def comparable(why: str | None) -> bool:

@@ -2,7 +2,8 @@
 
 In the log domain a damaged driving tooth adds a constant along a row segment. Column medians are removed first
 (stripes, gain, whatever hits all teeth at once), each pixel is put on the scale of the healthy maps, and the sum
-over every segment of several lengths is standardised by what healthy maps give at that length. Columns likewise.
+over every segment of several lengths is standardised by what healthy maps give at that length. Columns likewise. A
+map whose pixels scatter more than those of every healthy map is put on the scale of its own: noise makes no line.
 
 With ``noise="learned"`` maps are whitened instead, by the correlation that healthy maps show, each is put on the scale
 of its own texture, and segments count by their likelihood (module ``line_likelihood``). That finds fainter lines in
@@ -25,6 +26,7 @@ from toothwise.healthmap.logarithm import log_positive
 from toothwise.progress import Progress
 
 _AXES = {"rows": (1,), "columns": (2,), "both": (1, 2)}
+_WIDER = 1.05  # times the widest healthy map: up to there the healthy scale holds
 _CHUNK = 64  # maps at a time: the working arrays stay in the processor's cache
 
 
@@ -106,11 +108,29 @@ class DirectionalScan(Detector):
             return x - _nanmedian(x, axis=1)
 
     def _standard(self, values: np.ndarray, axis: int) -> np.ndarray:
-        z = (self._lines(values, axis) - self._learned[f"centre{axis}"][:, None]) / self._learned[f"scale{axis}"][
-            :, None
-        ]
+        """Pixels in standard deviations of healthy ones, or of the map's own where they scatter more, clipped."""
+        z = self._deviation(values, axis)
+        z /= self._wider(z, axis)[:, None, None]
         clip = self.options["clip"]
         return np.nan_to_num(z if clip is None else np.clip(z, -clip, clip), nan=0.0)
+
+    def _deviation(self, values: np.ndarray, axis: int) -> np.ndarray:
+        """Pixels in standard deviations of healthy ones, ``[n, lines, along]``."""
+        centre, scale = (self._learned[f"{name}{axis}"][:, None] for name in ("centre", "scale"))
+        return np.asarray((self._lines(values, axis) - centre) / scale)
+
+    def _wider(self, z: np.ndarray, axis: int) -> np.ndarray:
+        """How many times as far as those of any healthy map the pixels of maps scatter, ``[n]``; at least 1."""
+        widest = self._learned.get(f"widest{axis}")
+        return np.ones(len(z)) if widest is None else np.maximum(_scatter(z) / widest, 1.0)
+
+    def wider(self, values: np.ndarray) -> np.ndarray:
+        """As ``Detector.wider``, by the spread that each map is put on; 1 with learned noise, which does so always."""
+        if self.options["noise"] == "learned":
+            return super().wider(values)
+        parts = [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
+        axes = _AXES[self.options["lines"]]
+        return np.concatenate([np.max([self._wider(self._deviation(p, a), a) for a in axes], axis=0) for p in parts])
 
     def _field(self, values: np.ndarray, axis: int) -> np.ndarray:
         """Pixels in standard deviations of healthy ones, ``[n, lines, along]``, for the anomaly map."""
@@ -154,6 +174,11 @@ class DirectionalScan(Detector):
             if self.options["reference"] == "none":
                 spread = np.full_like(spread, common)
             self._learned[f"centre{axis}"], self._learned[f"scale{axis}"] = centre, spread
+            self._learned.pop(f"widest{axis}", None)
+            if self.options["log"] and self.options["reference"] == "none":
+                parts = [values[at : at + _CHUNK] for at in range(0, len(values), _CHUNK)]
+                own = np.concatenate([_scatter(self._deviation(part, axis)) for part in parts])
+                self._learned[f"widest{axis}"] = _WIDER * own.max(keepdims=True)
             best = self._line_maxima(values, axis).reshape(-1, len(self._lengths(x.shape[2])))
             self._learned[f"mean{axis}"] = best.mean(axis=0)
             self._learned[f"sd{axis}"] = np.maximum(best.std(axis=0), 1e-3)
@@ -203,7 +228,9 @@ class DirectionalScan(Detector):
         if self.options["noise"] == "learned":
             needed = {"healthy", "precision", "usual", "spots"}
         self._likelihood = None
-        self._learned = {key: state[key] for key in needed}
+        # folders of before know no widest map: each map counts on the healthy scale there, as it did
+        widest = {f"widest{axis}" for axis in _AXES[self.options["lines"]]} & set(state)
+        self._learned = {key: state[key] for key in [*needed, *widest]}
         for axis in _AXES[self.options["lines"]] if self.options["noise"] == "independent" else ():
             rows, columns = self.shape or (0, 0)
             lines, along = (rows, columns) if axis == 1 else (columns, rows)
@@ -222,6 +249,12 @@ def _nanmedian(x: np.ndarray, axis: int) -> np.ndarray:
             warnings.simplefilter("ignore", RuntimeWarning)  # a line without any pair stays NaN
             return np.nanmedian(x, axis=axis, keepdims=True)
     return np.median(x, axis=axis, keepdims=True)
+
+
+def _scatter(z: np.ndarray) -> np.ndarray:
+    """Spread of the pixels of each map around the median of their line, which no damaged line moves, ``[n]``."""
+    beside = np.abs(z - _nanmedian(z, axis=2))
+    return np.asarray(1.4826 * _nanmedian(beside.reshape(len(z), -1), axis=1)[:, 0])
 
 
 def _running(z: np.ndarray) -> np.ndarray:

@@ -64,12 +64,13 @@ def watch_maps(values: np.ndarray, found: Findings, reference: HealthyReference)
     """What is watched of maps ``[n, rows, columns]`` that were peeled."""
     x = log_maps(values)
     axes = (1,) if reference.by_record else (1, 2)
+    own = found.wider[:, None]
     lines = [line_levels(x, axis, newest=reference.by_record) for axis in axes]
     evidence = [e for axis in (1, 2) for e in _centred(found.evidence.get(axis))]
     level = map_level(x, newest=reference.by_record)[:, None]
     # what came off as a tooth is no cycle, and a cycle that came off was one
     rest = [line_levels(_without_lines(x, found), axis, newest=reference.by_record) for axis in axes]
-    cycles = [np.sqrt(one_cycle(part)[0])[:, None] for part in rest]  # an amplitude is skew, its root is not
+    cycles = [np.sqrt(one_cycle(part)[0][:, None] / own) for part in rest]  # an amplitude is skew, its root is not
     return Watched(np.concatenate([*evidence, level, *cycles], axis=1), np.concatenate(lines, axis=1))
 
 

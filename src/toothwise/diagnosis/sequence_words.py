@@ -39,7 +39,7 @@ def _why(state: str, because: str | None) -> str:
         return state
     if "a guess" in str(because):
         return "places"
-    return "sound" if str(because).startswith(("level", "correlation")) else "condition"
+    return "sound" if str(because).startswith(("level", "correlation", "scatter")) else "condition"
 
 
 def colour_word(state: str, because: str | None) -> Message:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from toothwise.detectors.base import Detector
+from toothwise.detectors.outside import drowned
 from toothwise.fleet.reading import Block
 from toothwise.reference.healthy_reference import fingerprint
 
@@ -45,12 +46,15 @@ def score_block(detector: Detector, block: Block, threshold: float | None, keep:
         try:
             prediction = detector.predict(block.values[part], not_learned=[why[k] for k in part])
             found = {name: getattr(prediction, name) for name in out}
+            said = drowned(detector, block.values[part], prediction.score, threshold)
         except Exception as error:  # of one map, which halving finds; the others are scored
             if len(part) == 1:
                 block.error[int(part[0])] = _reason(error)
             else:
                 todo += [part[len(part) // 2 :], part[: len(part) // 2]]
             continue
+        for k, word in zip(part, said, strict=True):
+            why[k] = why[k] or word
         for name, values in found.items():
             out[name][part] = np.nan if values is None else values
     unscored = np.isnan(out["score"])

@@ -1,0 +1,93 @@
+"""Maps whose cells scatter further than healthy ones: no tooth, and no all-clear where nothing could be seen."""
+
+import numpy as np
+import pytest
+
+import toothwise
+from toothwise.diagnosis.store import MemoryStore
+from toothwise.fleet.reading import Block
+from toothwise.fleet.scoring import score_block
+from toothwise.model.scores import score_rows
+from toothwise.serving.service import Job, Service
+from toothwise.simulate.maps import generate
+
+SHAPES = {"A": (12, 17), "B": (18, 35), "D": (17, 23)}
+
+
+def healthy(domain, n, seed):
+    return generate(domain, n, False, seed=seed, shape=SHAPES[domain])[0].astype(np.float64)
+
+
+def scattered(maps, times, seed):
+    """Maps whose cells scatter so many times as far."""
+    own = np.log(maps).std() * np.sqrt(times**2 - 1.0)
+    return maps * np.exp(own * np.random.default_rng(seed).standard_normal(maps.shape))
+
+
+def added(maps, times, seed):
+    """Maps with noise in every cell, so many times their standard deviation."""
+    return maps + times * maps.std() * np.abs(np.random.default_rng(seed).standard_normal(maps.shape))
+
+
+@pytest.fixture(scope="module", params=list(SHAPES))
+def watched(request):
+    return request.param, toothwise.Monitor(toothwise.Model.fit(healthy(request.param, 40, 5)))
+
+
+@pytest.mark.parametrize(("noise", "times"), [(scattered, 2.0), (scattered, 3.0), (scattered, 10.0), (added, 10.0)])
+def test_scattered_cells_are_no_tooth_and_no_all_clear(watched, noise, times):
+    domain, monitor = watched
+    maps = noise(healthy(domain, 8, 6), times, 7)
+    found = monitor.beside(MemoryStore()).add(maps)
+    assert found.colour in ("UNKNOWN", "AMBER", "GREEN" if times == 2.0 else "UNKNOWN")
+    assert found.tooth is None
+    each = monitor.alone(monitor.model.maps_of(maps)[0])
+    assert "RED" not in {one.colour for one in each}
+    unknown = [one for one in each if one.colour == "UNKNOWN"]
+    assert len(unknown) >= (7 if times > 2.0 else 1)
+    assert all("scatter of the map's cells" in str(one.unknown_because) for one in unknown)
+
+
+@pytest.mark.parametrize("times", [1.0, 1.2, 2.5])
+def test_a_loud_tooth_is_named_in_scattered_cells_too(watched, times):
+    domain, monitor = watched
+    maps = scattered(healthy(domain, 8, 8), times, 9)
+    maps[:, 3] *= 8.0
+    found = monitor.beside(MemoryStore()).add(maps)
+    assert (found.colour, found.gear, found.tooth) == ("RED", "driving", 3)
+
+
+def test_usual_maps_are_on_the_healthy_scale_and_a_line_does_not_change_that(watched):
+    domain, monitor = watched
+    maps, detector = healthy(domain, 30, 10), monitor.model.detector
+    assert (detector.wider(maps) == 1.0).mean() >= 0.9
+    loud = maps.copy()
+    loud[:, 3] *= 5.0
+    loud[:, :, 4] *= 5.0
+    np.testing.assert_allclose(detector.wider(loud), detector.wider(maps), atol=0.06)
+    assert 5.0 < detector.wider(scattered(maps, 10.0, 11)).mean() < 20.0
+
+
+def test_predict_service_and_fleet_say_so_too(watched):
+    domain, monitor = watched
+    model, threshold = monitor.model, monitor.threshold()
+    maps = np.concatenate([healthy(domain, 1, 12), scattered(healthy(domain, 2, 12)[1:], 5.0, 13)]).astype(np.float32)
+    batch, score = model.maps_of(maps)[0], model.predict(maps).score
+    from toothwise.detectors.outside import with_drowned
+
+    rows = score_rows(with_drowned(batch, model.detector, score, threshold), model.detector.predict(batch), threshold)
+    block = Block("maps.npz", np.arange(2), maps, [None, None], {"id": [None, None]})
+    fleet = score_block(model.detector, block, threshold, ()).column("alarm").to_pylist()
+    served = [one["alarm"] for one in Service(model).answer([Job(maps, ("a", "b"))])[0]]
+    assert [row["alarm"] for row in rows] == fleet == served == [False, None]
+
+
+def test_a_folder_that_knows_no_widest_map_judges_as_before(tmp_path):
+    maps = healthy("A", 30, 14)
+    detector = toothwise.Model.fit(maps).detector
+    state = {name: value for name, value in detector._state().items() if not name.startswith("widest")}
+    before = type(detector)(**detector.options)
+    before.shape = detector.shape
+    before._restore(state)
+    np.testing.assert_allclose(before.predict(maps).score, detector.predict(maps).score)
+    assert (before.wider(scattered(maps, 5.0, 1)) == 1.0).all()
