@@ -42,7 +42,7 @@ STUDIES = {  # trials of the whole study
     "line_robustness.yaml": 24 * 2 * 3,
     "line_maps.yaml": 10 * 3,
     "line_hums2023.yaml": 3 * 3,
-    "line_rivals.yaml": 5 * 3,
+    "line_rivals.yaml": 7 * 3,
     "line_deep.yaml": 7 * 3,
     "line_vibration.yaml": 6 * 3,
     "domain_shift.yaml": 4 * 5 * 5 * 3,
