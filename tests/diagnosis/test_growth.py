@@ -84,3 +84,16 @@ def test_the_outlook_is_in_the_time_of_the_records_too(times, unit, per_record):
     g = fit_growth(noisy(LAWS["steady"], 0), level=2.0, since=30, times=times)
     assert (g.per_record, g.unit) == (per_record, unit)
     assert ("pace" in g.outlook, "unit of their times" in g.outlook) == (unit == "h", per_record == 500.0)
+
+
+def test_an_interval_that_says_nothing_is_not_printed():
+    rng = np.random.default_rng(4)
+    said = {str(says) for k in range(40) for says in _said(0.4 * rng.standard_normal(6 + k % 5))}
+    assert any("do not tell whether it grows" in one for one in said)
+    shown = [float(one.split(" to ")[1].split()[0]) for one in said if one.startswith("no clear growth")]
+    assert max(shown, default=1.0) <= 100.0
+
+
+def _said(y):
+    found = fit_growth(y, level=2.0)
+    return () if found is None else (found.messages["says"][0],)

@@ -91,3 +91,27 @@ def test_a_folder_that_knows_no_widest_map_judges_as_before(tmp_path):
     before._restore(state)
     np.testing.assert_allclose(before.predict(maps).score, detector.predict(maps).score)
     assert (before.wider(scattered(maps, 5.0, 1)) == 1.0).all()
+
+
+@pytest.mark.parametrize("factor", [3.0, 0.2])
+def test_a_tooth_that_rises_after_the_level_changed_is_named(watched, factor):
+    domain, monitor = watched
+    maps = healthy(domain, 40, 15)
+    maps[8:] *= factor
+    before = monitor.beside(MemoryStore()).add(maps)
+    assert (before.colour, before.pattern) == ("AMBER", "sensor or condition changed")
+    maps[20:, 5] *= 2.7
+    found = monitor.beside(MemoryStore()).add(maps)
+    assert (found.colour, found.gear, found.tooth) == ("RED", "driving", 5)
+
+
+def test_a_tooth_whose_last_records_are_healthy_again_is_not_said_to_be_going_bad(watched):
+    domain, monitor = watched
+    maps = healthy(domain, 90, 16)
+    maps[20:60, 5] *= np.exp(np.linspace(0.0, 1.0, 40))[:, None]
+    going, stopped = (monitor.beside(MemoryStore()).add(maps[:n]) for n in (60, 90))
+    assert (going.colour, stopped.colour, going.tooth, stopped.tooth) == ("RED", "RED", 5, 5)
+    assert "Driving tooth 5 is going bad" in going.sentence
+    assert "going bad" not in stopped.sentence
+    assert "Driving tooth 5 stood out" in stopped.sentence
+    assert "its last 10 records look healthy" in stopped.sentence or stopped.held

@@ -178,6 +178,8 @@ def _pace(times: Sequence[float | str | None] | None, recent: int) -> tuple[floa
 def _says(factor: float, interval: tuple[float, float], recent: int, clear: bool) -> Message:
     """How it grows, as part of a sentence."""
     low, high = interval
+    if not clear and high > 100.0:  # so few records that their interval says nothing
+        return say("the records since its onset do not tell whether it grows")
     if not clear:
         return say("no clear growth (95 % interval {low:.2f} to {high:.2f} per 100 records)", low=low, high=high)
     if high > 100.0:  # steep growth over few records: nobody wants it by the hundred

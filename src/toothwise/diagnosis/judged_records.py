@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -20,10 +21,14 @@ from toothwise.diagnosis.history import (
 )
 from toothwise.diagnosis.rules import MonitorSettings, Reset
 from toothwise.diagnosis.summary import RecordSummary
+from toothwise.diagnosis.teeth import stands_out
 from toothwise.diagnosis.verdict import Diagnosis, Place, Tooth
 from toothwise.messages import Message, say
 
 RECENT = 10  # records that the present contrast rests on
+_BACK = 0.8  # healthy standard deviations within which the mean of the last records is that of a sound tooth
+_LATER = 5  # records by which one must alarm after it, to be nothing that the same change brought about
+_EARLIER = 10  # records by which a tooth must alarm before the whole gear to be what that began with
 _PROFILE = 20  # records that the pattern is read from
 
 
@@ -104,6 +109,43 @@ class JudgedRecords:
         begun = [int(final.since[k]) for k in own if final.since[k] >= 0]
         first = min(begun, default=-1) - (0 if before is None else before.judged)
         return first if first >= 0 else None
+
+    def _back(self, teeth: Sequence[Tooth]) -> Message | None:
+        """That the last records show nothing of the only tooth: its channel is where healthy ones are."""
+        if len(teeth) != 1 or len(self.tracked.judged) < RECENT:
+            return None
+        at = self._at(teeth[0].axis, teeth[0].tooth)
+        last = self.tracked.channels[-RECENT:, at]
+        if len(last) < RECENT or abs(float(last.mean())) >= _BACK:
+            return None
+        return say(
+            "its last {records} records look healthy, as after a repair or in a condition that hides it", records=RECENT
+        )
+
+    def _precedes(self, k: int, whole: Sequence[Any]) -> bool:
+        """Whether a tooth is what a change of the whole gear began with: single maps show it, or it alarmed before.
+
+        What cells of single maps show beside a level that has changed by more counts only if it came first, or some
+        records later and of a tooth that stands out among the others of its gear.
+        """
+        final, level = self.rules.course.state, self.tracked.level[-RECENT:]
+        if final.level[k] == 2 and final.beyond[k] > 1:
+            thing = things_of(self.baseline)[k]
+            one = Tooth("", thing.axis, thing.tooth if thing.tooth >= 0 else None, 0.0, 0.0, ())
+            change = abs(float(np.median(level))) if len(level) and not self.baseline.by_waveform else -np.inf
+            if float(self._along(one)[-RECENT:].mean()) > change:
+                return True
+            # what changed the level had left this tooth where the others are
+            others = [w for w in np.flatnonzero(final.level) if things_of(self.baseline)[w].kind != "tooth"]
+            later = all(final.since[k] >= final.since[w] + _LATER for w in others)
+            if later and thing.tooth >= 0 and stands_out(self._profile(thing.axis), thing.tooth, 1.0)[1]:
+                return True
+        return self._earlier(k, whole)
+
+    def _earlier(self, k: int, whole: Sequence[Any]) -> bool:
+        """Whether a tooth alarmed ten records before the whole gear did."""
+        since = self.rules.course.state.since
+        return bool(whole) and all(since[k] + _EARLIER <= since[w] for w in whole)
 
     def _series(self, d: Diagnosis) -> tuple[np.ndarray, float, float]:
         """What onset and growth are read from, its healthy standard deviation, and records that count as one."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -32,7 +31,6 @@ _ALIKE = 0.5  # share of the loudest tooth's rise from which on another one rise
 _SECOND = 0.2  # share of the first tooth's evidence from which on another one may be damaged too
 _SURE = 0.5  # from which on it is said to be (simulated runs with one tooth and with two)
 _OVER_ALL = 2.0  # times what all teeth rise by that one of them must, to be named
-_EARLIER = 10  # records by which a tooth must alarm before the whole gear to be what that began with
 
 
 def judge(
@@ -146,7 +144,15 @@ class _Judged(JudgedRecords):
             + tuple(s.name for s in recent if s.pattern == "transient"),
             resets=self.resets,
             limits=self.limits,
-            messages={name: (told,) for name, told in (("led", self._led(teeth)), ("left", self._left(teeth))) if told},
+            messages={
+                name: (told,)
+                for name, told in (
+                    ("led", self._led(teeth)),
+                    ("left", self._left(teeth)),
+                    ("back", self._back(teeth)),
+                )
+                if told
+            },
         )
         if state == "unjudged":
             return with_elsewhere(base, recent, self.gears, self._size(1))
@@ -290,25 +296,6 @@ class _Judged(JudgedRecords):
         if found[0] in ("whole gear", "sensor or condition changed"):  # it lifts some teeth more: none is named
             teeth, found = [], [f for f in found if not f.endswith(("tooth", "teeth"))]
         return found[0], tuple(found[1:]), tuple(teeth)
-
-    def _precedes(self, k: int, whole: Sequence[Any]) -> bool:
-        """Whether a tooth is what a change of the whole gear began with: single maps show it, or it alarmed before.
-
-        What cells of single maps show beside a level that has changed by more counts only if it came first.
-        """
-        final, level = self.rules.course.state, self.tracked.level[-RECENT:]
-        if final.level[k] == 2 and final.beyond[k] > 1:
-            thing = things_of(self.baseline)[k]
-            one = Tooth("", thing.axis, thing.tooth if thing.tooth >= 0 else None, 0.0, 0.0, ())
-            change = abs(float(np.median(level))) if len(level) and not self.baseline.by_waveform else -np.inf
-            if float(self._along(one)[-RECENT:].mean()) > change:
-                return True
-        return self._earlier(k, whole)
-
-    def _earlier(self, k: int, whole: Sequence[Any]) -> bool:
-        """Whether a tooth alarmed ten records before the whole gear did."""
-        since = self.rules.course.state.since
-        return bool(whole) and all(since[k] + _EARLIER <= since[w] for w in whole)
 
     def _apart(self, axis: int, group: list[int]) -> list[list[int]]:
         """A group of neighbours, less those that most of the last records' own maps tell as teeth of their own."""

@@ -124,6 +124,9 @@ def _teeth(d: Diagnosis) -> Message:
     if d.contrast is not None:
         now = say("{contrast:.2f} times its healthy level", contrast=d.contrast)
     about |= {"tooth": tooth_of(d.teeth[0].gear, d.teeth[0].tooth), "now": now}
+    if d.held or "back" in d.messages:
+        seen = d.messages["back"][0] if "back" in d.messages else about["growth"]
+        return say("{tooth} stood out{since}, now {now}: {seen}.", **about | {"seen": seen})
     if d.state == "alarm":
         return say("{tooth} is going bad{since}: now {now}; {growth}.", **about)
     return say("{tooth} may be going bad (warning){since}: now {now}; {growth}.", **about)
