@@ -115,3 +115,11 @@ def test_a_tooth_whose_last_records_are_healthy_again_is_not_said_to_be_going_ba
     assert "going bad" not in stopped.sentence
     assert "Driving tooth 5 stood out" in stopped.sentence
     assert "its last 10 records look healthy" in stopped.sentence or stopped.held
+
+
+def test_scatter_that_grows_in_a_run_is_no_condition():
+    from toothwise.healthmap.tooth_by_record import RUN_SCAN
+
+    maps = healthy("A", 40, 17)
+    detector = toothwise.Model.fit(maps, detector="scan", options=RUN_SCAN).detector
+    assert (detector.wider(scattered(maps, 5.0, 18)) == 1.0).all()

@@ -41,6 +41,9 @@ class DirectionalScan(Detector):
             "none" does not, for maps whose tooth zero is unknown or whose texture is redrawn every time.
         clip (standard deviations): Pixels count with at most this many standard deviations, so that a single spike is
             no line; None = all.
+        own_scale: A map whose pixels scatter further than those of every healthy one is put on the scale of its own;
+            False where that may be damage itself, as of maps whose columns are records of one run. Of logarithms,
+            with reference "none" and noise "independent".
         noise: "independent" = pixels of a line are independent once what all lines share is removed; "learned" = the
             map's correlation (stripes, waves, neighbours) is learned from healthy maps, 20 or more of them, without NaN
             and with reference "none".
@@ -62,6 +65,7 @@ class DirectionalScan(Detector):
         log: bool = True,
         reference: str = "none",
         clip: float | None = 5.0,
+        own_scale: bool = True,
         noise: str = "independent",
         teeth: int = 1,
         gaps: float = 0.0,
@@ -175,7 +179,7 @@ class DirectionalScan(Detector):
                 spread = np.full_like(spread, common)
             self._learned[f"centre{axis}"], self._learned[f"scale{axis}"] = centre, spread
             self._learned.pop(f"widest{axis}", None)
-            if self.options["log"] and self.options["reference"] == "none":
+            if self.options["own_scale"] and self.options["log"] and self.options["reference"] == "none":
                 parts = [values[at : at + _CHUNK] for at in range(0, len(values), _CHUNK)]
                 own = np.concatenate([_scatter(self._deviation(part, axis)) for part in parts])
                 self._learned[f"widest{axis}"] = _WIDER * own.max(keepdims=True)

@@ -20,7 +20,7 @@ from toothwise.vibration.spectrum import order_spectrum, to_samples
 from toothwise.vibration.windows import EventWindow, event_statistic
 
 # A detector's options for such windows: damage is a row, and averaged columns hold no spikes that a limit must cut.
-RUN_SCAN: dict[str, Any] = {"lines": "rows", "lengths": [8], "clip": None}
+RUN_SCAN: dict[str, Any] = {"lines": "rows", "lengths": [8], "clip": None, "own_scale": False}
 
 _DRAWS = 2000  # drawn days that drift without damage, for the chance of a record
 _DAYS, _LENGTH = 30, 30  # those that healthy windows hold, and how many records each has
