@@ -34,6 +34,7 @@ def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[s
         **_benchmark(read("benchmark")),
         **_pooling(read("coherent_pooling")),
         **_limit(studies.get("line_limit")),
+        **_rivals(studies),
         **_recordings(studies.get("line_vibration")),
         **_encoder(read("encoder")),
         **_hums(read("hums2023")),
@@ -147,6 +148,17 @@ def _pooling(found: Data) -> dict[str, str]:
         "pooling.length": str(longest),
         "pooling.gain": number(float(np.mean(gain)), 2),
     }
+
+
+def _rivals(studies: dict[str, Data]) -> dict[str, str]:
+    out = {}
+    for name in ("line_rivals", "line_unet", "line_deep"):
+        if name not in studies:
+            raise MissingResultError(f"results/studies/{name}.json: missing; run the study {name!r} first")
+        found = studies[name]["result"]["table"]
+        means = {row["arm"]: row["mean"] for row in found if row["metric"] == "auroc"}
+        out |= {f"rivals.{name}.{arm}": number(mean) for arm, mean in means.items()}
+    return out
 
 
 def _limit(study: Data | None) -> dict[str, str]:
