@@ -167,11 +167,8 @@ def results(tmp_path):
     folder = tmp_path / "results"
     shutil.copytree(ROOT / "benchmarks" / "results", folder)
     for file in (folder / "studies").iterdir():
-        if file.name not in (
-            "line_limit.json",
-            "baselines.json",
-            "line_vibration.json",
-        ):  # the text has figures of the studies themselves
+        # the text has figures of these studies themselves
+        if file.stem not in ("line_limit", "baselines", "line_vibration", "line_rivals", "line_unet", "line_deep"):
             file.unlink()
     study = direction_study(primary(0.0123, 0.02, 0.31), comparison("y", "x", 0.02, 0.03, p=0.2))
     (folder / "studies" / "direction.json").write_text(json.dumps(study))
