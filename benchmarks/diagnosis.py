@@ -85,18 +85,18 @@ def entrances(maps: np.ndarray, monitor: Monitor, single: Diagnosis) -> list[str
         wrong.append("service, predict")
     names = [f"r{k:02d}.npz" for k in range(len(maps))]
     with tempfile.TemporaryDirectory() as folder:
-        for name, values in zip(names, maps, strict=True):
-            write_map(HealthMap(values, model.about.rows, model.about.columns), Path(folder) / name)
-        found = [monitor.beside(MemoryStore()).add(folder)]
-        found.append(monitor.beside(MemoryStore()).add([Path(folder) / name for name in names]))
-        found.append(service.monitor(Job(maps, tuple(names), frozenset(["sequence"])))[1])
+        each = [Path(folder) / name for name in names]
+        for path, values in zip(each, maps, strict=True):
+            write_map(HealthMap(values, model.about.rows, model.about.columns), path)
+        found = [monitor.beside(MemoryStore()).add(given) for given in (folder, each)]
+        found += [service.monitor(Job(maps, tuple(names), frozenset(["sequence"])))[1]]
         database = open_database(str(Path(folder) / "watch.db"))
         watched = monitor.beside(DatabaseStore(database, "gearbox"))
-        found += [watched.add(Path(folder) / name) for name in names][-1:]
+        found += [watched.add(path) for path in each][-1:]
         database.close()
     ways = ("folder", "list", "service in order", "watch")
-    first = (found[0].colour, found[0].gear, found[0].tooth)
-    return wrong + [w for w, d in zip(ways, found, strict=True) if (d.colour, d.gear, d.tooth) != first or disagree(d)]
+    said_of = [(d.colour, d.gear, d.tooth) for d in found]
+    return wrong + [w for w, d, s in zip(ways, found, said_of, strict=True) if s != said_of[0] or disagree(d)]
 
 
 def damaged(box: Gearbox, monitor: Monitor, contrast: float, gear: str, tooth: int) -> Row:
@@ -180,9 +180,8 @@ def judge_gearbox(n: int, box: Gearbox, rng: np.random.Generator) -> list[Row]:
         rows.append(at_once("grown", box.draw(60, 1.5, "driving", tooth), "driving", tooth))
         for times in (2.0, 3.0, 10.0):  # cells that scatter so many times as far around their lines
             maps = box.draw(10, 1.0, "driving", 0)
-            spread = np.log(maps).std() * np.sqrt(times**2 - 1.0)
-            maps = maps * np.exp(spread * rng.standard_normal(maps.shape)).astype(np.float32)
-            rows.append(at_once("noise", maps, "driving", 0))
+            far = np.log(maps).std() * np.sqrt(times**2 - 1.0) * rng.standard_normal(maps.shape)
+            rows.append(at_once("noise", maps * np.exp(far).astype(np.float32), "driving", 0))
     rows.append(at_once("noise", noisy, "driving", 0))
     return [about | row for row in rows]
 
@@ -216,9 +215,7 @@ def judge_story(number: int, seed: int) -> Row:
         "alone": [d.colour for d in alone],
         "later": later.colour,
         **max(right, key=lambda one: (one["exact"], one["near"])),
-        "named": found.gear == gear,
-        "zero": found.tooth_zero,
-        "same_tooth": found.same_tooth,
+        **{"named": found.gear == gear, "zero": found.tooth_zero, "same_tooth": found.same_tooth},
         "same": all(one_of(alone[0], d, gears, size) for d in alone)
         if found.same_tooth is None
         else len(set(found.same_tooth)) == 1,

@@ -67,7 +67,7 @@ LOOKS = [
     "while its evidence is less than half of the first one's, which comes from 20 simulated runs with one tooth and 20 "
     "with two; a first warning says what it was about. Frozen, then run once.",
     "Dinomaly and Directional Dinomaly on the same windows, 60 steps, scored by rows, nothing chosen here: two rows "
-    "of the first table. The rest was run again beside them, with what the product had become since.",
+    "of the first table. The rest was run again, twice, beside them, with what the product had become since.",
 ]
 
 
