@@ -22,7 +22,7 @@ from toothwise.gears import GearPair
 from toothwise.healthmap import Axis, HealthMap, HealthMapBatch
 from toothwise.messages import language
 from toothwise.model import Model
-from toothwise.reference.records import bin_names, order_records, parse_bins, record_ids
+from toothwise.reference.records import order_records, record_ids
 from toothwise.simulate.maps import generate
 
 N = 40
@@ -323,19 +323,6 @@ def test_records_in_disorder(columns, says):
     with pytest.raises(InputError) as error:
         order_records(table, 3)
     assert says in str(error.value)
-
-
-def test_bins_in_words():
-    bins = parse_bins(["load=0.5,0.8", "speed=10"])
-    condition = {"load": np.array([0.4, 0.5, 0.9]), "speed": np.array([5.0, 10.0, 11.0])}
-    assert bin_names(condition, bins, 3).tolist() == [
-        "load below 0.5, speed below 10",
-        "load 0.5 to 0.8, speed 10 or more",
-        "load 0.8 or more, speed 10 or more",
-    ]
-    for word in ("load", "load=", "load=b", "load=2,1", "colour=1"):
-        with pytest.raises(InputError, match="--bins takes"):
-            parse_bins([word])
 
 
 @pytest.mark.full

@@ -36,7 +36,8 @@ class Options(Building):
         rate (N): False alarms per 1,000 records of the alarm; 1 without this option, or as the state says.
         warning_rate (N): The same of the warning; ten times the alarm's without this option.
         level (CONTRAST): Contrast that growth is extrapolated to; 2 without this option.
-        bins (NAME=EDGES): A healthy baseline per bin of a condition, as in load=0.5,0.8.
+        bins (NAME[=EDGES]): A healthy baseline per bin of a condition, as in load=0.5,0.8; without edges the gaps
+            between the healthy records' values part them.
         sensors (COLUMN): Column of the maps' table that names the sensor; the maps of one record are averaged.
         state (FILE): Append to this .json file; a record counts once.
         rebaseline (REASON): Learn a new baseline from the first new record on.

@@ -36,7 +36,8 @@ class Options(Building, FileLimits):
         to (DB): File of SQLite (.db), or postgresql://user@host/name.
         rate (N): False alarms per 1,000 records of the alarm; 1 without this option.
         warning_rate (N): The same of the warning; ten times the alarm's without this option.
-        bins (NAME=EDGES): A healthy baseline per bin of a condition, as in load=0.5,0.8.
+        bins (NAME[=EDGES]): A healthy baseline per bin of a condition, as in load=0.5,0.8; without edges the gaps
+            between the healthy records' values part them.
         sensors (COLUMN): Column of a record's maps that names the sensor; a record is then a file with a map by each.
         rebaseline (MACHINE=REASON): Learn a new baseline of a machine from its next record on.
         poll (SECONDS): Time between two looks at a folder.

@@ -34,7 +34,7 @@ from toothwise.fields import from_mapping
 from toothwise.healthmap.core import HealthMapBatch
 from toothwise.progress import Progress, silent
 from toothwise.reference.healthy_reference import HealthyReference, best_evidence
-from toothwise.reference.records import after_healthy
+from toothwise.reference.records import after_healthy, natural_edges
 
 if TYPE_CHECKING:
     from toothwise.detectors.base import Prediction
@@ -89,7 +89,13 @@ class Monitor:
         self.model = model
         self._reference: HealthyReference = model.reference
         chosen = asdict(settings) if isinstance(settings, MonitorSettings) else dict(settings or {})
-        self.settings = settings if isinstance(settings, MonitorSettings) else from_mapping(MonitorSettings, chosen)
+        if any(not edges for edges in chosen.get("bins", {}).values()):
+            known = self._reference.condition
+            found = {
+                name: tuple(edges) or natural_edges(name, known.get(name)) for name, edges in chosen["bins"].items()
+            }
+            chosen["bins"] = {name: edges for name, edges in found.items() if edges}
+        self.settings = from_mapping(MonitorSettings, chosen)
         self._chosen = {name: getattr(self.settings, name) for name in chosen if name not in ("sequence", "seed")}
         self._stored = store is not None
         self.store: Store = MemoryStore() if store is None else store

@@ -33,7 +33,8 @@ class MonitorSettings:
         warning: The same of the warning (AMBER).
         learn: How many records a baseline is learned from after re-baselining.
         level: The contrast that growth is extrapolated to.
-        bins: Edges by condition ("load", "speed", "temperature"): every bin has a healthy baseline of its own.
+        bins: Edges by condition ("load", "speed", "temperature"): every bin has a healthy baseline of its own. Without
+            edges the gaps between the healthy records' values part them.
         sensors: The column of the maps' table that names the sensor; the maps of one record are then averaged.
         sequence: True judges maps as records in time order, False each on its own. None judges several maps as records
             in the order given, and a single one on its own where no store is given. The limits are the same.
@@ -82,7 +83,7 @@ def chosen_settings(*, bins: Sequence[str] = (), **given: Any) -> dict[str, Any]
     """The settings that were named on a command line, by name; those that are None were not.
 
     Args:
-        bins: As in "load=0.5,0.8".
+        bins: As in "load=0.5,0.8", or "load" for the gaps that healthy records show.
         given: Fields of ``MonitorSettings``. A warning rate that is not given is ten times the alarm's.
 
     Examples:

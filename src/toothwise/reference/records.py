@@ -15,6 +15,7 @@ from toothwise.healthmap.core import HealthMapBatch
 
 CONDITIONS = ("load", "speed", "temperature")
 _NAMES = ("name", "record")
+_GAP = 0.1  # of a value, to the next lower one, from which on they are two conditions
 _TIMES = ("start_time", "time", "hours", "record", "number")
 
 
@@ -199,7 +200,7 @@ def check_order(names: Sequence[str], when: np.ndarray, shown: np.ndarray, colum
 
 
 def parse_bins(words: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    """``["load=0.5,0.8"]`` as edges by condition.
+    """``["load=0.5,0.8"]`` as edges by condition; ``["speed"]`` as none, which ``natural_edges`` finds.
 
     Raises:
         InputError: another condition than load, speed or temperature, or edges that are no rising numbers.
@@ -208,16 +209,38 @@ def parse_bins(words: Sequence[str]) -> dict[str, tuple[float, ...]]:
     for word in words:
         name, sign, text = word.partition("=")
         try:
-            edges = tuple(float(part) for part in text.split(","))
+            edges = tuple(float(part) for part in text.split(",")) if sign else ()
         except ValueError:
-            edges = ()
-        if not sign or name not in CONDITIONS or not edges or any(a >= b for a, b in pairwise(edges)):
+            edges = (np.nan, np.nan)
+        if name not in CONDITIONS or not all(a < b for a, b in pairwise(edges)):
             raise InputError(
-                f"--bins takes CONDITION=EDGE,EDGE,... with condition one of {', '.join(CONDITIONS)} and rising edges, "
-                f"but got {word!r}"
+                f"--bins takes CONDITION or CONDITION=EDGE,EDGE,... with condition one of {', '.join(CONDITIONS)} and "
+                f"rising edges, but got {word!r}"
             )
         bins[name] = edges
     return bins
+
+
+def natural_edges(name: str, values: np.ndarray | None) -> tuple[float, ...]:
+    """Edges in the middle of the gaps that healthy values of a condition show; none where there is no gap.
+
+    A gap is wider than a tenth of the larger value beside it: speeds and loads that are nearer are heard as one.
+
+    Args:
+        name: Of the condition.
+        values: Of the healthy maps ``[n]``; None = not known.
+
+    Raises:
+        InputError: Values that are not known of every healthy map.
+
+    Examples:
+        >>> natural_edges("speed", np.array([20.1, 40.2, 19.8, 39.8]))
+        (29.95,)
+    """
+    if values is None or np.isnan(values).any():
+        raise InputError(f"--bins {name}: the healthy maps' table does not state the {name} of every map")
+    known = np.unique(values)
+    return tuple((a + b) / 2.0 for a, b in pairwise(known.tolist()) if b - a > _GAP * max(abs(a), abs(b)))
 
 
 def bin_names(condition: Mapping[str, np.ndarray], bins: Mapping[str, Sequence[float]], n: int) -> np.ndarray:
