@@ -81,3 +81,12 @@ def test_arrays(tmp_path):
     path.write_bytes(json.dumps({}).encode())
     with pytest.raises(InputError, match=r"a\.npz: not readable as arrays"):
         read_arrays(path, "arrays")
+
+
+@pytest.mark.parametrize("code", [0x110000, 0xD800, 0xFFFFFFFF])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_an_array_of_text_that_is_none_is_refused(tmp_path, code, order):
+    text = np.array([ord("a"), code], dtype=order + "u4").view(f"{order}U2")
+    np.savez(tmp_path / "a.npz", name=text)
+    with pytest.raises(InputError, match=r"a\.npz: .*the array 'name' holds characters that are none"):
+        read_arrays(tmp_path / "a.npz", "arrays")

@@ -252,4 +252,12 @@ def read_arrays(
                 raise InputError(
                     f"lacks the array {', '.join(lacking)}, found {', '.join(data.files)[:300] or 'nothing'}"
                 )
-            return {name: np.asarray(data[name]) for name in data.files if only is None or name in only}
+            found = {name: np.asarray(data[name]) for name in data.files if only is None or name in only}
+        for name, array in found.items():
+            if array.dtype.kind != "U":
+                continue
+            # code points that are none would stop whatever encodes them later
+            code = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")).reshape(-1).view(np.uint32)
+            if ((code > 0x10FFFF) | ((code >= 0xD800) & (code <= 0xDFFF))).any():
+                raise InputError(f"the array {name!r} holds characters that are none")
+        return found

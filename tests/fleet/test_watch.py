@@ -311,14 +311,15 @@ def test_sources_and_databases_that_cannot_be(tmp_path):
         open_database(str(tmp_path / "d.db"))
 
 
-def test_a_database_that_is_damaged_is_told(tmp_path):
+@pytest.mark.parametrize("seen", ["'{'", "CAST(X'7B22FFFE227D' AS TEXT)"])  # half of JSON; text that is none
+def test_a_database_that_is_damaged_is_told(tmp_path, seen):
     path = tmp_path / "d.db"
     opened = open_database(str(path))
     row = {"record": "r", "position": 0, "seen": {"name": "r"}}
     opened.append("m", [row], 0, {"past": {"names": []}})
     opened.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE diagnoses SET seen = '{'")
+        connection.execute(f"UPDATE diagnoses SET seen = {seen}")
     again = open_database(str(path))
     with pytest.raises(InputError, match=r"d\.db: damaged"):
         again.state("m")

@@ -81,8 +81,10 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 yield connection
-        except OperationalError:  # it cannot be reached: whoever asks may wait and try again
-            raise
+        except OperationalError as error:  # it cannot be reached: whoever asks may wait and try again
+            if "Could not decode" not in str(error.orig):  # SQLite's word for text that is none
+                raise
+            raise InputError(f"{self.where}: damaged ({_first_line(error)})") from None
         except (DatabaseError, ValueError, TypeError) as error:
             raise InputError(f"{self.where}: damaged ({_first_line(error)})") from None
 
