@@ -28,8 +28,7 @@ from toothwise.simulate.runs import RunConfig, simulate_run
 from toothwise_lab.run_protocol import tooth_at_failure
 from toothwise_lab.run_statistics import SCAN, Scored, alarms, chance_alarms, score_run
 
-SHARES = (0.0, 0.01, 0.05, 0.1)
-CHANCES = (0.01, 0.001, 0.0005)
+SHARES, CHANCES = (0.0, 0.01, 0.05, 0.1), (0.01, 0.001, 0.0005)
 SPANS = (10, 50, 100, 200)  # last records that the label rests on
 TURN_SEED = 2023
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "hums2023.png"
@@ -67,7 +66,8 @@ LOOKS = [
     "while its evidence is less than half of the first one's, which comes from 20 simulated runs with one tooth and 20 "
     "with two; a first warning says what it was about. Frozen, then run once.",
     "Dinomaly and Directional Dinomaly on the same windows, 60 steps, scored by rows, nothing chosen here: two rows "
-    "of the first table. The rest was run again, twice, beside them, with what the product had become since.",
+    "of the first table. The rest was run again beside them, with what the product had become since; on 29 November "
+    "twice, for the first showed that a tooth at twice its level was said to look healthy; colours and teeth stood.",
 ]
 
 

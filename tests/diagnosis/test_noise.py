@@ -123,3 +123,18 @@ def test_scatter_that_grows_in_a_run_is_no_condition():
     maps = healthy("A", 40, 17)
     detector = toothwise.Model.fit(maps, detector="scan", options=RUN_SCAN).detector
     assert (detector.wider(scattered(maps, 5.0, 18)) == 1.0).all()
+
+
+def test_a_raised_tooth_is_not_said_to_look_healthy_whatever_its_evidence_is(watched):
+    from dataclasses import replace
+
+    from toothwise.diagnosis.sequence_words import words_of_sequence
+    from toothwise.messages import say
+
+    domain, monitor = watched
+    maps = healthy(domain, 40, 19)
+    maps[10:, 5] *= 2.0
+    found = monitor.beside(MemoryStore()).add(maps)
+    said = replace(found, held=True, messages=found.messages | {"back": (say("its records look healthy"),)})
+    assert "is going bad" in str(words_of_sequence(said)["verdict"][0])
+    assert "stood out" in str(words_of_sequence(replace(said, contrast=1.01))["verdict"][0])

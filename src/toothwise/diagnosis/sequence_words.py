@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.verdict import Diagnosis, Place
 from toothwise.diagnosis.words import ALSO, CHECK_GEAR, contact_word, tooth_of, tooth_zero_word
@@ -31,6 +33,8 @@ _UNKNOWN_NEXT = {
         "made with them."
     ),
 }
+
+_BACK = 0.05  # log contrast within which a tooth is at its healthy level again
 
 
 def _why(state: str, because: str | None) -> str:
@@ -124,7 +128,8 @@ def _teeth(d: Diagnosis) -> Message:
     if d.contrast is not None:
         now = say("{contrast:.2f} times its healthy level", contrast=d.contrast)
     about |= {"tooth": tooth_of(d.teeth[0].gear, d.teeth[0].tooth), "now": now}
-    if d.held or "back" in d.messages:
+    # evidence may lie within what drift does while the level is up: then nothing is said to be healthy again
+    if (d.held or "back" in d.messages) and d.contrast is not None and abs(float(np.log(d.contrast))) < _BACK:
         seen = d.messages["back"][0] if "back" in d.messages else about["growth"]
         return say("{tooth} stood out{since}, now {now}: {seen}.", **about | {"seen": seen})
     if d.state == "alarm":
