@@ -41,6 +41,7 @@ def test_scattered_cells_are_no_tooth_and_no_all_clear(watched, noise, times):
     found = monitor.beside(MemoryStore()).add(maps)
     assert found.colour in ("UNKNOWN", "AMBER", "GREEN" if times == 2.0 else "UNKNOWN")
     assert found.tooth is None
+    assert found.colour != "UNKNOWN" or "GREEN" not in {rule.now for rule in found.rules.values()}
     each = monitor.alone(monitor.model.maps_of(maps)[0])
     assert "RED" not in {one.colour for one in each}
     unknown = [one for one in each if one.colour == "UNKNOWN"]

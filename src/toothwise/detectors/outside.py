@@ -38,7 +38,7 @@ def drowned(detector: Detector, values: np.ndarray, score: np.ndarray, threshold
     """
     wider, height = detector.wider(values), np.inf if threshold is None else threshold
     return [
-        f"scatter of the map's cells, {own:.3g} times as far as in any healthy map, was not learned"
+        f"scatter of the map's cells, about {own:.1g} times as far as in any healthy map, was not learned"
         if own > _SCATTERS and not one > height
         else None
         for own, one in zip(wider, score, strict=True)

@@ -95,6 +95,7 @@ class _Judged(JudgedRecords):
         for name in CHANNELS:
             on = limits.channels.get(name)
             now = "off" if on is None else ("GREEN", "AMBER", "RED")[self.rules.course.now[name]]
+            now = "UNKNOWN" if now == "GREEN" and colour == "UNKNOWN" else now  # nothing was judged
             stated = 0.0 if on is None else on["warning"].stated
             out[name] = self._rule(name, now, stated, None, rests_of(name, limits))
         return out
