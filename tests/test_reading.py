@@ -85,8 +85,8 @@ def test_arrays(tmp_path):
 
 @pytest.mark.parametrize("code", [0x110000, 0xD800, 0xFFFFFFFF])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_an_array_of_text_that_is_none_is_refused(tmp_path, code, order):
+def test_an_array_of_code_points_that_are_no_characters_is_refused(tmp_path, code, order):
     text = np.array([ord("a"), code], dtype=order + "u4").view(f"{order}U2")
     np.savez(tmp_path / "a.npz", name=text)
-    with pytest.raises(InputError, match=r"a\.npz: .*the array 'name' holds characters that are none"):
+    with pytest.raises(InputError, match=r"a\.npz: .*the array 'name' holds code points that are no characters"):
         read_arrays(tmp_path / "a.npz", "arrays")

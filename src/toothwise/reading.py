@@ -256,8 +256,8 @@ def read_arrays(
         for name, array in found.items():
             if array.dtype.kind != "U":
                 continue
-            # code points that are none would stop whatever encodes them later
+            # what is no character would stop whatever encodes the text later
             code = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("=")).reshape(-1).view(np.uint32)
             if ((code > 0x10FFFF) | ((code >= 0xD800) & (code <= 0xDFFF))).any():
-                raise InputError(f"the array {name!r} holds characters that are none")
+                raise InputError(f"the array {name!r} holds code points that are no characters")
         return found

@@ -61,12 +61,12 @@ def test_a_loud_tooth_is_named_in_scattered_cells_too(watched, times):
 def test_usual_maps_are_on_the_healthy_scale_and_a_line_does_not_change_that(watched):
     domain, monitor = watched
     maps, detector = healthy(domain, 30, 10), monitor.model.detector
-    assert (detector.wider(maps) == 1.0).mean() >= 0.9
+    assert (detector.scatter_ratio(maps) == 1.0).mean() >= 0.9
     loud = maps.copy()
     loud[:, 3] *= 5.0
     loud[:, :, 4] *= 5.0
-    np.testing.assert_allclose(detector.wider(loud), detector.wider(maps), atol=0.06)
-    assert 5.0 < detector.wider(scattered(maps, 10.0, 11)).mean() < 20.0
+    np.testing.assert_allclose(detector.scatter_ratio(loud), detector.scatter_ratio(maps), atol=0.06)
+    assert 5.0 < detector.scatter_ratio(scattered(maps, 10.0, 11)).mean() < 20.0
 
 
 def test_predict_service_and_fleet_say_so_too(watched):
@@ -74,9 +74,11 @@ def test_predict_service_and_fleet_say_so_too(watched):
     model, threshold = monitor.model, monitor.threshold()
     maps = np.concatenate([healthy(domain, 1, 12), scattered(healthy(domain, 2, 12)[1:], 5.0, 13)]).astype(np.float32)
     batch, score = model.maps_of(maps)[0], model.predict(maps).score
-    from toothwise.detectors.outside import with_drowned
+    from toothwise.detectors.outside import mark_noise
 
-    rows = score_rows(with_drowned(batch, model.detector, score, threshold), model.detector.predict(batch), threshold)
+    rows = score_rows(
+        mark_noise(batch, model.detector, score, lambda: threshold), model.detector.predict(batch), threshold
+    )
     block = Block("maps.npz", np.arange(2), maps, [None, None], {"id": [None, None]})
     fleet = score_block(model.detector, block, threshold, ()).column("alarm").to_pylist()
     served = [one["alarm"] for one in Service(model).answer([Job(maps, ("a", "b"))])[0]]
@@ -91,7 +93,7 @@ def test_a_folder_that_knows_no_widest_map_judges_as_before(tmp_path):
     before.shape = detector.shape
     before._restore(state)
     np.testing.assert_allclose(before.predict(maps).score, detector.predict(maps).score)
-    assert (before.wider(scattered(maps, 5.0, 1)) == 1.0).all()
+    assert (before.scatter_ratio(scattered(maps, 5.0, 1)) == 1.0).all()
 
 
 @pytest.mark.parametrize("factor", [3.0, 0.2])
@@ -123,7 +125,7 @@ def test_scatter_that_grows_in_a_run_is_no_condition():
 
     maps = healthy("A", 40, 17)
     detector = toothwise.Model.fit(maps, detector="scan", options=RUN_SCAN).detector
-    assert (detector.wider(scattered(maps, 5.0, 18)) == 1.0).all()
+    assert (detector.scatter_ratio(scattered(maps, 5.0, 18)) == 1.0).all()
 
 
 def test_a_raised_tooth_is_not_said_to_look_healthy_whatever_its_evidence_is(watched):
@@ -139,3 +141,23 @@ def test_a_raised_tooth_is_not_said_to_look_healthy_whatever_its_evidence_is(wat
     said = replace(found, held=True, messages=found.messages | {"back": (say("its records look healthy"),)})
     assert "is going bad" in str(words_of_sequence(said)["verdict"][0])
     assert "stood out" in str(words_of_sequence(replace(said, contrast=1.01))["verdict"][0])
+
+
+def test_the_limits_of_single_maps_are_computed_only_for_scattered_ones(watched, monkeypatch):
+    domain, monitor = watched
+    one, asked = monitor.beside(MemoryStore()), []
+    monkeypatch.setattr(one, "limits", lambda: asked.append(1) or monitor.limits())
+    one.add(healthy(domain, 3, 20))
+    assert not asked
+    one.add(scattered(healthy(domain, 3, 21), 10.0, 22))
+    assert asked
+
+
+def test_maps_most_of_whose_cells_never_change_are_scored_as_they_were():
+    maps = np.ones((40, 12, 17))
+    maps[:, :3] = np.random.default_rng(23).lognormal(0.0, 0.3, (40, 3, 17))
+    detector = toothwise.detectors.create("scan", lines="rows").fit(maps)
+    loud = maps.copy()
+    loud[:, 3] = 4.0
+    assert (detector.scatter_ratio(loud) == 1.0).all()
+    assert detector.predict(loud).score.min() > detector.predict(maps).score.max()

@@ -311,7 +311,7 @@ def test_sources_and_databases_that_cannot_be(tmp_path):
         open_database(str(tmp_path / "d.db"))
 
 
-@pytest.mark.parametrize("seen", ["'{'", "CAST(X'7B22FFFE227D' AS TEXT)"])  # half of JSON; text that is none
+@pytest.mark.parametrize("seen", ["'{'", "CAST(X'7B22FFFE227D' AS TEXT)"])  # half of JSON; text that is not UTF-8
 def test_a_database_that_is_damaged_is_told(tmp_path, seen):
     path = tmp_path / "d.db"
     opened = open_database(str(path))

@@ -53,7 +53,7 @@ def run(options: Options, progress: Progress) -> Result:
         raise InputError(
             f"{options.output}: the suffix must be {' or '.join(_SUFFIXES)}, but is {options.output.suffix!r}"
         )
-    from toothwise.detectors.outside import with_drowned
+    from toothwise.detectors.outside import mark_noise
     from toothwise.diagnosis.monitor import map_threshold
     from toothwise.exported.runtime import runs_in
     from toothwise.model import Model
@@ -65,7 +65,7 @@ def run(options: Options, progress: Progress) -> Result:
     progress(f"scoring {len(maps)} maps")
     prediction = model.detector.predict(maps, progress)
     threshold = map_threshold(model) if options.threshold is None else options.threshold
-    maps = with_drowned(maps, model.detector, prediction.score, threshold)
+    maps = mark_noise(maps, model.detector, prediction.score, lambda: threshold)
     records = score_rows(maps, prediction, threshold)
     alarms = None if threshold is None else sum(record["alarm"] is True for record in records)
     data: dict[str, Any] = {

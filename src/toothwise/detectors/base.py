@@ -229,7 +229,7 @@ class Detector(ABC):
         del maps
         return None
 
-    def wider(self, values: np.ndarray) -> np.ndarray:
+    def scatter_ratio(self, values: np.ndarray) -> np.ndarray:
         """How many times as far as in any healthy map the cells of maps scatter, float64 ``[n]``; at least 1.
 
         1 of detectors that look at no cells.

@@ -7,7 +7,7 @@ map, nothing holds but what is louder still.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,35 +25,40 @@ _HOLDS = ("speed", "load")  # conditions at which teeth are still compared; else
 _SCATTERS = 1.5  # times as far as in any healthy map; another session of recordings, as published, makes it 1.4
 
 
-def drowned(detector: Detector, values: np.ndarray, score: np.ndarray, threshold: float | None) -> list[str | None]:
-    """Per map the condition that was not learned: cells so scattered that damage would not be seen; None = learned.
+def noise_not_learned(scatter_ratio: np.ndarray, score: np.ndarray, threshold: float | None) -> list[str | None]:
+    """Per map why its noise was not learned: cells so scattered that damage would not be seen; None = it was.
 
     A map whose score is above the threshold shows damage all the same.
 
     Args:
-        detector: Fitted.
-        values: Maps ``[n, rows, columns]``.
-        score: Of the maps, by the detector.
+        scatter_ratio: Of the maps ``[n]`` (``Detector.scatter_ratio``).
+        score: Of the maps ``[n]``, by the detector.
         threshold: Above which a map alarms; None = none is known.
     """
-    wider, height = detector.wider(values), np.inf if threshold is None else threshold
+    height = np.inf if threshold is None else threshold
     return [
-        f"scatter of the map's cells, about {own:.1g} times as far as in any healthy map, was not learned"
-        if own > _SCATTERS and not one > height
+        f"scatter of the map's cells, about {ratio:.1g} times as far as in any healthy map, was not learned"
+        if ratio > _SCATTERS and not one > height
         else None
-        for own, one in zip(wider, score, strict=True)
+        for ratio, one in zip(scatter_ratio, score, strict=True)
     ]
 
 
-def with_drowned(
-    batch: HealthMapBatch, detector: Detector, score: np.ndarray, threshold: float | None
+def mark_noise(
+    batch: HealthMapBatch, detector: Detector, score: np.ndarray, threshold: Callable[[], float | None]
 ) -> HealthMapBatch:
-    """The batch, its table's ``not_learned`` with what ``drowned`` says of maps of which nothing else was said."""
-    said = drowned(detector, batch.values, score, threshold)
-    if not any(said):
+    """The batch, its table's ``not_learned`` with ``noise_not_learned`` of maps of which nothing else was said.
+
+    ``threshold`` is asked for only where there is such a map, because it may cost seconds.
+    """
+    ratio = detector.scatter_ratio(batch.values)
+    if not (ratio > _SCATTERS).any():
         return batch
+    said = noise_not_learned(ratio, score, threshold())
     known = batch.table["not_learned"] if "not_learned" in batch.table else [None] * len(batch)
     both = [why if isinstance(why, str) and why else new for why, new in zip(known, said, strict=True)]
+    if not any(both):
+        return batch
     return replace(batch, table=batch.table.assign(not_learned=pd.Series(both, batch.table.index, dtype=object)))
 
 

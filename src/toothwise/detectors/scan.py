@@ -26,7 +26,7 @@ from toothwise.healthmap.logarithm import log_positive
 from toothwise.progress import Progress
 
 _AXES = {"rows": (1,), "columns": (2,), "both": (1, 2)}
-_WIDER = 1.05  # times the widest healthy map: up to there the healthy scale holds
+_MARGIN = 1.05  # times the widest healthy map: up to there the healthy scale holds
 _CHUNK = 64  # maps at a time: the working arrays stay in the processor's cache
 
 
@@ -114,7 +114,7 @@ class DirectionalScan(Detector):
     def _standard(self, values: np.ndarray, axis: int) -> np.ndarray:
         """Pixels in standard deviations of healthy ones, or of the map's own where they scatter more, clipped."""
         z = self._deviation(values, axis)
-        z /= self._wider(z, axis)[:, None, None]
+        z /= self._ratio(z, axis)[:, None, None]
         clip = self.options["clip"]
         return np.nan_to_num(z if clip is None else np.clip(z, -clip, clip), nan=0.0)
 
@@ -123,18 +123,18 @@ class DirectionalScan(Detector):
         centre, scale = (self._learned[f"{name}{axis}"][:, None] for name in ("centre", "scale"))
         return np.asarray((self._lines(values, axis) - centre) / scale)
 
-    def _wider(self, z: np.ndarray, axis: int) -> np.ndarray:
+    def _ratio(self, z: np.ndarray, axis: int) -> np.ndarray:
         """How many times as far as those of any healthy map the pixels of maps scatter, ``[n]``; at least 1."""
         widest = self._learned.get(f"widest{axis}")
         return np.ones(len(z)) if widest is None else np.maximum(_scatter(z) / widest, 1.0)
 
-    def wider(self, values: np.ndarray) -> np.ndarray:
-        """As ``Detector.wider``, by the spread that each map is put on; 1 with learned noise, which does so always."""
+    def scatter_ratio(self, values: np.ndarray) -> np.ndarray:
+        """As ``Detector.scatter_ratio``; 1 with learned noise, which whitens each map by its own spread."""
         if self.options["noise"] == "learned":
-            return super().wider(values)
+            return super().scatter_ratio(values)
         parts = [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
         axes = _AXES[self.options["lines"]]
-        return np.concatenate([np.max([self._wider(self._deviation(p, a), a) for a in axes], axis=0) for p in parts])
+        return np.concatenate([np.max([self._ratio(self._deviation(p, a), a) for a in axes], axis=0) for p in parts])
 
     def _field(self, values: np.ndarray, axis: int) -> np.ndarray:
         """Pixels in standard deviations of healthy ones, ``[n, lines, along]``, for the anomaly map."""
@@ -182,7 +182,8 @@ class DirectionalScan(Detector):
             if self.options["own_scale"] and self.options["log"] and self.options["reference"] == "none":
                 parts = [values[at : at + _CHUNK] for at in range(0, len(values), _CHUNK)]
                 own = np.concatenate([_scatter(self._deviation(part, axis)) for part in parts])
-                self._learned[f"widest{axis}"] = _WIDER * own.max(keepdims=True)
+                if own.max() > 0.0:  # of maps most of whose cells never change it is 0
+                    self._learned[f"widest{axis}"] = _MARGIN * own.max(keepdims=True)
             best = self._line_maxima(values, axis).reshape(-1, len(self._lengths(x.shape[2])))
             self._learned[f"mean{axis}"] = best.mean(axis=0)
             self._learned[f"sd{axis}"] = np.maximum(best.std(axis=0), 1e-3)

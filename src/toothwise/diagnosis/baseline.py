@@ -64,7 +64,7 @@ def watch_maps(values: np.ndarray, found: Findings, reference: HealthyReference)
     """What is watched of maps ``[n, rows, columns]`` that were peeled."""
     x = log_maps(values)
     axes = (1,) if reference.by_record else (1, 2)
-    own = found.wider[:, None]
+    own = found.scatter_ratio[:, None]
     lines = [line_levels(x, axis, newest=reference.by_record) for axis in axes]
     evidence = [e for axis in (1, 2) for e in _centred(found.evidence.get(axis))]
     level = map_level(x, newest=reference.by_record)[:, None]

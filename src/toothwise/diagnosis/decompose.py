@@ -62,7 +62,7 @@ class Findings:
         p_values: by test, of the maps as they are, float64 ``[n]``.
         rest: log maps with all that taken off.
         by_waveform: evidence is of waveforms, which adds up along a tooth; what the map's cells show does not decide.
-        wider: how many times as far as in any healthy map the cells scatter, ``[n]``; what lines show counts for less.
+        scatter_ratio: how many times as far as in any healthy map the cells scatter, ``[n]``: lines count for less.
     """
 
     first: Prediction
@@ -72,7 +72,7 @@ class Findings:
     diagonal: list[tuple[int, int, int, float] | None]
     p_values: dict[str, np.ndarray]
     rest: np.ndarray = field(repr=False)
-    wider: np.ndarray
+    scatter_ratio: np.ndarray
     by_waveform: bool = False
 
 
@@ -102,10 +102,8 @@ def decompose(
     left: dict[int, np.ndarray] = {}  # waveforms of maps that lost a line
     search = reference.diagonals((x.shape[1], x.shape[2]))
     evidence = _evidence(first, reference)
-    wider = detector.wider(values)
-    out = Findings(
-        first, evidence, [[] for _ in range(n)], [[] for _ in range(n)], [None] * n, {}, x, wider, seen is not None
-    )
+    ratio, waves = detector.scatter_ratio(values), seen is not None
+    out = Findings(first, evidence, [[] for _ in range(n)], [[] for _ in range(n)], [None] * n, {}, x, ratio, waves)
     active, now = np.arange(n), evidence
     for step in range(_ROUNDS):
         if step:
@@ -117,7 +115,7 @@ def decompose(
                 own = [[p.tooth for p in out.lines[k] if p.axis == axis] for k in active]
                 kept = np.array([_near(lines.shape[1], teeth) for teeth in own])
                 out.evidence[axis][active] = np.where(kept, out.evidence[axis][active], lines)
-        tests = _tests(x[active], now, reference, search, wider[active])
+        tests = _tests(x[active], now, reference, search, ratio[active])
         if not step:
             out.p_values = {name: best for name, (best, _) in tests.items()}
         spent = {name: best / SHARES[name] for name, (best, _) in tests.items()}
@@ -191,15 +189,15 @@ def _tests(
     evidence: dict[int, np.ndarray],
     reference: HealthyReference,
     search: Diagonals | None,
-    wider: np.ndarray,
+    scatter_ratio: np.ndarray,
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """By test: p-value ``[n]``, and the axis that it is about."""
     none = np.ones(len(x)), np.ones(len(x), dtype=int)
-    diagonal = none if search is None else (healthy_tail(search.score(x) / wider, reference.diagonal), none[1])
+    diagonal = none if search is None else (healthy_tail(search.score(x) / scatter_ratio, reference.diagonal), none[1])
     return {
         "lines": _smaller(_lines(evidence, reference)),
         "diagonal": diagonal,
-        "one cycle": _cycle(x, reference, wider),
+        "one cycle": _cycle(x, reference, scatter_ratio),
     }
 
 
@@ -231,11 +229,11 @@ def _smaller(by_axis: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(p.min(axis=0), 1.0), np.array(list(by_axis))[p.argmin(axis=0)]
 
 
-def _cycle(x: np.ndarray, reference: HealthyReference, wider: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _cycle(x: np.ndarray, reference: HealthyReference, scatter_ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """P-value of one cycle per revolution in log maps, and the axis that swings."""
     axes, cycles = (1,) if reference.by_record else (1, 2), {}
     for axis in axes:
-        swing = one_cycle(line_levels(x, axis, newest=reference.by_record))[0] / wider
+        swing = one_cycle(line_levels(x, axis, newest=reference.by_record))[0] / scatter_ratio
         # an amplitude is skew, its root is not: of few healthy maps a normal distribution counts
         given, known = np.sqrt(swing), np.sqrt(reference.cycle[axis - 1])
         if len(known) >= LEAST:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toothwise.detectors.outside import with_drowned
+from toothwise.detectors.outside import mark_noise
 from toothwise.diagnosis.baseline import FEWEST, Baseline, learn_baseline
 from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
 from toothwise.diagnosis.elsewhere import with_unknown
@@ -182,7 +182,7 @@ class Monitor:
         settings = state.settings
         progress(f"scoring {len(batch)} maps")
         first = self.model.detector.predict(batch)
-        batch = with_drowned(batch, self.model.detector, first.score, self.threshold())
+        batch = mark_noise(batch, self.model.detector, first.score, self.threshold)
         # a single map says the same either way: the limits of single records are those of a sequence
         several = self._stored or len(batch) > 1 or not of_files(maps)
         ordered = "not_learned" in batch.table or (several if settings.sequence is None else settings.sequence)
@@ -281,7 +281,7 @@ class Monitor:
             first: The detector's prediction of them, where it is there already.
         """
         first = self.model.detector.predict(batch) if first is None else first
-        batch = with_drowned(batch, self.model.detector, first.score, self.threshold())
+        batch = mark_noise(batch, self.model.detector, first.score, self.threshold)
         (each, limits), known = self._each(batch, first), self._reference
         own = [diagnosis_of_maps([one], self.settings, limits, known.effective) for one in each]
         out = [with_unknown(one, known, batch) for one in own]

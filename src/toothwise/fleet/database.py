@@ -82,7 +82,7 @@ class Database:
             with self.engine.connect() as connection:
                 yield connection
         except OperationalError as error:  # it cannot be reached: whoever asks may wait and try again
-            if "Could not decode" not in str(error.orig):  # SQLite's word for text that is none
+            if "Could not decode" not in str(error.orig):  # what SQLite says of text that is not UTF-8
                 raise
             raise InputError(f"{self.where}: damaged ({_first_line(error)})") from None
         except (DatabaseError, ValueError, TypeError) as error:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from toothwise.detectors.base import Detector
-from toothwise.detectors.outside import drowned
+from toothwise.detectors.outside import noise_not_learned
 from toothwise.fleet.reading import Block
 from toothwise.reference.healthy_reference import fingerprint
 
@@ -46,7 +46,7 @@ def score_block(detector: Detector, block: Block, threshold: float | None, keep:
         try:
             prediction = detector.predict(block.values[part], not_learned=[why[k] for k in part])
             found = {name: getattr(prediction, name) for name in out}
-            said = drowned(detector, block.values[part], prediction.score, threshold)
+            said = noise_not_learned(detector.scatter_ratio(block.values[part]), prediction.score, threshold)
         except Exception as error:  # of one map, which halving finds; the others are scored
             if len(part) == 1:
                 block.error[int(part[0])] = _reason(error)

@@ -15,7 +15,7 @@ from toothwise.healthmap.core import HealthMapBatch
 
 CONDITIONS = ("load", "speed", "temperature")
 _NAMES = ("name", "record")
-_GAP = 0.1  # of a value, to the next lower one, from which on they are two conditions
+_GAP = 0.1  # share of a value by which the next lower one lies apart to be another condition
 _TIMES = ("start_time", "time", "hours", "record", "number")
 
 

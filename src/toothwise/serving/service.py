@@ -16,7 +16,7 @@ import pandas as pd
 
 from toothwise import __version__
 from toothwise.detectors.base import Prediction, as_array
-from toothwise.detectors.outside import with_drowned
+from toothwise.detectors.outside import mark_noise
 from toothwise.diagnosis.monitor import Monitor
 from toothwise.diagnosis.store import MemoryStore
 from toothwise.diagnosis.verdict import Diagnosis
@@ -162,7 +162,7 @@ class Service:
         said: list[Diagnosis | None] = [None] * len(maps)
         with self.alone:
             found = model.detector.predict(maps)
-            maps = with_drowned(maps, model.detector, found.score, self.threshold)
+            maps = mark_noise(maps, model.detector, found.score, lambda: self.threshold)
             if model.reference is not None:
                 said = list(self._monitor(in_order=False).alone(maps, found))
         each = iter(range(len(maps)))
