@@ -151,6 +151,29 @@ def test_few_healthy_records_have_a_threshold_that_later_healthy_ones_keep(n):
     assert Monitor(model).add(batch(waveforms(3, 9))).colour == "GREEN"
 
 
+def worn(x: np.ndarray, size: float) -> np.ndarray:
+    """Every driving tooth adds a waveform of its own."""
+    own = np.random.default_rng(4).standard_normal((x.shape[1], 1, SAMPLES))
+    return x + size * own
+
+
+def test_the_level_of_the_whole_gear_is_told_beside_the_teeth(tmp_path):
+    model = Model.fit(batch(waveforms(40, 1)))
+    healthy, later = waveforms(60, 2), worn(waveforms(20, 3), 0.05)
+    usual = model.predict(batch(healthy)).level
+    change = model.predict(batch(later)).level.mean() - usual.mean()
+    pictures = [np.log(np.median(batch(x).values, axis=(1, 2))) for x in (healthy, later)]
+    # what repeats at every tooth is told further from healthy than the picture's level tells it
+    assert change / usual.std() > 2.5 > 2.0 * (pictures[1].mean() - pictures[0].mean()) / pictures[0].std() > 0
+    model.save(tmp_path / "model")
+    told = Monitor(Model.open(tmp_path / "model")).add(batch(worn(waveforms(12, 3), 0.1)))
+    assert told.level_change == Monitor(model).add(batch(worn(waveforms(12, 3), 0.1))).level_change > 1.5
+    assert (told.colour, told.pattern, told.tooth) == ("AMBER", "sensor or condition changed", None)
+    for size in (0.1, 0.5, 2.0):  # one loud tooth touches all teeth of the other gear, and is one tooth
+        told = Monitor(model).add(batch(damaged(waveforms(12, 3), 2, 5, size)))
+        assert (told.colour, told.gear, told.tooth, len(told.teeth)) == ("RED", "driven", 5, 1)
+
+
 def test_gears_with_a_common_factor_have_pairs_that_never_meet():
     detector = Coherent().fit(waveforms(20, 9, rows=6, columns=9))
     found = detector.predict(damaged(waveforms(10, 10, rows=6, columns=9), 1, 3, 0.5))

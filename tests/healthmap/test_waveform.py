@@ -1,5 +1,6 @@
 """The healthy waveform, and the whole way from a simulated crack to the tooth that is named."""
 
+import re
 import warnings
 from dataclasses import replace
 
@@ -140,6 +141,24 @@ def test_a_speed_or_load_that_was_not_learned_is_said(tmp_path):
         assert outside(speed=replace(config.speed, mean=15.0)).startswith("speed 15")
     with pytest.warns(SignalWarning, match="load 0.5 was not learned"):
         assert outside(load=0.5).startswith("load 0.5")
+
+
+@pytest.mark.parametrize("varying", [{"kind": "ramp", "variation": 0.2}, {"variation": 0.25, "cycles": (0.3, 2.0)}])
+def test_a_speed_that_varies_as_in_no_healthy_record_is_said(varying):
+    config = GearboxConfig(GearPair(9, 14), periods=4, sampling_rate=10_000.0)
+    waveform = _learned(config, 3)
+
+    def outside(**changes):
+        record, _ = simulate_record(replace(config, speed=replace(config.speed, **changes)), seed=41)
+        return build_map(record, config.gears, SIXTEEN, waveform=waveform).condition.get("not_learned", "")
+
+    assert (outside(kind="constant"), outside(kind="ramp", variation=0.04)) == ("", "")
+    with pytest.warns(SignalWarning, match="was not learned"):
+        said = outside(**varying)
+    assert re.match(r"speed at its (slow|fast)est \S+ rev/s was not learned", said)
+    before = {"speed": waveform.conditions["speed"]}  # learned by a version that knew the mean alone
+    waveform = replace(waveform, conditions=before)
+    assert outside(**varying) == ""
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from toothwise.diagnosis.teeth import correlation_time
 from toothwise.errors import InputError
 from toothwise.healthmap.runs import DRAWN, WITHIN
 from toothwise.reference.healthy_reference import HealthyReference
-from toothwise.reference.map_statistics import line_levels, log_maps, map_level, one_cycle
+from toothwise.reference.map_statistics import line_levels, log_maps, one_cycle
 from toothwise.reference.records import bin_names
 
 FEWEST = 2  # healthy records of a sensor and bin
@@ -67,7 +67,7 @@ def watch_maps(values: np.ndarray, found: Findings, reference: HealthyReference)
     own = found.scatter_ratio[:, None]
     lines = [line_levels(x, axis, newest=reference.by_record) for axis in axes]
     evidence = [e for axis in (1, 2) for e in _centred(found.evidence.get(axis))]
-    level = map_level(x, newest=reference.by_record)[:, None]
+    level = reference.level_of(x, found.first)[:, None]
     # what came off as a tooth is no cycle, and a cycle that came off was one
     rest = [line_levels(_without_lines(x, found), axis, newest=reference.by_record) for axis in axes]
     cycles = [np.sqrt(one_cycle(part)[0][:, None] / own) for part in rest]  # an amplitude is skew, its root is not

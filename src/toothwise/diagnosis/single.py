@@ -21,7 +21,7 @@ from toothwise.evaluation.tail import LEAST, healthy_tail
 from toothwise.healthmap.core import Axis, HealthMapBatch
 from toothwise.model.maps import gather
 from toothwise.reference.healthy_reference import HealthyReference
-from toothwise.reference.map_statistics import log_maps, map_level, without_places
+from toothwise.reference.map_statistics import log_maps, without_places
 from toothwise.reference.records import record_ids
 
 _Z95 = 1.959963984540054
@@ -61,7 +61,7 @@ def summarize(
     axes = {1: (gear_of(rows, "driving"), columns), 2: (gear_of(columns, "driven"), rows)}
     middle, spread = float(np.median(reference.level)), max(float(np.std(reference.level)), 1e-9)
     zero = {axis: reference.zeros(batch.table, axis, gear, len(x)) for axis, (gear, _) in axes.items()}
-    level = (map_level(x, newest=reference.by_record) - middle) / spread
+    level = (reference.level_of(x, found.first) - middle) / spread
     away, sides = np.abs(reference.level - middle), 1.0
     if len(away) < LEAST:  # of few healthy maps a normal distribution counts, which has two sides
         away, sides = reference.level - reference.level.mean(), 2.0

@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 Conditions = dict[str, tuple[float, float]]
 # Share of a value by which it may lie outside what was learned: with 2 to 6 % damping in the housing, healthy records
 # of two gearboxes of another generator began to alarm at 6 % more speed.
-_NEAR = {"speed": 0.04, "load": 0.1}
+_SLOWEST, _FASTEST = "speed at its slowest", "speed at its fastest"
+_NEAR = {"speed": 0.04, _SLOWEST: 0.04, _FASTEST: 0.04, "load": 0.1}
+_LASTS = 0.05  # share of the revolutions in which a record is at its slowest, or at its fastest
 _LEVEL = 4.0  # times by which the level may: 12 dB is another sensor or gain and no gearbox
 _FITS = 0.5  # share of the lowest correlation learned below which a record does not sound like this gearbox
 _ALIKE = 0.3  # correlation learned below which teeth are too much alike for a waveform to be missed
 _NOISY = 2.0  # times the highest noise learned from which on that is why
 _TRIMMED = 0.25  # share of a gear's lines that may be damage
 _BAND = 0.2  # mesh orders over which a transfer path is taken to change little
-_UNITS = {"speed": " rev/s"}
+_UNITS = dict.fromkeys(("speed", _SLOWEST, _FASTEST), " rev/s")
 
 
 def trimmed_gain(
@@ -84,8 +86,12 @@ def heard(waveform: HealthyWaveform, signal: np.ndarray, teeth: tuple[int, int])
 
 
 def _conditions(periods: Periods) -> dict[str, float]:
-    """Speed of the reference shaft, and the load where the recording says it."""
+    """Speed of the reference shaft and how far it varies, and the load where the recording says it."""
     found = {"speed": float(np.mean(periods.angle.speed()))}
+    first, last = periods.angle.span
+    if last - first > 2.0:  # by whole revolutions: within one, marks that are not evenly spaced look like speed
+        each = 1.0 / np.diff(periods.angle.time_of(np.arange(first, last)))
+        found[_SLOWEST], found[_FASTEST] = map(float, np.nanquantile(each, (_LASTS, 1.0 - _LASTS)))
     load = periods.condition.get("load")
     return found | ({"load": float(load)} if isinstance(load, int | float) and np.isfinite(load) else {})
 
@@ -117,7 +123,8 @@ def not_learned(
     for name, value in _conditions(periods).items():
         low, high = learned.get(name, (value, value))
         margin = _NEAR[name] * max(abs(low), abs(high))
-        if not low - margin <= value <= high + margin:
+        slow, fast = value < low - margin, value > high + margin
+        if (slow and name != _FASTEST) or (fast and name != _SLOWEST):
             return f"{name} {value:.4g}{_UNITS.get(name, '')} was not learned ({low:.4g} to {high:.4g})"
     if sound is None or learned.get("correlation", (0.0, 0.0))[0] < _ALIKE:
         return ""

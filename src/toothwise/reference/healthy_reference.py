@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toothwise.detectors.base import Detector, fingerprint
+from toothwise.detectors.base import Detector, Prediction, fingerprint
 from toothwise.detectors.pooling import evidence_of
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import LEAST
@@ -44,7 +44,7 @@ class HealthyReference:
         by_record: the maps' columns are records (only rows are teeth), not driven teeth.
         score: float64 ``[n]``, held out: each map was scored by a detector that had not seen its block.
         row, column: evidence of the lines, held out, ``[n, rows]``, ``[n, columns]``; None where there is none.
-        level: median log value of each map ``[n]``.
+        level: log level of each map ``[n]``, by ``level_of``.
         lines: mean log contrast of every line, axis 1 and 2 (2 is empty of tooth-by-record maps).
         cycle: amplitude of one cycle per revolution ``[n]``, axis 1 and 2.
         diagonal: score of the best diagonal ``[n]`` (empty of tooth-by-record maps); ``diagonal_scale``: mean and sd.
@@ -57,6 +57,7 @@ class HealthyReference:
         drawn: Of few healthy maps, evidence of all lines ``[m, lines]`` of records drawn from what they scatter.
         unplaced: Of the rows' gear and the columns', how many healthy maps number teeth by a guess, where damage
             cannot be seen for that (``reference.unplaced``); 0 = it can.
+        own_level: The level is the detector's (``Prediction.level``, held out), not the median log value of the map.
     """
 
     detector: str
@@ -77,6 +78,7 @@ class HealthyReference:
     shown: dict[str, np.ndarray] = field(default_factory=dict)
     drawn: np.ndarray | None = None
     unplaced: tuple[int, int] = (0, 0)
+    own_level: bool = False
 
     def __len__(self) -> int:
         return len(self.score)
@@ -113,6 +115,12 @@ class HealthyReference:
         """How tooth 0 of a gear is known in each of n maps; of a gear that is ``unplaced`` it never is."""
         return ["unknown"] * n if self.unplaced[axis - 1] else tooth_zero_of(table, gear, n)
 
+    def level_of(self, log_values: np.ndarray, found: Prediction) -> np.ndarray:
+        """The log level ``[n]`` of maps, log values ``[n, rows, columns]``, as that of the healthy ones is measured."""
+        if self.own_level and found.level is not None:
+            return found.level
+        return map_level(log_values, newest=self.by_record)
+
     def diagonals(self, shape: tuple[int, int]) -> Diagonals | None:
         """The search for diagonals on the healthy scale, None of tooth-by-record maps and of fewer than 8."""
         return None if self.by_record or len(self) < LEAST else Diagonals(shape, *self.diagonal_scale)
@@ -125,7 +133,7 @@ class HealthyReference:
     def arrays(self) -> dict[str, np.ndarray]:
         """What the file of a model keeps of it, by name."""
         arrays = {name: getattr(self, name) for name in _SINGLE}
-        arrays["unplaced"] = np.array(self.unplaced)
+        arrays["unplaced"], arrays["own_level"] = np.array(self.unplaced), np.array(self.own_level)
         arrays |= {name: arrays[name].astype(np.str_) for name in ("record", "sensor")}
         arrays |= {name: lines for name in ("row", "column", "drawn") if (lines := getattr(self, name)) is not None}
         for name in ("lines", "cycle", "scatter"):
@@ -150,6 +158,7 @@ class HealthyReference:
         for group in ("condition", "shown"):
             known[group] = {k.partition(".")[2]: v for k, v in arrays.items() if k.startswith(f"{group}.")}
         first, second = arrays.get("unplaced", (0, 0))
+        known["own_level"] = bool(arrays.get("own_level", False))
         return cls(detector=detector, by_record=by_record, unplaced=(int(first), int(second)), **known)
 
 
@@ -196,6 +205,7 @@ def learn_reference(
     search = Diagonals(x.shape[1:])
     diagonal = np.zeros(0) if by_record else search.learn(x)
     scale = np.zeros((2, 0)) if search.mean is None or search.sd is None else np.stack([search.mean, search.sd])
+    level = held.level if detector.drawn is None else None  # of few records, each left out, levels are too alike
     drawn = None
     if detector.drawn is not None:
         parts = [p for p in (detector.drawn.row_evidence, detector.drawn.column_evidence) if p is not None]
@@ -207,7 +217,7 @@ def learn_reference(
         score=np.asarray(held.score, dtype=np.float64),
         row=held.row_evidence,
         column=None if by_record else held.column_evidence,
-        level=map_level(x, newest=by_record),
+        level=map_level(x, newest=by_record) if level is None else level,
         lines=(lines[0], lines[1]),
         cycle=(cycle[0], cycle[1]),
         diagonal=diagonal,
@@ -219,6 +229,7 @@ def learn_reference(
         condition={name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table},
         shown=dict(shown or {}),
         drawn=drawn,
+        own_level=level is not None,
     )
 
 
