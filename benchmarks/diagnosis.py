@@ -17,7 +17,6 @@ column to column of every healthy map, so that a driven tooth is heard much wors
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring.command import arguments, save
 from measuring.gearboxes import DAMAGED, Gearbox, Story, of_maps, of_recordings
 from measuring.shares import rates, reached, share
 from measuring.verdicts import disagree, green_beside_lines, named, one_of, unexplained
@@ -42,7 +42,6 @@ from toothwise.fleet.database import DatabaseStore, open_database
 from toothwise.healthmap.tooth_by_record import RUN_SCAN, RunMapConfig, build_run_maps
 from toothwise.serving.service import Job, Service
 from toothwise.simulate.runs import DRIFTS, RunConfig, simulate_run
-from toothwise_lab.results import write_result
 
 HEALTHY = (5, 16, 24, 40, 60, 100, 200)
 CONTRASTS = (1.1, 1.2, 1.3, 1.5, 2.0, 2.7)
@@ -202,18 +201,19 @@ def judge_story(number: int, seed: int) -> Row:
         found = monitor.beside(MemoryStore()).add(folder / "today")
         listed, last = monitor.beside(MemoryStore()).add(today), [one_by_one.add(path) for path in today][-1]
         alone = [monitor.alone(model.maps_of(path)[0])[0] for path in today]
-        later = monitor.beside(MemoryStore()).add(folder / "later")
+        later, varying = (monitor.beside(MemoryStore()).add(folder / part) for part in ("later", "varying"))
     first = (found.colour, found.gear, found.tooth)
     ways = [w for w, d in (("list", listed), ("one by one", last)) if (d.colour, d.gear, d.tooth) != first]
     ways = ways if found.tooth is not None else [w for w in ways if w == "list"]  # one by one, none is aligned
     others = [round(a * size) for a in gears.spacing] if gear == "ring" else [0]  # which one sensor cannot tell apart
     right = [named(found, gear, (story.tooth + away) % size, size) for away in others]
     return {
-        **checked("story", found, listed, last, *alone, later, ways=ways),
+        **checked("story", found, listed, last, *alone, later, varying, ways=ways),
         "story": [repr(gears), *STORIES[number][1:], *drawn],
         "colour": found.colour,
         "alone": [d.colour for d in alone],
         "later": later.colour,
+        "varying": [varying.colour, varying.tooth is not None],
         **max(right, key=lambda one: (one["exact"], one["near"])),
         **{"named": found.gear == gear, "zero": found.tooth_zero, "same_tooth": found.same_tooth},
         "same": all(one_of(alone[0], d, gears, size) for d in alone)
@@ -326,11 +326,7 @@ def work(seed: int, task: tuple[str, int, int, Any]) -> list[Row]:
 
 def main() -> None:
     """Run everything and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=19)
-    parser.add_argument("--quick", action="store_true", help="one texture, three sizes; nothing is written")
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
-    args = parser.parse_args()
+    args = arguments(__doc__, seed=19, quick=False, jobs=1)
     sizes, textures = ((16, 24, 100), "C") if args.quick else (HEALTHY, "ABCDABCD")
     pairs, stories, runs = (PAIRS[:1], (1, 12), 2) if args.quick else (PAIRS, range(len(STORIES)), RUNS)
     tasks: list[Any] = [("story", k, 0, None) for k in stories] + [("run", k, 0, None) for k in range(runs)]
@@ -343,10 +339,7 @@ def main() -> None:
             print(*task, time.strftime("%H:%M:%S"), flush=True)
     result = summary(rows)
     print({k: v for k, v in result.items() if k != "by_healthy"})
-    if not args.quick:
-        config = {"healthy": HEALTHY, "contrasts": CONTRASTS, "threads": os.environ.get("OMP_NUM_THREADS")}
-        path = Path(__file__).parent / "results" / "diagnosis.json"
-        print(write_result(path, config, result | {"rows": rows}, seed=args.seed))
+    save(args, result | {"rows": rows}, healthy=HEALTHY, contrasts=CONTRASTS, threads=os.environ.get("OMP_NUM_THREADS"))
 
 
 if __name__ == "__main__":

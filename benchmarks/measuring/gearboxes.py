@@ -90,7 +90,9 @@ def of_recordings(rng: np.random.Generator, teeth: tuple[int, int]) -> Gearbox:
     return Gearbox(draw, teeth, about)
 
 
-PARTS = {"learn": 8, "healthy": 24, "today": 4, "later": 4}  # recordings of a story; those of today are damaged
+PARTS = {"learn": 8, "healthy": 24, "today": 4, "later": 4, "varying": 4}  # recordings of a story; today damaged
+VARIES = {"varying": 0.2}  # share by which the speed of a part varies within a recording; else
+_VARIES = 0.03
 
 
 @dataclass(frozen=True)
@@ -123,24 +125,25 @@ class Story:
         for part, (name, count) in enumerate(PARTS.items()):
             (folder / name).mkdir()
             for k in range(count):
-                record = (self._pair if isinstance(self.gears, GearPair) else self._stage)(name == "today", part, k)
+                record = (self._pair if isinstance(self.gears, GearPair) else self._stage)(name, part, k)
                 write_record(record, folder / name / f"rec_{k:02d}.mat")
 
-    def _stage(self, damaged: bool, part: int, k: int) -> VibrationRecord:
+    def _stage(self, name: str, part: int, k: int) -> VibrationRecord:
         tacho = TachoConfig(pulses=self.pulses, shaft=self.shaft)
-        config = GearboxConfig(gears=self.gears, speed=SpeedProfile(self.speed), tacho=tacho, seed=self.seed)
+        speed = SpeedProfile(self.speed, variation=VARIES.get(name, _VARIES))
+        config = GearboxConfig(gears=self.gears, speed=speed, tacho=tacho, seed=self.seed)
         config = replace(config, periods=150 // self.gears.hunting_revolutions, start=None if part or k else 0)
-        faults = [Fault("crack", self.gear, self.tooth, 0.6)] * damaged
+        faults = [Fault("crack", self.gear, self.tooth, 0.6)] * (name == "today")
         return simulate_record(config, faults, seed=100 * part + k)[0]
 
-    def _pair(self, damaged: bool, part: int, k: int) -> VibrationRecord:
+    def _pair(self, name: str, part: int, k: int) -> VibrationRecord:
         """Mesh, a pattern of either gear and a burst at every mesh, that of one tooth four to six times as loud."""
         sizes = (self.gears.driving, self.gears.driven)
         own, rng = np.random.default_rng(self.seed), np.random.default_rng([self.seed, part, k])
         patterns = [own.normal(size=size) for size in sizes]
         rate = 22.0 * sizes[0] * self.speed
         t = np.arange(int(7.5 * sizes[1] / self.speed * rate)) / rate
-        speed = self.speed * (1.0 + 0.03 * np.sin(2 * np.pi * 0.23 * t + rng.uniform(0, 6)))
+        speed = self.speed * (1.0 + VARIES.get(name, _VARIES) * np.sin(2 * np.pi * 0.23 * t + rng.uniform(0, 6)))
         turned = np.cumsum(speed) / rate + (rng.uniform(0, sizes[1]) if part or k else 0.0)
         event = sizes[0] * turned
         teeth = [np.floor(event).astype(int) % size for size in sizes]
@@ -149,7 +152,7 @@ class Story:
         hit = teeth[self.gear == "driven"] == self.tooth
         mates = own.choice([1.0, 0.8, 1.2], size=max(sizes))[teeth[self.gear == "driving"]]
         burst = np.sin(2 * np.pi * 5.3 * phase) * np.sin(np.pi * phase) ** 2
-        x += (0.25 * both + 1.2 * damaged * hit * mates) * burst + 0.3 * rng.standard_normal(len(t))
+        x += (0.25 * both + 1.2 * (name == "today") * hit * mates) * burst + 0.3 * rng.standard_normal(len(t))
         marks = turned * self.gears.shafts[self.shaft] * self.pulses % 1.0
         tacho = Tachometer("waveform", 5.0 * (marks < 0.1), self.pulses, self.shaft)
         return VibrationRecord({"vibration": x.astype(np.float32)}, rate, tacho)
