@@ -29,7 +29,6 @@ from toothwise_lab.studies.own_detectors import make_detector
 _DATA = ("hums2023", "simulated")
 _FIT_ON = ("own", "simulated_run", "simulated_maps")
 _EXAMPLES = 3  # windows before the failure
-_WINDOW = 32  # records of a window: detectors made for pictures need some
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ class RunTrial:
         healthy_days: days taken as healthy.
         false_alarm_rate: per record.
         sustained: records above the threshold in a row that raise the alarm.
+        window: records of a window; detectors made for pictures need some, detectors that learn a spectrum many windows.
     """
 
     data: str
@@ -60,6 +60,7 @@ class RunTrial:
     healthy_days: tuple[int, ...] = (17, 18)
     false_alarm_rate: float = 0.01
     sustained: int = 5
+    window: int = 32
 
     def __post_init__(self) -> None:
         check_choice(_DATA, data=self.data)
@@ -120,7 +121,7 @@ def measure_run(trial: RunTrial) -> Measured:
     records = _records(trial)
     days = _own_days(records) if trial.data == "simulated" else trial.healthy_days
     protocol = RunProtocol(
-        maps=RunMapConfig(healthy_days=days, window=_WINDOW),
+        maps=RunMapConfig(healthy_days=days, window=trial.window),
         false_alarm_rate=trial.false_alarm_rate,
         sustained=trial.sustained,
     )
@@ -129,7 +130,7 @@ def measure_run(trial: RunTrial) -> Measured:
     if trial.fit_on == "simulated_run":
         # another run than the one that is watched, should that be simulated too
         other = simulate_run(seed=10_000 + trial.seed)
-        maps_of = RunMapConfig(healthy_days=_own_days(other), window=_WINDOW)
+        maps_of = RunMapConfig(healthy_days=_own_days(other), window=trial.window)
         source = build_run_maps(other, maps_of).recorded_windows.values
         elsewhere = _FittedElsewhere(make_detector(trial.detector, trial.options, trial.seed).fit(source), None, None)
     elif trial.fit_on == "simulated_maps":
