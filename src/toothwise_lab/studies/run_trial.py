@@ -47,7 +47,7 @@ class RunTrial:
         healthy_days: days taken as healthy.
         false_alarm_rate: per record.
         sustained: records above the threshold in a row that raise the alarm.
-        window: records of a window; detectors made for pictures need some, detectors that learn a spectrum many windows.
+        window: records of a window; detectors made for pictures need some.
     """
 
     data: str
