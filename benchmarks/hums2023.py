@@ -133,7 +133,7 @@ def draw(found: dict[str, Scored], maps: RunMaps, path: Path) -> None:
     axes.set_xlabel("held-out records of days 17-20 above the height, % (left end: none)")
     axes.set_ylabel("test record of the first five in a row")
     axes.grid(visible=True, alpha=0.3)
-    axes.legend(fontsize=8, ncols=2)
+    figure.legend(fontsize=8, ncols=5, loc="outside upper center")
     figure.savefig(path, dpi=130)
     plt.close(figure)
 
