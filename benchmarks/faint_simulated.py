@@ -25,7 +25,7 @@ from toothwise.detectors.coherent import Coherent
 from toothwise.diagnosis.summary import tooth_among_others
 from toothwise.evaluation.metrics import auroc
 from toothwise.gears import PlanetaryStage
-from toothwise.healthmap.conditions import less_by_order
+from toothwise.healthmap.conditions import heard, less_by_order
 from toothwise.healthmap.core import Axis, HealthMapBatch
 from toothwise.healthmap.turning import turned
 from toothwise.healthmap.waveform import HealthyWaveform
@@ -48,6 +48,7 @@ SAMPLES, LEARNED, HELD, DAMAGED, RATE, SEED = 16, 40, 80, 4, 0.01, 24
 NUMBERS, PASSED = (*range(2, 9), 16, 40), 0.8
 SPEEDS = ((0.625, 0.02), (0.8, 0.02), (1.25, 0.02), (1.5, 0.02), (1.0, 0.2))  # of the learned one; how far it varies
 ELSEWHERE = ("crack, 10 %", "crack, 20 %", "crack, 40 %", "pit")
+INDICATORS = ("textbook", "FM4", "NA4", "kurtosis", "incoherent", "gear level")
 DETECTORS = ("coherent", "scan", "healthy_distance")
 CONDITIONS: dict[str, tuple[str, float]] = {
     "crack, 2 % stiffness": ("crack", 0.1),
@@ -134,10 +135,12 @@ class Bench:
         return HealthMapBatch(values, *axes, waveforms=waves)
 
     def indicators(self, signals: list[tuple[np.ndarray, float | None]]) -> dict[str, np.ndarray]:
-        """Of every signal and gear ``[n, 2]``: textbook, FM4, NA4, kurtosis of the residual, incoherent RMS."""
-        out: dict[str, list[list[float]]] = {name: [] for name in ("textbook", "FM4", "NA4", "kurtosis", "incoherent")}
+        """Of every signal and gear ``[n, 2]``; the level of the diagnosis (``MapBuilder``'s) is that of both."""
+        out: dict[str, list[list[float]]] = {name: [] for name in INDICATORS}
         for x, step in signals:
             y, each = self.turn(x, step), {name: [] for name in out}
+            sound = heard(self.waveform, y, self.shape)
+            each["gear level"] = [float(np.hypot(sound["level"], sound["noise"]))] * 2
             for teeth in self.shape:
                 average = y.reshape(-1, teeth * SAMPLES).mean(axis=0)
                 known = self.waveform.values.reshape(-1, teeth * SAMPLES).mean(axis=0)
@@ -201,13 +204,8 @@ def of_gearbox(k: int) -> dict[str, Any]:
     for name in DETECTORS:
         own = options if name == "coherent" else {}
         one, _ = fit_with_threshold(lambda n=name, o=own: create(n, **o), bench.reference, RATE)  # type: ignore[misc]
-        said = {condition: one.predict(maps) for condition, maps in {**made, "held": held}.items()}
-        each = {condition: p.score for condition, p in said.items()}
-        scores[name] = one.threshold.value, each.pop("held"), each
-        if name == "coherent":  # its level of the whole gear, on the scale of held-out records
-            usual, spread = np.mean(one.held_out.level), np.std(one.held_out.level)
-            each = {condition: (p.level - usual) / spread for condition, p in said.items()}
-            scores["coherent, level"] = 3.0, each.pop("held"), each
+        each = {condition: np.asarray(one.predict(maps).score) for condition, maps in made.items()}
+        scores[name] = one.threshold.value, np.asarray(one.predict(held).score), each
     learned, later = bench.indicators(bench.learned), bench.indicators(bench.held)
     shown = {condition: bench.indicators(signals) for condition, signals in given.items()}
     for name, healthy in learned.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import replace
 
@@ -151,29 +152,6 @@ def test_few_healthy_records_have_a_threshold_that_later_healthy_ones_keep(n):
     assert Monitor(model).add(batch(waveforms(3, 9))).colour == "GREEN"
 
 
-def worn(x: np.ndarray, size: float) -> np.ndarray:
-    """Every driving tooth adds a waveform of its own."""
-    own = np.random.default_rng(4).standard_normal((x.shape[1], 1, SAMPLES))
-    return x + size * own
-
-
-def test_the_level_of_the_whole_gear_is_told_beside_the_teeth(tmp_path):
-    model = Model.fit(batch(waveforms(40, 1)))
-    healthy, later = waveforms(60, 2), worn(waveforms(20, 3), 0.05)
-    usual = model.predict(batch(healthy)).level
-    change = model.predict(batch(later)).level.mean() - usual.mean()
-    pictures = [np.log(np.median(batch(x).values, axis=(1, 2))) for x in (healthy, later)]
-    # what repeats at every tooth is told further from healthy than the picture's level tells it
-    assert change / usual.std() > 2.5 > 2.0 * (pictures[1].mean() - pictures[0].mean()) / pictures[0].std() > 0
-    model.save(tmp_path / "model")
-    told = Monitor(Model.open(tmp_path / "model")).add(batch(worn(waveforms(12, 3), 0.1)))
-    assert told.level_change == Monitor(model).add(batch(worn(waveforms(12, 3), 0.1))).level_change > 1.5
-    assert (told.colour, told.pattern, told.tooth) == ("AMBER", "sensor or condition changed", None)
-    for size in (0.1, 0.5, 2.0):  # one loud tooth touches all teeth of the other gear, and is one tooth
-        told = Monitor(model).add(batch(damaged(waveforms(12, 3), 2, 5, size)))
-        assert (told.colour, told.gear, told.tooth, len(told.teeth)) == ("RED", "driven", 5, 1)
-
-
 def test_gears_with_a_common_factor_have_pairs_that_never_meet():
     detector = Coherent().fit(waveforms(20, 9, rows=6, columns=9))
     found = detector.predict(damaged(waveforms(10, 10, rows=6, columns=9), 1, 3, 0.5))
@@ -209,6 +187,37 @@ def test_recordings_go_through_a_saved_and_an_exported_model_alike(recorded, tmp
     assert len(set(found.column.tolist())) == 1  # one tooth in all, whatever number the first healthy record gives it
     export(folder, tmp_path / "exported")
     np.testing.assert_allclose(Model.open(tmp_path / "exported").predict(faulty).score, found.score, rtol=1e-6)
+
+
+def test_wear_raises_the_level_of_the_whole_gear_and_a_tooth_does_not(tmp_path):
+    config = GearboxConfig(gears=GearPair(9, 14), periods=3, sampling_rate=12800.0, start=None)
+
+    def records(n, first, *faults):
+        return [simulate_record(config, list(faults), seed=first + k)[0] for k in range(n)]
+
+    healthy, worn = records(20, 0), records(5, 80, Fault("wear", "driving", 0, 0.4))
+    builder = MapBuilder.learn(config.gears, healthy, options={"samples_per_tooth": 16})
+    model = Model.fit(healthy, builder=builder)
+    folder = model.save(tmp_path / "model")
+    told = Monitor(Model.open(folder)).add(worn)
+    assert (told.colour, told.tooth, told.pattern) == ("AMBER", None, "sensor or condition changed")
+    assert told.level_change == Monitor(model).add(worn).level_change > 1.2
+    cracked = Monitor(model).add(records(3, 50, Fault("crack", "driven", 5, 0.6)))
+    assert (cracked.colour, cracked.gear, cracked.also) == ("RED", "driven", ())
+    # the service, to which a file comes alone, says the same
+    service = Service.open(folder)
+    write_record(worn[0], tmp_path / "worn.mat")
+    decoder = Decoder(service.expected, Limits(), service.model.builder)
+    job = Job.unpack(decoder.files([Upload(tmp_path / "worn.mat", "worn", True)], FormFields()).pack())
+    assert job.gear_level == (pytest.approx(builder.build(worn[0]).condition["gear_level"]),)
+    ((answer,),) = service.answer([job])
+    alone = Monitor(model).alone(model.maps_of([worn[0]])[0])[0]
+    assert (answer["diagnosis"]["colour"], alone.pattern) == ("AMBER", "sensor or condition changed")
+    assert answer["diagnosis"]["sentence"].replace("worn", "recording 0") == alone.sentence
+    # maps that do not say how loud their records were heard have the usual level
+    maps = model.maps_of(worn)[0]
+    silent = dataclasses.replace(maps, table=maps.table.drop(columns="gear_level"))
+    assert Monitor(model).add(silent).level_change == pytest.approx(1.0, abs=0.03)
 
 
 def test_predict_on_the_command_line_scores_recordings(recorded, toothwise, tmp_path):

@@ -321,7 +321,7 @@ def test_the_public_names_are_where_they_are_said_to_be():
         _ = diagnosis.oracle
 
 
-@pytest.mark.parametrize("louder", [0.0, 1.0])
+@pytest.mark.parametrize("louder", [0.0, 0.8, 1.5])  # 0.8 is no chance, but sound teeth differ by as much there
 def test_records_of_another_speed_that_show_no_tooth_alone_are_looked_at_together(fitted, limits, louder):
     rng, axes = np.random.default_rng(5), fitted.baseline.line_axis
     tooth = int(np.flatnonzero(axes == 2)[9])
@@ -332,4 +332,4 @@ def test_records_of_another_speed_that_show_no_tooth_alone_are_looked_at_togethe
         place = "speed 25 rev/s was not learned (40 to 40)"
         seen.append(RecordSummary(f"r{k}", None, place, "", (), tuple(contrast), 0.0, 0.0, False, "nothing", None))
     d = judge(seen, fitted.baseline, limits=limits)
-    assert (d.colour, d.gear, d.tooth) == (("AMBER", "driven", 9) if louder else ("UNKNOWN", None, None))
+    assert (d.colour, d.gear, d.tooth) == (("AMBER", "driven", 9) if louder > 1 else ("UNKNOWN", None, None))

@@ -33,8 +33,6 @@ class Prediction:
         row_evidence: float64 ``[n, rows]`` or None, larger = this row (driving tooth) is more suspicious.
         column_evidence: float64 ``[n, columns]`` or None.
         p_value: float64 ``[n]`` or None, chance of such a score on a healthy map.
-        level: float64 ``[n]`` or None, log amplitude of what the usual tooth adds, 0 = as in healthy maps; None = that
-            of the map's values stands for it.
     """
 
     score: np.ndarray
@@ -43,7 +41,6 @@ class Prediction:
     row_evidence: np.ndarray | None = None
     column_evidence: np.ndarray | None = None
     p_value: np.ndarray | None = None
-    level: np.ndarray | None = None
 
     @property
     def row(self) -> np.ndarray:
@@ -62,7 +59,7 @@ class Prediction:
 
     def of(self, index: np.ndarray) -> Prediction:
         """The prediction of some of the maps: an index or a mask ``[n]``."""
-        names = ("severity", "row_evidence", "column_evidence", "p_value", "level")
+        names = ("severity", "row_evidence", "column_evidence", "p_value")
         known = {name: getattr(self, name)[index] for name in names if getattr(self, name) is not None}
         return Prediction(self.score[index], self.anomaly_map[index], **known)
 

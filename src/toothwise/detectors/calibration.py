@@ -64,7 +64,7 @@ def fit_with_threshold(
         part = share_of(progress, fold, count + 1, f"cross-validation {fold + 1} of {count}")
         part("", 0.0)
         found = make().fit(values[~out], part).predict(values[out])
-        parts.append((np.flatnonzero(out), found.score, *evidence_of(found), found.level))
+        parts.append((np.flatnonzero(out), found.score, *evidence_of(found)))
     part = share_of(progress, count, count + 1, "fit")
     part("", 0.0)
     detector = make().fit(values, part)
@@ -101,13 +101,12 @@ def _of_drawn(drawn: Prediction, scores: np.ndarray, rate: float, folds: np.ndar
 
 
 def _joined(parts: list[tuple[Any, ...]]) -> Prediction:
-    """Indices, scores, evidence and levels of each fold in the order of the maps, without anomaly maps."""
+    """Indices, scores and evidence of each fold in the order of the maps, without anomaly maps."""
     index, *found = zip(*parts, strict=True)
     order = np.argsort(np.concatenate(index))
     in_order: list[Any] = [None if x[0] is None else np.concatenate(x).astype(np.float64)[order] for x in found]
-    score, rows, columns, level = in_order
-    empty = np.empty((len(order), 0, 0), np.float32)
-    return Prediction(score, empty, row_evidence=rows, column_evidence=columns, level=level)
+    score, rows, columns = in_order
+    return Prediction(score, np.empty((len(order), 0, 0), np.float32), row_evidence=rows, column_evidence=columns)
 
 
 def _threshold(

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from toothwise.diagnosis.decompose import Findings
 from toothwise.diagnosis.teeth import correlation_time
@@ -60,14 +61,14 @@ def _centred(evidence: np.ndarray | None) -> list[np.ndarray]:
     return [finite - np.median(finite, axis=1, keepdims=True)]
 
 
-def watch_maps(values: np.ndarray, found: Findings, reference: HealthyReference) -> Watched:
-    """What is watched of maps ``[n, rows, columns]`` that were peeled."""
+def watch_maps(values: np.ndarray, table: pd.DataFrame, found: Findings, reference: HealthyReference) -> Watched:
+    """What is watched of maps ``[n, rows, columns]`` that were peeled, with a row of the table each."""
     x = log_maps(values)
     axes = (1,) if reference.by_record else (1, 2)
     own = found.scatter_ratio[:, None]
     lines = [line_levels(x, axis, newest=reference.by_record) for axis in axes]
     evidence = [e for axis in (1, 2) for e in _centred(found.evidence.get(axis))]
-    level = reference.level_of(x, found.first)[:, None]
+    level = reference.level_of(x, table)[:, None]
     # what came off as a tooth is no cycle, and a cycle that came off was one
     rest = [line_levels(_without_lines(x, found), axis, newest=reference.by_record) for axis in axes]
     cycles = [np.sqrt(one_cycle(part)[0][:, None] / own) for part in rest]  # an amplitude is skew, its root is not

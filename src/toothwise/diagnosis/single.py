@@ -61,7 +61,7 @@ def summarize(
     axes = {1: (gear_of(rows, "driving"), columns), 2: (gear_of(columns, "driven"), rows)}
     middle, spread = float(np.median(reference.level)), max(float(np.std(reference.level)), 1e-9)
     zero = {axis: reference.zeros(batch.table, axis, gear, len(x)) for axis, (gear, _) in axes.items()}
-    level = (reference.level_of(x, found.first) - middle) / spread
+    level = (reference.level_of(x, batch.table) - middle) / spread
     away, sides = np.abs(reference.level - middle), 1.0
     if len(away) < LEAST:  # of few healthy maps a normal distribution counts, which has two sides
         away, sides = reference.level - reference.level.mean(), 2.0

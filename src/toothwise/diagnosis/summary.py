@@ -142,7 +142,7 @@ def summarize_records(
     found = decompose(values, detector, reference, rate=rate, waveforms=waveforms, first=first)
     names = np.repeat(order.names, order.maps.shape[1])[np.argsort(order.maps, axis=None)]
     each = summarize(found, replace(batch, table=table.assign(name=names)), reference, rate=rate)
-    watched = watch_maps(values, found, reference)
+    watched = watch_maps(values, table, found, reference)
     condition = {name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table}
     place = bin_names(condition, bins or {}, len(values))
     gears = gear_of(batch.rows, "driving"), gear_of(batch.columns, "driven")

@@ -238,6 +238,8 @@ def _seen(
     for name, zero in zeros.items():
         own = {"": zero.known, "_positions": zero.positions, "_confidence": zero.confidence}
         about["condition"] |= {f"tooth_zero_{name}{what}": value for what, value in own.items() if value is not None}
+    if sound:  # what its loudest lines add is damage and no level of the gear
+        about["condition"]["gear_level"] = float(np.hypot(sound["level"], sound["noise"]))
     if waveform is not None and (outside := not_learned(waveform.conditions, periods, sound)):
         about["condition"]["not_learned"] = outside
         warnings.warn(f"{outside}: sound teeth may look damaged", SignalWarning, stacklevel=3)

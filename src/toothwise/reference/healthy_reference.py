@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from toothwise.detectors.base import Detector, Prediction, fingerprint
+from toothwise.detectors.base import Detector, fingerprint
 from toothwise.detectors.pooling import evidence_of
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import LEAST
@@ -31,6 +31,7 @@ __all__ = [
 
 MOST = 5000  # healthy maps that are kept, the last ones: more would fill the memory and tell little more
 _SINGLE = ("score", "level", "diagonal", "diagonal_scale", "block", "record", "sensor")  # arrays of a file as they are
+_REPEATS = 0.02  # log level to which a sensor repeats from one mounting or day to the next, at the best
 _SPREAD_MAPS = 150  # maps that the scatter of segments is measured on
 _SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
@@ -57,7 +58,8 @@ class HealthyReference:
         drawn: Of few healthy maps, evidence of all lines ``[m, lines]`` of records drawn from what they scatter.
         unplaced: Of the rows' gear and the columns', how many healthy maps number teeth by a guess, where damage
             cannot be seen for that (``reference.unplaced``); 0 = it can.
-        own_level: The level is the detector's (``Prediction.level``, held out), not the median log value of the map.
+        heard_level: The level is how loud the records are without the loudest lines of a gear (``gear_level`` of the
+            maps' table), not the median log value of the maps.
     """
 
     detector: str
@@ -78,7 +80,7 @@ class HealthyReference:
     shown: dict[str, np.ndarray] = field(default_factory=dict)
     drawn: np.ndarray | None = None
     unplaced: tuple[int, int] = (0, 0)
-    own_level: bool = False
+    heard_level: bool = False
 
     def __len__(self) -> int:
         return len(self.score)
@@ -115,11 +117,16 @@ class HealthyReference:
         """How tooth 0 of a gear is known in each of n maps; of a gear that is ``unplaced`` it never is."""
         return ["unknown"] * n if self.unplaced[axis - 1] else tooth_zero_of(table, gear, n)
 
-    def level_of(self, log_values: np.ndarray, found: Prediction) -> np.ndarray:
-        """The log level ``[n]`` of maps, log values ``[n, rows, columns]``, as that of the healthy ones is measured."""
-        if self.own_level and found.level is not None:
-            return found.level
-        return map_level(log_values, newest=self.by_record)
+    def level_of(self, log_values: np.ndarray, table: pd.DataFrame) -> np.ndarray:
+        """The log level ``[n]`` of maps, log values ``[n, rows, columns]``, as that of the healthy ones is measured.
+
+        Maps that do not say how loud they were heard have the usual level.
+        """
+        if not self.heard_level:
+            return map_level(log_values, newest=self.by_record)
+        heard = _heard_level(table)
+        usual = float(np.median(self.level))
+        return np.full(len(log_values), usual) if heard is None else np.where(np.isfinite(heard), heard, usual)
 
     def diagonals(self, shape: tuple[int, int]) -> Diagonals | None:
         """The search for diagonals on the healthy scale, None of tooth-by-record maps and of fewer than 8."""
@@ -133,7 +140,7 @@ class HealthyReference:
     def arrays(self) -> dict[str, np.ndarray]:
         """What the file of a model keeps of it, by name."""
         arrays = {name: getattr(self, name) for name in _SINGLE}
-        arrays["unplaced"], arrays["own_level"] = np.array(self.unplaced), np.array(self.own_level)
+        arrays["unplaced"], arrays["heard_level"] = np.array(self.unplaced), np.array(self.heard_level)
         arrays |= {name: arrays[name].astype(np.str_) for name in ("record", "sensor")}
         arrays |= {name: lines for name in ("row", "column", "drawn") if (lines := getattr(self, name)) is not None}
         for name in ("lines", "cycle", "scatter"):
@@ -158,7 +165,7 @@ class HealthyReference:
         for group in ("condition", "shown"):
             known[group] = {k.partition(".")[2]: v for k, v in arrays.items() if k.startswith(f"{group}.")}
         first, second = arrays.get("unplaced", (0, 0))
-        known["own_level"] = bool(arrays.get("own_level", False))
+        known["heard_level"] = bool(arrays.get("heard_level", False))
         return cls(detector=detector, by_record=by_record, unplaced=(int(first), int(second)), **known)
 
 
@@ -205,7 +212,11 @@ def learn_reference(
     search = Diagonals(x.shape[1:])
     diagonal = np.zeros(0) if by_record else search.learn(x)
     scale = np.zeros((2, 0)) if search.mean is None or search.sd is None else np.stack([search.mean, search.sd])
-    level = held.level if detector.drawn is None else None  # of few records, each left out, levels are too alike
+    heard = _heard_level(table)
+    if by_record or (heard is not None and not np.isfinite(heard).all()):
+        heard = None
+    if heard is not None:
+        heard = heard.mean() + (heard - heard.mean()) * max(1.0, _REPEATS / max(float(heard.std()), 1e-12))
     drawn = None
     if detector.drawn is not None:
         parts = [p for p in (detector.drawn.row_evidence, detector.drawn.column_evidence) if p is not None]
@@ -217,7 +228,7 @@ def learn_reference(
         score=np.asarray(held.score, dtype=np.float64),
         row=held.row_evidence,
         column=None if by_record else held.column_evidence,
-        level=map_level(x, newest=by_record) if level is None else level,
+        level=map_level(x, newest=by_record) if heard is None else heard,
         lines=(lines[0], lines[1]),
         cycle=(cycle[0], cycle[1]),
         diagonal=diagonal,
@@ -229,8 +240,16 @@ def learn_reference(
         condition={name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table},
         shown=dict(shown or {}),
         drawn=drawn,
-        own_level=level is not None,
+        heard_level=heard is not None,
     )
+
+
+def _heard_level(table: pd.DataFrame) -> np.ndarray | None:
+    """The logarithm of the level that each record was heard at ``[n]``, None where the table does not tell it."""
+    if "gear_level" not in table:
+        return None
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(table["gear_level"].to_numpy(dtype=float)))
 
 
 def _sensors(table: pd.DataFrame, column: str | None, n: int) -> np.ndarray:

@@ -23,6 +23,7 @@ from toothwise.serving.service import Job
 MAP_SUFFIXES = (".npz", ".tif", ".tiff", ".png", ".mat")
 # TDMS, UFF, MF4 and Parquet are read by packages that may open other files: convert them first
 RECORD_SUFFIXES = (".wav", ".flac", ".csv", ".csv.gz", ".txt", ".mat", ".h5", ".hdf5", ".npz", ".npy")
+_TOLD: dict[str, type] = {"not_learned": str, "gear_level": float}  # what a job keeps of its maps' table
 _MOST_ENTRIES = 64
 _OUTSIDE = re.compile(r"(^|[\\/])\.\.([\\/]|$)|^[\\/]|^\w:")  # nothing is unpacked, yet nobody means well by it
 _BETWEEN = b",;\t \n"  # what stands between the numbers of a text
@@ -109,18 +110,21 @@ class Decoder:
         """
         values: list[np.ndarray] = []
         records: list[str] = []
-        outside: list[str | None] = []
+        told: dict[str, list[Any]] = {name: [] for name in _TOLD}
         builder = self._builder_for(fields.gears)
         for upload in uploads:
-            found, not_learned = self._maps_of(upload, fields.read, builder)
+            found, about = self._maps_of(upload, fields.read, builder)
             values.append(found)
-            outside += not_learned
+            for name, each in about.items():
+                told[name] += each
             records += [upload.name] if len(found) == 1 else [f"{upload.name}[{k}]" for k in range(len(found))]
             if len(records) > self.limits.max_maps:
                 raise self._too_many_maps(len(records))
             if sum(one.size for one in values) > self.limits.max_values:
                 raise self._too_many(upload.name)
-        return Job(self._stacked(values), tuple(records), frozenset(fields.include), tuple(outside))
+        return Job(
+            self._stacked(values), tuple(records), frozenset(fields.include), **{k: tuple(v) for k, v in told.items()}
+        )
 
     def _builder_for(self, gears: Gears | None) -> Any:
         """What builds the maps of recordings: the model's own builder, else one for the gears that a request says."""
@@ -136,8 +140,8 @@ class Decoder:
         quantity, of, signal = self.expected.about.quantity.partition(" of ")  # as the model's maps were built
         return MapBuilder(train, options={"quantity": quantity, "signal": signal} if of else {})
 
-    def _maps_of(self, upload: Upload, read: Reading, builder: Any) -> tuple[np.ndarray, list[str | None]]:
-        """The maps of a file, and which condition of each was not learned."""
+    def _maps_of(self, upload: Upload, read: Reading, builder: Any) -> tuple[np.ndarray, dict[str, list[Any]]]:
+        """The maps of a file, and what their builder said of each."""
         from toothwise.healthmap.io import read_map
 
         try:
@@ -146,7 +150,7 @@ class Decoder:
                 self._price_file(upload.path)
                 found = self._built(upload.path, read, builder) if upload.recording else read_map(upload.path)
                 values = self.expected.check(found)
-                return values, _not_learned(found, len(values))
+                return values, {name: _said_of(found, name, len(values)) for name in _TOLD}
         except InputError as error:
             raise _told(error, upload.path, upload.name) from None
 
@@ -194,13 +198,12 @@ class Decoder:
         return LimitError(f"{what}: holds more than {self.limits.max_values} numbers, the most that one request may")
 
 
-def _not_learned(found: Any, n: int) -> list[str | None]:
-    """Which condition of each of n maps was not learned, as their builder said; None = all were."""
+def _said_of(found: Any, name: str, n: int) -> list[Any]:
+    """What the builder of n maps said of each under a name; None = nothing."""
     table = getattr(found, "table", None)
     if table is None:  # one map, or bare values
-        return [getattr(found, "condition", {}).get("not_learned")] * n
-    told = table["not_learned"] if "not_learned" in table else [None] * n
-    return [one if isinstance(one, str) else None for one in told]
+        return [getattr(found, "condition", {}).get(name)] * n
+    return [one if isinstance(one, _TOLD[name]) and one == one else None for one in table.get(name, [None] * n)]
 
 
 def _told(error: InputError, path: Path, name: str) -> InputError:

@@ -37,6 +37,7 @@ class Job:
         records: A name per map.
         include: What the answers hold besides the verdict: "evidence", "anomaly_map", "map", "sequence".
         not_learned: Per map which of its conditions was not learned, None = all were; () = nothing is known of it.
+        gear_level: Per map how loud its record was heard; () = nothing is known of it.
         bad: Place, name and reason of each map of the request that cannot be used.
     """
 
@@ -44,6 +45,7 @@ class Job:
     records: tuple[str, ...]
     include: frozenset[str] = frozenset()
     not_learned: tuple[str | None, ...] = ()
+    gear_level: tuple[float | None, ...] = ()
     bad: tuple[tuple[int, str, str], ...] = ()
 
     def __len__(self) -> int:
@@ -51,7 +53,7 @@ class Job:
 
     def pack(self) -> bytes:
         """As bytes that ``unpack`` takes without unpickling anything."""
-        about = [self.values.shape, self.records, sorted(self.include), self.not_learned, self.bad]
+        about = [self.values.shape, self.records, sorted(self.include), self.not_learned, self.gear_level, self.bad]
         head = json.dumps(about).encode()
         return len(head).to_bytes(4, "big") + head + np.ascontiguousarray(self.values, "<f4").tobytes()
 
@@ -59,9 +61,10 @@ class Job:
     def unpack(cls, data: bytes) -> Job:
         """The inverse of ``pack``."""
         end = 4 + int.from_bytes(data[:4], "big")
-        shape, records, include, outside, bad = json.loads(data[4:end])
+        shape, records, include, outside, level, bad = json.loads(data[4:end])
         values = np.frombuffer(data, "<f4", offset=end).reshape(shape)
-        return cls(values, tuple(records), frozenset(include), tuple(outside), tuple(map(tuple, bad)))
+        bad = tuple(map(tuple, bad))
+        return cls(values, tuple(records), frozenset(include), tuple(outside), tuple(level), bad)
 
 
 @dataclass(frozen=True)
@@ -229,9 +232,10 @@ class Service:
         if values.ndim == 4:
             values, waveforms = values[..., 0], values[..., 1:]
         table = pd.DataFrame({"name": [record for job in jobs for record in job.records]}, dtype=str)
-        outside = [one for job in jobs for one in job.not_learned or (None,) * len(job)]
-        if any(outside):
-            table["not_learned"] = outside
+        for name in ("not_learned", "gear_level"):
+            told = [one for job in jobs for one in getattr(job, name) or (None,) * len(job)]
+            if any(told):
+                table[name] = told
         kind = (about.rows, about.columns, table, about.quantity, about.unit, about.gear)
         return HealthMapBatch(values, *kind, waveforms=waveforms)
 

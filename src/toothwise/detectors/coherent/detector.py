@@ -6,8 +6,7 @@ adds is the same with every mate and can be summed first. So this detector looks
 the scatter that healthy records show at that order, so that an order counts by how surely it is known, not by how loud
 it is. Whitened waveforms are then averaged along each line of either gear, over all mates and over stretches of them,
 and squared. The logarithm of that energy less the median over the gear's teeth is a contrast that neither a change of
-load nor one of sensor gain can raise, because both act on all teeth alike. What does so, wear above all, is told beside
-it: how that median changes, of the gear where it changes less, since a damaged tooth touches all teeth of the other.
+load nor one of sensor gain can raise, because both act on all teeth alike.
 """
 
 from __future__ import annotations
@@ -77,7 +76,7 @@ class Coherent(Detector):
         values = self.input_of(maps)
         n, shape = len(values), values.shape
         learned, white, power = self._learn(np.fft.rfft(self._periods(values)), shape)
-        left_out = self._prediction(white, shape, learned, maps=False)
+        left_out = self._prediction(white, shape, learned["scale"], maps=False)
         return left_out, self._draw(power / (1.0 + 1.0 / n), n, shape)
 
     def _learn(
@@ -96,9 +95,7 @@ class Coherent(Detector):
         for k in range(n):
             others = scatter((whole - power[k]) / (n - 1), n - 1, shape[1:3]) if n > 2 else learned["scatter"]
             white[k] = np.fft.irfft(rest[k] * weight_of(others), size)
-        kinds, levels = self._kinds(white, shape)
-        learned["scale"] = np.array([[scale_of_maxima(e) for e in gear] for gear in kinds])
-        learned["level"] = np.median(levels, axis=0)
+        learned["scale"] = np.array([[scale_of_maxima(e) for e in gear] for gear in self._kinds(white, shape)])
         return learned, white, whole / n
 
     def _draw(self, power: np.ndarray, n: int, shape: tuple[int, ...]) -> Prediction:
@@ -121,7 +118,7 @@ class Coherent(Detector):
             learned, _, _ = self._learn(spectra[:n], shape)
             rest = spectra[n:] - spectra[:n].mean(axis=0)
             white = np.fft.irfft(rest * weight_of(learned["scatter"]), size)
-            found.append(self._prediction(white, shape, learned, maps=False))
+            found.append(self._prediction(white, shape, learned["scale"], maps=False))
         rows = np.concatenate([one.row_evidence for one in found if one.row_evidence is not None])
         columns = np.concatenate([one.column_evidence for one in found if one.column_evidence is not None])
         rows, columns = (np.where(e > 0, e * wider, e) for e in (rows, columns))
@@ -136,15 +133,14 @@ class Coherent(Detector):
                 "build the maps with the model's own MapBuilder"
             )
         white = whitened(self._rest(values), self._learned["scatter"])
-        return self._prediction(white, values.shape, self._learned)
+        return self._prediction(white, values.shape, self._learned["scale"])
 
     def _prediction(
-        self, white: np.ndarray, shape: tuple[int, ...], learned: dict[str, np.ndarray], *, maps: bool = True
+        self, white: np.ndarray, shape: tuple[int, ...], scales: np.ndarray, *, maps: bool = True
     ) -> Prediction:
         """What whitened periods show, on the scale of healthy maxima; anomaly maps only where they are wanted."""
         evidence = []
-        kinds, levels = self._kinds(white, shape)
-        for gear, scale in zip(kinds, learned["scale"], strict=True):
+        for gear, scale in zip(self._kinds(white, shape), scales, strict=True):
             z = [(e - m) / s for e, (m, s) in zip(gear, scale, strict=True)]
             evidence.append(np.max([z[0], *(part - _BEHIND for part in z[1:])], axis=0))
         pixels = np.empty((len(white), 0, 0))
@@ -156,7 +152,6 @@ class Coherent(Detector):
             anomaly_map=pixels.astype(np.float32),
             row_evidence=evidence[0],
             column_evidence=evidence[1],
-            level=(levels - learned["level"]).min(axis=1) if "level" in learned else None,
         )
 
     @property
@@ -220,15 +215,13 @@ class Coherent(Detector):
         out[:, i, j] = x.reshape(len(x), len(i), -1)
         return out
 
-    def _kinds(self, white: np.ndarray, shape: tuple[int, ...]) -> tuple[list[list[np.ndarray]], np.ndarray]:
+    def _kinds(self, white: np.ndarray, shape: tuple[int, ...]) -> list[list[np.ndarray]]:
         """By gear (rows, columns) and kind (whole lines, each segment, from mate to mate): log contrast ``[n, teeth]``.
-
-        Beside it the log amplitude of the usual whole line of either gear ``[n, 2]``, which no contrast holds.
 
         Mates are taken in the order in which the tooth meets them, which is the order in which a stretch of damaged
         mates passes it.
         """
-        out, levels = [], []
+        out = []
         for axis, name in ((1, "rows"), (2, "columns")):
             teeth, mates = shape[axis], shape[3 - axis]
             meshes = lines(white, teeth, shape[3])  # [n, teeth, turns, samples], one turn per mate that is met
@@ -243,24 +236,20 @@ class Coherent(Detector):
                 energies.append(best_segment(meshes, length, mates) if length < turns else whole)
             if turns > 1:
                 energies.append(((meshes - mean[:, :, None]) ** 2).sum(axis=(2, 3)))
-            levels.append(0.5 * _heard(energies[0])[1])  # half of a log energy is a log amplitude
             out.append([_contrast(e) for e in energies])
-        return out, np.stack(levels, axis=1)
+        return out
 
     def _state(self) -> dict[str, np.ndarray]:
         return self._learned
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:
-        # models of before hold no level: the map's own stands for it there
-        shapes = {name: state[name].shape for name in ("mean", "scatter", "scale", "level") if name in state}
+        shapes = {name: state[name].shape for name in ("mean", "scatter", "scale")}
         (n,), count = shapes["mean"], events(*(self.shape or (1, 1)))[0].size
         kinds = len(self.options["segments"]) + 2
         if n % count or shapes["scatter"] != (n // 2 + 1,) or shapes["scale"][0::2] != (2, 2):
             raise InputError(f"the state of {self.name} has arrays that do not fit each other: {shapes}")
         if not kinds - 1 <= shapes["scale"][1] <= kinds:
             raise InputError(f"the state of {self.name} holds {shapes['scale'][1]} kinds of evidence, not {kinds}")
-        if shapes.get("level", (2,)) != (2,):
-            raise InputError(f"the state of {self.name} has a level of shape {shapes['level']}, not (2,)")
         self._learned = {name: state[name].astype(np.float64) for name in shapes}
 
 
@@ -271,16 +260,13 @@ def _size(shape: tuple[int, ...]) -> int:
 
 def _contrast(energy: np.ndarray) -> np.ndarray:
     """Log energy ``[n, teeth]`` less the median over the teeth that are heard; of others the least there is."""
-    logs, middle = _heard(energy)
-    logs -= middle[:, None]
-    return np.where(np.isnan(logs), np.nanmin(logs, axis=1, keepdims=True), logs)
-
-
-def _heard(energy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log energy ``[n, teeth]``, NaN of teeth that are not heard, and its median ``[n]``."""
-    logs = np.log(np.where(energy > 1e-12 * energy.max(axis=1, keepdims=True), energy, np.nan))
-    median = np.nanmedian if np.isnan(logs).any() else np.median  # nanmedian takes ten times as long
-    return logs, np.asarray(median(logs, axis=1))
+    heard = energy > 1e-12 * energy.max(axis=1, keepdims=True)
+    if heard.all():  # nanmedian takes ten times as long
+        logs = np.log(energy)
+        return np.asarray(logs - np.median(logs, axis=1, keepdims=True))
+    logs = np.log(np.where(heard, energy, np.nan))
+    logs -= np.nanmedian(logs, axis=1, keepdims=True)
+    return np.where(heard, logs, np.nanmin(logs, axis=1, keepdims=True))
 
 
 def scale_of_maxima(contrast: np.ndarray) -> tuple[float, float]:

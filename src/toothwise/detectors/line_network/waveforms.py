@@ -9,7 +9,6 @@ removed take their part of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -197,7 +196,7 @@ class LineWaveforms(Coherent):
 
     def _start(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         white = self._periods(waveforms)
-        found = super()._prediction(white, waveforms.shape, self._learned, maps=False)
+        found = super()._prediction(white, waveforms.shape, self._learned["scale"], maps=False)
         assert found.row_evidence is not None and found.column_evidence is not None  # noqa: PT018
         return found.row_evidence, found.column_evidence
 
@@ -217,10 +216,10 @@ class LineWaveforms(Coherent):
         return (self._folded(white, shape) / live).astype(np.float32)
 
     def _prediction(
-        self, white: np.ndarray, shape: tuple[int, ...], learned: dict[str, np.ndarray], *, maps: bool = True
+        self, white: np.ndarray, shape: tuple[int, ...], scales: np.ndarray, *, maps: bool = True
     ) -> Prediction:
         """As of ``coherent``, with the network's correction."""
-        found = super()._prediction(white, shape, learned, maps=maps)
+        found = super()._prediction(white, shape, scales, maps=maps)
         model = None if self._network is None else self._network.model
         if model is None or not float(model.get_buffer("gain")):
             return found
@@ -230,7 +229,7 @@ class LineWaveforms(Coherent):
             parts = [model.to(device).eval().judge(p.to(device), cells=False).lines for p in x.split(_CHUNK)]
         rows, columns = (torch.cat([p[a] for p in parts]).cpu().double().numpy() / _TAIL for a in (1, 2))
         score = np.maximum(rows.max(axis=1), columns.max(axis=1))
-        return replace(found, score=score, row_evidence=rows, column_evidence=columns)
+        return Prediction(score, found.anomaly_map, None, rows, columns)
 
     def _state(self) -> dict[str, np.ndarray]:
         assert self._network is not None
