@@ -101,6 +101,17 @@ def test_gain_and_a_healthy_line_that_all_teeth_share_change_little(fitted):
     np.testing.assert_allclose(fitted.predict(3.0 * x).score, fitted.predict(x).score, atol=1.5)
 
 
+def test_at_another_condition_teeth_of_a_ring_are_not_compared():
+    x = waveforms(20, 3, rows=10, columns=21)
+    for contacts, compared in ((None, True), ("rows", False)):
+        detector = Coherent(contacts=contacts).fit(waveforms(20, 1, rows=10, columns=21))
+        planet = detector.among_teeth(damaged(x, 1, 2, 0.5))[0]
+        ring = detector.among_teeth(damaged(x, 2, 7, 0.5))[1]
+        assert (planet.argmax(axis=1) == 2).all()
+        assert ((ring.argmax(axis=1) == 7) & (ring.max(axis=1) > 1.0)).all() == compared
+        assert compared or not ring.any()
+
+
 @pytest.mark.parametrize("n", [2, 8])
 def test_few_healthy_records_still_find_what_is_plain(n):
     detector = Coherent().fit(waveforms(n, 6))

@@ -160,10 +160,13 @@ class Coherent(Detector):
         return len(self._learned["mean"]) // events(*(self.shape or (1, 1)))[0].size
 
     def among_teeth(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """See ``Detector``: by the record's own level around each order."""
-        live = self._learned["scatter"] > 0
-        rows, columns = among_teeth(self._periods(waveforms), live, waveforms.shape, self.options["contacts"])
-        return _contrast(rows), _contrast(columns)
+        """See ``Detector``: by the record's own level around each order.
+
+        Planets pass the teeth of a ring at all distances from the sensor. They are not heard alike: none stands out.
+        """
+        live, contacts = self._learned["scatter"] > 0, self.options["contacts"]
+        rows, columns = map(_contrast, among_teeth(self._periods(waveforms), live, waveforms.shape, contacts))
+        return rows * (contacts != "columns"), columns * (contacts != "rows")
 
     def along_line(self, waveforms: np.ndarray, axis: int, tooth: int) -> np.ndarray:
         """See ``Detector``: how far each mesh's whitened waveform is like that of the tooth's other meshes."""
