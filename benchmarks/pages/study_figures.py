@@ -10,6 +10,7 @@ import pandas as pd
 from engine import RESULTS, ROOT, read
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from study_pairs import testable
 
 WORDS: dict[str, str] = {
     "auroc": "AUROC",
@@ -48,8 +49,9 @@ LABELS = {("severity", "default"): "default (0.1, 30 %, lines, 256-64)"}
 
 
 def draw_all() -> None:
-    """Write docs/images/study-NAME.svg of every study that has results: each part and group by its first metric."""
-    for path in sorted((RESULTS / "studies").glob("*.json")):
+    """Write docs/images/study-NAME.svg of every study that compares arms: each part and group by its first metric."""
+    there = sorted((RESULTS / "studies").glob("*.json"))
+    for path in [one for one in there if testable(read(f"studies/{one.stem}"))]:
         table = pd.DataFrame(read(f"studies/{path.stem}")["result"]["table"]).dropna(subset=["mean"])
         first = table.groupby(["part", "group"])["metric"].transform("first")
         panels = list(table[table["metric"] == first].groupby(["part", "group"], sort=False))
