@@ -35,6 +35,7 @@ def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[s
         **_pooling(read("coherent_pooling")),
         **_limit(studies.get("line_limit")),
         **_rivals(studies),
+        **_halves(studies.get("crossover")),
         **_recordings(studies.get("line_vibration")),
         **_encoder(read("encoder")),
         **_hums(read("hums2023")),
@@ -159,6 +160,18 @@ def _rivals(studies: dict[str, Data]) -> dict[str, str]:
         means = {row["arm"]: row["mean"] for row in found if row["metric"] == "auroc"}
         out |= {f"rivals.{name}.{arm}": number(mean) for arm, mean in means.items()}
     return out
+
+
+def _halves(study: Data | None) -> dict[str, str]:
+    """Attention along either axis for damage of either gear; for driven damage only whether it is seen."""
+    if study is None:
+        raise MissingResultError("results/studies/crossover.json: missing; run the study 'crossover' first")
+    out, result = {"halves.seeds": str(len(study["config"]["seeds"]))}, study["result"]
+    for name, a, b in (("rows", "driving/y", "driving/x"), ("excluded", "driving/y_exclude", "driving/x_exclude")):
+        found = next(c for c in result["comparisons"] if (c["a"], c["b"], c["metric"]) == (a, b, "tpr_at_1_fpr_lines"))
+        out |= {f"halves.{name}.{k}": number(found[k], signed=True) for k in ("difference", "low", "high")}
+    seen = [r["mean"] for r in result["table"] if r["arm"].startswith("driven/") and r["metric"] == "auroc_lines"]
+    return out | {"halves.driven.least": number(min(seen)), "halves.driven.most": number(max(seen))}
 
 
 def _limit(study: Data | None) -> dict[str, str]:

@@ -168,7 +168,15 @@ def results(tmp_path):
     shutil.copytree(ROOT / "benchmarks" / "results", folder)
     for file in (folder / "studies").iterdir():
         # the text has figures of these studies themselves
-        if file.stem not in ("line_limit", "baselines", "line_vibration", "line_rivals", "line_unet", "line_deep"):
+        if file.stem not in (
+            "line_limit",
+            "baselines",
+            "line_vibration",
+            "line_rivals",
+            "line_unet",
+            "line_deep",
+            "crossover",
+        ):
             file.unlink()
     study = direction_study(primary(0.0123, 0.02, 0.31), comparison("y", "x", 0.02, 0.03, p=0.2))
     (folder / "studies" / "direction.json").write_text(json.dumps(study))
