@@ -213,6 +213,8 @@ def test_wear_raises_the_level_of_the_whole_gear_and_a_tooth_does_not(tmp_path):
     told = Monitor(Model.open(folder)).add(worn)
     assert (told.colour, told.tooth, told.pattern) == ("AMBER", None, "sensor or condition changed")
     assert told.level_change == Monitor(model).add(worn).level_change > 1.2
+    for one in Monitor(model).alone(model.maps_of(worn)[0]):  # from twenty healthy records, each by itself
+        assert (one.colour, one.tooth) == ("AMBER", None)
     cracked = Monitor(model).add(records(3, 50, Fault("crack", "driven", 5, 0.6)))
     assert (cracked.colour, cracked.gear, cracked.also) == ("RED", "driven", ())
     # the service, to which a file comes alone, says the same

@@ -26,6 +26,7 @@ from toothwise.reference.records import record_ids
 
 _Z95 = 1.959963984540054
 _SHOWN = 3  # maps that are explained
+_HEAVY = 5  # levels that Student's distribution counts as known at the most: tails much longer than normal ones
 _SURE = 1e-3  # chance from which on a line is a line, whatever else is found
 
 
@@ -65,7 +66,12 @@ def summarize(
     away, sides = np.abs(reference.level - middle), 1.0
     if len(away) < LEAST:  # of few healthy maps a normal distribution counts, which has two sides
         away, sides = reference.level - reference.level.mean(), 2.0
-    p_level = np.minimum(sides * healthy_tail(np.abs(level) * spread, away, worth=reference.worth["level"]), 1.0)
+    change = np.abs(level) * spread
+    p_level = np.minimum(sides * healthy_tail(change, away, worth=reference.worth["level"]), 1.0)
+    # the tail of some twenty levels makes none impossible, and 20 healthy standard deviations would be nothing
+    n, own = len(away), reference.level - reference.level.mean()
+    far = 2.0 * healthy_tail(change, own, least=n + 1, worth=min(1.0, _HEAVY / n))
+    p_level = np.where(change > np.abs(own).max(), np.minimum(p_level, far), p_level)
     flat = {axis: without_places(x, axis) for axis in (1, 2)}
     sizes = {axis: lines.shape[1] for axis, lines in flat.items()}
     planet = reference.by_record or axes[1][0] == "planet"
@@ -76,7 +82,7 @@ def summarize(
         uneven: dict[int, float] = {}
         each = [(g, contact, *_finding(g, flat[g.axis][k], reference, axes[g.axis])) for g, contact in groups]
         standing = {g.axis for g, _, _, _, alone in each if alone}
-        change = 0.0 if standing else abs(level[k]) * spread  # whatever the level does, the other teeth do not
+        louder = 0.0 if standing else change[k]  # whatever the level does, the other teeth do not
         for g, contact, line, scatter, _ in each:
             # beside a tooth that stands out others are what it leaves over, and judged by that alone
             if scatter and g.axis not in standing and not (reference.by_record or found.by_waveform):
@@ -89,7 +95,7 @@ def summarize(
             uneven = dict.fromkeys(axes, min(uneven.values()))
         findings = _findings(lines, uneven, found, k, p_level[k], level[k], rate)
         diagonal = found.diagonal[k]
-        pattern, also = _pattern(lines, findings, change, diagonal is not None, found.p_values["diagonal"][k])
+        pattern, also = _pattern(lines, findings, louder, diagonal is not None, found.p_values["diagonal"][k])
         swinging = [axes[a][0] for a in found.cycle[k]]
         p_values = {test: float(p[k]) for test, p in found.p_values.items()} | {"level": float(p_level[k])}
         if reference.by_record:
