@@ -25,7 +25,7 @@ from toothwise.detectors.coherent import Coherent
 from toothwise.diagnosis.summary import tooth_among_others
 from toothwise.evaluation.metrics import auroc
 from toothwise.gears import PlanetaryStage
-from toothwise.healthmap.conditions import heard, less_by_order
+from toothwise.healthmap.conditions import gear_level, heard, less_by_order
 from toothwise.healthmap.core import Axis, HealthMapBatch
 from toothwise.healthmap.turning import turned
 from toothwise.healthmap.waveform import HealthyWaveform
@@ -139,8 +139,7 @@ class Bench:
         out: dict[str, list[list[float]]] = {name: [] for name in INDICATORS}
         for x, step in signals:
             y, each = self.turn(x, step), {name: [] for name in out}
-            sound = heard(self.waveform, y, self.shape)
-            each["gear level"] = [float(np.hypot(sound["level"], sound["noise"]))] * 2
+            each["gear level"] = [gear_level(heard(self.waveform, y, self.shape))] * 2
             for teeth in self.shape:
                 average = y.reshape(-1, teeth * SAMPLES).mean(axis=0)
                 known = self.waveform.values.reshape(-1, teeth * SAMPLES).mean(axis=0)

@@ -91,8 +91,7 @@ def of_recordings(rng: np.random.Generator, teeth: tuple[int, int]) -> Gearbox:
 
 
 PARTS = {"learn": 8, "healthy": 24, "today": 4, "later": 4, "varying": 4}  # recordings of a story; today damaged
-VARIES = {"varying": 0.2}  # share by which the speed of a part varies within a recording; else
-_VARIES = 0.03
+VARIES = dict.fromkeys(PARTS, 0.03) | {"varying": 0.2}  # share by which the speed varies within a recording
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ class Story:
 
     def _stage(self, name: str, part: int, k: int) -> VibrationRecord:
         tacho = TachoConfig(pulses=self.pulses, shaft=self.shaft)
-        speed = SpeedProfile(self.speed, variation=VARIES.get(name, _VARIES))
+        speed = SpeedProfile(self.speed, variation=VARIES[name])
         config = GearboxConfig(gears=self.gears, speed=speed, tacho=tacho, seed=self.seed)
         config = replace(config, periods=150 // self.gears.hunting_revolutions, start=None if part or k else 0)
         faults = [Fault("crack", self.gear, self.tooth, 0.6)] * (name == "today")
@@ -143,7 +142,7 @@ class Story:
         patterns = [own.normal(size=size) for size in sizes]
         rate = 22.0 * sizes[0] * self.speed
         t = np.arange(int(7.5 * sizes[1] / self.speed * rate)) / rate
-        speed = self.speed * (1.0 + VARIES.get(name, _VARIES) * np.sin(2 * np.pi * 0.23 * t + rng.uniform(0, 6)))
+        speed = self.speed * (1.0 + VARIES[name] * np.sin(2 * np.pi * 0.23 * t + rng.uniform(0, 6)))
         turned = np.cumsum(speed) / rate + (rng.uniform(0, sizes[1]) if part or k else 0.0)
         event = sizes[0] * turned
         teeth = [np.floor(event).astype(int) % size for size in sizes]

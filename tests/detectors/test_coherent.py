@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import replace
 
@@ -229,8 +228,11 @@ def test_wear_raises_the_level_of_the_whole_gear_and_a_tooth_does_not(tmp_path):
     assert answer["diagnosis"]["sentence"].replace("worn", "recording 0") == alone.sentence
     # maps that do not say how loud their records were heard have the usual level
     maps = model.maps_of(worn)[0]
-    silent = dataclasses.replace(maps, table=maps.table.drop(columns="gear_level"))
+    silent = replace(maps, table=maps.table.drop(columns="gear_level"))
     assert Monitor(model).add(silent).level_change == pytest.approx(1.0, abs=0.03)
+    for strange in ("loud", -1.0, 0.0, None):
+        silent = replace(maps, table=maps.table.assign(gear_level=strange))
+        assert Monitor(model).add(silent).level_change == pytest.approx(1.0, abs=0.03)
 
 
 def test_predict_on_the_command_line_scores_recordings(recorded, toothwise, tmp_path):

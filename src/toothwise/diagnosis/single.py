@@ -63,13 +63,11 @@ def summarize(
     middle, spread = float(np.median(reference.level)), max(float(np.std(reference.level)), 1e-9)
     zero = {axis: reference.zeros(batch.table, axis, gear, len(x)) for axis, (gear, _) in axes.items()}
     level = (reference.level_of(x, batch.table) - middle) / spread
-    away, sides = np.abs(reference.level - middle), 1.0
-    if len(away) < LEAST:  # of few healthy maps a normal distribution counts, which has two sides
-        away, sides = reference.level - reference.level.mean(), 2.0
-    change = np.abs(level) * spread
+    change, n, own = np.abs(level) * spread, len(reference), reference.level - reference.level.mean()
+    # of few healthy maps a normal distribution counts, which has two sides
+    away, sides = (own, 2.0) if n < LEAST else (np.abs(reference.level - middle), 1.0)
     p_level = np.minimum(sides * healthy_tail(change, away, worth=reference.worth["level"]), 1.0)
     # the tail of some twenty levels makes none impossible, and 20 healthy standard deviations would be nothing
-    n, own = len(away), reference.level - reference.level.mean()
     far = 2.0 * healthy_tail(change, own, least=n + 1, worth=min(1.0, _HEAVY / n))
     p_level = np.where(change > np.abs(own).max(), np.minimum(p_level, far), p_level)
     flat = {axis: without_places(x, axis) for axis in (1, 2)}

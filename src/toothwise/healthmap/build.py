@@ -16,7 +16,7 @@ from toothwise.fields import from_mapping
 from toothwise.files import finite
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.healthmap.aligned import Unplaced
-from toothwise.healthmap.conditions import heard, learned_conditions, less_by_order, not_learned
+from toothwise.healthmap.conditions import gear_level, heard, learned_conditions, less_by_order, not_learned
 from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.map_config import UNITS, MapConfig
 from toothwise.healthmap.turning import SURE, Turn, turned
@@ -238,8 +238,8 @@ def _seen(
     for name, zero in zeros.items():
         own = {"": zero.known, "_positions": zero.positions, "_confidence": zero.confidence}
         about["condition"] |= {f"tooth_zero_{name}{what}": value for what, value in own.items() if value is not None}
-    if sound:  # what its loudest lines add is damage and no level of the gear
-        about["condition"]["gear_level"] = float(np.hypot(sound["level"], sound["noise"]))
+    if sound:
+        about["condition"]["gear_level"] = gear_level(sound)
     if waveform is not None and (outside := not_learned(waveform.conditions, periods, sound)):
         about["condition"]["not_learned"] = outside
         warnings.warn(f"{outside}: sound teeth may look damaged", SignalWarning, stacklevel=3)

@@ -85,6 +85,11 @@ def heard(waveform: HealthyWaveform, signal: np.ndarray, teeth: tuple[int, int])
     return found
 
 
+def gear_level(sound: Mapping[str, float]) -> float:
+    """How loud a record is without the loudest lines of a gear, which may be damage: waveform and noise (``heard``)."""
+    return float(np.hypot(sound["level"], sound["noise"]))
+
+
 def _conditions(periods: Periods) -> dict[str, float]:
     """Speed of the reference shaft and how far it varies, and the load where the recording says it."""
     found = {"speed": float(np.mean(periods.angle.speed()))}

@@ -245,11 +245,14 @@ def learn_reference(
 
 
 def _heard_level(table: pd.DataFrame) -> np.ndarray | None:
-    """The logarithm of the level that each record was heard at ``[n]``, None where the table does not tell it."""
+    """The logarithm of the level that each record was heard at ``[n]``, None where the table does not tell it.
+
+    It is not finite where a file says something else than a positive number.
+    """
     if "gear_level" not in table:
         return None
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(table["gear_level"].to_numpy(dtype=float)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.log(pd.to_numeric(table["gear_level"], errors="coerce").to_numpy(dtype=float)))
 
 
 def _sensors(table: pd.DataFrame, column: str | None, n: int) -> np.ndarray:

@@ -18,12 +18,11 @@ from toothwise.errors import InputError, LimitError, ToothwiseError
 from toothwise.reading import as_input_error
 from toothwise.serving.limits import ApiError, Limits
 from toothwise.serving.schemas import BatchBody, DiagnoseBody, FormFields, Gears, MapBody, Reading, first_error
-from toothwise.serving.service import Job
+from toothwise.serving.service import TOLD, Job
 
 MAP_SUFFIXES = (".npz", ".tif", ".tiff", ".png", ".mat")
 # TDMS, UFF, MF4 and Parquet are read by packages that may open other files: convert them first
 RECORD_SUFFIXES = (".wav", ".flac", ".csv", ".csv.gz", ".txt", ".mat", ".h5", ".hdf5", ".npz", ".npy")
-_TOLD: dict[str, type] = {"not_learned": str, "gear_level": float}  # what a job keeps of its maps' table
 _MOST_ENTRIES = 64
 _OUTSIDE = re.compile(r"(^|[\\/])\.\.([\\/]|$)|^[\\/]|^\w:")  # nothing is unpacked, yet nobody means well by it
 _BETWEEN = b",;\t \n"  # what stands between the numbers of a text
@@ -110,7 +109,7 @@ class Decoder:
         """
         values: list[np.ndarray] = []
         records: list[str] = []
-        told: dict[str, list[Any]] = {name: [] for name in _TOLD}
+        told: dict[str, list[Any]] = {name: [] for name in TOLD}
         builder = self._builder_for(fields.gears)
         for upload in uploads:
             found, about = self._maps_of(upload, fields.read, builder)
@@ -150,7 +149,7 @@ class Decoder:
                 self._price_file(upload.path)
                 found = self._built(upload.path, read, builder) if upload.recording else read_map(upload.path)
                 values = self.expected.check(found)
-                return values, {name: _said_of(found, name, len(values)) for name in _TOLD}
+                return values, {name: _said_of(found, name, len(values)) for name in TOLD}
         except InputError as error:
             raise _told(error, upload.path, upload.name) from None
 
@@ -203,7 +202,7 @@ def _said_of(found: Any, name: str, n: int) -> list[Any]:
     table = getattr(found, "table", None)
     if table is None:  # one map, or bare values
         return [getattr(found, "condition", {}).get(name)] * n
-    return [one if isinstance(one, _TOLD[name]) and one == one else None for one in table.get(name, [None] * n)]
+    return [one if isinstance(one, TOLD[name]) and one == one else None for one in table.get(name, [None] * n)]
 
 
 def _told(error: InputError, path: Path, name: str) -> InputError:

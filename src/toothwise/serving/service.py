@@ -27,6 +27,8 @@ from toothwise.healthmap.core import HealthMapBatch, gear_as_json
 from toothwise.model import MapsAbout, Model
 from toothwise.reference.healthy_reference import HealthyReference, best_evidence, evidence_of
 
+TOLD: dict[str, type] = {"not_learned": str, "gear_level": float}  # what a job keeps of its maps' table
+
 
 @dataclass(frozen=True, eq=False)
 class Job:
@@ -232,7 +234,7 @@ class Service:
         if values.ndim == 4:
             values, waveforms = values[..., 0], values[..., 1:]
         table = pd.DataFrame({"name": [record for job in jobs for record in job.records]}, dtype=str)
-        for name in ("not_learned", "gear_level"):
+        for name in TOLD:
             told = [one for job in jobs for one in getattr(job, name) or (None,) * len(job)]
             if any(told):
                 table[name] = told
