@@ -29,9 +29,14 @@ def added(maps, times, seed):
     return maps + times * maps.std() * np.abs(np.random.default_rng(seed).standard_normal(maps.shape))
 
 
-@pytest.fixture(scope="module", params=list(SHAPES))
+LEARNED = [("A", "scan_learned"), ("D", "scan_learned"), ("B", "line_network")]
+
+
+@pytest.fixture(scope="module", params=[*((domain, "scan") for domain in SHAPES), *LEARNED], ids="-".join)
 def watched(request):
-    return request.param, toothwise.Monitor(toothwise.Model.fit(healthy(request.param, 40, 5)))
+    domain, detector = request.param
+    options = {"max_steps": 1} if detector == "line_network" else {}
+    return domain, toothwise.Monitor(toothwise.Model.fit(healthy(domain, 40, 5), detector=detector, options=options))
 
 
 @pytest.mark.parametrize(("noise", "times"), [(scattered, 2.0), (scattered, 3.0), (scattered, 10.0), (added, 10.0)])
@@ -65,7 +70,9 @@ def test_usual_maps_are_on_the_healthy_scale_and_a_line_does_not_change_that(wat
     loud = maps.copy()
     loud[:, 3] *= 5.0
     loud[:, :, 4] *= 5.0
-    np.testing.assert_allclose(detector.scatter_ratio(loud), detector.scatter_ratio(maps), atol=0.06)
+    # whitened lines reach into the teeth beside them, of twelve teeth and seventeen the most
+    least = 0.06 if detector.name == "scan" and detector.options["noise"] == "independent" else 0.25
+    np.testing.assert_allclose(detector.scatter_ratio(loud), detector.scatter_ratio(maps), atol=least)
     assert 5.0 < detector.scatter_ratio(scattered(maps, 10.0, 11)).mean() < 20.0
 
 

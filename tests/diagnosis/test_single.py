@@ -131,6 +131,18 @@ def test_words_say_tooth_chance_what_it_rests_on_and_what_next(fitted):
     assert bad.as_json()["lines"][0]["tooth"] == 3
 
 
+def test_a_map_is_not_said_to_have_no_tooth_beside_the_evidence_of_one(fitted):
+    x = fitted.log_maps(N, 16) + 0.5 * np.cos(2 * np.pi * np.arange(12) / 12)[None, :, None]
+    x[:, :, 4] += np.linspace(0.1, 0.4, N)[:, None]
+    gear = [d for d in diagnose(fitted, x) if d.pattern == "whole gear"]
+    beside = [d for d in gear if d.lines]
+    assert 3 <= len(beside) < len(gear)
+    for d in gear:
+        words = d.sentence + " ".join(str(one) for one in d.messages["verdict"])
+        assert ("No tooth stands out." in words) == (not d.lines)
+        assert ("The evidence of driven tooth 4" in words) == bool(d.lines)
+
+
 def test_planets_keep_their_name():
     assert gear_of(Axis.teeth("planet tooth", 3), "driving") == "planet"
     assert gear_of(Axis.teeth("tooth", 3), "driving") == "gear"

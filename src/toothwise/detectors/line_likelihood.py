@@ -29,7 +29,10 @@ _MOST_DARK = 0.4  # a spot with more gaps than that is looked for as a shorter o
 _INDEPENDENT = 0.6  # gaps are allowed for where cells of a line carry at least this part of what they carry alone
 _ALARMS, _FOUND = 0.01, 0.9  # a spot is as bright as one that is found so often at this rate of alarms
 OUTLIER = 3.0  # cells count with this many standard deviations where the scale of a map is estimated
-OWN_SCALE = (0.25, 4.0)  # a map's texture against the healthy one: beyond that it is no texture
+OWN_SCALE = (0.25, 40.0)  # a map's texture against the healthy one: beyond that it is no texture
+ROUGH = 1.2  # times the usual scatter: beyond every healthy map; cells beyond OUTLIER are not just a line's there
+HUBER, HUBER_MEAN = 1.345, 0.7102  # Huber's bound, and what a normal square has on average that is cut there
+HUBER_STEPS = 12
 
 
 def healthy_precision(x: np.ndarray, least: int = 20) -> np.ndarray:
@@ -79,6 +82,17 @@ def _line_energy(precision: np.ndarray, teeth: int, cells: int) -> float:
     rows, columns = precision.shape
     across = np.abs(np.fft.fft(np.ones(teeth), n=rows)) ** 2 @ precision.astype(np.float64)
     return float(np.abs(np.fft.fft(np.ones(cells), n=columns)) ** 2 @ across) / (rows * columns)
+
+
+def _white_energy(precision: np.ndarray, segments: Iterable[Segment]) -> float:
+    """Variance that white noise gives the sum of a segment, against what it gives a cell; the most of all segments.
+
+    Both are of whitened maps and in units of what healthy noise gives there; at least 1.
+    """
+    square = precision.astype(np.float64) ** 2
+    cell = square.sum() / precision.sum(dtype=np.float64)
+    own = {(s.teeth, s.length) for s in segments}
+    return max([1.0, *(_line_energy(square, *at) / _line_energy(precision, *at) / cell for at in own)])
 
 
 def common_limit(precision: np.ndarray) -> float:
@@ -184,6 +198,7 @@ class LineLikelihood:
         lengths: cells along the lines looked for; longer than the line = the whole line.
         teeth, gaps: as ``plan_segments``.
         clip: cells of the whitened map count with at most this many standard deviations; None = all.
+        own_scale: whether noise so rough that cells beyond ``OUTLIER`` are no longer a few counts by its own scale.
         usual: spread of a usual healthy map.
         spots: share of the chance that short bright spots have along rows and along columns.
 
@@ -198,6 +213,7 @@ class LineLikelihood:
         teeth: int = 1,
         gaps: float = 0.0,
         clip: float | None = None,
+        own_scale: bool = True,
         usual: float = 1.0,
         spots: Iterable[float] = (_SPOTS, _SPOTS),
     ) -> None:
@@ -207,6 +223,7 @@ class LineLikelihood:
         self._weight = precision[np.ix_(_order(rows), _order(columns))].astype(np.float32)
         self.scale = float(np.sqrt(precision.mean(dtype=np.float64)))  # standard deviation of a whitened cell
         self.usual = usual
+        self._rough = ROUGH if own_scale else np.inf
         self.clip = None if clip is None else float(np.float32(clip * self.scale))
         self._lines = (lengths, teeth, gaps)
         self._plan(spots)
@@ -218,6 +235,8 @@ class LineLikelihood:
             axis: plan_segments(p, sorted({min(k, p.shape[1]) for k in lengths}), teeth, gaps, share)
             for axis, p, share in ((1, self.precision, self.spots[0]), (2, self.precision.T, self.spots[1]))
         }
+        both = ((self.precision, self._segments[1]), (self.precision.T, self._segments[2]))
+        self.white = max(_white_energy(p, own) for p, own in both)
 
     def _whitened(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Precision matrix times maps ``[n, rows, columns]``, and the spread of each in units of the learned one."""
@@ -230,6 +249,20 @@ class LineLikelihood:
         y = y.reshape(n, rows, columns)
         z = np.clip(y, -OUTLIER * self.scale, OUTLIER * self.scale)
         return y, np.sqrt(np.einsum("nij,nij->n", z, z) / z[0].size).clip(1e-6 * self.scale) / self.scale
+
+    def _scales(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Precision matrix times maps, what each is divided by, and how many times as far as healthy ones they scatter.
+
+        Noise beyond the healthy one is taken for white, which may say more along a line than in a cell.
+        """
+        y, own = self._whitened(x)
+        own, ratio = own / self.usual, np.ones(len(x))
+        if (rough := np.flatnonzero(own > self._rough)).size:
+            times = _rough_scale(y[rough]) / (self.scale * self.usual)
+            white = np.sqrt(1.0 + self.white * (times**2 - 1.0).clip(0.0))
+            own[rough] = np.where(times > self._rough, np.maximum(own[rough], white), own[rough])
+            ratio[rough] = np.maximum(times / self._rough, 1.0)
+        return y, own.clip(*OWN_SCALE), ratio
 
     def learn(self, x: np.ndarray) -> None:
         """Take over the usual spread of healthy maps ``x`` ``[n, rows, columns]``, and what spots count beside lines.
@@ -253,9 +286,13 @@ class LineLikelihood:
 
     def whiten(self, x: np.ndarray) -> np.ndarray:
         """Precision matrix times maps, float32 ``[n, rows, columns]``, on the scale of each map's texture, clipped."""
-        y, own = self._whitened(x)
-        y /= (own / self.usual).clip(*OWN_SCALE).astype(np.float32)[:, None, None]
+        y, own, _ = self._scales(x)
+        y /= own.astype(np.float32)[:, None, None]
         return y if self.clip is None else np.clip(y, -self.clip, self.clip, out=y)
+
+    def scatter_ratio(self, x: np.ndarray) -> np.ndarray:
+        """As ``Detector.scatter_ratio``, of the whitened cells of maps ``[n, rows, columns]``."""
+        return np.concatenate([self._scales(part)[2] for part in _parts(x)])
 
     def evidence(self, x: np.ndarray, axes: tuple[int, ...] = (1,)) -> dict[int, np.ndarray]:
         """Log likelihood ratio of a line somewhere along each tooth.
@@ -309,6 +346,20 @@ class LineLikelihood:
             for tooth in range(s.teeth):
                 part = found[:, tooth : tooth + lines]
                 np.logaddexp(part, line, out=part)
+
+
+def _rough_scale(y: np.ndarray) -> np.ndarray:
+    """Standard deviation of the cells of maps ``[n, rows, columns]``, which no few teeth move, ``[n]``.
+
+    The least of three: Huber's proposal 2 (Annals of Mathematical Statistics 35, 1964) over all cells, and those of the
+    median row and of the median column.
+    """
+    square = np.square(y)
+    own = square.mean(axis=(1, 2))
+    for _ in range(HUBER_STEPS):
+        own = np.minimum(square, HUBER**2 * own[:, None, None]).mean(axis=(1, 2)) / HUBER_MEAN
+    lines = [np.median(square.mean(axis=axis), axis=1) for axis in (1, 2)]
+    return np.asarray(np.sqrt(np.minimum.reduce([own, *lines])))
 
 
 def _parts(x: np.ndarray) -> Iterator[np.ndarray]:

@@ -100,7 +100,7 @@ class DirectionalScan(Detector):
     def _whitened(self) -> LineLikelihood:
         """The search with the learned noise, made when it is first needed."""
         if self._likelihood is None:
-            own = {name: self.options[name] for name in ("lengths", "teeth", "gaps", "clip")}
+            own = {name: self.options[name] for name in ("lengths", "teeth", "gaps", "clip", "own_scale")}
             own |= {name: self._learned[name] for name in ("usual", "spots") if name in self._learned}
             self._likelihood = LineLikelihood(self._learned["precision"], **own)
         return self._likelihood
@@ -129,9 +129,9 @@ class DirectionalScan(Detector):
         return np.ones(len(z)) if widest is None else np.maximum(_scatter(z) / widest, 1.0)
 
     def scatter_ratio(self, values: np.ndarray) -> np.ndarray:
-        """As ``Detector.scatter_ratio``; 1 with learned noise, which whitens each map by its own spread."""
+        """As ``Detector.scatter_ratio``; with learned noise of the whitened cells."""
         if self.options["noise"] == "learned":
-            return super().scatter_ratio(values)
+            return self._whitened().scatter_ratio(self._complete(values))
         parts = [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
         axes = _AXES[self.options["lines"]]
         return np.concatenate([np.max([self._ratio(self._deviation(p, a), a) for a in axes], axis=0) for p in parts])

@@ -119,10 +119,20 @@ def evidence_height(reference: HealthyReference, axis: int, rate: float) -> floa
     known = reference.best_of(axis)
     if known is None:
         return None
-    best, wanted = known[0], rate * SHARES["lines"] / known[1]
+    return _height(known[0], rate / known[1], reference.worth["lines"])
+
+
+def score_height(reference: HealthyReference, rate: float) -> float:
+    """The score from which on a map is as strange as a line that is called (``evidence_height``)."""
+    return _height(reference.score[:, None], rate, reference.worth["lines"])
+
+
+def _height(best: np.ndarray, rate: float, worth: float) -> float:
+    """The height that the share of lines in a rate allows beyond the best lines of healthy maps."""
+    wanted = rate * SHARES["lines"]
 
     def chance(evidence: np.ndarray | float) -> np.ndarray:
-        return best_line_tail(evidence, best, worth=reference.worth["lines"])
+        return best_line_tail(evidence, best, worth=worth)
 
     low, high = float(np.min(best)), float(np.max(best))
     while chance(high) > wanted and high < 1e6:  # the chance falls with the evidence: bracket, then divide

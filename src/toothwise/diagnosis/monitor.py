@@ -20,7 +20,7 @@ from toothwise.diagnosis.evidence import (
     shown_records,
     telling_map,
 )
-from toothwise.diagnosis.explain import evidence_height
+from toothwise.diagnosis.explain import evidence_height, score_height
 from toothwise.diagnosis.history import CompactedHistory, compact, run_rules, track_records
 from toothwise.diagnosis.judging import judge
 from toothwise.diagnosis.rules import MonitorSettings, Reset
@@ -131,11 +131,12 @@ class Monitor:
         """
         rate = self.limits().single_rate if rate is None else rate
         known = self._reference.best_of(1) or self._reference.best_of(2)
-        if known is None or known[1] > 1:
+        if known is None:
             return None
         drawn = self._reference.drawn is not None
-        if not drawn and not np.allclose(known[0].max(axis=1), self._reference.score, rtol=1e-6):
-            return None
+        best = known[1] == 1 and (drawn or np.allclose(known[0].max(axis=1), self._reference.score, rtol=1e-6))
+        if not best:
+            return score_height(self._reference, rate)
         axis = 1 if self._reference.row is not None else 2
         return evidence_height(self._reference, axis, rate)
 

@@ -156,11 +156,15 @@ def _memory(d: Diagnosis) -> Iterator[Message]:
         )
 
 
+def _named(d: Diagnosis) -> set[str]:
+    """The teeth that the verdict names, each by every number it has."""
+    return {str(tooth_of(t.gear, n)) for t in d.teeth for n in (t.tooth, *t.leak, *t.alike, t.contact)}
+
+
 def _before(d: Diagnosis) -> Iterator[Message]:
     """What the first alarm was about, where that is not what the verdict names."""
-    named = [tooth_of(t.gear, number) for t in d.teeth for number in (t.tooth, *t.leak, *t.alike, t.contact)]
     alarm = d.rules["alarm"]
-    if alarm.about is None or alarm.about in map(str, named) or (not d.teeth and "tooth" not in alarm.about):
+    if alarm.about is None or alarm.about in _named(d) or (not d.teeth and "tooth" not in alarm.about):
         return
     about = {"record": _first(alarm.first), "first": alarm.messages["about"][0]}
     if d.teeth:
@@ -179,7 +183,12 @@ def _warned(d: Diagnosis) -> Iterator[Message]:
         return
     if warning.first.number < alarmed.number:
         about = {"record": _first(warning.first), "first": warning.messages["about"][0]}
-        yield say("The first warning, at {record}, was about {first}.", **about)
+        if len(d.teeth) == 1 and warning.about not in _named(d):
+            yield say(
+                "The first warning, at {record}, was about {first}; by now this tooth has the most evidence.", **about
+            )
+        else:
+            yield say("The first warning, at {record}, was about {first}.", **about)
 
 
 def _hindsight(d: Diagnosis) -> Iterator[Message]:

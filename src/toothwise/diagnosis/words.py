@@ -161,9 +161,9 @@ def _verdict(d: MapDiagnosis) -> Message:
                 gear=gear_word(d.uneven_gears[0]),
             )
         if d.cycle_gear in (None, "gear"):
-            return say("The gear swings once per revolution: eccentricity or a bent shaft, no single tooth.")
+            return say("The gear swings once per revolution: eccentricity or a bent shaft.")
         return say(
-            "The {gear} gear swings once per revolution: eccentricity or a bent shaft, no single tooth.",
+            "The {gear} gear swings once per revolution: eccentricity or a bent shaft.",
             gear=gear_word(d.cycle_gear),
         )
     if d.pattern == "sensor or condition changed" and d.uneven_gears:
@@ -174,19 +174,19 @@ def _verdict(d: MapDiagnosis) -> Message:
     if d.pattern == "sensor or condition changed" and d.level > 0:
         return say(
             "The whole map is louder than healthy ones ({level:+.1f} healthy standard deviations): noise, another "
-            "load, speed or sensor, or wear; one map cannot tell them apart. No tooth.",
+            "load, speed or sensor, or wear; one map cannot tell them apart.",
             level=d.level,
         )
     if d.pattern == "sensor or condition changed":
         return say(
-            "Sensor or condition changed: the whole map is quieter than healthy ones ({level:+.1f} sd). No tooth.",
+            "Sensor or condition changed: the whole map is quieter than healthy ones ({level:+.1f} sd).",
             level=d.level,
         )
     if d.pattern == "transient" and d.diagonal is not None:
         row, column = d.diagonal["first_pair"]
         return say(
             "A transient in time: {events} mesh events from tooth pair {row}-{column} on are {contrast:.2f} times the "
-            "background. No tooth.",
+            "background.",
             events=d.diagonal["events"],
             row=row,
             column=column,
@@ -273,8 +273,19 @@ ALSO = {
 def words_of_map(d: MapDiagnosis) -> dict[str, tuple[Message, ...]]:
     """Sentences of the ``verdict`` (the first is the verdict), ``confidence``, and ``next_look``."""
     verdict = [_verdict(d)]
-    if d.also:
-        verdict.append(say("Besides, {what}.", what=both([ALSO[a] for a in d.also])))
+    of_teeth = d.pattern.endswith(("tooth", "teeth"))
+    if d.lines and not of_teeth:
+        verdict.append(
+            say(
+                "The evidence of {teeth} is above its limit too, which the same cause may explain: no finding of its "
+                "own.",
+                teeth=both([named(line) for line in d.lines]),
+            )
+        )
+    elif not of_teeth and d.pattern != "nothing" and not d.uneven_gears:
+        verdict.append(say("No tooth stands out."))
+    if also := [ALSO[a] for a in d.also if of_teeth or not a.endswith(("tooth", "teeth"))]:
+        verdict.append(say("Besides, {what}.", what=both(also)))
     if d.lines and d.pattern.endswith(("tooth", "teeth")):
         verdict += [contact_word(one.tooth, one.contact) for one in d.lines if one.contact is not None]
         known = {line.gear: line.tooth_zero for line in d.lines}

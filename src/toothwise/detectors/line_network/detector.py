@@ -116,6 +116,14 @@ class LineNetworkDetector(ModuleDetector):
             torch.cat([p.score for p in parts]).cpu(), torch.cat([p.cells for p in parts]).cpu(), *by_axis
         )
 
+    @torch.inference_mode()
+    def scatter_ratio(self, values: np.ndarray) -> np.ndarray:
+        """As ``Detector.scatter_ratio``, of the whitened cells."""
+        device = pick_device(self.options["device"])
+        model, x = self._fitted().to(device).model.eval(), torch.from_numpy(self._images(values))
+        parts = [model.scatter_ratio(part.to(device)).cpu() for part in x.split(_CHUNK)]
+        return np.asarray(torch.cat(parts).double())
+
     def contrast_of(self, maps: Maps) -> tuple[np.ndarray, np.ndarray]:
         """Log contrast of each map's likeliest line and its standard deviation, float64 ``[n]`` each.
 

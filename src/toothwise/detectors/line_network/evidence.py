@@ -48,7 +48,7 @@ class LineEvidence(nn.Module):
 
     def __init__(self, search: LineLikelihood, axes: tuple[int, ...] = (1, 2)) -> None:
         super().__init__()
-        self.axes, self.scale, self.clip = axes, search.scale, search.clip
+        self.axes, self.scale, self.clip, self.white = axes, search.scale, search.clip, search.white
         self.segments = {axis: search._segments[axis] for axis in axes}
         for name, matrix in (("across", search._across), ("along", search._along), ("weight", search._weight)):
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(matrix)), persistent=False)

@@ -18,7 +18,15 @@ from anomalib.data import InferenceBatch
 from torch import Tensor, nn
 
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
-from toothwise.detectors.line_likelihood import OUTLIER, OWN_SCALE, LineLikelihood
+from toothwise.detectors.line_likelihood import (
+    HUBER,
+    HUBER_MEAN,
+    HUBER_STEPS,
+    OUTLIER,
+    OWN_SCALE,
+    ROUGH,
+    LineLikelihood,
+)
 from toothwise.detectors.line_network.evidence import AXES, LineEvidence
 from toothwise.detectors.line_network.options import LineNetworkOptions
 from toothwise.errors import InputError
@@ -142,6 +150,27 @@ class LineNetworkModel(nn.Module):
         z = (whitened / self.evidence.scale).clamp(-OUTLIER, OUTLIER)
         return ((z**2).sum(dim=(1, 2), keepdim=True) / known.sum(dim=(1, 2), keepdim=True)).clamp(min=1e-12).sqrt()
 
+    def _scales(self, whitened: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``LineLikelihood._scales``: what maps are divided by, and how far their cells scatter, ``[n, 1, 1]``."""
+        usual = self.get_buffer("usual")
+        own, square = self._own_scale(whitened, known) / usual, (whitened / (self.evidence.scale * usual)) ** 2
+        count = known.sum(dim=(1, 2), keepdim=True)
+        wide = square.sum(dim=(1, 2), keepdim=True) / count
+        for _ in range(HUBER_STEPS):
+            wide = torch.minimum(square, HUBER**2 * wide).sum(dim=(1, 2), keepdim=True) / (HUBER_MEAN * count)
+        for dim in (1, 2):
+            line = square.sum(dim=dim, keepdim=True) / known.sum(dim=dim, keepdim=True).clamp(min=1)
+            wide = torch.minimum(wide, line.median(dim=3 - dim, keepdim=True).values)
+        wide = wide.sqrt()
+        white = (1.0 + self.evidence.white * (wide**2 - 1.0).clamp(min=0.0)).sqrt()
+        own = torch.where((own > ROUGH) & (wide > ROUGH), torch.maximum(own, white), own)
+        return own.clamp(*OWN_SCALE), (wide / ROUGH).clamp(min=1.0)
+
+    def scatter_ratio(self, values: Tensor) -> Tensor:
+        """As ``Detector.scatter_ratio``, of maps as for ``judge``, ``[n]``."""
+        known = ~torch.isnan(values)
+        return self._scales(self._whitened(values, known)[1], known)[1][:, 0, 0]
+
     @staticmethod
     def _plain_channels(x: Tensor, known: Tensor) -> list[Tensor]:
         """The map, the map without its column medians (shows rows), without its row medians (shows columns)."""
@@ -165,7 +194,7 @@ class LineNetworkModel(nn.Module):
         """
         known = ~torch.isnan(values)
         x, whitened = self._whitened(values, known)
-        own = (self._own_scale(whitened, known) / self.get_buffer("usual")).clamp(*OWN_SCALE)
+        own, _ = self._scales(whitened, known)
         whitened = whitened / own
         found = self.evidence(whitened, cells=cells)
         lines, heat = dict(found.lines if start is None else start), found.cells
