@@ -27,13 +27,14 @@ from toothwise.evaluation.metrics import auroc
 from toothwise.gears import PlanetaryStage
 from toothwise.healthmap.conditions import gear_level, heard, less_by_order
 from toothwise.healthmap.core import Axis, HealthMapBatch
+from toothwise.healthmap.residual import residual_of
 from toothwise.healthmap.turning import turned
 from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.simulate.speed import SpeedProfile
 from toothwise.vibration.indicators import fm4
-from toothwise.vibration.periods import cut_periods
+from toothwise.vibration.periods import Periods, cut_periods
 from toothwise.vibration.windows import EventWindow, event_statistic
 
 GEARS = (
@@ -44,11 +45,12 @@ GEARS = (
     GearPair(13, 29),
     PlanetaryStage(19, 17, 53),
 )
-SAMPLES, LEARNED, HELD, DAMAGED, RATE, SEED = 16, 40, 80, 4, 0.01, 24
+SAMPLES, LEARNED, HELD, DAMAGED, RATE, SEED = 16, 40, 80, 4, 0.01, 26
 NUMBERS, PASSED = (*range(2, 9), 16, 40), 0.8
 SPEEDS = ((0.625, 0.02), (0.8, 0.02), (1.25, 0.02), (1.5, 0.02), (1.0, 0.2))  # of the learned one; how far it varies
 ELSEWHERE = ("crack, 10 %", "crack, 20 %", "crack, 40 %", "pit")
-INDICATORS = ("textbook", "FM4", "NA4", "kurtosis", "incoherent", "gear level")
+INDICATORS = ("textbook", "FM4", "NA4", "kurtosis", "incoherent", "gear level", "swing")
+Signal = tuple[np.ndarray, float | None, np.ndarray, Periods]  # difference, step of its begin, what it is without, grid
 DETECTORS = ("coherent", "scan", "healthy_distance")
 CONDITIONS: dict[str, tuple[str, float]] = {
     "crack, 2 % stiffness": ("crack", 0.1),
@@ -60,6 +62,7 @@ CONDITIONS: dict[str, tuple[str, float]] = {
     "pit, some mates": ("pit", 0.05),
     "wear": ("wear", 0.3),
     "eccentricity": ("eccentricity", 0.5),
+    "misalignment": ("misalignment", 0.3),
     "healthy, 6 dB more noise": ("crack", 0.0),
 }
 
@@ -86,16 +89,16 @@ def gearbox(k: int) -> GearboxConfig:
     )
 
 
-def period(
-    config: GearboxConfig, seed: int, faults: list[Fault], at: tuple[float, float] = (1.0, 0.02)
-) -> tuple[np.ndarray, float | None]:
-    """The difference signal of a recording's hunting period, and where it may begin."""
+def period(config: GearboxConfig, seed: int, faults: list[Fault], at: tuple[float, float] = (1.0, 0.02)) -> Signal:
+    """The difference signal of a recording's hunting period, where it may begin, and what it was made of."""
     rng = np.random.default_rng([config.seed, seed, 5])
     load, speed, heat = rng.standard_normal(3)
     turns = replace(config.speed, mean=config.speed.mean * at[0] * (1.0 + 0.01 * speed), variation=at[1])
     own = replace(config, load=config.load * (1.0 + 0.04 * load), speed=turns, temperature=40.0 + 3.0 * heat)
     cut = cut_periods(simulate_record(own, faults, seed=seed)[0], config.gears, samples_per_tooth=SAMPLES)
-    return cut.components(cut.whole_mean()).difference, cut.event_step
+    whole = cut.whole_mean()
+    x = cut.components(whole).difference
+    return x, cut.event_step, whole - x, replace(cut, values=cut.values[:1])
 
 
 class Bench:
@@ -112,33 +115,42 @@ class Bench:
     def learn(self, n: int) -> None:
         """The healthy waveform of the first n recordings."""
         some = self.learned[:n]
-        self.waveform = HealthyWaveform.learn([x for x, _ in some], SAMPLES, [step for _, step in some], self.shape)
+        self.waveform = HealthyWaveform.learn([one[0] for one in some], SAMPLES, [one[1] for one in some], self.shape)
         self.reference = self.maps(some, learned=True)
 
     def turn(self, x: np.ndarray, step: float | None) -> np.ndarray:
         """A signal turned onto the healthy waveform."""
         return turned(x, self.waveform.turn(x, step, self.shape).events * SAMPLES)
 
-    def maps(self, signals: list[tuple[np.ndarray, float | None]], *, learned: bool = False) -> HealthMapBatch:
+    def rest(self, seen: HealthyWaveform, one: Signal) -> tuple[np.ndarray, tuple[float, float]]:
+        """What a signal holds beyond a healthy waveform, and how far each gear swings."""
+        x, step, regular, cut = one
+        own = turned(regular, self.waveform.turn(x, step, self.shape).events * SAMPLES)
+        about = {"regular": own, "wanted": lambda y: cut.components(y).difference}
+        return residual_of(seen, self.turn(x, step), self.shape, **about)  # type: ignore[arg-type]
+
+    def maps(self, signals: list[Signal], *, learned: bool = False) -> HealthMapBatch:
         """Maps with waveforms, as ``build_map`` makes them; learned recordings against the others."""
         values = np.full((len(signals), *self.shape), np.nan, dtype=np.float32)
         waves = np.full((*values.shape, SAMPLES), np.nan, dtype=np.float32)
         number = np.arange(self.events)
         i, j = number % self.shape[0], number % self.shape[1]
-        for k, (x, step) in enumerate(signals):
-            y = self.turn(x, step)
+        for k, one in enumerate(signals):
+            y = self.turn(*one[:2])
             seen = self.waveform.without(y) if learned else self.waveform
             values[k, i, j] = event_statistic(seen.deviation(y), SAMPLES, EventWindow("hann"), "rms")
-            waves[k, i, j] = seen.residual(y).reshape(self.events, -1)
+            waves[k, i, j] = self.rest(seen, one)[0].reshape(self.events, -1)
         names = [axis[0] for axis in self.config.gears.axes]
         axes = [Axis.teeth(name, n) for name, n in zip(names, self.shape, strict=True)]
         return HealthMapBatch(values, *axes, waveforms=waves)
 
-    def indicators(self, signals: list[tuple[np.ndarray, float | None]]) -> dict[str, np.ndarray]:
+    def indicators(self, signals: list[Signal]) -> dict[str, np.ndarray]:
         """Of every signal and gear ``[n, 2]``; the level of the diagnosis (``MapBuilder``'s) is that of both."""
         out: dict[str, list[list[float]]] = {name: [] for name in INDICATORS}
-        for x, step in signals:
-            y, each = self.turn(x, step), {name: [] for name in out}
+        for one in signals:
+            y, each = self.turn(*one[:2]), {name: [] for name in out}
+            left, swings = self.rest(self.waveform, one)
+            each["swing"] = [1.0 + swing for swing in swings]
             each["gear level"] = [gear_level(heard(self.waveform, y, self.shape))] * 2
             for teeth in self.shape:
                 average = y.reshape(-1, teeth * SAMPLES).mean(axis=0)
@@ -149,7 +161,7 @@ class Bench:
                 each["FM4"].append(float(fm4(average)))
                 each["NA4"].append(float(np.mean(average**4)))
                 each["kurtosis"].append(float(fm4(rest)))
-                own = self.waveform.residual(y).reshape(-1, teeth, SAMPLES)
+                own = left.reshape(-1, teeth, SAMPLES)
                 line = np.log(np.square(own).mean(axis=(0, 2)))
                 each["incoherent"].append(float(line.max() - np.median(line)))
             for name, values in each.items():
@@ -163,9 +175,7 @@ def on_scale(healthy: np.ndarray, given: np.ndarray) -> np.ndarray:
     return np.asarray(((np.log(given) - middle) / np.maximum(spread, 1e-9)).max(axis=1))
 
 
-def damaged(
-    bench: Bench, name: str, seed: int, at: tuple[float, float] = (1.0, 0.02)
-) -> tuple[np.ndarray, float | None]:
+def damaged(bench: Bench, name: str, seed: int, at: tuple[float, float] = (1.0, 0.02)) -> Signal:
     """A recording of a condition; damage is on either gear of a pair and on the planet of a stage."""
     kind, severity = CONDITIONS[name]
     pair = isinstance(bench.config.gears, GearPair)
@@ -174,15 +184,15 @@ def damaged(
     faults = [Fault(kind, gear, seed % bench.shape[axis], severity)]  # type: ignore[arg-type]
     if "noise" in name:
         return period(replace(bench.config, snr=(bench.config.snr or 0.0) - 6.0), seed, [])
-    x, step = period(bench.config, seed, faults, at)
+    x, *more = period(bench.config, seed, faults, at)
     if "some" in name:
         mate = np.arange(bench.events) % bench.shape[1 - axis]
-        whole, _ = period(bench.config, seed, [])
+        whole = period(bench.config, seed, [])[0]
         met = np.repeat(mate < bench.shape[1 - axis] // 4, SAMPLES)
         change = np.fft.rfft(np.where(met, x - whole, 0.0))
         # cut after resampling: what its filter would not have let through goes
         x = whole + np.fft.irfft(change * (np.arange(len(change)) < PASSED * len(change)), len(x))
-    return x, step
+    return x, *more  # type: ignore[return-value]
 
 
 def share(above: np.ndarray) -> list[int]:
@@ -244,7 +254,7 @@ def elsewhere(k: int) -> dict[str, Any]:
         given |= {name: [damaged(bench, name, 4000 + s, at) for s in range(2)] for name in ELSEWHERE}
         own = out["{:g}, varies by {:g}".format(*at)] = {}
         for name, signals in given.items():
-            rests = [less_by_order(bench.turn(x, step), bench.waveform.values, bench.events) for x, step in signals]
+            rests = [less_by_order(bench.turn(x, step), bench.waveform.values, bench.events) for x, step, *_ in signals]
             number = np.arange(bench.events)
             waves = np.full((len(rests), *bench.shape, SAMPLES), np.nan, dtype=np.float32)
             waves[:, number % bench.shape[0], number % bench.shape[1]] = np.reshape(rests, (len(rests), -1, SAMPLES))
@@ -285,11 +295,8 @@ def together(parts: list[dict[str, Any]]) -> dict[str, Any]:
     elsewhere, first = {}, next(iter(away[0].values()))
     for name in first:
         each = {k: np.concatenate([at[name][k] for g in away for at in g.values()]) for k in first[name]}
-        elsewhere[name] = {
-            "above": share(each["named"]),
-            "right_gear": int(np.sum(each["right_gear"])),
-            "largest": float(each["height"].max()),
-        }
+        right, largest = int(np.sum(each["right_gear"])), float(each["height"].max())
+        elsewhere[name] = {"above": share(each["named"]), "right_gear": right, "largest": largest}
     return {"methods": methods, "numbers": numbers, "elsewhere": elsewhere}
 
 

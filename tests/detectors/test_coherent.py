@@ -216,12 +216,22 @@ def test_wear_raises_the_level_of_the_whole_gear_and_a_tooth_does_not(tmp_path):
         assert (one.colour, one.tooth) == ("AMBER", None)
     cracked = Monitor(model).add(records(3, 50, Fault("crack", "driven", 5, 0.6)))
     assert (cracked.colour, cracked.gear, cracked.also) == ("RED", "driven", ())
+    # eccentricity lifts what errors half of the sound teeth have: that is the gear, however it is looked at
+    for gear, swing in (("driving", "row_swing"), ("driven", "column_swing")):
+        maps = model.maps_of(records(4, 120, Fault("eccentricity", gear, 0, 0.5)))[0]
+        assert 0.1 < maps.table[swing].median() < 0.4
+        bent = Monitor(Model.open(folder)).add(maps)
+        assert (bent.pattern, bent.teeth) == ("whole gear", ())
+        assert bent.colour in ("AMBER", "RED")
+        assert {one.pattern for one in Monitor(model).alone(maps)} <= {"whole gear", "nothing"}
+        said = maps.table.drop(columns=["row_swing", "column_swing"])
+        assert Monitor(model).add(replace(maps, table=said)).pattern != "whole gear"
     # the service, to which a file comes alone, says the same
     service = Service.open(folder)
     write_record(worn[0], tmp_path / "worn.mat")
     decoder = Decoder(service.expected, Limits(), service.model.builder)
     job = Job.unpack(decoder.files([Upload(tmp_path / "worn.mat", "worn", True)], FormFields()).pack())
-    assert job.gear_level == (pytest.approx(builder.build(worn[0]).condition["gear_level"]),)
+    assert job.told["gear_level"] == [pytest.approx(builder.build(worn[0]).condition["gear_level"])]
     ((answer,),) = service.answer([job])
     alone = Monitor(model).alone(model.maps_of([worn[0]])[0])[0]
     assert (answer["diagnosis"]["colour"], alone.pattern) == ("AMBER", "sensor or condition changed")
@@ -295,7 +305,7 @@ def test_a_condition_that_was_not_learned_is_told_alike_alone_together_and_by_a_
     write_record(fast, tmp_path / "fast.mat")
     decoder = Decoder(service.expected, Limits(), service.model.builder)
     found = Job.unpack(decoder.files([Upload(tmp_path / "fast.mat", "fast", True)], FormFields()).pack())
-    assert found.not_learned == (outside,)
+    assert found.told["not_learned"] == [outside]
     ((answer,),) = service.answer([found])
     assert (answer["alarm"], answer["diagnosis"]["colour"]) == (None, together.colour)
     for include in (["sequence"], []):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.evaluation.tail import LEAST, best_line_tail, healthy_tail
+from toothwise.evaluation.tail import LEAST, best_line_tail, beyond_all, healthy_tail
 from toothwise.reference.healthy_reference import HealthyReference, evidence_of
 from toothwise.reference.map_statistics import (
     Diagonals,
@@ -84,6 +84,7 @@ def decompose(
     rate: float,
     waveforms: np.ndarray | None = None,
     first: Prediction | None = None,
+    swings: np.ndarray | None = None,
 ) -> Findings:
     """Find and take off lines, diagonals and one-cycle bands.
 
@@ -94,6 +95,7 @@ def decompose(
         waveforms: of the maps, ``[n, rows, columns, samples]``, where the detector looks at them. A line is then taken
             off as what its waveform adds, and its contrast is that of the map where the waveform lies.
         first: the detector's prediction of the maps, where it is there already.
+        swings: one cycle of the maps, where it was heard (``HealthyReference.swings_of``).
     """
     x = log_maps(values)
     n = len(x)
@@ -115,7 +117,8 @@ def decompose(
                 own = [[p.tooth for p in out.lines[k] if p.axis == axis] for k in active]
                 kept = np.array([_near(lines.shape[1], teeth) for teeth in own])
                 out.evidence[axis][active] = np.where(kept, out.evidence[axis][active], lines)
-        tests = _tests(x[active], now, reference, search, ratio[active])
+        heard = None if swings is None else swings[active]
+        tests = _tests(x[active], now, reference, search, ratio[active], heard)
         if not step:
             out.p_values = {name: best for name, (best, _) in tests.items()}
         spent = {name: best / SHARES[name] for name, (best, _) in tests.items()}
@@ -190,6 +193,7 @@ def _tests(
     reference: HealthyReference,
     search: Diagonals | None,
     scatter_ratio: np.ndarray,
+    swings: np.ndarray | None,
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """By test: p-value ``[n]``, and the axis that it is about."""
     none = np.ones(len(x)), np.ones(len(x), dtype=int)
@@ -197,7 +201,7 @@ def _tests(
     return {
         "lines": _smaller(_lines(evidence, reference)),
         "diagonal": diagonal,
-        "one cycle": _cycle(x, reference, scatter_ratio),
+        "one cycle": _cycle(x, reference, scatter_ratio, swings),
     }
 
 
@@ -229,17 +233,23 @@ def _smaller(by_axis: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return np.minimum(p.min(axis=0), 1.0), np.array(list(by_axis))[p.argmin(axis=0)]
 
 
-def _cycle(x: np.ndarray, reference: HealthyReference, scatter_ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """P-value of one cycle per revolution in log maps, and the axis that swings."""
+def _cycle(
+    x: np.ndarray, reference: HealthyReference, scatter_ratio: np.ndarray, swings: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """P-value of one cycle per revolution in log maps, or as it was heard, and the axis that swings."""
     axes, cycles = (1,) if reference.by_record else (1, 2), {}
     for axis in axes:
-        swing = one_cycle(line_levels(x, axis, newest=reference.by_record))[0] / scatter_ratio
+        swing = _swing(x, axis, reference) / scatter_ratio if swings is None else swings[:, axis - 1]
         # an amplitude is skew, its root is not: of few healthy maps a normal distribution counts
-        given, known = np.sqrt(swing), np.sqrt(reference.cycle[axis - 1])
-        if len(known) >= LEAST:
-            given, known = swing, reference.cycle[axis - 1]
-        cycles[axis] = len(axes) * healthy_tail(given, known, worth=reference.worth["one cycle"])
+        root, roots = np.sqrt(swing), np.sqrt(reference.cycle[axis - 1])
+        given, known = (swing, reference.cycle[axis - 1]) if len(roots) >= LEAST else (root, roots)
+        chance = healthy_tail(given, known, worth=reference.worth["one cycle"])
+        cycles[axis] = len(axes) * (chance if swings is None else beyond_all(chance, root, roots))
     return _smaller(cycles)
+
+
+def _swing(x: np.ndarray, axis: int, reference: HealthyReference) -> np.ndarray:
+    return one_cycle(line_levels(x, axis, newest=reference.by_record))[0]
 
 
 @dataclass(frozen=True, eq=False)

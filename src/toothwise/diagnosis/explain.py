@@ -193,9 +193,8 @@ def explain_map(
         rate: chance that a healthy map is called anything, as in its diagnosis.
         waveforms: of the map, where the detector looks at them.
     """
-    found = decompose(
-        values[None], detector, reference, rate=rate, waveforms=None if waveforms is None else waveforms[None]
-    )
+    waves, swings = None if waveforms is None else waveforms[None], reference.swings_of(None, 1)
+    found = decompose(values[None], detector, reference, rate=rate, waveforms=waves, swings=swings)
     x = np.log(values.astype(np.float64))
     repaired, cells = repair(x, found, 0)
     by = ""

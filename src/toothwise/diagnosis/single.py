@@ -17,7 +17,7 @@ from toothwise.diagnosis.teeth import alike, clusters, echo, gear_of, opposite, 
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Finding, LineFinding, MapDiagnosis, Neighbour, Tooth
 from toothwise.diagnosis.words import in_english, number_of, words_of_map, words_of_maps
 from toothwise.errors import InputError
-from toothwise.evaluation.tail import LEAST, healthy_tail
+from toothwise.evaluation.tail import LEAST, beyond_all, healthy_tail
 from toothwise.healthmap.core import Axis, HealthMapBatch
 from toothwise.model.maps import gather
 from toothwise.reference.healthy_reference import HealthyReference
@@ -26,7 +26,6 @@ from toothwise.reference.records import record_ids
 
 _Z95 = 1.959963984540054
 _SHOWN = 3  # maps that are explained
-_HEAVY = 5  # levels that Student's distribution counts as known at the most: tails much longer than normal ones
 _SURE = 1e-3  # chance from which on a line is a line, whatever else is found
 
 
@@ -49,7 +48,8 @@ def diagnose_maps(
         raise InputError(f"rate must lie between 0 and 1, but got {rate}")
     batch, _ = gather(maps)
     values, waveforms = as_array(batch, shape=detector.shape), detector.waveforms_of(batch)
-    found = decompose(values, detector, reference, rate=rate, waveforms=waveforms, first=first)
+    swings = reference.swings_of(batch.table, len(values))
+    found = decompose(values, detector, reference, rate=rate, waveforms=waveforms, first=first, swings=swings)
     return summarize(found, batch, reference, rate=rate)
 
 
@@ -67,9 +67,7 @@ def summarize(
     # of few healthy maps a normal distribution counts, which has two sides
     away, sides = (own, 2.0) if n < LEAST else (np.abs(reference.level - middle), 1.0)
     p_level = np.minimum(sides * healthy_tail(change, away, worth=reference.worth["level"]), 1.0)
-    # the tail of some twenty levels makes none impossible, and 20 healthy standard deviations would be nothing
-    far = 2.0 * healthy_tail(change, own, least=n + 1, worth=min(1.0, _HEAVY / n))
-    p_level = np.where(change > np.abs(own).max(), np.minimum(p_level, far), p_level)
+    p_level = beyond_all(p_level, change, own)
     flat = {axis: without_places(x, axis) for axis in (1, 2)}
     sizes = {axis: lines.shape[1] for axis, lines in flat.items()}
     planet = reference.by_record or axes[1][0] == "planet"

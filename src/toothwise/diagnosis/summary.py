@@ -139,7 +139,8 @@ def summarize_records(
         raise InputError(
             f"the baseline knows sensors {', '.join(baseline.sensors)}, but the maps have {', '.join(order.sensors)}"
         )
-    found = decompose(values, detector, reference, rate=rate, waveforms=waveforms, first=first)
+    swings = reference.swings_of(table, len(values))
+    found = decompose(values, detector, reference, rate=rate, waveforms=waveforms, first=first, swings=swings)
     names = np.repeat(order.names, order.maps.shape[1])[np.argsort(order.maps, axis=None)]
     each = summarize(found, replace(batch, table=table.assign(name=names)), reference, rate=rate)
     watched = watch_maps(values, table, found, reference)

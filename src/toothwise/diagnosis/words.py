@@ -161,9 +161,9 @@ def _verdict(d: MapDiagnosis) -> Message:
                 gear=gear_word(d.uneven_gears[0]),
             )
         if d.cycle_gear in (None, "gear"):
-            return say("The gear swings once per revolution: eccentricity or a bent shaft.")
+            return say("The gear swings with its revolution: eccentricity, a bent shaft or misalignment.")
         return say(
-            "The {gear} gear swings once per revolution: eccentricity or a bent shaft.",
+            "The {gear} gear swings with its revolution: eccentricity, a bent shaft or misalignment.",
             gear=gear_word(d.cycle_gear),
         )
     if d.pattern == "sensor or condition changed" and d.uneven_gears:
@@ -262,7 +262,7 @@ def _next(d: MapDiagnosis) -> Message:
 
 CHECK_GEAR = say("Check lubrication, wear debris, runout and alignment; compare load and speed with the healthy ones.")
 ALSO = {
-    "whole gear": say("one cycle per revolution stands out too"),
+    "whole gear": say("a gear swings with its revolution too"),
     "transient": say("there is a transient in time too"),
     "sensor or condition changed": say("the level of the whole map is off too"),
     "one tooth": say("one tooth stands out too"),

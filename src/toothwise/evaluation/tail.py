@@ -9,6 +9,7 @@ from toothwise.errors import InputError
 _TAIL = 0.8  # healthy values above this quantile are the tail
 _UPPER = 0.95  # the same of the evidence of all lines
 _SMALLEST = 1e-300
+_HEAVY = 5  # values that Student's distribution counts as known at the most: tails much longer than normal ones
 LEAST = 8  # healthy values from which on their tail is seen
 
 
@@ -59,6 +60,21 @@ def _predictive(excess: np.ndarray, k: float) -> np.ndarray:
     k = float(np.clip(k, 2.0, 1e9))
     found: np.ndarray = np.exp(-k * np.log1p(excess / k))
     return found
+
+
+def beyond_all(chance: np.ndarray, value: np.ndarray, healthy: np.ndarray) -> np.ndarray:
+    """Chances ``[n]`` of values, of those beyond every healthy one at most what Student's distribution says of them.
+
+    The tail of some twenty values makes none impossible, and 20 healthy standard deviations would be nothing. Four
+    degrees of freedom, because healthy values may be skew; twice, because two chances are looked at.
+
+    Args:
+        chance: By ``healthy_tail``.
+        value: ``[n]``.
+        healthy: ``[m]``.
+    """
+    far = 2.0 * healthy_tail(value, healthy, least=len(healthy) + 1, worth=min(1.0, _HEAVY / len(healthy)))
+    return np.where(value > np.abs(healthy).max(), np.minimum(chance, far), chance)
 
 
 def best_line_tail(value: np.ndarray | float, lines: np.ndarray, *, worth: float = 1.0) -> np.ndarray:

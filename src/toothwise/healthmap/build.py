@@ -16,9 +16,10 @@ from toothwise.fields import from_mapping
 from toothwise.files import finite
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.healthmap.aligned import Unplaced
-from toothwise.healthmap.conditions import gear_level, heard, learned_conditions, less_by_order, not_learned
+from toothwise.healthmap.conditions import SWINGS, gear_level, heard, learned_conditions, less_by_order, not_learned
 from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.map_config import UNITS, MapConfig
+from toothwise.healthmap.residual import residual_of
 from toothwise.healthmap.turning import SURE, Turn, turned
 from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.vibration.angle import ShaftAngle
@@ -196,6 +197,7 @@ def _seen(
     zeros, found = periods.tooth_zero, {}
     residual: np.ndarray | None = None
     sound: dict[str, float] = {}
+    swings: tuple[float, ...] = ()
     from_zero, teeth = wanted, dict(zip(zeros, (n for _, n in periods.gears.axes), strict=True))
     if waveform is not None:
         (_, rows), (_, columns) = periods.gears.axes
@@ -207,11 +209,18 @@ def _seen(
                     "the healthy waveform is this recording alone, which leaves nothing to compare it with"
                 )
             waveform = waveform.without(turned(wanted, by))
-        residual = turned(_wanted(periods, periods.whole_mean(worth), c), by)
+        whole = periods.whole_mean(worth)
+        residual = turned(_wanted(periods, whole, c), by)
         if not_learned(waveform.conditions, periods):  # at another speed each order has a gain and phase of its own
             residual = less_by_order(residual, waveform.values, periods.gears.hunting_period)
         else:
-            residual = waveform.residual(residual)
+            residual, swings = residual_of(
+                waveform,
+                residual,
+                (rows, columns),
+                regular=turned(whole, by) - residual,
+                wanted=lambda x: _wanted(periods, x, c),
+            )
         periods = replace(periods, values=turned(periods.values, by)) if by else periods
         mean, wanted = turned(mean, by), turned(wanted, by)
         sound = heard(waveform, wanted, (rows, columns))
@@ -240,6 +249,7 @@ def _seen(
         about["condition"] |= {f"tooth_zero_{name}{what}": value for what, value in own.items() if value is not None}
     if sound:
         about["condition"]["gear_level"] = gear_level(sound)
+    about["condition"] |= dict(zip(SWINGS, swings, strict=False))
     if waveform is not None and (outside := not_learned(waveform.conditions, periods, sound)):
         about["condition"]["not_learned"] = outside
         warnings.warn(f"{outside}: sound teeth may look damaged", SignalWarning, stacklevel=3)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from toothwise.healthmap.waveform import HealthyWaveform
     from toothwise.vibration.periods import Periods
 
+SWINGS = ("row_swing", "column_swing")  # of the rows' gear and the columns': columns of a map's table
 Conditions = dict[str, tuple[float, float]]
 # Share of a value by which it may lie outside what was learned: with 2 to 6 % damping in the housing, healthy records
 # of two gearboxes of another generator began to alarm at 6 % more speed.
@@ -28,7 +29,7 @@ _LEVEL = 4.0  # times by which the level may: 12 dB is another sensor or gain an
 _FITS = 0.5  # share of the lowest correlation learned below which a record does not sound like this gearbox
 _ALIKE = 0.3  # correlation learned below which teeth are too much alike for a waveform to be missed
 _NOISY = 2.0  # times the highest noise learned from which on that is why
-_TRIMMED = 0.25  # share of a gear's lines that may be damage
+TRIMMED = 0.25  # share of a gear's lines that may be damage
 _BAND = 0.2  # mesh orders over which a transfer path is taken to change little
 _UNITS = dict.fromkeys(("speed", _SLOWEST, _FASTEST), " rev/s")
 
@@ -71,7 +72,7 @@ def heard(waveform: HealthyWaveform, signal: np.ndarray, teeth: tuple[int, int])
     own, shared, whole = (np.einsum("ij,ij->i", a, b) for a, b in ((here, here), (here, there), (there, there)))
     least, found = np.inf, {"level": 0.0, "noise": 0.0, "correlation": 0.0}
     for n in teeth:
-        gain, line, keep = trimmed_gain(own, shared, whole, n, _TRIMMED)
+        gain, line, keep = trimmed_gain(own, shared, whole, n, TRIMMED)
         if (rest := float(line[keep].sum())) < least:
             least = rest
             kept = keep[np.arange(len(own)) % n]

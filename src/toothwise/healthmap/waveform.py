@@ -174,7 +174,8 @@ class HealthyWaveform:
         spread = np.sqrt((1.0 + 1.0 / self.records) / (1.0 + 1.0 / (self.records - 1)))
         return replace(self, values=others, records=self.records - 1, used=(), places=(), spread=float(spread))
 
-    def _check(self, signal: np.ndarray) -> None:
+    def check(self, signal: np.ndarray) -> None:
+        """Refuse a signal of another length than the waveform."""
         if signal.shape != self.values.shape:
             raise InputError(
                 f"the healthy waveform has {len(self.values)} samples per hunting period, but the record has "
@@ -198,7 +199,7 @@ class HealthyWaveform:
         Raises:
             InputError: a signal of another length.
         """
-        self._check(signal)
+        self.check(signal)
         spt, size = self.samples_per_tooth, len(signal)
         events = size // spt
         even = _levelled(signal, spt) if healthy else np.asarray(signal, dtype=np.float64)
@@ -286,7 +287,7 @@ class HealthyWaveform:
         Raises:
             InputError: a signal of another length.
         """
-        self._check(signal)
+        self.check(signal)
         energy = float(self.values @ self.values)
         return self.values * (float(signal @ self.values) / energy if energy > 0 else 0.0)
 
@@ -298,21 +299,6 @@ class HealthyWaveform:
         """
         rest = self.spread * (signal - self.matched(signal))
         return np.fft.irfft(np.fft.rfft(rest) * self.gain, len(rest))
-
-    def residual(self, signal: np.ndarray) -> np.ndarray:
-        """What a turned signal ``[n]`` holds beyond the healthy waveform at its best gain and small turn.
-
-        A louder record is no damage, and neither is a pulse edge that comes a little earlier: both are taken off by
-        least squares, the turn by the waveform's derivative.
-
-        Raises:
-            InputError: A signal of another length.
-        """
-        self._check(signal)
-        slope = np.fft.irfft(1j * np.arange(len(signal) // 2 + 1) * np.fft.rfft(self.values), len(signal))
-        known = np.stack([self.values, slope], axis=1)
-        known /= np.maximum(np.linalg.norm(known, axis=0), 1e-300)
-        return signal - known @ np.linalg.lstsq(known, signal, rcond=None)[0]
 
     def save(self, path: str | Path) -> None:
         """Write to an .npz file, whole or not at all."""

@@ -16,6 +16,7 @@ from toothwise.detectors.pooling import evidence_of
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import LEAST
 from toothwise.evaluation.thresholds import effective_number
+from toothwise.healthmap.conditions import SWINGS
 from toothwise.healthmap.runs import time_blocks
 from toothwise.reference.map_statistics import Diagonals, line_levels, log_maps, map_level, one_cycle, without_places
 from toothwise.reference.records import CONDITIONS, record_ids, tooth_zero_of
@@ -31,7 +32,8 @@ __all__ = [
 
 MOST = 5000  # healthy maps that are kept, the last ones: more would fill the memory and tell little more
 _SINGLE = ("score", "level", "diagonal", "diagonal_scale", "block", "record", "sensor")  # arrays of a file as they are
-_REPEATS = 0.02  # log level to which a sensor repeats from one mounting or day to the next, at the best
+_HEARD = ("heard_level", "heard_swings")
+_REPEATS = 0.02  # log level, or part of a height, to which a sensor repeats from one mounting or day to the next
 _SPREAD_MAPS = 150  # maps that the scatter of segments is measured on
 _SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
@@ -47,7 +49,7 @@ class HealthyReference:
         row, column: evidence of the lines, held out, ``[n, rows]``, ``[n, columns]``; None where there is none.
         level: log level of each map ``[n]``, by ``level_of``.
         lines: mean log contrast of every line, axis 1 and 2 (2 is empty of tooth-by-record maps).
-        cycle: amplitude of one cycle per revolution ``[n]``, axis 1 and 2.
+        cycle: amplitude of one cycle per revolution ``[n]``, axis 1 and 2, of the maps or by ``swings_of``.
         diagonal: score of the best diagonal ``[n]`` (empty of tooth-by-record maps); ``diagonal_scale``: mean and sd.
         scatter: by axis, standard deviation of the mean log contrast of a healthy segment of 1, 2, 3, ... cells.
         block: int ``[n]``, the stretch of time that a map belongs to.
@@ -60,6 +62,8 @@ class HealthyReference:
             cannot be seen for that (``reference.unplaced``); 0 = it can.
         heard_level: The level is how loud the records are without the loudest lines of a gear (``gear_level`` of the
             maps' table), not the median log value of the maps.
+        heard_swings: One cycle is how far the waveform of the records swings (``SWINGS`` of the maps' table), not how
+            far the lines of the maps do.
     """
 
     detector: str
@@ -81,6 +85,7 @@ class HealthyReference:
     drawn: np.ndarray | None = None
     unplaced: tuple[int, int] = (0, 0)
     heard_level: bool = False
+    heard_swings: bool = False
 
     def __len__(self) -> int:
         return len(self.score)
@@ -128,6 +133,17 @@ class HealthyReference:
         usual = float(np.median(self.level))
         return np.full(len(log_values), usual) if heard is None else np.where(np.isfinite(heard), heard, usual)
 
+    def swings_of(self, table: pd.DataFrame | None, n: int) -> np.ndarray | None:
+        """One cycle of n maps ``[n, 2]`` as that of the healthy ones is heard; None where it is looked for in maps.
+
+        Maps that do not say how far they swing do so as usual.
+        """
+        if not self.heard_swings:
+            return None
+        usual = np.stack([np.median(one) for one in self.cycle])
+        heard = None if table is None else _heard_swings(table)
+        return np.tile(usual, (n, 1)) if heard is None else np.where(np.isfinite(heard), np.square(heard), usual)
+
     def diagonals(self, shape: tuple[int, int]) -> Diagonals | None:
         """The search for diagonals on the healthy scale, None of tooth-by-record maps and of fewer than 8."""
         return None if self.by_record or len(self) < LEAST else Diagonals(shape, *self.diagonal_scale)
@@ -140,7 +156,7 @@ class HealthyReference:
     def arrays(self) -> dict[str, np.ndarray]:
         """What the file of a model keeps of it, by name."""
         arrays = {name: getattr(self, name) for name in _SINGLE}
-        arrays["unplaced"], arrays["heard_level"] = np.array(self.unplaced), np.array(self.heard_level)
+        arrays |= {name: np.array(getattr(self, name)) for name in ("unplaced", *_HEARD)}
         arrays |= {name: arrays[name].astype(np.str_) for name in ("record", "sensor")}
         arrays |= {name: lines for name in ("row", "column", "drawn") if (lines := getattr(self, name)) is not None}
         for name in ("lines", "cycle", "scatter"):
@@ -165,7 +181,7 @@ class HealthyReference:
         for group in ("condition", "shown"):
             known[group] = {k.partition(".")[2]: v for k, v in arrays.items() if k.startswith(f"{group}.")}
         first, second = arrays.get("unplaced", (0, 0))
-        known["heard_level"] = bool(arrays.get("heard_level", False))
+        known |= {name: bool(arrays.get(name, False)) for name in _HEARD}
         return cls(detector=detector, by_record=by_record, unplaced=(int(first), int(second)), **known)
 
 
@@ -215,8 +231,9 @@ def learn_reference(
     heard = _heard_level(table)
     if by_record or (heard is not None and not np.isfinite(heard).all()):
         heard = None
-    if heard is not None:
-        heard = heard.mean() + (heard - heard.mean()) * max(1.0, _REPEATS / max(float(heard.std()), 1e-12))
+    swings = None if by_record else _heard_swings(table)
+    if swings is not None and np.isfinite(swings).all():
+        cycle = [np.square(_repeated(one)) for one in swings.T]
     drawn = None
     if detector.drawn is not None:
         parts = [p for p in (detector.drawn.row_evidence, detector.drawn.column_evidence) if p is not None]
@@ -228,7 +245,7 @@ def learn_reference(
         score=np.asarray(held.score, dtype=np.float64),
         row=held.row_evidence,
         column=None if by_record else held.column_evidence,
-        level=map_level(x, newest=by_record) if heard is None else heard,
+        level=map_level(x, newest=by_record) if heard is None else _repeated(heard),
         lines=(lines[0], lines[1]),
         cycle=(cycle[0], cycle[1]),
         diagonal=diagonal,
@@ -241,7 +258,13 @@ def learn_reference(
         shown=dict(shown or {}),
         drawn=drawn,
         heard_level=heard is not None,
+        heard_swings=swings is not None and bool(np.isfinite(swings).all()),
     )
+
+
+def _repeated(heard: np.ndarray) -> np.ndarray:
+    """What was heard of healthy records, as far apart as a sensor repeats at the best."""
+    return heard.mean() + (heard - heard.mean()) * max(1.0, _REPEATS / max(float(heard.std()), 1e-12))
 
 
 def _heard_level(table: pd.DataFrame) -> np.ndarray | None:
@@ -253,6 +276,14 @@ def _heard_level(table: pd.DataFrame) -> np.ndarray | None:
         return None
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.log(pd.to_numeric(table["gear_level"], errors="coerce").to_numpy(dtype=float)))
+
+
+def _heard_swings(table: pd.DataFrame) -> np.ndarray | None:
+    """One and how far each gear swings in each record ``[n, 2]``, None where the table does not tell it."""
+    if not set(SWINGS) <= set(table):
+        return None
+    told = np.stack([pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float) for name in SWINGS], axis=1)
+    return np.where(told >= 0.0, 1.0 + told, np.nan)
 
 
 def _sensors(table: pd.DataFrame, column: str | None, n: int) -> np.ndarray:

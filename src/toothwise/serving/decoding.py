@@ -121,9 +121,7 @@ class Decoder:
                 raise self._too_many_maps(len(records))
             if sum(one.size for one in values) > self.limits.max_values:
                 raise self._too_many(upload.name)
-        return Job(
-            self._stacked(values), tuple(records), frozenset(fields.include), **{k: tuple(v) for k, v in told.items()}
-        )
+        return Job(self._stacked(values), tuple(records), frozenset(fields.include), told)
 
     def _builder_for(self, gears: Gears | None) -> Any:
         """What builds the maps of recordings: the model's own builder, else one for the gears that a request says."""

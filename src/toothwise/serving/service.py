@@ -23,11 +23,13 @@ from toothwise.diagnosis.verdict import Diagnosis
 from toothwise.errors import InputError, ToothwiseError
 from toothwise.exported.export import check_maps
 from toothwise.files import finite
+from toothwise.healthmap.conditions import SWINGS
 from toothwise.healthmap.core import HealthMapBatch, gear_as_json
 from toothwise.model import MapsAbout, Model
 from toothwise.reference.healthy_reference import HealthyReference, best_evidence, evidence_of
 
-TOLD: dict[str, type] = {"not_learned": str, "gear_level": float}  # what a job keeps of its maps' table
+# what a job keeps of its maps' table
+TOLD: dict[str, type] = {"not_learned": str, "gear_level": float, **dict.fromkeys(SWINGS, float)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +40,14 @@ class Job:
         values: What ``Expected.check`` made of them.
         records: A name per map.
         include: What the answers hold besides the verdict: "evidence", "anomaly_map", "map", "sequence".
-        not_learned: Per map which of its conditions was not learned, None = all were; () = nothing is known of it.
-        gear_level: Per map how loud its record was heard; () = nothing is known of it.
+        told: Per map what the columns ``TOLD`` of its table say, None = nothing.
         bad: Place, name and reason of each map of the request that cannot be used.
     """
 
     values: np.ndarray
     records: tuple[str, ...]
     include: frozenset[str] = frozenset()
-    not_learned: tuple[str | None, ...] = ()
-    gear_level: tuple[float | None, ...] = ()
+    told: dict[str, list[Any]] = field(default_factory=dict)
     bad: tuple[tuple[int, str, str], ...] = ()
 
     def __len__(self) -> int:
@@ -55,7 +55,7 @@ class Job:
 
     def pack(self) -> bytes:
         """As bytes that ``unpack`` takes without unpickling anything."""
-        about = [self.values.shape, self.records, sorted(self.include), self.not_learned, self.gear_level, self.bad]
+        about = [self.values.shape, self.records, sorted(self.include), self.told, self.bad]
         head = json.dumps(about).encode()
         return len(head).to_bytes(4, "big") + head + np.ascontiguousarray(self.values, "<f4").tobytes()
 
@@ -63,10 +63,10 @@ class Job:
     def unpack(cls, data: bytes) -> Job:
         """The inverse of ``pack``."""
         end = 4 + int.from_bytes(data[:4], "big")
-        shape, records, include, outside, level, bad = json.loads(data[4:end])
+        shape, records, include, told, bad = json.loads(data[4:end])
         values = np.frombuffer(data, "<f4", offset=end).reshape(shape)
         bad = tuple(map(tuple, bad))
-        return cls(values, tuple(records), frozenset(include), tuple(outside), tuple(level), bad)
+        return cls(values, tuple(records), frozenset(include), told, bad)
 
 
 @dataclass(frozen=True)
@@ -235,8 +235,8 @@ class Service:
             values, waveforms = values[..., 0], values[..., 1:]
         table = pd.DataFrame({"name": [record for job in jobs for record in job.records]}, dtype=str)
         for name in TOLD:
-            told = [one for job in jobs for one in getattr(job, name) or (None,) * len(job)]
-            if any(told):
+            told = [one for job in jobs for one in job.told.get(name, [None] * len(job))]
+            if any(one is not None for one in told):
                 table[name] = told
         kind = (about.rows, about.columns, table, about.quantity, about.unit, about.gear)
         return HealthMapBatch(values, *kind, waveforms=waveforms)

@@ -1,0 +1,94 @@
+"""What a recording holds beyond its healthy waveform, and how far its gears swing.
+
+A louder record is no damage, and neither is a pulse edge that comes a little earlier, nor are both where they swing
+once or twice per revolution of a gear, as eccentricity and misalignment make them do: that lifts the errors that half
+of the sound teeth have anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from toothwise.healthmap.conditions import TRIMMED
+
+if TYPE_CHECKING:
+    from toothwise.healthmap.waveform import HealthyWaveform
+
+_REFITS = 4
+_STILL = 0.05  # part of its height by which the waveform of a sound record seems to swing, and nothing is taken off
+
+
+def residual_of(
+    waveform: HealthyWaveform,
+    signal: np.ndarray,
+    teeth: tuple[int, int],
+    *,
+    regular: np.ndarray | float = 0.0,
+    wanted: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """A signal less the healthy waveform at its best gain, small turn and swings of both.
+
+    Turns are taken off by the derivative, all by least squares without the loudest lines of a gear; of small swings,
+    which may be noise or a tooth, less or nothing.
+
+    Args:
+        waveform: The healthy one.
+        signal: Turned onto it, ``[n]``.
+        teeth: Of the gear of the rows and of that of the columns.
+        regular: The mesh and what else was taken off the signal before, turned ``[n]``: what swings of it lies beside
+            its lines. The record's own, because no healthy waveform holds it.
+        wanted: Takes the regular part off a signal.
+
+    Returns:
+        the rest ``[n]``; and of each gear how much of the waveform's height comes and goes with its revolution.
+
+    Raises:
+        InputError: A signal of another length than the waveform.
+    """
+    waveform.check(signal)
+    whole = waveform.values + regular
+    turns = 2j * np.pi * np.arange(len(signal)) / waveform.samples_per_tooth
+    turning = [np.exp(k * turns / n) for n in teeth for k in (1, 2)]
+    waves = [part for wave in turning for part in (wave.real, wave.imag)]
+    swings = [wanted(one * wave) for one in (whole, _slope(whole)) for wave in waves]
+    known = np.stack([waveform.values, _slope(waveform.values), *swings], axis=1)
+    size = np.maximum(np.linalg.norm(known, axis=0), 1e-300)
+    height = _trimmed_fit(known / size, signal, teeth, waveform.samples_per_tooth)
+    own = (height / size)[2 : 2 + len(waves)] / max(abs(height[0] / size[0]), 1e-300)
+    first, second = np.linalg.norm(own.reshape(2, -1), axis=1)
+    taken = [max(0.0, 1.0 - (_STILL / max(one, 1e-300)) ** 2) for one in (first, second)]
+    height[2:] *= np.tile(np.repeat(taken, len(waves) // 2), 2)
+    return signal - (known / size) @ height, (float(first), float(second))
+
+
+def _slope(signal: np.ndarray) -> np.ndarray:
+    """The derivative of a closed signal, in its own unit."""
+    return np.fft.irfft(1j * np.arange(len(signal) // 2 + 1) * np.fft.rfft(signal), len(signal))
+
+
+def _trimmed_fit(known: np.ndarray, signal: np.ndarray, teeth: Sequence[int], samples_per_tooth: int) -> np.ndarray:
+    """Heights of known signals in another by least trimmed squares, as a quarter of the lines of a gear may be damage.
+
+    Args:
+        known: ``[n, k]``, of heights that are alike.
+        signal: ``[n]``.
+        teeth: Of the gears; the one without whose loudest lines least is left is trimmed.
+        samples_per_tooth: Of both.
+    """
+    by_event, there = known.reshape(-1, samples_per_tooth, known.shape[1]), signal.reshape(-1, samples_per_tooth)
+    own, shared = np.einsum("esk,esl->ekl", by_event, by_event), np.einsum("esk,es->ek", by_event, there)
+    whole = np.einsum("es,es->e", there, there)
+    least, best = np.inf, np.zeros(known.shape[1])
+    for n in teeth:
+        line, kept, height = np.arange(len(own)) % n, np.ones(n, dtype=bool), best
+        for _ in range(_REFITS):
+            use = kept[line]
+            height = np.linalg.lstsq(own[use].sum(axis=0), shared[use].sum(axis=0), rcond=1e-9)[0]
+            left = np.bincount(line, whole - 2.0 * shared @ height + np.einsum("ekl,k,l->e", own, height, height), n)
+            kept = left <= np.quantile(left, 1.0 - TRIMMED)
+        if (rest := float(left[kept].sum())) < least:
+            least, best = rest, height
+    return best

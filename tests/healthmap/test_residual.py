@@ -1,0 +1,56 @@
+"""What swings with a gear is no tooth, and a tooth is no swing."""
+
+import numpy as np
+import pytest
+
+from toothwise.errors import InputError
+from toothwise.healthmap.residual import residual_of
+from toothwise.healthmap.waveform import HealthyWaveform
+
+TEETH, SPT = (13, 17), 8
+EVENT = np.repeat(np.arange(TEETH[0] * TEETH[1]), SPT)
+RNG = np.random.default_rng(3)
+VALUES = np.fft.irfft(np.fft.rfft(RNG.standard_normal(len(EVENT)))[:500], len(EVENT))  # smooth: it can be turned
+WAVEFORM = HealthyWaveform(VALUES, SPT, 10, np.ones(len(VALUES) // 2 + 1))
+TURN = np.arange(len(VALUES)) / SPT
+
+
+def by_tooth(rest, axis):
+    return np.sqrt(np.bincount(EVENT % TEETH[axis], np.square(rest)) / np.bincount(EVENT % TEETH[axis]))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("height", [0.2, 0.5])
+def test_what_swings_with_a_gear_is_taken_off_and_told(axis, times, height):
+    wave = 1.0 + height * np.cos(2 * np.pi * times * TURN / TEETH[axis] + 1.0)
+    rest, swings = residual_of(WAVEFORM, 1.7 * wave * VALUES, TEETH)
+    assert swings[axis] == pytest.approx(height, rel=0.02)
+    assert swings[1 - axis] < 0.02
+    assert np.std(rest) < 0.1 * height * np.std(VALUES)
+
+
+def test_a_regular_part_swings_too():
+    mesh = 5.0 * np.cos(2 * np.pi * TURN)
+    wave = 1.0 + 0.3 * np.cos(2 * np.pi * TURN / TEETH[0])
+    signal = wave * (VALUES + mesh) - mesh  # what was taken off is the mesh alone
+    rest, swings = residual_of(WAVEFORM, signal, TEETH, regular=mesh)
+    assert swings[0] == pytest.approx(0.3, rel=0.02)
+    assert np.std(rest) < 0.1 * np.std(residual_of(WAVEFORM, signal, TEETH)[0])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("louder", [0.5, 2.0, 8.0])
+def test_a_tooth_is_no_swing_and_leaves_none_at_the_others(axis, louder):
+    noise = 0.1 * np.std(VALUES) * np.random.default_rng(5).standard_normal(len(VALUES))
+    hit = EVENT % TEETH[axis] == 5
+    rest, swings = residual_of(WAVEFORM, VALUES * (1.0 + louder * hit) + noise, TEETH)
+    assert max(swings) < 0.05
+    teeth = by_tooth(rest, axis)
+    assert teeth.argmax() == 5
+    np.testing.assert_allclose(np.delete(teeth, 5), np.std(noise), rtol=0.35)
+
+
+def test_a_signal_of_another_length_is_refused():
+    with pytest.raises(InputError):
+        residual_of(WAVEFORM, VALUES[:-1], TEETH)
