@@ -223,6 +223,8 @@ def test_wear_raises_the_level_of_the_whole_gear_and_a_tooth_does_not(tmp_path):
         bent = Monitor(Model.open(folder)).add(maps)
         assert (bent.pattern, bent.teeth) == ("whole gear", ())
         assert bent.colour in ("AMBER", "RED")
+        assert f"The {gear} gear" in bent.sentence
+        assert "its revolution" in bent.sentence
         assert {one.pattern for one in Monitor(model).alone(maps)} <= {"whole gear", "nothing"}
         said = maps.table.drop(columns=["row_swing", "column_swing"])
         assert Monitor(model).add(replace(maps, table=said)).pattern != "whole gear"

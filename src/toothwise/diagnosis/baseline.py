@@ -114,6 +114,7 @@ class Baseline:
         pooled: all teeth of a gear share one healthy level, because too few independent records tell their own.
         level_sd: healthy standard deviation of the log level.
         by_waveform: evidence is of waveforms, which nothing clips; what the map's cells show ranks no neighbours.
+        heard_swings: one cycle is how far the waveform swings.
     """
 
     channels: tuple[Channel, ...]
@@ -133,6 +134,7 @@ class Baseline:
     drawn: int = 0
     one_day: bool = False
     by_waveform: bool = False
+    heard_swings: bool = False
 
     @property
     def teeth(self) -> np.ndarray:
@@ -245,6 +247,7 @@ def learn_baseline(
         drawn=sum(str(reference.record[r[0]]).startswith(DRAWN) for r in rows),
         one_day=any(str(name).startswith(WITHIN) for name in reference.record),
         by_waveform=by_waveform,
+        heard_swings=reference.heard_swings,
     )
 
 

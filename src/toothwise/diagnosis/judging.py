@@ -151,6 +151,7 @@ class _Judged(JudgedRecords):
                     ("led", self._led(teeth)),
                     ("left", self._left(teeth)),
                     ("back", self._back(teeth)),
+                    ("swings", self._swings() if "whole gear" in (pattern, *also) else None),
                 )
                 if told
             },
@@ -286,7 +287,7 @@ class _Judged(JudgedRecords):
             found = self._with_level(found, things[up_or_down[0]].kind == "level up", teeth, sure=bool(first))
         elif first and whole:
             found.append("whole gear")
-        if found[0] == "whole gear" and scattered(self._away()):
+        if found[0] == "whole gear" and self._swings() is None and scattered(self._away()):
             found[0] = "sensor or condition changed"
         # one tooth that single maps show again and again is not outweighed by what it leaves at others
         lone = bool(first) and sum(not t.doubtful for t in teeth) == 1
@@ -297,6 +298,15 @@ class _Judged(JudgedRecords):
         if found[0] in ("whole gear", "sensor or condition changed"):  # it lifts some teeth more: none is named
             teeth, found = [], [f for f in found if not f.endswith(("tooth", "teeth"))]
         return found[0], tuple(found[1:]), tuple(teeth)
+
+    def _swings(self) -> Message | None:
+        """The gear that was heard to swing, where nothing tells more of a whole gear."""
+        final, things = self.rules.course.state, things_of(self.baseline)
+        own = [k for k in np.flatnonzero(final.level) if things[k].kind.startswith(("level", "cycle"))]
+        if not self.baseline.heard_swings or not own or any(things[k].kind != "cycle" for k in own):
+            return None
+        gear = self.gears[things[max(own, key=lambda k: final.evidence[k])].axis - 1]
+        return say("{gear} gear", gear=gear_word(gear))
 
     def _apart(self, axis: int, group: list[int]) -> list[list[int]]:
         """A group of neighbours, less those that most of the last records' own maps tell as teeth of their own."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.verdict import Diagnosis, Place
-from toothwise.diagnosis.words import ALSO, CHECK_GEAR, contact_word, tooth_of, tooth_zero_word
+from toothwise.diagnosis.words import ALSO, CHECK_GEAR, CHECK_SHAFT, contact_word, tooth_of, tooth_zero_word
 from toothwise.messages import Message, both, listed, plain, say
 
 _FEW = 20  # independent stretches below which no rate can be verified
@@ -142,7 +142,13 @@ def _memory(d: Diagnosis) -> Iterator[Message]:
     yield from (contact_word(t.tooth, t.contact) for t in d.teeth if t.contact is not None)
     if doubtful := [tooth_of(t.gear, t.tooth) for t in d.teeth if t.doubtful]:
         yield say("Perhaps {teeth} too: the evidence is less than half of that of the first one.", teeth=both(doubtful))
-    if "whole gear" in d.also:
+    if "whole gear" in d.also and "swings" in d.messages:
+        yield say(
+            "The {gear} swings with its revolution too, as eccentricity and misalignment make it do and a badly "
+            "damaged tooth may: look at runout and alignment as well.",
+            gear=d.messages["swings"][0],
+        )
+    elif "whole gear" in d.also:
         yield say(
             "All teeth rise too: the level is {level:.2f} times healthy. That is taken for the progress of this "
             "tooth's damage, not for wear.",
@@ -204,6 +210,19 @@ def _hindsight(d: Diagnosis) -> Iterator[Message]:
 def _whole_gear(d: Diagnosis) -> Message:
     change = say("its level is now {level:.2f} times healthy; {growth}", level=d.level_change, growth=_growth(d))
     about = {"since": _since(d), "change": change}
+    if "swings" in d.messages:
+        about["gear"] = d.messages["swings"][0]
+        if d.state == "alarm":
+            return say(
+                "The {gear} swings with its revolution{since}: eccentricity, a bent shaft or misalignment, no "
+                "single tooth.",
+                **about,
+            )
+        return say(
+            "The {gear} may swing with its revolution (warning){since}: eccentricity, a bent shaft or "
+            "misalignment, no single tooth.",
+            **about,
+        )
     if d.state == "alarm":
         return say(
             "A whole gear is going bad{since}: wear or eccentricity, or a rising noise floor, no single tooth; "
@@ -317,7 +336,7 @@ def _next(d: Diagnosis) -> Iterator[Message]:
         yield say("Check sensor, cable, mounting and operating point.")
         yield say("If the change was intended, begin a new baseline with the option --rebaseline REASON.")
     elif d.pattern == "whole gear":
-        yield CHECK_GEAR
+        yield CHECK_SHAFT if "swings" in d.messages else CHECK_GEAR
     elif d.teeth:
         teeth = both([tooth_of(t.gear, t.tooth) for t in d.teeth[:4]])
         yield say("{what}; look at {teeth} and the teeth beside.", what=_sooner(d), teeth=teeth)

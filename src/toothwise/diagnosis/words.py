@@ -245,7 +245,7 @@ def _next(d: MapDiagnosis) -> Message:
     if d.pattern == "whole gear" and d.cycle_gear is None:
         return CHECK_GEAR
     if d.pattern == "whole gear":
-        return say("Check runout, mounting and alignment of that shaft; look at the sidebands around the mesh.")
+        return CHECK_SHAFT
     if d.pattern == "sensor or condition changed" and d.level > 0:
         return say(
             "Compare load, speed and sensor with those of the healthy maps; if they agree, check wear and lubrication."
@@ -260,6 +260,7 @@ def _next(d: MapDiagnosis) -> Message:
     return say("Nothing special: take the next record as planned.")
 
 
+CHECK_SHAFT = say("Check runout, mounting and alignment of that shaft; look at the sidebands around the mesh.")
 CHECK_GEAR = say("Check lubrication, wear debris, runout and alignment; compare load and speed with the healthy ones.")
 ALSO = {
     "whole gear": say("a gear swings with its revolution too"),
