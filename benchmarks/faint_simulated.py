@@ -161,8 +161,7 @@ class Bench:
                 each["FM4"].append(float(fm4(average)))
                 each["NA4"].append(float(np.mean(average**4)))
                 each["kurtosis"].append(float(fm4(rest)))
-                own = left.reshape(-1, teeth, SAMPLES)
-                line = np.log(np.square(own).mean(axis=(0, 2)))
+                line = np.log(np.square(left.reshape(-1, teeth, SAMPLES)).mean(axis=(0, 2)))
                 each["incoherent"].append(float(line.max() - np.median(line)))
             for name, values in each.items():
                 out[name].append(values)
