@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
-from toothwise.evaluation.tail import LEAST, best_line_tail, beyond_all, healthy_tail
+from toothwise.evaluation.tail import ENOUGH, LEAST, best_line_tail, beyond_all, healthy_tail
 from toothwise.reference.healthy_reference import HealthyReference, evidence_of
 from toothwise.reference.map_statistics import (
     Diagonals,
@@ -244,7 +244,12 @@ def _cycle(
         root, roots = np.sqrt(swing), np.sqrt(reference.cycle[axis - 1])
         given, known = (swing, reference.cycle[axis - 1]) if len(roots) >= LEAST else (root, roots)
         chance = healthy_tail(given, known, worth=reference.worth["one cycle"])
-        cycles[axis] = len(axes) * (chance if swings is None else beyond_all(chance, root, roots))
+        if swings is not None:
+            chance = beyond_all(chance, root, roots)
+        elif len(roots) < ENOUGH and not reference.by_record:
+            # the largest of some twenty may lie so close together that their tail seems to end there
+            chance = np.maximum(chance, healthy_tail(root, roots, least=ENOUGH))
+        cycles[axis] = len(axes) * chance
     return _smaller(cycles)
 
 

@@ -185,13 +185,18 @@ def _warned(d: Diagnosis) -> Iterator[Message]:
     """What a warning was about that came before what alarms now stood beyond a limit."""
     warning, alarmed = d.rules["warning"], d.alarmed
     same = {str(tooth_of(t.gear, number)) for t in d.teeth for number in t.alike}
-    if warning.first is None or alarmed is None or warning.about in (None, *same):
+    if warning.first is None or alarmed is None or warning.about is None or warning.about in same:
         return
     if warning.first.number < alarmed.number:
         about = {"record": _first(warning.first), "first": warning.messages["about"][0]}
         if len(d.teeth) == 1 and warning.about not in _named(d):
             yield say(
                 "The first warning, at {record}, was about {first}; by now this tooth has the most evidence.", **about
+            )
+        elif not d.teeth and "tooth" in warning.about:
+            yield say(
+                "The first warning, at {record}, was about {first}; by now the change of all teeth outweighs it.",
+                **about,
             )
         else:
             yield say("The first warning, at {record}, was about {first}.", **about)

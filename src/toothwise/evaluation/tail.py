@@ -10,6 +10,7 @@ _TAIL = 0.8  # healthy values above this quantile are the tail
 _UPPER = 0.95  # the same of the evidence of all lines
 _SMALLEST = 1e-300
 _HEAVY = 5  # values that Student's distribution counts as known at the most: tails much longer than normal ones
+ENOUGH = 60  # healthy values from which on their largest fifth tells how a tail falls
 LEAST = 8  # healthy values from which on their tail is seen
 
 
