@@ -198,8 +198,8 @@ class _Judged(JudgedRecords):
         gear = self.gears[channel.axis - 1]
         if channel.kind == "cycle":
             if gear == "gear":
-                return say("one cycle per revolution")
-            return say("one cycle per revolution of the {gear} gear", gear=gear_word(gear))
+                return say("the swing with the revolution")
+            return say("the swing of the {gear} gear with its revolution", gear=gear_word(gear))
         return self._tooth_word(self.rules.began[rule])
 
     def _led(self, teeth: tuple[Tooth, ...]) -> Message | None:

@@ -99,8 +99,8 @@ def channel_name(s: SequenceEvidence, k: int, gears: Sequence[str], language: La
     if c.kind == "cycle":
         gear = gears[c.axis - 1]
         if gear == "gear":
-            return language.say("one cycle per revolution")
-        return language.say("one cycle per revolution of the {gear} gear", gear=gear_word(gear))
+            return language.say("the swing with the revolution")
+        return language.say("the swing of the {gear} gear with its revolution", gear=gear_word(gear))
     return language.say("level of all teeth, up") if c.kind == "level up" else language.say("level of all teeth, down")
 
 

@@ -220,7 +220,7 @@ def map_caption(one: Data, record: str, about: Data, language: Language) -> str:
             record=record,
         )
     if not one["lines"]:
-        return f"{what} {language.say('Nothing stands out in this map by itself.')}"
+        return f"{what} {language.say('No tooth stands out in this map by itself.')}"
     framed = language.say(
         "Framed: what stands out in this map by itself. Teeth count from 0; Limits says which one is tooth 0."
     )

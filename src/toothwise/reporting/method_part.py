@@ -52,7 +52,7 @@ def _method(report: Shown) -> Iterator[str]:
         healthy=about["healthy"]["maps"],
     )
     yield language.say(
-        "Each map is judged by four tests that share one error rate: strongest tooth, transient, one cycle per "
+        "Each map is judged by four tests that share one error rate: strongest tooth, transient, swing with the "
         "revolution, level. What is found is removed, and the rest is tested again."
     )
     yield language.say(
@@ -61,7 +61,7 @@ def _method(report: Shown) -> Iterator[str]:
     )
     if d["sequence"]:
         yield language.say(
-            "Over the records, the evidence of every tooth, the level and one cycle per revolution are summed in "
+            "Over the records, the evidence of every tooth, the level and the swing of each gear are summed in "
             "a CUSUM, in healthy standard deviations. The limit of the alarm is set for a false alarm rate of "
             "{rate:g} per 1,000 healthy records, that of the warning for {warning:g}; the maximum over all teeth "
             "and the dependence of records in time are taken into account.",

@@ -24,7 +24,7 @@ _SIGNALS = {
 _TESTS = {
     "lines": say("strongest tooth"),
     "diagonal": say("transient along the mesh order"),
-    "one cycle": say("one cycle per revolution"),
+    "one cycle": say("swing with the revolution"),
     "level": say("level of the whole map"),
 }
 
