@@ -228,6 +228,9 @@ def test_wear_raises_the_level_of_the_whole_gear_and_a_tooth_does_not(tmp_path):
         assert {one.pattern for one in Monitor(model).alone(maps)} <= {"whole gear", "nothing"}
         said = maps.table.drop(columns=["row_swing", "column_swing"])
         assert Monitor(model).add(replace(maps, table=said)).pattern != "whole gear"
+        for strange in (1e300, np.inf, -1.0, "much", None):
+            said = maps.table.assign(row_swing=strange, column_swing=strange)
+            assert Monitor(model).add(replace(maps, table=said)).pattern != "whole gear"
     # the service, to which a file comes alone, says the same
     service = Service.open(folder)
     write_record(worn[0], tmp_path / "worn.mat")

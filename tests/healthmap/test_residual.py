@@ -51,6 +51,14 @@ def test_a_tooth_is_no_swing_and_leaves_none_at_the_others(axis, louder):
     np.testing.assert_allclose(np.delete(teeth, 5), np.std(noise), rtol=0.35)
 
 
+def test_teeth_of_both_gears_at_once_are_no_swing():
+    noise = 0.1 * np.std(VALUES) * np.random.default_rng(6).standard_normal(len(VALUES))
+    hit = 6.0 * (EVENT % TEETH[0] == 5) + 6.0 * (EVENT % TEETH[1] == 9)
+    rest, swings = residual_of(WAVEFORM, VALUES * (1.0 + hit) + noise, TEETH)
+    assert max(swings) < 0.05
+    assert [by_tooth(rest, axis).argmax() for axis in (0, 1)] == [5, 9]
+
+
 def test_a_signal_of_another_length_is_refused():
     with pytest.raises(InputError):
         residual_of(WAVEFORM, VALUES[:-1], TEETH)

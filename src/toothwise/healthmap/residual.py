@@ -31,7 +31,7 @@ def residual_of(
 ) -> tuple[np.ndarray, tuple[float, float]]:
     """A signal less the healthy waveform at its best gain, small turn and swings of both.
 
-    Turns are taken off by the derivative, all by least squares without the loudest lines of a gear; of small swings,
+    Turns are taken off by the derivative, all by least squares without the loudest lines of the gears; of small swings,
     which may be noise or a tooth, less or nothing.
 
     Args:
@@ -70,25 +70,21 @@ def _slope(signal: np.ndarray) -> np.ndarray:
 
 
 def _trimmed_fit(known: np.ndarray, signal: np.ndarray, teeth: Sequence[int], samples_per_tooth: int) -> np.ndarray:
-    """Heights of known signals in another by least trimmed squares, as a quarter of the lines of a gear may be damage.
+    """Heights of known signals in another by least trimmed squares: a quarter of the lines of each gear may be damage.
 
     Args:
         known: ``[n, k]``, of heights that are alike.
         signal: ``[n]``.
-        teeth: Of the gears; the one without whose loudest lines least is left is trimmed.
+        teeth: Of the gears.
         samples_per_tooth: Of both.
     """
     by_event, there = known.reshape(-1, samples_per_tooth, known.shape[1]), signal.reshape(-1, samples_per_tooth)
     own, shared = np.einsum("esk,esl->ekl", by_event, by_event), np.einsum("esk,es->ek", by_event, there)
-    whole = np.einsum("es,es->e", there, there)
-    least, best = np.inf, np.zeros(known.shape[1])
-    for n in teeth:
-        line, kept, height = np.arange(len(own)) % n, np.ones(n, dtype=bool), best
-        for _ in range(_REFITS):
-            use = kept[line]
-            height = np.linalg.lstsq(own[use].sum(axis=0), shared[use].sum(axis=0), rcond=1e-9)[0]
-            left = np.bincount(line, whole - 2.0 * shared @ height + np.einsum("ekl,k,l->e", own, height, height), n)
-            kept = left <= np.quantile(left, 1.0 - TRIMMED)
-        if (rest := float(left[kept].sum())) < least:
-            least, best = rest, height
-    return best
+    whole, number = np.einsum("es,es->e", there, there), np.arange(len(by_event))
+    use, height = np.ones(len(own), dtype=bool), np.zeros(known.shape[1])
+    for _ in range(_REFITS):
+        height = np.linalg.lstsq(own[use].sum(axis=0), shared[use].sum(axis=0), rcond=1e-9)[0]
+        left = whole - 2.0 * shared @ height + np.einsum("ekl,k,l->e", own, height, height)
+        lines = [np.bincount(number % n, left, n) for n in teeth]
+        use = np.all([(x <= np.quantile(x, 1.0 - TRIMMED))[number % len(x)] for x in lines], axis=0)
+    return height

@@ -34,6 +34,7 @@ MOST = 5000  # healthy maps that are kept, the last ones: more would fill the me
 _SINGLE = ("score", "level", "diagonal", "diagonal_scale", "block", "record", "sensor")  # arrays of a file as they are
 _HEARD = ("heard_level", "heard_swings")
 _REPEATS = 0.02  # log level, or part of a height, to which a sensor repeats from one mounting or day to the next
+_MOST_SWING = 100.0  # what a file says beyond that is no swing
 _SPREAD_MAPS = 150  # maps that the scatter of segments is measured on
 _SEGMENTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
 
@@ -283,7 +284,7 @@ def _heard_swings(table: pd.DataFrame) -> np.ndarray | None:
     if not set(SWINGS) <= set(table):
         return None
     told = np.stack([pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float) for name in SWINGS], axis=1)
-    return np.where(told >= 0.0, 1.0 + told, np.nan)
+    return np.where((told >= 0.0) & (told <= _MOST_SWING), 1.0 + told, np.nan)
 
 
 def _sensors(table: pd.DataFrame, column: str | None, n: int) -> np.ndarray:
