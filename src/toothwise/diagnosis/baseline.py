@@ -70,9 +70,10 @@ def watch_maps(values: np.ndarray, table: pd.DataFrame, found: Findings, referen
     evidence = [e for axis in (1, 2) for e in _centred(found.evidence.get(axis))]
     level = reference.level_of(x, table)[:, None]
     # what came off as a tooth is no cycle, and a cycle that came off was one
-    rest = [line_levels(_without_lines(x, found), axis, newest=reference.by_record) for axis in axes]
-    cycles = [np.sqrt(one_cycle(part)[0][:, None] / own) for part in rest]  # an amplitude is skew, its root is not
-    if (swings := reference.swings_of(table, len(x))) is not None:
+    if (swings := reference.swings_of(table, len(x))) is None:
+        rest = [line_levels(_without_lines(x, found), axis, newest=reference.by_record) for axis in axes]
+        cycles = [np.sqrt(one_cycle(part)[0][:, None] / own) for part in rest]  # an amplitude is skew, its root is not
+    else:
         cycles = [np.sqrt(swings)]
     return Watched(np.concatenate([*evidence, level, *cycles], axis=1), np.concatenate(lines, axis=1))
 

@@ -232,8 +232,10 @@ def learn_reference(
     heard = _heard_level(table)
     if by_record or (heard is not None and not np.isfinite(heard).all()):
         heard = None
-    swings = None if by_record else _heard_swings(table)
-    if swings is not None and np.isfinite(swings).all():
+    swings = _heard_swings(table)
+    if by_record or (swings is not None and not np.isfinite(swings).all()):
+        swings = None
+    if swings is not None:
         cycle = [np.square(_repeated(one)) for one in swings.T]
     drawn = None
     if detector.drawn is not None:
@@ -259,7 +261,7 @@ def learn_reference(
         shown=dict(shown or {}),
         drawn=drawn,
         heard_level=heard is not None,
-        heard_swings=swings is not None and bool(np.isfinite(swings).all()),
+        heard_swings=swings is not None,
     )
 
 
