@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from measuring.command import arguments, save
+from measuring.gearboxes import drawn_config, recording
 
 from toothwise import GearPair
 from toothwise.detectors import create
@@ -31,8 +32,7 @@ from toothwise.healthmap.residual import residual_of
 from toothwise.healthmap.turning import turned
 from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.simulate.faults import Fault
-from toothwise.simulate.gearbox import GearboxConfig, simulate_record
-from toothwise.simulate.speed import SpeedProfile
+from toothwise.simulate.gearbox import GearboxConfig
 from toothwise.vibration.indicators import fm4
 from toothwise.vibration.periods import Periods, cut_periods
 from toothwise.vibration.windows import EventWindow, event_statistic
@@ -69,33 +69,12 @@ CONDITIONS: dict[str, tuple[str, float]] = {
 
 def gearbox(k: int) -> GearboxConfig:
     """Gearbox k."""
-    rng = np.random.default_rng([SEED, k])
-    stage = isinstance(GEARS[k], PlanetaryStage)
-    high = np.array([900.0, 2400.0, 4800.0]) if stage else np.array([1100.0, 2800.0, 6000.0])
-    modes = [
-        (float(f * rng.uniform(0.7, 1.4)), float(rng.uniform(0.015, 0.05)), float(rng.uniform(0.3, 1))) for f in high
-    ]
-    return GearboxConfig(
-        gears=GEARS[k],
-        grade=int(rng.integers(6, 9)),
-        speed=SpeedProfile(mean=float(rng.uniform(10, 14) if stage else rng.uniform(18, 32)), variation=0.02),
-        modes=tuple(modes),
-        runout=(float(rng.uniform(3, 12)), float(rng.uniform(3, 12))),
-        snr=float(rng.uniform(-4, 8)),
-        periods=3,
-        start=None,
-        lead=None,
-        seed=100 * SEED + k,
-    )
+    return drawn_config(GEARS[k], np.random.default_rng([SEED, k]), 100 * SEED + k)
 
 
 def period(config: GearboxConfig, seed: int, faults: list[Fault], at: tuple[float, float] = (1.0, 0.02)) -> Signal:
     """The difference signal of a recording's hunting period, where it may begin, and what it was made of."""
-    rng = np.random.default_rng([config.seed, seed, 5])
-    load, speed, heat = rng.standard_normal(3)
-    turns = replace(config.speed, mean=config.speed.mean * at[0] * (1.0 + 0.01 * speed), variation=at[1])
-    own = replace(config, load=config.load * (1.0 + 0.04 * load), speed=turns, temperature=40.0 + 3.0 * heat)
-    cut = cut_periods(simulate_record(own, faults, seed=seed)[0], config.gears, samples_per_tooth=SAMPLES)
+    cut = cut_periods(recording(config, seed, faults, at), config.gears, samples_per_tooth=SAMPLES)
     whole = cut.whole_mean()
     x = cut.components(whole).difference
     return x, cut.event_step, whole - x, replace(cut, values=cut.values[:1])

@@ -6,14 +6,15 @@ healthy waveform from, healthy ones to fit on, and those of today.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from toothwise import GearPair, MapBuilder, PlanetaryStage
+from toothwise import GearPair, MapBuilder, Model, PlanetaryStage
+from toothwise.healthmap.core import HealthMapBatch
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.simulate.maps import generate
@@ -25,7 +26,7 @@ from toothwise.vibration.records import Tachometer, VibrationRecord
 SHAPES = ((18, 35), (11, 24), (23, 17))
 DAMAGED = 6  # damaged records of a case
 
-Draw = Callable[[int, float, str, int], np.ndarray]  # maps, contrast, gear, tooth
+Draw = Callable[..., Any]  # maps, contrast, gear, tooth, healthy maps before them
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,9 @@ def of_maps(domain: str, rng: np.random.Generator) -> Gearbox:
     rows, columns = (rng.uniform(0.0, 0.1) * rng.standard_normal(k) for k in shape)
     day, drift, dip = int(rng.integers(5, 60)), float(rng.uniform(0.0, 0.05)), bool(rng.random() < 0.3)
 
-    def draw(n: int, contrast: float, gear: str, tooth: int) -> np.ndarray:
+    def draw(n: int, contrast: float, gear: str, tooth: int, before: int = 0) -> np.ndarray:
+        if before:
+            return np.concatenate([draw(before, 1.0, gear, tooth), draw(n, contrast, gear, tooth)])
         maps = generate(domain, n, False, seed=int(rng.integers(1 << 31)), shape=shape)[0].astype(np.float64)
         level = np.repeat(drift * rng.standard_normal(n // day + 1), day)[:n]
         maps *= np.exp(level[:, None, None] + rows[:, None] + columns[None])
@@ -59,35 +62,65 @@ def of_maps(domain: str, rng: np.random.Generator) -> Gearbox:
     return Gearbox(draw, shape, {"texture": domain, "shape": shape, "day": day, "drift": drift, "first_quieter": dip})
 
 
-def of_recordings(rng: np.random.Generator, teeth: tuple[int, int]) -> Gearbox:
-    """A gearbox whose recordings go through the chain; its pools of maps are drawn from anew."""
-    pair, periods = GearPair(*teeth), 6 if teeth[0] < 18 else 2
-    config = GearboxConfig(gears=pair, periods=periods, sampling_rate=12800.0, seed=int(rng.integers(1 << 16)))
-    builder = MapBuilder(pair)
+def drawn_config(gears: GearPair | PlanetaryStage, rng: np.random.Generator, seed: int) -> GearboxConfig:
+    """A gearbox of these gears: grade, speed, housing, runout and noise are drawn."""
+    stage = isinstance(gears, PlanetaryStage)
+    high = np.array([900.0, 2400.0, 4800.0]) if stage else np.array([1100.0, 2800.0, 6000.0])
+    modes = [
+        (float(f * rng.uniform(0.7, 1.4)), float(rng.uniform(0.015, 0.05)), float(rng.uniform(0.3, 1))) for f in high
+    ]
+    return GearboxConfig(
+        gears=gears,
+        grade=int(rng.integers(6, 9)),
+        speed=SpeedProfile(mean=float(rng.uniform(10, 14) if stage else rng.uniform(18, 32)), variation=0.02),
+        modes=tuple(modes),
+        runout=(float(rng.uniform(3, 12)), float(rng.uniform(3, 12))),
+        snr=float(rng.uniform(-4, 8)),
+        periods=3,
+        start=None,
+        lead=None,
+        seed=seed,
+    )
 
-    def pool(n: int, faults: list[Fault], snr: float = 10.0) -> np.ndarray:
-        own = replace(config, snr=snr)
-        return builder.build_many([simulate_record(own, faults, seed=int(rng.integers(1 << 31)))[0] for _ in range(n)])[
-            0
-        ].values
 
-    gear = ("driving", "driven")[int(rng.integers(2))]
-    tooth = int(rng.integers(teeth[gear == "driven"]))
-    pools = {0.0: pool(32, []), 1.0: pool(16, []), -10.0: pool(10, [], -10.0)}  # healthy, watched, ten times the noise
-    pools |= {c: pool(8, [Fault("crack", gear, tooth, depth)]) for c, depth in ((1.5, 0.3), (2.0, 0.6))}
-    axis = 1 if gear == "driving" else 2
+def recording(
+    config: GearboxConfig, seed: int, faults: Sequence[Fault] = (), at: tuple[float, float] = (1.0, 0.02)
+) -> VibrationRecord:
+    """A recording whose load, speed and temperature differ a little from the last one's.
 
-    def level(maps: np.ndarray) -> np.ndarray:
-        return np.log(maps).mean(axis=(0, 3 - axis))
+    Args:
+        at: Its speed as a share of the gearbox's, and how far it varies.
+    """
+    load, speed, heat = np.random.default_rng([config.seed, seed, 5]).standard_normal(3)
+    turns = replace(config.speed, mean=config.speed.mean * at[0] * (1.0 + 0.01 * speed), variation=at[1])
+    own = replace(config, load=config.load * (1.0 + 0.04 * load), speed=turns, temperature=40.0 + 3.0 * heat)
+    return simulate_record(own, list(faults), seed=seed)[0]
 
-    true = {c: float(np.exp((level(pools[c]) - level(pools[0.0]))[tooth])) for c in (1.5, 2.0)}
 
-    def draw(n: int, contrast: float, gear: str, which: int) -> np.ndarray:
-        own = pools[contrast]
-        return own[rng.integers(len(own), size=n)] if n > len(own) else own[rng.permutation(len(own))[:n]]
+def of_recordings(rng: np.random.Generator, gears: GearPair | PlanetaryStage, n: int) -> tuple[Gearbox, Model]:
+    """A gearbox whose recordings go through the chain, and a model of n of them, which the healthy waveform is of too.
 
-    about = {"texture": "recordings", "shape": teeth, "tooth": tooth, "gear": gear, "contrasts": true}
-    return Gearbox(draw, teeth, about)
+    A contrast of 1.5 is a crack of 30 % of the stiffness of one tooth, 2.0 of 60 %, and 0.0 ten times the noise.
+    """
+    config = drawn_config(gears, rng, int(rng.integers(1 << 16)))
+    names, shape = [name for name, _ in gears.axes], tuple(size for _, size in gears.axes)
+    axis = int(rng.integers(2)) if isinstance(gears, GearPair) else 0  # ring teeth may be alike
+    gear, tooth = names[axis].split()[0], int(rng.integers(shape[axis]))
+    cracks = {c: [Fault("crack", gear, tooth, depth)] for c, depth in ((1.5, 0.3), (2.0, 0.6))}  # type: ignore[arg-type]
+
+    def records(n: int, contrast: float) -> list[VibrationRecord]:
+        own = config if contrast else replace(config, snr=(config.snr or 0.0) - 20.0)
+        return [recording(own, int(rng.integers(1 << 31)), cracks.get(contrast, ())) for _ in range(n)]
+
+    # the first one begins where tooth 0 meets tooth 0, and numbers the teeth
+    learned = [recording(replace(config, start=None if k else 0), int(rng.integers(1 << 31))) for k in range(n)]
+    builder = MapBuilder.learn(gears, learned)
+
+    def draw(n: int, contrast: float, gear: str, tooth: int, before: int = 0) -> HealthMapBatch:
+        return builder.build_many(records(before, 1.0) + records(n, contrast))[0]
+
+    about = {"shape": shape, "tooth": tooth, "gear": gear, "snr": config.snr}
+    return Gearbox(draw, shape, about), Model.fit(learned, builder=builder)
 
 
 PARTS = {"learn": 8, "healthy": 24, "today": 4, "later": 4, "varying": 4}  # recordings of a story; today damaged

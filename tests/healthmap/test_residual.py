@@ -59,6 +59,33 @@ def test_teeth_of_both_gears_at_once_are_no_swing():
     assert [by_tooth(rest, axis).argmax() for axis in (0, 1)] == [5, 9]
 
 
+def through_a_resonance(signal, near, height):
+    """The signal when a resonance near a mesh order has moved a little: louder there, and later."""
+    order = np.arange(len(signal) // 2 + 1) * SPT / len(signal)
+    return np.fft.irfft(np.fft.rfft(signal) * (1.0 + height * np.exp(1j - ((order - near) / 0.3) ** 2)), len(signal))
+
+
+@pytest.mark.parametrize("near", [0.5, 1.3])
+@pytest.mark.parametrize("height", [0.3, 1.0])
+def test_a_resonance_that_has_moved_is_nothing_new(near, height):
+    signal = through_a_resonance(VALUES, near, height)
+    rest, _ = residual_of(WAVEFORM, signal, TEETH)
+    assert np.std(rest) < 0.35 * np.std(signal - VALUES)
+
+
+def test_a_tooth_beside_a_resonance_that_has_moved_stays_what_it_is():
+    noise = 0.1 * np.std(VALUES) * np.random.default_rng(7).standard_normal(len(VALUES))
+    there = np.random.default_rng(8).standard_normal(len(VALUES)) * (EVENT % TEETH[1] == 11) * np.std(VALUES)
+    rest, _ = residual_of(WAVEFORM, through_a_resonance(VALUES, 1.3, 0.5) + noise + there, TEETH)
+    assert np.dot(rest, there) > 0.95 * np.dot(there, there)
+    np.testing.assert_allclose(np.delete(by_tooth(rest, 1), 11), np.std(noise), rtol=0.6)
+
+
+def test_noise_is_hardly_made_quieter():
+    noise = np.std(VALUES) * np.random.default_rng(9).standard_normal(len(VALUES))
+    assert np.std(residual_of(WAVEFORM, VALUES + noise, TEETH)[0]) > 0.98 * np.std(noise)
+
+
 def test_a_signal_of_another_length_is_refused():
     with pytest.raises(InputError):
         residual_of(WAVEFORM, VALUES[:-1], TEETH)

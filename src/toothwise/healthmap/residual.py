@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from toothwise.healthmap.conditions import TRIMMED
+from toothwise.healthmap.conditions import TRIMMED, less_by_order
 
 if TYPE_CHECKING:
     from toothwise.healthmap.waveform import HealthyWaveform
@@ -29,10 +29,10 @@ def residual_of(
     regular: np.ndarray | float = 0.0,
     wanted: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> tuple[np.ndarray, tuple[float, float]]:
-    """A signal less the healthy waveform at its best gain, small turn and swings of both.
+    """A signal less the healthy waveform at its best gain, small turn and swings of both, and gains of its bands.
 
     Turns are taken off by the derivative, all by least squares without the loudest lines of the gears; of small swings,
-    which may be noise or a tooth, less or nothing.
+    which may be noise or a tooth, less or nothing. What is left has a gain and phase of its own in each band.
 
     Args:
         waveform: The healthy one.
@@ -56,12 +56,16 @@ def residual_of(
     swings = [wanted(one * wave) for one in (whole, _slope(whole)) for wave in waves]
     known = np.stack([waveform.values, _slope(waveform.values), *swings], axis=1)
     size = np.maximum(np.linalg.norm(known, axis=0), 1e-300)
-    height = _trimmed_fit(known / size, signal, teeth, waveform.samples_per_tooth)
+    height, sound = _trimmed_fit(known / size, signal, teeth, waveform.samples_per_tooth)
     own = (height / size)[2 : 2 + len(waves)] / max(abs(height[0] / size[0]), 1e-300)
     first, second = np.linalg.norm(own.reshape(2, -1), axis=1)
     taken = [max(0.0, 1.0 - (_STILL / max(one, 1e-300)) ** 2) for one in (first, second)]
     height[2:] *= np.tile(np.repeat(taken, len(waves) // 2), 2)
-    return signal - (known / size) @ height, (float(first), float(second))
+    rest = signal - (known / size) @ height
+    # a resonance stays where it is when the speed changes a little: the orders near it change, and no others
+    heard = np.fft.irfft(np.fft.rfft(waveform.values) * waveform.gain, len(signal))
+    rest = less_by_order(rest, heard, len(sound), sound=sound)
+    return rest, (float(first), float(second))
 
 
 def _slope(signal: np.ndarray) -> np.ndarray:
@@ -69,8 +73,12 @@ def _slope(signal: np.ndarray) -> np.ndarray:
     return np.fft.irfft(1j * np.arange(len(signal) // 2 + 1) * np.fft.rfft(signal), len(signal))
 
 
-def _trimmed_fit(known: np.ndarray, signal: np.ndarray, teeth: Sequence[int], samples_per_tooth: int) -> np.ndarray:
+def _trimmed_fit(
+    known: np.ndarray, signal: np.ndarray, teeth: Sequence[int], samples_per_tooth: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Heights of known signals in another by least trimmed squares: a quarter of the lines of each gear may be damage.
+
+    Returns the heights, and which events they are of.
 
     Args:
         known: ``[n, k]``, of heights that are alike.
@@ -87,4 +95,4 @@ def _trimmed_fit(known: np.ndarray, signal: np.ndarray, teeth: Sequence[int], sa
         left = whole - 2.0 * shared @ height + np.einsum("ekl,k,l->e", own, height, height)
         lines = [np.bincount(number % n, left, n) for n in teeth]
         use = np.all([(x <= np.quantile(x, 1.0 - TRIMMED))[number % len(x)] for x in lines], axis=0)
-    return height
+    return height, use

@@ -19,7 +19,7 @@ from toothwise.detectors.base import FEW, Abilities, Detector, Maps, Prediction
 from toothwise.detectors.coherent.elsewhere import among_teeth
 from toothwise.detectors.coherent.line_removal import along_line, neighbour, without_line
 from toothwise.detectors.coherent.meshes import best_segment, events, half_a_turn, lines
-from toothwise.detectors.coherent.whitening import scatter, weight_of, whitened, without_tones
+from toothwise.detectors.coherent.whitening import evened, scatter, weight_of, whitened, without_tones
 from toothwise.errors import InputError
 from toothwise.progress import Progress
 
@@ -95,6 +95,7 @@ class Coherent(Detector):
         for k in range(n):
             others = scatter((whole - power[k]) / (n - 1), n - 1, shape[1:3]) if n > 2 else learned["scatter"]
             white[k] = np.fft.irfft(rest[k] * weight_of(others), size)
+        white = evened(white, learned["scatter"], shape[1:3])
         learned["scale"] = np.array([[scale_of_maxima(e) for e in gear] for gear in self._kinds(white, shape)])
         return learned, white, whole / n
 
@@ -118,6 +119,7 @@ class Coherent(Detector):
             learned, _, _ = self._learn(spectra[:n], shape)
             rest = spectra[n:] - spectra[:n].mean(axis=0)
             white = np.fft.irfft(rest * weight_of(learned["scatter"]), size)
+            white = evened(white, learned["scatter"], shape[1:3])
             found.append(self._prediction(white, shape, learned["scale"], maps=False))
         rows = np.concatenate([one.row_evidence for one in found if one.row_evidence is not None])
         columns = np.concatenate([one.column_evidence for one in found if one.column_evidence is not None])
@@ -133,6 +135,7 @@ class Coherent(Detector):
                 "build the maps with the model's own MapBuilder"
             )
         white = whitened(self._rest(values), self._learned["scatter"])
+        white = evened(white, self._learned["scatter"], values.shape[1:3])
         return self._prediction(white, values.shape, self._learned["scale"])
 
     def _prediction(

@@ -10,6 +10,7 @@ _DEAD = 1e-10  # of the strongest order's power: weaker ones were removed from t
 _LIFTED, _QUARTER = 0.01, 0.75  # least scatter, as a share of that which the loudest quarter of the orders exceeds
 _PRIOR = 4.0  # records that the neighbouring orders count as, where an order's own scatter rests on few records
 _NEIGHBOURS = 31  # orders that the neighbourhood spans
+_BAND = 0.25  # mesh orders over which a record's own level is taken
 _TONE = 16.0  # times the power around it: 12 dB, which no tooth reaches in so narrow a band
 
 
@@ -68,8 +69,7 @@ def without_tones(x: np.ndarray, scatter: np.ndarray, shape: tuple[int, ...]) ->
     from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
 
     rows, columns = shape
-    size, bins = events(rows, columns)[0].size, np.arange(len(scatter))
-    at = np.flatnonzero((bins % (size // rows) > 0) & (bins % (size // columns) > 0) & (scatter > 0))
+    (at, size), bins = _between(scatter, shape), np.arange(len(scatter))
     step = size // min(rows, columns)  # bins from one order of a gear to the next
     if len(at) < size:
         return x
@@ -87,6 +87,45 @@ def without_tones(x: np.ndarray, scatter: np.ndarray, shape: tuple[int, ...]) ->
         spectrum[k] *= np.where(wide & (size_of > most), most / np.maximum(size_of, 1e-300), 1.0)
         x[k] = np.fft.irfft(spectrum[k], x.shape[1])
     return x
+
+
+def evened(white: np.ndarray, scatter: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Whitened periods in which no band of orders is louder than most, between the orders of the gears.
+
+    At the end of a filter, or near another machine's resonance, a record's noise may be several times as loud as that
+    of the few learned: it would lift teeth by chance. A tooth that is alike at all mates adds nothing between orders.
+
+    Args:
+        white: Whitened hunting periods ``[n, samples]``.
+        scatter: Healthy power of each bin.
+        shape: Rows and columns.
+
+    Examples:
+        >>> white = np.random.default_rng(0).standard_normal((1, 7 * 9 * 16))
+        >>> spectrum = np.fft.rfft(white)
+        >>> spectrum[:, 400:] *= 4.0
+        >>> even = np.fft.rfft(evened(np.fft.irfft(spectrum), np.ones(505), (7, 9)))
+        >>> bool(np.std(even[:, 420:]) < 1.5 * np.std(even[:, :380]))
+        True
+    """
+    from scipy.ndimage import uniform_filter1d
+
+    at, size = _between(scatter, shape)
+    if len(at) < size:
+        return white
+    spectrum = np.fft.rfft(white)
+    power = uniform_filter1d(np.abs(spectrum[:, at]) ** 2, round(_BAND * size), axis=1, mode="nearest")
+    power /= np.median(power, axis=1, keepdims=True)
+    for own, level in zip(spectrum, power, strict=True):
+        own /= np.sqrt(np.interp(np.arange(len(scatter)), at, np.maximum(level, 1.0)))
+    return np.fft.irfft(spectrum, white.shape[1])
+
+
+def _between(scatter: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, int]:
+    """Bins that are heard and are no order of either gear; and mesh events."""
+    rows, columns = shape
+    size, bins = events(rows, columns)[0].size, np.arange(len(scatter))
+    return np.flatnonzero((bins % (size // rows) > 0) & (bins % (size // columns) > 0) & (scatter > 0)), size
 
 
 def weight_of(scatter: np.ndarray) -> np.ndarray:
