@@ -14,9 +14,10 @@ false alarms where healthy records are few. Limits are then raised for their own
 more than one too high saves.
 
 Assumed: healthy records to come are like those there are (no slower drift than they show), and blocks are exchangeable.
-Where so few independent records are there that teeth share one healthy level (``Baseline.pooled``), futures are also
-made from a model: every tooth keeps a value for as long as records are correlated and draws a new one after that, from
-what all teeth show together, with an exponential tail at its upper 95 % limit. The greater limit is taken.
+Where so few independent records are there that teeth share one healthy level (``Baseline.pooled``), or that those of
+waveforms, which nothing clips, tell no tail of their own (fewer than ``ENOUGH``), futures are also made from a model:
+every tooth keeps a value for as long as records are correlated and draws a new one after that, from what all teeth show
+together, with an exponential tail at its upper 95 % limit. The greater limit is taken.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import numpy as np
 from toothwise.diagnosis.baseline import Baseline
 from toothwise.diagnosis.rules import CHANNELS, SUMS, TIERS, AlarmState, MonitorSettings, run_channels
 from toothwise.errors import InputError
-from toothwise.evaluation.tail import LEAST
+from toothwise.evaluation.tail import ENOUGH, LEAST
 from toothwise.evaluation.thresholds import rate_interval
 
 SHARES = {"single": 0.5, "several": 0.25, "growth": 0.25}
@@ -154,9 +155,8 @@ def control_limits_for(baseline: Baseline, settings: MonitorSettings, *, learned
     Args:
         learned: Records that the baseline rests on; None = the healthy ones.
     """
-    few = None
-    if baseline.pooled:
-        teeth, together = baseline.teeth, baseline.correlation[0]
+    few, teeth, together = None, baseline.teeth, baseline.correlation[0]
+    if baseline.pooled or (baseline.by_waveform and len(baseline.healthy) / together < ENOUGH):
         days = max(len(np.unique(baseline.block)) - 1, 1)  # days seen against each other: one difference less
         count = min(len(baseline.healthy) / together, float(days)) * int(teeth.sum())
         few = FewRecords(teeth, together, count)
