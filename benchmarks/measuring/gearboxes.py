@@ -6,7 +6,7 @@ healthy waveform from, healthy ones to fit on, and those of today.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,9 +83,7 @@ def drawn_config(gears: GearPair | PlanetaryStage, rng: np.random.Generator, see
     )
 
 
-def recording(
-    config: GearboxConfig, seed: int, faults: Sequence[Fault] = (), at: tuple[float, float] = (1.0, 0.02)
-) -> VibrationRecord:
+def recording(config: GearboxConfig, seed: int, faults: Any = (), at: Any = (1.0, 0.02)) -> VibrationRecord:
     """A recording whose load, speed and temperature differ a little from the last one's.
 
     Args:
@@ -114,13 +112,13 @@ def of_recordings(rng: np.random.Generator, gears: GearPair | PlanetaryStage, n:
 
     # the first one begins where tooth 0 meets tooth 0, and numbers the teeth
     learned = [recording(replace(config, start=None if k else 0), int(rng.integers(1 << 31))) for k in range(n)]
-    builder = MapBuilder.learn(gears, learned)
+
+    model = Model.fit(learned, builder=MapBuilder.learn(gears, learned))
 
     def draw(n: int, contrast: float, gear: str, tooth: int, before: int = 0) -> HealthMapBatch:
-        return builder.build_many(records(before, 1.0) + records(n, contrast))[0]
+        return model.builder.build_many(records(before, 1.0) + records(n, contrast))[0]
 
-    about = {"shape": shape, "tooth": tooth, "gear": gear, "snr": config.snr}
-    return Gearbox(draw, shape, about), Model.fit(learned, builder=builder)
+    return Gearbox(draw, shape, {"tooth": tooth, "gear": gear, "snr": config.snr}), model
 
 
 PARTS = {"learn": 8, "healthy": 24, "today": 4, "later": 4, "varying": 4}  # recordings of a story; today damaged
