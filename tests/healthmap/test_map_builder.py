@@ -37,6 +37,16 @@ def test_a_map_is_that_of_the_one_line_form():
     assert MapBuilder(stage).build(record).shape == (11, 36)
 
 
+def test_a_record_that_fits_the_waveform_nowhere_swings_by_nothing_that_is_known():
+    learned = [simulate_record(CONFIG, seed=k)[0] for k in range(4)]
+    builder = MapBuilder.learn(PAIR, learned)
+    assert "row_swing" in builder.build(simulate_record(CONFIG, seed=7)[0]).condition
+    noise = np.random.default_rng(1).standard_normal(len(learned[0].channels["vibration"]))
+    noise *= np.std(learned[0].channels["vibration"])
+    built = builder.build(replace(learned[0], channels={"vibration": noise.astype(np.float32)}))
+    assert "row_swing" not in built.condition
+
+
 def test_files_come_in_natural_order_and_what_fails_is_named(folder, tmp_path):
     assert [path.rpartition("/")[2] for path in find_recordings([folder])] == ["r1.mat", "r2.mat", "r10.mat"]
     broken = tmp_path / "broken.mat"

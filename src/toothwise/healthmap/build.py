@@ -249,7 +249,8 @@ def _seen(
         about["condition"] |= {f"tooth_zero_{name}{what}": value for what, value in own.items() if value is not None}
     if sound:
         about["condition"]["gear_level"] = gear_level(sound)
-    about["condition"] |= dict(zip(SWINGS, swings, strict=False))
+    if turn is not None and turn.sure:  # against a waveform at the wrong place everything seems to swing
+        about["condition"] |= dict(zip(SWINGS, swings, strict=False))
     if waveform is not None and (outside := not_learned(waveform.conditions, periods, sound)):
         about["condition"]["not_learned"] = outside
         warnings.warn(f"{outside}: sound teeth may look damaged", SignalWarning, stacklevel=3)
