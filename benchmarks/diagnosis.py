@@ -111,7 +111,7 @@ def damaged(box: Gearbox, monitor: Monitor, contrast: float, gear: str, tooth: i
     at_once = monitor.beside(MemoryStore()).add(maps)
     single, one_by_one = monitor.alone(monitor.model.maps_of(maps[-1:])[0])[0], monitor.beside(MemoryStore())
     each = [one_by_one.add(maps[k : k + 1]) for k in range(len(maps))]
-    limit = monitor.single_limit()
+    limit = None if single.unknown_because else monitor.single_limit()  # at another condition predict tells no alarm
     predicted = limit is not None and bool(monitor.model.predict(maps[-1:]).score[0] > limit)
     alone = monitor.beside(MemoryStore()).add(maps[-1:])
     steps = [COLOURS[d.colour] for d in each[BEFORE:]]
