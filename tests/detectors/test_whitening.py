@@ -20,6 +20,10 @@ def noise(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((20, SIZE))
 
 
+def test_a_record_without_anything_stays_without():
+    assert (evened(np.zeros((1, SIZE)), EVENLY, SHAPE) == 0.0).all()
+
+
 def test_even_records_stay_nearly_as_they_are():
     assert np.std(evened(noise(1), EVENLY, SHAPE) - noise(1)) < 0.15
 

@@ -135,6 +135,8 @@ def test_a_speed_or_load_that_was_not_learned_is_said(tmp_path):
 
     assert outside() is None
     assert outside(speed=replace(config.speed, mean=1.02 * config.speed.mean)) is None
+    with pytest.warns(SignalWarning, match="was not learned"):  # a sharp resonance rings at other orders already
+        assert outside(speed=replace(config.speed, mean=1.035 * config.speed.mean)).startswith("speed")
     with pytest.warns(SignalWarning, match="was not learned"):  # the housing rings at other orders already
         assert outside(speed=replace(config.speed, mean=1.12 * config.speed.mean)).startswith("speed")
     with pytest.warns(SignalWarning, match=r"speed 15\.\S* rev/s was not learned"):

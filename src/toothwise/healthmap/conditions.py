@@ -133,7 +133,7 @@ def not_learned(
         low, high = learned.get(name, (value, value))
         margin = _NEAR[name] * max(abs(low), abs(high))
         below, above = margin, margin
-        if name == "speed" and _SLOWEST in learned:
+        if name == "speed" and _SLOWEST in learned and _FASTEST in learned:
             least = _SHARP * high
             below, above = (
                 min(margin, least + max(away, 0.0) / 2.0)

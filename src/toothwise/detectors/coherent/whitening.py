@@ -115,9 +115,9 @@ def evened(white: np.ndarray, scatter: np.ndarray, shape: tuple[int, ...]) -> np
         return white
     spectrum = np.fft.rfft(white)
     power = uniform_filter1d(np.abs(spectrum[:, at]) ** 2, round(_BAND * size), axis=1, mode="nearest")
-    power /= np.median(power, axis=1, keepdims=True)
-    for own, level in zip(spectrum, power, strict=True):
-        own /= np.sqrt(np.interp(np.arange(len(scatter)), at, np.maximum(level, 1.0)))
+    for own, level, usual in zip(spectrum, power, np.median(power, axis=1), strict=True):
+        if usual > 0:  # a record that is the healthy mean itself has nothing to even
+            own /= np.sqrt(np.interp(np.arange(len(scatter)), at, np.maximum(level / usual, 1.0)))
     return np.fft.irfft(spectrum, white.shape[1])
 
 
