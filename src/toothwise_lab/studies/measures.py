@@ -25,7 +25,7 @@ from toothwise_lab.severity import kendall, spearman
 _PIXEL_MAPS = 100  # faulty maps on which pixel metrics are taken: they are slow
 _SINGLE = 30  # maps scored one by one for the latency
 _SLOW = 0.02  # seconds per map above which the batch is timed on those maps only
-_LINE_DETECTORS = ("scan", "scan_learned", "limit", "glr")
+_LINE_DETECTORS = ("scan", "scan_learned", "limit", "glr", "line_network")
 
 
 def area(negative: np.ndarray, positive: np.ndarray) -> float | None:
