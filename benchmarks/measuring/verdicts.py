@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from toothwise.diagnosis.teeth import alike, ring_spacing
@@ -51,14 +52,15 @@ def unexplained(before: Diagnosis, now: Diagnosis) -> list[str]:
     """What of an earlier verdict a later one takes back without saying so."""
     said, wrong = {m.id for m in now.messages["verdict"]}, []
     first, then = before.teeth[:1], now.teeth[:1]
+    told = set(re.findall(r"tooth (\d+)", now.sentence.lower()))
     if now.colour == "GREEN" and before.colour in ("AMBER", "RED") and not any("has passed" in m for m in said):
         wrong.append("a colour is taken back")
     same = first and then and {first[0].tooth, first[0].contact} & {then[0].tooth, then[0].contact} - {None}
-    if first and then and not same and not any("by now this tooth" in m for m in said):
+    if first and then and not same and str(first[0].tooth) not in told:
         wrong.append("another tooth")
     kept = {n for t in now.teeth for n in (t.tooth, *t.leak, *t.alike, t.contact) if n is not None}
     less = [t.tooth for t in before.teeth if not t.doubtful and t.tooth is not None]
-    less = [n for n in less if not {n - 1, n, n + 1} & kept and f"tooth {n}" not in now.sentence.lower()]
+    less = [n for n in less if not {n - 1, n, n + 1} & kept and str(n) not in told]
     if less and now.teeth:
         wrong.append("a tooth less")
     if first and not then and now.colour != "GREEN" and not any("by now the change of all teeth" in m for m in said):

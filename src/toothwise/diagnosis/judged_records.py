@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,15 +20,18 @@ from toothwise.diagnosis.history import (
     things_of,
 )
 from toothwise.diagnosis.rules import MonitorSettings, Reset
+from toothwise.diagnosis.sequence_words import record_word
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.diagnosis.teeth import stands_out
 from toothwise.diagnosis.verdict import Diagnosis, Place, Tooth
-from toothwise.messages import Message, say
+from toothwise.diagnosis.words import tooth_of
+from toothwise.messages import Message, both, say
 
 RECENT = 10  # records that the present contrast rests on
 _BACK = 0.8  # healthy standard deviations within which the mean of the last records is that of a sound tooth
 _LATER = 5  # records by which one must alarm after it, to be nothing that the same change brought about
 _EARLIER = 10  # records by which a tooth must alarm before the whole gear to be what that began with
+_TOLD = 3  # teeth that no longer lead, and are told at most
 _PROFILE = 20  # records that the pattern is read from
 
 
@@ -202,6 +205,62 @@ class JudgedRecords:
         things, mean = things_of(self.baseline), self.tracked.channels[-RECENT:].mean(axis=0)
         axes = np.array([c.axis if c.kind == "tooth" and c.tooth >= 0 else 0 for c in things])
         return [mean[axes == axis] for axis in np.unique(self.baseline.line_axis)]
+
+    def _size(self, axis: int) -> int:
+        return int((self.baseline.line_axis == axis).sum())
+
+    def _led(self, teeth: tuple[Tooth, ...]) -> Message | None:
+        """Which tooth led before the one that leads now, in words; not where the two are told as one."""
+        lead, things = self.rules.course.state.lead, things_of(self.baseline)
+        if lead.before < 0 or not teeth or things[lead.before].tooth in (teeth[0].contact, *teeth[0].alike):
+            return None
+        return say(
+            "Until {record} the records spoke for {tooth}; by now this tooth stands out more.",
+            record=self._record_word(lead.until),
+            tooth=self._tooth_word(lead.before),
+        )
+
+    def _left(self, teeth: tuple[Tooth, ...]) -> Iterator[Message]:
+        """Which teeth alarmed beside the one that leads, or before it, and do so no more; none that is one with it."""
+        if not teeth:
+            return
+        things, final = things_of(self.baseline), self.rules.course.state
+        one = [
+            (t.axis, number) for t in teeth for number in (t.tooth, *t.leak, *t.alike, t.contact) if number is not None
+        ]
+        near = {(axis, (number + step) % self._size(axis)) for axis, number in one for step in (-1, 0, 1)}
+        begun = max(int(final.since[self._at(teeth[0].axis, teeth[0].tooth)]), 0)
+        known = [k for k, thing in enumerate(things) if thing.tooth >= 0 and k != final.lead.before]
+        known = [k for k in known if (things[k].axis, things[k].tooth) not in near]
+        still = [k for k in known if final.level[k] and (final.left[k] >= 0 or final.since[k] < begun)]
+        if still:
+            yield say("There is some evidence of {teeth} too, far less than of this one.", teeth=self._words_of(still))
+        gone = [k for k in known if final.left[k] >= 0 and k not in still]
+        gone.sort(key=lambda k: -final.left[k])
+        beside = [k for k in gone if final.left[k] >= begun]
+        if beside:
+            yield say("Until {record} {teeth} stood beyond the limit too: no longer.", **self._until(beside))
+        passed = [k for k in gone if final.left[k] < begun]
+        if passed:
+            yield say("What spoke for {teeth} earlier, last at {record}, has passed.", **self._until(passed))
+
+    def _until(self, ordered: list[int]) -> dict[str, Message]:
+        """Teeth and the record at which the first of them was beyond the limit for the last time."""
+        last = self._record_word(int(self.rules.course.state.left[ordered[0]]))
+        return {"record": last, "teeth": self._words_of(ordered)}
+
+    def _words_of(self, ordered: list[int]) -> Message:
+        """The first few of these teeth."""
+        words: Message = both([self._tooth_word(k) for k in ordered[:_TOLD]])
+        return words
+
+    def _record_word(self, judged: int) -> Message:
+        at = self._record(judged)
+        return record_word(at) if at is not None else say("an earlier record")
+
+    def _tooth_word(self, k: int) -> Message:
+        thing = things_of(self.baseline)[k]
+        return tooth_of(self.gears[thing.axis - 1], thing.tooth if thing.tooth >= 0 else None)
 
 
 # shape of what came after onset, as a power of time since then: 0 = a step

@@ -19,12 +19,12 @@ from toothwise.diagnosis.history import (
 )
 from toothwise.diagnosis.judged_records import RECENT, JudgedRecords, sudden
 from toothwise.diagnosis.rules import CHANNELS, TIERS, MonitorSettings, Reset
-from toothwise.diagnosis.sequence_words import record_word, rests_of, words_of_sequence
+from toothwise.diagnosis.sequence_words import rests_of, words_of_sequence
 from toothwise.diagnosis.summary import RecordSummary, same_tooth
 from toothwise.diagnosis.teeth import alike, clusters, echo, everywhere, middle, opposite, scattered
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, RuleFound, Tooth
-from toothwise.diagnosis.words import gear_word, in_english, tooth_of
-from toothwise.messages import Message, both, say
+from toothwise.diagnosis.words import gear_word, in_english
+from toothwise.messages import Message, say
 from toothwise.reference.map_statistics import one_cycle
 
 _ALIKE = 0.5  # share of the loudest tooth's rise from which on another one rises as it does
@@ -115,6 +115,7 @@ class _Judged(JudgedRecords):
         recent = self.seen[tracked.begin :]
         colour = COLOURS[state]
         held = height > 0 and bool((final.quiet[final.level == height] > 0).all())
+        left = tuple(self._left(teeth))
         base = Diagnosis(
             colour=colour,
             state=state,
@@ -149,12 +150,12 @@ class _Judged(JudgedRecords):
                 name: (told,)
                 for name, told in (
                     ("led", self._led(teeth)),
-                    ("left", self._left(teeth)),
                     ("back", self._back(teeth)),
                     ("swings", self._swings() if "whole gear" in (pattern, *also) else None),
                 )
                 if told
-            },
+            }
+            | ({"left": left} if left else {}),
         )
         if state == "unjudged":
             return with_elsewhere(base, recent, self.gears, self._size(1))
@@ -178,9 +179,6 @@ class _Judged(JudgedRecords):
         known = max(int(recorded / self.baseline.correlation[1]), 1)
         return min(self.limits.blocks, known) if self.baseline.drawn else self.limits.blocks
 
-    def _size(self, axis: int) -> int:
-        return int((self.baseline.line_axis == axis).sum())
-
     def _tooth_zero(self, tooth: Tooth) -> str:
         """How tooth 0 of its gear is known, by the weakest of the records that have a number for it."""
         ways = {one.tooth_zero[tooth.axis - 1] for one in self.seen}
@@ -201,46 +199,6 @@ class _Judged(JudgedRecords):
                 return say("the swing with the revolution")
             return say("the swing of the {gear} gear with its revolution", gear=gear_word(gear))
         return self._tooth_word(self.rules.began[rule])
-
-    def _led(self, teeth: tuple[Tooth, ...]) -> Message | None:
-        """Which tooth led before the one that leads now, in words; not where the two are told as one."""
-        lead, things = self.rules.course.state.lead, things_of(self.baseline)
-        if lead.before < 0 or not teeth or things[lead.before].tooth in (teeth[0].contact, *teeth[0].alike):
-            return None
-        return say(
-            "Until {record} the records spoke for {tooth}; by now this tooth stands out more.",
-            record=self._record_word(lead.until),
-            tooth=self._tooth_word(lead.before),
-        )
-
-    def _left(self, teeth: tuple[Tooth, ...]) -> Message | None:
-        """Which teeth alarmed beside the one that leads and do so no more, in words; not what is one with a tooth."""
-        if not teeth:
-            return None
-        things, final = things_of(self.baseline), self.rules.course.state
-        one = [
-            (t.axis, number) for t in teeth for number in (t.tooth, *t.leak, *t.alike, t.contact) if number is not None
-        ]
-        near = {(axis, (number + step) % self._size(axis)) for axis, number in one for step in (-1, 0, 1)}
-        begun = int(final.since[self._at(teeth[0].axis, teeth[0].tooth)])
-        after = np.flatnonzero(final.left >= max(begun, 0)).tolist()
-        gone = [k for k in after if things[k].tooth >= 0 and k != final.lead.before]
-        gone = [k for k in gone if (things[k].axis, things[k].tooth) not in near]
-        if not gone:
-            return None
-        return say(
-            "Until {record} {teeth} stood beyond the limit too: no longer.",
-            record=self._record_word(int(final.left[gone].max())),
-            teeth=both([self._tooth_word(k) for k in gone]),
-        )
-
-    def _record_word(self, judged: int) -> Message:
-        at = self._record(judged)
-        return record_word(at) if at is not None else say("an earlier record")
-
-    def _tooth_word(self, k: int) -> Message:
-        thing = things_of(self.baseline)[k]
-        return tooth_of(self.gears[thing.axis - 1], thing.tooth if thing.tooth >= 0 else None)
 
     def _pattern(self, active: np.ndarray) -> tuple[str, tuple[str, ...], tuple[Tooth, ...]]:
         """What the alarming things are together, what else was found, and the teeth, the most evidence first."""
