@@ -20,12 +20,7 @@ from toothwise_lab.pictures import draw_map
 
 PICTURE = RESULTS.parents[1] / "docs" / "images" / "attention-weights.png"
 DETECTOR, HEALTHY, CONTRAST = "dinomaly_directional", 150, (1.4, 1.45)
-OPTIONS: dict[str, Any] = {
-    "image_size": [256, 256],
-    "max_steps": 60,
-    "axis": "both",
-    "mix": "learned",
-}
+OPTIONS: dict[str, Any] = {"image_size": [256, 256], "max_steps": 60, "axis": "both", "mix": "learned"}
 
 
 def main() -> None:

@@ -136,14 +136,7 @@ def main() -> None:
         rows += training(domain, args.seed) + more
         if domain == "C":
             rows += domain_c(maps)
-    order = difficulty(args.seed)
-    worst = sorted(rows, key=lambda r: -abs(r["deviation"]))[:8]
-    for r in worst:
-        print(r)
-    print(order)
-    fast = speed(args.seed)
-    print(fast)
-    result = {"statistics": rows, "difficulty": order, "speed": fast}
+    result = {"statistics": rows, "difficulty": difficulty(args.seed), "speed": speed(args.seed)}
     save(args, result, maps=N, maps_for_entropies=FEW, mode="realistic", difficulty_contrast=[1.1, 1.3])
 
 

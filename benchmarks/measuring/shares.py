@@ -29,11 +29,21 @@ def reached(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def rates(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """False alarms per 1,000 healthy records with their Poisson interval, and whether the stated rate is held."""
+    """False alarms per 1,000 healthy records, their interval, whether the stated rate is held, and the worst gearbox.
+
+    The interval is Poisson's, widened by how much more than that the gearboxes differ. All have as many records.
+    """
     out, per = {}, 1000.0 / max(sum(r["records"] for r in rows), 1)
     for key, stated in RATES.items():
-        count = sum(r[key] for r in rows)
-        low, high = (chi2.ppf(0.025, 2 * count) / 2 if count else 0.0), chi2.ppf(0.975, 2 * count + 2) / 2
-        own = {"per_1000": count * per, "interval": [low * per, high * per], "episodes": count}
-        out[key] = own | {"records": round(1000.0 / per), "held": bool(low * per <= stated)}
+        own = np.array([r[key] for r in rows] or [0])
+        with np.errstate(all="ignore"):
+            wider = float(np.fmax(1.0, own.var() / own.mean() * len(own) / (len(own) - 1)))
+        low, high = np.nan_to_num(chi2.ppf((0.025, 0.975), 2 * own.sum() / wider + np.array((0, 2)))) * wider * per / 2
+        out[key] = {
+            "per_1000": float(own.sum() * per),
+            "interval": [float(low), float(high)],
+            "episodes": int(own.sum()),
+        }
+        out[key] |= {"records": round(1000.0 / per), "wider": wider, "held": bool(low <= stated)}
+        out[key] |= {"worst": float(own.max() * len(own) * per)}
     return out
