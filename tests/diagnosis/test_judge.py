@@ -257,6 +257,21 @@ def test_the_tooth_that_leads_is_kept_and_a_change_of_it_is_said(fitted, limits)
     assert found[2].sentence == one_by_one.sentence
 
 
+def test_teeth_that_were_told_before_are_named_when_they_lead_no_more(fitted, limits):
+    x = fitted.log_maps(95, 50)
+    x[10:14, 3] += 0.3
+    x[70:, 9] += 0.25
+    x[80:, 5] += 1.6
+    x[80:, 9] -= 0.2
+    found = [fitted.judge(x[:n], limits=limits) for n in (14, 69, 79, 95)]
+    assert [(d.colour, d.tooth) for d in found] == [("RED", 3), ("GREEN", None), ("RED", 9), ("RED", 5)]
+    assert found[2].sentence.count("driving tooth 3") == 2  # what the first alarm was about, and that it has passed
+    assert "What spoke for driving tooth 3 earlier, last at record" in found[2].sentence
+    assert "driving tooth 3" in found[3].sentence
+    assert "driving tooth 9" in found[3].sentence
+    assert fitted.judge(x[70:79], limits=limits).sentence.count("driving tooth") == 0  # nothing came before
+
+
 def test_that_a_change_began_before_it_alarmed_is_said_to_be_hindsight(fitted, limits):
     x = fitted.log_maps(N, 21)
     x[:, 4] += fitted.growing(N, ONSET, 0.6)[:, None]

@@ -187,6 +187,8 @@ def _warned(d: Diagnosis) -> Iterator[Message]:
     same = {str(tooth_of(t.gear, number)) for t in d.teeth for number in t.alike}
     if warning.first is None or alarmed is None or warning.about is None or warning.about in same:
         return
+    if "led" not in d.messages and warning.about == d.rules["alarm"].about and any(_before(d)):
+        return  # it began as the first alarm did, which is told
     if warning.first.number < alarmed.number:
         about = {"record": _first(warning.first), "first": warning.messages["about"][0]}
         if len(d.teeth) == 1 and warning.about not in _named(d):
