@@ -242,6 +242,8 @@ class Coherent(Detector):
                 energies.append(best_segment(meshes, length, mates) if length < turns else whole)
             if turns > 1:
                 energies.append(((meshes - mean[:, :, None]) ** 2).sum(axis=(2, 3)))
+            elif white.shape[1] > shape[3] * min(shape[1:3]):  # the other gear has several mates, and as many kinds
+                energies.append(whole)
             out.append([_contrast(e) for e in energies])
         return out
 
