@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _STANDS_OUT = 2.0  # log energy over the median tooth; of sound gears at other speeds, simulated, 1.9 was the most
 _BY_CHANCE = 0.01  # of a record, below which a tooth stands out from the others of its gear however little that is
-_HOLDS = ("speed", "load")  # conditions at which teeth are still compared; elsewhere nothing holds
+_HOLDS = ("speed", "load", "clipped")  # conditions at which teeth are still compared; elsewhere nothing holds
 _SCATTERS = 1.5  # times as far as in any healthy map; another session of recordings, as published, makes it 1.4
 
 

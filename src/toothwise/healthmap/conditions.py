@@ -31,6 +31,7 @@ _LEVEL = 4.0  # times by which the level may: 12 dB is another sensor or gain an
 _FITS = 0.5  # share of the lowest correlation learned below which a record does not sound like this gearbox
 _ALIKE = 0.3  # correlation learned below which teeth are too much alike for a waveform to be missed
 _NOISY = 2.0  # times the highest noise learned from which on that is why
+_CLIPPED = 0.001  # of a recording's samples: more than a few impacts that meet the end of the range
 TRIMMED = 0.25  # share of a gear's lines that may be damage
 # mesh orders over which a transfer path is taken to change little at another speed, and at one that was learned
 _BAND, _WIDE = 0.2, 0.5
@@ -154,6 +155,25 @@ def not_learned(
         there = f"correlation {sound['correlation']:.2f} with the healthy waveform"
         return f"{there} was not learned ({low:.2f} to {high:.2f})"
     return ""
+
+
+def clipping_not_learned(learned: Mapping[str, tuple[float, float]], share: float) -> str:
+    """Why a recording is not compared whose samples are clipped more often than learned; "" = they are not.
+
+    A cut waveform differs from the healthy one most where teeth are loud, so that sound ones look damaged.
+
+    Args:
+        learned: As ``learned_conditions`` gives it, with the shares "clipped" of the healthy recordings.
+        share: Of the recording's samples.
+
+    Examples:
+        >>> clipping_not_learned({"clipped": (0.0, 0.0)}, 0.024)
+        'clipped samples, 2.4 %, were not learned (0 to 0 %)'
+    """
+    low, high = learned.get("clipped", (share, share))
+    if share <= high + _CLIPPED:
+        return ""
+    return f"clipped samples, {100 * share:.3g} %, were not learned ({100 * low:.3g} to {100 * high:.3g} %)"
 
 
 def less_by_order(signal: np.ndarray, known: np.ndarray, events: int, *, sound: np.ndarray | None = None) -> np.ndarray:

@@ -20,6 +20,7 @@ from toothwise.gears.pair import few_meet, hunting_text
 from toothwise.gears.train import make_train, train_as_json
 from toothwise.healthmap.aligned import Unplaced, align_unplaced
 from toothwise.healthmap.build import MapConfig, cut_for, learn_waveform, made_map
+from toothwise.healthmap.conditions import clipping_not_learned
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
 from toothwise.healthmap.outcomes import Skipped, each_outcome
 from toothwise.healthmap.recordings import Source, as_sources, error_line, record_names, source_name
@@ -141,6 +142,7 @@ class MapBuilder:
         """
         sources = as_sources(recordings)
         options, cut, digests, behind, first = self.options, [], [], [], None
+        clipped: list[float] = []
         for k, source in enumerate(sources):
             progress(f"learning from {source_name(source)}", k / len(sources))
             try:
@@ -154,11 +156,13 @@ class MapBuilder:
             options = replace(options, samples_per_tooth=periods.samples_per_tooth)  # all are cut alike
             digests.append(self._digest(record))
             behind.append(len(periods.values))
+            clipped.append(sensor_health(record, self.channel, check_record(record))["clipped"])
             cut.append(replace(periods, values=periods.mean()[None].astype("float32")))  # all that is needed of it
         if not cut:
             raise InputError(f"no recording could be learned from: {first}")
         waveform = learn_waveform(cut, options)
-        waveform = replace(waveform, periods=float(median(behind[k] for k in waveform.used)))
+        known = dict(waveform.conditions) | {"clipped": (min(clipped), max(clipped))}
+        waveform = replace(waveform, periods=float(median(behind[k] for k in waveform.used)), conditions=known)
         return replace(self, options=options, waveform=waveform, learned=tuple(digests[k] for k in waveform.used))
 
     def build(self, source: Source) -> HealthMap:
@@ -203,9 +207,12 @@ class MapBuilder:
         except ToothwiseError as error:
             raise type(error)(error_line(source, error)) from None
         noticed += [" ".join(str(warning.message).split()) for warning in caught]
+        health = sensor_health(record, self.channel, findings)
+        learned = {} if self.waveform is None else self.waveform.conditions
+        outside = clipping_not_learned(learned, health["clipped"])
         return replace(
             made,
-            condition=made.condition | sensor_health(record, self.channel, findings),
+            condition={**({"not_learned": outside} if outside else {}), **made.condition, **health},
             provenance=made.provenance | {"warnings": list(dict.fromkeys(noticed))},
         )
 

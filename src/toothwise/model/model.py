@@ -150,6 +150,8 @@ class Model:
         name = chosen_detector(detector, waveforms=maps.waveforms is not None)
         if isinstance(maps.gear, PlanetaryStage) and "contacts" in options_of(name):
             chosen.setdefault("contacts", "rows")  # a planet's tooth meets the ring, and half a turn later the sun
+        if detector == "auto" and name == "scan" and maps.columns.name.endswith("revolution"):
+            chosen.setdefault("clip", None)  # a tooth is loud in all of so few cells: cut off, it could reach no limit
         from toothwise.detectors.calibration import fit_with_threshold
         from toothwise.reference.healthy_maps import keep_healthy
         from toothwise.reference.healthy_reference import MOST, learn_reference
