@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from toothwise.healthmap.waveform import HealthyWaveform
 
 _REFITS = 4
+_NOISIER = 1.3  # times the usual tooth's noise that another one has by chance
 _STILL = 0.05  # part of its height by which the waveform of a sound record seems to swing, and nothing is taken off
 
 
@@ -66,6 +67,36 @@ def residual_of(
     heard = np.fft.irfft(np.fft.rfft(waveform.values) * waveform.gain, len(signal))
     rest = less_by_order(rest, heard, len(sound), sound=sound)
     return rest, (float(first), float(second))
+
+
+def evened_noise(
+    signal: np.ndarray, values: np.ndarray, mean: np.ndarray, teeth: Sequence[int], samples_per_tooth: int
+) -> np.ndarray:
+    """A mean signal, made quieter at teeth that are noisier than the usual one of their gear.
+
+    A bearing whose inner race is damaged is loud while the defect passes the load, at some teeth more than at others.
+    No hunting period repeats that, but what is left of it in their mean is more at those teeth. Noise is what the
+    periods differ by; in each harmonic of the mesh it is brought down to that of the usual tooth. What damage adds in
+    every period stays.
+
+    Args:
+        signal: ``[n]``.
+        values: Hunting periods, in the same place of the healthy waveform ``[periods, n]``.
+        mean: Of them ``[n]``.
+        teeth: Of the gear of the rows and of that of the columns.
+        samples_per_tooth: Of all.
+    """
+    if len(values) < 2:
+        return signal
+    by_mesh = (-1, samples_per_tooth)
+    noise = sum(np.abs(np.fft.rfft((one - mean).reshape(by_mesh))) ** 2 for one in values)
+    number, gain = np.arange(len(noise)), np.ones(noise.shape)
+    for n in teeth:
+        line = np.stack([noise[tooth::n].mean(axis=0) for tooth in range(n)])
+        usual = _NOISIER * np.median(line, axis=0)
+        gain *= np.sqrt(np.minimum(usual / np.maximum(line, 1e-300), 1.0))[number % n]
+    out: np.ndarray = np.fft.irfft(np.fft.rfft(signal.reshape(by_mesh)) * gain, samples_per_tooth).ravel()
+    return out
 
 
 def _slope(signal: np.ndarray) -> np.ndarray:
