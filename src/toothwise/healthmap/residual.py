@@ -89,7 +89,9 @@ def evened_noise(
     if len(values) < 2:
         return signal
     by_mesh = (-1, samples_per_tooth)
-    noise = sum(np.abs(np.fft.rfft((one - mean).reshape(by_mesh))) ** 2 for one in values)
+    noise = np.zeros((len(signal) // samples_per_tooth, samples_per_tooth // 2 + 1))
+    for one in values:
+        noise += np.abs(np.fft.rfft((one - mean).reshape(by_mesh))) ** 2
     number, gain = np.arange(len(noise)), np.ones(noise.shape)
     for n in teeth:
         line = np.stack([noise[tooth::n].mean(axis=0) for tooth in range(n)])
