@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import gcd
 from typing import Any, TypeVar
 
 from toothwise.diagnosis.verdict import Diagnosis, LineFinding, MapDiagnosis
@@ -74,26 +75,18 @@ def alike_words(found: Diagnosis, gears: Any) -> tuple[Message, ...]:
     Examples:
         >>> from types import SimpleNamespace
         >>> from toothwise import GearPair, PlanetaryStage
-        >>> ring = SimpleNamespace(gear="ring", pattern="one tooth")
-        >>> print(*alike_words(ring, PlanetaryStage(20, 20, 60, 4)))
+        >>> ring = SimpleNamespace(gear="ring", pattern="one tooth", colour="RED")
+        >>> for said in alike_words(ring, PlanetaryStage(20, 20, 60, 4)):
+        ...     print(said)
         Ring teeth one planet spacing (15 teeth) apart look alike: it may be any one of them.
+        Teeth of the sun are not watched: damage of one of them may show at teeth that it meets, or not at all.
         >>> alike_words(SimpleNamespace(gear="driving", pattern="one tooth"), GearPair(18, 35))
         ()
     """
+    if isinstance(gears, PlanetaryStage):
+        return (*_of_stage(found, gears), *_of_sun(found, gears))
     if found.gear is None or not found.pattern.endswith(("tooth", "teeth")):
         return ()
-    if isinstance(gears, PlanetaryStage):
-        if gears.planets < 2:
-            return ()
-        if found.gear == "ring":
-            spacing = f"{gears.ring / gears.planets:.3g}"
-            return (
-                say(
-                    "Ring teeth one planet spacing ({spacing} teeth) apart look alike: it may be any one of them.",
-                    spacing=spacing,
-                ),
-            )
-        return (say("Which of the {planets} planets it is stays unknown.", planets=gears.planets),)
     names = [axis.split()[0] for axis, _ in gears.axes] if few_meet(gears) else []
     return tuple(
         say(
@@ -102,6 +95,43 @@ def alike_words(found: Diagnosis, gears: Any) -> tuple[Message, ...]:
         )
         for other in names
         if found.gear in names and other != found.gear
+    )
+
+
+def _of_stage(found: Diagnosis, gears: PlanetaryStage) -> tuple[Message, ...]:
+    """Which planet, and which of the ring teeth that planets pass together."""
+    if gears.planets < 2 or found.gear is None or not found.pattern.endswith(("tooth", "teeth")):
+        return ()
+    if found.gear != "ring":
+        return (say("Which of the {planets} planets it is stays unknown.", planets=gears.planets),)
+    spacing = f"{gears.ring / gears.planets:.3g}"
+    return (
+        say(
+            "Ring teeth one planet spacing ({spacing} teeth) apart look alike: it may be any one of them.",
+            spacing=spacing,
+        ),
+    )
+
+
+def _of_sun(found: Diagnosis, gears: PlanetaryStage) -> tuple[Message, ...]:
+    """What a damaged tooth of the sun, which no row or column of a map is of, makes of planets and ring."""
+    if found.colour == "UNKNOWN":
+        return ()
+    if found.pattern == "several teeth":
+        for name, size in (("planet", gears.planet), ("ring", gears.ring)):
+            common = gcd(size, gears.sun)
+            own = [n for t in found.teeth if t.gear == name and t.tooth is not None for n in (t.tooth, *t.alike)]
+            if common > 1 and len(own) > 1 and len({n % common for n in own}) == 1:
+                return (
+                    say(
+                        "The {gear} teeth that stand out are all met by one tooth of the sun: more likely it is that.",
+                        gear=gear_word(name),
+                    ),
+                )
+    if found.pattern == "sensor or condition changed":
+        return (say("A damaged tooth of the sun may look like this too: its teeth are not watched one by one."),)
+    return (
+        say("Teeth of the sun are not watched: damage of one of them may show at teeth that it meets, or not at all."),
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from toothwise.healthmap.waveform import HealthyWaveform
 
 _REFITS = 4
+_EXPLAINS = 2.0  # times what noise leaves in a mean that it explains there
 _NOISIER = 1.3  # times the usual tooth's noise that another one has by chance
 _STILL = 0.05  # part of its height by which the waveform of a sound record seems to swing, and nothing is taken off
 
@@ -88,16 +89,19 @@ def evened_noise(
     """
     if len(values) < 2:
         return signal
-    by_mesh = (-1, samples_per_tooth)
-    noise = np.zeros((len(signal) // samples_per_tooth, samples_per_tooth // 2 + 1))
+    by_mesh, periods = (-1, samples_per_tooth), len(values)
+    spectra = np.fft.rfft(signal.reshape(by_mesh))
+    noise = np.zeros(spectra.shape)
     for one in values:
-        noise += np.abs(np.fft.rfft((one - mean).reshape(by_mesh))) ** 2
+        noise += np.abs(np.fft.rfft((one - mean).reshape(by_mesh))) ** 2 / (periods * (periods - 1))
     number, gain = np.arange(len(noise)), np.ones(noise.shape)
     for n in teeth:
-        line = np.stack([noise[tooth::n].mean(axis=0) for tooth in range(n)])
-        usual = _NOISIER * np.median(line, axis=0)
-        gain *= np.sqrt(np.minimum(usual / np.maximum(line, 1e-300), 1.0))[number % n]
-    out: np.ndarray = np.fft.irfft(np.fft.rfft(signal.reshape(by_mesh)) * gain, samples_per_tooth).ravel()
+        left, here = (np.stack([x[tooth::n].mean(axis=0) for tooth in range(n)]) for x in (noise, np.abs(spectra) ** 2))
+        less = np.minimum(_NOISIER * np.median(left, axis=0) / np.maximum(left, 1e-300), 1.0)
+        # what is far more than noise explains is damage, whose height varies a little from period to period too
+        kept = np.maximum(1.0 - _EXPLAINS * left / np.maximum(here, 1e-300), 0.0)
+        gain *= np.sqrt(kept + (1.0 - kept) * less)[number % n]
+    out: np.ndarray = np.fft.irfft(spectra * gain, samples_per_tooth).ravel()
     return out
 
 
