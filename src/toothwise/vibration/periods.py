@@ -19,6 +19,7 @@ from toothwise.vibration.components import Components, split
 from toothwise.vibration.mesh import mesh_contradiction, mesh_doubt, order_amplitudes
 from toothwise.vibration.records import Tachometer, VibrationRecord
 from toothwise.vibration.resampling import resample
+from toothwise.vibration.spikes import without_spikes
 from toothwise.vibration.tacho import downwards_text, find_pulses
 from toothwise.vibration.tooth_zero import ToothZero, event_step, tooth_zeros
 
@@ -267,6 +268,7 @@ def cut_periods(
         if per_tooth < _SLOW[0]:
             raise InputError(text)
         warnings.warn(text, SignalWarning, stacklevel=2)
+    x = without_spikes(x, record.sampling_rate, angle, pair.hunting_revolutions, per_tooth)
     samples = resample(
         x,
         record.sampling_rate,
