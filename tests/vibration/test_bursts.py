@@ -1,5 +1,7 @@
 """Bursts that no other hunting period repeats go; what every period has stays."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -51,3 +53,20 @@ def test_one_period_alone_says_nothing():
     x = _periods(1, begun=5 * SAMPLES)
     x[100:150] += 20.0
     np.testing.assert_array_equal(_without(x, 1)[0].ravel(), x[: EVENTS * SAMPLES])
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_where_meshes_scatter_little_a_weaker_burst_goes_too(n):
+    calm = _periods(n)
+    loudest = np.abs(calm.reshape(n, EVENTS, SAMPLES)).max(axis=(0, 2)).argmax()
+    factors = np.exp(0.2 * np.random.default_rng(5).standard_normal((n, EVENTS, 1)))
+    factors[:, loudest] = 1.0
+    rough = (calm.reshape(n, EVENTS, SAMPLES) * factors).astype(np.float32).ravel()
+    for x, goes in ((calm, True), (rough, False)):
+        burst = x.copy()
+        burst.reshape(n, EVENTS, SAMPLES)[0, loudest] *= 2.4
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            values, _ = _without(burst, n)
+        assert bool(caught) == goes
+        assert (np.abs(values.ravel() - x).max() < 0.6) == goes

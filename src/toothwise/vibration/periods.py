@@ -19,6 +19,8 @@ from toothwise.vibration.components import Components, split
 from toothwise.vibration.mesh import mesh_contradiction, mesh_doubt, order_amplitudes
 from toothwise.vibration.records import Tachometer, VibrationRecord
 from toothwise.vibration.resampling import resample
+from toothwise.vibration.silence import without_silence
+from toothwise.vibration.spikes import without_spikes
 from toothwise.vibration.tacho import downwards_text, find_pulses
 from toothwise.vibration.tooth_zero import ToothZero, event_step, tooth_zeros
 
@@ -267,6 +269,7 @@ def cut_periods(
         if per_tooth < _SLOW[0]:
             raise InputError(text)
         warnings.warn(text, SignalWarning, stacklevel=2)
+    x = without_spikes(x, record.sampling_rate, angle, pair.hunting_revolutions, per_tooth)
     samples = resample(
         x,
         record.sampling_rate,
@@ -287,9 +290,13 @@ def cut_periods(
             stacklevel=2,
         )
         values = values[good]
-    values, rest = without_bursts(values, rest if np.isfinite(rest).all() else rest[:0], samples_per_tooth)
-    if np.ptp(values[0]) <= 1e-5 * np.abs(values[0]).max():  # the resampler's rounding
+    rest = rest if np.isfinite(rest).all() else rest[:0]
+    if np.ptp(values) <= 1e-5 * np.abs(values).max():  # the resampler's rounding
         raise InputError(f"channel {channel or next(iter(record.channels))!r} is constant: it holds no vibration")
+    begins = np.append(np.flatnonzero(good), whole)[:, None] + np.arange(pair.hunting_period) / pair.hunting_period
+    begins = (offset + begins.ravel()[: (values.size + rest.size) // samples_per_tooth]) * pair.hunting_revolutions
+    values, rest, silent = without_silence(values, rest, samples_per_tooth, round(mesh), angle.time_of(begins))
+    values, rest = without_bursts(values, rest, samples_per_tooth)
     if doubt := _heard(values.reshape(-1), per_revolution, train, part, angle):
         warnings.warn(doubt, SignalWarning, stacklevel=2)
         if doubt.startswith("only") and angle.zero_by == "index":  # half of the pulses mark every second revolution
@@ -299,7 +306,7 @@ def cut_periods(
         samples_per_tooth,
         pair,
         angle,
-        int((~good).sum()),
+        int((~good).sum()) + silent,
         offset * pair.hunting_period,
         rest,
         dict(record.condition),
