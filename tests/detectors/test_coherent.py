@@ -380,3 +380,10 @@ def test_the_threshold_of_sixteen_records_rests_on_more_than_the_three_loudest()
     thresholds = [Model.fit(batch(waveforms(16, seed))).threshold for seed in range(10, 15)]
     assert all("drawn" in one.method and one.n == 16 for one in thresholds)
     assert np.ptp([one.value for one in thresholds]) < 1.0
+
+
+@pytest.mark.parametrize("shape", [(9, 18), (9, 9)])
+def test_gears_of_which_a_tooth_meets_one_mate_are_fitted_too(shape):
+    model = Coherent().fit(waveforms(40, 1, *shape))
+    found = model.predict(damaged(waveforms(10, 3, *shape), 1, 4, 2.0))
+    assert (found.row_evidence.argmax(axis=1) == 4).all()

@@ -1,6 +1,7 @@
 """How tooth zero is known goes from the recording to the sentence, and numbers that mean nothing are never compared."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,3 +132,17 @@ def test_healthy_records_that_are_aligned_show_no_tooth():
     assert batch.table["aligned_driving"].notna().sum() >= 6
     found = Monitor(model).add(batch)
     assert (found.colour, found.tooth, found.same_tooth) == ("GREEN", None, None)
+
+
+def test_recordings_clipped_more_often_than_healthy_ones_are_compared_within_themselves():
+    model = model_of("driving", learned=True)
+    cut = [replace(one, channels={"vibration": np.clip(one.channel(), -0.9, 0.9)}) for one in damaged("driving")]
+    sound = [recording([4, k], "driving") for k in range(4)]
+    also = [replace(one, channels={"vibration": np.clip(one.channel(), -0.9, 0.9)}) for one in sound]
+    assert Monitor(model).add(sound).colour == "GREEN"
+    found = Monitor(model).add(also)
+    assert found.colour in ("UNKNOWN", "AMBER")
+    assert "clipped samples" in found.sentence
+    found = Monitor(model).add(cut)
+    assert (found.colour, found.tooth) == ("AMBER", TOOTH)
+    assert "clipped samples" in found.sentence

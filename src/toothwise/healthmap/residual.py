@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _REFITS = 4
 _EXPLAINS = 2.0  # times what noise leaves in a mean that it explains there
-_NOISIER = 1.3  # times the usual tooth's noise that another one has by chance
+_BY_CHANCE = 3.0  # standard deviations by which a tooth is noisier than the usual one by chance
 _STILL = 0.05  # part of its height by which the waveform of a sound record seems to swing, and nothing is taken off
 
 
@@ -97,7 +97,8 @@ def evened_noise(
     number, gain = np.arange(len(noise)), np.ones(noise.shape)
     for n in teeth:
         left, here = (np.stack([x[tooth::n].mean(axis=0) for tooth in range(n)]) for x in (noise, np.abs(spectra) ** 2))
-        less = np.minimum(_NOISIER * np.median(left, axis=0) / np.maximum(left, 1e-300), 1.0)
+        usual = (1.0 + _BY_CHANCE / np.sqrt((periods - 1) * len(noise) / n)) * np.median(left, axis=0)
+        less = np.minimum(usual / np.maximum(left, 1e-300), 1.0)
         # what is far more than noise explains is damage, whose height varies a little from period to period too
         kept = np.maximum(1.0 - _EXPLAINS * left / np.maximum(here, 1e-300), 0.0)
         gain *= np.sqrt(kept + (1.0 - kept) * less)[number % n]
