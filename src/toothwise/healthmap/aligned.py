@@ -8,11 +8,12 @@ the tooth that stands out in one record is the one that stands out in another.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from toothwise.healthmap.placing import place
 from toothwise.healthmap.turning import SURE, Turn
 from toothwise.healthmap.waveform import HealthyWaveform
 
@@ -134,13 +135,13 @@ def align_unplaced(
             label[f"aligned_{name}"] = float((turns[k].events - chosen[k].turned) % teeth[axis])
     placed: dict[int, Turn] = {}
     if waveform is not None:
-        whole = waveform.turn(found.mean, steps[found.first], teeth)
+        whole = place(waveform, found.mean, steps[found.first], teeth)
         for k, turn in enumerate(turns):
             sure = [min(pair) for pair in zip(turn.confidence_of, whole.confidence_of, strict=True)]
             unknown = [chance for name, chance in zip(names, sure, strict=True) if not chosen[k].zeros[name][1]]
             if min(unknown) >= SURE and turn.sure:
                 events = turn.events + whole.events
-                placed[same[k]] = Turn(events, whole.correlation, whole.confidence, (sure[0], sure[1]))
+                placed[same[k]] = replace(whole, events=events, confidence_of=(sure[0], sure[1]))
     return labels, placed
 
 

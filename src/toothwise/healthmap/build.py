@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from toothwise.healthmap.aligned import Unplaced
 from toothwise.healthmap.conditions import SWINGS, gear_level, heard, learned_conditions, less_by_order, not_learned
 from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.map_config import UNITS, MapConfig
+from toothwise.healthmap.placing import moved_texts, offset_of, place
 from toothwise.healthmap.residual import evened_noise, residual_of
 from toothwise.healthmap.turning import SURE, Turn, turned
 from toothwise.healthmap.waveform import HealthyWaveform
@@ -51,9 +53,10 @@ def learn_waveform(periods: Sequence[Periods], config: MapConfig | None = None) 
     found = HealthyWaveform.learn(signals, first.samples_per_tooth, [p.event_step for p in periods], teeth)
     sounds = []
     if found.records > 1:  # each beside the others, as a new one will be
-        for k, place in zip(found.used, found.places, strict=True):
-            signal = turned(signals[k], place * first.samples_per_tooth)
-            sounds.append(heard(found.without(signal), signal, teeth))
+        for k, begin in zip(found.used, found.places, strict=True):
+            signal = turned(signals[k], begin * first.samples_per_tooth)
+            others = found.without(signal)
+            sounds.append(heard(others, signal, teeth) | {"offset": offset_of(others, signal)})
     return replace(found, conditions=learned_conditions([periods[k] for k in found.used], sounds))
 
 
@@ -201,7 +204,14 @@ def _seen(
     from_zero, teeth = wanted, dict(zip(zeros, (n for _, n in periods.gears.axes), strict=True))
     if waveform is not None:
         (_, rows), (_, columns) = periods.gears.axes
-        turn = turn or waveform.turn(wanted, periods.event_step, (rows, columns))
+        other = bool(not_learned(waveform.conditions, periods))  # each order has a gain and phase of its own there
+        if turn is None:
+            # through other phases a record may fit at a wrong sign or angle
+            placed = waveform.turn if other else partial(place, waveform)
+            turn = placed(wanted, periods.event_step, (rows, columns))
+        if turn.inverted:
+            periods = replace(periods, values=-periods.values, rest=-periods.rest)
+            mean, wanted = -mean, -wanted
         by = turn.events * periods.samples_per_tooth
         if learned_from:
             if waveform.records < 2:  # it would differ by nothing, and be unlike all others that are healthy
@@ -211,7 +221,7 @@ def _seen(
             waveform = waveform.without(turned(wanted, by))
         whole = periods.whole_mean(worth)
         residual = turned(_wanted(periods, whole, c), by)
-        if not_learned(waveform.conditions, periods):  # at another speed each order has a gain and phase of its own
+        if other:
             residual = less_by_order(residual, waveform.values, periods.gears.hunting_period)
         else:
             residual, swings = residual_of(
@@ -227,10 +237,13 @@ def _seen(
         sound = heard(waveform, wanted, (rows, columns))
         wanted = waveform.deviation(wanted)
         found = {"turned": asdict(turn)}
+        moved = abs(turn.offset) > 0.5  # then no pulse marks what was tooth 0
         zeros = {
-            name: zero.found(sure, sure=sure >= SURE)
+            name: (replace(zero, known="unknown") if moved else zero).found(sure, sure=sure >= SURE)
             for (name, zero), sure in zip(zeros.items(), turn.confidence_of, strict=True)
         }
+        for text in moved_texts(turn, periods, waveform.conditions):
+            warnings.warn(text, SignalWarning, stacklevel=3)
     about = _about(record, channel, c, periods, visible, from_healthy=waveform is not None)
     if unplaced is not None and not all(zero.is_known for zero in zeros.values()):
         known = {name: (n, zeros[name].is_known) for name, n in teeth.items()}

@@ -19,12 +19,16 @@ class Turn:
         confidence: By how much less of the record is left over there than at the next best place, as a share of that.
         confidence_of: For the rows' gear and the columns': 1 less the chance that a place which numbers this gear's
             teeth differently fits as well. Below ``SURE`` the numbers are a guess.
+        inverted: Whether it fits with the opposite sign: its sensor was turned round.
+        offset: Mesh events of those by which it begins off the places that its pulses leave possible.
     """
 
     events: float
     correlation: float
     confidence: float
     confidence_of: tuple[float, float] = (0.0, 0.0)
+    inverted: bool = False
+    offset: float = 0.0
 
     @property
     def sure(self) -> bool:

@@ -202,7 +202,7 @@ class HealthyWaveform:
         self.check(signal)
         spt, size = self.samples_per_tooth, len(signal)
         events = size // spt
-        even = _levelled(signal, spt) if healthy else np.asarray(signal, dtype=np.float64)
+        even = levelled(signal, spt) if healthy else np.asarray(signal, dtype=np.float64)
         trimmed = _TRIMMED if healthy else 0.0
         step = 1.0 / spt if step is None else step
         places = np.arange(max(round(events / step), 1)) * step + self.begin
@@ -339,7 +339,7 @@ class HealthyWaveform:
         return cls(values, numbers[0], numbers[1], gain, level, begin=begin, conditions=conditions, periods=periods)
 
 
-def _levelled(signal: np.ndarray, samples_per_tooth: int) -> np.ndarray:
+def levelled(signal: np.ndarray, samples_per_tooth: int) -> np.ndarray:
     """The signal with loud mesh events brought down: they may be damage, which is at no place of the waveform."""
     by_event = np.asarray(signal, dtype=np.float64).reshape(-1, samples_per_tooth)
     level = np.sqrt(np.mean(np.square(by_event), axis=1))
