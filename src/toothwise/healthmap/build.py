@@ -21,7 +21,7 @@ from toothwise.healthmap.conditions import SWINGS, gear_level, heard, learned_co
 from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.map_config import UNITS, MapConfig
 from toothwise.healthmap.placing import moved_texts, offset_of, place
-from toothwise.healthmap.residual import evened_noise, residual_of
+from toothwise.healthmap.residual import residual_of
 from toothwise.healthmap.turning import SURE, Turn, turned
 from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.vibration.angle import ShaftAngle
@@ -233,7 +233,6 @@ def _seen(
             )
         periods = replace(periods, values=turned(periods.values, by)) if by else periods
         mean, wanted = turned(mean, by), turned(wanted, by)
-        residual = evened_noise(residual, periods.values, mean, (rows, columns), periods.samples_per_tooth)
         sound = heard(waveform, wanted, (rows, columns))
         wanted = waveform.deviation(wanted)
         found = {"turned": asdict(turn)}

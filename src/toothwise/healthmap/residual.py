@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from toothwise.healthmap.waveform import HealthyWaveform
 
 _REFITS = 4
-_EXPLAINS = 2.0  # times what noise leaves in a mean that it explains there
-_BY_CHANCE = 3.0  # standard deviations by which a tooth is noisier than the usual one by chance
 _STILL = 0.05  # part of its height by which the waveform of a sound record seems to swing, and nothing is taken off
 
 
@@ -68,42 +66,6 @@ def residual_of(
     heard = np.fft.irfft(np.fft.rfft(waveform.values) * waveform.gain, len(signal))
     rest = less_by_order(rest, heard, len(sound), sound=sound)
     return rest, (float(first), float(second))
-
-
-def evened_noise(
-    signal: np.ndarray, values: np.ndarray, mean: np.ndarray, teeth: Sequence[int], samples_per_tooth: int
-) -> np.ndarray:
-    """A mean signal, made quieter at teeth that are noisier than the usual one of their gear.
-
-    A bearing whose inner race is damaged is loud while the defect passes the load, at some teeth more than at others.
-    No hunting period repeats that, but what is left of it in their mean is more at those teeth. Noise is what the
-    periods differ by; in each harmonic of the mesh it is brought down to that of the usual tooth. What damage adds in
-    every period stays.
-
-    Args:
-        signal: ``[n]``.
-        values: Hunting periods, in the same place of the healthy waveform ``[periods, n]``.
-        mean: Of them ``[n]``.
-        teeth: Of the gear of the rows and of that of the columns.
-        samples_per_tooth: Of all.
-    """
-    if len(values) < 2:
-        return signal
-    by_mesh, periods = (-1, samples_per_tooth), len(values)
-    spectra = np.fft.rfft(signal.reshape(by_mesh))
-    noise = np.zeros(spectra.shape)
-    for one in values:
-        noise += np.abs(np.fft.rfft((one - mean).reshape(by_mesh))) ** 2 / (periods * (periods - 1))
-    number, gain = np.arange(len(noise)), np.ones(noise.shape)
-    for n in teeth:
-        left, here = (np.stack([x[tooth::n].mean(axis=0) for tooth in range(n)]) for x in (noise, np.abs(spectra) ** 2))
-        usual = (1.0 + _BY_CHANCE / np.sqrt((periods - 1) * len(noise) / n)) * np.median(left, axis=0)
-        less = np.minimum(usual / np.maximum(left, 1e-300), 1.0)
-        # what is far more than noise explains is damage, whose height varies a little from period to period too
-        kept = np.maximum(1.0 - _EXPLAINS * left / np.maximum(here, 1e-300), 0.0)
-        gain *= np.sqrt(kept + (1.0 - kept) * less)[number % n]
-    out: np.ndarray = np.fft.irfft(spectra * gain, samples_per_tooth).ravel()
-    return out
 
 
 def _slope(signal: np.ndarray) -> np.ndarray:
