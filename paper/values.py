@@ -23,7 +23,7 @@ def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[s
         **{f"claim.{c['name']}.margin": number(c["margin"], 2) for c in read_claims()},
         "claims.summary": summary(verdicts),
         "study.commits": ", ".join(
-            sorted({c[:10] for s in studies.values() for c in s["result"]["trials"]["commits"]})
+            sorted({c[:8] for s in studies.values() for c in s["result"]["trials"]["commits"]})
         ),
         "study.changed": ", ".join(rf"\emph{{{escape(n)}}}" for n, s in studies.items() if "+changes" in s["revision"]),
         **_detectors(studies.get("baselines")),
@@ -36,6 +36,7 @@ def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[s
         **_limit(studies.get("line_limit")),
         **_rivals(studies),
         **_halves(studies.get("crossover")),
+        **_shifts(studies.get("domain_shift")),
         **_recordings(studies.get("line_vibration")),
         **_encoder(read("encoder")),
         **_hums(read("hums2023")),
@@ -172,6 +173,32 @@ def _halves(study: Data | None) -> dict[str, str]:
         out |= {f"halves.{name}.{k}": number(found[k], signed=True) for k in ("difference", "low", "high")}
     seen = [r["mean"] for r in result["table"] if r["arm"].startswith("driven/") and r["metric"] == "auroc_lines"]
     return out | {"halves.driven.least": number(min(seen)), "halves.driven.most": number(max(seen))}
+
+
+def _shifts(study: Data | None) -> dict[str, str]:
+    """The twelve shifts between domains: direction, and detectors at home and elsewhere."""
+    if study is None:
+        raise MissingResultError("results/studies/domain_shift.json: missing; run the study 'domain_shift' first")
+    pairs = [c for c in study["result"]["direction"]["plain, auroc"] if c["a"] != "home/both"]
+    out = {
+        f"shifts.{name}": number(best(c[key] for c in pairs), signed=True)
+        for name, best, key in (
+            ("least", min, "difference"),
+            ("most", max, "difference"),
+            ("low", min, "low"),
+            ("high", max, "high"),
+        )
+    }
+    out |= {"shifts.seeds": str(pairs[0]["seeds"])}
+    for arm in ("scan", "line_network", "patchcore", "plain", "both"):
+        for home in (True, False):
+            own = [
+                row["mean"]
+                for row in study["result"]["table"]
+                if row["metric"] == "auroc" and row["arm"].endswith(f"/{arm}") and row["arm"].startswith("home") == home
+            ]
+            out[f"shifts.{arm}.{'home' if home else 'away'}"] = number(sum(own) / len(own))
+    return out
 
 
 def _limit(study: Data | None) -> dict[str, str]:

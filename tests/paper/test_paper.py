@@ -176,6 +176,7 @@ def results(tmp_path):
             "line_unet",
             "line_deep",
             "crossover",
+            "domain_shift",
         ):
             file.unlink()
     study = direction_study(primary(0.0123, 0.02, 0.31), comparison("y", "x", 0.02, 0.03, p=0.2))
