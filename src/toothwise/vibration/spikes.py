@@ -50,7 +50,8 @@ def without_spikes(
         bad = (np.abs(_bend(x, places)) > abs(height) / 4.0) & (np.abs(places - k) <= _WIDE)
         x[places[bad]] = np.interp(places[bad], places[~bad], x[places[~bad]])
     warnings.warn(
-        f"electric spikes at {len(at)} instants, which no other hunting period repeats, were taken out",
+        f"what no other hunting period repeats was taken out at {len(at)} {'places' if len(at) > 1 else 'place'} where "
+        "single samples stand alone, as electric spikes do",
         SignalWarning,
         stacklevel=3,
     )
