@@ -1,15 +1,18 @@
 """One tooth, or what all teeth do: a tooth beyond doubt among many that are off, and worn gears in single maps."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from toothwise import Model
+from toothwise import Model, PlanetaryStage
 from toothwise.diagnosis.decompose import decompose
 from toothwise.diagnosis.judging import judge
 from toothwise.diagnosis.single import summarize
 from toothwise.diagnosis.summary import RecordSummary
+from toothwise.diagnosis.verdict import Tooth
+from toothwise.diagnosis.words import alike_words
 from toothwise.healthmap import Axis, HealthMapBatch
 from toothwise.model.maps import gather
 
@@ -210,3 +213,22 @@ def test_teeth_of_both_gears_are_told_unless_one_is_what_the_other_may_leave(wav
     found = told(waveform_model, energy(x), waveforms=x)
     wanted = {(1, 4), (2, 13)} if both else {(1, 4)}
     assert np.mean([{(one.axis, one.tooth) for one in d.lines} == wanted for d in found]) >= 0.8
+
+
+@pytest.mark.parametrize(
+    ("gear", "teeth", "said"),
+    [
+        ("ring", (39, 45, 21, 57), "ring teeth that stand out are all met by one tooth of the sun"),
+        ("planet", (9, 12, 15), "planet teeth that stand out are all met by one tooth of the sun"),
+        ("ring", (39, 46), "Teeth of the sun are not watched"),
+    ],
+)
+def test_teeth_that_one_tooth_of_the_sun_meets_are_said_to_be_more_likely_that_one(gear, teeth, said):
+    found = SimpleNamespace(
+        gear=gear,
+        pattern="several teeth",
+        colour="RED",
+        teeth=[Tooth(gear, 1 if gear == "planet" else 2, tooth, 2.0, 9.0, ()) for tooth in teeth],
+    )
+    words = " ".join(map(str, alike_words(found, PlanetaryStage(18, 21, 60))))
+    assert said in words
