@@ -56,6 +56,16 @@ def test_a_damaged_tooth_moves_nothing(axis):
     assert (found.events, found.offset, found.inverted) == (0, 0.0, False)
 
 
+def test_what_damage_has_in_common_with_the_waveform_elsewhere_moves_nothing():
+    noise = np.std(VALUES) * np.random.default_rng(9).standard_normal(len(VALUES))
+    waveform = replace(WAVEFORM, conditions={"correlation": (0.13, 0.26)})  # healthy records are mostly noise
+    signal = 0.12 * VALUES + 0.2 * turned(VALUES, -44.3 * SPT) + noise
+    found = place(waveform, signal, 13.0, TEETH)
+    assert (found.events, found.inverted) == (0, False)
+    found = place(waveform, seen(44.3), 13.0, TEETH)  # one that is heard well there has moved
+    assert found.events == pytest.approx(44.3, abs=0.01)
+
+
 def test_noise_is_placed_nowhere():
     for seed in range(5):
         found = place(WAVEFORM, np.random.default_rng(100 + seed).standard_normal(len(VALUES)), 13.0, TEETH)

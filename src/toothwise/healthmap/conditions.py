@@ -28,7 +28,7 @@ _NEAR = {"speed": 0.04, _SLOWEST: 0.04, _FASTEST: 0.04, "load": 0.1}
 _SHARP = 0.005
 _LASTS = 0.05  # share of the revolutions in which a record is at its slowest, or at its fastest
 _LEVEL = 4.0  # times by which the level may: 12 dB is another sensor or gain and no gearbox
-FITS = 0.5  # share of the lowest correlation learned below which a record does not sound like this gearbox
+_FITS = 0.5  # share of the lowest correlation learned below which a record does not sound like this gearbox
 _ALIKE = 0.3  # correlation learned below which teeth are too much alike for a waveform to be missed
 _NOISY = 2.0  # times the highest noise learned from which on that is why
 _CLIPPED = 0.001  # of a recording's samples: more than a few impacts that meet the end of the range
@@ -149,7 +149,7 @@ def not_learned(
     # noise that explains a worse fit has come on top: a record at no place is all noise, and as loud as it was
     loudest = float(np.hypot(high, _NOISY * learned["noise"][1]))
     noisy = sound["noise"] > _NOISY * learned["noise"][1] and gear_level(sound) > loudest
-    fits = sound["correlation"] >= FITS * learned["correlation"][0]
+    fits = sound["correlation"] >= _FITS * learned["correlation"][0]
     if sound["level"] > _LEVEL * high or (sound["level"] < low / _LEVEL and not noisy):
         return f"level {sound['level']:.3g} of the healthy waveform was not learned ({low:.3g} to {high:.3g})"
     if not fits and not noisy:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toothwise.gears import GearPair
-from toothwise.healthmap.conditions import FITS
 from toothwise.healthmap.turning import Turn, turned
 from toothwise.healthmap.waveform import HealthyWaveform, levelled
 
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
 
 _BETTER = 1.25  # times by which another sign or angle must correlate better than the place that pulses leave possible
 _LEFT = 0.8  # or share of what is left over of the record there
-_LEAST = 0.15  # correlation at another sign or angle that noise does not reach, by as many tries as there are
+# correlation at another sign or angle, and share of the lowest learned: less is found by so many tries where a tooth is
+# damaged, whose record correlates little at its own place
+_LEAST, _AS_WELL = 0.3, 0.6
 _FINER = 8  # an offset is looked up at this share of a sample, and between those by a parabola
 _STILL = 0.01  # teeth by which an edge is known; smaller offsets are left to the derivative (``residual_of``)
 _SAID = 0.03  # teeth beyond those learned from which on an offset is told
@@ -54,7 +55,7 @@ def place(waveform: HealthyWaveform, signal: np.ndarray, step: float | None, tee
     best = waveform.turn(turned(even, off * spt), step, teeth)
     best = replace(best, events=best.events + off, inverted=bool(cross[most] < 0))
     best = _exactly(waveform, even, best, step)
-    least = max(FITS * waveform.conditions.get("correlation", (0.0, 0.0))[0], _LEAST)
+    least = max(_AS_WELL * waveform.conditions.get("correlation", (0.0, 0.0))[0], _LEAST)
     return best if best.sure and best.correlation > least and _better(best.correlation, found.correlation) else found
 
 
