@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from toothwise import GearPair, HealthMapBatch, MapBuilder, Model, detectors, write_map, write_record
+from toothwise import GearPair, HealthMapBatch, MapBuilder, Model, Monitor, detectors, write_map, write_record
 from toothwise.cli import main
 from toothwise.errors import InputError
 from toothwise.exported.manifest import digest
@@ -160,3 +160,16 @@ def test_a_state_that_another_version_wrote_is_refused(model, tmp_path, monkeypa
     folder = model.save(tmp_path / "m")
     with pytest.raises(InputError, match=r"state\.safetensors.*fit the model anew.*unknown: old"):
         Model.open(folder)
+
+
+def test_a_broken_tooth_of_maps_by_revolution_is_above_its_limit_with_the_fewest_healthy_maps():
+    values = np.random.default_rng(1).lognormal(0.0, 0.1, (19, 25, 8)).astype(np.float32)
+    values[16:, 6] *= 3.5
+    axes = Axis.teeth("driving tooth", 25), Axis("driving revolution", tuple(range(8)))
+    maps = HealthMapBatch(values, *axes)
+    model = Model.fit(maps[np.arange(16)])
+    assert model.detector.options["clip"] is None
+    found = Monitor(model).add(maps[np.arange(16, 19)])
+    assert (found.colour, found.tooth) == ("RED", 6)
+    cut = Model.fit(maps[np.arange(16)], options={"clip": 5.0})  # what is asked for stays
+    assert cut.detector.options["clip"] == 5.0

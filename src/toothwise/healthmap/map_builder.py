@@ -161,7 +161,8 @@ class MapBuilder:
         if not cut:
             raise InputError(f"no recording could be learned from: {first}")
         waveform = learn_waveform(cut, options)
-        known = dict(waveform.conditions) | {"clipped": (min(clipped), max(clipped))}
+        shares = [clipped[k] for k in waveform.used]
+        known = dict(waveform.conditions) | {"clipped": (min(shares), max(shares))}
         waveform = replace(waveform, periods=float(median(behind[k] for k in waveform.used)), conditions=known)
         return replace(self, options=options, waveform=waveform, learned=tuple(digests[k] for k in waveform.used))
 

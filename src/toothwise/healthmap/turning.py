@@ -20,7 +20,7 @@ class Turn:
         confidence_of: For the rows' gear and the columns': 1 less the chance that a place which numbers this gear's
             teeth differently fits as well. Below ``SURE`` the numbers are a guess.
         inverted: Whether it fits with the opposite sign: its sensor was turned round.
-        offset: Mesh events of those by which it begins off the places that its pulses leave possible.
+        offset: Mesh events by which it begins away from the places that its pulses leave possible.
     """
 
     events: float
