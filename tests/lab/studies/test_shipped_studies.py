@@ -33,7 +33,7 @@ STUDIES = {  # trials of the whole study
     "severity.yaml": 13 * 3,
     "robustness.yaml": 22 * 3 * 3,
     "resize.yaml": 5 * 3 * 3,
-    "transfer.yaml": (4 * 5 * 3 + 4 * 3 + 4 * 3 + 2 * 3 + 3 * 2) * 3,
+    "transfer.yaml": (4 * 3 + 4 * 3 + 2 * 3 + 3 * 2) * 3,
     "generalisation.yaml": (4 * 6 + 4) * 3,
     "baselines.yaml": 28 * 2 * 3,
     "line_direction.yaml": 2 * 5,
