@@ -138,36 +138,6 @@ def worst_memory(found: Data) -> float:
     return max(row["memory_ratio"] for name, row in found["result"]["ways"].items() if "anomalib" not in name)
 
 
-def holding(found: Data) -> Data:
-    """Ways of inference that hold AUROC and decisions."""
-    p = found["result"]["promised"]
-    return {
-        name: way
-        for name, way in found["result"]["ways"].items()
-        if way.get("auroc_loss", 1.0) <= p["auroc_loss"] and way["same_decisions"] >= p["same_decisions"]
-    }
-
-
-def fastest(found: Data) -> list[Data]:
-    """The fastest way that holds, for each encoder and kind."""
-    good, p, rows = holding(found), found["result"]["promised"], []
-    for encoder, target in (("ViT-S", p["speed"]), ("own encoder", p["one_map"])):
-        for kind in ("plain", "directional"):
-            mine = {name: way for name, way in good.items() if name.startswith(f"{kind}, {encoder}")}
-            name = min(mine, key=lambda n: mine[n]["batch_1"]["ratio"])
-            batch = mine[name].get("batch_32")
-            rows.append(
-                {
-                    "kind": f"{kind}, {encoder}",
-                    "variant": name.split(", ", 2)[2],
-                    "speed": 1 / mine[name]["batch_1"]["ratio"],
-                    "target": target,
-                    "batch": 1 / batch["ratio"] if batch else None,
-                }
-            )
-    return rows
-
-
 def verdict_here(found: Data) -> Data:
     """Times anomalib's of ``auto`` by encoder: published, with fewer tokens or layers, and the former's products alone.
 
