@@ -6,8 +6,7 @@
 Both encoders give as many tokens (16 x 16 of a map), so the teacher sees 14 pixels and the student 16 where the other
 sees one token. Maps: domains C and A, matched mode, lines of 1.08 to 1.3, other seeds than those of the distillation;
 PatchCore and Directional Dinomaly, DeLong's test of the difference on the same maps. KolektorSDD: grey images at half
-their size, PatchCore. Speed: one thread, one image at a time after a warm-up, in turn. How both do on HUMS2023 is in
-results/hums2023_deep.json and hums2023_deep_vit_small.json.
+their size, PatchCore. Speed: one thread, one image at a time after a warm-up, in turn.
 """
 
 from __future__ import annotations

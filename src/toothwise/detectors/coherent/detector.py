@@ -27,6 +27,8 @@ _BEHIND = 2.0  # healthy standard deviations by which the rarer kinds of evidenc
 _DRAWN, _NEW = 240, 4  # new records that are drawn where healthy ones are few, and how many of each drawn gearbox
 _RARE = 0.01  # chance at which the widths of Student's and the normal distribution are compared
 _TAILED = 8  # degrees of freedom at the most by which drawn records are widened
+_SECTOR = 1.5  # of what a sector of the revolution is noisier by: its teeth differ by chance, and more in a loud one
+_UNEVEN = 1.5  # times what healthy records show on average, below which a record is not taken for uneven
 _NORMAL = 4.0  # records that the spread of a normal maximum counts as, beside the maxima of healthy records
 
 
@@ -76,7 +78,7 @@ class Coherent(Detector):
         values = self.input_of(maps)
         n, shape = len(values), values.shape
         learned, white, power = self._learn(np.fft.rfft(self._periods(values)), shape)
-        left_out = self._prediction(white, shape, learned["scale"], maps=False)
+        left_out = self._prediction(white, shape, learned, maps=False)
         return left_out, self._draw(power / (1.0 + 1.0 / n), n, shape)
 
     def _learn(
@@ -96,7 +98,12 @@ class Coherent(Detector):
             others = scatter((whole - power[k]) / (n - 1), n - 1, shape[1:3]) if n > 2 else learned["scatter"]
             white[k] = np.fft.irfft(rest[k] * weight_of(others), size)
         white = evened(white, learned["scatter"], shape[1:3])
-        learned["scale"] = np.array([[scale_of_maxima(e) for e in gear] for gear in self._kinds(white, shape)])
+        noise = [_filled(gear[-1]) for gear in self._contrasts(white, shape)]
+        learned["noise"] = np.concatenate([gear.mean(axis=0) for gear in noise])
+        wider = np.sqrt((1.0 + 1.0 / n) / (1.0 - 1.0 / n))  # a new record differs from the mean by more than these do
+        learned["uneven"] = np.array([wider * spread(gear - gear.mean(axis=0)).mean() for gear in noise])
+        kinds = self._kinds(white, shape, learned)
+        learned["scale"] = np.array([[scale_of_maxima(e) for e in gear] for gear in kinds])
         return learned, white, whole / n
 
     def _draw(self, power: np.ndarray, n: int, shape: tuple[int, ...]) -> Prediction:
@@ -120,7 +127,7 @@ class Coherent(Detector):
             rest = spectra[n:] - spectra[:n].mean(axis=0)
             white = np.fft.irfft(rest * weight_of(learned["scatter"]), size)
             white = evened(white, learned["scatter"], shape[1:3])
-            found.append(self._prediction(white, shape, learned["scale"], maps=False))
+            found.append(self._prediction(white, shape, learned, maps=False))
         rows = np.concatenate([one.row_evidence for one in found if one.row_evidence is not None])
         columns = np.concatenate([one.column_evidence for one in found if one.column_evidence is not None])
         rows, columns = (np.where(e > 0, e * wider, e) for e in (rows, columns))
@@ -136,14 +143,14 @@ class Coherent(Detector):
             )
         white = whitened(self._rest(values), self._learned["scatter"])
         white = evened(white, self._learned["scatter"], values.shape[1:3])
-        return self._prediction(white, values.shape, self._learned["scale"])
+        return self._prediction(white, values.shape, self._learned)
 
     def _prediction(
-        self, white: np.ndarray, shape: tuple[int, ...], scales: np.ndarray, *, maps: bool = True
+        self, white: np.ndarray, shape: tuple[int, ...], learned: dict[str, np.ndarray], *, maps: bool = True
     ) -> Prediction:
         """What whitened periods show, on the scale of healthy maxima; anomaly maps only where they are wanted."""
         evidence = []
-        for gear, scale in zip(self._kinds(white, shape), scales, strict=True):
+        for gear, scale in zip(self._kinds(white, shape, learned), learned["scale"], strict=True):
             z = [(e - m) / s for e, (m, s) in zip(gear, scale, strict=True)]
             evidence.append(np.max([z[0], *(part - _BEHIND for part in z[1:])], axis=0))
         pixels = np.empty((len(white), 0, 0))
@@ -168,7 +175,8 @@ class Coherent(Detector):
         Planets pass the teeth of a ring at all distances from the sensor. They are not heard alike: none stands out.
         """
         live, contacts = self._learned["scatter"] > 0, self.options["contacts"]
-        rows, columns = map(_contrast, among_teeth(self._periods(waveforms), live, waveforms.shape, contacts))
+        energies = among_teeth(self._periods(waveforms), live, waveforms.shape, contacts)
+        rows, columns = (_filled(_contrast(energy)) for energy in energies)
         return rows * (contacts != "columns"), columns * (contacts != "rows")
 
     def along_line(self, waveforms: np.ndarray, axis: int, tooth: int) -> np.ndarray:
@@ -221,11 +229,32 @@ class Coherent(Detector):
         out[:, i, j] = x.reshape(len(x), len(i), -1)
         return out
 
-    def _kinds(self, white: np.ndarray, shape: tuple[int, ...]) -> list[list[np.ndarray]]:
+    def _kinds(
+        self, white: np.ndarray, shape: tuple[int, ...], learned: dict[str, np.ndarray]
+    ) -> list[list[np.ndarray]]:
+        """``_contrasts``, less what teeth show by chance where what differs from mate to mate is loud at many of them.
+
+        Args:
+            white: Whitened hunting periods ``[n, samples]``.
+            shape: Of waveforms.
+            learned: Of healthy records: "noise" from mate to mate at the teeth of rows and columns, and by gear how
+                "uneven" it is.
+        """
+        out, usual = [], np.split(learned["noise"], [shape[1]])
+        for contrasts, own, uneven in zip(self._contrasts(white, shape), usual, learned["uneven"], strict=True):
+            *locked, noise = contrasts
+            more = _filled(noise) - own
+            share = 1.0 / (1.0 + 2.0 * np.maximum(spread(more) / max(uneven, 1e-12) - _UNEVEN, 0.0))[:, None]
+            part = _SECTOR * np.maximum(sector(more) - _UNEVEN * uneven, 0.0)
+            by_chance = np.maximum(part, (1.0 - share) * more)
+            out.append([*(_filled(c - by_chance) for c in locked), own + share * more - part])
+        return out
+
+    def _contrasts(self, white: np.ndarray, shape: tuple[int, ...]) -> list[list[np.ndarray]]:
         """By gear (rows, columns) and kind (whole lines, each segment, from mate to mate): log contrast ``[n, teeth]``.
 
         Mates are taken in the order in which the tooth meets them, which is the order in which a stretch of damaged
-        mates passes it.
+        mates passes it. The last is 0 where a tooth has one mate.
         """
         out = []
         for axis, name in ((1, "rows"), (2, "columns")):
@@ -240,23 +269,26 @@ class Coherent(Detector):
             for share in self.options["segments"]:
                 length = max(2, round(share * turns))
                 energies.append(best_segment(meshes, length, mates) if length < turns else whole)
+            noise = np.zeros_like(whole)
             if turns > 1:
-                energies.append(((meshes - mean[:, :, None]) ** 2).sum(axis=(2, 3)))
-            elif white.shape[1] > shape[3] * min(shape[1:3]):  # the other gear has several mates, and as many kinds
-                energies.append(whole)
-            out.append([_contrast(e) for e in energies])
+                noise = _contrast(((meshes - mean[:, :, None]) ** 2).sum(axis=(2, 3)))
+            out.append([*(_contrast(e) for e in energies), noise])
         return out
 
     def _state(self) -> dict[str, np.ndarray]:
         return self._learned
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:
-        shapes = {name: state[name].shape for name in ("mean", "scatter", "scale")}
+        size = sum(self.shape or (1, 1))
+        # one that was fitted before these two were learned takes every record's unevenness for usual
+        state = {"noise": np.zeros(size), "uneven": np.full(2, np.inf)} | state
+        shapes = {name: state[name].shape for name in ("mean", "scatter", "scale", "noise", "uneven")}
         (n,), count = shapes["mean"], events(*(self.shape or (1, 1)))[0].size
         kinds = len(self.options["segments"]) + 2
-        if n % count or shapes["scatter"] != (n // 2 + 1,) or shapes["scale"][0::2] != (2, 2):
+        fits = shapes["scatter"] == (n // 2 + 1,) and shapes["noise"] == (size,) and shapes["uneven"] == (2,)
+        if n % count or shapes["scale"][0::2] != (2, 2) or not fits:
             raise InputError(f"the state of {self.name} has arrays that do not fit each other: {shapes}")
-        if not kinds - 1 <= shapes["scale"][1] <= kinds:
+        if shapes["scale"][1] != kinds:
             raise InputError(f"the state of {self.name} holds {shapes['scale'][1]} kinds of evidence, not {kinds}")
         self._learned = {name: state[name].astype(np.float64) for name in shapes}
 
@@ -267,14 +299,36 @@ def _size(shape: tuple[int, ...]) -> int:
 
 
 def _contrast(energy: np.ndarray) -> np.ndarray:
-    """Log energy ``[n, teeth]`` less the median over the teeth that are heard; of others the least there is."""
+    """Log energy ``[n, teeth]`` less the median over the teeth that are heard; NaN of others."""
     heard = energy > 1e-12 * energy.max(axis=1, keepdims=True)
     if heard.all():  # nanmedian takes ten times as long
         logs = np.log(energy)
         return np.asarray(logs - np.median(logs, axis=1, keepdims=True))
     logs = np.log(np.where(heard, energy, np.nan))
-    logs -= np.nanmedian(logs, axis=1, keepdims=True)
-    return np.where(heard, logs, np.nanmin(logs, axis=1, keepdims=True))
+    return np.asarray(logs - np.nanmedian(logs, axis=1, keepdims=True))
+
+
+def _filled(contrast: np.ndarray) -> np.ndarray:
+    """The same, with the least there is for teeth that are not heard."""
+    return np.where(np.isnan(contrast), np.nanmin(contrast, axis=1, keepdims=True), contrast)
+
+
+def sector(noise: np.ndarray) -> np.ndarray:
+    """By how much a whole part of the revolution is noisier from mate to mate, at each tooth ``[n, teeth]``.
+
+    What turns with a gear's shaft without being its teeth, above all a damaged inner race under load, is loud over a
+    sector of the revolution. A tooth is louder than the teeth around it, which the running median passes over.
+    """
+    from scipy.ndimage import median_filter
+
+    width = 2 * round(noise.shape[1] / 6) + 1
+    return np.maximum(median_filter(noise, (1, width), mode="wrap"), 0.0)
+
+
+def spread(contrast: np.ndarray) -> np.ndarray:
+    """Mean distance of the middle half of the teeth from the median ``[n]``: one damaged tooth does not move it."""
+    middle = np.sort(np.abs(contrast), axis=1)
+    return np.asarray(middle[:, : max(contrast.shape[1] // 2, 1)].mean(axis=1))
 
 
 def scale_of_maxima(contrast: np.ndarray) -> tuple[float, float]:
