@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toothwise.gears import GearPair
-from toothwise.healthmap.turning import Turn, turned
+from toothwise.healthmap.turning import Turn, correlation, turned
 from toothwise.healthmap.waveform import HealthyWaveform, levelled
 
 if TYPE_CHECKING:
@@ -98,9 +98,13 @@ def _exactly(waveform: HealthyWaveform, signal: np.ndarray, found: Turn, step: f
     if abs(off) < _STILL:
         off = 0.0
     at = turned(signal, (marked + off) * spt)
-    fits = float(at @ waveform.values) / max(float(np.linalg.norm(at) * np.linalg.norm(waveform.values)), 1e-300)
     events = marked + off
-    return replace(found, events=int(events) if float(events).is_integer() else events, correlation=fits, offset=off)
+    return replace(
+        found,
+        events=int(events) if float(events).is_integer() else events,
+        correlation=correlation(at, waveform.values),
+        offset=off,
+    )
 
 
 def moved_texts(turn: Turn, periods: Periods, learned: Mapping[str, tuple[float, float]]) -> list[str]:

@@ -50,3 +50,13 @@ def turned(x: np.ndarray, samples: float) -> np.ndarray:
     n = x.shape[-1]
     phase = np.exp(2j * np.pi * np.arange(n // 2 + 1) * samples / n)
     return np.fft.irfft(np.fft.rfft(x, axis=-1) * phase, n, axis=-1).astype(x.dtype, copy=False)
+
+
+def correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Of two signals ``[n]``; 0 where one of them is silent.
+
+    Examples:
+        >>> correlation(np.array([1.0, 0.0]), np.array([2.0, 0.0])), correlation(np.zeros(2), np.ones(2))
+        (1.0, 0.0)
+    """
+    return float(one @ other) / max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-300)

@@ -20,7 +20,7 @@ import numpy as np
 from toothwise.errors import InputError, SignalWarning
 from toothwise.files import atomic_file
 from toothwise.healthmap.conditions import Conditions, trimmed_gain
-from toothwise.healthmap.turning import Turn, turned
+from toothwise.healthmap.turning import Turn, correlation, turned
 from toothwise.reading import as_input_error, read_arrays
 from toothwise.vibration.windows import EventWindow, event_powers
 
@@ -188,7 +188,8 @@ class HealthyWaveform:
         The places that the tachometer leaves possible are compared by their correlation. How sure the best one is: the
         difference to each rival is a sum over mesh events, so its standard error follows from what the rest of the
         record adds to it at each tooth of either gear (the larger of the two counts), with Student's t and as many
-        tries as there are places.
+        tries as there are places. Where that is not sure, the waveform of either gear's own orders decides: what a
+        waveform of few records holds between them is noise, and what is to be found repeats with every mate.
 
         Args:
             signal: ``[events * samples_per_tooth]``.
@@ -200,9 +201,23 @@ class HealthyWaveform:
             InputError: a signal of another length.
         """
         self.check(signal)
-        spt, size = self.samples_per_tooth, len(signal)
+        even = levelled(signal, self.samples_per_tooth) if healthy else np.asarray(signal, dtype=np.float64)
+        found = self._turn(even, step, teeth, healthy=healthy)
+        if found.sure:
+            return found
+        spectrum, events = np.fft.rfft(self.values), len(signal) // self.samples_per_tooth
+        bins = np.arange(len(spectrum))
+        spectrum[np.all([bins % (events // n) > 0 for n in teeth], axis=0)] = 0.0
+        of_gears = replace(self, values=np.fft.irfft(spectrum, len(signal)))._turn(even, step, teeth, healthy=healthy)
+        if not of_gears.sure:
+            return found
+        there = turned(even, of_gears.events * self.samples_per_tooth)
+        return replace(of_gears, correlation=correlation(there, self.values))
+
+    def _turn(self, even: np.ndarray, step: float | None, teeth: tuple[int, int], *, healthy: bool) -> Turn:
+        """``turn``, of a levelled signal and by all of the waveform."""
+        spt, size = self.samples_per_tooth, len(even)
         events = size // spt
-        even = levelled(signal, spt) if healthy else np.asarray(signal, dtype=np.float64)
         trimmed = _TRIMMED if healthy else 0.0
         step = 1.0 / spt if step is None else step
         places = np.arange(max(round(events / step), 1)) * step + self.begin

@@ -196,7 +196,7 @@ class LineWaveforms(Coherent):
 
     def _start(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         white = self._periods(waveforms)
-        found = super()._prediction(white, waveforms.shape, self._learned["scale"], maps=False)
+        found = super()._prediction(white, waveforms.shape, self._learned, maps=False)
         assert found.row_evidence is not None and found.column_evidence is not None  # noqa: PT018
         return found.row_evidence, found.column_evidence
 
@@ -216,10 +216,10 @@ class LineWaveforms(Coherent):
         return (self._folded(white, shape) / live).astype(np.float32)
 
     def _prediction(
-        self, white: np.ndarray, shape: tuple[int, ...], scales: np.ndarray, *, maps: bool = True
+        self, white: np.ndarray, shape: tuple[int, ...], learned: dict[str, np.ndarray], *, maps: bool = True
     ) -> Prediction:
         """As of ``coherent``, with the network's correction."""
-        found = super()._prediction(white, shape, scales, maps=maps)
+        found = super()._prediction(white, shape, learned, maps=maps)
         model = None if self._network is None else self._network.model
         if model is None or not float(model.get_buffer("gain")):
             return found
