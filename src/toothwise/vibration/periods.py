@@ -285,14 +285,15 @@ def cut_periods(
         raise InputError("NaN or infinite samples lie in every hunting period of the record")
     if not good.all():
         warnings.warn(
-            f"{int((~good).sum())} of {whole} hunting periods hold NaN samples and are left out",
+            f"{int((~good).sum())} of {whole} hunting periods hold NaN or infinite samples and are left out",
             SignalWarning,
             stacklevel=2,
         )
         values = values[good]
     rest = rest if np.isfinite(rest).all() else rest[:0]
     if np.ptp(values) <= 1e-5 * np.abs(values).max():  # the resampler's rounding
-        raise InputError(f"channel {channel or next(iter(record.channels))!r} is constant: it holds no vibration")
+        name = channel or next(iter(record.channels))
+        raise InputError(f"channel {name!r} is constant in each of its {whole} hunting periods: it holds no vibration")
     begins = np.append(np.flatnonzero(good), whole)[:, None] + np.arange(pair.hunting_period) / pair.hunting_period
     begins = (offset + begins.ravel()[: (values.size + rest.size) // samples_per_tooth]) * pair.hunting_revolutions
     values, rest, silent = without_silence(values, rest, samples_per_tooth, round(mesh), angle.time_of(begins))
