@@ -66,6 +66,21 @@ def test_what_damage_has_in_common_with_the_waveform_elsewhere_moves_nothing():
     assert found.events == pytest.approx(44.3, abs=0.01)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("offset", [0.2, 5.3])
+def test_a_record_that_is_mostly_noise_is_found_by_what_repeats_with_every_mate(sign, offset):
+    rng, event = np.random.default_rng(7), np.arange(EVENTS)
+    own = [np.fft.irfft(np.fft.rfft(rng.standard_normal((n, SPT)))[:, :6], SPT) for n in TEETH]
+    values = (own[0][event % TEETH[0]] + own[1][event % TEETH[1]]).reshape(-1)
+    waveform = replace(WAVEFORM, values=values, conditions={"correlation": (0.12, 0.2)})
+    for seed in range(5):
+        noise = 7.0 * np.std(values) * np.random.default_rng(seed).standard_normal(values.size)
+        found = place(waveform, sign * turned(values, -(26 + offset) * SPT) + noise, 13.0, TEETH)
+        assert found.inverted == (sign < 0)
+        assert found.events % EVENTS == pytest.approx(26 + offset, abs=0.05)
+        assert place(waveform, turned(values, -26 * SPT) + noise, 13.0, TEETH).events == 26
+
+
 def test_noise_is_placed_nowhere():
     for seed in range(5):
         found = place(WAVEFORM, np.random.default_rng(100 + seed).standard_normal(len(VALUES)), 13.0, TEETH)

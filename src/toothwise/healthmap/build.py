@@ -57,7 +57,8 @@ def learn_waveform(periods: Sequence[Periods], config: MapConfig | None = None) 
             signal = turned(signals[k], begin * first.samples_per_tooth)
             others = found.without(signal)
             sounds.append(heard(others, signal, teeth) | {"offset": offset_of(others, signal)})
-    return replace(found, conditions=learned_conditions([periods[k] for k in found.used], sounds))
+    unplaced = [p for k, p in enumerate(periods) if k not in found.used]
+    return replace(found, conditions=learned_conditions([periods[k] for k in found.used], sounds, unplaced))
 
 
 def build_map(

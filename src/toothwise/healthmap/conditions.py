@@ -106,18 +106,27 @@ def _conditions(periods: Periods) -> dict[str, float]:
     return found | ({"load": float(load)} if isinstance(load, int | float) and np.isfinite(load) else {})
 
 
-def learned_conditions(periods: Sequence[Periods], sounds: Sequence[Mapping[str, float]] = ()) -> Conditions:
+def learned_conditions(
+    periods: Sequence[Periods], sounds: Sequence[Mapping[str, float]] = (), unplaced: Sequence[Periods] = ()
+) -> Conditions:
     """Lowest and highest value of each condition that all records say.
 
     Args:
         periods: Of the healthy records.
         sounds: How the waveform of the others is heard in each of them (``heard``); empty = there are no others.
+        unplaced: Further healthy records, of which nothing but speed and load is known. Those that are near count: the
+            scatter that a model learns holds them too. Others may be no records of this gearbox.
     """
     each = [_conditions(one) for one in periods]
     if sounds:
         each = [{**one, **sound} for one, sound in zip(each, sounds, strict=True)]
     known = set.intersection(*map(set, each))
-    return {name: (min(one[name] for one in each), max(one[name] for one in each)) for name in sorted(known)}
+    found = {name: (min(one[name] for one in each), max(one[name] for one in each)) for name in sorted(known)}
+    for one in map(_conditions, unplaced):
+        ends = {name: found[name] for name in one if name in found}
+        if all(low - _NEAR[n] * abs(low) <= one[n] <= high + _NEAR[n] * abs(high) for n, (low, high) in ends.items()):
+            found |= {name: (min(low, one[name]), max(high, one[name])) for name, (low, high) in ends.items()}
+    return found
 
 
 def not_learned(

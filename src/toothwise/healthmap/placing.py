@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toothwise.gears import GearPair
-from toothwise.healthmap.turning import Turn, correlation, turned
+from toothwise.healthmap.turning import Turn, correlation, of_gears, turned
 from toothwise.healthmap.waveform import HealthyWaveform, levelled
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _BETTER = 1.25  # times by which another sign or angle must correlate better than the place that pulses leave possible
 _LEFT = 0.8  # or share of what is left over of the record there
-# correlation at another sign or angle, and share of the lowest learned: less is found by so many tries where a tooth is
-# damaged, whose record correlates little at its own place
-_LEAST, _AS_WELL = 0.3, 0.6
+# correlation at another sign or angle of what either gear repeats, and share of the lowest learned of all: less is
+# found by so many tries where a tooth is damaged, whose record correlates little at its own place
+_LEAST, _AS_WELL = 0.4, 0.6
 _FINER = 8  # an offset is looked up at this share of a sample, and between those by a parabola
 _STILL = 0.01  # teeth by which an edge is known; smaller offsets are left to the derivative (``residual_of``)
 _SAID = 0.03  # teeth beyond those learned from which on an offset is told
@@ -46,17 +46,20 @@ def place(waveform: HealthyWaveform, signal: np.ndarray, step: float | None, tee
     even = levelled(signal, spt)
     found = waveform.turn(even, step, teeth)
     found = _exactly(waveform, even, found, step) if found.sure else found
-    cross = _correlations(waveform, even)
+    # what repeats with every mate: all of a noisy gearbox's record correlates little with it at its own place too
+    clear = replace(waveform, values=of_gears(waveform.values, spt, teeth))
+    cross = _correlations(clear, levelled(of_gears(even, spt, teeth), spt))
     most = int(np.abs(cross).argmax())
-    if found.sure and not _better(float(np.abs(cross[most])), found.correlation):
+    heard = float(np.abs(cross[most]))
+    if found.sure and not _better(heard, float(cross[round(found.events * spt * _FINER) % len(cross)])):
         return found
     even = np.sign(cross[most]) * even
     off = 0.0 if step is None else _off(waveform, most / (spt * _FINER), step)
     best = waveform.turn(turned(even, off * spt), step, teeth)
     best = replace(best, events=best.events + off, inverted=bool(cross[most] < 0))
     best = _exactly(waveform, even, best, step)
-    least = max(_AS_WELL * waveform.conditions.get("correlation", (0.0, 0.0))[0], _LEAST)
-    return best if best.sure and best.correlation > least and _better(best.correlation, found.correlation) else found
+    well = heard > _LEAST and best.correlation > _AS_WELL * waveform.conditions.get("correlation", (0.0, 0.0))[0]
+    return best if best.sure and well and _better(best.correlation, found.correlation) else found
 
 
 def offset_of(waveform: HealthyWaveform, signal: np.ndarray) -> float:

@@ -52,6 +52,22 @@ def turned(x: np.ndarray, samples: float) -> np.ndarray:
     return np.fft.irfft(np.fft.rfft(x, axis=-1) * phase, n, axis=-1).astype(x.dtype, copy=False)
 
 
+def of_gears(x: np.ndarray, samples_per_tooth: int, teeth: tuple[int, int]) -> np.ndarray:
+    """The orders of either gear of a hunting period ``[n]``: what repeats with every mate, and little of the noise.
+
+    Examples:
+        >>> x = np.random.default_rng(0).standard_normal(2 * 3 * 4)  # 2 and 3 teeth, 4 samples each
+        >>> by_gear = of_gears(x, 4, (2, 3))
+        >>> tooth = by_gear.reshape(3, 2, 4).mean(axis=0)  # of the first gear, over its mates
+        >>> bool(np.allclose(tooth, x.reshape(3, 2, 4).mean(axis=0)))
+        True
+    """
+    spectrum, events = np.fft.rfft(x), len(x) // samples_per_tooth
+    bins = np.arange(len(spectrum))
+    spectrum[np.all([bins % (events // n) > 0 for n in teeth], axis=0)] = 0.0
+    return np.fft.irfft(spectrum, len(x))
+
+
 def correlation(one: np.ndarray, other: np.ndarray) -> float:
     """Of two signals ``[n]``; 0 where one of them is silent.
 

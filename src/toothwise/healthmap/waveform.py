@@ -20,7 +20,7 @@ import numpy as np
 from toothwise.errors import InputError, SignalWarning
 from toothwise.files import atomic_file
 from toothwise.healthmap.conditions import Conditions, trimmed_gain
-from toothwise.healthmap.turning import Turn, correlation, turned
+from toothwise.healthmap.turning import Turn, correlation, of_gears, turned
 from toothwise.reading import as_input_error, read_arrays
 from toothwise.vibration.windows import EventWindow, event_powers
 
@@ -44,7 +44,7 @@ class HealthyWaveform:
             record (Wiener's ratio of power, smoothed over a mesh order); 1 after one record.
         level: The RMS that every record was brought to before the mean; 0 = unknown (written by version 0.1).
         used: Which of the signals given to ``learn`` are behind it; ``places``: where each of them begins (events).
-        begin: Mesh events by which it begins later than the first record's revolution 0, below 1: where no pulse says
+        begin: Mesh events by which it begins later than the first record's revolution 0, -.5 to .5: where no pulse says
             where a tooth begins, events are cut where neighbouring teeth share least.
         conditions: Lowest and highest of each condition that it was learned at (``healthmap.conditions``).
         spread: By how much less than the record that it is ``without`` a new one differs from all records together.
@@ -119,6 +119,7 @@ class HealthyWaveform:
         begin = 0.0
         if not any(step is not None and step / teeth_of == step // teeth_of for step in steps for teeth_of in teeth):
             begin = _cut_between(found.values, samples_per_tooth) / samples_per_tooth
+            begin -= begin >= 0.5  # tooth 0 begins next to the revolution
         values = turned(found.values, begin * samples_per_tooth) * level
         places = tuple(begin + (turns[k].events if k else 0) for k in used)
         return cls(values, samples_per_tooth, n, gain, level, tuple(used), places, begin)
@@ -205,14 +206,12 @@ class HealthyWaveform:
         found = self._turn(even, step, teeth, healthy=healthy)
         if found.sure:
             return found
-        spectrum, events = np.fft.rfft(self.values), len(signal) // self.samples_per_tooth
-        bins = np.arange(len(spectrum))
-        spectrum[np.all([bins % (events // n) > 0 for n in teeth], axis=0)] = 0.0
-        of_gears = replace(self, values=np.fft.irfft(spectrum, len(signal)))._turn(even, step, teeth, healthy=healthy)
-        if not of_gears.sure:
+        clear = replace(self, values=of_gears(self.values, self.samples_per_tooth, teeth))
+        again = clear._turn(even, step, teeth, healthy=healthy)
+        if not again.sure:
             return found
-        there = turned(even, of_gears.events * self.samples_per_tooth)
-        return replace(of_gears, correlation=correlation(there, self.values))
+        there = turned(even, again.events * self.samples_per_tooth)
+        return replace(again, correlation=correlation(there, self.values))
 
     def _turn(self, even: np.ndarray, step: float | None, teeth: tuple[int, int], *, healthy: bool) -> Turn:
         """``turn``, of a levelled signal and by all of the waveform."""
