@@ -74,7 +74,7 @@ def test_a_record_that_is_mostly_noise_is_found_by_what_repeats_with_every_mate(
     values = (own[0][event % TEETH[0]] + own[1][event % TEETH[1]]).reshape(-1)
     waveform = replace(WAVEFORM, values=values, conditions={"correlation": (0.12, 0.2)})
     for seed in range(5):
-        noise = 7.0 * np.std(values) * np.random.default_rng(seed).standard_normal(values.size)
+        noise = 5.0 * np.std(values) * np.random.default_rng(seed).standard_normal(values.size)
         found = place(waveform, sign * turned(values, -(26 + offset) * SPT) + noise, 13.0, TEETH)
         assert found.inverted == (sign < 0)
         assert found.events % EVENTS == pytest.approx(26 + offset, abs=0.05)
