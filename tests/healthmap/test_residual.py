@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from toothwise.errors import InputError
-from toothwise.healthmap.residual import residual_of
+from toothwise.healthmap.residual import mesh_swings, residual_of
 from toothwise.healthmap.waveform import HealthyWaveform
 
 TEETH, SPT = (13, 17), 8
@@ -89,3 +89,20 @@ def test_noise_is_hardly_made_quieter():
 def test_a_signal_of_another_length_is_refused():
     with pytest.raises(InputError):
         residual_of(WAVEFORM, VALUES[:-1], TEETH)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_mesh_tells_of_a_swing_what_noise_and_a_damaged_tooth_do_not_change(axis):
+    rng = np.random.default_rng(11)
+    wave = (1.0 + 0.15 * np.cos(2 * np.pi * EVENT / TEETH[axis] + 1.0)) * np.cos(2 * np.pi * TURN)
+    assert mesh_swings(wave, TEETH, SPT)[axis] == pytest.approx(0.15, rel=0.02)
+    noisy = wave + 0.3 * rng.standard_normal(wave.size)
+    broken = noisy - 0.8 * (EVENT % TEETH[axis] == 4) * np.cos(2 * np.pi * TURN)
+    for signal in (noisy, broken):
+        found = mesh_swings(signal, TEETH, SPT)
+        assert found[axis] == pytest.approx(0.15, abs=0.06)
+        assert found[1 - axis] < 0.08
+
+
+def test_without_a_mesh_nothing_is_told_of_its_swing():
+    assert mesh_swings(np.random.default_rng(12).standard_normal(len(EVENT)), TEETH, SPT) == ()

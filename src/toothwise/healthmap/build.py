@@ -21,7 +21,7 @@ from toothwise.healthmap.conditions import SWINGS, gear_level, heard, learned_co
 from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.map_config import UNITS, MapConfig
 from toothwise.healthmap.placing import moved_texts, offset_of, place
-from toothwise.healthmap.residual import residual_of
+from toothwise.healthmap.residual import mesh_swings, residual_of
 from toothwise.healthmap.turning import SURE, Turn, turned
 from toothwise.healthmap.waveform import HealthyWaveform
 from toothwise.vibration.angle import ShaftAngle
@@ -232,6 +232,7 @@ def _seen(
                 regular=turned(whole, by) - residual,
                 wanted=lambda x: _wanted(periods, x, c),
             )
+            swings = mesh_swings(turned(whole, by), (rows, columns), periods.samples_per_tooth) or swings
         periods = replace(periods, values=turned(periods.values, by)) if by else periods
         mean, wanted = turned(mean, by), turned(wanted, by)
         sound = heard(waveform, wanted, (rows, columns))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from toothwise.healthmap.waveform import HealthyWaveform
 
 _REFITS = 4
+_HEARD = 0.01  # least share of a signal's energy that its average mesh holds, for the mesh to be heard
+_TEETH = 16  # of a gear from which on a second cycle is told from a damaged tooth
 _STILL = 0.05  # part of its height by which the waveform of a sound record seems to swing, and nothing is taken off
 
 
@@ -66,6 +68,45 @@ def residual_of(
     heard = np.fft.irfft(np.fft.rfft(waveform.values) * waveform.gain, len(signal))
     rest = less_by_order(rest, heard, len(sound), sound=sound)
     return rest, (float(first), float(second))
+
+
+def mesh_swings(signal: np.ndarray, teeth: tuple[int, int], samples_per_tooth: int) -> tuple[float, ...]:
+    """How much of the mesh's height comes and goes once or twice per revolution of each gear; () = no mesh is heard.
+
+    Each tooth's height is that of the average mesh in its own meshes, so noise hardly counts; a quarter of the teeth
+    may be damage. What healthy gears have of it (runout) is in it.
+
+    Args:
+        signal: ``[n]``, of a whole hunting period, the mesh in it.
+        teeth: Of the gear of the rows and of that of the columns.
+        samples_per_tooth: Samples per mesh event.
+
+    Examples:
+        >>> event = np.repeat(np.arange(13 * 17), 8)
+        >>> mesh = np.cos(2 * np.pi * np.arange(event.size) / 8)
+        >>> [round(s, 3) for s in mesh_swings((1 + 0.2 * np.cos(2 * np.pi * event / 13)) * mesh, (13, 17), 8)]
+        [0.2, 0.0]
+    """
+    by_event = signal.reshape(-1, samples_per_tooth)
+    mesh = by_event.mean(axis=0)
+    if float(mesh @ mesh) * len(by_event) < _HEARD * float(signal @ signal):
+        return ()
+    heights = by_event @ mesh / float(mesh @ mesh)
+    return tuple(_swing(heights.reshape(-1, n).mean(axis=0)) for n in teeth)
+
+
+def _swing(heights: np.ndarray) -> float:
+    """Height of the first two cycles (of one, of few teeth) in those of a gear's teeth, by least trimmed squares."""
+    n = len(heights)
+    angle = 2.0 * np.pi * np.arange(n) / n
+    cycles = range(1, 3 if n >= _TEETH else 2)
+    known = np.stack([np.ones(n), *(f(k * angle) for k in cycles for f in (np.cos, np.sin))], axis=1)
+    use = np.ones(n, dtype=bool)
+    for _ in range(_REFITS):
+        height = np.linalg.lstsq(known[use], heights[use], rcond=None)[0]
+        left = np.abs(heights - known @ height)
+        use = left <= np.quantile(left, 1.0 - TRIMMED)
+    return float(np.linalg.norm(height[1:]) / max(abs(height[0]), 1e-300))
 
 
 def _slope(signal: np.ndarray) -> np.ndarray:
