@@ -188,7 +188,7 @@ class Monitor:
         several = self._stored or len(batch) > 1 or not of_files(maps)
         ordered = "not_learned" in batch.table or (several if settings.sequence is None else settings.sequence)
         if ordered:
-            batch = replace(batch, table=numbered(batch.table, len(state), maps))
+            batch = replace(batch, table=numbered(batch, state.records, state.names, maps))
         progress("judging")
         if ordered:
             found = self._together(state, batch, self._baseline(settings), first, rebaseline)
@@ -196,7 +196,8 @@ class Monitor:
             each, limits = self._each(batch, first)
             found = diagnosis_of_maps(each, settings, limits, self._reference.effective)
             self._judged = _Judged(found, batch)
-        found = with_unknown(replace(found, skipped=tuple(map(str, skipped))), self._reference, batch)
+        found = replace(found, skipped=(*map(str, skipped), *found.skipped))
+        found = with_unknown(found, self._reference, batch)
         if ordered:
             self._keep(state, found)
         self._judged = replace(self._judged, found=found) if self._judged else None
@@ -326,6 +327,7 @@ class Monitor:
             raise InputError("a new baseline begins with the first new record, but all records given are there already")
         if rebaseline is not None and fresh:
             state.rebaseline(rebaseline)
+        contradicted = tuple(state.contradicted(seen))
         try:
             added = state.append(seen)
         except InputError as error:
@@ -349,7 +351,8 @@ class Monitor:
         if settings.sensors is not None:
             sensor = batch.table[settings.sensors].astype(str)
             each = [replace(one, sensor=name) for one, name in zip(each, sensor, strict=True)]
-        return replace(found, each=tuple(each), added=added, explained=(telling_map(found, each),))
+        shown = (telling_map(found, each),)
+        return replace(found, each=tuple(each), added=added, explained=shown, skipped=contradicted)
 
 
 def _where(store: Store) -> str:

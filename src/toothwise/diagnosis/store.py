@@ -63,6 +63,15 @@ class State:
         """One that can be changed without this one."""
         return replace(self, records=list(self.records), resets=list(self.resets), limits=dict(self.limits))
 
+    def contradicted(self, new: Sequence[RecordSummary]) -> list[str]:
+        """A line for every record whose name is kept with other values."""
+        known = {record.name: record.digest for record in self.records}
+        return [
+            f"record {record.name} is there with other values; the first ones are kept"
+            for record in new
+            if known.get(record.name, record.digest) != record.digest
+        ]
+
     def append(self, new: Sequence[RecordSummary]) -> int:
         """Add records that are not there yet; returns how many were added.
 
@@ -71,14 +80,9 @@ class State:
         Raises:
             InputError: A new record that is not later than the last one.
         """
-        known, names = {record.name: record for record in self.records}, self.names
-        for record in new:
-            if record.name in known and known[record.name].digest != record.digest:
-                warnings.warn(
-                    f"record {record.name} is there with other values; the first ones are kept",
-                    GuessWarning,
-                    stacklevel=2,
-                )
+        names = self.names
+        for line in self.contradicted(new):
+            warnings.warn(line, GuessWarning, stacklevel=2)
         fresh = [record for record in new if record.name not in names]
         timed = [record for record in (*self.records[-1:], *fresh) if record.time is not None]
         if fresh and self.records and len(timed) == len(fresh) + 1:

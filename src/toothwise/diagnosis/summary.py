@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from toothwise.diagnosis.teeth import gear_of
 from toothwise.diagnosis.verdict import MapDiagnosis
 from toothwise.errors import InputError
 from toothwise.healthmap.core import HealthMapBatch
+from toothwise.healthmap.recordings import NAMELESS
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.records import CONDITIONS, bin_names, order_records, shared_tooth
 from toothwise.reference.shown import numbers_shown
@@ -93,6 +94,11 @@ def same_tooth(seen: Sequence[RecordSummary], axis: int, teeth: int) -> tuple[in
 def _short(x: np.ndarray, digits: int = 5) -> tuple[float, ...]:
     """Five significant digits: enough, and the same whether a record comes alone or among others."""
     return tuple(float(f"{v:.{digits}g}") for v in x)
+
+
+def _digest(maps: np.ndarray) -> str:
+    """What the maps ``[n, rows, columns]`` of a record are known by again."""
+    return hashlib.sha256(np.ascontiguousarray(maps).tobytes()).hexdigest()[:16]
 
 
 def _over(numbers: np.ndarray) -> np.ndarray:
@@ -187,14 +193,13 @@ def summarize_records(
         if line is not None and line.axis in loose:
             size = values.shape[line.axis]
             shared = shared_tooth(table, gears[line.axis - 1], size, int(strangest), line.tooth)
-        digest = hashlib.sha256(b"".join(np.ascontiguousarray(values[m]).tobytes() for m in maps)).hexdigest()[:16]
         score = float(found.first.score[strangest])
         out.append(
             RecordSummary(
                 name=name,
                 time=None if order.time is None else order.time[k],
                 place=str(where),
-                digest=digest,
+                digest=_digest(values[maps]),
                 channels=() if made is None else _short(made[0]),
                 contrast=among if made is None else _short(made[1]),
                 level=0.0 if made is None else float(f"{made[2]:.5g}"),
@@ -241,8 +246,33 @@ def of_files(maps: Any) -> bool:
     )
 
 
-def numbered(table: pd.DataFrame, before: int, maps: Any) -> pd.DataFrame:
-    """The table with a name for every record; those without one are numbered from those that came before."""
-    if of_files(maps) or any(column in table and table[column].notna().all() for column in ("name", "record")):
+def numbered(batch: HealthMapBatch, kept: Sequence[RecordSummary], names: Set[str], maps: Any) -> pd.DataFrame:
+    """The table with a name for every record; those without one are numbered from those that came before.
+
+    A recording in memory that says nothing of itself is a new record, unless its values are there already.
+
+    Args:
+        batch: Maps in time order.
+        kept: Records that came before and are kept.
+        names: Of all that came before.
+        maps: What was given.
+    """
+    table = batch.table
+    if not of_files(maps) and not any(column in table and table[column].notna().all() for column in ("name", "record")):
+        return table.assign(name=[f"record {len(names) + k + 1}" for k in range(len(table))])
+    if "file" not in table or "name" not in table or not (nameless := (table["file"] == NAMELESS).to_numpy()).any():
         return table
-    return table.assign(name=[f"record {before + k + 1}" for k in range(len(table))])
+    known: dict[str, list[str]] = {}
+    for record in kept:
+        known.setdefault(record.digest, []).append(record.name)
+    called, taken = table["name"].tolist(), {*names, *table["name"][~nameless]}
+    for k in np.flatnonzero(nameless):
+        same, number = known.get(_digest(batch.values[k : k + 1]), []), len(names) + int(k) + 1
+        while not same and f"record {number}" in taken:
+            number += 1
+        called[k] = same.pop(0) if same else f"record {number}"
+        taken.add(called[k])
+    # those that share a numbering of their teeth say by a name whose it is
+    new = dict(zip(table["name"], called, strict=True))
+    shared = {"aligned_to": table["aligned_to"].replace(new)} if "aligned_to" in table else {}
+    return table.assign(name=called, **shared)

@@ -229,7 +229,7 @@ class Diagnosis:
         settings: Of the monitor.
         added: How many of the records given were new.
         each: The diagnosis of every map given, on its own; ``explained``: indices of those that matter most.
-        skipped: A line for every recording that could not be used.
+        skipped: A line for every recording that could not be used, or whose name is there with other values.
         messages: What is said, sentence by sentence, for other languages.
     """
 

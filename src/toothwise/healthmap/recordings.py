@@ -14,7 +14,7 @@ from toothwise.vibration.records import VibrationRecord
 
 Source = str | Path | VibrationRecord
 
-_NAMELESS = "the record"
+NAMELESS = "the record"  # what says of a record in memory nothing about where it is from
 
 
 def find_recordings(paths: Sequence[str | Path]) -> list[str]:
@@ -61,7 +61,7 @@ def as_sources(given: Sequence[Source] | Source) -> list[Source]:
 def source_name(source: Source) -> str:
     """How messages and tables call a source: the path of its file."""
     if isinstance(source, VibrationRecord):
-        return str(source.provenance.get("path") or source.provenance.get("record") or _NAMELESS)
+        return str(source.provenance.get("path") or source.provenance.get("record") or NAMELESS)
     return os.fspath(source)
 
 
@@ -76,7 +76,7 @@ def record_names(sources: Sequence[Source]) -> list[str]:
         ['monday', 'tuesday_mat', 'tuesday_csv', 'b_friday_mat', 'c_friday_mat']
     """
     called = [source_name(source) for source in sources]
-    paths = [Path("record" if name == _NAMELESS else name.removesuffix(".gz")) for name in called]
+    paths = [Path("record" if name == NAMELESS else name.removesuffix(".gz")) for name in called]
     names = [path.stem for path in paths]
     for longer in (
         [path.name.replace(".", "_") for path in paths],
