@@ -54,28 +54,37 @@ class SignalModel:
         }
 
     def record(
-        self, seed: int, *, crack: tuple[int, int, float] | None = None, race: tuple[str, float] | None = None
+        self,
+        seed: int,
+        *,
+        crack: tuple[int, int, float] | None = None,
+        race: tuple[str, float] | None = None,
+        periods: int = PERIODS,
+        gain: float = 1.0,
+        noise: float = 1.0,
     ) -> VibrationRecord:
         """A recording; of seed 0 the first tooth of one gear meets the first of the other as it begins.
 
         Args:
             crack: Gear (0 = driving), tooth and depth, in heights of the force.
             race: Of a bearing of the driving shaft, and how loud, in RMS of the gears.
+            periods: Hunting periods that it lasts.
+            gain, noise: Times the usual ones, of everything and of the noise.
         """
         draw, p = np.random.default_rng([self.seed, seed, 5]), self.parts
         first, second = self.teeth
         speed = p["speed"] * (1 + 0.005 * draw.standard_normal())
-        t = np.arange(round((1.1 * PERIODS * np.lcm(first, second) / first / speed + 0.2) * FS)) / FS
+        t = np.arange(round((1.1 * periods * np.lcm(first, second) / first / speed + 0.2) * FS)) / FS
         frequency = speed * (1 + 0.004 * np.sin(2 * np.pi * draw.uniform(0.2, 0.6) * t + draw.uniform(0, 6.3)))
         turns = np.cumsum(frequency) / FS + (draw.uniform(0, second) if seed else 1e-4)
         mesh = turns * first
         event = np.floor(mesh).astype(int)
         lag = sum(own[event % n] for own, n in zip(p["lag"], self.teeth, strict=True)) / (2 * np.pi)
-        gain = 1 + sum(own[event % n] for own, n in zip(p["height"], self.teeth, strict=True))
+        height = 1 + sum(own[event % n] for own, n in zip(p["height"], self.teeth, strict=True))
         for turn, size, angle in zip((turns, mesh / second), p["runout"], p["angle"], strict=True):
-            gain = gain * (1 + size * np.cos(2 * np.pi * turn + angle))
+            height = height * (1 + size * np.cos(2 * np.pi * turn + angle))
         harmonics = enumerate(zip(p["mesh"], p["phase"], strict=True), 1)
-        force = gain * sum(a * np.cos(2 * np.pi * h * (mesh + lag) + phase) for h, (a, phase) in harmonics)
+        force = height * sum(a * np.cos(2 * np.pi * h * (mesh + lag) + phase) for h, (a, phase) in harmonics)
         if crack:
             gear, tooth, depth = crack
             within = mesh - event
@@ -91,9 +100,9 @@ class SignalModel:
                 hits = hits * np.maximum(np.cos(2 * np.pi * turns + 1.0), 0.0)
             ringing = rung(hits, 4300.0, 0.03)
             x = x + loud * rms * ringing / ringing.std()
-        x = x + p["noise"] * rms * draw.standard_normal(t.size)
+        x = x + noise * p["noise"] * rms * draw.standard_normal(t.size)
         pulses = np.interp(np.arange(np.ceil(turns[0]), np.floor(turns[-1]) + 1), turns, t)
-        return VibrationRecord({"vibration": 9.81 * x}, FS, Tachometer("times", pulses), unit="m/s^2")
+        return VibrationRecord({"vibration": 9.81 * gain * x}, FS, Tachometer("times", pulses), unit="m/s^2")
 
     def fit(self, n: int) -> Model:
         """On ``n`` healthy recordings, the waveform too."""
@@ -125,6 +134,27 @@ def test_a_cracked_tooth_is_named(gearbox, gear, tooth, race):
     told = Monitor(model).add([signals.record(1002, crack=(gear, tooth, 0.5), race=race)])
     assert told.colour == "RED"
     assert signals.named(told, gear, tooth)
+
+
+@pytest.mark.parametrize("periods", [1, 2, 3, 7])
+def test_a_shorter_recording_is_no_louder_one(gearbox, periods):
+    signals, model = gearbox
+    told = Monitor(model).add([signals.record(1010 + periods, periods=periods)])
+    assert (told.colour, told.level_change) == ("GREEN", pytest.approx(1.0, abs=0.15)), told.sentence
+
+
+@pytest.mark.parametrize(("periods", "louder"), [(1, {"gain": 2.0}), (2, {"gain": 2.0}), (2, {"noise": 3.0})])
+def test_a_shorter_recording_may_be_louder_beyond_its_noise(gearbox, periods, louder):
+    signals, model = gearbox
+    told = Monitor(model).add([signals.record(1020, periods=periods, **louder)])
+    assert (told.colour, told.pattern) == ("AMBER", "sensor or condition changed"), told.sentence
+
+
+def test_teeth_of_a_shorter_recording_are_compared(gearbox):
+    signals, model = gearbox
+    told = Monitor(model).add([signals.record(1030, periods=2, crack=(1, 20, 0.6))])
+    assert told.colour == "RED"
+    assert signals.named(told, 1, 20)
 
 
 def test_all_noisy_recordings_are_learned_from():

@@ -17,7 +17,15 @@ from toothwise.fields import from_mapping
 from toothwise.files import finite
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.healthmap.aligned import Unplaced
-from toothwise.healthmap.conditions import SWINGS, gear_level, heard, learned_conditions, less_by_order, not_learned
+from toothwise.healthmap.conditions import (
+    SWINGS,
+    as_of_longer,
+    gear_level,
+    heard,
+    learned_conditions,
+    less_by_order,
+    not_learned,
+)
 from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.map_config import UNITS, MapConfig
 from toothwise.healthmap.placing import moved_texts, offset_of, place
@@ -262,8 +270,9 @@ def _seen(
     for name, zero in zeros.items():
         own = {"": zero.known, "_positions": zero.positions, "_confidence": zero.confidence}
         about["condition"] |= {f"tooth_zero_{name}{what}": value for what, value in own.items() if value is not None}
-    if sound:
-        about["condition"]["gear_level"] = gear_level(sound)
+    if sound and waveform is not None:
+        level = gear_level(as_of_longer(sound, waveform.conditions, len(periods.values), worth))
+        about["condition"]["gear_level"] = level
     if turn is not None and turn.sure:  # against a waveform at the wrong place everything seems to swing
         about["condition"] |= dict(zip(SWINGS, swings, strict=False))
     if waveform is not None and (outside := not_learned(waveform.conditions, periods, sound)):

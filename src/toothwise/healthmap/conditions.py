@@ -95,6 +95,31 @@ def gear_level(sound: Mapping[str, float]) -> float:
     return float(np.hypot(sound["level"], sound["noise"]))
 
 
+def as_of_longer(
+    sound: Mapping[str, float], learned: Mapping[str, tuple[float, float]], periods: int, worth: float
+) -> dict[str, float]:
+    """How a record is heard (``heard``), less the noise that an average of fewer hunting periods holds.
+
+    How loud noise is in fewer periods is not known; what it would be in as many as were learned is a bound. So a
+    shorter record counts as louder only as far as its noise is beyond that.
+
+    Args:
+        sound: Of the record.
+        learned: As ``learned_conditions`` gives it.
+        periods: Hunting periods of the record.
+        worth: Of the averages that were learned from; 0 = unknown.
+
+    Examples:
+        >>> learned = {"noise": (0.9, 1.1)}
+        >>> [as_of_longer({"noise": noise}, learned, 1, 4)["noise"] for noise in (0.5, 1.9, 3.0)]
+        [0.5, 1.0, 1.5]
+    """
+    if not 0 < periods < worth or "noise" not in learned:
+        return dict(sound)
+    usual = sum(learned["noise"]) / 2.0
+    return {**sound, "noise": min(sound["noise"], max(usual, sound["noise"] * float(np.sqrt(periods / worth))))}
+
+
 def _conditions(periods: Periods) -> dict[str, float]:
     """Speed of the reference shaft and how far it varies, and the load where the recording says it."""
     found = {"speed": float(np.mean(periods.angle.speed()))}
