@@ -24,7 +24,7 @@ from toothwise.diagnosis.sequence_words import record_word
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.diagnosis.teeth import stands_out
 from toothwise.diagnosis.verdict import Diagnosis, Place, Tooth
-from toothwise.diagnosis.words import tooth_of
+from toothwise.diagnosis.words import HARDLY, tooth_of
 from toothwise.messages import Message, both, say
 
 RECENT = 10  # records that the present contrast rests on
@@ -32,6 +32,9 @@ _BACK = 0.8  # healthy standard deviations within which the mean of the last rec
 _LATER = 5  # records by which one must alarm after it, to be nothing that the same change brought about
 _EARLIER = 10  # records by which a tooth must alarm before the whole gear to be what that began with
 _TOLD = 3  # teeth that no longer lead, and are told at most
+_FEW = 20  # records since onset from which on the laws of growth tell a step by themselves
+_USUAL = 2.0  # healthy standard deviations within which the level of a record is a usual one
+_SURELY = 3  # such records after which it is said to be back, though their sum still stands beyond a limit
 _PROFILE = 20  # records that the pattern is read from
 
 
@@ -84,10 +87,13 @@ class JudgedRecords:
             place_of(self.seen, self.past, int(self.tracked.judged[k])) for k in (onset.record, *onset.interval)
         )
         growth: Growth | None = None
-        if d.teeth or self._by_level(d):
+        # where a change began is hardly known at first: records from before a step make growth of it
+        step = len(series) - onset.record < _FEW and sudden(series / sd, correlation=correlation)
+        if (d.teeth or self._by_level(d)) and not step:
             times = [self.seen[int(k)].time for k in self.tracked.judged]
             growth = fit_growth(series, level=self.settings.level, since=onset.record, times=times)
         contrast, interval, along = self._contrast(d, onset.record)
+        said = {"contrast_along": along, "shape": self._shape(contrast, interval)}
         return replace(
             d,
             since=since,
@@ -97,7 +103,7 @@ class JudgedRecords:
             contrast_interval=interval,
             contrast_along=None if along is None else str(along),
             growth=growth,
-            messages=d.messages if along is None else d.messages | {"contrast_along": (along,)},
+            messages=d.messages | {name: (one,) for name, one in said.items() if one is not None},
         )
 
     def _alarmed(self, d: Diagnosis) -> int | None:
@@ -194,6 +200,54 @@ class JudgedRecords:
             error = float(values.std(ddof=1) * np.sqrt(chosen / len(values)))
             half = float(stdtrit(len(values) - 1, 0.975)) * error
         return float(np.exp(middle)), (float(np.exp(middle - half)), float(np.exp(middle + half))), along
+
+    def _shape(self, contrast: float | None, interval: tuple[float, float] | None) -> Message | None:
+        """That a tooth is told by its waveform, where its level alone does not tell it."""
+        if contrast is None or interval is None or not self.baseline.by_waveform:
+            return None
+        if abs(np.log(contrast)) < np.log(HARDLY):
+            return say("its waveform has changed, its level hardly ({contrast:.2f} times healthy)", contrast=contrast)
+        if interval[0] <= 1.0 <= interval[1]:
+            return say(
+                "its waveform has changed, its level perhaps ({contrast:.2f} times healthy, 95 %: {low:.2f} to "
+                "{high:.2f})",
+                contrast=contrast,
+                low=interval[0],
+                high=interval[1],
+            )
+        return None
+
+    def _level_now(self) -> float:
+        """Log level of the last ten records, of none from before it stood beyond a limit."""
+        last = self.tracked.level[max(self._level_began()[0], len(self.tracked.level) - RECENT) :]
+        return float(np.median(last)) if len(last) else 0.0
+
+    def _level_began(self) -> tuple[int, list[int]]:
+        """The kept record at which the level first stood beyond a limit, 0 = none, and the things that tell it."""
+        final, before = self.rules.course.state, self.past.since(self.resets)
+        own = [k for k, c in enumerate(self.baseline.channels) if c.kind.startswith("level")]
+        begun = min((int(final.since[k]) for k in own if final.since[k] >= 0), default=0)
+        return max(begun - (0 if before is None else before.judged), 0), own
+
+    def _passed(self) -> Message | None:
+        """That a level beyond its limit is back where healthy ones are, since when, and where it was."""
+        (begun, own), level = self._level_began(), self.tracked.level
+        if not len(level) or not self.rules.course.state.level[own].any():
+            return None
+        furthest = begun + int(np.abs(level[begun:]).argmax())
+        still = (self.tracked.channels[:, own].max(axis=1) >= _USUAL) | (2.0 * np.abs(level) >= abs(level[furthest]))
+        back = int(np.flatnonzero(still).max(initial=-1)) + 1
+        quiet = bool((self.rules.course.state.quiet[own] > 0).all())
+        if len(level) - back < (1 if quiet else _SURELY):
+            return None
+        at, since = (place_of(self.seen, self.past, int(self.tracked.judged[k])) for k in (furthest, back))
+        return say(
+            "the level of all teeth was {level:.2f} times healthy at {record}; from {since} on it is as healthy ones "
+            "are",
+            level=float(np.exp(level[furthest])),
+            record=record_word(at),
+            since=record_word(since),
+        )
 
     def _away(self) -> list[np.ndarray]:
         """How far the teeth of either gear are off in the last ten records, in healthy standard deviations."""

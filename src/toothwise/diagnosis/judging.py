@@ -19,11 +19,11 @@ from toothwise.diagnosis.history import (
 )
 from toothwise.diagnosis.judged_records import RECENT, JudgedRecords, sudden
 from toothwise.diagnosis.rules import CHANNELS, TIERS, MonitorSettings, Reset
-from toothwise.diagnosis.sequence_words import rests_of, words_of_sequence
+from toothwise.diagnosis.sequence_words import words_of_sequence
 from toothwise.diagnosis.summary import RecordSummary, same_tooth
 from toothwise.diagnosis.teeth import alike, clusters, echo, everywhere, middle, opposite, scattered
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, RuleFound, Tooth
-from toothwise.diagnosis.words import gear_word, in_english
+from toothwise.diagnosis.words import gear_word, in_english, rests_of
 from toothwise.messages import Message, say
 from toothwise.reference.map_statistics import one_cycle
 
@@ -139,7 +139,7 @@ class _Judged(JudgedRecords):
             else None,
             teeth=teeth,
             also=also,
-            level_change=float(np.exp(np.median(tracked.level[-RECENT:]))) if len(tracked.level) else 1.0,
+            level_change=float(np.exp(self._level_now())),
             held=held,
             rules=self._rules(colour),
             transients=(() if before is None else before.transients)
@@ -151,6 +151,7 @@ class _Judged(JudgedRecords):
                 for name, told in (
                     ("led", self._led(teeth)),
                     ("back", self._back(teeth)),
+                    ("passed", self._passed() if pattern in ("whole gear", "sensor or condition changed") else None),
                     ("swings", self._swings() if "whole gear" in (pattern, *also) else None),
                 )
                 if told

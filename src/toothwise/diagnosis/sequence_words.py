@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.verdict import Diagnosis, Place
 from toothwise.diagnosis.words import ALSO, CHECK_GEAR, CHECK_SHAFT, contact_word, tooth_of, tooth_zero_word
 from toothwise.messages import Message, both, listed, plain, say
@@ -62,6 +61,10 @@ def _first(place: Place | None) -> Message | str:
     return "" if place is None else record_word(place)
 
 
+def _told(d: Diagnosis, name: str, usual: Message) -> Message:
+    return d.messages.get(name, (usual,))[0]
+
+
 def _since(d: Diagnosis) -> Message | str:
     if d.since is None or d.since_interval is None:
         return ""
@@ -72,21 +75,6 @@ def _since(d: Diagnosis) -> Message | str:
         latest = record_word(d.since_interval[1])
         return say(" since {high} at the latest, perhaps since before the first record", high=latest)
     return say(" since about {record} (95 %: {low} to {high})", record=record_word(d.since), low=low, high=high)
-
-
-def rests_of(rule: str, limits: ControlLimits) -> Message:
-    """What a rule's stated rate rests on."""
-    if rule in limits.off:
-        if rule == "single":
-            return say("off: single maps are compared with the healthy ones of before the new baseline")
-        return say("off: so few independent healthy records bear no limit for it; the other channels have its share")
-    if rule == "single":
-        return say("held-out healthy maps, and beyond them an exponential tail that is widened for how few they are")
-    return say(
-        "block bootstrap of healthy records, {blocks} blocks of {block}; the largest of all teeth is in it",
-        blocks=limits.blocks,
-        block=limits.block,
-    )
 
 
 def _growth(d: Diagnosis) -> Message:
@@ -127,14 +115,15 @@ def _teeth(d: Diagnosis) -> Message:
     now: Message = say("raised")
     if d.contrast is not None:
         now = say("{contrast:.2f} times its healthy level", contrast=d.contrast)
-    about |= {"tooth": tooth_of(d.teeth[0].gear, d.teeth[0].tooth), "now": now}
+    change = _told(d, "shape", say("now {now}", now=now))
+    about |= {"tooth": tooth_of(d.teeth[0].gear, d.teeth[0].tooth), "now": now, "change": change}
     # evidence may lie within what drift does while the level is up: then nothing is said to be healthy again
     if (d.held or "back" in d.messages) and d.contrast is not None and abs(float(np.log(d.contrast))) < _BACK:
         seen = d.messages["back"][0] if "back" in d.messages else about["growth"]
         return say("{tooth} stood out{since}, now {now}: {seen}.", **about | {"seen": seen})
     if d.state == "alarm":
-        return say("{tooth} is going bad{since}: now {now}; {growth}.", **about)
-    return say("{tooth} may be going bad (warning){since}: now {now}; {growth}.", **about)
+        return say("{tooth} is going bad{since}: {change}; {growth}.", **about)
+    return say("{tooth} may be going bad (warning){since}: {change}; {growth}.", **about)
 
 
 def _memory(d: Diagnosis) -> Iterator[Message]:
@@ -173,7 +162,9 @@ def _before(d: Diagnosis) -> Iterator[Message]:
     if alarm.about is None or alarm.about in _named(d) or (not d.teeth and "tooth" not in alarm.about):
         return
     about = {"record": _first(alarm.first), "first": alarm.messages["about"][0]}
-    if d.teeth:
+    if d.judged == 1:  # one record has no history
+        yield say("Beside it stands out: {first}.", first=about["first"])
+    elif d.teeth:
         yield say("The first alarm, at {record}, was about {first}; by now this tooth has the most evidence.", **about)
     else:
         yield say(
@@ -216,7 +207,7 @@ def _hindsight(d: Diagnosis) -> Iterator[Message]:
 
 def _whole_gear(d: Diagnosis) -> Message:
     change = say("its level is now {level:.2f} times healthy; {growth}", level=d.level_change, growth=_growth(d))
-    about = {"since": _since(d), "change": change}
+    about = {"since": _since(d), "change": _told(d, "passed", change)}
     if "swings" in d.messages:
         about["gear"] = d.messages["swings"][0]
         if d.state == "alarm":
@@ -243,6 +234,15 @@ def _whole_gear(d: Diagnosis) -> Message:
     )
 
 
+def _stays(d: Diagnosis) -> Iterator[Message]:
+    """That a change of all teeth is held."""
+    if d.held or "passed" in d.messages:
+        yield say(
+            "The last records show it less or no more: it stays until more of them contradict it, or a new baseline is "
+            "begun (--rebaseline REASON)."
+        )
+
+
 def _verdict(d: Diagnosis) -> Iterator[Message]:
     if d.state == "learning":
         yield say(
@@ -265,15 +265,12 @@ def _verdict(d: Diagnosis) -> Iterator[Message]:
         if d.gear is not None and d.tooth_zero != "given":
             yield tooth_zero_word(d.gear, d.tooth_zero)
     elif d.pattern == "whole gear":
-        yield from (_whole_gear(d), *_hindsight(d), *_before(d), *_warned(d))
+        yield from (_whole_gear(d), *_hindsight(d), *_before(d), *_warned(d), *_stays(d))
     else:
-        yield say(
-            "Sensor or condition changed{since}: the level of all teeth is {level:.2f} times healthy.",
-            since=_since(d),
-            level=d.level_change,
-        )
+        level = say("the level of all teeth is {level:.2f} times healthy", level=d.level_change)
+        yield say("Sensor or condition changed{since}: {change}.", since=_since(d), change=_told(d, "passed", level))
         yield say("Noise, load, speed, the sensor and wear look alike in this: no tooth is named for it.")
-        yield from (*_hindsight(d), *_before(d), *_warned(d))
+        yield from (*_hindsight(d), *_before(d), *_warned(d), *_stays(d))
 
 
 def _confidence(d: Diagnosis) -> Iterator[Message]:

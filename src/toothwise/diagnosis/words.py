@@ -7,11 +7,13 @@ from dataclasses import replace
 from math import gcd
 from typing import Any, TypeVar
 
+from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.verdict import Diagnosis, LineFinding, MapDiagnosis
 from toothwise.gears import PlanetaryStage
 from toothwise.gears.pair import few_meet
 from toothwise.messages import Message, both, language, listed, plain, say
 
+HARDLY = 1.1  # times its healthy level, or the background, from which on a tooth is said to be louder
 _GEARS = {word.id: word for word in (say("driving"), say("driven"), say("planet"), say("ring"), say("sun"))}
 
 
@@ -148,6 +150,21 @@ def chance(p: float, healthy: int) -> Message:
     return told
 
 
+def rests_of(rule: str, limits: ControlLimits) -> Message:
+    """What a rule's stated rate rests on."""
+    if rule in limits.off:
+        if rule == "single":
+            return say("off: single maps are compared with the healthy ones of before the new baseline")
+        return say("off: so few independent healthy records bear no limit for it; the other channels have its share")
+    if rule == "single":
+        return say("held-out healthy maps, and beyond them an exponential tail that is widened for how few they are")
+    return say(
+        "block bootstrap of healthy records, {blocks} blocks of {block}; the largest of all teeth is in it",
+        blocks=limits.blocks,
+        block=limits.block,
+    )
+
+
 def _round(x: float) -> int:
     digits = len(str(int(x))) - 2
     return int(round(x, -digits)) if digits > 0 else int(x)
@@ -171,6 +188,12 @@ def _verdict(d: MapDiagnosis) -> Message:
             "high": high,
             "where": _where(strongest),
         }
+        if 1.0 / HARDLY < strongest.contrast < HARDLY:
+            return say(
+                "{tooth} stands out, though hardly by its level: {contrast:.2f} times the background (95 %: {low:.2f} "
+                "to {high:.2f}) over {where}.",
+                **about,
+            )
         if strongest.contrast >= 1:
             return say(
                 "{tooth} stands out: {contrast:.2f} times the background (95 %: {low:.2f} to {high:.2f}) over {where}.",
