@@ -157,6 +157,28 @@ def test_teeth_of_a_shorter_recording_are_compared(gearbox):
     assert signals.named(told, 1, 20)
 
 
+@pytest.mark.parametrize("crack", [(0, 5, 0.4), (0, 5, 0.9), (1, 20, 0.35), (1, 20, 0.8)])
+@pytest.mark.parametrize("records", [1, 4])
+def test_what_is_said_of_a_level_is_what_was_measured(gearbox, crack, records):
+    signals, model = gearbox
+    told = Monitor(model).add([signals.record(1040 + k, crack=crack) for k in range(records)])
+    assert told.contrast is not None
+    low, high = told.contrast_interval or (0.0, 0.0)
+    hardly, clear = 1 / 1.1 < told.contrast < 1.1, not low <= 1.0 <= high
+    for part, expected in (("its level hardly", hardly), ("its level perhaps", not hardly and not clear)):
+        assert (part in told.sentence) == expected, told.sentence
+    assert ("times its healthy level; " in told.sentence) == (clear and not hardly)
+
+
+@pytest.mark.parametrize("race", [("outer", 1.0), ("outer", 2.0), ("inner", 1.5)])
+def test_one_recording_has_no_history(gearbox, race):
+    signals, model = gearbox
+    told = Monitor(model).add([signals.record(1050, crack=(0, 5, 0.8), race=race)])
+    assert told.colour in ("AMBER", "RED")
+    assert "by now" not in told.sentence
+    assert "The first" not in told.sentence
+
+
 def test_all_noisy_recordings_are_learned_from():
     signals = SignalModel(3, (23, 37))  # its noise is 1.36 times as loud as what the gears do
     builder = MapBuilder.learn(GearPair(*signals.teeth), [signals.record(k) for k in range(6)])

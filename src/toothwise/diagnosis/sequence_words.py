@@ -163,7 +163,8 @@ def _before(d: Diagnosis) -> Iterator[Message]:
         return
     about = {"record": _first(alarm.first), "first": alarm.messages["about"][0]}
     if d.judged == 1:  # one record has no history
-        yield say("Beside it stands out: {first}.", first=about["first"])
+        if not d.teeth or not d.also:
+            yield say("Beside it stands out: {first}.", first=about["first"])
     elif d.teeth:
         yield say("The first alarm, at {record}, was about {first}; by now this tooth has the most evidence.", **about)
     else:
