@@ -205,17 +205,9 @@ class JudgedRecords:
         """That a tooth is told by its waveform, where its level alone does not tell it."""
         if contrast is None or interval is None or not self.baseline.by_waveform:
             return None
-        if abs(np.log(contrast)) < np.log(HARDLY):
-            return say("its waveform has changed, its level hardly ({contrast:.2f} times healthy)", contrast=contrast)
-        if interval[0] <= 1.0 <= interval[1]:
-            return say(
-                "its waveform has changed, its level perhaps ({contrast:.2f} times healthy, 95 %: {low:.2f} to "
-                "{high:.2f})",
-                contrast=contrast,
-                low=interval[0],
-                high=interval[1],
-            )
-        return None
+        if not 1.0 / HARDLY < contrast < HARDLY and not interval[0] <= 1.0 <= interval[1]:
+            return None
+        return say("its waveform has changed, its level not clearly ({contrast:.2f} times healthy)", contrast=contrast)
 
     def _level_now(self) -> float:
         """Log level of the last ten records, of none from before it stood beyond a limit."""
@@ -244,9 +236,7 @@ class JudgedRecords:
         return say(
             "the level of all teeth was {level:.2f} times healthy at {record}; from {since} on it is as healthy ones "
             "are",
-            level=float(np.exp(level[furthest])),
-            record=record_word(at),
-            since=record_word(since),
+            **{"level": float(np.exp(level[furthest])), "record": record_word(at), "since": record_word(since)},
         )
 
     def _away(self) -> list[np.ndarray]:

@@ -252,10 +252,8 @@ def numbered(batch: HealthMapBatch, kept: Sequence[RecordSummary], names: Set[st
     A recording in memory that says nothing of itself is a new record, unless its values are there already.
 
     Args:
-        batch: Maps in time order.
-        kept: Records that came before and are kept.
-        names: Of all that came before.
-        maps: What was given.
+        batch, maps: Maps in time order, and what was given.
+        kept, names: Records that came before and are kept, and the names of all of them.
     """
     table = batch.table
     if not of_files(maps) and not any(column in table and table[column].notna().all() for column in ("name", "record")):

@@ -98,16 +98,11 @@ def gear_level(sound: Mapping[str, float]) -> float:
 def as_of_longer(
     sound: Mapping[str, float], learned: Mapping[str, tuple[float, float]], periods: int, worth: float
 ) -> dict[str, float]:
-    """How a record is heard (``heard``), less the noise that an average of fewer hunting periods holds.
-
-    How loud noise is in fewer periods is not known; what it would be in as many as were learned is a bound. So a
-    shorter record counts as louder only as far as its noise is beyond that.
+    """How a record is heard (``heard``), less what an average of fewer hunting periods may hold more noise.
 
     Args:
-        sound: Of the record.
-        learned: As ``learned_conditions`` gives it.
-        periods: Hunting periods of the record.
-        worth: Of the averages that were learned from; 0 = unknown.
+        sound, periods: Of the record, and its hunting periods.
+        learned, worth: Conditions that were learned, and the periods behind; 0 = unknown.
 
     Examples:
         >>> learned = {"noise": (0.9, 1.1)}
