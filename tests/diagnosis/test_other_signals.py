@@ -117,7 +117,7 @@ class SignalModel:
 
 @pytest.fixture(scope="module")
 def gearbox() -> tuple[SignalModel, Model]:
-    model = SignalModel(3)
+    model = SignalModel(3, (13, 24))
     return model, model.fit(8)
 
 
