@@ -213,13 +213,13 @@ def _whole_gear(d: Diagnosis) -> Message:
         about["gear"] = d.messages["swings"][0]
         if d.state == "alarm":
             return say(
-                "The {gear} swings with its revolution{since}: eccentricity, a bent shaft, misalignment or a damaged "
-                "inner race of its shaft's bearing, no single tooth.",
+                "The {gear} swings with its revolution{since}: eccentricity, a bent shaft or misalignment, no "
+                "single tooth.",
                 **about,
             )
         return say(
-            "The {gear} may swing with its revolution (warning){since}: eccentricity, a bent shaft, misalignment or "
-            "a damaged inner race of its shaft's bearing, no single tooth.",
+            "The {gear} may swing with its revolution (warning){since}: eccentricity, a bent shaft or "
+            "misalignment, no single tooth.",
             **about,
         )
     if d.state == "alarm":

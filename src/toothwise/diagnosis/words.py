@@ -214,13 +214,9 @@ def _verdict(d: MapDiagnosis) -> Message:
                 gear=gear_word(d.uneven_gears[0]),
             )
         if d.cycle_gear in (None, "gear"):
-            return say(
-                "The gear swings with its revolution: eccentricity, a bent shaft, misalignment or a damaged inner race "
-                "of its shaft's bearing."
-            )
+            return say("The gear swings with its revolution: eccentricity, a bent shaft or misalignment.")
         return say(
-            "The {gear} gear swings with its revolution: eccentricity, a bent shaft, misalignment or a damaged inner "
-            "race of its shaft's bearing.",
+            "The {gear} gear swings with its revolution: eccentricity, a bent shaft or misalignment.",
             gear=gear_word(d.cycle_gear),
         )
     if d.pattern == "sensor or condition changed" and d.uneven_gears:
@@ -317,10 +313,7 @@ def _next(d: MapDiagnosis) -> Message:
     return say("Nothing special: take the next record as planned.")
 
 
-CHECK_SHAFT = say(
-    "Check runout, mounting, alignment and bearings of that shaft; look at the sidebands around the mesh and at the "
-    "envelope spectrum."
-)
+CHECK_SHAFT = say("Check runout, mounting and alignment of that shaft; look at the sidebands around the mesh.")
 CHECK_GEAR = say("Check lubrication, wear debris, runout and alignment; compare load and speed with the healthy ones.")
 ALSO = {
     "whole gear": say("a gear swings with its revolution too"),

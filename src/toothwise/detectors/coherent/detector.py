@@ -98,11 +98,12 @@ class Coherent(Detector):
             others = scatter((whole - power[k]) / (n - 1), n - 1, shape[1:3]) if n > 2 else learned["scatter"]
             white[k] = np.fft.irfft(rest[k] * weight_of(others), size)
         white = evened(white, learned["scatter"], shape[1:3])
-        noise = [_filled(gear[-1]) for gear in self._contrasts(white, shape)]
+        contrasts = self._contrasts(white, shape)
+        noise = [_filled(gear[-1]) for gear in contrasts]
         learned["noise"] = np.concatenate([gear.mean(axis=0) for gear in noise])
         wider = np.sqrt((1.0 + 1.0 / n) / (1.0 - 1.0 / n))  # a new record differs from the mean by more than these do
         learned["uneven"] = np.array([wider * spread(gear - gear.mean(axis=0)).mean() for gear in noise])
-        kinds = self._kinds(white, shape, learned)
+        kinds = _less_by_chance(contrasts, learned)
         learned["scale"] = np.array([[scale_of_maxima(e) for e in gear] for gear in kinds])
         return learned, white, whole / n
 
@@ -150,7 +151,7 @@ class Coherent(Detector):
     ) -> Prediction:
         """What whitened periods show, on the scale of healthy maxima; anomaly maps only where they are wanted."""
         evidence = []
-        for gear, scale in zip(self._kinds(white, shape, learned), learned["scale"], strict=True):
+        for gear, scale in zip(_less_by_chance(self._contrasts(white, shape), learned), learned["scale"], strict=True):
             z = [(e - m) / s for e, (m, s) in zip(gear, scale, strict=True)]
             evidence.append(np.max([z[0], *(part - _BEHIND for part in z[1:])], axis=0))
         pixels = np.empty((len(white), 0, 0))
@@ -229,27 +230,6 @@ class Coherent(Detector):
         out[:, i, j] = x.reshape(len(x), len(i), -1)
         return out
 
-    def _kinds(
-        self, white: np.ndarray, shape: tuple[int, ...], learned: dict[str, np.ndarray]
-    ) -> list[list[np.ndarray]]:
-        """``_contrasts``, less what teeth show by chance where what differs from mate to mate is loud at many of them.
-
-        Args:
-            white: Whitened hunting periods ``[n, samples]``.
-            shape: Of waveforms.
-            learned: Of healthy records: "noise" from mate to mate at the teeth of rows and columns, and by gear how
-                "uneven" it is.
-        """
-        out, usual = [], np.split(learned["noise"], [shape[1]])
-        for contrasts, own, uneven in zip(self._contrasts(white, shape), usual, learned["uneven"], strict=True):
-            *locked, noise = contrasts
-            more = _filled(noise) - own
-            share = 1.0 / (1.0 + 2.0 * np.maximum(spread(more) / max(uneven, 1e-12) - _UNEVEN, 0.0))[:, None]
-            part = _SECTOR * np.maximum(sector(more) - _UNEVEN * uneven, 0.0)
-            by_chance = np.maximum(part, (1.0 - share) * more)
-            out.append([*(_filled(c - by_chance) for c in locked), own + share * more - part])
-        return out
-
     def _contrasts(self, white: np.ndarray, shape: tuple[int, ...]) -> list[list[np.ndarray]]:
         """By gear (rows, columns) and kind (whole lines, each segment, from mate to mate): log contrast ``[n, teeth]``.
 
@@ -289,7 +269,7 @@ class Coherent(Detector):
         if n % count or shapes["scale"][0::2] != (2, 2) or not fits:
             raise InputError(f"the state of {self.name} has arrays that do not fit each other: {shapes}")
         if shapes["scale"][1] != kinds:
-            raise InputError(f"the state of {self.name} holds {shapes['scale'][1]} kinds of evidence, not {kinds}")
+            raise InputError(f"the state of {self.name} holds {shapes['scale'][1]} kinds of evidence: fit it anew")
         self._learned = {name: state[name].astype(np.float64) for name in shapes}
 
 
@@ -311,6 +291,25 @@ def _contrast(energy: np.ndarray) -> np.ndarray:
 def _filled(contrast: np.ndarray) -> np.ndarray:
     """The same, with the least there is for teeth that are not heard."""
     return np.where(np.isnan(contrast), np.nanmin(contrast, axis=1, keepdims=True), contrast)
+
+
+def _less_by_chance(contrasts: list[list[np.ndarray]], learned: dict[str, np.ndarray]) -> list[list[np.ndarray]]:
+    """Contrasts less what teeth show by chance where what differs from mate to mate is loud at many of them.
+
+    Args:
+        contrasts: By gear and kind ``[n, teeth]``, that from mate to mate last.
+        learned: Of healthy records: "noise" from mate to mate at the teeth of rows and columns, and by gear how
+            "uneven" it is.
+    """
+    out, usual = [], np.split(learned["noise"], [contrasts[0][0].shape[1]])
+    for gear, own, uneven in zip(contrasts, usual, learned["uneven"], strict=True):
+        *locked, noise = gear
+        more = _filled(noise) - own
+        share = 1.0 / (1.0 + 2.0 * np.maximum(spread(more) / max(uneven, 1e-12) - _UNEVEN, 0.0))[:, None]
+        part = _SECTOR * np.maximum(sector(more) - _UNEVEN * uneven, 0.0)
+        by_chance = np.maximum(part, (1.0 - share) * more)
+        out.append([*(_filled(c - by_chance) for c in locked), own + share * more - part])
+    return out
 
 
 def sector(noise: np.ndarray) -> np.ndarray:
