@@ -111,6 +111,7 @@ def test_a_missing_configuration_file_is_named(tmp_path):
         (["x", "--span", "1", "b"], "--span must be a number, but got 'b'"),
         (["x", "--format", "doc"], "--format must be one of html, pdf, but got 'doc'"),
         (["x", "--false-rat", "1"], "there is no option --false-rat; did you mean '--false-rate'?"),
+        (["--things", "x"], "there is no option --things: THINGS is given without a name before it"),
         (["--fast"], "THINGS is required"),
     ],
 )

@@ -102,10 +102,13 @@ def parse(verb: str, about: str, options: type[Chosen], words: Sequence[str]) ->
     except SystemExit:  # help was printed
         return None
     for word in unknown:
-        flags = list(map(_flag, [*fields, "config", "help", "print-config"]))
+        name = word.partition("=")[0]
+        for plain in (n for n, field in fields.items() if not field.kw_only and _flag(n) == name):
+            parser.error(f"there is no option {name}: {meanings[plain][0] or plain} is given without a name before it")
+        flags = [*(_flag(n) for n, field in fields.items() if field.kw_only), "--config", "--help", "--print-config"]
         if len(word) == 2:  # -o: no option has a short form
             flags = [flag for flag in flags if flag[2] == word[1]]
-        guess = did_you_mean(("-" if len(word) == 2 else "") + word.partition("=")[0], flags)
+        guess = did_you_mean(("-" if len(word) == 2 else "") + name, flags)
         parser.error(f"there is no option {word}{guess}")
     typed = vars(found)
     print_config, files = typed.pop("print_config"), typed.pop("config")
