@@ -35,7 +35,7 @@ LEARNED = [("A", "scan_learned"), ("D", "scan_learned"), ("B", "line_network")]
 @pytest.fixture(scope="module", params=[*((domain, "scan") for domain in SHAPES), *LEARNED], ids="-".join)
 def watched(request):
     domain, detector = request.param
-    options = {"max_steps": 1} if detector == "line_network" else {}
+    options = {"max_steps": 1, "dim": 4, "blocks": 1} if detector == "line_network" else {}
     return domain, toothwise.Monitor(toothwise.Model.fit(healthy(domain, 40, 5), detector=detector, options=options))
 
 

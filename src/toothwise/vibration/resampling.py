@@ -32,15 +32,34 @@ def _kernel(taps: int, cutoff: float, attenuation: float) -> np.ndarray:
         cutoff: as a share of the input's Nyquist limit.
         attenuation: of the Kaiser window, dB.
     """
+    # records of many speeds ask for many cut-offs: of all numbers only the sines depend on it, and those of a sum of
+    # whole samples and a fraction come from those of either
+    weights = _window_over_distance(taps, attenuation).copy()
+    whole, fraction = (np.pi * cutoff * at for at in _places(taps))
+    sines = np.sin(whole) * np.cos(fraction)
+    sines -= np.cos(whole) * np.sin(fraction)
+    weights *= sines
+    weights[0, taps // 2 - 1] = cutoff  # at the sample itself
+    weights /= weights.sum(axis=1, keepdims=True)  # a constant stays exactly what it is
+    return weights.astype(np.float32)
+
+
+@lru_cache(maxsize=4)
+def _window_over_distance(taps: int, attenuation: float) -> np.ndarray:
+    """The Kaiser window over pi times the distance from the instant, ``[phases, taps]``; 0 at the sample itself."""
     from scipy.special import i0
 
     beta = 0.1102 * (attenuation - 8.7)
-    fraction = np.arange(_PHASES) / _PHASES
-    at = np.arange(taps)[None] - (taps // 2 - 1) - fraction[:, None]
+    whole, fraction = _places(taps)
+    at = whole - fraction
     inside = np.clip(1.0 - (at / (taps / 2)) ** 2, 0.0, None)
-    weights = cutoff * np.sinc(cutoff * at) * i0(beta * np.sqrt(inside)) / i0(beta)
-    weights /= weights.sum(axis=1, keepdims=True)  # a constant stays exactly what it is
-    return weights.astype(np.float32)
+    at[0, taps // 2 - 1] = np.inf
+    return np.asarray(i0(beta * np.sqrt(inside)) / (i0(beta) * np.pi * at))
+
+
+def _places(taps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of the input samples, counted from the one before the instant, ``[1, taps]``; of the instant ``[phases, 1]``."""
+    return np.arange(taps)[None] - (taps // 2 - 1.0), np.arange(_PHASES)[:, None] / _PHASES
 
 
 def interpolate(x: np.ndarray, positions: Callable[[int, int], np.ndarray], n: int) -> np.ndarray:

@@ -45,7 +45,7 @@ class HeldOut:
         self.values = torch.from_numpy(np.concatenate([healthy.values, faulty.values]).astype(np.float32))
         self.chunk = max(1, _CELLS // faulty.cells[0].size)
         self.draws = rng.multinomial(len(maps), np.full(len(maps), 1.0 / len(maps)), _DRAWS)
-        self.best: tuple[float, dict[str, Tensor]] | None = None
+        self.best: tuple[float, dict[str, Tensor], np.ndarray] | None = None
         self.since = 0
         self.start = np.zeros(0)
 
@@ -84,11 +84,12 @@ class HeldOut:
 
     def check(self) -> int:
         """Remember the weights if they are the best so far; how many checks ago the best was."""
-        area = float(self._wins(self._score()).mean())
+        score = self._score()
+        area = float(self._wins(score).mean())
         self.since += 1
         if self.best is None or area > self.best[0]:
             state = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-            self.best, self.since = (area, state), 0
+            self.best, self.since = (area, state, score), 0
         return self.since
 
     def settle(self, *, best: bool, keep_all: bool = False) -> dict[str, Any]:
@@ -102,11 +103,13 @@ class HeldOut:
             AUROC of the evidence that the network starts from, and of what is kept; the gain and its standard error;
             what was kept.
         """
+        whole = None
         if best and self.best is not None:
-            self.model.load_state_dict(self.best[1])
+            _, state, whole = self.best
+            self.model.load_state_dict(state)
         chosen, kept, found = 0.0, (0.0, 0.0), self.start
         for share in (1.0, 0.5):
-            score = self._with(gain=share)
+            score = whole if share == 1.0 and whole is not None else self._with(gain=share)
             gain, error = self._better(score, self.start)
             if keep_all or (gain > _SURE * error and gain > kept[0]):
                 chosen, kept, found = share, (gain, error), score
