@@ -51,6 +51,19 @@ def run(z, single=None, before=None, at=0):
     return run_channels(z, single, LIMITS, before, teeth=TEETH, whole=~TEETH, at=at)
 
 
+def test_what_one_record_shows_at_the_next_tooth_is_about_the_one_that_all_speak_for():
+    z, single = np.zeros((6, 3)), np.zeros((6, 3))
+    z[1:, 0], z[4, 1] = 1.5, 3.0  # too little for an alarm of its own, again and again
+    single[2, 0], single[4, 1] = 2.5, 3.5  # AMBER, and RED in one record
+    near = np.array([[False, True, False], [True, False, False], [False] * 3])
+    course = run_channels(z, single, LIMITS, AlarmState.begin(3), teeth=TEETH, whole=~TEETH, loud=z, near=near)
+    assert course.level.tolist() == [[0, 0, 0]] * 2 + [[1, 0, 0]] * 2 + [[2, 2, 0]] * 2
+    assert (course.state.lead.thing, course.state.lead.before) == (0, -1)
+    apart = run_channels(z, single, LIMITS, AlarmState.begin(3), teeth=TEETH, whole=~TEETH, loud=z, near=near & False)
+    assert apart.level[-1].tolist() == [1, 2, 0]
+    assert apart.state.lead.thing == 1
+
+
 @given(st.lists(st.lists(st.floats(-5, 9), min_size=2, max_size=2), min_size=1, max_size=40))
 def test_cusum_as_a_plain_loop_says(values):
     z = np.array(values)

@@ -207,7 +207,8 @@ class Coherent(Detector):
         """See ``Detector``: less the waveform that a tooth adds, with what removed orders leave of it elsewhere."""
         x = self._rest(waveforms[None])[0]
         contacts = self.options["contacts"] == ("rows", "columns")[axis - 1]
-        rest = without_line(x, self._learned["scatter"], waveforms.shape, axis, tooth, places, contacts=contacts)
+        scatter, seed = self._learned["scatter"], self.options["seed"]
+        rest = without_line(x, scatter, waveforms.shape, axis, tooth, places, contacts=contacts, seed=seed)
         return self._folded((rest + self._learned["mean"])[None], (1, *waveforms.shape))[0].astype(np.float32)
 
     def _periods(self, waveforms: np.ndarray) -> np.ndarray:

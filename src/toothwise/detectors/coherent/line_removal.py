@@ -3,10 +3,12 @@
 Orders that were removed from the signal (mesh lines, sidebands) have taken a known part of every tooth's waveform with
 them, which shows at the other teeth as their share of what is missing. So the waveform is estimated by weighted least
 squares through the orders that are there, and its image through the same orders is taken off: with the tooth goes
-what it left at its neighbours.
+what it left at its neighbours. Noise takes the place of what went, so that the record is like a healthy one there.
 """
 
 from __future__ import annotations
+
+from zlib import crc32
 
 import numpy as np
 
@@ -79,8 +81,13 @@ def without_line(
     places: slice,
     *,
     contacts: bool,
+    seed: int = 0,
 ) -> np.ndarray:
-    """A hunting period less what a tooth adds at its meshes with some mates.
+    """A hunting period in which what a tooth adds at its meshes with some mates is as it would be of a sound one.
+
+    With the tooth goes all that could be its waveform, the noise too, and of a gear with few teeth, many of whose
+    orders were removed, that is most of what there is: teeth that lost less of it would stand out. So noise as loud as
+    the record's comes back in its place, by the same projection, and what is left is that of a healthy record.
 
     Args:
         x: One hunting period less the healthy mean ``[events * samples]``.
@@ -88,16 +95,22 @@ def without_line(
         shape, axis, tooth: As of ``along_line``.
         places: The mates.
         contacts: The tooth touches another mate half a revolution away, where it adds a waveform of its own.
+        seed: Of the noise, which follows from the record too.
     """
     teeth, mates, samples = shape[axis - 1], shape[2 - axis], shape[2]
     at = tooth + np.arange(len(x) // samples // teeth) * teeth
     at = at[np.isin(at % mates, np.arange(mates)[places])]
     weight = weight_of(scatter)
-    halves = sorted({teeth // 2, -(-teeth // 2)}) if contacts else []
-    for away in (0, *halves):
-        x = _less_tooth(x, weight, at + away, teeth, samples)
+    rest, spans = x, []
+    # half a revolution of an odd number of teeth ends between two of them: the waveform is a mesh longer there
+    for away, wide in ((0, 1), (teeth // 2, 1 + teeth % 2)) if contacts else ((0, 1),):
+        before, after, rest = _reach(rest, weight, at + away, wide, teeth, samples)
+        spans.append(((at + away - before) * samples, (before + wide + after) * samples))
+    own_seed = [seed, axis, tooth, crc32(x.tobytes())]  # each record has noise of its own
+    noise = _noise_of(x, scatter, np.random.default_rng(own_seed))
+    rest = x - _repeated(x - noise, weight, spans)
     # what differs from mate to mate is not in the mean waveform: no mesh of the tooth stays louder than others are
-    white = filtered(x, weight).reshape(-1, samples)
+    white = filtered(rest, weight).reshape(-1, samples)
     energy = np.square(white).sum(axis=1)
     own = at % len(white)
     usual = float(np.median(energy))
@@ -105,12 +118,23 @@ def without_line(
     if np.mean(energy[own]) > 1.5 * float(energy.mean()):
         white[loud] *= np.sqrt(usual / energy[loud])[:, None]
         back = np.where(weight > 0, 1.0 / np.where(weight > 0, weight, 1.0), 0.0)
-        x = filtered(white.reshape(-1), back)
-    return x
+        rest = filtered(white.reshape(-1), back)
+    return rest
 
 
-def _less_tooth(x: np.ndarray, weight: np.ndarray, at: np.ndarray, teeth: int, samples: int) -> np.ndarray:
-    """Less what repeats at the events of a tooth, over as many meshes beside its own as it is found to reach into.
+def _noise_of(x: np.ndarray, scatter: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Noise on the scale of healthy scatter, as loud as most of a record's bins: a damaged tooth is in fewer."""
+    live = scatter > 0
+    power = np.abs(np.fft.rfft(x)[live]) ** 2 / scatter[live]
+    level = np.median(power) / np.log(2.0)  # of the power of noise, whose distribution is exponential
+    white = np.fft.rfft(rng.standard_normal(len(x))) / np.sqrt(len(x))
+    return np.asarray(np.fft.irfft(white * np.sqrt(level * scatter), len(x)))
+
+
+def _reach(
+    x: np.ndarray, weight: np.ndarray, at: np.ndarray, wide: int, teeth: int, samples: int
+) -> tuple[int, int, np.ndarray]:
+    """Meshes before and after its own (so many) that the waveform of a tooth is found in; and what is left without.
 
     What is left beside the estimate, above what teeth usually hold and below the mesh nearer to the tooth, belongs to
     it: a housing rings on and dies away, while another damaged tooth stands out from the meshes before it.
@@ -122,30 +146,43 @@ def _less_tooth(x: np.ndarray, weight: np.ndarray, at: np.ndarray, teeth: int, s
     most = 1, max(min(_REACH, (teeth - 1) // 4), 1)  # contact begins a mesh early, but nothing rings before it
     while True:
         before, after = reach
-        rest = _less_repeated(x, weight, (at - before) * samples, (before + 1 + after) * samples)
+        rest = x - _repeated(x, weight, [((at - before) * samples, (before + wide + after) * samples)])
         white = filtered(rest, weight).reshape(-1, samples)
         left = np.square(white[(at[:, None] + beside) % len(white)].mean(axis=0)).sum(axis=1)
         usual = _USUAL * float(np.median(left[np.abs(beside) > most[1]]))
         more = []
-        for side, way in enumerate((-1, 1)):
-            k = middle + way * (reach[side] + 1)
+        for side, way, own in ((0, -1, 0), (1, 1, wide - 1)):
+            k = (middle + own + way * (reach[side] + 1)) % teeth
             more.append(reach[side] < most[side] and usual < left[k] and energy[k] < energy[k - way])
         if not any(more):
-            return rest
+            return before, after, rest
         reach = [r + m for r, m in zip(reach, more, strict=True)]
 
 
-def _less_repeated(x: np.ndarray, weight: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-    """Less the one waveform of a length that, repeated at every start, explains most of the whitened signal."""
-    size = len(x)
-    comb = np.zeros(size)
-    np.add.at(comb, starts % size, 1.0)
-    repeated, power = np.fft.rfft(comb), weight**2
-    kernel = np.fft.irfft(np.abs(repeated) ** 2 * power, size)
-    lag = np.arange(length)
-    equations = kernel[np.abs(lag[:, None] - lag[None])]
-    equations[lag, lag] += _RIDGE * kernel[0]
-    wanted = np.fft.irfft(np.conj(repeated) * power * np.fft.rfft(x), size)[:length]
-    waveform = np.zeros(size)
-    waveform[:length] = np.linalg.solve(equations, wanted)
-    return x - np.fft.irfft(np.fft.rfft(waveform) * repeated * (weight > 0), size)
+def _repeated(x: np.ndarray, weight: np.ndarray, spans: list[tuple[np.ndarray, int]]) -> np.ndarray:
+    """What waveforms that are repeated, each at its own starts and so many samples long, explain of a signal together.
+
+    By least squares of the whitened signal, through the orders that are there.
+    """
+    size, power = len(x), weight**2
+    combs, wanted = [], []
+    spectrum = power * np.fft.rfft(x)
+    for starts, length in spans:
+        comb = np.zeros(size)
+        np.add.at(comb, starts % size, 1.0)
+        combs.append(np.fft.rfft(comb))
+        wanted.append(np.fft.irfft(np.conj(combs[-1]) * spectrum, size)[:length])
+    lags = [np.arange(length) for _, length in spans]
+    equations = np.block(
+        [
+            [
+                np.fft.irfft(np.conj(one) * other * power, size)[(mine[:, None] - its) % size]
+                for other, its in zip(combs, lags, strict=True)
+            ]
+            for one, mine in zip(combs, lags, strict=True)
+        ]
+    )
+    equations[np.diag_indices(len(equations))] += _RIDGE * equations.diagonal().max()
+    found = np.split(np.linalg.solve(equations, np.concatenate(wanted)), np.cumsum([len(lag) for lag in lags])[:-1])
+    spectra = [np.fft.rfft(waveform, size) * comb for waveform, comb in zip(found, combs, strict=True)]
+    return np.asarray(np.fft.irfft(np.sum(spectra, axis=0) * (weight > 0), size))
