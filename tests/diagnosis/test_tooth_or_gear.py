@@ -72,6 +72,17 @@ def test_of_waveforms_nothing_is_clipped_so_that_the_most_evidence_leads(fitted,
         assert "Until" not in d.sentence
 
 
+@pytest.mark.parametrize("named", [4, 5])
+def test_of_neighbours_that_have_changed_alike_the_one_that_records_name_leads(fitted, limits, named):
+    one = records(fitted.baseline, 1, [4], 0)[0]
+    channels = np.zeros(len(one.channels))
+    channels[4], channels[5] = (6.0, 6.3) if named == 4 else (6.3, 6.0)
+    one = replace(one, channels=tuple(channels), contrast=(0.0,) * len(one.contrast), level=0.0)
+    seen = [replace(one, name=f"{k}", alone=(("tooth", 1, named, 4.0),)) for k in range(RECORDS)]
+    d = judge(seen, replace(fitted.baseline, by_waveform=True), limits=limits)
+    assert (d.colour, d.tooth) == ("RED", named)
+
+
 def test_a_tooth_that_waveforms_of_single_maps_show_is_not_outweighed_by_a_level(fitted, limits):
     up = next(k for k, c in enumerate(fitted.baseline.channels) if c.kind == "level up")
     seen = records(fitted.baseline, 1, [7], 1)

@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from toothwise import GearPair, build_map
+from toothwise import GearPair, MapBuilder, build_map
 from toothwise.errors import GearWarning
 from toothwise.healthmap.build import MapConfig, learn_waveform
 from toothwise.healthmap.conditions import not_learned
 from toothwise.healthmap.placing import offset_of, place
 from toothwise.healthmap.turning import turned
 from toothwise.healthmap.waveform import HealthyWaveform
+from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.vibration.periods import cut_periods
 
@@ -54,6 +55,18 @@ def test_a_damaged_tooth_moves_nothing(axis):
     burst = 6.0 * hit * np.std(VALUES) * np.sin(2 * np.pi * np.arange(len(VALUES)) * 3 / SPT)
     found = place(WAVEFORM, seen(0) + burst, 13.0, TEETH)
     assert (found.events, found.offset, found.inverted) == (0, 0.0, False)
+
+
+def test_a_broken_tooth_that_rings_as_others_mesh_moves_nothing():
+    """Of few teeth three ring: they correlate more with the waveform of other teeth than all others do at their own."""
+    gears = GearPair(11, 16)
+    config = GearboxConfig(gears=gears, periods=3, start=None, seed=1)
+    builder = MapBuilder.learn(gears, [simulate_record(config, seed=k)[0] for k in range(6)])
+    for depth, seed in ((0.7, 200), (0.8, 201)):
+        broken, _ = simulate_record(config, [Fault("crack", "driving", 3, depth)], seed=seed)
+        built = builder.build(broken)
+        assert built.provenance["tooth_zero"]["driving"]["known"] == "index"
+        assert int(built.values.mean(axis=1).argmax()) in (3, 4)
 
 
 def test_what_damage_has_in_common_with_the_waveform_elsewhere_moves_nothing():

@@ -187,7 +187,8 @@ def run_rules(
     teeth = kinds == "tooth"
     numbered = [k for k, c in enumerate(things) if c.kind == "tooth" and c.tooth >= 0]
     lines = [int(np.argmax(baseline.line_axis == things[k].axis)) + things[k].tooth for k in numbered]
-    loud = tracked.channels[:last]
+    # of neighbours that have changed as much since they were healthy the one that records name by themselves is meant
+    loud = tracked.channels[:last] + tracked.single[:last]
     if not baseline.by_waveform:
         loud = np.zeros(loud.shape)
         loud[:, numbered] = (tracked.contrast[:last] / baseline.contrast_sd)[:, lines]

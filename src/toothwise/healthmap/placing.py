@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from toothwise.gears import GearPair
+from toothwise.healthmap.conditions import TRIMMED, trimmed_gain
 from toothwise.healthmap.turning import Turn, correlation, of_gears, turned
 from toothwise.healthmap.waveform import HealthyWaveform, levelled
 
@@ -25,6 +26,8 @@ _LEFT = 0.8  # or share of what is left over of the record there
 # correlation at another sign or angle of what either gear repeats, and share of the lowest learned of all: less is
 # found by so many tries where a tooth is damaged, whose record correlates little at its own place
 _LEAST, _AS_WELL = 0.4, 0.6
+# share of the lines of either gear that must fit better there, where pulses leave no sure place and where they do
+_MOST, _NEARLY_ALL = 0.7, 0.9
 _FINER = 8  # an offset is looked up at this share of a sample, and between those by a parabola
 _STILL = 0.01  # teeth by which an edge is known; smaller offsets are left to the derivative (``residual_of``)
 _SAID = 0.03  # teeth beyond those learned from which on an offset is told
@@ -45,10 +48,11 @@ def place(waveform: HealthyWaveform, signal: np.ndarray, step: float | None, tee
     spt = waveform.samples_per_tooth
     even = levelled(signal, spt)
     found = waveform.turn(even, step, teeth)
-    found = _exactly(waveform, even, found, step) if found.sure else found
+    found = _exactly(waveform, even, found, step, teeth) if found.sure else found
     # what repeats with every mate: all of a noisy gearbox's record correlates little with it at its own place too
     clear = replace(waveform, values=of_gears(waveform.values, spt, teeth))
-    cross = _correlations(clear, levelled(of_gears(even, spt, teeth), spt))
+    clean = levelled(of_gears(even, spt, teeth), spt)
+    cross = _correlations(clear, clean)
     most = int(np.abs(cross).argmax())
     heard = float(np.abs(cross[most]))
     if found.sure and not _better(heard, float(cross[round(found.events * spt * _FINER) % len(cross)])):
@@ -57,9 +61,29 @@ def place(waveform: HealthyWaveform, signal: np.ndarray, step: float | None, tee
     off = 0.0 if step is None else _off(waveform, most / (spt * _FINER), step)
     best = waveform.turn(turned(even, off * spt), step, teeth)
     best = replace(best, events=best.events + off, inverted=bool(cross[most] < 0))
-    best = _exactly(waveform, even, best, step)
+    best = _exactly(waveform, even, best, step, teeth)
     well = heard > _LEAST and best.correlation > _AS_WELL * waveform.conditions.get("correlation", (0.0, 0.0))[0]
-    return best if best.sure and well and _better(best.correlation, found.correlation) else found
+    if not (best.sure and well and _better(best.correlation, found.correlation)):
+        return found
+    # a loud tooth correlates with the waveform at many places: the others of its gear decide
+    there = _left_of(clear, clean, found.events, teeth)
+    instead = _left_of(clear, np.sign(cross[most]) * clean, best.events, teeth)
+    most_lines = min(float(np.mean(new < old)) for (new, _), (old, _) in zip(instead, there, strict=True))
+    return best if most_lines > (_NEARLY_ALL if found.sure else _MOST) else found
+
+
+def _left_of(
+    waveform: HealthyWaveform, signal: np.ndarray, place: float, teeth: tuple[int, int]
+) -> list[tuple[np.ndarray, float]]:
+    """What the waveform leaves of each line of either gear at a place, and of all but the loudest of them."""
+    spt = waveform.samples_per_tooth
+    here, whole = turned(waveform.values, -place * spt).reshape(-1, spt), signal.reshape(-1, spt)
+    products = [np.einsum("ij,ij->i", one, other) for one, other in ((here, here), (here, whole), (whole, whole))]
+    out = []
+    for n in teeth:
+        _, rest, keep = trimmed_gain(*products, n, TRIMMED)
+        out.append((rest, float(rest[keep].sum())))
+    return out
 
 
 def offset_of(waveform: HealthyWaveform, signal: np.ndarray) -> float:
@@ -90,14 +114,18 @@ def _off(waveform: HealthyWaveform, events: float, step: float) -> float:
     return (events - waveform.begin + step / 2.0) % step - step / 2.0
 
 
-def _exactly(waveform: HealthyWaveform, signal: np.ndarray, found: Turn, step: float | None) -> Turn:
+def _exactly(
+    waveform: HealthyWaveform, signal: np.ndarray, found: Turn, step: float | None, teeth: tuple[int, int]
+) -> Turn:
     """A turn to where the signal fits exactly, and how far that is from the next place that pulses leave possible."""
     if step is None:
         return found
     spt = waveform.samples_per_tooth
     off = _off(waveform, found.events, step)
     marked = found.events - off
-    off += offset_of(waveform, turned(signal, found.events * spt))
+    more = offset_of(waveform, turned(signal, found.events * spt))
+    left = [min(kept for _, kept in _left_of(waveform, signal, found.events + by, teeth)) for by in (0.0, more)]
+    off += more if left[1] <= left[0] else 0.0  # where more is left, a loud tooth alone lies there
     if abs(off) < _STILL:
         off = 0.0
     at = turned(signal, (marked + off) * spt)
