@@ -76,7 +76,7 @@ def test_of_waveforms_nothing_is_clipped_so_that_the_most_evidence_leads(fitted,
 def test_of_neighbours_that_have_changed_alike_the_one_that_records_name_leads(fitted, limits, named):
     one = records(fitted.baseline, 1, [4], 0)[0]
     channels = np.zeros(len(one.channels))
-    channels[4], channels[5] = (6.0, 6.3) if named == 4 else (6.3, 6.0)
+    channels[4], channels[5] = (5.0, 6.5) if named == 4 else (6.5, 5.0)
     one = replace(one, channels=tuple(channels), contrast=(0.0,) * len(one.contrast), level=0.0)
     seen = [replace(one, name=f"{k}", alone=(("tooth", 1, named, 4.0),)) for k in range(RECORDS)]
     d = judge(seen, replace(fitted.baseline, by_waveform=True), limits=limits)

@@ -78,10 +78,10 @@ def _left_of(
     """What the waveform leaves of each line of either gear at a place, and of all but the loudest of them."""
     spt = waveform.samples_per_tooth
     here, whole = turned(waveform.values, -place * spt).reshape(-1, spt), signal.reshape(-1, spt)
-    products = [np.einsum("ij,ij->i", one, other) for one, other in ((here, here), (here, whole), (whole, whole))]
+    own, shared, energy = (np.einsum("ij,ij->i", *pair) for pair in ((here, here), (here, whole), (whole, whole)))
     out = []
     for n in teeth:
-        _, rest, keep = trimmed_gain(*products, n, TRIMMED)
+        _, rest, keep = trimmed_gain(own, shared, energy, n, TRIMMED)
         out.append((rest, float(rest[keep].sum())))
     return out
 
