@@ -62,6 +62,8 @@ class SignalModel:
         periods: int = PERIODS,
         gain: float = 1.0,
         noise: float = 1.0,
+        mark: float = 0.0,
+        sign: float = 1.0,
     ) -> VibrationRecord:
         """A recording; of seed 0 the first tooth of one gear meets the first of the other as it begins.
 
@@ -70,6 +72,8 @@ class SignalModel:
             race: Of a bearing of the driving shaft, and how loud, in RMS of the gears.
             periods: Hunting periods that it lasts.
             gain, noise: Times the usual ones, of everything and of the noise.
+            mark: Turns of the driving shaft by which the tachometer's mark has moved.
+            sign: -1 where the sensor was turned round.
         """
         draw, p = np.random.default_rng([self.seed, seed, 5]), self.parts
         first, second = self.teeth
@@ -101,8 +105,9 @@ class SignalModel:
             ringing = rung(hits, 4300.0, 0.03)
             x = x + loud * rms * ringing / ringing.std()
         x = x + noise * p["noise"] * rms * draw.standard_normal(t.size)
-        pulses = np.interp(np.arange(np.ceil(turns[0]), np.floor(turns[-1]) + 1), turns, t)
-        return VibrationRecord({"vibration": 9.81 * gain * x}, FS, Tachometer("times", pulses), unit="m/s^2")
+        marks = np.arange(np.ceil(turns[0] - mark), np.floor(turns[-1] - mark) + 1) + mark
+        pulses = np.interp(marks, turns, t)
+        return VibrationRecord({"vibration": 9.81 * sign * gain * x}, FS, Tachometer("times", pulses), unit="m/s^2")
 
     def fit(self, n: int) -> Model:
         """On ``n`` healthy recordings, the waveform too."""
@@ -183,6 +188,35 @@ def test_all_noisy_recordings_are_learned_from():
     builder = MapBuilder.learn(GearPair(*signals.teeth), [signals.record(k) for k in range(6)])
     assert builder.waveform is not None
     assert builder.waveform.records == 6
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("teeth", [*PAIRS, (11, 16)])
+def test_what_is_said_where_the_mark_has_moved_or_the_sensor_was_turned(teeth):
+    counts: Counter[tuple[str, str]] = Counter()
+    changes = {"nothing": {}, "sign": {"sign": -1.0}, "both": {"mark": 3.4 / teeth[0], "sign": -1.0}}
+    changes |= {f"mark by {by} teeth": {"mark": by / teeth[0]} for by in (0.2, 1.0, 5.3)}
+    for seed in range(31, 35):
+        signals = SignalModel(seed, teeth)
+        model = signals.fit(12)
+        for change, how in changes.items():
+            for depth in (0.0, 0.5, 1.2):
+                for k in range(2):
+                    crack = {"crack": (0, 7, depth)} if depth else {}
+                    told = Monitor(model).add([signals.record(1000 + k, **how, **crack)])
+                    right = depth and signals.named(told, 0, 7)
+                    what = "right tooth" if right else "a tooth" if told.teeth else "no tooth"
+                    counts[f"{change}, crack {depth}", f"{told.colour}, {what}"] += 1
+    for (kind, said), n in sorted(counts.items()):
+        print(f"{teeth}: {kind}: {said}: {n}")  # noqa: T201 (what pytest -s is asked for)
+
+    def of(depth: float, said: str) -> int:
+        return sum(n for (kind, what), n in counts.items() if kind.endswith(f"crack {depth}") and what == said)
+
+    assert of(0.0, "GREEN, no tooth") >= 47  # of 48
+    assert of(0.5, "RED, right tooth") + of(0.5, "AMBER, right tooth") >= 40
+    assert of(0.5, "RED, a tooth") <= 2
+    assert counts["nothing, crack 1.2", "RED, right tooth"] == 8
 
 
 @pytest.mark.full

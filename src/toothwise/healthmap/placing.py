@@ -26,8 +26,7 @@ _LEFT = 0.8  # or share of what is left over of the record there
 # correlation at another sign or angle of what either gear repeats, and share of the lowest learned of all: less is
 # found by so many tries where a tooth is damaged, whose record correlates little at its own place
 _LEAST, _AS_WELL = 0.4, 0.6
-# share of the lines of either gear that must fit better there, where pulses leave no sure place and where they do
-_MOST, _NEARLY_ALL = 0.7, 0.9
+_MOST = 0.85  # share of the sound lines of either gear that must fit better there
 _FINER = 8  # an offset is looked up at this share of a sample, and between those by a parabola
 _STILL = 0.01  # teeth by which an edge is known; smaller offsets are left to the derivative (``residual_of``)
 _SAID = 0.03  # teeth beyond those learned from which on an offset is told
@@ -68,8 +67,15 @@ def place(waveform: HealthyWaveform, signal: np.ndarray, step: float | None, tee
     # a loud tooth correlates with the waveform at many places: the others of its gear decide
     there = _left_of(clear, clean, found.events, teeth)
     instead = _left_of(clear, np.sign(cross[most]) * clean, best.events, teeth)
-    most_lines = min(float(np.mean(new < old)) for (new, _), (old, _) in zip(instead, there, strict=True))
-    return best if most_lines > (_NEARLY_ALL if found.sure else _MOST) else found
+    fit = min(_share_of_lines(new, old) for (new, _), (old, _) in zip(instead, there, strict=True))
+    return best if fit > _MOST else found
+
+
+def _share_of_lines(new: np.ndarray, old: np.ndarray) -> float:
+    """Of how many lines less is left at a new place; without those of which much is left at either: they are damaged."""
+    least = np.minimum(new, old)
+    sound = least <= np.sort(least)[len(least) - 1 - int(TRIMMED * len(least))]
+    return float(np.mean((new < old)[sound]))
 
 
 def _left_of(
