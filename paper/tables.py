@@ -21,8 +21,16 @@ _SHOWN = {"auroc": "AUROC", "tpr_at_1_fpr": "TPR", "auroc_lines": "line", "tooth
 _DETECTORS = {
     name: name
     for name in (
-        *(*_BOUNDS, "scan", "scan_learned", "fused", "dinomaly", "dinomaly_directional", "dinomaly_severity"),
-        *("patchcore_context", "patchcore", "padim", "draem_sevnet_rows", "draem_sevnet", "row_mean"),
+        *(*_BOUNDS, "scan", "scan_learned", "line_network", "fused", "dinomaly", "dinomaly_directional"),
+        *(
+            "dinomaly_severity",
+            "patchcore_context",
+            "patchcore",
+            "padim",
+            "draem_sevnet_rows",
+            "draem_sevnet",
+            "row_mean",
+        ),
     )
 } | {"baseline": "healthy_distance"}
 
