@@ -29,7 +29,7 @@ def added(maps, times, seed):
     return maps + times * maps.std() * np.abs(np.random.default_rng(seed).standard_normal(maps.shape))
 
 
-LEARNED = [("A", "scan_learned"), ("D", "scan_learned"), ("B", "line_network")]
+LEARNED = [("B", "scan_learned"), ("D", "scan_learned"), ("A", "line_network")]
 
 
 @pytest.fixture(scope="module", params=[*((domain, "scan") for domain in SHAPES), *LEARNED], ids="-".join)
