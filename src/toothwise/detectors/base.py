@@ -284,7 +284,7 @@ class Detector(ABC):
         return None
 
     def without_line(self, waveforms: np.ndarray, axis: int, tooth: int, places: slice) -> np.ndarray:
-        """Waveforms of one map less what a tooth adds at some of its places; arguments as of ``along_line``."""
+        """One map's waveforms with a tooth sound at some of its places; arguments as of ``along_line``."""
         raise NotImplementedError
 
     @abstractmethod

@@ -72,7 +72,7 @@ def place(waveform: HealthyWaveform, signal: np.ndarray, step: float | None, tee
 
 
 def _share_of_lines(new: np.ndarray, old: np.ndarray) -> float:
-    """Of how many lines less is left at a new place; those of which much is left at either are damaged."""
+    """Share of the sound lines of which less is left at a new place; a damaged one fits at neither place."""
     least = np.minimum(new, old)
     sound = least <= np.sort(least)[len(least) - 1 - int(TRIMMED * len(least))]
     return float(np.mean((new < old)[sound]))

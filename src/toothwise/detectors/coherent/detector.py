@@ -204,7 +204,7 @@ class Coherent(Detector):
         return np.asarray(np.square(meshes.mean(axis=1)).sum(axis=1))
 
     def without_line(self, waveforms: np.ndarray, axis: int, tooth: int, places: slice) -> np.ndarray:
-        """See ``Detector``: less the waveform that a tooth adds, with what removed orders leave of it elsewhere."""
+        """See ``Detector``: noise for what a tooth adds, and for what removed orders leave of it elsewhere."""
         x = self._rest(waveforms[None])[0]
         contacts = self.options["contacts"] == ("rows", "columns")[axis - 1]
         scatter, seed = self._learned["scatter"], self.options["seed"]
