@@ -59,7 +59,7 @@ class SignalModel:
         *,
         crack: tuple[int, int, float] | None = None,
         race: tuple[str, float] | None = None,
-        periods: int = PERIODS,
+        periods: int | None = None,
         gain: float = 1.0,
         noise: float = 1.0,
         mark: float = 0.0,
@@ -70,13 +70,14 @@ class SignalModel:
         Args:
             crack: Gear (0 = driving), tooth and depth, in heights of the force.
             race: Of a bearing of the driving shaft, and how loud, in RMS of the gears.
-            periods: Hunting periods that it lasts.
+            periods: Hunting periods that it lasts; None = 4, of gears that do not hunt some more.
             gain, noise: Times the usual ones, of everything and of the noise.
             mark: Turns of the driving shaft by which the tachometer's mark has moved.
             sign: -1 where the sensor was turned round.
         """
         draw, p = np.random.default_rng([self.seed, seed, 5]), self.parts
         first, second = self.teeth
+        periods = periods or PERIODS * max(1, round(np.gcd(first, second) / 2))
         speed = p["speed"] * (1 + 0.005 * draw.standard_normal())
         t = np.arange(round((1.1 * periods * np.lcm(first, second) / first / speed + 0.2) * FS)) / FS
         frequency = speed * (1 + 0.004 * np.sin(2 * np.pi * draw.uniform(0.2, 0.6) * t + draw.uniform(0, 6.3)))
@@ -257,3 +258,26 @@ def test_what_is_said_of_six_gearboxes(teeth):
     assert wrong(*(kind for kind in damage if "crack" in kind)) <= 1
     for gear in (0, 1):
         assert counts[f"crack 0.5 of {gear}", "RED, right tooth"] >= 20
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("teeth", [(20, 40), (12, 36), (21, 35), (16, 16)])
+def test_what_is_said_of_gears_that_do_not_hunt(teeth):
+    counts: Counter[tuple[str, str]] = Counter()
+    damage = {"healthy": {}} | {f"crack {d} of {g}": {"crack": (g, 7, d)} for g in (0, 1) for d in (0.3, 0.8)}
+    for seed in range(61, 65):
+        signals = SignalModel(seed, teeth)
+        model = signals.fit(8)
+        for kind, put in damage.items():
+            for k in range(4):
+                told = Monitor(model).add([signals.record(1000 + k, **put)])
+                right = "crack" in put and signals.named(told, *put["crack"][:2])
+                mate = "crack" in put and teeth[0] == teeth[1] and told.tooth == 7
+                counts[kind, f"{told.colour}, {'right tooth' if right or mate else said_of(told)}"] += 1
+    for (kind, said), n in sorted(counts.items()):
+        print(f"{teeth}: {kind}: {said}: {n}")  # noqa: T201 (what pytest -s is asked for)
+
+    assert counts["healthy", "GREEN, no tooth"] + counts["healthy", "UNKNOWN, no tooth"] == 16
+    assert sum(n for (_, said), n in counts.items() if said == "RED, a tooth") <= 1
+    for gear in (0, 1):
+        assert sum(n for (kind, said), n in counts.items() if kind == f"crack 0.8 of {gear}" and "right" in said) >= 12

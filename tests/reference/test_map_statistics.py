@@ -3,7 +3,15 @@ import pytest
 
 from toothwise.errors import InputError
 from toothwise.gears import GearPair
-from toothwise.reference.map_statistics import Diagonals, best_segment, line_levels, log_maps, map_level, one_cycle
+from toothwise.reference.map_statistics import (
+    Diagonals,
+    best_segment,
+    line_levels,
+    log_maps,
+    map_level,
+    one_cycle,
+    without_places,
+)
 
 
 def noise(n=40, rows=9, columns=14, seed=0):
@@ -64,3 +72,15 @@ def test_a_run_of_mesh_events_is_found_where_the_gears_meet(shape):
 def test_values_that_are_not_positive_have_no_logarithm():
     with pytest.raises(InputError, match="positive maps"):
         log_maps(np.array([[[1.0, 0.0]]]))
+
+
+def test_a_place_that_one_or_two_lines_meet_is_compared_with_the_whole_map():
+    x = np.full((1, 6, 12), np.nan)
+    for event in range(12):  # 6 and 12 teeth: each column meets one row
+        x[0, event % 6, event] = 0.0
+    x[0, 2, [2, 8]] = 1.0
+    assert np.nanmax(np.abs(without_places(x, 1)[0, [0, 1, 3, 4, 5]])) == 0.0
+    assert without_places(x, 1)[0, 2, [2, 8]].tolist() == [1.0, 1.0]
+    assert np.isnan(without_places(x, 1)[0, 2, 3])
+    full = np.random.default_rng(0).normal(size=(2, 5, 7))
+    np.testing.assert_array_equal(without_places(full, 1), full - np.median(full, axis=1, keepdims=True))

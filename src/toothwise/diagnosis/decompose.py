@@ -9,6 +9,7 @@ last true one adds something is at most that level.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import gcd, sqrt
 
 import numpy as np
 
@@ -222,9 +223,17 @@ def _with_larger_waveform(
 
     A damaged tooth is in one mesh of every line that it crosses, and a sensor that hears planets where they pass it
     hears little else there: such a line has much evidence, but its mean waveform holds a small share of the tooth's.
+    Where few pairs meet, a mate that meets no other tooth has all of it: the tooth with more meshes explains more.
     """
     beyond = sorted((p, axis) for axis, p in chances.items() if p <= rate * SHARES["lines"])
-    return max((axis for _, axis in beyond), key=lambda a: detector.amplitude(one, a, int(evidence[a].argmax()), one))
+    rows, columns = one.shape[:2]
+    few = gcd(rows, columns) > 2
+
+    def explained(axis: int) -> float:
+        mates = (one.shape[2 - axis] // gcd(rows, columns)) if few else 1
+        return sqrt(mates) * detector.amplitude(one, axis, int(evidence[axis].argmax()), one)
+
+    return max((axis for _, axis in beyond), key=explained)
 
 
 def _smaller(by_axis: dict[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -277,7 +286,8 @@ def _without_tooth(
     beside = None if again else detector.neighbour(one, axis, tooth)
     rest = detector.without_line(one, axis, tooth, places)
     if beside is not None:
-        rest = detector.without_line(rest, axis, beside, places)
+        hunts = gcd(*one.shape[:2]) == 1  # else its mates are others
+        rest = detector.without_line(rest, axis, beside, places if hunts else slice(None))
     with np.errstate(all="ignore"):
         change = 0.5 * np.log(np.square(rest).mean(axis=2) / np.square(one).mean(axis=2))
     picture = x + np.where(np.isfinite(change), change, 0.0)

@@ -98,7 +98,8 @@ def with_unknown(d: Diagnosis, reference: HealthyReference, batch: HealthMapBatc
         reference: What healthy maps look like; ``unplaced`` says where their teeth are numbered by a guess.
         batch: For its gears.
     """
-    d, gears = with_alike(d, batch.gear), (gear_of(batch.rows, "driving"), gear_of(batch.columns, "driven"))
+    d = with_alike(d, batch.gear, by_waveform=batch.waveforms is not None)
+    gears = gear_of(batch.rows, "driving"), gear_of(batch.columns, "driven")
     loose = [gear_word(gear) for gear, maps in zip(gears, reference.unplaced, strict=True) if maps]
     if not loose or d.state in ("learning", "unjudged"):
         return d

@@ -67,12 +67,14 @@ def tooth_zero_word(gear: str, known: str) -> Message:
     )
 
 
-def alike_words(found: Diagnosis, gears: Any) -> tuple[Message, ...]:
+def alike_words(found: Diagnosis, gears: Any, *, by_waveform: bool = False) -> tuple[Message, ...]:
     """What the named tooth cannot be told from, by the arithmetic of its gears.
 
     Args:
         found: A diagnosis.
         gears: The pair or the planetary stage of its maps; None = not known.
+        by_waveform: Each tooth was compared with each of its mates. It then looks like a mate only where neither has
+            another one.
 
     Examples:
         >>> from types import SimpleNamespace
@@ -89,7 +91,8 @@ def alike_words(found: Diagnosis, gears: Any) -> tuple[Message, ...]:
         return (*_of_stage(found, gears), *_of_sun(found, gears))
     if found.gear is None or not found.pattern.endswith(("tooth", "teeth")):
         return ()
-    names = [axis.split()[0] for axis, _ in gears.axes] if few_meet(gears) else []
+    alike = few_meet(gears) and not (by_waveform and gears.driving != gears.driven)
+    names = [axis.split()[0] for axis, _ in gears.axes] if alike else []
     return tuple(
         say(
             "These gears do not hunt: damage of a {gear} tooth that this tooth meets looks alike, so it may be there.",
@@ -371,7 +374,7 @@ def in_english(found: Said, words: Mapping[str, tuple[Message, ...]]) -> Said:
     return replace(found, messages=messages, sentence=sentence, confidence=confidence, next_look=next_look)
 
 
-def with_alike(found: Diagnosis, gears: Any) -> Diagnosis:
+def with_alike(found: Diagnosis, gears: Any, *, by_waveform: bool) -> Diagnosis:
     """The diagnosis with what its tooth cannot be told from, by its gears (``alike_words``)."""
-    more = alike_words(found, gears)
+    more = alike_words(found, gears, by_waveform=by_waveform)
     return in_english(found, found.messages | {"verdict": (*found.messages["verdict"], *more)}) if more else found

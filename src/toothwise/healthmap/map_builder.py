@@ -219,8 +219,11 @@ class MapBuilder:
 
     @property
     def by_revolution(self) -> bool:
-        """Whether maps are of one gear's teeth by its revolutions, because too few pairs of teeth meet."""
-        return self.options.gear is not None or few_meet(self.stage_gears)
+        """Whether maps are of one gear's teeth by its revolutions, because too few pairs of teeth meet to show a tooth.
+
+        Waveforms need no picture: with a healthy one each tooth's mesh with each mate that it has is compared.
+        """
+        return self.options.gear is not None or (self.waveform is None and few_meet(self.stage_gears))
 
     @property
     def notes(self) -> tuple[str, ...]:

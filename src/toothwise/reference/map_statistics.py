@@ -40,9 +40,14 @@ def _median(x: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
 
 
 def without_places(x: np.ndarray, axis: int) -> np.ndarray:
-    """Log maps as ``[n, lines, along]`` less what all lines share at a place; axis 1 = lines are rows, 2 = columns."""
+    """Log maps as ``[n, lines, along]`` less what all lines share at a place; axis 1 = lines are rows, 2 = columns.
+
+    A place that one or two lines alone have a cell at, as where gears do not hunt, is compared with the whole map.
+    """
     lines = x if axis == 1 else np.swapaxes(x, 1, 2)
-    return lines - _median(lines, 1)
+    shared, known = _median(lines, 1), np.isfinite(lines).sum(axis=1, keepdims=True)
+    few = (known > 0) & (known < _FEWEST)
+    return lines - (np.where(few, _median(lines, (1, 2)), shared) if few.any() else shared)
 
 
 def point_spread(teeth: int) -> np.ndarray:
