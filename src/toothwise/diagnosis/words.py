@@ -13,6 +13,7 @@ from toothwise.gears import PlanetaryStage
 from toothwise.gears.pair import few_meet
 from toothwise.messages import Message, both, language, listed, plain, say
 
+_FEW_MATES = 4  # ring teeth that a planet's tooth meets, below which one of them may be all that is heard
 HARDLY = 1.1  # times its healthy level, or the background, from which on a tooth is said to be louder
 _GEARS = {word.id: word for word in (say("driving"), say("driven"), say("planet"), say("ring"), say("sun"))}
 
@@ -83,16 +84,25 @@ def alike_words(found: Diagnosis, gears: Any, *, by_waveform: bool = False) -> t
         >>> for said in alike_words(ring, PlanetaryStage(20, 20, 60, 4)):
         ...     print(said)
         Ring teeth one planet spacing (15 teeth) apart look alike: it may be any one of them.
+        These gears do not hunt: damage of a planet tooth that this tooth meets looks alike, so it may be there.
         Teeth of the sun are not watched: damage of one of them may show at teeth that it meets, or not at all.
         >>> alike_words(SimpleNamespace(gear="driving", pattern="one tooth"), GearPair(18, 35))
         ()
     """
+    named = found.gear is not None and found.pattern.endswith(("tooth", "teeth"))
     if isinstance(gears, PlanetaryStage):
-        return (*_of_stage(found, gears), *_of_sun(found, gears))
-    if found.gear is None or not found.pattern.endswith(("tooth", "teeth")):
+        # a sensor hears a planet's teeth where they pass it: of few ring teeth that they meet often one alone
+        few = gears.ring // gears.assembly_phases < _FEW_MATES
+        mates = _of_mates(found, gears) if named and few else ()
+        return (*_of_stage(found, gears), *mates, *_of_sun(found, gears))
+    if not named or not few_meet(gears) or (by_waveform and gears.driving != gears.driven):
         return ()
-    alike = few_meet(gears) and not (by_waveform and gears.driving != gears.driven)
-    names = [axis.split()[0] for axis, _ in gears.axes] if alike else []
+    return _of_mates(found, gears)
+
+
+def _of_mates(found: Diagnosis, gears: Any) -> tuple[Message, ...]:
+    """That it may be a tooth which the named one meets."""
+    names = [axis.split()[0] for axis, _ in gears.axes]
     return tuple(
         say(
             "These gears do not hunt: damage of a {gear} tooth that this tooth meets looks alike, so it may be there.",
