@@ -245,7 +245,9 @@ def test_teeth_that_one_tooth_of_the_sun_meets_are_said_to_be_more_likely_that_o
     assert said in words
 
 
-@pytest.mark.parametrize(("stage", "few"), [((20, 20, 60, 4), True), ((16, 24, 64, 4), False), ((15, 15, 46, 3), False)])
+@pytest.mark.parametrize(
+    ("stage", "few"), [((20, 20, 60, 4), True), ((16, 24, 64, 4), False), ((15, 15, 46, 3), False)]
+)
 @pytest.mark.filterwarnings("ignore")
 def test_a_planet_tooth_that_meets_few_ring_teeth_may_be_one_of_them(stage, few):
     found = SimpleNamespace(gear="planet", pattern="one tooth", colour="RED", teeth=[])
