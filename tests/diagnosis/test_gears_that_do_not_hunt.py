@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+import yaml
 
 from toothwise import GearPair, MapBuilder, Model, Monitor
 from toothwise.simulate.faults import Fault
@@ -55,3 +58,21 @@ def test_without_recordings_to_learn_from_maps_are_by_revolution():
     assert builder.by_revolution
     assert builder.notes[0].endswith("maps are of teeth by revolution (gear=)")
     assert builder.build(simulate_record(GearboxConfig(gears, periods=20))[0]).columns.name != "driven tooth"
+
+
+def test_a_detector_of_pictures_gets_maps_by_revolution_however_it_is_fitted(tmp_path, toothwise):
+    gears = GearPair(12, 24)
+    config = GearboxConfig(gears, periods=8, seed=3, sampling_rate=8_000.0)
+    learned = [simulate_record(config, seed=k)[0] for k in range(16)]
+    model = Model.fit(learned, builder=MapBuilder.learn(gears, learned), detector="scan")
+    assert model.about.shape == (12, 8)
+    opened = Model.open(model.save(tmp_path / "model"))
+    assert Monitor(opened).add([simulate_record(config, seed=50)[0]]).colour == "GREEN"
+    words = {"gears": {"driving": 12, "driven": 24}, "periods": 8, "sampling_rate": 8000.0, "series": {"records": 16}}
+    (tmp_path / "gearbox.yaml").write_text(yaml.safe_dump(words))
+    made, fitted = tmp_path / "made", tmp_path / "fitted"
+    assert toothwise("simulate", tmp_path / "gearbox.yaml", "--output", made).code == 0
+    given = ("--gears", made / "gears.yaml", "--detector", "scan", "--output", fitted, "--json")
+    said = json.loads(toothwise("fit", *sorted(made.glob("*.mat")), *given).out)
+    assert said["shape"] == [12, 8]
+    assert "by revolution" in said["gears"][0]

@@ -73,11 +73,13 @@ def run(options: Options, progress: Progress) -> Result:
     builder = options.builder()
     name = chosen_detector(options.detector, waveforms=builder is not None and not options.no_waveform)
     chosen = {**options.options, **key_values(options.set)}
-    create(name, **chosen)  # an unsuitable option is refused before anything is read
+    asked = create(name, **chosen)  # an unsuitable option is refused before anything is read
     if options.no_waveform and (builder is None or options.waveform is not None):
         raise InputError("--no-waveform is about recordings (--gears FILE), and excludes --waveform")
     if builder is not None and builder.waveform is None and not options.no_waveform:
         builder = builder.learn_from(options.maps, progress=progress)
+    if builder is not None and not asked.can.waveforms:
+        builder = builder.for_pictures()
     given, skipped = gather(options.maps, builder, jobs=options.jobs, progress=progress)
     maps, left_out = healthy_only(given)
     begin = perf_counter()

@@ -225,6 +225,13 @@ class MapBuilder:
         """
         return self.options.gear is not None or (self.waveform is None and few_meet(self.stage_gears))
 
+    def for_pictures(self) -> MapBuilder:
+        """This builder for a detector that looks at no waveforms: where few pairs of teeth meet, by revolution."""
+        if self.options.gear is not None or not few_meet(self.stage_gears):
+            return self
+        (rows, _), _ = self.stage_gears.axes
+        return replace(self, options=replace(self.options, gear=rows.split()[0]))
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What is to be known of gears that do not hunt."""

@@ -144,7 +144,9 @@ class Model:
         """
         chosen = dict(options or {})
         name = chosen_detector(detector, waveforms=builder is not None and builder.waveform is not None)
-        create(name, **chosen)  # an unsuitable option is told before any map is read
+        asked = create(name, **chosen)  # an unsuitable option is told before any map is read
+        if builder is not None and not asked.can.waveforms:
+            builder = builder.for_pictures()
         maps, _ = gather(maps_or_recordings, builder, jobs=jobs, progress=progress)
         maps, _ = healthy_only(maps)
         name = chosen_detector(detector, waveforms=maps.waveforms is not None)
