@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from toothwise import Model, PlanetaryStage
+from toothwise.diagnosis.alike import alike_words
 from toothwise.diagnosis.decompose import decompose
 from toothwise.diagnosis.judging import judge
 from toothwise.diagnosis.single import summarize
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.diagnosis.verdict import Tooth
-from toothwise.diagnosis.words import alike_words
 from toothwise.healthmap import Axis, HealthMapBatch
 from toothwise.model.maps import gather
 

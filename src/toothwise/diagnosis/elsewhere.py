@@ -11,16 +11,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toothwise.diagnosis.alike import with_alike
 from toothwise.diagnosis.summary import RecordSummary, tooth_among_others
 from toothwise.diagnosis.teeth import gear_of
 from toothwise.diagnosis.verdict import COLOURS, Diagnosis, Tooth
-from toothwise.diagnosis.words import gear_word, in_english, tooth_of, with_alike
+from toothwise.diagnosis.words import gear_word, in_english, tooth_of
 from toothwise.healthmap.core import HealthMapBatch
 from toothwise.messages import both, say
 from toothwise.reference.healthy_reference import HealthyReference
+
+if TYPE_CHECKING:
+    from toothwise.healthmap.map_builder import MapBuilder
 
 _LAST = 20  # records that it is read from
 _OFTEN = 1.0 / 3.0  # share of them that must show it
@@ -90,15 +95,19 @@ def _in_mean(last: Sequence[RecordSummary], rows: int) -> list[tuple[int, int, f
     return [one[1:] for one in found if one[3] >= _LOUDER]
 
 
-def with_unknown(d: Diagnosis, reference: HealthyReference, batch: HealthMapBatch) -> Diagnosis:
+def with_unknown(
+    d: Diagnosis, reference: HealthyReference, batch: HealthMapBatch, builder: MapBuilder | None
+) -> Diagnosis:
     """A diagnosis that says what its tooth cannot be told from, and which gear's teeth could not be judged.
 
     Args:
         d: Of the maps of the batch. Where the teeth of a gear could not be judged it is never GREEN.
         reference: What healthy maps look like; ``unplaced`` says where their teeth are numbered by a guess.
         batch: For its gears.
+        builder: For the other stages of their train; None = not known.
     """
-    d = with_alike(d, batch.gear, by_waveform=batch.waveforms is not None)
+    others = {} if builder is None else builder.gears.turning_with(builder.stage)
+    d = with_alike(d, batch.gear, by_waveform=batch.waveforms is not None, turning_with=others)
     gears = gear_of(batch.rows, "driving"), gear_of(batch.columns, "driven")
     loose = [gear_word(gear) for gear, maps in zip(gears, reference.unplaced, strict=True) if maps]
     if not loose or d.state in ("learning", "unjudged"):

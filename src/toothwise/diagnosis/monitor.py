@@ -197,7 +197,7 @@ class Monitor:
             found = diagnosis_of_maps(each, settings, limits, self._reference.effective)
             self._judged = _Judged(found, batch)
         found = replace(found, skipped=(*map(str, skipped), *found.skipped))
-        found = with_unknown(found, self._reference, batch)
+        found = with_unknown(found, self._reference, batch, self.model.builder)
         if ordered:
             self._keep(state, found)
         self._judged = replace(self._judged, found=found) if self._judged else None
@@ -286,7 +286,7 @@ class Monitor:
         batch = mark_noise(batch, self.model.detector, first.score, self.threshold)
         (each, limits), known = self._each(batch, first), self._reference
         own = [diagnosis_of_maps([one], self.settings, limits, known.effective) for one in each]
-        out = [with_unknown(one, known, batch) for one in own]
+        out = [with_unknown(one, known, batch, self.model.builder) for one in own]
         if "not_learned" in batch.table:
             for k in np.flatnonzero(batch.table["not_learned"].notna()):
                 out[k] = self.beside(MemoryStore()).add(batch[np.array([k])])

@@ -128,6 +128,40 @@ class GearTrain:
         check_choice(stages, stage=name)
         return stages[str(name)]
 
+    def turning_with(self, stage: str | None = None) -> dict[str, tuple[tuple[str, str, str], ...]]:
+        """The gears of other stages that turn with a gear of one stage, whose damage comes once per its revolution.
+
+        A ring is met by each planet once per revolution of the carrier: what turns with the carrier counts for it.
+
+        Args:
+            stage: Its name; None = the only one.
+
+        Returns:
+            By gear of the stage: the shaft, the other stage, and its gear.
+
+        Raises:
+            InputError: As of ``stage``.
+
+        Examples:
+            >>> from toothwise import GearPair
+            >>> from toothwise.gears.train import GearTrain, TrainStage
+            >>> first = TrainStage("first", GearPair(18, 35), ("in", "middle"))
+            >>> second = TrainStage("second", GearPair(17, 31), ("middle", "out"))
+            >>> GearTrain((first, second)).turning_with("first")
+            {'driven': (('middle', 'second', 'driving'),)}
+        """
+        own, found = self.stage(stage), {}
+        for end, shaft in zip(own.ends, own.shafts, strict=True):
+            others = tuple(
+                (shaft, other.name, gear)
+                for other in self.stages
+                for gear, its in zip(other.ends, other.shafts, strict=True)
+                if other is not own and its == shaft and gear != "carrier"
+            )
+            if others:
+                found["ring" if end == "carrier" else end] = others
+        return found
+
     def mesh_orders(self) -> dict[str, float]:
         """Mesh order of each stage, in cycles per revolution of the tachometer's shaft."""
         return {
