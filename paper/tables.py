@@ -130,7 +130,7 @@ def _ablations(studies: dict[str, Data]) -> str:
     out = ""
     if body:
         out = (
-            "\\begin{table}[t]\n\\small\n\\setlength{\\tabcolsep}{4pt}\n\\caption{Directional less plain Dinomaly, AUROC, in every study that has pairs with three seeds; better and worse after correction within the study.}\n"
+            "\\begin{table}[t]\n\\footnotesize\n\\renewcommand{\\arraystretch}{0.93}\n\\setlength{\\tabcolsep}{4pt}\n\\caption{Directional less plain Dinomaly, AUROC, in every study that has pairs with three seeds; better and worse after correction within the study.}\n"
             "\\label{tab:everywhere}\n\\centering\n"
             + tabular(["study", "score", "pairs", "mean", "least", "most", "better", "worse"], body, align="llrrrrrr")
             + "\\end{table}\n\n"

@@ -23,7 +23,11 @@ def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[s
         **{f"claim.{c['name']}.margin": number(c["margin"], 2) for c in read_claims()},
         "claims.summary": summary(verdicts),
         "study.commits": ", ".join(sorted({c[:8] for s in studies.values() for c in s["result"]["trials"]["commits"]})),
-        "study.changed": ", ".join(rf"\emph{{{escape(n)}}}" for n, s in studies.items() if "+changes" in s["revision"]),
+        "study.changed": ", ".join(
+            rf"\emph{{{escape(name)}}}"
+            for name, s in studies.items()
+            if any("+changes" in c for c in s["result"]["trials"]["commits"])
+        ),
         **_detectors(studies.get("baselines")),
         **_everywhere(studies),
         **_attention(read("attention_view")),
