@@ -273,6 +273,6 @@ def _diagnosis(found: Data) -> dict[str, str]:
         "diagnosis.alarm.found": number(red["per_1000"], 2),
         "diagnosis.alarm.low": number(red["interval"][0], 2),
         "diagnosis.alarm.high": number(red["interval"][1], 2),
-        "diagnosis.tooth": percent(exact["share"], 0),
+        "diagnosis.tooth": percent(exact["share"]),
         "diagnosis.cases": number(exact["of"], 0),
     }
