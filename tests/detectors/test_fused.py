@@ -33,6 +33,7 @@ def test_contrast_of_a_line_in_closed_form(rows):
     assert np.exp(found[0]) == pytest.approx(1.5, rel=1e-5)
 
 
+@pytest.mark.full  # Monte Carlo
 def test_false_alarms_are_what_the_p_value_says(fitted):
     found = fitted.predict(generate("C", 500, False, seed=5)[0])
     assert np.mean(found.p_value < 0.05) == pytest.approx(0.05, abs=0.035)

@@ -29,7 +29,7 @@ def records(n: int, seed: int, teeth: tuple[int, int], *damage: tuple[int, float
 
 
 @pytest.mark.parametrize("contacts", ["rows", None])
-@pytest.mark.parametrize("teeth", [(13, 43), (14, 25), (11, 17)])
+@pytest.mark.parametrize("teeth", [(13, 43), pytest.param((14, 25), marks=pytest.mark.full), (11, 17)])
 def test_what_is_left_accuses_no_other_tooth(teeth, contacts):
     detector = Coherent(contacts=contacts).fit(records(40, 1, teeth))
     opposite = [(5 + teeth[0] // 2, 0.7)] if contacts else []

@@ -14,7 +14,10 @@ from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 LEARNED = 6
 
 
-@pytest.fixture(scope="module", params=[(20, 20), (20, 40), (15, 25)], ids="{0[0]}/{0[1]}".format)
+LONG = pytest.param((15, 25), marks=pytest.mark.full)
+
+
+@pytest.fixture(scope="module", params=[(20, 20), (20, 40), LONG], ids="{0[0]}/{0[1]}".format)
 def gearbox(request):
     config = GearboxConfig(GearPair(*request.param), periods=20, seed=3)
     learned = [simulate_record(config, seed=k)[0] for k in range(LEARNED)]
@@ -38,7 +41,7 @@ def test_healthy_teeth_are_not_accused(gearbox, records):
 
 
 @pytest.mark.parametrize("records", [1, 3])
-@pytest.mark.parametrize(("gear", "tooth"), [("driving", 7), ("driving", 14), ("driven", 3), ("driven", 14)])
+@pytest.mark.parametrize(("gear", "tooth"), [("driving", 14), ("driven", 3)])
 def test_a_cracked_tooth_is_named_and_not_the_next_one_nor_its_mates(gearbox, gear, tooth, records):
     config, model = gearbox
     crack = [Fault("crack", gear, tooth, 0.6)]

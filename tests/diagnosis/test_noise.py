@@ -29,10 +29,11 @@ def added(maps, times, seed):
     return maps + times * maps.std() * np.abs(np.random.default_rng(seed).standard_normal(maps.shape))
 
 
-LEARNED = [("B", "scan_learned"), ("D", "scan_learned"), ("A", "line_network")]
+LEARNED = [("B", "scan_learned"), ("A", "line_network")]
+LONG = [pytest.param(("D", detector), marks=pytest.mark.full) for detector in ("scan", "scan_learned")]
 
 
-@pytest.fixture(scope="module", params=[*((domain, "scan") for domain in SHAPES), *LEARNED], ids="-".join)
+@pytest.fixture(scope="module", params=[("A", "scan"), ("B", "scan"), *LEARNED, *LONG], ids="-".join)
 def watched(request):
     domain, detector = request.param
     options = {"max_steps": 1, "dim": 4, "blocks": 1} if detector == "line_network" else {}

@@ -170,7 +170,10 @@ def test_teeth_of_a_shorter_recording_are_compared(gearbox):
     assert signals.named(told, 1, 20)
 
 
-@pytest.mark.parametrize("crack", [(0, 5, 0.4), (0, 5, 0.9), (1, 20, 0.35), (1, 20, 0.8)])
+LONG = [pytest.param(crack, marks=pytest.mark.full) for crack in ((0, 5, 0.9), (1, 20, 0.8))]
+
+
+@pytest.mark.parametrize("crack", [(0, 5, 0.4), (1, 20, 0.35), *LONG])
 @pytest.mark.parametrize("records", [1, 4])
 def test_what_is_said_of_a_level_is_what_was_measured(gearbox, crack, records):
     signals, model = gearbox

@@ -89,7 +89,7 @@ def test_lines_of_an_unknown_gear_never_add_up_over_records():
     assert unknown.tooth is None
 
 
-@pytest.mark.parametrize("learned", [False, True])
+@pytest.mark.parametrize("learned", [False, pytest.param(True, marks=pytest.mark.full)])
 def test_records_that_only_each_other_place_say_that_it_is_the_same_tooth(learned):
     kind = {"own": 0.02}  # teeth too much alike for the healthy waveform; the damage tells where records begin
     found = Monitor(model_of("driven", learned=learned, **kind)).add(damaged("driven", **kind))

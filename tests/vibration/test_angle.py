@@ -120,7 +120,7 @@ def test_tacholess_refuses_what_is_only_noise():
             tacholess_angle(noise, 10_000.0, 18, (20, 30))
 
 
-@pytest.mark.parametrize("harmonic", [1, 3, 6, 7])
+@pytest.mark.parametrize("harmonic", [1, pytest.param(3, marks=pytest.mark.full), 6, 7])
 def test_tacholess_follows_the_harmonic_that_is_heard(harmonic):
     t, turned, _ = _mesh(0)
     x = np.cos(2 * np.pi * 18 * harmonic * turned) + np.random.default_rng(0).standard_normal(len(t))

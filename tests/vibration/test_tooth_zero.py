@@ -24,7 +24,7 @@ def _possible(gears, step):
 
 
 @pytest.mark.parametrize("step", ["1", "1/4", "1/90", "56/23", "2/5", "3", "28/23"])
-@pytest.mark.parametrize("gears", [PAIR, GearPair(32, 96), GearPair(18, 35), PlanetaryStage(14, 11, 36, 3)])
+@pytest.mark.parametrize("gears", [PAIR, GearPair(32, 96), PlanetaryStage(14, 11, 36, 3)])
 def test_steps_are_those_that_counting_gives(gears, step):
     places = _possible(gears, Fraction(step))
     found = event_step(gears, Fraction(step))

@@ -148,7 +148,7 @@ def test_the_cache_is_bounded():
     ("name", "patch", "prefix"),
     [
         ("vit_small_patch14_reg4_dinov2", 14, 5),
-        ("vit_base_patch14_dinov2", 14, 1),
+        pytest.param("vit_base_patch14_dinov2", 14, 1, marks=pytest.mark.full),
         ("vit_small_patch16_dinov3", 16, 5),
         ("vit_small_patch16_224", 16, 1),
     ],

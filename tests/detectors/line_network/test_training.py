@@ -71,7 +71,7 @@ def area(name, train, test, **options):
     return auroc(scores, np.repeat([0, 1], [len(t) for t in test]))
 
 
-@pytest.mark.parametrize(("count", "steps"), [(20, 6), (60, 12)])
+@pytest.mark.parametrize(("count", "steps"), [(20, 6), pytest.param(60, 12, marks=pytest.mark.full)])
 def test_it_is_never_worse_than_scan_learned(count, steps):
     """Twenty maps decide nothing, so nothing is kept."""
     test = [generate("C", 150, bad, seed=50 + bad, shape=(12, 17), contrast=(1.1, 1.6))[0] for bad in (False, True)]
