@@ -52,6 +52,7 @@ def test_it_names_the_tooth_and_its_contrast(fitted):
     assert np.corrcoef(np.log(found.severity), np.log(contrast))[0, 1] > 0.9
 
 
+@pytest.mark.full  # Monte Carlo
 def test_two_half_blind_parts_see_more_together():
     """One part sees rows only, the other columns only; lines of both kinds."""
     train = generate("D", 300, False, seed=0)[0]

@@ -46,7 +46,9 @@ def damaged(shaft, **kind):
     return [recording([2, k], shaft, damaged=True, **kind) for k in range(4)]
 
 
-@pytest.mark.parametrize(("shaft", "known"), [("driving", "index"), ("driven", "waveform")])
+@pytest.mark.parametrize(
+    ("shaft", "known"), [("driving", "index"), pytest.param("driven", "waveform", marks=pytest.mark.full)]
+)
 def test_records_name_one_tooth_and_say_how_tooth_zero_is_known(shaft, known):
     kind = {"own": 0.4, "noise": 0.1}  # teeth that differ enough for the waveform to tell them apart
     model = model_of(shaft, learned=True, **kind)
@@ -134,6 +136,7 @@ def test_healthy_records_that_are_aligned_show_no_tooth():
     assert (found.colour, found.tooth, found.same_tooth) == ("GREEN", None, None)
 
 
+@pytest.mark.full
 def test_recordings_clipped_more_often_than_healthy_ones_are_compared_within_themselves():
     model = model_of("driving", learned=True)
     cut = [replace(one, channels={"vibration": np.clip(one.channel(), -0.9, 0.9)}) for one in damaged("driving")]

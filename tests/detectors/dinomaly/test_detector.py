@@ -40,7 +40,9 @@ def test_prediction(fitted):
     np.testing.assert_allclose(p.score, np.maximum(p.row_evidence.max(1), p.column_evidence.max(1)))
 
 
-@pytest.mark.parametrize(("shape", "size"), [((6, 9), [224, 160]), ((9, 6), [160, 224])])
+@pytest.mark.parametrize(
+    ("shape", "size"), [((6, 9), [224, 160]), pytest.param((9, 6), [160, 224], marks=pytest.mark.full)]
+)
 def test_more_patches_lie_along_the_gear_with_fewer_teeth(shape, size, tmp_path):
     options = {"max_steps": 1, "batch_size": 2}
     detector = detectors.create("dinomaly", encoder_name="toothwise_vit_tiny", **options).fit(_maps(4, shape=shape))
