@@ -23,11 +23,7 @@ def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[s
         **{f"claim.{c['name']}.margin": number(c["margin"], 2) for c in read_claims()},
         "claims.summary": summary(verdicts),
         "study.commits": ", ".join(sorted({c[:8] for s in studies.values() for c in s["result"]["trials"]["commits"]})),
-        "study.changed": ", ".join(
-            rf"\emph{{{escape(name)}}}"
-            for name, s in studies.items()
-            if any("+changes" in c for c in s["result"]["trials"]["commits"])
-        ),
+        "study.changed": _changed(studies),
         **_detectors(studies.get("baselines")),
         **_everywhere(studies),
         **_attention(read("attention_view")),
@@ -44,6 +40,15 @@ def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[s
         **_hums(read("hums2023")),
         **_diagnosis(read("diagnosis")),
     }
+
+
+def _changed(studies: dict[str, Data]) -> str:
+    """Which studies have trials from a tree with changes, as the end of a sentence; "" = none."""
+    trials = {name: study["result"]["trials"] for name, study in studies.items()}
+    names = [rf"\emph{{{escape(n)}}}" for n, t in trials.items() if any("+changes" in c for c in t["commits"])]
+    if not names:
+        return ""
+    return f"; some of {', '.join(names)} ran beside a result file that was not committed yet, with the same code"
 
 
 def _primary(study: Data) -> dict[str, str]:

@@ -71,6 +71,10 @@ def test_a_detector_of_pictures_gets_maps_by_revolution_however_it_is_fitted(tmp
     assert model.about.shape == (12, 8)
     opened = Model.open(model.save(tmp_path / "model"))
     assert Monitor(opened).add([simulate_record(config, seed=50)[0]]).colour == "GREEN"
+    builder = MapBuilder.learn(gears, learned)
+    of_pairs = Model.fit(builder.build_many(learned)[0], builder=builder, detector="healthy_distance")
+    assert of_pairs.about.shape == (12, 24)  # maps that were given keep the builder that makes such maps
+    assert Monitor(of_pairs).add([simulate_record(config, seed=50)[0]]).colour == "GREEN"
     words = {"gears": {"driving": 12, "driven": 24}, "periods": 8, "sampling_rate": 8000.0, "series": {"records": 16}}
     (tmp_path / "gearbox.yaml").write_text(yaml.safe_dump(words))
     made, fitted = tmp_path / "made", tmp_path / "fitted"

@@ -128,6 +128,29 @@ def said_of(told: Diagnosis) -> str:
     return "no tooth"
 
 
+def counted(seeds: range, teeth: tuple[int, int], learned: int, damage: dict[str, Any]) -> Counter[tuple[str, str]]:
+    """What is said of four recordings of each kind of each gearbox; printed for ``pytest -s``."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for seed in seeds:
+        signals = SignalModel(seed, teeth)
+        model = signals.fit(learned)
+        for kind, put in damage.items():
+            for k in range(4):
+                told = Monitor(model).add([signals.record(1000 + k, **put)])
+                right = "crack" in put and signals.named(told, *put["crack"][:2])
+                # equal numbers of teeth: which of the two gears it is no signal tells
+                right = right or ("crack" in put and teeth[0] == teeth[1] and told.tooth == put["crack"][1])
+                counts[kind, f"{told.colour}, {'right tooth' if right else said_of(told)}"] += 1
+    show(teeth, counts)
+    return counts
+
+
+def show(teeth: tuple[int, int], counts: Counter[tuple[str, str]]) -> None:
+    """Print counts by kind."""
+    for (kind, said), n in sorted(counts.items()):
+        print(f"{teeth}: {kind}: {said}: {n}")  # noqa: T201
+
+
 @pytest.fixture(scope="module")
 def gearbox() -> tuple[SignalModel, Model]:
     model = SignalModel(3, (13, 24))
@@ -221,8 +244,7 @@ def test_what_is_said_where_the_mark_has_moved_or_the_sensor_was_turned(teeth):
                     elif depth and signals.named(told, 0, round(7 - teeth[0] * how.get("mark", 0.0)) % teeth[0]):
                         what = "right tooth, from the new mark"
                     counts[f"{change}, crack {depth}", f"{told.colour}, {what}"] += 1
-    for (kind, said), n in sorted(counts.items()):
-        print(f"{teeth}: {kind}: {said}: {n}")  # noqa: T201 (what pytest -s is asked for)
+    show(teeth, counts)
 
     def of(depth: float, said: str) -> int:
         return sum(n for (kind, what), n in counts.items() if kind.endswith(f"crack {depth}") and what == said)
@@ -237,21 +259,10 @@ def test_what_is_said_where_the_mark_has_moved_or_the_sensor_was_turned(teeth):
 @pytest.mark.full
 @pytest.mark.parametrize("teeth", PAIRS)
 def test_what_is_said_of_six_gearboxes(teeth):
-    counts: Counter[tuple[str, str]] = Counter()
     damage = {"healthy": {}, "inner .3": {"race": ("inner", 0.3)}, "inner .5": {"race": ("inner", 0.5)}}
     damage |= {"inner 1": {"race": ("inner", 1.0)}, "outer .7": {"race": ("outer", 0.7)}}
     damage |= {f"crack {depth} of {gear}": {"crack": (gear, 7, depth)} for gear in (0, 1) for depth in (0.2, 0.5)}
-    for seed in range(21, 27):
-        signals = SignalModel(seed, teeth)
-        model = signals.fit(12)
-        for kind, put in damage.items():
-            for k in range(4):
-                told = Monitor(model).add([signals.record(1000 + k, **put)])
-                right = "crack" in put and signals.named(told, *put["crack"][:2])
-                what = "right tooth" if right else said_of(told)
-                counts[kind, f"{told.colour}, {what}"] += 1
-    for (kind, said), n in sorted(counts.items()):
-        print(f"{teeth}: {kind}: {said}: {n}")  # noqa: T201 (what pytest -s is asked for)
+    counts = counted(range(21, 27), teeth, 12, damage)
 
     def wrong(*kinds: str) -> int:
         return sum(n for (kind, said), n in counts.items() if kind in kinds and said == "RED, a tooth")
@@ -266,21 +277,11 @@ def test_what_is_said_of_six_gearboxes(teeth):
 @pytest.mark.full
 @pytest.mark.parametrize("teeth", [(20, 40), (12, 36), (21, 35), (16, 16)])
 def test_what_is_said_of_gears_that_do_not_hunt(teeth):
-    counts: Counter[tuple[str, str]] = Counter()
     damage = {"healthy": {}} | {f"crack {d} of {g}": {"crack": (g, 7, d)} for g in (0, 1) for d in (0.3, 0.8)}
-    for seed in range(61, 65):
-        signals = SignalModel(seed, teeth)
-        model = signals.fit(8)
-        for kind, put in damage.items():
-            for k in range(4):
-                told = Monitor(model).add([signals.record(1000 + k, **put)])
-                right = "crack" in put and signals.named(told, *put["crack"][:2])
-                mate = "crack" in put and teeth[0] == teeth[1] and told.tooth == 7
-                counts[kind, f"{told.colour}, {'right tooth' if right or mate else said_of(told)}"] += 1
-    for (kind, said), n in sorted(counts.items()):
-        print(f"{teeth}: {kind}: {said}: {n}")  # noqa: T201 (what pytest -s is asked for)
+    counts = counted(range(61, 65), teeth, 8, damage)
 
-    assert counts["healthy", "GREEN, no tooth"] + counts["healthy", "UNKNOWN, no tooth"] == 16
+    assert counts["healthy", "GREEN, no tooth"] >= 15  # of 16; one has a speed that was not learned
+    assert sum(n for (kind, said), n in counts.items() if kind == "healthy" and said[0] in "AR") == 0
     assert sum(n for (_, said), n in counts.items() if said == "RED, a tooth") <= 1
     for gear in (0, 1):
         assert sum(n for (kind, said), n in counts.items() if kind == f"crack 0.8 of {gear}" and "right" in said) >= 12

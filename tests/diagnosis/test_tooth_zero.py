@@ -136,7 +136,6 @@ def test_healthy_records_that_are_aligned_show_no_tooth():
     assert (found.colour, found.tooth, found.same_tooth) == ("GREEN", None, None)
 
 
-@pytest.mark.full
 def test_recordings_clipped_more_often_than_healthy_ones_are_compared_within_themselves():
     model = model_of("driving", learned=True)
     cut = [replace(one, channels={"vibration": np.clip(one.channel(), -0.9, 0.9)}) for one in damaged("driving")]

@@ -226,12 +226,11 @@ def _with_larger_waveform(
     Where few pairs meet, a mate that meets no other tooth has all of it: the tooth with more meshes explains more.
     """
     beyond = sorted((p, axis) for axis, p in chances.items() if p <= rate * SHARES["lines"])
-    rows, columns = one.shape[:2]
-    few = gcd(rows, columns) > 2
+    shared = gcd(*one.shape[:2])
 
     def explained(axis: int) -> float:
-        mates = (one.shape[2 - axis] // gcd(rows, columns)) if few else 1
-        return sqrt(mates) * detector.amplitude(one, axis, int(evidence[axis].argmax()), one)
+        meshes = one.shape[2 - axis] // shared if shared > 2 else 1
+        return sqrt(meshes) * detector.amplitude(one, axis, int(evidence[axis].argmax()), one)
 
     return max((axis for _, axis in beyond), key=explained)
 

@@ -145,10 +145,11 @@ class Model:
         chosen = dict(options or {})
         name = chosen_detector(detector, waveforms=builder is not None and builder.waveform is not None)
         asked = create(name, **chosen)  # an unsuitable option is told before any map is read
-        if builder is not None and not asked.can.waveforms:
-            builder = builder.for_pictures()
-        maps, _ = gather(maps_or_recordings, builder, jobs=jobs, progress=progress)
+        by_revolution = None if builder is None or asked.can.waveforms else builder.for_pictures()
+        maps, _ = gather(maps_or_recordings, by_revolution or builder, jobs=jobs, progress=progress)
         maps, _ = healthy_only(maps)
+        if by_revolution is not None and maps.columns.name.endswith("revolution"):
+            builder = by_revolution  # maps that were given may be of pairs all the same
         name = chosen_detector(detector, waveforms=maps.waveforms is not None)
         if isinstance(maps.gear, PlanetaryStage) and "contacts" in options_of(name):
             chosen.setdefault("contacts", "rows")  # a planet's tooth meets the ring, and half a turn later the sun

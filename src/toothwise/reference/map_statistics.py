@@ -19,6 +19,7 @@ from toothwise.healthmap.logarithm import log_positive
 
 _LENGTHS = (8, 16, 32, 64, 128)
 _FEWEST = 3  # cells of a segment
+_SHARED = 3  # lines at a place from which on their median is not one of them that is damaged
 _CHUNK = 64
 
 
@@ -46,7 +47,7 @@ def without_places(x: np.ndarray, axis: int) -> np.ndarray:
     """
     lines = x if axis == 1 else np.swapaxes(x, 1, 2)
     shared, known = _median(lines, 1), np.isfinite(lines).sum(axis=1, keepdims=True)
-    few = (known > 0) & (known < _FEWEST)
+    few = (known > 0) & (known < _SHARED)
     return lines - (np.where(few, _median(lines, (1, 2)), shared) if few.any() else shared)
 
 
