@@ -150,8 +150,6 @@ def hunting_text(gears: Any) -> str:
         return f"{text}; a damaged tooth cannot be told from its only mate"
     for one, other, mates in ((second, first, n // shared), (first, second, m // shared)):
         if mates == 1:
-            alike = (
-                f"in a map its damage looks like that of the {other} tooth it meets, not to a learned waveform"
-            )
+            alike = f"in a map its damage looks like that of the {other} tooth it meets, not to a learned waveform"
             return f"{text}; each {one} tooth has one mate: {alike}"
     return f"{text}; damage of a {second} tooth shows at {n // shared} {first} teeth, {shared} apart"
