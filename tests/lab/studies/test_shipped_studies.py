@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parents[3] / "configs" / "studies"
 STUDIES = {  # trials of the whole study
     "direction.yaml": 6 * 5,
     "alpha.yaml": 2 * 5,
-    "direction_vit.yaml": 2 * 5,
+    "direction_vit.yaml": 4 * 5,
     "crossover.yaml": 8 * 3,
     "layers.yaml": 7 * 3,
     "resolution.yaml": 10 * 3,
