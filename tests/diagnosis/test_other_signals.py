@@ -8,6 +8,8 @@ six gearboxes of each kind and prints the counts that ``docs/diagnosis.md`` tell
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,22 +60,25 @@ class SignalModel:
         seed: int,
         *,
         crack: tuple[int, int, float] | None = None,
+        cracks: Sequence[tuple[int, int, float]] = (),
         race: tuple[str, float] | None = None,
         periods: int | None = None,
         gain: float = 1.0,
         noise: float = 1.0,
         mark: float = 0.0,
         sign: float = 1.0,
+        backwards: bool = False,
     ) -> VibrationRecord:
         """A recording; of seed 0 the first tooth of one gear meets the first of the other as it begins.
 
         Args:
-            crack: Gear (0 = driving), tooth and depth, in heights of the force.
+            crack: Gear (0 = driving), tooth and depth, in heights of the force; ``cracks``: several of them.
             race: Of a bearing of the driving shaft, and how loud, in RMS of the gears.
             periods: Hunting periods that it lasts; None = 4, of gears that do not hunt some more.
             gain, noise: Times the usual ones, of everything and of the noise.
             mark: Turns of the driving shaft by which the tachometer's mark has moved.
             sign: -1 where the sensor was turned round.
+            backwards: The shafts turn the other way round.
         """
         draw, p = np.random.default_rng([self.seed, seed, 5]), self.parts
         first, second = self.teeth
@@ -82,6 +87,7 @@ class SignalModel:
         t = np.arange(round((1.1 * periods * np.lcm(first, second) / first / speed + 0.2) * FS)) / FS
         frequency = speed * (1 + 0.004 * np.sin(2 * np.pi * draw.uniform(0.2, 0.6) * t + draw.uniform(0, 6.3)))
         turns = np.cumsum(frequency) / FS + (draw.uniform(0, second) if seed else 1e-4)
+        turns = turns * (-1.0 if backwards else 1.0)
         mesh = turns * first
         event = np.floor(mesh).astype(int)
         lag = sum(own[event % n] for own, n in zip(p["lag"], self.teeth, strict=True)) / (2 * np.pi)
@@ -90,10 +96,9 @@ class SignalModel:
             height = height * (1 + size * np.cos(2 * np.pi * turn + angle))
         harmonics = enumerate(zip(p["mesh"], p["phase"], strict=True), 1)
         force = height * sum(a * np.cos(2 * np.pi * h * (mesh + lag) + phase) for h, (a, phase) in harmonics)
-        if crack:
-            gear, tooth, depth = crack
-            within = mesh - event
-            bite = np.sin(np.pi * within) ** 2 * (1 + 0.5 * np.cos(4 * np.pi * within))
+        within = mesh - event
+        bite = np.sin(np.pi * within) ** 2 * (1 + 0.5 * np.cos(4 * np.pi * within))
+        for gear, tooth, depth in [*cracks, *([crack] if crack else [])]:
             force = force - depth * bite * (event % self.teeth[gear] == tooth)
         x = (1 + 0.03 * draw.standard_normal()) * sum(rung(force, *mode) for mode in p["modes"])
         rms = x.std()
@@ -106,9 +111,22 @@ class SignalModel:
             ringing = rung(hits, 4300.0, 0.03)
             x = x + loud * rms * ringing / ringing.std()
         x = x + noise * p["noise"] * rms * draw.standard_normal(t.size)
+        turns = np.abs(turns)  # a pulse does not say which way
         marks = np.arange(np.ceil(turns[0] - mark), np.floor(turns[-1] - mark) + 1) + mark
         pulses = np.interp(marks, turns, t)
         return VibrationRecord({"vibration": 9.81 * sign * gain * x}, FS, Tachometer("times", pulses), unit="m/s^2")
+
+    def with_another(self, gear: int) -> SignalModel:
+        """The gearbox after a gear (0 = driving) was exchanged for another one."""
+        other, parts = SignalModel(self.seed + 1000, self.teeth, self.own), deepcopy(self.parts)
+        for name in ("height", "lag", "runout", "angle"):
+            parts[name][gear] = other.parts[name][gear]
+        other.seed, other.parts = self.seed, parts
+        return other
+
+    def number(self, gear: int, tooth: int) -> int:
+        """What a tooth is called: numbers count from the first recording's first pulse, one turn late."""
+        return tooth if gear == 0 else (tooth - self.teeth[0]) % self.teeth[1]
 
     def fit(self, n: int) -> Model:
         """On ``n`` healthy recordings, the waveform too."""
@@ -116,9 +134,8 @@ class SignalModel:
         return Model.fit(learned, builder=MapBuilder.learn(GearPair(*self.teeth), learned))
 
     def named(self, told: Diagnosis, gear: int, tooth: int) -> bool:
-        """Whether the tooth is named, whose number counts from the first recording's first pulse, one turn late."""
-        number = tooth if gear == 0 else (tooth - self.teeth[0]) % self.teeth[1]
-        return (told.gear, told.tooth) == (("driving", "driven")[gear], number)
+        """Whether the tooth is named."""
+        return (told.gear, told.tooth) == (("driving", "driven")[gear], self.number(gear, tooth))
 
 
 def said_of(told: Diagnosis) -> str:
@@ -170,6 +187,31 @@ def test_a_cracked_tooth_is_named(gearbox, gear, tooth, race):
     told = Monitor(model).add([signals.record(1002, crack=(gear, tooth, 0.5), race=race)])
     assert told.colour == "RED"
     assert signals.named(told, gear, tooth)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_of_two_damaged_teeth_near_each_other_no_sound_one_is_accused(gearbox, step):
+    signals, model = gearbox
+    both = [(1, 20, 0.6), (1, 20 + step, 0.6)]
+    told = Monitor(model).add([signals.record(1060, cracks=both)])
+    named = {t.tooth for t in told.teeth}
+    damaged = {signals.number(gear, tooth) for gear, tooth, _ in both}
+    assert told.colour == "RED"
+    assert named <= damaged
+    assert step == 1 or named == damaged
+
+
+def test_another_gear_is_not_said_to_be_damaged():
+    signals = SignalModel(4, (13, 24))
+    model = signals.fit(6)
+    for other, gear in enumerate(("driving", "driven")):
+        told = Monitor(model).add([signals.with_another(other).record(1070)])
+        assert (told.colour, told.tooth) == ("UNKNOWN", None), told.sentence
+        assert f"pattern of the {gear} gear's teeth" in told.sentence
+        assert "exchanged" in told.next_look
+    for crack in (None, (0, 5, 0.6)):
+        told = Monitor(model).add([signals.record(1070, backwards=True, crack=crack)])
+        assert (told.colour, told.tooth) == ("UNKNOWN", None), told.sentence
 
 
 @pytest.mark.parametrize("periods", [1, 2, 3, 7])
@@ -285,3 +327,35 @@ def test_what_is_said_of_gears_that_do_not_hunt(teeth):
     assert sum(n for (_, said), n in counts.items() if said == "RED, a tooth") <= 1
     for gear in (0, 1):
         assert sum(n for (kind, said), n in counts.items() if kind == f"crack 0.8 of {gear}" and "right" in said) >= 12
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("teeth", [*PAIRS, (13, 24)])
+def test_what_is_said_of_another_gear_and_of_teeth_near_each_other(teeth):
+    counts: Counter[tuple[str, str]] = Counter()
+    for seed in range(101, 105):
+        signals = SignalModel(seed, teeth)
+        model = signals.fit(8)
+        others = {f"another {name} gear": signals.with_another(gear) for gear, name in enumerate(("driving", "driven"))}
+        others["two other gears"] = signals.with_another(0).with_another(1)
+        for k in range(2):
+            for kind, other in others.items():
+                told = Monitor(model).add([other.record(1000 + k)])
+                counts[kind, f"{told.colour}, {said_of(told)}"] += 1
+            told = Monitor(model).add([signals.record(1000 + k, backwards=True)])
+            counts["backwards", f"{told.colour}, {said_of(told)}"] += 1
+            for gear, step in ((g, n) for g in (0, 1) for n in (1, 2, 3)):
+                both = [(gear, 7, 0.6), (gear, 7 + step, 0.6)]
+                told = Monitor(model).add([signals.record(1000 + k, cracks=both)])
+                named = {t.tooth for t in told.teeth}
+                if None in named or not named:
+                    what = said_of(told)
+                else:
+                    sound = named - {signals.number(gear, tooth) for _, tooth, _ in both}
+                    what = "a sound tooth" if sound else f"{len(named)} of 2 teeth"
+                counts[f"teeth {step} apart", f"{told.colour}, {what}"] += 1
+    show(teeth, counts)
+    for kind in (*others, "backwards"):
+        assert counts[kind, "UNKNOWN, no tooth"] + counts[kind, "GREEN, no tooth"] >= 6  # of 8
+    # most orders of a gear of 13 teeth are taken off
+    assert sum(n for (_, said), n in counts.items() if "a sound tooth" in said) <= (6 if 13 in teeth else 0)  # of 48

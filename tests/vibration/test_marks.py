@@ -157,6 +157,18 @@ def test_other_stages_and_shaft_harmonics_are_no_contradiction():
     assert not mesh_line(orders, floor, 24.0).heard
 
 
+def test_a_line_of_the_mains_is_no_mesh():
+    orders = np.arange(0, 200, 1 / 32)
+    floor = 1.0 + 0.1 * np.random.default_rng(0).standard_normal(len(orders))
+    mesh, third, half = np.isclose(orders % 18, 0), np.isclose(orders, 6), np.isclose(orders % 18, 9)
+    hum = floor + 40 * mesh + 20 * third
+    assert mesh_contradiction(orders, hum, 18.0, speed=25.0) == ""  # 150 Hz
+    assert mesh_contradiction(orders, hum, 18.0, speed=20.0) == ""  # 120 Hz
+    assert "a third of the order 18" in mesh_contradiction(orders, hum, 18.0, speed=23.0)
+    # of a mesh at 300 Hz the odd harmonics say so
+    assert "half of the order 18" in mesh_contradiction(orders, floor + 40 * mesh + 20 * half, 18.0, speed=100 / 3)
+
+
 @pytest.mark.parametrize(("teeth", "left_out"), [(36, 1), (36, 2), (60, 2)])
 def test_a_missing_tooth_wheel_is_known_by_pulses_of_few_samples(teeth, left_out):
     t = np.arange(40_960) / 10_240

@@ -19,6 +19,7 @@ _COLOURS = {
     "learning": say("UNKNOWN: a new baseline is being learned"),
     "condition": say("UNKNOWN: no healthy records of this speed, load or temperature"),
     "sound": say("UNKNOWN: the recordings do not sound like the healthy ones"),
+    "gears": say("UNKNOWN: the teeth of a gear are not those that were learned"),
     "places": say("UNKNOWN: which tooth is which is a guess in the healthy recordings"),
 }
 _UNKNOWN_NEXT = {
@@ -31,6 +32,10 @@ _UNKNOWN_NEXT = {
         "Check sensor, cable, mounting, gain and channel; if they were changed on purpose, fit on healthy recordings "
         "made with them."
     ),
+    "gears": say(
+        "If the gearbox was taken apart or a gear exchanged, fit on healthy recordings made since; otherwise check the "
+        "direction of rotation, the channel and the tachometer."
+    ),
 }
 
 _BACK = 0.05  # log contrast within which a tooth is at its healthy level again
@@ -42,6 +47,8 @@ def _why(state: str, because: str | None) -> str:
         return state
     if "a guess" in str(because):
         return "places"
+    if str(because).startswith("pattern"):
+        return "gears"
     return "sound" if str(because).startswith(("level", "correlation", "scatter")) else "condition"
 
 

@@ -31,6 +31,11 @@ _LEVEL = 4.0  # times by which the level may: 12 dB is another sensor or gain an
 _FITS = 0.5  # share of the lowest correlation learned below which a record does not sound like this gearbox
 _ALIKE = 0.3  # correlation learned below which teeth are too much alike for a waveform to be missed
 _NOISY = 2.0  # times the highest noise learned from which on that is why
+PATTERNS = ("row_pattern", "column_pattern")  # in ``heard`` and what was learned: the rows' gear and the columns'
+_SAME = 0.7  # share of the teeth's healthy pattern below which they are other teeth; damage left .84 at the least
+_LIVE, _SILENT = 0.6, 1e-12  # share of a gear's orders that a pattern needs, and of power below which one was removed
+_ONE_TOOTH = 0.6  # share of what differs from the healthy pattern at one tooth and those beside it: damage of that one
+_ERRORS = 2.0  # standard errors by which it may be more
 _CLIPPED = 0.001  # of a recording's samples: more than a few impacts that meet the end of the range
 TRIMMED = 0.25  # share of a gear's lines that may be damage
 # mesh orders over which a transfer path is taken to change little at another speed, and at one that was learned
@@ -69,8 +74,8 @@ def heard(waveform: HealthyWaveform, signal: np.ndarray, teeth: tuple[int, int])
         teeth: Of the rows' gear and of the columns'.
 
     Returns:
-        ``level`` of the waveform in it and ``noise`` (median of the mesh events), both in the signal's unit, and
-        ``correlation``.
+        ``level`` of the waveform in it and ``noise`` (median of the mesh events), both in the signal's unit,
+        ``correlation``, and ``PATTERNS``: how much of its healthy tooth pattern each gear shows, at the most.
     """
     here, there = (np.reshape(x, (-1, waveform.samples_per_tooth)) for x in (waveform.values, signal))
     own, shared, whole = (np.einsum("ij,ij->i", a, b) for a, b in ((here, here), (here, there), (there, there)))
@@ -87,7 +92,50 @@ def heard(waveform: HealthyWaveform, signal: np.ndarray, teeth: tuple[int, int])
                 "noise": float(np.sqrt(np.median(np.maximum(left, 0.0)) / waveform.samples_per_tooth)),
                 "correlation": float(shared[kept].sum()) / max(both, 1e-300),
             }
-    return found
+    patterns = [_pattern(here, there, n) for n in teeth]
+    # how loud the teeth of either gear are tells the gain
+    usual = float(np.clip(max(max(pair) for pair in patterns), 1.0 / _LEVEL, 1.0))
+    return found | {name: most / usual for name, (most, _) in zip(PATTERNS, patterns, strict=True)}
+
+
+def _pattern(here: np.ndarray, there: np.ndarray, n: int) -> tuple[float, float]:
+    """Upper end of the gain of a gear's tooth pattern in a record, and how loud the record's own one is beside it.
+
+    The pattern is what a tooth adds to all its meshes, unlike the usual tooth. Each tooth tells a gain, of which the
+    median counts: damage, and wear that comes on top, leave the healthy pattern in the others, while another gear has a
+    pattern of its own.
+
+    Args:
+        here, there: Waveform of each mesh event, healthy and of the record ``[events, samples]``.
+        n: Teeth of the gear.
+    """
+    lines = there.reshape(-1, n, there.shape[1])
+    own, other = here.reshape(lines.shape).mean(axis=0), lines.mean(axis=0)
+    noise = np.square(lines - other).mean(axis=0).sum(axis=1) / max(len(lines) - 1, 1)
+    own, other = own - own.mean(axis=0), other - other.mean(axis=0)
+    weight = np.square(own).sum(axis=1)
+    # where few of the gear's orders are left, those that were removed spread one damaged tooth over all
+    power = np.abs(np.fft.rfft(here.reshape(-1))[:: len(lines)]) ** 2
+    power[::n] = 0.0
+    live = float(np.mean(power > _SILENT * power.max())) * n / (n - 1)
+    if live < _LIVE or not weight.all():
+        return 1.0, 1.0
+    gains = (own * other).sum(axis=1) / weight
+    gain = _median(gains, weight)
+    new = np.square(other - own).sum(axis=1)
+    peak = int(new.argmax())
+    if new.take(range(peak - 1, peak + 2), mode="wrap").sum() > _ONE_TOOTH * new.sum():
+        return 1.0, 1.0
+    error = 1.4826 * _median(np.abs(gains - gain), weight) * float(np.sqrt(np.pi / 2.0 / n))
+    power = (np.square(other).sum(axis=1) - noise) / weight
+    return gain + _ERRORS * error, float(np.sqrt(max(_median(power, weight), 0.0)))
+
+
+def _median(x: np.ndarray, weight: np.ndarray) -> float:
+    """The weighted median of values ``[n]``."""
+    order = np.argsort(x)
+    heavy = np.cumsum(weight[order])
+    return float(x[order][np.searchsorted(heavy, heavy[-1] / 2.0)])
 
 
 def gear_level(sound: Mapping[str, float]) -> float:
@@ -172,8 +220,10 @@ def not_learned(
         slow, fast = value < low - below, value > high + above
         if (slow and name != _FASTEST) or (fast and name != _SLOWEST):
             return f"{name} {value:.4g}{_UNITS.get(name, '')} was not learned ({low:.4g} to {high:.4g})"
-    if sound is None or learned.get("correlation", (0.0, 0.0))[0] < _ALIKE:
+    if sound is None:
         return ""
+    if learned.get("correlation", (0.0, 0.0))[0] < _ALIKE:
+        return _other_teeth(learned, periods, sound)
     low, high = learned["level"]
     # noise that explains a worse fit has come on top: a record at no place is all noise, and as loud as it was
     loudest = float(np.hypot(high, _NOISY * learned["noise"][1]))
@@ -185,7 +235,22 @@ def not_learned(
         low, high = learned["correlation"]
         there = f"correlation {sound['correlation']:.2f} with the healthy waveform"
         return f"{there} was not learned ({low:.2f} to {high:.2f})"
-    return ""
+    return _other_teeth(learned, periods, sound)
+
+
+def _other_teeth(learned: Mapping[str, tuple[float, float]], periods: Periods, sound: Mapping[str, float]) -> str:
+    """Of which gear the teeth are others than those that were learned; "" = of none."""
+    lows = {name: learned.get(name, (0.0, 0.0))[0] for name in PATTERNS}
+    others = [name for name, low in lows.items() if low > _SAME and sound.get(name, low) < _SAME * low]
+    if not others:
+        return ""
+    gears = [axis.split()[0] for axis, _ in periods.gears.axes]
+    named = " and ".join(gears[PATTERNS.index(name)] for name in others)
+    found, low, high = min((sound[name], *learned[name]) for name in others)
+    return (
+        f"pattern of the {named} gear's teeth, at most {max(found, 0.0):.2f} of the healthy one, was not learned "
+        f"({low:.2f} to {high:.2f}): an exchanged gear, one put on elsewhere, or the other direction of rotation"
+    )
 
 
 def clipping_not_learned(learned: Mapping[str, tuple[float, float]], share: float) -> str:

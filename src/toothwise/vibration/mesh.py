@@ -18,6 +18,7 @@ _ALONE = 2.0  # a mesh line is so many times its own sidebands
 _STRONG, _STRONG_PHASE = 0.25, 0.7  # share of the strongest harmonic; of pairs whose teeth have the divisor in common
 _FOREIGN = 4.0  # a line so many times as strong as the mesh is no part of it
 _PARTS = 12  # pulses per revolution that are looked for where one was said
+_MAINS, _HUM = (50.0, 60.0), 6  # Hz, and how many of their harmonics are heard beside a motor or a bad cable
 _SIDE = 2.6  # orders to either side in which sidebands are looked at
 
 
@@ -95,6 +96,7 @@ def mesh_contradiction(
     mate: float | None = None,
     divisor: int = 1,
     others: Iterable[float] = (),
+    speed: float = 0.0,
 ) -> str:
     """Why no map can be right: where the vibration meshes instead, and what mends it; "" where nothing is said.
 
@@ -104,6 +106,7 @@ def mesh_contradiction(
         mate: Teeth of the driven gear over those of the driving one, of a pair.
         divisor: The teeth's greatest common divisor: pairs that do not hunt repeat at that part of the mesh order.
         others: Mesh orders of other stages, whose lines are their own.
+        speed: Revolutions per second, by which a line is known to be the mains' or a motor's; 0 = unknown.
 
     Examples:
         >>> orders = np.arange(0, 100, 0.1)
@@ -112,6 +115,8 @@ def mesh_contradiction(
         'the vibration meshes at order 11.5, half of the order 23 that teeth and tachometer give'
     """
     strongest, foreign = _strongest(frequency, amplitude, order), _harmonics_of(others)
+    if speed > 0:
+        foreign += [k * mains / speed for mains in _MAINS for k in range(1, _HUM + 1)]
     part = _part(frequency, amplitude, order, strongest, divisor, foreign)
     if part:
         fraction = {2: "half", 3: "a third"}.get(part, f"1/{part}")

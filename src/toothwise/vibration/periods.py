@@ -339,6 +339,7 @@ def _heard(samples: np.ndarray, per_revolution: int, train: GearTrain, part: Tra
         mate=gears.driven / gears.driving if isinstance(gears, GearPair) else None,
         divisor=gears.assembly_phases,
         others=orders.values(),
+        speed=float(np.mean(angle.speed())),
     ):
         raise InputError(text)
     # planets pass the sensor so often per carrier revolution

@@ -17,7 +17,7 @@ import numpy as np
 
 from toothwise.detectors.base import FEW, Abilities, Detector, Maps, Prediction
 from toothwise.detectors.coherent.elsewhere import among_teeth
-from toothwise.detectors.coherent.line_removal import along_line, neighbour, without_line
+from toothwise.detectors.coherent.line_removal import along_line, is_beside, side_of_second, without_line
 from toothwise.detectors.coherent.meshes import best_segment, events, half_a_turn, lines
 from toothwise.detectors.coherent.whitening import evened, scatter, weight_of, whitened, without_tones
 from toothwise.errors import InputError
@@ -195,7 +195,11 @@ class Coherent(Detector):
         if self.options["contacts"] == ("rows", "columns")[axis - 1]:
             return None
         energy = self._energy(waveforms, axis)
-        return neighbour(energy / np.median(energy), tooth)
+        side = side_of_second(energy / np.median(energy), tooth)
+        x, scatter = self._rest(waveforms[None])[0], self._learned["scatter"]
+        if side is None or not is_beside(x, scatter, waveforms.shape, axis, tooth, side):
+            return None  # a second tooth further away is found by itself
+        return (tooth + side) % len(energy)
 
     def _energy(self, waveforms: np.ndarray, axis: int) -> np.ndarray:
         """Energy of each tooth's whitened waveform, averaged over its mates, ``[teeth]``."""

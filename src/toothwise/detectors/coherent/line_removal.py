@@ -18,6 +18,7 @@ from toothwise.detectors.coherent.whitening import filtered, weight_of
 _REACH = 4  # meshes to either side that the waveform of a tooth may reach into: contact begins early, housings ring
 _USUAL = 2.0  # times the energy of the usual tooth, below which a neighbour holds nothing of it
 _FAR, _PLAIN = 0.3, 2.0  # share of a tooth's energy two meshes from it, and times the usual, that a neighbour adds
+_GAINS = 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2  # of a second tooth's waveform, that are tried
 _RIDGE = 1e-6  # of the mean power of the estimate's equations: orders that say almost nothing stay out
 
 
@@ -47,8 +48,8 @@ def along_line(white: np.ndarray, shape: tuple[int, ...], axis: int, tooth: int)
     return out
 
 
-def neighbour(energy: np.ndarray, tooth: int) -> int | None:
-    """The tooth beside a damaged one that is damaged too; None where one explains all.
+def side_of_second(energy: np.ndarray, tooth: int) -> int | None:
+    """On which side of a damaged tooth a second one is heard: -1 before it, 1 behind; None where one explains all.
 
     The whitened waveform of one tooth reaches into the mesh before it and the one behind, and hardly further; that of
     two neighbours is a mesh longer, so that two meshes from the loudest there is still much of it.
@@ -60,16 +61,37 @@ def neighbour(energy: np.ndarray, tooth: int) -> int | None:
     Examples:
         >>> one, two = np.ones((2, 20))
         >>> one[3:6], two[3:7] = (1.5, 9.0, 5.0), (1.5, 9.0, 4.0, 7.0)
-        >>> neighbour(one, 4), neighbour(two, 4)
-        (None, 5)
+        >>> side_of_second(one, 4), side_of_second(two, 4)
+        (None, 1)
     """
     n = len(energy)
-    far = {step: float(energy[(tooth + 2 * step) % n]) - 1.0 for step in (-1, 1)}
-    step = max(far, key=lambda k: far[k])
-    beyond = float(energy[(tooth + 3 * step) % n]) - 1.0  # more there is that of a tooth further away
-    if n < 2 * _REACH or far[step] < max(_FAR * (float(energy[tooth]) - 1.0), _PLAIN, beyond):
+    far = {side: float(energy[(tooth + 2 * side) % n]) - 1.0 for side in (-1, 1)}
+    side = max(far, key=lambda k: far[k])
+    beyond = float(energy[(tooth + 3 * side) % n]) - 1.0  # more there is that of a tooth further away
+    if n < 2 * _REACH or far[side] < max(_FAR * (float(energy[tooth]) - 1.0), _PLAIN, beyond):
         return None
-    return (tooth + step) % n
+    return side
+
+
+def is_beside(x: np.ndarray, scatter: np.ndarray, shape: tuple[int, ...], axis: int, tooth: int, side: int) -> bool:
+    """Whether the tooth beside a damaged one explains a record better than the next but one does.
+
+    Both reach into the same meshes. Damaged teeth of a gear add alike waveforms, so one waveform is sought that fits
+    at both, a mesh or two apart, with a gain of its own at the second.
+
+    Args:
+        x, scatter, shape, axis, tooth: As of ``without_line``.
+        side: As ``side_of_second`` gives it.
+    """
+    teeth, samples = shape[axis - 1], shape[2]
+    at = (tooth - 1 + np.arange(len(x) // samples // teeth) * teeth) * samples
+    weight = weight_of(scatter)
+
+    def left(away: int) -> float:
+        rests = (x - _repeated(x, weight, [([(at, 1.0), (at + away * samples, gain)], 3 * samples)]) for gain in _GAINS)
+        return min(float(np.square(filtered(rest, weight)).sum()) for rest in rests)
+
+    return left(side) < left(2 * side)
 
 
 def without_line(
@@ -105,7 +127,7 @@ def without_line(
     # half a revolution of an odd number of teeth ends between two of them: the waveform is a mesh longer there
     for away, wide in ((0, 1), (teeth // 2, 1 + teeth % 2)) if contacts else ((0, 1),):
         before, after, rest = _reach(rest, weight, at + away, wide, teeth, samples)
-        spans.append(((at + away - before) * samples, (before + wide + after) * samples))
+        spans.append(([((at + away - before) * samples, 1.0)], (before + wide + after) * samples))
     own_seed = [seed, axis, tooth, crc32(x.tobytes())]  # each record has noise of its own
     noise = _noise_of(x, scatter, np.random.default_rng(own_seed))
     rest = x - _repeated(x - noise, weight, spans)
@@ -146,7 +168,7 @@ def _reach(
     most = 1, max(min(_REACH, (teeth - 1) // 4), 1)  # contact begins a mesh early, but nothing rings before it
     while True:
         before, after = reach
-        rest = x - _repeated(x, weight, [((at - before) * samples, (before + wide + after) * samples)])
+        rest = x - _repeated(x, weight, [([((at - before) * samples, 1.0)], (before + wide + after) * samples)])
         white = filtered(rest, weight).reshape(-1, samples)
         left = np.square(white[(at[:, None] + beside) % len(white)].mean(axis=0)).sum(axis=1)
         usual = _USUAL * float(np.median(left[np.abs(beside) > most[1]]))
@@ -159,17 +181,18 @@ def _reach(
         reach = [r + m for r, m in zip(reach, more, strict=True)]
 
 
-def _repeated(x: np.ndarray, weight: np.ndarray, spans: list[tuple[np.ndarray, int]]) -> np.ndarray:
+def _repeated(x: np.ndarray, weight: np.ndarray, spans: list[tuple[list[tuple[np.ndarray, float]], int]]) -> np.ndarray:
     """What waveforms that are repeated, each at its own starts and so many samples long, explain of a signal together.
 
-    By least squares of the whitened signal, through the orders that are there.
+    By least squares of the whitened signal, through the orders that are there. Starts come with a gain.
     """
     size, power = len(x), weight**2
     combs, wanted = [], []
     spectrum = power * np.fft.rfft(x)
     for starts, length in spans:
         comb = np.zeros(size)
-        np.add.at(comb, starts % size, 1.0)
+        for own, gain in starts:
+            np.add.at(comb, own % size, gain)
         combs.append(np.fft.rfft(comb))
         wanted.append(np.fft.irfft(np.conj(combs[-1]) * spectrum, size)[:length])
     lags = [np.arange(length) for _, length in spans]
