@@ -19,6 +19,7 @@ STUDIES = {  # trials of the whole study
     "direction.yaml": 6 * 5,
     "alpha.yaml": 2 * 5,
     "direction_vit.yaml": 4 * 5,
+    "direction_vit_y.yaml": 2 * 5,
     "crossover.yaml": 8 * 3,
     "layers.yaml": 7 * 3,
     "resolution.yaml": 10 * 3,
@@ -74,6 +75,7 @@ def test_all_that_is_shipped_is_listed_here():
         ("direction.yaml", ("both_learned", "none", "tpr_at_1_fpr_cold_lines", "C matched")),
         ("alpha.yaml", ("both_learned", "none", "tpr_at_1_fpr_cold_lines", "C matched")),
         ("direction_vit.yaml", ("both", "none", "tpr_at_1_fpr_lines", "C matched")),
+        ("direction_vit_y.yaml", ("y", "none", "tpr_at_1_fpr_lines", "C matched")),
         ("line_direction.yaml", ("both", "global", "tpr_at_1_fpr_cold", "C matched")),
         ("fewer_tokens.yaml", ("tokens_16x8/rows", "tokens_16x16/rows", "auroc", "C matched")),
         ("fewer_tokens_vit.yaml", ("tokens_16x8", "tokens_16x16", "auroc", "C matched")),
@@ -91,7 +93,7 @@ def test_the_primary_hypothesis_is_the_one_that_was_written_down(name, wanted):
 
 
 def test_other_studies_explore():
-    written_down = {"direction.yaml", "alpha.yaml", "direction_vit.yaml", "line_direction.yaml"}
+    written_down = {"direction.yaml", "alpha.yaml", "direction_vit.yaml", "direction_vit_y.yaml", "line_direction.yaml"}
     others = {n for n in STUDIES if n not in written_down and not n.startswith("fewer_")}
     assert [n for n in others if read_study(FOLDER / n).primary is not None] == []
 
