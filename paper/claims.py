@@ -19,7 +19,12 @@ sys.path.append(str(ROOT / "benchmarks" / "pages"))
 from study_pairs import SEEDS, between, counts
 
 FIELDS = ("kolektor_sdd", "magnetic_tile", "brain_mri", "rsscn7")
-PRIMARY = {"mix": "alpha", "encoder": "direction_vit", "decision": "line_direction"}  # claim -> study that decides it
+PRIMARY = {  # claim -> study that decides it
+    "mix": "alpha",
+    "encoder": "direction_vit",
+    "columns": "direction_vit_y",
+    "decision": "line_direction",
+}
 
 
 @dataclass(frozen=True)
