@@ -97,7 +97,7 @@ def _gain(one: Data, p: float, margin: float, planned: int = 0) -> Verdict:
         return Verdict(UNDECIDED, f"no interval from {done} seeds")
     why = (
         f"{number(one['difference'], signed=True)} (95\\,\\% interval {number(one['low'], signed=True)} to "
-        f"{number(one['high'], signed=True)}, $p={p_value(p)}$, {done} seeds)"
+        f"{number(one['high'], signed=True)}, $p{'' if p < 0.001 else '='}{p_value(p)}$, {done} seeds)"
     )
     said = judge_difference(one["low"], one["high"], margin=margin, p_value=p, seeds=one["seeds"])
     if one["seeds"] < planned:  # nothing is said before all that was planned has run
@@ -160,7 +160,7 @@ def _consistency(studies: dict[str, Data], margin: float) -> Verdict:
 
 def summary(verdicts: dict[str, Verdict]) -> str:
     """One sentence over all of them."""
-    words = ("none", "one", "two", "three", "four", "five", "six", "seven")
+    words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight")
     parts = []
     for kind in (SUPPORTED, CONTRADICTED, EQUIVALENT, UNDECIDED):
         count = sum(v.verdict == kind for v in verdicts.values())

@@ -29,7 +29,7 @@ def all_values(studies: dict[str, Data], verdicts: dict[str, Verdict]) -> dict[s
         **_attention(read("attention_view")),
         **_detectability(read("detectability")),
         **_severity(read("severity")),
-        **_benchmark(read("benchmark")),
+        **_by_direction(studies.get("direction_vit")),
         **_pooling(read("coherent_pooling")),
         **_limit(studies.get("line_limit")),
         **_rivals(studies),
@@ -126,15 +126,10 @@ def _severity(found: Data) -> dict[str, str]:
     }
 
 
-def _benchmark(found: Data) -> dict[str, str]:
-    """The one seed with the ViT-S, domain C."""
-    out = {}
-    for cell in found["result"]["cells"]:
-        if cell["detector"] in ("dinomaly", "dinomaly_directional") and cell["domain"] == "C":
-            name = cell["detector"].removeprefix("dinomaly").strip("_") or "plain"
-            for key in ("auroc", "auroc_lines", "tpr_at_1_fpr_lines"):
-                out[f"vit.{cell['mode']}.{name}.{key}"] = number(cell[key])
-    return out
+def _by_direction(found: Data | None) -> dict[str, str]:
+    """TPR of the best line with the ViT-S, by the directions of the attention."""
+    rows = [] if found is None else found["result"]["table"]
+    return {f"vits.{r['arm']}": number(r["mean"]) for r in rows if r["metric"] == "tpr_at_1_fpr_lines"}
 
 
 def _attention(found: Data) -> dict[str, str]:

@@ -56,17 +56,18 @@ def place(waveform: HealthyWaveform, signal: np.ndarray, step: float | None, tee
     heard = float(np.abs(cross[most]))
     if found.sure and not _better(heard, float(cross[round(found.events * spt * _FINER) % len(cross)])):
         return found
-    even = np.sign(cross[most]) * even
+    sign = float(np.sign(cross[most]))
+    even = sign * even
     off = 0.0 if step is None else _off(waveform, most / (spt * _FINER), step)
     best = waveform.turn(turned(even, off * spt), step, teeth)
-    best = replace(best, events=best.events + off, inverted=bool(cross[most] < 0))
+    best = replace(best, events=best.events + off, inverted=sign < 0)
     best = _exactly(waveform, even, best, step, teeth)
     well = heard > _LEAST and best.correlation > _AS_WELL * waveform.conditions.get("correlation", (0.0, 0.0))[0]
     if not (best.sure and well and _better(best.correlation, found.correlation)):
         return found
     # a loud tooth correlates with the waveform at many places: the others of its gear decide
     there = _left_of(clear, clean, found.events, teeth)
-    instead = _left_of(clear, np.sign(cross[most]) * clean, best.events, teeth)
+    instead = _left_of(clear, sign * clean, best.events, teeth)
     fit = min(_share_of_lines(new, old) for (new, _), (old, _) in zip(instead, there, strict=True))
     return best if fit > _MOST else found
 
