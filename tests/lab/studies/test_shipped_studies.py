@@ -31,6 +31,7 @@ STUDIES = {  # trials of the whole study
     "fewer_tokens_tall.yaml": 4 * 3,
     "fewer_layers.yaml": 6 * 3,
     "loss_input.yaml": 16 * 3,
+    "grey.yaml": 4 * 3,
     "severity.yaml": 13 * 3,
     "robustness.yaml": 22 * 3 * 3,
     "resize.yaml": 5 * 3 * 3,
