@@ -22,7 +22,17 @@ COSTS = ("peak_memory_mib", "predict_ms_median", "parameters")  # no detector "w
 def found() -> dict[str, Data]:
     """Results of every study that has been run, in the order of the page."""
     order = ("direction", "alpha", "direction_vit", "direction_vit_y", "crossover", "layers", "resolution")
-    order = (*order, "loss_input", "severity", "robustness", "resize", "transfer", "generalisation", "baselines")
+    order = (
+        *order,
+        "loss_input",
+        "grey",
+        "severity",
+        "robustness",
+        "resize",
+        "transfer",
+        "generalisation",
+        "baselines",
+    )
     there = sorted(path.stem for path in (RESULTS / "studies").glob("*.json"))
     names = [name for name in order if name in there] + [name for name in there if name not in order]
     return {name: read(f"studies/{name}") for name in names}

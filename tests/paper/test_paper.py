@@ -176,6 +176,7 @@ def results(tmp_path):
             "line_unet",
             "line_deep",
             "crossover",
+            "direction_vit",
             "domain_shift",
         ):
             file.unlink()
