@@ -44,7 +44,6 @@ LONG = [
     ("onnx", "fused", FUSED),
     ("onnx", "line_network", LINES),
     ("onnx", "line_network", {**LINES, "attention": "global", "lines": "rows"}),
-    ("onnx", "line_network", {**LINES, "attention": "means"}),
     ("onnx", "padim", PADIM),
     ("onnx", "padim", {**PADIM, "pooling": "segments"}),
     ("torch", "dinomaly_directional", DINOMALY),
@@ -64,6 +63,7 @@ SHORT = [
     ("onnx", "pca", {"pooling": "segments"}),
     ("torch", "padim", PADIM),
     ("torch", "line_network", LINES),
+    ("onnx", "line_network", {**LINES, "attention": "means"}),
 ]
 
 

@@ -160,7 +160,9 @@ class LineNetworkModel(nn.Module):
             wide = torch.minimum(square, HUBER**2 * wide).sum(dim=(1, 2), keepdim=True) / (HUBER_MEAN * count)
         for dim in (1, 2):
             line = square.sum(dim=dim, keepdim=True) / known.sum(dim=dim, keepdim=True).clamp(min=1)
-            wide = torch.minimum(wide, line.median(dim=3 - dim, keepdim=True).values)
+            # the lower median by topk: the ONNX exporter knows no median
+            half = torch.topk(line, (line.shape[3 - dim] + 1) // 2, dim=3 - dim, largest=False).values
+            wide = torch.minimum(wide, half.amax(dim=3 - dim, keepdim=True))
         wide = wide.sqrt()
         white = (1.0 + self.evidence.white * (wide**2 - 1.0).clamp(min=0.0)).sqrt()
         own = torch.where((own > ROUGH) & (wide > ROUGH), torch.maximum(own, white), own)
