@@ -207,11 +207,15 @@ def test_another_gear_is_not_said_to_be_damaged():
     for other, gear in enumerate(("driving", "driven")):
         told = Monitor(model).add([signals.with_another(other).record(1070)])
         assert (told.colour, told.tooth) == ("UNKNOWN", None), told.sentence
-        assert f"pattern of the {gear} gear's teeth" in told.sentence
+        assert f"pattern of the {gear} teeth" in told.sentence
         assert "exchanged" in told.next_look
     for crack in (None, (0, 5, 0.6)):
         told = Monitor(model).add([signals.record(1070, backwards=True, crack=crack)])
         assert (told.colour, told.tooth) == ("UNKNOWN", None), told.sentence
+    for gear, tooth in ((0, 5), (1, 20)):  # the loud tooth of one gear says nothing of how loud the other one is
+        told = Monitor(model).add([signals.record(1070, gain=0.5, crack=(gear, tooth, 3.0))])
+        assert told.colour == "RED", told.sentence
+        assert signals.named(told, gear, tooth)
 
 
 @pytest.mark.parametrize("periods", [1, 2, 3, 7])

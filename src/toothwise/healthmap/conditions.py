@@ -32,7 +32,7 @@ _FITS = 0.5  # share of the lowest correlation learned below which a record does
 _ALIKE = 0.3  # correlation learned below which teeth are too much alike for a waveform to be missed
 _NOISY = 2.0  # times the highest noise learned from which on that is why
 PATTERNS = ("row_pattern", "column_pattern")  # in ``heard`` and what was learned: the rows' gear and the columns'
-_SAME = 0.7  # share of the teeth's healthy pattern below which they are other teeth; damage left .84 at the least
+_SAME = 0.7  # share of the teeth's healthy pattern below which they are other teeth
 _LIVE, _SILENT = 0.6, 1e-12  # share of a gear's orders that a pattern needs, and of power below which one was removed
 _ONE_TOOTH = 0.6  # share of what differs from the healthy pattern at one tooth and those beside it: damage of that one
 _ERRORS = 2.0  # standard errors by which it may be more
@@ -92,18 +92,19 @@ def heard(waveform: HealthyWaveform, signal: np.ndarray, teeth: tuple[int, int])
                 "noise": float(np.sqrt(np.median(np.maximum(left, 0.0)) / waveform.samples_per_tooth)),
                 "correlation": float(shared[kept].sum()) / max(both, 1e-300),
             }
-    patterns = [_pattern(here, there, n) for n in teeth]
-    # how loud the teeth of either gear are tells the gain
-    usual = float(np.clip(max(max(pair) for pair in patterns), 1.0 / _LEVEL, 1.0))
-    return found | {name: most / usual for name, (most, _) in zip(PATTERNS, patterns, strict=True)}
+    patterns = {name: _pattern(here, there, n) for name, n in zip(PATTERNS, teeth, strict=True)}
+    # how loud the teeth are, of gears of which that is known, tells the gain
+    usual = float(np.clip(max((max(one) for one in patterns.values() if one), default=1.0), 1.0 / _LEVEL, 1.0))
+    return found | {name: one[0] / usual if one else 1.0 for name, one in patterns.items()}
 
 
-def _pattern(here: np.ndarray, there: np.ndarray, n: int) -> tuple[float, float]:
+def _pattern(here: np.ndarray, there: np.ndarray, n: int) -> tuple[float, float] | None:
     """Upper end of the gain of a gear's tooth pattern in a record, and how loud the record's own one is beside it.
 
     The pattern is what a tooth adds to all its meshes, unlike the usual tooth. Each tooth tells a gain, of which the
     median counts: damage, and wear that comes on top, leave the healthy pattern in the others, while another gear has a
-    pattern of its own.
+    pattern of its own. None where it cannot be told: few of the gear's orders are left, so that one damaged tooth is
+    spread over all, or one tooth holds most of what is new.
 
     Args:
         here, there: Waveform of each mesh event, healthy and of the record ``[events, samples]``.
@@ -111,31 +112,27 @@ def _pattern(here: np.ndarray, there: np.ndarray, n: int) -> tuple[float, float]
     """
     lines = there.reshape(-1, n, there.shape[1])
     own, other = here.reshape(lines.shape).mean(axis=0), lines.mean(axis=0)
-    noise = np.square(lines - other).mean(axis=0).sum(axis=1) / max(len(lines) - 1, 1)
+    of_noise = np.square(lines - other).mean(axis=0).sum(axis=1) / max(len(lines) - 1, 1)
     own, other = own - own.mean(axis=0), other - other.mean(axis=0)
     weight = np.square(own).sum(axis=1)
-    # where few of the gear's orders are left, those that were removed spread one damaged tooth over all
-    power = np.abs(np.fft.rfft(here.reshape(-1))[:: len(lines)]) ** 2
-    power[::n] = 0.0
-    live = float(np.mean(power > _SILENT * power.max())) * n / (n - 1)
+    orders = np.abs(np.fft.rfft(here.reshape(-1))[:: len(lines)]) ** 2
+    orders[::n] = 0.0  # those of the mesh tell no tooth from another
+    live = float(np.mean(orders > _SILENT * orders.max())) * n / (n - 1)
     if live < _LIVE or not weight.all():
-        return 1.0, 1.0
+        return None
+
+    def median(x: np.ndarray) -> float:
+        return float(np.quantile(x, 0.5, weights=weight, method="inverted_cdf"))
+
     gains = (own * other).sum(axis=1) / weight
-    gain = _median(gains, weight)
+    gain = median(gains)
     new = np.square(other - own).sum(axis=1)
     peak = int(new.argmax())
     if new.take(range(peak - 1, peak + 2), mode="wrap").sum() > _ONE_TOOTH * new.sum():
-        return 1.0, 1.0
-    error = 1.4826 * _median(np.abs(gains - gain), weight) * float(np.sqrt(np.pi / 2.0 / n))
-    power = (np.square(other).sum(axis=1) - noise) / weight
-    return gain + _ERRORS * error, float(np.sqrt(max(_median(power, weight), 0.0)))
-
-
-def _median(x: np.ndarray, weight: np.ndarray) -> float:
-    """The weighted median of values ``[n]``."""
-    order = np.argsort(x)
-    heavy = np.cumsum(weight[order])
-    return float(x[order][np.searchsorted(heavy, heavy[-1] / 2.0)])
+        return None
+    error = 1.4826 * median(np.abs(gains - gain)) * float(np.sqrt(np.pi / 2.0 / n))
+    power = (np.square(other).sum(axis=1) - of_noise) / weight
+    return gain + _ERRORS * error, float(np.sqrt(max(median(power), 0.0)))
 
 
 def gear_level(sound: Mapping[str, float]) -> float:
@@ -248,8 +245,9 @@ def _other_teeth(learned: Mapping[str, tuple[float, float]], periods: Periods, s
     named = " and ".join(gears[PATTERNS.index(name)] for name in others)
     found, low, high = min((sound[name], *learned[name]) for name in others)
     return (
-        f"pattern of the {named} gear's teeth, at most {max(found, 0.0):.2f} of the healthy one, was not learned "
-        f"({low:.2f} to {high:.2f}): an exchanged gear, one put on elsewhere, or the other direction of rotation"
+        f"pattern of the {named} teeth was not learned: at most {max(found, 0.0):.2f} of the healthy one is there "
+        f"({low:.2f} to {high:.2f} in healthy records), as after a gear was exchanged or in the other direction of "
+        "rotation"
     )
 
 

@@ -196,10 +196,12 @@ class Coherent(Detector):
             return None
         energy = self._energy(waveforms, axis)
         side = side_of_second(energy / np.median(energy), tooth)
+        if side is None:
+            return None
         x, scatter = self._rest(waveforms[None])[0], self._learned["scatter"]
-        if side is None or not is_beside(x, scatter, waveforms.shape, axis, tooth, side):
-            return None  # a second tooth further away is found by itself
-        return (tooth + side) % len(energy)
+        # a second tooth further away is found by itself
+        beside = is_beside(x, scatter, waveforms.shape, axis, tooth, side)
+        return (tooth + side) % len(energy) if beside else None
 
     def _energy(self, waveforms: np.ndarray, axis: int) -> np.ndarray:
         """Energy of each tooth's whitened waveform, averaged over its mates, ``[teeth]``."""
