@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import math
 import sys
 from collections import Counter
@@ -36,6 +35,8 @@ from study_pairs import pairs_in
 
 HERE = Path(__file__).parent
 METRICS = ("auroc", "auroc_lines")
+FLAT_STEPS = 1000  # shorter trainings end before anything is flat; their curves are not kept
+PARTS = 50  # of a curve that is kept
 
 
 def rounded(data: dict[str, Any]) -> dict[str, Any]:
@@ -128,9 +129,7 @@ def gradients(opened: OpenedStudy) -> dict[str, dict[str, list[float]]]:
     """
     found: dict[str, dict[str, list[list[float]]]] = {}
     for entry, _ in opened.rows("done"):
-        path = opened.store.trials / entry.key / "curves.json"
-        curves = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        for name, curve in curves.items():
+        for name, curve in opened.store.curves(entry.key).items():
             if not name.startswith("gradient/"):
                 continue
             norms = np.array([value for _, value in curve])
@@ -143,6 +142,24 @@ def gradients(opened: OpenedStudy) -> dict[str, dict[str, list[float]]]:
         arm: {layer: [float(f"{v:.3g}") for v in np.median(each, axis=0)] for layer, each in layers.items()}
         for arm, layers in found.items()
     }
+
+
+def curves(opened: OpenedStudy) -> dict[str, dict[str, Any]]:
+    """Loss, alpha and entropy by step of each seed of the arms that were trained until they are flat.
+
+    By arm and name: ``values``, one list per seed, each the mean of a part of the training, and ``steps``, its end.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for entry, row in opened.rows("done"):
+        if row["config"].get("options", {}).get("max_steps", 0) < FLAT_STEPS:
+            continue
+        for name, points in opened.store.curves(entry.key).items():
+            if name.startswith(("train_loss", "alpha/", "entropy_")):
+                parts = np.array_split(np.array(points), min(PARTS, len(points)))
+                steps = [int(part[-1, 0]) for part in parts]
+                curve = found.setdefault(entry.arm, {}).setdefault(name, {"steps": steps, "values": []})
+                curve["values"].append([float(f"{part[:, 1].mean():.5g}") for part in parts])
+    return found
 
 
 def scores_of_primary(opened: OpenedStudy) -> dict[str, np.ndarray]:
@@ -200,6 +217,7 @@ def found_in(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         "axes": [rounded(c.data) for c in other_pairs(opened, study.parts[0].metrics[0], [("y", "x")])],
         "alpha": alphas(opened),
         "gradients": gradients(opened),
+        "curves": curves(opened),
     }
     return config, result
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import detector_options
 import line_tables
 import means
+import study_curves
 import study_figures
 import study_pairs
 import study_tables
@@ -31,6 +32,7 @@ def main() -> int:
         pairs=study_pairs,
         studies=study_tables,
         figures=study_figures,
+        curves=study_curves,
     )
     stale = []
     for template in sorted(Path(__file__).parent.glob("*.md.j2")):
@@ -42,6 +44,7 @@ def main() -> int:
                 path.write_text(text, encoding="utf-8")
     if not check:
         study_figures.draw_all()
+        study_curves.draw_all()
     word = "out of date" if check else "written"
     sys.stdout.write("".join(f"{word}: {name}\n" for name in stale))
     return int(check and bool(stale))

@@ -41,7 +41,7 @@ WORDS: dict[str, str] = {
 # Okabe and Ito: told apart with any kind of colour vision; markers differ as well
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v")
-_STYLE = {"svg.hashsalt": "toothwise", "svg.fonttype": "path", "font.size": 9}
+STYLE = {"svg.hashsalt": "toothwise", "svg.fonttype": "path", "font.size": 9}
 
 
 # arms whose name does not say what they are; of severity the loss's weight, the share of maps with lines, pooling, head
@@ -55,7 +55,7 @@ def draw_all() -> None:
         table = pd.DataFrame(read(f"studies/{path.stem}")["result"]["table"]).dropna(subset=["mean"])
         first = table.groupby(["part", "group"])["metric"].transform("first")
         panels = list(table[table["metric"] == first].groupby(["part", "group"], sort=False))
-        with mpl.rc_context(_STYLE):
+        with mpl.rc_context(STYLE):
             lines, arms = (len(panels) + 1) // 2, max(len(rows) for _, rows in panels)
             figure = Figure(figsize=(9.8, lines * (1.2 + 0.16 * arms)), layout="constrained")
             axes = figure.subplots(lines, min(2, len(panels)), squeeze=False).ravel()

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "benchmarks" / "pages"))
 
 import engine  # noqa: E402
+import study_curves  # noqa: E402
 import study_pairs  # noqa: E402
 import study_tables  # noqa: E402
 
@@ -263,3 +264,39 @@ def test_a_primary_p_value_follows_from_the_scores_that_are_kept(path):
     assert (found.difference, found.low, found.high) == pytest.approx(
         (one["difference"], one["low"], one["high"]), abs=1e-5
     )
+
+
+def test_curves_of_long_trainings_are_kept_by_seed_and_say_how_flat_they_are(tmp_path, monkeypatch):
+    overrides = "overrides: {long: {options: {max_steps: 2000}}, short: {options: {max_steps: 100}}}"
+    (tmp_path / "s.yaml").write_text(
+        f"title: t\nbase: {{n_train: 40, detector: dinomaly_directional}}\n{overrides}\nseeds: 2\nmetrics: [auroc]\n"
+    )
+    study = read_study(tmp_path / "s.yaml")
+    store, entries, steps = StudyFolder(tmp_path / "out"), [], np.arange(10, 2001, 10)
+    for trial in study.trials():
+        seed, key = trial.settings.seed, f"{trial.arm}-{trial.settings.seed}"
+        entries.append(Entry(trial.part, trial.arm, trial.group, seed, trial.config_hash, key))
+        row = {"key": key, "status": "done", "reason": None, "revision": "r0", "git": "abc", "seconds": 1.0, "info": {}}
+        row |= {"config_hash": trial.config_hash, "config": trial.config, "metrics": {"auroc": 0.5}}
+        loss = 1.0 + seed + (steps <= 1000)
+        low, high = (0.5 + sign * 0.4 * np.minimum(steps / 1500, 1.0) for sign in (-1, 1))
+        curves = {"train_loss": loss, "alpha/layer_0": (low + high) / 2, "gradient/decoder.0": loss}
+        curves |= {"alpha/layer_0/head_0": low, "alpha/layer_0/head_1": high}
+        curves |= {"entropy_y/layer_0": np.full(200, 0.9 + seed / 100), "entropy_x/layer_0": np.full(200, 0.99)}
+        store.write(
+            key, row, {}, {k: list(zip(steps.tolist(), v.tolist(), strict=True)) for k, v in curves.items()}, {}
+        )
+    save_study(tmp_path / "out", study, entries, "r0")
+    kept = collected.curves(open_study(tmp_path / "out"))
+    assert set(kept) == {"long"}
+    assert "gradient/decoder.0" not in kept["long"]
+    assert kept["long"]["train_loss"]["steps"][-1] == 2000
+    assert kept["long"]["train_loss"]["values"] == [[2.0] * 25 + [1.0] * 25, [3.0] * 25 + [2.0] * 25]
+    monkeypatch.setattr(study_curves, "of", lambda name: kept)
+    flat = study_curves.flat("s")
+    assert flat["loss"] == {"long": (1.5, 1.5)}
+    assert flat["alpha"] == pytest.approx(0.4 / 1500 * (1500 - 1025), abs=0.003)
+    assert (flat["low"], flat["high"]) == pytest.approx((0.1, 0.9))
+    assert flat["entropy"] == pytest.approx((0.905, 0.99))
+    lines = study_curves.draw(kept).axes[1].lines
+    assert sorted({round(float(line.get_ydata()[-1]), 2) for line in lines}) == [0.1, 0.5, 0.9]

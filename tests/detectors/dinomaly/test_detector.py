@@ -168,6 +168,15 @@ def test_alpha_is_learned_at_its_own_rate_and_recorded_with_the_entropies(fitted
     assert moved[40.0] > 10 * moved[1.0] > 0
 
 
+def test_alpha_of_each_head_is_recorded_where_heads_have_their_own():
+    with recorded_curves() as curves:
+        detectors.create("dinomaly_directional", max_steps=6, alpha_rate=40.0, alpha_per="head", **SMALL).fit(_maps(16))
+    heads = [points[-1][1] for name, points in curves.values.items() if name.startswith("alpha/layer_1/head_")]
+    assert len(heads) > 1
+    assert np.ptp(heads) > 1e-4
+    assert np.mean(heads) == pytest.approx(curves.values["alpha/layer_1"][-1][1])
+
+
 @pytest.mark.parametrize(
     ("pooling", "channels"), [("top", "grey"), ("rows", "physical"), ("columns", "grey"), ("lines", "physical")]
 )

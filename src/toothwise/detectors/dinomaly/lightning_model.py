@@ -109,6 +109,8 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
             self.log(f"{name}_loss", part, on_step=True, on_epoch=False)
         for layer, alpha in self.model.alphas().items():
             self.log(f"alpha/layer_{layer}", sum(alpha) / len(alpha), on_step=True, on_epoch=False)
+            for head, value in enumerate(alpha if len(alpha) > 1 else []):  # heads part, which their mean does not show
+                self.log(f"alpha/layer_{layer}/head_{head}", value, on_step=True, on_epoch=False)
         return {"loss": loss}
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:

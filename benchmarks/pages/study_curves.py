@@ -1,0 +1,105 @@
+"""Loss, alpha and entropy of the attention over the steps of a training, as a figure and in numbers."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+from engine import RESULTS, ROOT, Data, read
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from study_figures import COLOURS
+from study_figures import STYLE as DRAWN
+
+SETTLED = 0.5  # part of the training after which alpha should no longer move
+STYLES = {"y": "-", "x": "--"}
+ALONG = {"y": "columns", "x": "rows"}
+
+
+def of(name: str) -> Data:
+    """Curves of a study by arm, each with the mean over seeds; empty where none were kept."""
+    kept: Data = read(f"studies/{name}")["result"].get("curves", {})
+    return kept
+
+
+def draw_all() -> None:
+    """Write docs/images/curves-NAME.svg of every study that kept its curves."""
+    for path in sorted((RESULTS / "studies").glob("*.json")):
+        if curves := of(path.stem):
+            with mpl.rc_context(DRAWN):
+                draw(curves).savefig(ROOT / "docs" / "images" / f"curves-{path.stem}.svg", metadata={"Date": None})
+
+
+def draw(curves: Data) -> Figure:
+    """Loss of each arm, alpha of each head and entropy of each layer.
+
+    Args:
+        curves: by arm and name, ``steps`` and ``values`` of each seed.
+    """
+    figure = Figure(figsize=(9.8, 3.1), layout="constrained")
+    loss, alpha, entropy = figure.subplots(1, 3)
+    for k, (arm, named) in enumerate(curves.items()):
+        steps, values = np.array(named["train_loss"]["steps"]), np.array(named["train_loss"]["values"])
+        loss.fill_between(steps, values.min(axis=0), values.max(axis=0), color=COLOURS[k % 5], alpha=0.2, lw=0)
+        loss.plot(steps, values.mean(axis=0), color=COLOURS[k % 5], label=arm.replace("_", " "))
+        _alpha(alpha, named)
+        for axis, style in STYLES.items():
+            for layer, name in enumerate(sorted(n for n in named if n.startswith(f"entropy_{axis}/"))):
+                values = np.mean(named[name]["values"], axis=0)
+                word = f"layer {layer}, along {ALONG[axis]}"
+                entropy.plot(named[name]["steps"], values, style, color=COLOURS[layer % 5], label=word)
+    loss.set_yscale("log")
+    loss.set_title("loss: mean of the seeds, and their range", loc="left", fontsize=9)
+    alpha.set_ylim(0, 1)
+    alpha.set_title("alpha of each head and seed; thick: mean", loc="left", fontsize=9)
+    alpha.set_ylabel("rows < alpha > columns")
+    entropy.set_title("entropy of the attention (1: all tokens alike)", loc="left", fontsize=9)
+    for axis in (loss, alpha, entropy):
+        axis.set_xlabel("step")
+        axis.grid(color="0.9")
+        axis.legend(fontsize=7)
+    return figure
+
+
+def _alpha(axis: Axes, named: Data) -> None:
+    layers = sorted(n for n in named if n.startswith("alpha/") and n.count("/") == 1)
+    for k, layer in enumerate(layers):
+        heads = [n for n in named if n.startswith(f"{layer}/")] or [layer]
+        for head in heads:
+            for values in named[head]["values"]:
+                axis.plot(named[head]["steps"], values, color=COLOURS[k % 5], lw=0.5, alpha=0.5)
+        mean = np.mean(named[layer]["values"], axis=0)
+        axis.plot(named[layer]["steps"], mean, color=COLOURS[k % 5], lw=2, label=layer.removeprefix("alpha/").replace("_", " "))  # fmt: skip
+
+
+def flat(name: str) -> Data:
+    """How flat a study's trainings are at their end.
+
+    Returns:
+        ``loss`` by arm, the means over seeds of the last two tenths; ``alpha``, how far one head moves at most in the
+        second half; ``low`` and ``high`` of alpha over heads and seeds at the end; ``entropy``, lowest and highest of a
+        layer's means over seeds in the whole training, and ``entropy_end`` of its last part.
+    """
+    losses, moved, ends, entropies, last = {}, [0.0], [], [], []
+    for arm, named in of(name).items():
+        mean = np.mean(named["train_loss"]["values"], axis=0)
+        tenth = max(1, len(mean) // 10)
+        losses[arm] = (float(mean[-2 * tenth : -tenth].mean()), float(mean[-tenth:].mean()))
+        for curve, found in named.items():
+            values = np.array(found["values"])
+            if curve.startswith("alpha/") and (
+                curve.count("/") == 2 or not any(n.startswith(f"{curve}/") for n in named)
+            ):
+                half = values[:, int(SETTLED * values.shape[1]) :]
+                moved.append(float(np.ptp(half, axis=1).max()))
+                ends += values[:, -1].tolist()
+            if curve.startswith("entropy_"):
+                entropies += values.mean(axis=0).tolist()
+                last.append(float(values[:, -1].mean()))
+    return {
+        "loss": losses,
+        "alpha": max(moved),
+        "low": min(ends, default=None),
+        "high": max(ends, default=None),
+        "entropy": (min(entropies), max(entropies)) if entropies else None,
+        "entropy_end": (min(last), max(last)) if last else None,
+    }
