@@ -218,6 +218,21 @@ def test_another_gear_is_not_said_to_be_damaged():
         assert signals.named(told, gear, tooth)
 
 
+def worn(signals: SignalModel, gear: int) -> list[tuple[int, int, float]]:
+    """Cracks of all teeth of a gear, none like the next one: what wear does that is not even."""
+    depths = np.random.default_rng([signals.seed, gear]).uniform(0.1, 0.5, signals.teeth[gear])
+    return [(gear, tooth, float(depth)) for tooth, depth in enumerate(depths)]
+
+
+@pytest.mark.parametrize("gear", [0, 1])
+def test_a_gear_whose_teeth_are_all_worn_unevenly_is_seen(gear):
+    signals = SignalModel(8, (18, 31))
+    model = signals.fit(12)
+    told = Monitor(model).add([signals.record(1080 + k, cracks=worn(signals, gear)) for k in range(3)])
+    assert told.colour in ("AMBER", "RED")
+    assert [name in told.sentence for name in ("driving", "driven")] == [gear == 0, gear == 1]
+
+
 @pytest.mark.parametrize("periods", [1, 2, 3, 7])
 def test_a_shorter_recording_is_no_louder_one(gearbox, periods):
     signals, model = gearbox
@@ -363,3 +378,23 @@ def test_what_is_said_of_another_gear_and_of_teeth_near_each_other(teeth):
         assert counts[kind, "UNKNOWN, no tooth"] + counts[kind, "GREEN, no tooth"] >= 6  # of 8
     # most orders of a gear of 13 teeth are taken off
     assert sum(n for (_, said), n in counts.items() if "a sound tooth" in said) <= (6 if 13 in teeth else 0)  # of 48
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("teeth", [(18, 35), (13, 24)])
+def test_what_is_said_of_gears_that_are_worn(teeth):
+    counts: Counter[tuple[str, str]] = Counter()
+    for seed in range(111, 115):
+        signals = SignalModel(seed, teeth)
+        model = signals.fit(16)
+        even = [(0, tooth, 0.3) for tooth in range(teeth[0])]
+        kinds = {"healthy": [], "worn, driving": worn(signals, 0), "worn, driven": worn(signals, 1), "even": even}
+        for kind, cracks in kinds.items():
+            maps = model.maps_of([signals.record(1000 + k, cracks=cracks) for k in range(4)])[0]
+            for name, parts in {"alone": [maps[k : k + 1] for k in range(4)], "four": [maps]}.items():
+                for told in (Monitor(model).add(part) for part in parts):
+                    counts[f"{kind}, {name}", f"{told.colour}, {told.pattern}"] += 1
+                    assert told.gear is None or kind.endswith(told.gear)
+    show(teeth, counts)
+    assert counts["healthy, alone", "GREEN, nothing"] >= 15  # of 16
+    assert sum(counts[f"worn, {gear}, four", "GREEN, nothing"] for gear in ("driving", "driven")) <= 2  # of 8

@@ -1,7 +1,8 @@
 """Healthy baselines of everything that is watched, per sensor and condition bin, and records on their scale.
 
 Watched channels: the evidence of every tooth less the median over its gear (what lifts all teeth is no tooth), the
-level of the whole map upwards and downwards, and one cycle per revolution of either gear. Each is put on its healthy
+level of the whole map upwards and downwards, one cycle per revolution of either gear, and how far the usual tooth of
+either gear differs from its healthy waveform, where waveforms are known. Each is put on its healthy
 mean and standard deviation for its sensor and condition bin; then sensors are averaged, and the average is put on its
 own healthy scale. So sensors may depend on one another in any way: what their average does in healthy records is
 measured, not assumed. The last scale is the long-run one (standard deviation times the root of the records that count
@@ -34,7 +35,10 @@ _OWN_LEVEL = 20  # independent healthy records that a tooth's own level needs
 
 @dataclass(frozen=True)
 class Channel:
-    """One thing that is watched: kind "tooth", "level up", "level down" or "cycle"; axis 1 or 2, 0 = whole map."""
+    """One thing that is watched; axis 1 or 2, 0 = whole map.
+
+    Its kind is "tooth", "level up", "level down", "cycle" or "change".
+    """
 
     kind: str
     axis: int = 0
@@ -46,7 +50,7 @@ class Watched:
     """What is watched of n maps, before any baseline.
 
     Attributes:
-        raw: ``[n, rows + columns + 1 + cycles]``: evidence of lines, level, root of one cycle per gear.
+        raw: ``[n, channels]``: evidence of lines, level, root of one cycle per gear, change of either gear.
         contrast: mean log contrast of every line ``[n, rows + columns]``.
     """
 
@@ -75,7 +79,8 @@ def watch_maps(values: np.ndarray, table: pd.DataFrame, found: Findings, referen
         cycles = [np.sqrt(one_cycle(part)[0][:, None] / own) for part in rest]  # an amplitude is skew, its root is not
     else:
         cycles = [np.sqrt(swings)]
-    return Watched(np.concatenate([*evidence, level, *cycles], axis=1), np.concatenate(lines, axis=1))
+    change = [] if found.change is None else [found.change]
+    return Watched(np.concatenate([*evidence, level, *cycles, *change], axis=1), np.concatenate(lines, axis=1))
 
 
 def _without_lines(x: np.ndarray, found: Findings) -> np.ndarray:
@@ -92,7 +97,8 @@ def watch_healthy(reference: HealthyReference) -> Watched:
     axes = (1,) if reference.by_record else (1, 2)
     evidence = [e for part in (reference.row, reference.column) for e in _centred(part)]
     cycles = [np.sqrt(reference.cycle[a - 1])[:, None] for a in axes]
-    raw = np.concatenate([*evidence, reference.level[:, None], *cycles], axis=1)
+    change = [] if reference.change is None else [reference.change]
+    raw = np.concatenate([*evidence, reference.level[:, None], *cycles, *change], axis=1)
     return Watched(raw, np.concatenate([reference.lines[a - 1] for a in axes], axis=1))
 
 
@@ -219,6 +225,7 @@ def learn_baseline(
     channels = [Channel("tooth", axis, k) for axis, width in zip((1, 2), widths, strict=True) for k in range(width)]
     channels += [Channel("level up"), Channel("level down")]
     channels += [Channel("cycle", axis) for axis in ((1,) if reference.by_record else (1, 2))]
+    channels += [] if reference.change is None else [Channel("change", axis) for axis in (1, 2)]
     # one correlation for all teeth, because one tooth's is known poorly; of the others their own
     together = np.ones(len(channels))
     together[:level] = correlation_time(z[:, :level], block, about_zero=pooled)

@@ -14,6 +14,7 @@ from math import gcd, sqrt
 import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
+from toothwise.detectors.coherent.meshes import change_of_gears
 from toothwise.evaluation.tail import ENOUGH, LEAST, best_line_tail, beyond_all, healthy_tail
 from toothwise.reference.healthy_reference import HealthyReference, evidence_of
 from toothwise.reference.map_statistics import (
@@ -27,8 +28,9 @@ from toothwise.reference.map_statistics import (
 )
 
 # of the stated rate, what each test may spend; they sum to 1
-SHARES = {"lines": 0.5, "diagonal": 0.15, "one cycle": 0.15, "level": 0.2}
+SHARES = {"lines": 0.5, "diagonal": 0.1, "one cycle": 0.15, "change": 0.05, "level": 0.2}
 _ROUNDS = 6
+_KNOWN = 9  # healthy records that the spread of a change is known from at the most: a tail longer than a normal one
 _LEFT = 0.15  # of the amplitudes of louder teeth, what taking their waveforms off may leave at others
 _TIE = 0.7  # share of the best evidence from which on a neighbour may be the tooth itself
 
@@ -64,6 +66,8 @@ class Findings:
         rest: log maps with all that taken off.
         by_waveform: evidence is of waveforms, which adds up along a tooth; what the map's cells show does not decide.
         scatter_ratio: how many times as far as in any healthy map the cells scatter, ``[n]``: lines count for less.
+        change: how far the usual tooth of either gear differs from its healthy waveform without those lines, ``[n, 2]``
+            (``change_of_gears``), and ``change_p``, chances of a healthy map, ``[n, 2]``; None without waveforms.
     """
 
     first: Prediction
@@ -75,6 +79,8 @@ class Findings:
     rest: np.ndarray = field(repr=False)
     scatter_ratio: np.ndarray
     by_waveform: bool = False
+    change: np.ndarray | None = None
+    change_p: np.ndarray | None = None
 
 
 def decompose(
@@ -152,7 +158,19 @@ def decompose(
         active = active[found]
         if not len(active):
             break
+    if seen is not None and reference.change is not None:
+        out.change = np.concatenate([change_of_gears(left.get(k, seen[k])[None]) for k in range(n)])
+        out.change_p = np.stack([_change(out.change[:, a], reference, a) for a in (0, 1)], axis=1)
+        out.p_values["change"] = np.minimum(2.0 * out.change_p.min(axis=1), 1.0)
     return out
+
+
+def _change(found: np.ndarray, reference: HealthyReference, gear: int) -> np.ndarray:
+    """Chance that the usual tooth of a gear differs as far in a healthy map, ``[n]``."""
+    assert reference.change is not None
+    own, middle = reference.change[:, gear], reference.change[:, gear].mean()
+    chance = healthy_tail(found, own, worth=reference.worth["change"])
+    return beyond_all(chance, found - middle, own - middle, known=_KNOWN)
 
 
 def _of_a_tooth(x: np.ndarray, axes: np.ndarray, reference: HealthyReference) -> np.ndarray:

@@ -198,7 +198,7 @@ def run_rules(
         limits.heights(),
         start,
         teeth=teeth,
-        whole=np.isin(kinds, ("level up", "cycle")),
+        whole=np.isin(kinds, ("level up", "cycle", "change")),
         loud=loud,
         near=_neighbours(things),
         at=0 if before is None else before.judged,

@@ -163,14 +163,14 @@ class JudgedRecords:
             sd = float(own.mean() if d.teeth[0].tooth is None else own[d.teeth[0].tooth])
             return self._along(d.teeth[0]), sd, self.baseline.correlation[0]
         if d.pattern == "whole gear" and not self._by_level(d):
-            cycles = [k for k, c in enumerate(things_of(self.baseline)) if c.kind == "cycle"]
+            cycles = [k for k, c in enumerate(things_of(self.baseline)) if c.kind in ("cycle", "change")]
             loudest = max(cycles, key=lambda k: self.tracked.channels[-_PROFILE:, k].mean())
             return self.tracked.channels[:, loudest], 1.0, 1.0
         series = self.tracked.level if self.tracked.level[-RECENT:].mean() >= 0 else -self.tracked.level
         return series, max(self.baseline.level_sd, 1e-9), self.baseline.correlation[1]
 
     def _by_level(self, d: Diagnosis) -> bool:
-        """Whether a whole gear is named for its level, not for one cycle per revolution."""
+        """Whether a whole gear is named for its level, not for one cycle per revolution or its usual tooth."""
         if d.pattern != "whole gear":
             return False
         kinds = {c.kind: k for k, c in enumerate(self.baseline.channels) if c.kind.startswith("level")}

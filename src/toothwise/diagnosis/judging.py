@@ -152,7 +152,8 @@ class _Judged(JudgedRecords):
                     ("led", self._led(teeth)),
                     ("back", self._back(teeth)),
                     ("passed", self._passed() if pattern in ("whole gear", "sensor or condition changed") else None),
-                    ("swings", self._swings() if "whole gear" in (pattern, *also) else None),
+                    ("swings", self._swings("cycle") if "whole gear" in (pattern, *also) else None),
+                    ("changed", None if teeth else self._swings("change")),
                 )
                 if told
             }
@@ -195,6 +196,8 @@ class _Judged(JudgedRecords):
         if channel.kind.startswith("level"):
             return say("the level of the whole map")
         gear = self.gears[channel.axis - 1]
+        if channel.kind == "change":
+            return say("many teeth of the {gear} gear", gear=gear_word(gear))
         if channel.kind == "cycle":
             if gear == "gear":
                 return say("the swing with the revolution")
@@ -235,6 +238,7 @@ class _Judged(JudgedRecords):
                 self._tooth(axis, part) for group in clusters(numbered, size) for part in self._apart(axis, group)
             ]
         teeth = self._joined(sorted(teeth, key=lambda t: (self._at(t.axis, t.tooth) != lead, -t.evidence)))
+        changed = [k for k in np.flatnonzero(final.level) if things[k].kind == "change"]
         found = []
         if teeth:
             found.append("several teeth" if sum(not t.doubtful for t in teeth) > 1 else "one tooth")
@@ -246,7 +250,9 @@ class _Judged(JudgedRecords):
             found = self._with_level(found, things[up_or_down[0]].kind == "level up", teeth, sure=bool(first))
         elif first and whole:
             found.append("whole gear")
-        if found[0] == "whole gear" and self._swings() is None and scattered(self._away()):
+        if changed and not found:
+            found.append("whole gear" if len(changed) == 1 else "sensor or condition changed")
+        if found[0] == "whole gear" and self._swings("cycle") is None and scattered(self._away()):
             found[0] = "sensor or condition changed"
         # one tooth that single maps show again and again is not outweighed by what it leaves at others
         lone = bool(first) and sum(not t.doubtful for t in teeth) == 1
@@ -258,11 +264,11 @@ class _Judged(JudgedRecords):
             teeth, found = [], [f for f in found if not f.endswith(("tooth", "teeth"))]
         return found[0], tuple(found[1:]), tuple(teeth)
 
-    def _swings(self) -> Message | None:
-        """The gear that was heard to swing, where nothing tells more of a whole gear."""
+    def _swings(self, kind: str) -> Message | None:
+        """The gear that was heard to swing ("cycle") or to differ ("change"), where nothing tells more of a gear."""
         final, things = self.rules.course.state, things_of(self.baseline)
-        own = [k for k in np.flatnonzero(final.level) if things[k].kind.startswith(("level", "cycle"))]
-        if not self.baseline.heard_swings or not own or any(things[k].kind != "cycle" for k in own):
+        own = [k for k in np.flatnonzero(final.level) if things[k].kind.startswith(("level", "cycle", "change"))]
+        if not self.baseline.heard_swings or not own or any(things[k].kind != kind for k in own):
             return None
         gear = self.gears[things[max(own, key=lambda k: final.evidence[k])].axis - 1]
         return say("{gear} gear", gear=gear_word(gear))

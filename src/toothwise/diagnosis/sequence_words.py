@@ -119,9 +119,8 @@ def _teeth(d: Diagnosis) -> Message:
         if d.state == "alarm":
             return say("Several teeth are going bad: {teeth}{since}; {growth}.", **about)
         return say("Several teeth may be going bad (warning): {teeth}{since}; {growth}.", **about)
-    now: Message = say("raised")
-    if d.contrast is not None:
-        now = say("{contrast:.2f} times its healthy level", contrast=d.contrast)
+    level = say("{contrast:.2f} times its healthy level", contrast=d.contrast or 0.0)
+    now = say("raised") if d.contrast is None else level
     change = _told(d, "shape", say("now {now}", now=now))
     about |= {"tooth": tooth_of(d.teeth[0].gear, d.teeth[0].tooth), "now": now, "change": change}
     # evidence may lie within what drift does while the level is up: then nothing is said to be healthy again
@@ -213,33 +212,38 @@ def _hindsight(d: Diagnosis) -> Iterator[Message]:
         )
 
 
-def _whole_gear(d: Diagnosis) -> Message:
-    change = say("its level is now {level:.2f} times healthy; {growth}", level=d.level_change, growth=_growth(d))
-    about = {"since": _since(d), "change": _told(d, "passed", change)}
-    if "swings" in d.messages:
-        about["gear"] = d.messages["swings"][0]
-        if d.state == "alarm":
-            return say(
-                "The {gear} swings with its revolution{since}: eccentricity, a bent shaft or misalignment, no "
-                "single tooth.",
-                **about,
-            )
-        return say(
-            "The {gear} may swing with its revolution (warning){since}: eccentricity, a bent shaft or "
-            "misalignment, no single tooth.",
-            **about,
-        )
-    if d.state == "alarm":
-        return say(
+_WHOLE_GEAR = {  # as an alarm and as a warning
+    "swings": (
+        say(
+            "The {gear} swings with its revolution{since}: eccentricity, a bent shaft or misalignment, no single tooth."
+        ),
+        say(
+            "The {gear} may swing with its revolution (warning){since}: eccentricity, a bent shaft or misalignment, no "
+            "single tooth."
+        ),
+    ),
+    "changed": (
+        say("Many teeth of the {gear} differ from healthy ones{since}: wear or another load, no single tooth."),
+        say("Many teeth of the {gear} may differ from healthy ones (warning){since}: wear or load, no single tooth."),
+    ),
+    "level": (
+        say(
             "A whole gear is going bad{since}: wear or eccentricity, or a rising noise floor, no single tooth; "
-            "{change}.",
-            **about,
-        )
-    return say(
-        "A whole gear may be going bad (warning){since}: wear or eccentricity, or a rising noise floor, no single "
-        "tooth; {change}.",
-        **about,
-    )
+            "{change}."
+        ),
+        say(
+            "A whole gear may be going bad (warning){since}: wear or eccentricity, or a rising noise floor, no single "
+            "tooth; {change}."
+        ),
+    ),
+}
+
+
+def _whole_gear(d: Diagnosis) -> Message:
+    level = say("its level is now {level:.2f} times healthy; {growth}", level=d.level_change, growth=_growth(d))
+    name = next((name for name in ("swings", "changed") if name in d.messages), "level")
+    about = {"gear": _told(d, name, level), "since": _since(d), "change": _told(d, "passed", level)}
+    return Message(_WHOLE_GEAR[name][d.state != "alarm"].id, about)
 
 
 def _stays(d: Diagnosis) -> Iterator[Message]:
@@ -276,6 +280,8 @@ def _verdict(d: Diagnosis) -> Iterator[Message]:
         yield from (_whole_gear(d), *_hindsight(d), *_before(d), *_warned(d), *_stays(d))
     else:
         level = say("the level of all teeth is {level:.2f} times healthy", level=d.level_change)
+        if "changed" in d.messages:
+            level = say("many teeth of both gears differ from healthy ones")
         yield say("Sensor or condition changed{since}: {change}.", since=_since(d), change=_told(d, "passed", level))
         yield say("Noise, load, speed, the sensor and wear look alike in this: no tooth is named for it.")
         yield from (*_hindsight(d), *_before(d), *_warned(d), *_stays(d))
@@ -359,9 +365,8 @@ def _next(d: Diagnosis) -> Iterator[Message]:
 def _sooner(d: Diagnosis) -> Message:
     """When to look, by how the tooth grows."""
     if d.growth is None or d.growth.reached is None or d.growth.reached_interval is None:
-        if d.state == "alarm":
-            return say("Inspect at the next stop, and record more often until then")
-        return say("Record more often")
+        soon = say("Inspect at the next stop, and record more often until then")
+        return soon if d.state == "alarm" else say("Record more often")
     low, high = d.growth.reached_interval
     about = {"level": d.growth.level, "best": d.growth.reached, "low": low, "high": high}
     if low < 1:
@@ -383,8 +388,7 @@ def words_of_sequence(d: Diagnosis) -> dict[str, tuple[Message, ...]]:
     verdict = [*_verdict(d)]
     told = ("whole gear", "sensor or condition changed") if "whole gear" in d.also else ()  # as the tooth's progress
     also = [ALSO[a] for a in d.also if a not in told or not d.teeth]
-    if also:
-        verdict.append(say("Besides, {what}.", what=both(also)))
+    verdict += [say("Besides, {what}.", what=both(also))] if also else []
     if d.unjudged and d.state != "unjudged" and "elsewhere" not in d.messages:
         verdict.append(
             say(
@@ -393,8 +397,4 @@ def words_of_sequence(d: Diagnosis) -> dict[str, tuple[Message, ...]]:
                 records=d.records,
             )
         )
-    return {
-        "verdict": tuple(verdict),
-        "confidence": tuple(_confidence(d)),
-        "next_look": tuple(_next(d)),
-    }
+    return {"verdict": tuple(verdict), "confidence": tuple(_confidence(d)), "next_look": tuple(_next(d))}

@@ -87,9 +87,11 @@ def summarize(
             lines.append(replace(line, tooth_zero=zero[g.axis][k], contact=contact))
         lines = _without_echoes(lines, sizes)
         uneven = {} if lines else uneven
+        changed = {} if lines or found.change_p is None else dict(enumerate(found.change_p[k].tolist(), 1))
+        changed = {axis: p for axis, p in changed.items() if 2.0 * p <= rate * SHARES["change"]}
         if uneven and all(_uneven(flat[axis][k], axis, reference) for axis in axes):
             uneven = dict.fromkeys(axes, min(uneven.values()))
-        findings = _findings(lines, uneven, found, k, p_level[k], level[k], rate)
+        findings = _findings(lines, uneven, changed, found, k, p_level[k], level[k], rate)
         diagonal = found.diagonal[k]
         pattern, also = _pattern(lines, findings, louder, diagonal is not None, found.p_values["diagonal"][k])
         swinging = [axes[a][0] for a in found.cycle[k]]
@@ -104,7 +106,7 @@ def summarize(
             rate=rate,
             level=float(level[k]),
             cycle_gear=swinging[0] if swinging else None,
-            uneven_gears=tuple(axes[axis][0] for axis in uneven),
+            uneven_gears=tuple(axes[axis][0] for axis in {**uneven, **changed}),
             diagonal=None
             if diagonal is None
             else {
@@ -217,6 +219,7 @@ def _groups(
 def _findings(
     lines: list[LineFinding],
     uneven: dict[int, float],
+    changed: dict[int, float],
     found: Findings,
     k: int,
     p_level: float,
@@ -234,6 +237,7 @@ def _findings(
     # of two uneven gears noise or another condition is the reason, which the level stands for
     what = "cycle" if len(uneven) < 2 else "level up" if level > 0 else "level down"
     out += [Finding(what, axis if what == "cycle" else 0, -1, p / SHARES["lines"]) for axis, p in uneven.items()]
+    out += [Finding("change", axis, -1, 2.0 * p / SHARES["change"]) for axis, p in changed.items()]
     if p_level <= rate * SHARES["level"]:
         out.append(Finding("level up" if level > 0 else "level down", 0, -1, float(p_level) / SHARES["level"]))
     return tuple(sorted(out, key=lambda f: f.chance))
@@ -252,8 +256,10 @@ def _pattern(
         (abs(float(np.log(line.contrast))) for line in lines), default=0.0
     )
     seen: dict[str, float] = {}
+    of_gear = ("cycle", "change") if sum(one.kind == "change" for one in findings) < 2 else ("cycle",)
     for one in findings:
-        name = {"tooth": "one tooth", "cycle": "whole gear"}.get(one.kind, "sensor or condition changed")
+        name = "whole gear" if one.kind in of_gear else "sensor or condition changed"
+        name = "one tooth" if one.kind == "tooth" else name
         if name == "one tooth" and len(lines) > 1:
             name = "several teeth"
         sure = name.endswith(("tooth", "teeth")) and one.chance <= _SURE

@@ -75,7 +75,7 @@ class LineFinding:
 
 
 class Finding(NamedTuple):
-    """What one map shows of one thing: a tooth, the level, or one cycle per revolution.
+    """What one map shows of one thing: a tooth, the level, one cycle per revolution, or the usual tooth of a gear.
 
     ``kind``, ``axis`` and ``tooth`` (-1 = number unknown) as of ``baseline.Channel``; ``chance``: of a healthy map that
     shows as much in any of the tests that share a rate.
@@ -95,7 +95,8 @@ class MapDiagnosis:
         record: its name; ``sensor``: of those of a record, where there are several.
         pattern: one of ``PATTERNS``.
         lines: damaged teeth, strongest first; leaks into neighbours are not counted as teeth of their own.
-        p_values: of the tests "lines", "diagonal", "one cycle" and "level", each on its own, before shares.
+        p_values: of the tests "lines", "diagonal", "one cycle", "level" and, of waveforms, "change" (of the usual tooth
+            of a gear), each on its own, before shares.
         rate: chance that a healthy map is called anything but "nothing"; the tests share it.
         level: log level over the healthy median, in healthy standard deviations.
         cycle_gear: gear that swings once per revolution, or None; ``uneven_gears``: those whose teeth are

@@ -146,7 +146,7 @@ def _verdict(d: MapDiagnosis) -> Message:
             "The {gear} gear swings with its revolution: eccentricity, a bent shaft or misalignment.",
             gear=gear_word(d.cycle_gear),
         )
-    if d.pattern == "sensor or condition changed" and d.uneven_gears:
+    if d.pattern == "sensor or condition changed" and len(d.uneven_gears) > 1:
         return say(
             "Many teeth of both gears are off and none stands out among them: noise, another load, speed or sensor, "
             "or wear; one map cannot tell them apart. No tooth."

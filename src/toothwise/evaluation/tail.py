@@ -9,7 +9,7 @@ from toothwise.errors import InputError
 _TAIL = 0.8  # healthy values above this quantile are the tail
 _UPPER = 0.95  # the same of the evidence of all lines
 _SMALLEST = 1e-300
-_HEAVY = 5  # values that Student's distribution counts as known at the most: tails much longer than normal ones
+HEAVY = 5  # values that Student's distribution counts as known at the most: tails much longer than normal ones
 ENOUGH = 60  # healthy values from which on their largest fifth tells how a tail falls
 LEAST = 8  # healthy values from which on their tail is seen
 
@@ -63,7 +63,7 @@ def _predictive(excess: np.ndarray, k: float) -> np.ndarray:
     return found
 
 
-def beyond_all(chance: np.ndarray, value: np.ndarray, healthy: np.ndarray) -> np.ndarray:
+def beyond_all(chance: np.ndarray, value: np.ndarray, healthy: np.ndarray, *, known: int = HEAVY) -> np.ndarray:
     """Chances ``[n]`` of values, of those beyond every healthy one at most what Student's distribution says of them.
 
     The tail of some twenty values makes none impossible, and 20 healthy standard deviations would be nothing. Four
@@ -73,8 +73,9 @@ def beyond_all(chance: np.ndarray, value: np.ndarray, healthy: np.ndarray) -> np
         chance: By ``healthy_tail``.
         value: ``[n]``.
         healthy: ``[m]``.
+        known: Healthy values that count at the most; of means over many meshes more than the usual.
     """
-    far = 2.0 * healthy_tail(value, healthy, least=len(healthy) + 1, worth=min(1.0, _HEAVY / len(healthy)))
+    far = 2.0 * healthy_tail(value, healthy, least=len(healthy) + 1, worth=min(1.0, known / len(healthy)))
     return np.where(value > np.abs(healthy).max(), np.minimum(chance, far), chance)
 
 

@@ -183,6 +183,7 @@ class Model:
                 by_record=about.by_record,
                 sensors=sensors,
                 shown=shown,
+                waveforms=maps.waveforms if fitted.can.waveforms else None,
             )
             reference = replace(reference, unplaced=unplaced_gears(fitted, maps))
             healthy = keep_healthy(reference.detector, maps.values, record_ids(maps.table, len(maps)))

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from toothwise.detectors.base import Detector, fingerprint
+from toothwise.detectors.coherent.meshes import change_of_gears
 from toothwise.detectors.pooling import evidence_of
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import LEAST
@@ -32,6 +33,7 @@ __all__ = [
 
 MOST = 5000  # healthy maps that are kept, the last ones: more would fill the memory and tell little more
 _SINGLE = ("score", "level", "diagonal", "diagonal_scale", "block", "record", "sensor")  # arrays of a file as they are
+_MAYBE = ("row", "column", "drawn", "change")  # and those that some models have
 _HEARD = ("heard_level", "heard_swings")
 _REPEATS = 0.02  # log level, or part of a height, to which a sensor repeats from one mounting or day to the next
 _MOST_SWING = 100.0  # what a file says beyond that is no swing
@@ -65,6 +67,8 @@ class HealthyReference:
             maps' table), not the median log value of the maps.
         heard_swings: One cycle is how far the waveform of the records swings (``SWINGS`` of the maps' table), not how
             far the lines of the maps do.
+        change: How far the usual tooth of either gear differs from the healthy waveform ``[n, 2]``
+            (``change_of_gears``); None where the detector looks at no waveforms.
     """
 
     detector: str
@@ -87,6 +91,7 @@ class HealthyReference:
     unplaced: tuple[int, int] = (0, 0)
     heard_level: bool = False
     heard_swings: bool = False
+    change: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.score)
@@ -102,6 +107,7 @@ class HealthyReference:
         """Of each test, how many independent maps one of them is worth, above 0 to 1."""
         n = len(self)
         slow = {"level": self.level, "one cycle": np.stack([c for c in self.cycle if c.shape == (n,)], axis=1)}
+        slow |= {} if self.change is None else {"change": self.change}
         lines = self.effective / n if self.drawn is None else 1.0  # drawn records are as wide as few ones ask for
         return {name: effective_number(x, self.block) / n for name, x in slow.items()} | {"lines": lines}
 
@@ -159,7 +165,7 @@ class HealthyReference:
         arrays = {name: getattr(self, name) for name in _SINGLE}
         arrays |= {name: np.array(getattr(self, name)) for name in ("unplaced", *_HEARD)}
         arrays |= {name: arrays[name].astype(np.str_) for name in ("record", "sensor")}
-        arrays |= {name: lines for name in ("row", "column", "drawn") if (lines := getattr(self, name)) is not None}
+        arrays |= {name: lines for name in _MAYBE if (lines := getattr(self, name)) is not None}
         for name in ("lines", "cycle", "scatter"):
             arrays |= {f"{name}{axis}": getattr(self, name)[axis - 1] for axis in (1, 2)}
         arrays |= {f"shown.{name}": values for name, values in self.shown.items()}
@@ -177,7 +183,7 @@ class HealthyReference:
         """
         _check(arrays, path, shape, by_record=by_record)
         known: dict[str, Any] = {name: arrays[name] for name in _SINGLE}
-        known |= {name: arrays.get(name) for name in ("row", "column", "drawn")}
+        known |= {name: arrays.get(name) for name in _MAYBE}
         known |= {name: (arrays[f"{name}1"], arrays[f"{name}2"]) for name in ("lines", "cycle", "scatter")}
         for group in ("condition", "shown"):
             known[group] = {k.partition(".")[2]: v for k, v in arrays.items() if k.startswith(f"{group}.")}
@@ -195,6 +201,7 @@ def learn_reference(
     by_record: bool = False,
     sensors: str | None = None,
     shown: Mapping[str, np.ndarray] | None = None,
+    waveforms: np.ndarray | None = None,
 ) -> HealthyReference:
     """The reference of a detector that was fitted with ``fit_with_threshold`` on these healthy maps.
 
@@ -206,6 +213,7 @@ def learn_reference(
         by_record: columns are records, the newest last, not teeth.
         sensors: column of the table that names the sensor.
         shown: what a report shows of the last ``MOST`` of the maps (``reference.shown``).
+        waveforms: of the maps, where the detector looks at them.
 
     Raises:
         InputError: a detector that was not cross-validated on as many maps, or values that are not positive.
@@ -262,12 +270,14 @@ def learn_reference(
         drawn=drawn,
         heard_level=heard is not None,
         heard_swings=swings is not None,
+        change=None if waveforms is None else _repeated(change_of_gears(waveforms[last])),
     )
 
 
 def _repeated(heard: np.ndarray) -> np.ndarray:
     """What was heard of healthy records, as far apart as a sensor repeats at the best."""
-    return heard.mean() + (heard - heard.mean()) * max(1.0, _REPEATS / max(float(heard.std()), 1e-12))
+    middle, spread = heard.mean(axis=0), np.maximum(heard.std(axis=0), 1e-12)
+    return np.asarray(middle + (heard - middle) * np.maximum(1.0, _REPEATS / spread))
 
 
 def _heard_level(table: pd.DataFrame) -> np.ndarray | None:
@@ -321,7 +331,7 @@ def _check(arrays: dict[str, np.ndarray], path: Path, shape: tuple[int, int], *,
     n, (rows, columns) = arrays["score"].size, shape
     across = 0 if by_record else columns
     fits: dict[str, tuple[int, ...]] = {"lines1": (n, rows), "lines2": (n, across)}
-    fits |= {"row": (n, rows), "column": (n, columns)}
+    fits |= {"row": (n, rows), "column": (n, columns), "change": (n, 2)}
     fits |= {"scatter1": (columns,), "scatter2": (rows,), "diagonal": (0 if by_record else n,)}
     fits |= dict.fromkeys(("score", "level", "cycle1", "cycle2"), (n,))
     first = {"condition": n, "shown": n, "diagonal_scale": 2}  # as many as they like behind it

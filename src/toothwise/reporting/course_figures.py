@@ -96,6 +96,8 @@ def channel_name(s: SequenceEvidence, k: int, gears: Sequence[str], language: La
     c = s.channels[k]
     if c.kind == "tooth":
         return language.text(tooth_of(gears[c.axis - 1], c.tooth if c.tooth >= 0 else None))
+    if c.kind == "change":
+        return language.say("many teeth of the {gear} gear", gear=gear_word(gears[c.axis - 1]))
     if c.kind == "cycle":
         gear = gears[c.axis - 1]
         if gear == "gear":

@@ -25,6 +25,7 @@ _TESTS = {
     "lines": say("strongest tooth"),
     "diagonal": say("transient along the mesh order"),
     "one cycle": say("swing with the revolution"),
+    "change": say("usual tooth of a gear"),
     "level": say("level of the whole map"),
 }
 

@@ -6,6 +6,8 @@ from math import gcd
 
 import numpy as np
 
+_TURNS = 4  # meshes of a tooth from which on their scatter is known
+
 
 def events(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
     """The row and column of each mesh event of a hunting period, in time."""
@@ -35,3 +37,38 @@ def half_a_turn(energy: np.ndarray) -> np.ndarray:
     teeth = energy.shape[1]
     near = np.roll(energy, -(teeth // 2), axis=1)
     return near if teeth % 2 == 0 else 0.5 * (near + np.roll(energy, -(teeth // 2) - 1, axis=1))
+
+
+def change_of_gears(waveforms: np.ndarray) -> np.ndarray:
+    """How far the usual tooth of either gear differs from its healthy waveform, ``[n, 2]``; 0 = as noise makes it.
+
+    The logarithm of the energy of a tooth's mean waveform over what its meshes' scatter leaves in such a mean, both of
+    the middle tooth of the gear. Noise and gain are in both. Damage of one tooth, or of few, leaves the middle one
+    alone; wear that differs from tooth to tooth does not, and in the other gear it is scatter. Wear that is alike on
+    all teeth changes the mesh alone, as load does, and is not seen.
+
+    Args:
+        waveforms: What each mesh holds beyond the healthy waveform, ``[n, rows, columns, samples]``.
+
+    Examples:
+        >>> rng = np.random.default_rng(0)
+        >>> noise, worn = rng.standard_normal((1, 23, 37, 32)), rng.standard_normal((1, 23, 1, 32))
+        >>> abs(change_of_gears(np.concatenate([noise, noise + worn])).round())
+        array([[0., 0.],
+               [4., 0.]])
+    """
+    i, j = events(*waveforms.shape[1:3])
+    out = np.zeros((len(waveforms), 2))
+    for k, one in enumerate(waveforms):
+        white = np.nan_to_num(one[i, j].astype(np.float64)).reshape(1, -1)
+        for axis, teeth in enumerate(one.shape[:2]):
+            meshes = lines(white, teeth, one.shape[2])[0]
+            turns = meshes.shape[1]
+            if turns < _TURNS:
+                continue
+            mean = meshes.mean(axis=1)
+            by_noise = np.square(meshes - mean[:, None]).sum(axis=(1, 2)) / (turns * (turns - 1))
+            energy = np.median(np.square(mean).sum(axis=1)), np.median(by_noise)
+            if min(energy) > 0:
+                out[k, axis] = np.log(energy[0] / energy[1])
+    return out
