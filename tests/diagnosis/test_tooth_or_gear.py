@@ -6,13 +6,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from toothwise import Model, PlanetaryStage
+from toothwise import Model, Monitor, PlanetaryStage
+from toothwise.diagnosis import MemoryStore
 from toothwise.diagnosis.alike import alike_words
 from toothwise.diagnosis.decompose import decompose
 from toothwise.diagnosis.judging import judge
 from toothwise.diagnosis.single import summarize
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.diagnosis.verdict import Tooth
+from toothwise.errors import InputError
 from toothwise.healthmap import Axis, HealthMapBatch
 from toothwise.model.maps import gather
 
@@ -253,3 +255,14 @@ def test_a_planet_tooth_that_meets_few_ring_teeth_may_be_one_of_them(stage, few)
     found = SimpleNamespace(gear="planet", pattern="one tooth", colour="RED", teeth=[])
     said = " ".join(map(str, alike_words(found, PlanetaryStage(*stage), by_waveform=True)))
     assert ("damage of a ring tooth that this tooth meets looks alike" in said) == few
+
+
+def test_a_state_that_watched_other_things_is_refused(waveform_model):
+    axes = Axis.teeth("driving tooth", 11), Axis.teeth("driven tooth", 16)
+    before = replace(waveform_model, reference=replace(waveform_model.reference, change=None))
+    first, second = (HealthMapBatch(energy(x), *axes, waveforms=x) for x in (meshes(3, 90), meshes(3, 91)))
+    for begun, goes_on in ((before, waveform_model), (waveform_model, before)):
+        store = MemoryStore()
+        Monitor(begun, store=store).add(first)
+        with pytest.raises(InputError, match=r"was begun with \d+ things to watch, but the model in use watches \d+"):
+            Monitor(goes_on, store=store).add(second)

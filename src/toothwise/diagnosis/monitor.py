@@ -246,6 +246,12 @@ class Monitor:
                     f"{_where(self.store)}belongs to detector {state.model[:12]}, but the one in use is "
                     f"{self._reference.detector[:12]}: a monitor keeps its model; begin a new state"
                 )
+            known = state.channels
+            if known is not None and known != (watched := len(self._baseline(state.settings).channels)):
+                raise InputError(
+                    f"{_where(self.store)}was begun with {known} things to watch, but the model in use watches "
+                    f"{watched}: it was fitted anew; begin a new state"
+                )
             for name, here in self._chosen.items():
                 there = getattr(state.settings, name)
                 if here != there:

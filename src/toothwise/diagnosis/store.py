@@ -59,6 +59,12 @@ class State:
         """Names of the records that have been seen."""
         return {record.name for record in self.records} | self.past.known
 
+    @property
+    def channels(self) -> int | None:
+        """How many things its records were judged by; None before one was."""
+        past = None if self.past.standing is None else self.past.standing.channels
+        return next((len(record.channels) for record in self.records if record.channels), past)
+
     def copy(self) -> State:
         """One that can be changed without this one."""
         return replace(self, records=list(self.records), resets=list(self.resets), limits=dict(self.limits))
