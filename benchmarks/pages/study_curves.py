@@ -29,13 +29,15 @@ def draw_all() -> None:
                 draw(curves).savefig(ROOT / "docs" / "images" / f"curves-{path.stem}.svg", metadata={"Date": None})
 
 
-def draw(curves: Data) -> Figure:
+def draw(curves: Data, width: float = 9.8) -> Figure:
     """Loss of each arm, alpha of each head and entropy of each layer.
 
     Args:
         curves: by arm and name, ``steps`` and ``values`` of each seed.
+        width: of the figure, inches.
     """
-    figure = Figure(figsize=(9.8, 3.1), layout="constrained")
+    small = 7 if width > 9 else 5
+    figure = Figure(figsize=(width, width / 3.1), layout="constrained")
     loss, alpha, entropy = figure.subplots(1, 3)
     for k, (arm, named) in enumerate(curves.items()):
         steps, values = np.array(named["train_loss"]["steps"]), np.array(named["train_loss"]["values"])
@@ -48,15 +50,15 @@ def draw(curves: Data) -> Figure:
                 word = f"layer {layer}, along {ALONG[axis]}"
                 entropy.plot(named[name]["steps"], values, style, color=COLOURS[layer % 5], label=word)
     loss.set_yscale("log")
-    loss.set_title("loss: mean of the seeds, and their range", loc="left", fontsize=9)
+    loss.set_title("loss: mean of the seeds, and their range", loc="left", fontsize=small + 1)
     alpha.set_ylim(0, 1)
-    alpha.set_title("alpha of each head and seed; thick: mean", loc="left", fontsize=9)
+    alpha.set_title("alpha of each head and seed; thick: mean", loc="left", fontsize=small + 1)
     alpha.set_ylabel("rows < alpha > columns")
-    entropy.set_title("entropy of the attention (1: all tokens alike)", loc="left", fontsize=9)
+    entropy.set_title("entropy of the attention (1: all tokens alike)", loc="left", fontsize=small + 1)
     for axis in (loss, alpha, entropy):
         axis.set_xlabel("step")
         axis.grid(color="0.9")
-        axis.legend(fontsize=7)
+        axis.legend(fontsize=small)
     return figure
 
 
