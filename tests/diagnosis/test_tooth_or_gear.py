@@ -266,3 +266,18 @@ def test_a_state_that_watched_other_things_is_refused(waveform_model):
         Monitor(begun, store=store).add(first)
         with pytest.raises(InputError, match=r"was begun with \d+ things to watch, but the model in use watches \d+"):
             Monitor(goes_on, store=store).add(second)
+
+
+@pytest.mark.parametrize(("worn", "pattern"), [((1,), "whole gear"), ((2,), "whole gear"), ((1, 2), "sensor")])
+def test_a_gear_whose_usual_tooth_has_changed_is_said_where_no_tooth_stands_out(waveform_model, worn, pattern):
+    x, rng = meshes(6, 92), np.random.default_rng(5)
+    level = np.nanmedian(energy(x))
+    for axis in worn:
+        signs = np.where(rng.permutation(SHAPE[axis - 1]) % 2, 0.4, -0.4)  # all teeth alike, but for the sign
+        x += (signs[:, None] if axis == 1 else signs[None])[..., None] * RINGING * (x != 0)
+    axes = Axis.teeth("driving tooth", 11), Axis.teeth("driven tooth", 16)
+    as_loud = energy(x) * level / np.nanmedian(energy(x))  # noise hides it from the level
+    told = Monitor(waveform_model).add(HealthMapBatch(as_loud, *axes, waveforms=x))
+    assert told.colour in ("AMBER", "RED")
+    assert told.pattern.startswith(pattern)
+    assert [name in told.sentence for name in ("driving gear", "driven gear")] == [1 in worn, 2 in worn]

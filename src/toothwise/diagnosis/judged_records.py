@@ -162,7 +162,7 @@ class JudgedRecords:
             own = self.baseline.contrast_sd[self.baseline.line_axis == d.teeth[0].axis]
             sd = float(own.mean() if d.teeth[0].tooth is None else own[d.teeth[0].tooth])
             return self._along(d.teeth[0]), sd, self.baseline.correlation[0]
-        if d.pattern == "whole gear" and not self._by_level(d):
+        if "changed" in d.messages or (d.pattern == "whole gear" and not self._by_level(d)):
             cycles = [k for k, c in enumerate(things_of(self.baseline)) if c.kind in ("cycle", "change")]
             loudest = max(cycles, key=lambda k: self.tracked.channels[-_PROFILE:, k].mean())
             return self.tracked.channels[:, loudest], 1.0, 1.0

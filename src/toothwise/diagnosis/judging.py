@@ -115,7 +115,11 @@ class _Judged(JudgedRecords):
         recent = self.seen[tracked.begin :]
         colour = COLOURS[state]
         held = height > 0 and bool((final.quiet[final.level == height] > 0).all())
-        left = tuple(self._left(teeth))
+        several = {
+            "left": tuple(self._left(teeth)),
+            "swings": self._heard("cycle")[:1] if "whole gear" in (pattern, *also) else (),
+            "changed": () if teeth else self._heard("change"),
+        }
         base = Diagnosis(
             colour=colour,
             state=state,
@@ -152,12 +156,10 @@ class _Judged(JudgedRecords):
                     ("led", self._led(teeth)),
                     ("back", self._back(teeth)),
                     ("passed", self._passed() if pattern in ("whole gear", "sensor or condition changed") else None),
-                    ("swings", self._swings("cycle") if "whole gear" in (pattern, *also) else None),
-                    ("changed", None if teeth else self._swings("change")),
                 )
                 if told
             }
-            | ({"left": left} if left else {}),
+            | {name: told for name, told in several.items() if told},
         )
         if state == "unjudged":
             return with_elsewhere(base, recent, self.gears, self._size(1))
@@ -252,7 +254,7 @@ class _Judged(JudgedRecords):
             found.append("whole gear")
         if changed and not found:
             found.append("whole gear" if len(changed) == 1 else "sensor or condition changed")
-        if found[0] == "whole gear" and self._swings("cycle") is None and scattered(self._away()):
+        if found[0] == "whole gear" and not self._heard("cycle") and scattered(self._away()):
             found[0] = "sensor or condition changed"
         # one tooth that single maps show again and again is not outweighed by what it leaves at others
         lone = bool(first) and sum(not t.doubtful for t in teeth) == 1
@@ -264,14 +266,14 @@ class _Judged(JudgedRecords):
             teeth, found = [], [f for f in found if not f.endswith(("tooth", "teeth"))]
         return found[0], tuple(found[1:]), tuple(teeth)
 
-    def _swings(self, kind: str) -> Message | None:
-        """The gear that was heard to swing ("cycle") or to differ ("change"), where nothing tells more of a gear."""
+    def _heard(self, kind: str) -> tuple[Message, ...]:
+        """The gears that were heard to swing ("cycle") or differ ("change"), the most first; () = more than that is."""
         final, things = self.rules.course.state, things_of(self.baseline)
         own = [k for k in np.flatnonzero(final.level) if things[k].kind.startswith(("level", "cycle", "change"))]
-        if not self.baseline.heard_swings or not own or any(things[k].kind != kind for k in own):
-            return None
-        gear = self.gears[things[max(own, key=lambda k: final.evidence[k])].axis - 1]
-        return say("{gear} gear", gear=gear_word(gear))
+        if any(things[k].kind != kind for k in own) or (kind == "cycle" and not self.baseline.heard_swings):
+            return ()
+        gears = [self.gears[things[k].axis - 1] for k in sorted(own, key=lambda k: -final.evidence[k])]
+        return tuple(say("{gear} gear", gear=gear_word(gear)) for gear in gears)
 
     def _apart(self, axis: int, group: list[int]) -> list[list[int]]:
         """A group of neighbours, less those that most of the last records' own maps tell as teeth of their own."""

@@ -281,7 +281,7 @@ def _verdict(d: Diagnosis) -> Iterator[Message]:
     else:
         level = say("the level of all teeth is {level:.2f} times healthy", level=d.level_change)
         if "changed" in d.messages:
-            level = say("many teeth of both gears differ from healthy ones")
+            level = say("many teeth of the {gear} differ from healthy ones", gear=both(d.messages["changed"]))
         yield say("Sensor or condition changed{since}: {change}.", since=_since(d), change=_told(d, "passed", level))
         yield say("Noise, load, speed, the sensor and wear look alike in this: no tooth is named for it.")
         yield from (*_hindsight(d), *_before(d), *_warned(d), *_stays(d))
