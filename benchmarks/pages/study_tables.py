@@ -21,7 +21,16 @@ COSTS = ("peak_memory_mib", "predict_ms_median", "parameters")  # no detector "w
 @lru_cache
 def found() -> dict[str, Data]:
     """Results of every study that has been run, in the order of the page."""
-    order = ("direction", "alpha", "direction_vit", "direction_vit_y", "crossover", "layers", "resolution")
+    order = (
+        "direction",
+        "alpha",
+        "alpha_curves",
+        "direction_vit",
+        "direction_vit_y",
+        "crossover",
+        "layers",
+        "resolution",
+    )
     order = (
         *order,
         "loss_input",

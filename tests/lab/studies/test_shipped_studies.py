@@ -22,6 +22,7 @@ STUDIES = {  # trials of the whole study
     "direction_vit_y.yaml": 2 * 5,
     "crossover.yaml": 8 * 3,
     "layers.yaml": 7 * 3,
+    "alpha_curves.yaml": 2,
     "resolution.yaml": 10 * 3,
     "fewer_tokens.yaml": 4 * 2 * 4,
     "fewer_tokens_vit.yaml": 2 * 3,
