@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -10,9 +11,12 @@ import numpy as np
 import tex
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from tex import Data, read, write
+from tex import ROOT, Data, MissingResultError, read, write
 
 from toothwise.simulate.maps import LineShape, generate
+
+sys.path.append(str(ROOT / "benchmarks" / "pages"))
+import study_curves
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v")
@@ -35,6 +39,7 @@ def write_figures(studies: dict[str, Data]) -> None:
         _detect(read("detectability"))
         _run_to_failure(read("hums2023"))
         _attention(read("attention_view"))
+        _curves(read("studies/alpha_curves"))
 
 
 def save_figure(figure: Figure, name: str, caption: str) -> None:
@@ -47,6 +52,21 @@ def _float(name: str, file: str, caption: str, width: float = 1.0) -> None:
     write(
         f"figure_{name}.tex",
         f"\\begin{{figure}}[t]\n\\centering\n\\includegraphics[width={width:g}\\textwidth]{{build/{file}}}\n\\caption{{{caption}}}\n\\label{{fig:{name}}}\n\\end{{figure}}\n",
+    )
+
+
+def _curves(study: Data) -> None:
+    """Loss, alpha and entropy by step."""
+    curves = study["result"].get("curves")
+    if not curves:
+        raise MissingResultError("results/studies/alpha_curves.json: holds no curves")
+    with mpl.rc_context({"font.size": 6, "axes.titlesize": 6, "legend.fontsize": 5}):
+        figure = study_curves.draw(curves, width=WIDTH)
+    steps = study["config"]["steps"][-1]
+    save_figure(
+        figure,
+        "curves",
+        f"The learned mix over {steps:,} steps, one seed: loss of both arms, the weight of the columns of every head, and the entropy of the attention by layer.",
     )
 
 

@@ -39,6 +39,7 @@ def draw(curves: Data, width: float = 9.8) -> Figure:
     small = 7 if width > 9 else 5
     figure = Figure(figsize=(width, width / 3.1), layout="constrained")
     loss, alpha, entropy = figure.subplots(1, 3)
+    several = any(len(named["train_loss"]["values"]) > 1 for named in curves.values())
     for k, (arm, named) in enumerate(curves.items()):
         steps, values = np.array(named["train_loss"]["steps"]), np.array(named["train_loss"]["values"])
         loss.fill_between(steps, values.min(axis=0), values.max(axis=0), color=COLOURS[k % 5], alpha=0.2, lw=0)
@@ -50,10 +51,16 @@ def draw(curves: Data, width: float = 9.8) -> Figure:
                 word = f"layer {layer}, along {ALONG[axis]}"
                 entropy.plot(named[name]["steps"], values, style, color=COLOURS[layer % 5], label=word)
     loss.set_yscale("log")
-    loss.set_title("loss: mean of the seeds, and their range", loc="left", fontsize=small + 1)
+    loss.set_title("loss: mean of the seeds, and their range" if several else "loss", loc="left", fontsize=small + 1)
     alpha.set_ylim(0, 1)
-    alpha.set_title("alpha of each head and seed; thick: mean", loc="left", fontsize=small + 1)
+    alpha.set_title(
+        "alpha of each head and seed; thick: mean" if several else "alpha of each head; thick: mean",
+        loc="left",
+        fontsize=small + 1,
+    )
     alpha.set_ylabel("rows < alpha > columns")
+    low, high = entropy.get_ylim()
+    entropy.set_ylim(low - 0.6 * (high - low), high)  # room for the legend
     entropy.set_title("entropy of the attention (1: all tokens alike)", loc="left", fontsize=small + 1)
     for axis in (loss, alpha, entropy):
         axis.set_xlabel("step")
@@ -68,7 +75,7 @@ def _alpha(axis: Axes, named: Data) -> None:
         heads = [n for n in named if n.startswith(f"{layer}/")] or [layer]
         for head in heads:
             for values in named[head]["values"]:
-                axis.plot(named[head]["steps"], values, color=COLOURS[k % 5], lw=0.5, alpha=0.5)
+                axis.plot(named[head]["steps"], values, color=COLOURS[k % 5], lw=0.8, alpha=0.7)
         mean = np.mean(named[layer]["values"], axis=0)
         axis.plot(named[layer]["steps"], mean, color=COLOURS[k % 5], lw=2, label=layer.removeprefix("alpha/").replace("_", " "))  # fmt: skip
 
@@ -77,14 +84,15 @@ def flat(name: str) -> Data:
     """How flat a study's trainings are at their end.
 
     Returns:
-        ``loss`` by arm, the means over seeds of the last two tenths; ``alpha``, how far one head moves at most in the
+        ``seeds``, how many; ``loss`` by arm, the means over seeds of the last two tenths; ``alpha``, how far one head moves at most in the
         second half; ``low`` and ``high`` of alpha over heads and seeds at the end; ``entropy``, lowest and highest of a
-        layer's means over seeds in the whole training, and ``entropy_end`` of its last part.
+        layer's means over seeds in the whole training.
     """
-    losses, moved, ends, entropies, last = {}, [0.0], [], [], []
+    losses, moved, ends, entropies, seeds = {}, [0.0], [], [], 0
     for arm, named in of(name).items():
         mean = np.mean(named["train_loss"]["values"], axis=0)
         tenth = max(1, len(mean) // 10)
+        seeds = max(seeds, len(named["train_loss"]["values"]))
         losses[arm] = (float(mean[-2 * tenth : -tenth].mean()), float(mean[-tenth:].mean()))
         for curve, found in named.items():
             values = np.array(found["values"])
@@ -96,12 +104,11 @@ def flat(name: str) -> Data:
                 ends += values[:, -1].tolist()
             if curve.startswith("entropy_"):
                 entropies += values.mean(axis=0).tolist()
-                last.append(float(values[:, -1].mean()))
     return {
+        "seeds": seeds,
         "loss": losses,
         "alpha": max(moved),
         "low": min(ends, default=None),
         "high": max(ends, default=None),
         "entropy": (min(entropies), max(entropies)) if entropies else None,
-        "entropy_end": (min(last), max(last)) if last else None,
     }

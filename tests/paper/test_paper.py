@@ -170,6 +170,7 @@ def results(tmp_path):
         # the text has figures of these studies themselves
         if file.stem not in (
             "line_limit",
+            "alpha_curves",
             "baselines",
             "line_vibration",
             "line_rivals",
