@@ -16,7 +16,7 @@ ALONG = {"y": "columns", "x": "rows"}
 
 
 def of(name: str) -> Data:
-    """Curves of a study by arm, each with the mean over seeds; empty where none were kept."""
+    """Curves of a study by arm, with the values of each seed; empty where none were kept."""
     kept: Data = read(f"studies/{name}")["result"].get("curves", {})
     return kept
 
@@ -72,20 +72,24 @@ def draw(curves: Data, width: float = 9.8) -> Figure:
 def _alpha(axis: Axes, named: Data) -> None:
     layers = sorted(n for n in named if n.startswith("alpha/") and n.count("/") == 1)
     for k, layer in enumerate(layers):
-        heads = [n for n in named if n.startswith(f"{layer}/")] or [layer]
-        for head in heads:
+        for head in _heads(named, layer):
             for values in named[head]["values"]:
                 axis.plot(named[head]["steps"], values, color=COLOURS[k % 5], lw=0.8, alpha=0.7)
         mean = np.mean(named[layer]["values"], axis=0)
         axis.plot(named[layer]["steps"], mean, color=COLOURS[k % 5], lw=2, label=layer.removeprefix("alpha/").replace("_", " "))  # fmt: skip
 
 
+def _heads(named: Data, layer: str) -> list[str]:
+    """The curves of a layer's heads; that of the layer where they share one alpha."""
+    return [n for n in named if n.startswith(f"{layer}/")] or [layer]
+
+
 def flat(name: str) -> Data:
     """How flat a study's trainings are at their end.
 
     Returns:
-        ``seeds``, how many; ``loss`` by arm, the means over seeds of the last two tenths; ``alpha``, how far one head moves at most in the
-        second half; ``low`` and ``high`` of alpha over heads and seeds at the end; ``entropy``, lowest and highest of a
+        ``seeds``, how many; ``loss`` by arm, the means over seeds of the last two tenths; ``alpha``, how far one head
+        moves at most in the second half; ``low`` and ``high`` of alpha over heads and seeds at the end; ``entropy``, lowest and highest of a
         layer's means over seeds in the whole training.
     """
     losses, moved, ends, entropies, seeds = {}, [0.0], [], [], 0
@@ -96,9 +100,7 @@ def flat(name: str) -> Data:
         losses[arm] = (float(mean[-2 * tenth : -tenth].mean()), float(mean[-tenth:].mean()))
         for curve, found in named.items():
             values = np.array(found["values"])
-            if curve.startswith("alpha/") and (
-                curve.count("/") == 2 or not any(n.startswith(f"{curve}/") for n in named)
-            ):
+            if curve.startswith("alpha/") and _heads(named, curve) == [curve]:
                 half = values[:, int(SETTLED * values.shape[1]) :]
                 moved.append(float(np.ptp(half, axis=1).max()))
                 ends += values[:, -1].tolist()

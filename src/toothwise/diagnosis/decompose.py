@@ -161,16 +161,16 @@ def decompose(
     if seen is not None and reference.change is not None:
         out.change = np.concatenate([change_of_gears(left.get(k, seen[k])[None]) for k in range(n)])
         out.change_p = np.stack([_change(out.change[:, a], reference, a) for a in (0, 1)], axis=1)
-        out.p_values["change"] = np.minimum(2.0 * out.change_p.min(axis=1), 1.0)
+        out.p_values["change"] = out.change_p.min(axis=1)
     return out
 
 
 def _change(found: np.ndarray, reference: HealthyReference, gear: int) -> np.ndarray:
-    """Chance that the usual tooth of a gear differs as far in a healthy map, ``[n]``."""
+    """Chance that the usual tooth of a gear differs as far in a healthy map, ``[n]``, times the two gears."""
     assert reference.change is not None
     own, middle = reference.change[:, gear], reference.change[:, gear].mean()
     chance = healthy_tail(found, own, worth=reference.worth["change"])
-    return beyond_all(chance, found - middle, own - middle, known=_KNOWN)
+    return np.minimum(2.0 * beyond_all(chance, found - middle, own - middle, known=_KNOWN), 1.0)
 
 
 def _of_a_tooth(x: np.ndarray, axes: np.ndarray, reference: HealthyReference) -> np.ndarray:

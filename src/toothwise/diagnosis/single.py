@@ -88,7 +88,7 @@ def summarize(
         lines = _without_echoes(lines, sizes)
         uneven = {} if lines else uneven
         changed = {} if lines or found.change_p is None else dict(enumerate(found.change_p[k].tolist(), 1))
-        changed = {axis: p for axis, p in changed.items() if 2.0 * p <= rate * SHARES["change"]}
+        changed = {axis: p for axis, p in changed.items() if p <= rate * SHARES["change"]}
         if uneven and all(_uneven(flat[axis][k], axis, reference) for axis in axes):
             uneven = dict.fromkeys(axes, min(uneven.values()))
         findings = _findings(lines, uneven, changed, found, k, p_level[k], level[k], rate)
@@ -237,7 +237,7 @@ def _findings(
     # of two uneven gears noise or another condition is the reason, which the level stands for
     what = "cycle" if len(uneven) < 2 else "level up" if level > 0 else "level down"
     out += [Finding(what, axis if what == "cycle" else 0, -1, p / SHARES["lines"]) for axis, p in uneven.items()]
-    out += [Finding("change", axis, -1, 2.0 * p / SHARES["change"]) for axis, p in changed.items()]
+    out += [Finding("change", axis, -1, p / SHARES["change"]) for axis, p in changed.items()]
     if p_level <= rate * SHARES["level"]:
         out.append(Finding("level up" if level > 0 else "level down", 0, -1, float(p_level) / SHARES["level"]))
     return tuple(sorted(out, key=lambda f: f.chance))

@@ -43,9 +43,9 @@ def change_of_gears(waveforms: np.ndarray) -> np.ndarray:
     """How far the usual tooth of either gear differs from its healthy waveform, ``[n, 2]``; 0 = as noise makes it.
 
     The logarithm of the energy of a tooth's mean waveform over what its meshes' scatter leaves in such a mean, both of
-    the middle tooth of the gear. Noise and gain are in both. Damage of one tooth, or of few, leaves the middle one
-    alone; wear that differs from tooth to tooth does not, and in the other gear it is scatter. Wear that is alike on
-    all teeth changes the mesh alone, as load does, and is not seen.
+    the middle tooth of the gear. Noise and gain are in both. Wear that differs from tooth to tooth
+    moves the middle one, and in the other gear it is scatter. Damage of one tooth moves it less, by what removed orders
+    spread of it. Wear that is alike on all teeth changes the mesh alone, as load does, and is not seen.
 
     Args:
         waveforms: What each mesh holds beyond the healthy waveform, ``[n, rows, columns, samples]``.
@@ -60,9 +60,9 @@ def change_of_gears(waveforms: np.ndarray) -> np.ndarray:
     i, j = events(*waveforms.shape[1:3])
     out = np.zeros((len(waveforms), 2))
     for k, one in enumerate(waveforms):
-        white = np.nan_to_num(one[i, j].astype(np.float64)).reshape(1, -1)
+        signal = np.nan_to_num(one[i, j].astype(np.float64)).reshape(1, -1)
         for axis, teeth in enumerate(one.shape[:2]):
-            meshes = lines(white, teeth, one.shape[2])[0]
+            meshes = lines(signal, teeth, one.shape[2])[0]
             turns = meshes.shape[1]
             if turns < _TURNS:
                 continue
