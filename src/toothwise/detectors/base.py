@@ -278,13 +278,16 @@ class Detector(ABC):
         """
         raise NotImplementedError
 
-    def neighbour(self, waveforms: np.ndarray, axis: int, tooth: int) -> int | None:
-        """The tooth beside a damaged one that is damaged too, None = none; arguments as of ``along_line``."""
-        del waveforms, axis, tooth
-        return None
+    def damaged_teeth(self, waveforms: np.ndarray, axis: int) -> tuple[int, ...]:
+        """Teeth that explain what is heard of a gear, in their order; () = not known: the one with most evidence.
 
-    def without_line(self, waveforms: np.ndarray, axis: int, tooth: int, places: slice) -> np.ndarray:
-        """One map's waveforms with a tooth sound at some of its places; arguments as of ``along_line``."""
+        ``waveforms`` and ``axis`` as of ``along_line``.
+        """
+        del waveforms, axis
+        return ()
+
+    def without_line(self, waveforms: np.ndarray, axis: int, tooth: int, places: slice, wide: int = 1) -> np.ndarray:
+        """One map's waveforms with a tooth, or so many from it on, sound at some of its places; as ``along_line``."""
         raise NotImplementedError
 
     @abstractmethod

@@ -8,10 +8,11 @@ from typing import Any
 
 from toothwise.diagnosis.verdict import Diagnosis
 from toothwise.diagnosis.words import gear_word, in_english
-from toothwise.gears import PlanetaryStage
+from toothwise.gears import GearPair, PlanetaryStage
 from toothwise.gears.pair import few_meet
 from toothwise.messages import Message, say
 
+_PART = 3  # share of a gear's teeth, as one over it, from which on those that differ may be the sound ones
 _FEW_MATES = 4  # ring teeth that a planet's tooth meets, below which one of them may be all that is heard
 
 
@@ -33,8 +34,12 @@ def alike_words(found: Diagnosis, gears: Any, *, by_waveform: bool = False) -> t
         Ring teeth one planet spacing (15 teeth) apart look alike: it may be any one of them.
         These gears do not hunt: damage of a planet tooth that this tooth meets looks alike, so it may be there.
         Teeth of the sun are not watched: damage of one of them may show at teeth that it meets, or not at all.
-        >>> alike_words(SimpleNamespace(gear="driving", pattern="one tooth"), GearPair(18, 35))
+        >>> driving = SimpleNamespace(gear="driving", pattern="several teeth", colour="RED")
+        >>> driving.teeth = [SimpleNamespace(gear="driving", doubtful=False)] * 7
+        >>> alike_words(driving, GearPair(18, 35))
         ()
+        >>> print(*alike_words(driving, GearPair(18, 35), by_waveform=True))  # doctest: +ELLIPSIS
+        So many teeth of the driving gear differ from its others that it may be the others which have changed: ...
     """
     named = found.gear is not None and found.pattern.endswith(("tooth", "teeth"))
     if isinstance(gears, PlanetaryStage):
@@ -42,9 +47,26 @@ def alike_words(found: Diagnosis, gears: Any, *, by_waveform: bool = False) -> t
         few = gears.ring // gears.assembly_phases < _FEW_MATES
         mates = _of_mates(found, gears) if named and few else ()
         return (*_of_stage(found, gears), *mates, *_of_sun(found, gears))
-    if not named or not few_meet(gears) or (by_waveform and gears.driving != gears.driven):
+    if not named or not isinstance(gears, GearPair):
         return ()
-    return _of_mates(found, gears)
+    part = _of_part(found, gears) if by_waveform else ()
+    if not few_meet(gears) or (by_waveform and gears.driving != gears.driven):
+        return part
+    return (*part, *_of_mates(found, gears))
+
+
+def _of_part(found: Diagnosis, gears: GearPair) -> tuple[Message, ...]:
+    """That what tells many teeth from the others does not tell which of them have changed: their mesh is taken off."""
+    named = [t.gear for t in found.teeth if not t.doubtful]
+    return tuple(
+        say(
+            "So many teeth of the {gear} gear differ from its others that it may be the others which have changed: "
+            "wear of part of the gear.",
+            gear=gear_word(gear),
+        )
+        for gear, size in (("driving", gears.driving), ("driven", gears.driven))
+        if _PART * named.count(gear) >= size
+    )
 
 
 def _of_mates(found: Diagnosis, gears: Any) -> tuple[Message, ...]:

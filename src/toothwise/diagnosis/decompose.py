@@ -39,8 +39,8 @@ _TIE = 0.7  # share of the best evidence from which on a neighbour may be the to
 class FoundLine:
     """A line that was taken off: axis, tooth, its p-value, where it lies and its mean log contrast there.
 
-    ``amplitude``: of its waveform then, where it was one; on one scale with the others of its map. ``apart``: it is no
-    leak of the neighbour that came off with it.
+    ``amplitude``: of its waveform then, where it was one; on one scale with the others of its map. ``apart``: it came
+    off together with others that are damaged too, none of which is a leak.
     """
 
     axis: int
@@ -121,8 +121,8 @@ def decompose(
                 rest = np.stack([left.get(int(k), seen[k]) for k in active])
             now = _evidence(detector.predict(rest), reference)
             for axis, lines in now.items():
-                own = [[p.tooth for p in out.lines[k] if p.axis == axis] for k in active]
-                kept = np.array([_near(lines.shape[1], teeth) for teeth in own])
+                own = [[p for p in out.lines[k] if p.axis == axis] for k in active]
+                kept = np.array([_near(lines.shape[1], those) for those in own])
                 out.evidence[axis][active] = np.where(kept, out.evidence[axis][active], lines)
         heard = None if swings is None else swings[active]
         tests = _tests(x[active], now, reference, search, ratio[active], heard)
@@ -152,7 +152,7 @@ def decompose(
                 tooth = int(now[axis][k].argmax())
                 # with a tooth of few goes much of what sound ones hold: what is left is compared with the whole map
                 amplitude = detector.amplitude(one, axis, tooth, seen[which])
-                less = _without_tooth(one, x[which], detector, axis, tooth, amplitude, again=again)
+                less = _without_teeth(one, x[which], detector, axis, tooth, amplitude, again=again)
                 left[which] = less.waveforms
             _take(out, x, which, name, axis, now[axis][k], p_value, search, less)
         active = active[found]
@@ -189,10 +189,11 @@ def _of_a_tooth(x: np.ndarray, axes: np.ndarray, reference: HealthyReference) ->
     return out
 
 
-def _near(lines: int, teeth: list[int]) -> np.ndarray:
+def _near(lines: int, found: list[FoundLine]) -> np.ndarray:
+    """Teeth whose evidence stays that of when a line came off: its own, and of one alone its neighbours' leak."""
     kept = np.zeros(lines, dtype=bool)
-    for tooth in teeth:
-        kept[[(tooth - 1) % lines, tooth, (tooth + 1) % lines]] = True
+    for one in found:
+        kept[[one.tooth] if one.apart else [(one.tooth - 1) % lines, one.tooth, (one.tooth + 1) % lines]] = True
     return kept
 
 
@@ -284,31 +285,35 @@ def _swing(x: np.ndarray, axis: int, reference: HealthyReference) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class _WithoutTooth:
-    """One map's waveforms without a tooth, its log picture then, where along the line the waveform lay, how large."""
+class _WithoutTeeth:
+    """One map's waveforms without teeth, its log picture then, where along the line the waveform lay, how large."""
 
     waveforms: np.ndarray
     picture: np.ndarray
+    teeth: tuple[int, ...]
     segment: Segment
     amplitude: float
-    neighbour: int | None
 
 
-def _without_tooth(
+def _without_teeth(
     one: np.ndarray, x: np.ndarray, detector: Detector, axis: int, tooth: int, amplitude: float, *, again: bool
-) -> _WithoutTooth:
-    """``again``: another tooth of the gear was taken off, whose traces tell nothing of neighbours."""
+) -> _WithoutTeeth:
+    """The loudest tooth goes, or those that explain what is heard, of which it need not be one.
+
+    ``again``: another tooth of the gear was taken off, whose traces tell nothing of others.
+    """
+    teeth = (() if again else detector.damaged_teeth(one, axis)) or (tooth,)
+    tooth = tooth if tooth in teeth else teeth[0]
     segment = best_segment(np.clip(detector.along_line(one, axis, tooth), -5.0, 5.0))
     places = slice(segment.first, segment.last + 1)
-    beside = None if again else detector.neighbour(one, axis, tooth)
-    rest = detector.without_line(one, axis, tooth, places)
-    if beside is not None:
-        hunts = gcd(*one.shape[:2]) == 1  # else its mates are others
-        rest = detector.without_line(rest, axis, beside, places if hunts else slice(None))
+    if len(teeth) > 1 and gcd(*one.shape[:2]) > 1:
+        places = slice(None)  # their mates are others
+    wide = (teeth[-1] - teeth[0]) % one.shape[axis - 1] + 1
+    rest = detector.without_line(one, axis, teeth[0], places, wide)
     with np.errstate(all="ignore"):
         change = 0.5 * np.log(np.square(rest).mean(axis=2) / np.square(one).mean(axis=2))
     picture = x + np.where(np.isfinite(change), change, 0.0)
-    return _WithoutTooth(rest, picture, segment, amplitude, beside)
+    return _WithoutTeeth(rest, picture, teeth, segment, amplitude)
 
 
 def _take(
@@ -320,7 +325,7 @@ def _take(
     evidence: np.ndarray,
     p_value: float,
     search: Diagonals | None,
-    less: _WithoutTooth | None,
+    less: _WithoutTeeth | None,
 ) -> None:
     """Take one finding off map k of ``x``, in place."""
     if name == "diagonal" and search is not None:
@@ -348,16 +353,20 @@ def _take(
         tooth = close[int(loud.argmax())]
     part = slice(segment.first, segment.last + 1)
     height = float(np.nanmean(flat[tooth, part]))
-    line = FoundLine(axis, tooth, float(p_value), segment, height, 0.0 if less is None else less.amplitude)
-    louder = [one.amplitude for one in out.lines[k]]  # of either gear: each crosses all lines of the other
-    if less is None or not louder or less.amplitude > _LEFT * sum(louder):
-        out.lines[k].append(line)
-        if less is not None and less.neighbour is not None:
-            height = float(np.nanmean(flat[less.neighbour, part]))
-            out.lines[k].append(replace(line, tooth=less.neighbour, log_contrast=height, apart=True))
+    line = FoundLine(axis, tooth, float(p_value), segment, height)
     if less is not None:
+        louder = [one.amplitude for one in out.lines[k]]  # of either gear: each crosses all lines of the other
+        if not louder or less.amplitude > _LEFT * sum(louder):
+            heights = np.nanmean(flat[list(less.teeth), part], axis=1)
+            line = replace(line, amplitude=less.amplitude, apart=len(less.teeth) > 1)
+            found = zip(less.teeth, heights.tolist(), strict=True)
+            out.lines[k] += [replace(line, tooth=one, log_contrast=own) for one, own in found]
+            # the loudest mesh may be that of a sound tooth
+            out.evidence[axis][k, int(evidence.argmax())] = evidence[less.teeth[0]]
+            out.evidence[axis][k, list(less.teeth)] = evidence.max()
         x[k] = less.picture
         return
+    out.lines[k].append(line)
     by_line[tooth, part] -= height
     for beside in ((tooth - 1) % lines, (tooth + 1) % lines):
         leak = float(np.nanmean(flat[beside, part])) if np.isfinite(flat[beside, part]).any() else 0.0

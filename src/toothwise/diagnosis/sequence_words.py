@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from toothwise.diagnosis.verdict import Diagnosis, Place
-from toothwise.diagnosis.words import ALSO, CHECK_GEAR, CHECK_SHAFT, contact_word, tooth_of, tooth_zero_word
-from toothwise.messages import Message, both, listed, plain, say
+from toothwise.diagnosis.words import ALSO, CHECK_GEAR, CHECK_SHAFT, contact_word, teeth_of, tooth_of, tooth_zero_word
+from toothwise.messages import Message, both, plain, say
 
 _FEW = 20  # independent stretches below which no rate can be verified
 
@@ -115,7 +115,7 @@ def _teeth(d: Diagnosis) -> Message:
     """The verdict about one tooth or several."""
     about = {"since": _since(d), "growth": _growth(d)}
     if d.pattern == "several teeth":
-        about["teeth"] = listed([tooth_of(t.gear, t.tooth) for t in d.teeth if not t.doubtful])  # type: ignore[assignment]
+        about["teeth"] = teeth_of([(t.gear, t.tooth) for t in d.teeth if not t.doubtful])  # type: ignore[assignment]
         if d.state == "alarm":
             return say("Several teeth are going bad: {teeth}{since}; {growth}.", **about)
         return say("Several teeth may be going bad (warning): {teeth}{since}; {growth}.", **about)
@@ -356,7 +356,7 @@ def _next(d: Diagnosis) -> Iterator[Message]:
     elif d.pattern == "whole gear":
         yield CHECK_SHAFT if "swings" in d.messages else CHECK_GEAR
     elif d.teeth:
-        teeth = both([tooth_of(t.gear, t.tooth) for t in d.teeth[:4]])
+        teeth = both(teeth_of([(t.gear, t.tooth) for t in d.teeth])[:4])
         yield say("{what}; look at {teeth} and the teeth beside.", what=_sooner(d), teeth=teeth)
     else:
         yield say("{what}.", what=_sooner(d))

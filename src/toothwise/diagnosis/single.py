@@ -85,7 +85,7 @@ def summarize(
                 uneven.setdefault(g.axis, g.p_value)
                 continue
             lines.append(replace(line, tooth_zero=zero[g.axis][k], contact=contact))
-        lines = _without_echoes(lines, sizes)
+        lines = _without_echoes(lines, sizes, {(one.axis, one.tooth) for one in found.lines[k] if one.apart})
         uneven = {} if lines else uneven
         changed = {} if lines or found.change_p is None else dict(enumerate(found.change_p[k].tolist(), 1))
         changed = {axis: p for axis, p in changed.items() if p <= rate * SHARES["change"]}
@@ -182,12 +182,14 @@ def _strangeness(one: MapDiagnosis) -> tuple[float, bool, float]:
     return min((f.chance for f in one.findings), default=1.0), one.pattern == "nothing", -one.score
 
 
-def _without_echoes(lines: Sequence[LineFinding], teeth: dict[int, int]) -> list[LineFinding]:
-    """Lines that are more than what louder ones of their gear leave behind, in their order."""
+def _without_echoes(
+    lines: Sequence[LineFinding], teeth: dict[int, int], apart: set[tuple[int, int]]
+) -> list[LineFinding]:
+    """Lines that are more than what louder ones of their gear leave behind, or known not to be that, in their order."""
     kept: list[LineFinding] = []
     for line in sorted(lines, key=lambda one: -abs(one.contrast - 1.0)):
         louder = [(one.tooth, one.contrast) for one in kept if one.axis == line.axis]
-        if not echo(line.tooth, line.contrast, louder, teeth[line.axis]):
+        if (line.axis, line.tooth) in apart or not echo(line.tooth, line.contrast, louder, teeth[line.axis]):
             kept.append(line)
     return [line for line in lines if line in kept]
 

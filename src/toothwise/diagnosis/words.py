@@ -11,6 +11,7 @@ from toothwise.diagnosis.verdict import Diagnosis, LineFinding, MapDiagnosis
 from toothwise.messages import Message, both, language, listed, plain, say
 
 HARDLY = 1.1  # times its healthy level, or the background, from which on a tooth is said to be louder
+_ROW = 3  # teeth in a row from which on they are told by the first and the last
 _GEARS = {word.id: word for word in (say("driving"), say("driven"), say("planet"), say("ring"), say("sun"))}
 
 
@@ -26,6 +27,31 @@ def tooth_of(gear: str, tooth: int | None) -> Message:
     if gear == "gear":
         return say("tooth {tooth}", tooth=tooth)
     return say("{gear} tooth {tooth}", gear=gear_word(gear), tooth=tooth)
+
+
+def teeth_of(found: Sequence[tuple[str, int | None]]) -> tuple[Message, ...]:
+    """Teeth with their gears; three and more in a row by the first and the last of them.
+
+    Examples:
+        >>> [str(one) for one in teeth_of([("driving", 6), ("driven", 4), ("driving", 5), ("driving", 7)])]
+        ['driving teeth 5 to 7', 'driven tooth 4']
+    """
+    out: list[Message] = []
+    told: set[tuple[str, int | None]] = set()
+    for gear, tooth in found:
+        if (gear, tooth) in told:
+            continue
+        first, last = tooth or 0, tooth or 0
+        while tooth is not None and (gear, first - 1) in found:
+            first -= 1
+        while tooth is not None and (gear, last + 1) in found:
+            last += 1
+        if last - first + 1 < _ROW or gear == "gear":
+            out.append(tooth_of(gear, tooth))
+            continue
+        told.update((gear, number) for number in range(first, last + 1))
+        out.append(say("{gear} teeth {first} to {last}", gear=gear_word(gear), first=first, last=last))
+    return tuple(out)
 
 
 def named(line: LineFinding) -> Message:

@@ -16,8 +16,9 @@ from typing import ClassVar
 import numpy as np
 
 from toothwise.detectors.base import FEW, Abilities, Detector, Maps, Prediction
+from toothwise.detectors.coherent.damaged_teeth import damaged_teeth
 from toothwise.detectors.coherent.elsewhere import among_teeth
-from toothwise.detectors.coherent.line_removal import along_line, is_beside, side_of_second, without_line
+from toothwise.detectors.coherent.line_removal import along_line, without_line
 from toothwise.detectors.coherent.meshes import best_segment, events, half_a_turn, lines
 from toothwise.detectors.coherent.whitening import evened, scatter, weight_of, whitened, without_tones
 from toothwise.errors import InputError
@@ -190,18 +191,11 @@ class Coherent(Detector):
         energy = self._energy(waveforms, axis)[tooth] - np.median(self._energy(whole, axis))
         return float(np.sqrt(max(energy, 0.0)))
 
-    def neighbour(self, waveforms: np.ndarray, axis: int, tooth: int) -> int | None:
-        """See ``Detector``; not of teeth with two contacts, whose neighbours are met half a revolution away too."""
+    def damaged_teeth(self, waveforms: np.ndarray, axis: int) -> tuple[int, ...]:
+        """See ``Detector``; not of teeth with two contacts, which are met half a revolution later too."""
         if self.options["contacts"] == ("rows", "columns")[axis - 1]:
-            return None
-        energy = self._energy(waveforms, axis)
-        side = side_of_second(energy / np.median(energy), tooth)
-        if side is None:
-            return None
-        x, scatter = self._rest(waveforms[None])[0], self._learned["scatter"]
-        # a second tooth further away is found by itself
-        beside = is_beside(x, scatter, waveforms.shape, axis, tooth, side)
-        return (tooth + side) % len(energy) if beside else None
+            return ()
+        return damaged_teeth(self._rest(waveforms[None])[0], self._learned["scatter"], waveforms.shape, axis)
 
     def _energy(self, waveforms: np.ndarray, axis: int) -> np.ndarray:
         """Energy of each tooth's whitened waveform, averaged over its mates, ``[teeth]``."""
@@ -209,12 +203,12 @@ class Coherent(Detector):
         meshes = lines(white, waveforms.shape[axis - 1], waveforms.shape[2])[0]
         return np.asarray(np.square(meshes.mean(axis=1)).sum(axis=1))
 
-    def without_line(self, waveforms: np.ndarray, axis: int, tooth: int, places: slice) -> np.ndarray:
+    def without_line(self, waveforms: np.ndarray, axis: int, tooth: int, places: slice, wide: int = 1) -> np.ndarray:
         """See ``Detector``: noise for what a tooth adds, and for what removed orders leave of it elsewhere."""
         x = self._rest(waveforms[None])[0]
         contacts = self.options["contacts"] == ("rows", "columns")[axis - 1]
         scatter, seed = self._learned["scatter"], self.options["seed"]
-        rest = without_line(x, scatter, waveforms.shape, axis, tooth, places, contacts=contacts, seed=seed)
+        rest = without_line(x, scatter, waveforms.shape, axis, tooth, places, wide=wide, contacts=contacts, seed=seed)
         return self._folded((rest + self._learned["mean"])[None], (1, *waveforms.shape))[0].astype(np.float32)
 
     def _periods(self, waveforms: np.ndarray) -> np.ndarray:

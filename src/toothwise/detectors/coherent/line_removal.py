@@ -17,8 +17,6 @@ from toothwise.detectors.coherent.whitening import filtered, weight_of
 
 _REACH = 4  # meshes to either side that the waveform of a tooth may reach into: contact begins early, housings ring
 _USUAL = 2.0  # times the energy of the usual tooth, below which a neighbour holds nothing of it
-_FAR, _PLAIN = 0.3, 2.0  # share of a tooth's energy two meshes from it, and times the usual, that a neighbour adds
-_GAINS = 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.2  # of a second tooth's waveform, that are tried
 _RIDGE = 1e-6  # of the mean power of the estimate's equations: orders that say almost nothing stay out
 
 
@@ -48,52 +46,6 @@ def along_line(white: np.ndarray, shape: tuple[int, ...], axis: int, tooth: int)
     return out
 
 
-def side_of_second(energy: np.ndarray, tooth: int) -> int | None:
-    """On which side of a damaged tooth a second one is heard: -1 before it, 1 behind; None where one explains all.
-
-    The whitened waveform of one tooth reaches into the mesh before it and the one behind, and hardly further; that of
-    two neighbours is a mesh longer, so that two meshes from the loudest there is still much of it.
-
-    Args:
-        energy: Of the whitened waveform of each tooth of the gear, over the usual one ``[teeth]``.
-        tooth: The loudest.
-
-    Examples:
-        >>> one, two = np.ones((2, 20))
-        >>> one[3:6], two[3:7] = (1.5, 9.0, 5.0), (1.5, 9.0, 4.0, 7.0)
-        >>> side_of_second(one, 4), side_of_second(two, 4)
-        (None, 1)
-    """
-    n = len(energy)
-    far = {side: float(energy[(tooth + 2 * side) % n]) - 1.0 for side in (-1, 1)}
-    side = max(far, key=lambda k: far[k])
-    beyond = float(energy[(tooth + 3 * side) % n]) - 1.0  # more there is that of a tooth further away
-    if n < 2 * _REACH or far[side] < max(_FAR * (float(energy[tooth]) - 1.0), _PLAIN, beyond):
-        return None
-    return side
-
-
-def is_beside(x: np.ndarray, scatter: np.ndarray, shape: tuple[int, ...], axis: int, tooth: int, side: int) -> bool:
-    """Whether the tooth beside a damaged one explains a record better than the next but one does.
-
-    Both reach into the same meshes. Damaged teeth of a gear add alike waveforms, so one waveform is sought that fits
-    at both, a mesh or two apart, with a gain of its own at the second.
-
-    Args:
-        x, scatter, shape, axis, tooth: As of ``without_line``.
-        side: As ``side_of_second`` gives it.
-    """
-    teeth, samples = shape[axis - 1], shape[2]
-    at = (tooth - 1 + np.arange(len(x) // samples // teeth) * teeth) * samples
-    weight = weight_of(scatter)
-
-    def left(away: int) -> float:
-        rests = (x - _repeated(x, weight, [([(at, 1.0), (at + away * samples, gain)], 3 * samples)]) for gain in _GAINS)
-        return min(float(np.square(filtered(rest, weight)).sum()) for rest in rests)
-
-    return left(side) < left(2 * side)
-
-
 def without_line(
     x: np.ndarray,
     scatter: np.ndarray,
@@ -102,6 +54,7 @@ def without_line(
     tooth: int,
     places: slice,
     *,
+    wide: int = 1,
     contacts: bool,
     seed: int = 0,
 ) -> np.ndarray:
@@ -116,6 +69,7 @@ def without_line(
         scatter: Healthy power of each bin.
         shape, axis, tooth: As of ``along_line``.
         places: The mates.
+        wide: Teeth that go, of which ``tooth`` is the first.
         contacts: The tooth touches another mate half a revolution away, where it adds a waveform of its own.
         seed: Of the noise, which follows from the record too.
     """
@@ -125,16 +79,16 @@ def without_line(
     weight = weight_of(scatter)
     rest, spans = x, []
     # half a revolution of an odd number of teeth ends between two of them: the waveform is a mesh longer there
-    for away, wide in ((0, 1), (teeth // 2, 1 + teeth % 2)) if contacts else ((0, 1),):
-        before, after, rest = _reach(rest, weight, at + away, wide, teeth, samples)
-        spans.append(([((at + away - before) * samples, 1.0)], (before + wide + after) * samples))
+    for away, long in ((0, wide), (teeth // 2, wide + teeth % 2)) if contacts else ((0, wide),):
+        before, after, rest = _reach(rest, weight, at + away, long, teeth, samples)
+        spans.append(((at + away - before) * samples, (before + long + after) * samples))
     own_seed = [seed, axis, tooth, crc32(x.tobytes())]  # each record has noise of its own
     noise = _noise_of(x, scatter, np.random.default_rng(own_seed))
     rest = x - _repeated(x - noise, weight, spans)
-    # what differs from mate to mate is not in the mean waveform: no mesh of the tooth stays louder than others are
+    # what differs from mate to mate is not in the mean waveform: no mesh of a tooth stays louder than others are
     white = filtered(rest, weight).reshape(-1, samples)
     energy = np.square(white).sum(axis=1)
-    own = at % len(white)
+    own = np.unique((at[:, None] + np.arange(wide)) % len(white))
     usual = float(np.median(energy))
     loud = own[energy[own] > usual]
     if np.mean(energy[own]) > 1.5 * float(energy.mean()):
@@ -168,7 +122,7 @@ def _reach(
     most = 1, max(min(_REACH, (teeth - 1) // 4), 1)  # contact begins a mesh early, but nothing rings before it
     while True:
         before, after = reach
-        rest = x - _repeated(x, weight, [([((at - before) * samples, 1.0)], (before + wide + after) * samples)])
+        rest = x - _repeated(x, weight, [((at - before) * samples, (before + wide + after) * samples)])
         white = filtered(rest, weight).reshape(-1, samples)
         left = np.square(white[(at[:, None] + beside) % len(white)].mean(axis=0)).sum(axis=1)
         usual = _USUAL * float(np.median(left[np.abs(beside) > most[1]]))
@@ -181,18 +135,17 @@ def _reach(
         reach = [r + m for r, m in zip(reach, more, strict=True)]
 
 
-def _repeated(x: np.ndarray, weight: np.ndarray, spans: list[tuple[list[tuple[np.ndarray, float]], int]]) -> np.ndarray:
+def _repeated(x: np.ndarray, weight: np.ndarray, spans: list[tuple[np.ndarray, int]]) -> np.ndarray:
     """What waveforms that are repeated, each at its own starts and so many samples long, explain of a signal together.
 
-    By least squares of the whitened signal, through the orders that are there. Starts come with a gain.
+    By least squares of the whitened signal, through the orders that are there.
     """
     size, power = len(x), weight**2
     combs, wanted = [], []
     spectrum = power * np.fft.rfft(x)
     for starts, length in spans:
         comb = np.zeros(size)
-        for own, gain in starts:
-            np.add.at(comb, own % size, gain)
+        np.add.at(comb, starts % size, 1.0)
         combs.append(np.fft.rfft(comb))
         wanted.append(np.fft.irfft(np.conj(combs[-1]) * spectrum, size)[:length])
     lags = [np.arange(length) for _, length in spans]
