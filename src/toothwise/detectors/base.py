@@ -278,13 +278,13 @@ class Detector(ABC):
         """
         raise NotImplementedError
 
-    def damaged_teeth(self, waveforms: np.ndarray, axis: int) -> tuple[int, ...]:
-        """Teeth that explain what is heard of a gear, in their order; () = not known: the one with most evidence.
+    def damaged_teeth(self, waveforms: np.ndarray, axis: int) -> tuple[tuple[int, ...], int]:
+        """Teeth that explain what is heard of a gear, in their order, and how many meshes they fill from the first on.
 
-        ``waveforms`` and ``axis`` as of ``along_line``.
+        () = not known: the one with most evidence. ``waveforms`` and ``axis`` as of ``along_line``.
         """
         del waveforms, axis
-        return ()
+        return (), 1
 
     def without_line(self, waveforms: np.ndarray, axis: int, tooth: int, places: slice, wide: int = 1) -> np.ndarray:
         """One map's waveforms with a tooth, or so many from it on, sound at some of its places; as ``along_line``."""

@@ -302,13 +302,13 @@ def _without_teeth(
 
     ``again``: another tooth of the gear was taken off, whose traces tell nothing of others.
     """
-    teeth = (() if again else detector.damaged_teeth(one, axis)) or (tooth,)
+    teeth, wide = ((), 1) if again else detector.damaged_teeth(one, axis)
+    teeth = teeth or (tooth,)
     tooth = tooth if tooth in teeth else teeth[0]
     segment = best_segment(np.clip(detector.along_line(one, axis, tooth), -5.0, 5.0))
     places = slice(segment.first, segment.last + 1)
     if len(teeth) > 1 and gcd(*one.shape[:2]) > 1:
         places = slice(None)  # their mates are others
-    wide = (teeth[-1] - teeth[0]) % one.shape[axis - 1] + 1
     rest = detector.without_line(one, axis, teeth[0], places, wide)
     with np.errstate(all="ignore"):
         change = 0.5 * np.log(np.square(rest).mean(axis=2) / np.square(one).mean(axis=2))

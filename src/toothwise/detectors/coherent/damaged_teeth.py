@@ -9,6 +9,8 @@ is the one in whose mesh the waveform begins.
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
 
 from toothwise.detectors.coherent.whitening import weight_of
@@ -25,14 +27,16 @@ _TRIED, _ROUNDS = 6, 4  # best kinds of guess whose teeth may differ in size, an
 _LEAST, _MANY = 0.25, 0.5  # of the largest, that a tooth is at the least, and where there are many
 _RUN = 3  # teeth up to which some of those between them may be none
 _BEGINS = 0.55  # of the loudest half mesh of a waveform, from which on one is the first of it
+_AFTER = 2  # meshes of one tooth: what goes with it in any case is its own and the next
 _FEW = 4  # teeth of a gear times the meshes of a waveform: so many teeth at the least
 _RIDGE = 1e-6  # of the mean power of the equations: orders that say almost nothing stay out
 
 
-def damaged_teeth(x: np.ndarray, scatter: np.ndarray, shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+def damaged_teeth(x: np.ndarray, scatter: np.ndarray, shape: tuple[int, ...], axis: int) -> tuple[tuple[int, ...], int]:
     """The damaged tooth of a gear, or several near each other, in their order; () = no such teeth explain it.
 
-    Damaged teeth of a gear add alike waveforms, each of its own size.
+    Damaged teeth of a gear add alike waveforms, each of its own size. With them comes how many meshes they fill from
+    that of the first one on: a waveform that rings on is no other tooth.
 
     Args:
         x: One hunting period less the healthy mean ``[events * samples]``.
@@ -48,7 +52,7 @@ def damaged_teeth(x: np.ndarray, scatter: np.ndarray, shape: tuple[int, ...], ax
         >>> spectrum = np.fft.rfft(30 * tooth + rng.standard_normal(at.size))
         >>> there = np.arange(len(spectrum)) > 4 * 7
         >>> damaged_teeth(np.fft.irfft(spectrum * there), there * float(at.size), (12, 7, 8), 1)
-        (4, 5, 6)
+        ((4, 5, 6), 3)
     """
     teeth, samples = shape[axis - 1], shape[2]
     spectrum, live = np.fft.rfft(x), scatter > 0
@@ -71,8 +75,8 @@ def damaged_teeth(x: np.ndarray, scatter: np.ndarray, shape: tuple[int, ...], ax
         rival = max((one[0] - less for one in guesses if gear.elsewhere(one, told)), default=0.0)
         sure = explained > _SURE * there or explained - rival > _LEAD * there
         if explained > max(_MOST * there, _HEARD * noise) and sure:
-            return gear.named(told[1], told[2], long)
-    return ()
+            return gear.named(told[1], told[2], long), int(told[2][-1]) + 1 + max(ceil(long) - _AFTER, 0)
+    return (), 1
 
 
 def _guesses(teeth: int, most: int | None) -> list[np.ndarray]:

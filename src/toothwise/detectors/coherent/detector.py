@@ -191,10 +191,10 @@ class Coherent(Detector):
         energy = self._energy(waveforms, axis)[tooth] - np.median(self._energy(whole, axis))
         return float(np.sqrt(max(energy, 0.0)))
 
-    def damaged_teeth(self, waveforms: np.ndarray, axis: int) -> tuple[int, ...]:
+    def damaged_teeth(self, waveforms: np.ndarray, axis: int) -> tuple[tuple[int, ...], int]:
         """See ``Detector``; not of teeth with two contacts, which are met half a revolution later too."""
         if self.options["contacts"] == ("rows", "columns")[axis - 1]:
-            return ()
+            return (), 1
         return damaged_teeth(self._rest(waveforms[None])[0], self._learned["scatter"], waveforms.shape, axis)
 
     def _energy(self, waveforms: np.ndarray, axis: int) -> np.ndarray:
