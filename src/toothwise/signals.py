@@ -20,10 +20,10 @@ def handling(*numbers: int, by: Callable[..., Any] | None = None) -> Iterator[No
         by: Called with number and frame; without it, handlers that others set within the block are only taken back.
 
     Examples:
-        >>> import os, signal
+        >>> import signal
         >>> seen = []
         >>> with handling(signal.SIGTERM, by=lambda *_: seen.append("asked to end")):
-        ...     os.kill(os.getpid(), signal.SIGTERM)
+        ...     signal.raise_signal(signal.SIGTERM)
         >>> seen
         ['asked to end']
     """

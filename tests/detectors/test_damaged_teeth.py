@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -73,3 +76,28 @@ def test_a_crack_at_a_high_speed_is_not_told_at_the_next_tooth():
             faults = [Fault("crack", gear, tooth, 0.7) for tooth in teeth]
             told = Monitor(model).add([simulate_record(config, faults, seed=100 + k)[0] for k in range(2)])
             assert (told.colour, {(t.gear, t.tooth) for t in told.teeth}) == ("RED", {(gear, t) for t in teeth})
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("gears", [(19, 33), (24, 37)])
+def test_what_is_said_of_cracks_at_four_speeds(gears):
+    counts: Counter[tuple[str, str]] = Counter()
+    for speed, (gear, teeth) in product((10.0, 20.0, 40.0, 60.0), enumerate(gears)):
+        config = GearboxConfig(
+            gears=GearPair(*gears), periods=3, sampling_rate=12_800.0, speed=SpeedProfile(mean=speed)
+        )
+        healthy = [simulate_record(config, seed=seed)[0] for seed in range(10)]
+        model = Model.fit(healthy, builder=MapBuilder.learn(config.gears, healthy))
+        name = ("driving", "driven")[gear]
+        for steps, severity in product([(0,), (0, 1), (0, 2), (0, 1, 2)], (0.3, 0.7)):
+            damaged = {(7 + step) % teeth for step in steps}
+            faults = [Fault("crack", name, tooth, severity) for tooth in damaged]
+            for k in range(2):
+                told = Monitor(model).add([simulate_record(config, faults, seed=100 + k)[0]])
+                named = {t.tooth if t.gear == name else None for t in told.teeth}
+                what = "all" if named == damaged else "some" if named < damaged else "a sound one"
+                counts[f"cracks {steps}", f"{told.colour}, {what if named else 'none'}"] += 1
+    for (kind, said), n in sorted(counts.items()):
+        print(f"{gears}: {kind}: {said}: {n}")  # noqa: T201
+    assert sum(n for (_, said), n in counts.items() if "sound" in said) <= 8  # of 128
+    assert sum(n for (kind, said), n in counts.items() if kind == "cracks (0,)" and "sound" in said) <= 2  # of 32
