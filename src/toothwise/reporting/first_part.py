@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from toothwise.diagnosis.sequence_words import colour_word
-from toothwise.diagnosis.words import chance, tooth_of
+from toothwise.diagnosis.words import chance, teeth_of, tooth_of
 from toothwise.messages import Language, say
 from toothwise.reporting.course_figures import among_healthy_figure, chances_figure, timeline_figure
 from toothwise.reporting.document import Block, Facts, Paragraph, Picture, Pictures, Verdict
@@ -63,7 +63,7 @@ def _outlook(report: Shown) -> list[Block]:
 def _facts(report: Shown) -> Iterator[tuple[str, str]]:
     d, language = report.d, report.language
     if d["teeth"]:
-        named = ", ".join(language.text(tooth_of(t["gear"], t["tooth"])) for t in d["teeth"][:4])
+        named = ", ".join(map(language.text, teeth_of([(t["gear"], t["tooth"]) for t in d["teeth"]])[:4]))
         yield language.say("Tooth"), named
     if d["contrast"] is not None:
         low, high = d["contrast_interval"]
