@@ -26,7 +26,7 @@ _LEFT = 0.8  # or share of what is left over of the record there
 # correlation at another sign or angle of what either gear repeats, and share of the lowest learned of all: less is
 # found by so many tries where a tooth is damaged, whose record correlates little at its own place
 _LEAST, _AS_WELL = 0.4, 0.6
-_MOST = 0.85  # share of the sound lines of either gear that must fit better there
+_MOST, _ALL = 0.85, 0.95  # share of the sound lines of either gear that must fit better there, and where less is found
 _FINER = 8  # an offset is looked up at this share of a sample, and between those by a parabola
 _STILL = 0.01  # teeth by which an edge is known; smaller offsets are left to the derivative (``residual_of``)
 _SAID = 0.03  # teeth beyond those learned from which on an offset is told
@@ -62,14 +62,14 @@ def place(waveform: HealthyWaveform, signal: np.ndarray, step: float | None, tee
     best = waveform.turn(turned(even, off * spt), step, teeth)
     best = replace(best, events=best.events + off, inverted=sign < 0)
     best = _exactly(waveform, even, best, step, teeth)
-    well = heard > _LEAST and best.correlation > _AS_WELL * waveform.conditions.get("correlation", (0.0, 0.0))[0]
+    well = best.correlation > _AS_WELL * waveform.conditions.get("correlation", (0.0, 0.0))[0]
     if not (best.sure and well and _better(best.correlation, found.correlation)):
         return found
     # a loud tooth correlates with the waveform at many places: the others of its gear decide
     there = _left_of(clear, clean, found.events, teeth)
     instead = _left_of(clear, sign * clean, best.events, teeth)
     fit = min(_share_of_lines(new, old) for (new, _), (old, _) in zip(instead, there, strict=True))
-    return best if fit > _MOST else found
+    return best if fit > (_MOST if heard > _LEAST else _ALL) else found
 
 
 def _share_of_lines(new: np.ndarray, old: np.ndarray) -> float:
