@@ -8,8 +8,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from toothwise import GearPair, MapBuilder, Model, Monitor
+from toothwise import GearPair, MapBuilder, Model, Monitor, VibrationRecord
 from toothwise.detectors.coherent.damaged_teeth import damaged_teeth
+from toothwise.diagnosis.decompose import decompose
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.simulate.speed import SpeedProfile
@@ -66,16 +67,37 @@ def test_where_no_few_teeth_explain_it_nothing_is_said(sizes):
     assert damaged_teeth(*period(sizes, 1), SHAPE, 1) == ((), 1)
 
 
-def test_a_crack_at_a_high_speed_is_not_told_at_the_next_tooth():
+@pytest.fixture(scope="module")
+def fast() -> tuple[GearboxConfig, Model]:
     # meshes pass in 1.5 ms; the housing needs that long to answer: the next mesh is the louder one
     config = GearboxConfig(gears=GearPair(17, 30), periods=3, sampling_rate=12_800.0, speed=SpeedProfile(mean=40.0))
     healthy = [simulate_record(config, seed=seed)[0] for seed in range(8)]
-    model = Model.fit(healthy, builder=MapBuilder.learn(config.gears, healthy))
-    for gear in ("driving", "driven"):
-        for teeth in ([5], [5, 7], [5, 6, 7]):
-            faults = [Fault("crack", gear, tooth, 0.7) for tooth in teeth]
-            told = Monitor(model).add([simulate_record(config, faults, seed=100 + k)[0] for k in range(2)])
-            assert (told.colour, {(t.gear, t.tooth) for t in told.teeth}) == ("RED", {(gear, t) for t in teeth})
+    return config, Model.fit(healthy, builder=MapBuilder.learn(config.gears, healthy))
+
+
+def cracked(config: GearboxConfig, gear: str, teeth: list[int], seed: int) -> VibrationRecord:
+    return simulate_record(config, [Fault("crack", gear, tooth, 0.7) for tooth in teeth], seed=seed)[0]
+
+
+@pytest.mark.parametrize("teeth", [[5], [5, 7], [5, 6, 7]])
+@pytest.mark.parametrize("gear", ["driving", "driven"])
+def test_a_crack_at_a_high_speed_is_not_told_at_the_next_tooth(fast, gear, teeth):
+    config, model = fast
+    told = Monitor(model).add([cracked(config, gear, teeth, 100 + k) for k in range(2)])
+    assert (told.colour, {(t.gear, t.tooth) for t in told.teeth}) == ("RED", {(gear, t) for t in teeth})
+
+
+@pytest.mark.parametrize("teeth", [[5], [5, 7], [5, 6, 7]])
+@pytest.mark.parametrize("gear", ["driving", "driven"])
+def test_the_teeth_that_are_named_have_all_the_evidence_that_the_loudest_mesh_had(fast, gear, teeth):
+    config, model = fast
+    maps = model.maps_of([cracked(config, gear, teeth, 100)])[0]
+    first = model.detector.predict(maps.waveforms)
+    loudest = (first.row_evidence if gear == "driving" else first.column_evidence)[0].max()
+    found = decompose(maps.values, model.detector, model.reference, rate=0.01, waveforms=maps.waveforms)
+    own = found.evidence[1 if gear == "driving" else 2][0]
+    np.testing.assert_array_equal(own[teeth], loudest)
+    assert np.delete(own, [*teeth, *(t + 1 for t in teeth), *(t - 1 for t in teeth)]).max() < loudest
 
 
 @pytest.mark.full

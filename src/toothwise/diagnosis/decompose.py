@@ -361,9 +361,10 @@ def _take(
             line = replace(line, amplitude=less.amplitude, apart=len(less.teeth) > 1)
             found = zip(less.teeth, heights.tolist(), strict=True)
             out.lines[k] += [replace(line, tooth=one, log_contrast=own) for one, own in found]
-            # the loudest mesh may be that of a sound tooth
-            out.evidence[axis][k, int(evidence.argmax())] = evidence[less.teeth[0]]
-            out.evidence[axis][k, list(less.teeth)] = evidence.max()
+            # the loudest mesh may be that of a sound tooth; ``evidence`` may be a view of what is changed here
+            most, first = float(evidence.max()), float(evidence[less.teeth[0]])
+            out.evidence[axis][k, int(evidence.argmax())] = first
+            out.evidence[axis][k, list(less.teeth)] = most
         x[k] = less.picture
         return
     out.lines[k].append(line)

@@ -13,7 +13,7 @@ from math import ceil
 
 import numpy as np
 
-from toothwise.detectors.coherent.whitening import weight_of
+from toothwise.detectors.coherent.whitening import noise_level, weight_of
 
 # meshes that the waveform of a tooth fills, the fewest first, lest two teeth pass for a longer one; and how many teeth
 # in a row are tried with it, as more would explain anything (None = up to half of the gear, and two apart)
@@ -30,6 +30,8 @@ _BEGINS = 0.55  # of the loudest half mesh of a waveform, from which on one is t
 _AFTER = 2  # meshes of one tooth: what goes with it in any case is its own and the next
 _FEW = 4  # teeth of a gear times the meshes of a waveform: so many teeth at the least
 _RIDGE = 1e-6  # of the mean power of the equations: orders that say almost nothing stay out
+
+Guess = tuple[float, float, np.ndarray]  # energy that it explains, tooth at which it begins, offsets of its teeth
 
 
 def damaged_teeth(x: np.ndarray, scatter: np.ndarray, shape: tuple[int, ...], axis: int) -> tuple[tuple[int, ...], int]:
@@ -55,9 +57,8 @@ def damaged_teeth(x: np.ndarray, scatter: np.ndarray, shape: tuple[int, ...], ax
         ((4, 5, 6), 3)
     """
     teeth, samples = shape[axis - 1], shape[2]
-    spectrum, live = np.fft.rfft(x), scatter > 0
-    # of the power of noise, whose distribution is exponential
-    noise = float(np.median(np.abs(spectrum[live]) ** 2 / scatter[live])) / np.log(2.0)
+    spectrum = np.fft.rfft(x)
+    noise = noise_level(spectrum, scatter)
     gear = _Gear(spectrum, weight_of(scatter) ** 2, len(x) // (teeth * samples), teeth, samples)
     there = gear.total - noise * gear.live
     better, likelier = _BETTER
@@ -84,9 +85,6 @@ def _guesses(teeth: int, most: int | None) -> list[np.ndarray]:
     half = teeth // 2
     runs = [np.arange(length) for length in range(1, (half if most is None else most) + 1)]
     return runs if most is not None else runs + [np.array([0, gap]) for gap in range(2, half + 1)]
-
-
-Guess = tuple[float, float, np.ndarray]  # energy that it explains, tooth at which it begins, offsets of its teeth
 
 
 class _Gear:
@@ -128,13 +126,13 @@ class _Gear:
     def sized(self, first: float, kind: np.ndarray, long: float) -> Guess:
         """What teeth explain whose sizes differ; those that turn out to be small are none, and of many none is."""
         size, all_of_them = np.ones(len(kind)), kind
+        there = self.spectrum / self._moved(np.array([first]))[0]
         for _ in range(_ROUNDS):
             kind, size = kind[size >= _LEAST], size[size >= _LEAST]
             moved = self._moved(kind)
             waveform, explained = self._fitted(size @ moved, np.array([first]), long)
             own = np.fft.rfft(waveform[:, 0], self.size) * moved
             weighed = self.twice * self.power * np.conj(own)
-            there = self.spectrum / self._moved(np.array([first]))[0]
             size = np.linalg.lstsq((weighed @ own.T).real, (weighed @ there).real, rcond=None)[0]
             if size.max() <= 0.0:
                 return 0.0, first, kind

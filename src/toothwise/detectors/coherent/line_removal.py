@@ -13,7 +13,7 @@ from zlib import crc32
 import numpy as np
 
 from toothwise.detectors.coherent.meshes import lines
-from toothwise.detectors.coherent.whitening import filtered, weight_of
+from toothwise.detectors.coherent.whitening import filtered, noise_level, weight_of
 
 _REACH = 4  # meshes to either side that the waveform of a tooth may reach into: contact begins early, housings ring
 _USUAL = 2.0  # times the energy of the usual tooth, below which a neighbour holds nothing of it
@@ -100,9 +100,7 @@ def without_line(
 
 def _noise_of(x: np.ndarray, scatter: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Noise on the scale of healthy scatter, as loud as most of a record's bins: a damaged tooth is in fewer."""
-    live = scatter > 0
-    power = np.abs(np.fft.rfft(x)[live]) ** 2 / scatter[live]
-    level = np.median(power) / np.log(2.0)  # of the power of noise, whose distribution is exponential
+    level = noise_level(np.fft.rfft(x), scatter)
     white = np.fft.rfft(rng.standard_normal(len(x))) / np.sqrt(len(x))
     return np.asarray(np.fft.irfft(white * np.sqrt(level * scatter), len(x)))
 

@@ -128,6 +128,15 @@ def _between(scatter: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, i
     return np.flatnonzero((bins % (size // rows) > 0) & (bins % (size // columns) > 0) & (scatter > 0)), size
 
 
+def noise_level(spectrum: np.ndarray, scatter: np.ndarray) -> float:
+    """How loud a record's noise is, on the scale of healthy scatter: most of its bins hold noise alone.
+
+    The power of noise has an exponential distribution, whose mean is its median over the logarithm of 2.
+    """
+    live = scatter > 0
+    return float(np.median(np.abs(spectrum[live]) ** 2 / scatter[live]) / np.log(2.0))
+
+
 def weight_of(scatter: np.ndarray) -> np.ndarray:
     """What each bin is multiplied by to be on its healthy scatter; 0 where nothing is."""
     return np.where(scatter > 0, 1.0 / np.sqrt(np.where(scatter > 0, scatter, 1.0)), 0.0)
