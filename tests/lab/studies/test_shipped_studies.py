@@ -48,6 +48,7 @@ STUDIES = {  # trials of the whole study
     "line_rivals.yaml": 5 * 3,
     "line_unet.yaml": 3 * 3,
     "line_deep.yaml": 7 * 3,
+    "line_photographs.yaml": 2 * 4 * 3,
     "line_vibration.yaml": 6 * 3,
     "domain_shift.yaml": 4 * 5 * 5 * 3,
     "benchmark.yaml": (15 * 5 + 2) * 8 + 5 * 2,
