@@ -33,6 +33,7 @@ import numpy as np
 from measuring.command import arguments, save
 
 from toothwise.detectors.scan import DirectionalScan
+from toothwise.detectors.statistics import STATISTICS
 from toothwise.simulate.lines import LineShape
 from toothwise.simulate.maps import generate
 from toothwise_lab.detectability import LineMaps, minimum_detectable_contrast
@@ -57,16 +58,13 @@ def scores(domain: str, fit: int, seed: int) -> dict[str, Score]:
         fitted = DirectionalScan(**options).fit(train)
         return lambda maps: fitted._raw(maps)[0]  # the score without the anomaly map
 
-    def peak(maps: np.ndarray) -> np.ndarray:
-        return (maps.max(axis=(1, 2)) - maps.mean(axis=(1, 2))) / maps.std(axis=(1, 2))
-
     return {
         "generalised likelihood ratio": lambda maps: generalised_likelihood_ratio(maps, config),
         **{name: scan(options) for name, options in SCANS.items()},
         "best row mean": lambda maps: maps.mean(axis=2).max(axis=1),
-        "image mean": lambda maps: maps.mean(axis=(1, 2)),
-        "image max": lambda maps: maps.max(axis=(1, 2)),
-        "(max - mean) / sd": peak,
+        "image mean": STATISTICS["mean"][0],
+        "image max": STATISTICS["max"][0],
+        "(max - mean) / sd": STATISTICS["peak_to_sd"][0],
     }
 
 

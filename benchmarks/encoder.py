@@ -12,7 +12,6 @@ their size, PatchCore. Speed: one thread, one image at a time after a warm-up, i
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from measuring.command import arguments, save
+from measuring.command import arguments, data_set, save
 from measuring.paired import paired
 
 from toothwise import detectors
@@ -121,9 +120,8 @@ def main() -> None:
     start = time.perf_counter()
     result: dict[str, Any] = {"speed": speed(args)}
     print(result["speed"], flush=True)
-    data = os.environ.get("TOOTHWISE_DATA")
-    if data and (Path(data) / "kolektor_sdd").is_dir():
-        result["kolektor_sdd"] = on_kolektor(Path(data), args)
+    if folder := data_set("kolektor_sdd"):
+        result["kolektor_sdd"] = on_kolektor(folder.parent, args)
         print(result["kolektor_sdd"], flush=True)
     result["maps"] = on_maps(args)
     result["encoders"] = {

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import numpy as np
 from measuring.command import arguments, save
 
 from toothwise import GearPair, MapBuilder, Model, Monitor
-from toothwise.evaluation.metrics import auroc
+from toothwise_lab.studies.measures import area
 
 PAIR = GearPair(17, 38)
 LEARNED, REFERENCE, RATE = 40, 12, 0.01
@@ -51,6 +51,11 @@ LOOKS = (
 def files(folder: Path, condition: str) -> list[Path]:
     """Recordings of a condition."""
     return sorted((folder / condition).glob("*.mat"))
+
+
+def damaged(folder: Path) -> list[str]:
+    """The conditions of damaged teeth."""
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name != "healthy")
 
 
 def true_tooth(folder: Path) -> int:
@@ -108,12 +113,11 @@ def measured(score: Any, threshold: float, folder: Path, held: list[Path], tooth
     """False alarms, and per condition AUROC, alarms and how many name the tooth."""
     healthy, _ = score(held)
     out: dict[str, Any] = {"false": int((healthy > threshold).sum()), "held_out": len(held), "conditions": {}}
-    for condition in sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name != "healthy"):
+    for condition in damaged(folder):
         scores, teeth = score(files(folder, condition))
-        labels = np.repeat([0, 1], [len(healthy), len(scores)])
         out["conditions"][condition] = {
             "recordings": len(scores),
-            "auroc": auroc(np.concatenate([healthy, scores]), labels),
+            "auroc": area(healthy, scores),
             "alarms": int((scores > threshold).sum()),
             "tooth": int((teeth == tooth).sum()),
         }
@@ -123,7 +127,7 @@ def measured(score: Any, threshold: float, folder: Path, held: list[Path], tooth
 def diagnosed(model: Model, folder: Path, held: list[Path], tooth: int) -> dict[str, Any]:
     """What the Monitor says of each condition's recordings together, and the teeth it names in each alone."""
     out = {}
-    for condition in ["healthy", *sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name != "healthy")]:
+    for condition in ["healthy", *damaged(folder)]:
         given = [str(f) for f in (held if condition == "healthy" else files(folder, condition))]
         found, *alone = [Monitor(model).add(own) for own in (given, *([one] for one in given))]
         named, *each = [[f"{one.gear} {one.tooth}" for one in d.teeth] for d in (found, *alone)]
@@ -132,7 +136,7 @@ def diagnosed(model: Model, folder: Path, held: list[Path], tooth: int) -> dict[
     return out
 
 
-def main() -> int:
+def main() -> None:
     """Learn, score, write."""
     given = arguments(__doc__, detectors=list(DETECTORS))
     fast, slow = (Path(os.environ["TOOTHWISE_DATA"]) / "foreign_pair" / name for name in ("17_38", "17_38_slow"))
@@ -147,18 +151,15 @@ def main() -> int:
     for name in given.detectors:
         own = plain if name == "scan" else builder
         model = Model.fit(learned, detector=name, builder=own, false_alarm_rate=RATE)
-        result["methods"][name] = measured(lambda r, m=model: of_model(m, r), model.threshold.value, fast, held, tooth)
+        score, height = partial(of_model, model), model.threshold.value
+        result["methods"][name] = measured(score, height, fast, held, tooth)
         if name == "coherent":
+            slowly = files(slow, "healthy")
             result["diagnosis"] = diagnosed(model, fast, held, tooth)
-            result["slow"] = {
-                "predict": measured(
-                    lambda r, m=model: of_model(m, r), model.threshold.value, slow, files(slow, "healthy"), tooth
-                ),
-                "diagnosis": diagnosed(model, slow, files(slow, "healthy"), tooth),
-            }
+            predict = measured(score, height, slow, slowly, tooth)
+            result["slow"] = {"predict": predict, "diagnosis": diagnosed(model, slow, slowly, tooth)}
     save(given, result, learned=LEARNED, rate=RATE, reference=REFERENCE)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

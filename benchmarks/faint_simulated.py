@@ -10,7 +10,6 @@ at that. The indicators are taken of either gear's average, on the scale of the 
 
 from __future__ import annotations
 
-import sys
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -24,7 +23,6 @@ from toothwise.detectors import create
 from toothwise.detectors.calibration import fit_with_threshold
 from toothwise.detectors.coherent import Coherent
 from toothwise.diagnosis.summary import tooth_among_others
-from toothwise.evaluation.metrics import auroc
 from toothwise.gears import PlanetaryStage
 from toothwise.healthmap.conditions import gear_level, heard, less_by_order
 from toothwise.healthmap.core import Axis, HealthMapBatch
@@ -36,6 +34,7 @@ from toothwise.simulate.gearbox import GearboxConfig
 from toothwise.vibration.indicators import fm4
 from toothwise.vibration.periods import Periods, cut_periods
 from toothwise.vibration.windows import EventWindow, event_statistic
+from toothwise_lab.studies.measures import area
 
 GEARS = (
     GearPair(17, 30),
@@ -198,11 +197,7 @@ def of_gearbox(k: int) -> dict[str, Any]:
         out["methods"][name] = {
             "false": share(healthy > height),
             "conditions": {
-                condition: {
-                    "auroc": auroc(np.concatenate([healthy, s]), np.repeat([0, 1], [len(healthy), len(s)])),
-                    "above": share(s > height),
-                }
-                for condition, s in each.items()
+                condition: {"auroc": area(healthy, s), "above": share(s > height)} for condition, s in each.items()
             },
         }
     cracks = [name for name in given if name.startswith(("crack", "pit"))]
@@ -273,7 +268,7 @@ def together(parts: list[dict[str, Any]]) -> dict[str, Any]:
     return {"methods": methods, "numbers": numbers, "elsewhere": elsewhere}
 
 
-def main() -> int:
+def main() -> None:
     """One gearbox after the other."""
     given, each = arguments(__doc__), []
     for k in range(len(GEARS)):
@@ -282,8 +277,7 @@ def main() -> int:
             each.append({part.__name__: part(k) for part in (of_gearbox, elsewhere)})
     config = {"gears": [str(g) for g in GEARS], "learned": LEARNED, "held_out": HELD, "rate": RATE, "damaged": DAMAGED}
     save(given, together(each), seed=SEED, **config)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,9 +13,10 @@ from measuring.command import arguments, save
 
 from toothwise import detectors
 from toothwise.detectors.scan import DirectionalScan
-from toothwise.evaluation import auroc
+from toothwise.detectors.statistics import STATISTICS
 from toothwise.simulate.maps import generate
 from toothwise_lab.published import AREAS, ENTROPY_RISE, MAXIMA, STATES, TEST, TRAIN, WITHIN_C
+from toothwise_lab.studies.measures import area
 from toothwise_lab.texture import angular_power_entropy, orientation_entropy
 
 N, FEW = 1000, 300
@@ -80,19 +81,10 @@ def domain_c(maps: dict[str, np.ndarray]) -> list[dict[str, Any]]:
         for name, target, value in zip(("sd between images", "in-image sd", "in-image CV"), targets, ours, strict=True):
             rows.append(row("C", f"test, {key[0]}, {key[1]}", name, target, value))
     for (healthy, faulty, name), target in AREAS.items():
-        a, b = (statistic(name, x) for x in (state["healthy", healthy], state["faulty", faulty]))
-        area = auroc(np.concatenate([a, b]), np.repeat([0, 1], [len(a), len(b)]))
-        rows.append(row("C", f"{faulty} faults against {healthy} healthy", f"AUROC of {name}", target, area))
+        statistic = STATISTICS[name][0]
+        ours = area(statistic(state["healthy", healthy]), statistic(state["faulty", faulty]))
+        rows.append(row("C", f"{faulty} faults against {healthy} healthy", f"AUROC of {name}", target, ours))
     return rows
-
-
-def statistic(name: str, x: np.ndarray) -> np.ndarray:
-    """Mean, maximum or (maximum - mean) / sd of each map."""
-    if name == "mean":
-        return x.mean(axis=(1, 2))
-    if name == "max":
-        return x.max(axis=(1, 2))
-    return (x.max(axis=(1, 2)) - x.mean(axis=(1, 2))) / x.std(axis=(1, 2))
 
 
 def difficulty(seed: int) -> dict[str, float]:
@@ -105,8 +97,7 @@ def difficulty(seed: int) -> dict[str, float]:
             common: dict[str, Any] = {"mode": "realistic", "split": "test", "condition": state, "segment": False}
             healthy = generate(domain, 400, False, session="fault", seed=seed + 1, **common)[0]
             faulty = generate(domain, 400, True, seed=seed + 2, contrast=(1.1, 1.3), **common)[0]
-            scores = np.concatenate([scan.predict(healthy).score, scan.predict(faulty).score])
-            out[f"{domain} {state}"] = round(auroc(scores, np.repeat([0, 1], 400)), 4)
+            out[f"{domain} {state}"] = round(area(scan.predict(healthy).score, scan.predict(faulty).score), 4)
     return out
 
 

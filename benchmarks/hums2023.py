@@ -10,7 +10,6 @@ each look may have steered what came after it.
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from measuring.command import arguments, save
+from measuring.command import arguments, data_set, save
 
 from toothwise import Model, Monitor
 from toothwise.healthmap.hums2023 import read_hums2023
@@ -87,15 +86,9 @@ def story(maps: RunMaps, name: str) -> dict[str, Any]:
 
 def told(found: Any) -> dict[str, Any]:
     """What of a diagnosis the page shows."""
-    return {
-        "colour": found.colour,
-        "pattern": found.pattern,
-        "gear": found.gear,
-        "tooth": found.tooth,
-        "teeth": [t.tooth for t in found.teeth],
-        "sentence": found.sentence,
-        "since": None if found.since is None else found.since.record,
-    }
+    said = {name: getattr(found, name) for name in ("colour", "pattern", "gear", "tooth", "sentence")}
+    since = None if found.since is None else found.since.record
+    return said | {"teeth": [t.tooth for t in found.teeth], "since": since}
 
 
 def turned(records: RunRecords, teeth: int) -> RunRecords:
@@ -173,11 +166,11 @@ def main() -> None:
         result = study(records, (1, 2, 3, 4), Path("hums2023_try.png"))
         print(records.truth, *result.items(), sep="\n")
         return
-    data = os.environ.get("TOOTHWISE_DATA")
-    if not data or not (Path(data) / "hums2023").is_dir():
+    folder = data_set("hums2023")
+    if folder is None:
         sys.stderr.write("skipped: TOOTHWISE_DATA names no folder with hums2023\n")
         return
-    result = study(read_hums2023(Path(data) / "hums2023"), (17, 18, 19, 20), PICTURE)
+    result = study(read_hums2023(folder), (17, 18, 19, 20), PICTURE)
     save(args, result, looks=LOOKS, detectors=DETECTORS, shares=SHARES, chances=CHANCES, turn_seed=TURN_SEED)
 
 

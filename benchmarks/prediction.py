@@ -17,7 +17,6 @@ Options:
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring.command import arguments, save
+from measuring.command import arguments, data_set, save
 
 from toothwise import Model, Monitor
 from toothwise.diagnosis.growth import fit_growth
@@ -267,10 +266,9 @@ def main() -> None:
     for law in LAWS:
         laws[law] = summary([judge(law, args.seed, number) for number in range(args.runs)])
         print(law, laws[law], flush=True)
-    data = os.environ.get("TOOTHWISE_DATA")
     found: dict[str, Any] = {"laws": laws}
-    if data and (Path(data) / "hums2023").is_dir() and not args.quick:
-        found["hums2023"] = recordings(Path(data) / "hums2023")
+    if not args.quick and (folder := data_set("hums2023")):
+        found["hums2023"] = recordings(folder)
     save(args, found)
 
 

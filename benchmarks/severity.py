@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring.command import arguments, save
+from measuring.command import arguments, data_set, save
 
 from toothwise import detectors
 from toothwise.detectors.fused import line_contrast_of
@@ -149,9 +149,8 @@ def main() -> None:
     start = time.perf_counter()
     result: dict[str, Any] = {"simulated": simulated(args)}
     print(result["simulated"], flush=True)
-    data = os.environ.get("TOOTHWISE_DATA")
-    if data and (Path(data) / "hums2023").is_dir():
-        result["hums2023"] = run_to_failure(Path(data) / "hums2023", args)
+    if folder := data_set("hums2023"):
+        result["hums2023"] = run_to_failure(folder, args)
         print(result["hums2023"], flush=True)
     result["seconds"] = round(time.perf_counter() - start)
     config = {"contrast": CONTRAST, "simulated": SIMULATED, "run": RUN, "threads": os.environ.get("OMP_NUM_THREADS")}

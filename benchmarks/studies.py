@@ -28,7 +28,7 @@ from toothwise_lab.seeds import compare_values
 from toothwise_lab.studies.expand import Arm
 from toothwise_lab.studies.opened import OpenedStudy, open_study
 from toothwise_lab.studies.scores import parse_metric
-from toothwise_lab.studies.statistics import Comparison, comparisons, other_pairs, table
+from toothwise_lab.studies.statistics import Comparison, Results, comparisons, other_pairs, table
 
 sys.path.append(str(Path(__file__).parent / "pages"))
 from study_pairs import pairs_in
@@ -67,15 +67,7 @@ def direction(opened: OpenedStudy) -> dict[str, list[dict[str, Any]]]:
     against: dict[str, list[Comparison]] = {f"plain, {m}": other_pairs(opened, m, plain) for m in METRICS if plain}
     if scan:
         against["scan, auroc"] = other_pairs(opened, "auroc", scan)
-    return {name: [rounded(c.data) for c in found] for name, found in against.items() if found}
-
-
-def done_by_place(opened: OpenedStudy) -> dict[tuple[str, str, str], dict[int, tuple[str, dict[str, Any]]]]:
-    """Key and metrics of the trials that are done, by part, group and arm, and by seed."""
-    found: dict[tuple[str, str, str], dict[int, tuple[str, dict[str, Any]]]] = {}
-    for entry, row in opened.rows("done"):
-        found.setdefault((entry.part, entry.group, entry.arm), {})[entry.seed] = entry.key, row["metrics"]
-    return found
+    return {name: [rounded(asdict(c)) for c in found] for name, found in against.items() if found}
 
 
 def interactions(opened: OpenedStudy) -> list[dict[str, Any]]:
@@ -83,21 +75,15 @@ def interactions(opened: OpenedStudy) -> list[dict[str, Any]]:
 
     Directional less plain under the change, less the same under the reference; AUROC, not corrected.
     """
-    done = done_by_place(opened)
+    done = Results(opened)
     plain_of = dict(pairs_in(opened.study, "plain"))
     rows = []
     for part in opened.study.parts:
         for (group, _), metric, (a, home) in itertools.product(part.groups, METRICS, part.comparisons):
             if not {a, home} <= set(plain_of) & {arm.name for arm in part.arms}:
                 continue
-            of = [
-                {
-                    s: m[metric]
-                    for s, (_, m) in done.get((part.name, group, arm), {}).items()
-                    if m.get(metric) is not None
-                }
-                for arm in (a, plain_of[a], home, plain_of[home])
-            ]
+            arms = (a, plain_of[a], home, plain_of[home])
+            of = [done.values((part.name, group, arm), metric) for arm in arms]
             seeds = sorted(set.intersection(*map(set, of)))
             if not seeds:
                 continue
@@ -211,10 +197,10 @@ def found_in(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             if row["status"] == "done"
         ],
         "table": [rounded(asdict(row)) for row in table(single)],
-        "comparisons": [rounded(c.data) for c in comparisons(opened)],
+        "comparisons": [rounded(asdict(c)) for c in comparisons(opened)],
         "direction": direction(single),
         "interactions": interactions(single),
-        "axes": [rounded(c.data) for c in other_pairs(opened, study.parts[0].metrics[0], [("y", "x")])],
+        "axes": [rounded(asdict(c)) for c in other_pairs(opened, study.parts[0].metrics[0], [("y", "x")])],
         "alpha": alphas(opened),
         "gradients": gradients(opened),
         "curves": curves(opened),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,12 @@ def arguments(doc: str | None, **options: Any) -> argparse.Namespace:
         else:
             parser.add_argument(flag, type=type(default), default=default)
     return parser.parse_args()
+
+
+def data_set(name: str) -> Path | None:
+    """The folder of a data set below TOOTHWISE_DATA, where it is."""
+    place = Path(os.environ.get("TOOTHWISE_DATA") or "-") / name
+    return place if place.is_dir() else None
 
 
 def save(args: argparse.Namespace, result: Any, *, name: str | None = None, seed: int = 0, **more: Any) -> None:

@@ -6,6 +6,7 @@ from statistics import mean
 
 import pandas as pd
 from engine import RESULTS, Data, shown, table
+from means import grouped
 
 from toothwise_lab.verdicts import UNDECIDED, judge_difference
 
@@ -47,10 +48,8 @@ def by_seed(study: Data) -> str:
 
 def _by_cell(study: Data) -> dict[str, dict[str, list[Data]]]:
     """Trials by cell and detector."""
-    cells: dict[str, dict[str, list[Data]]] = {}
-    for t in study["result"]["seeds"]:
-        cells.setdefault(t["group"], {}).setdefault(t["arm"], []).append(t)
-    return cells
+    cells = grouped(study["result"]["seeds"], lambda t: t["group"])
+    return {cell: grouped(trials, lambda t: t["arm"]) for cell, trials in cells.items()}
 
 
 def limit(study: Data) -> str:

@@ -14,7 +14,7 @@ SIMPLE = (
     *("row_rms", "row_kurtosis", "row_m6a", "row_crest"),
 )
 BOUNDS = ("limit", "glr")
-DEEP = ("dinomaly", "dinomaly_directional", "patchcore", "patchcore_context", "padim")
+DEEP = ("dinomaly", "dinomaly_directional", "patchcore", "patchcore_context", "padim")  # with the ViT-S or a ResNet-18
 
 
 def grouped(rows: Iterable[Data], key: Callable[[Data], Any]) -> dict[Any, list[Data]]:

@@ -12,14 +12,8 @@ from engine import ROOT, Data
 from toothwise_lab.studies.config import Study, read_study
 
 SEEDS = 3  # that a claim needs
-DIRECTION = (
-    "directional_layers",
-    "axis",
-    "mix",
-    "alpha",
-    "alpha_per",
-    "alpha_rate",
-)  # options that say nothing but the direction
+# options that say nothing but the direction
+DIRECTION = ("directional_layers", "axis", "mix", "alpha", "alpha_per", "alpha_rate")
 
 
 def _is(settings: dict[str, Any]) -> str | None:
@@ -74,13 +68,13 @@ def between(data: Data, metric: str = "auroc") -> list[Data]:
     Where a study kept the AUROC of cold maps alone, as "layers" did, those of its own comparisons stand in.
     """
     found = list(data["result"]["direction"].get(f"plain, {metric}", []))
-    have = {(c["part"], c["group"], c["a"], c["b"]) for c in found}
+    have = {_place(c) for c in found}
     pairs = pairs_in(plan(data["config"]["study"]), "plain")
     cold = metric.replace("auroc", "auroc_cold")
     return found + [
         c
         for c in data["result"]["comparisons"]
-        if c["metric"] == cold and (c["a"], c["b"]) in pairs and (c["part"], c["group"], c["a"], c["b"]) not in have
+        if c["metric"] == cold and (c["a"], c["b"]) in pairs and _place(c) not in have
     ]
 
 

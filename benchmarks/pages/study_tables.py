@@ -7,14 +7,14 @@ from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
-from engine import RESULTS, ROOT, Data, read, table
+import means
+from engine import RESULTS, ROOT, Data, read, shown, table
 from study_figures import LABELS, WORDS, figure
 from study_pairs import SEEDS, alpha_starts, between, by_kind, counts, plain_less_lines, testable
 
 LISTED = 8
 SMALLEST = 0.001  # p-values below it are not told apart
 ALPHA = 0.05
-DEEP = ("dinomaly", "dinomaly_directional", "patchcore", "patchcore_context", "padim")  # with the ViT-S or a ResNet-18
 COSTS = ("peak_memory_mib", "predict_ms_median", "parameters")  # no detector "wins" a study by them
 
 
@@ -22,25 +22,17 @@ COSTS = ("peak_memory_mib", "predict_ms_median", "parameters")  # no detector "w
 def found() -> dict[str, Data]:
     """Results of every study that has been run, in the order of the page."""
     order = (
-        "direction",
-        "alpha",
-        "alpha_curves",
-        "direction_vit",
-        "direction_vit_y",
-        "crossover",
-        "layers",
-        "resolution",
-    )
-    order = (
-        *order,
-        "loss_input",
-        "grey",
-        "severity",
-        "robustness",
-        "resize",
-        "transfer",
-        "generalisation",
-        "baselines",
+        *(
+            "direction",
+            "alpha",
+            "alpha_curves",
+            "direction_vit",
+            "direction_vit_y",
+            "crossover",
+            "layers",
+            "resolution",
+        ),
+        *("loss_input", "grey", "severity", "robustness", "resize", "transfer", "generalisation", "baselines"),
     )
     there = sorted(path.stem for path in (RESULTS / "studies").glob("*.json"))
     names = [name for name in order if name in there] + [name for name in there if name not in order]
@@ -93,11 +85,10 @@ def all_metrics() -> str:
         "peak_memory_mib": "peak MiB",
     }
     body = []
-    for name in ("limit", "glr", "scan", "scan_learned", *DEEP, "mean"):
+    for name in ("limit", "glr", "scan", "scan_learned", *means.DEEP, "mean"):
         mine = [c for c in cells if c["detector"] == name]
-        means = [[c[m] for c in mine if c[m] is not None] for m in metrics]
         shapes = [".3f"] * 6 + [".1f", ".0f"]
-        values = [format(sum(v) / len(v), s) if v else "-" for v, s in zip(means, shapes, strict=True)]
+        values = [shown(means.mean(mine, metric), s) for metric, s in zip(metrics, shapes, strict=True)]
         body.append([f"`{name}`", len(mine), *values])
     return table(["detector", "seeds", *metrics.values()], body)
 

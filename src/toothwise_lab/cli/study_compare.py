@@ -54,7 +54,7 @@ def run(options: Options, progress: Progress) -> Result:
         "smoke": opened.study.smoke,
         "primary": None if primary is None else asdict(primary),
         "missing": missing,
-        "comparisons": [one.data for one in found],
+        "comparisons": [asdict(one) for one in found],
     }
 
     def text() -> str:

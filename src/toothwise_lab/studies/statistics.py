@@ -10,7 +10,7 @@ verdicts of ``toothwise_lab.verdicts``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -92,13 +92,8 @@ class Comparison:
     verdict: str
     margin: float | None = None
 
-    @property
-    def data(self) -> dict[str, Any]:
-        """JSON types."""
-        return asdict(self)
 
-
-class _Results:
+class Results:
     """Done trials of a study by arm and group, with their scores."""
 
     def __init__(self, opened: OpenedStudy) -> None:
@@ -152,7 +147,7 @@ def table(
         resamples: of the bootstrap.
         progress: Called with what is being done.
     """
-    results = _Results(opened)
+    results = Results(opened)
     wanted = [
         (part, group, arm.name, metric)
         for part in opened.study.parts
@@ -186,7 +181,7 @@ def table(
 
 
 def _interval(
-    results: _Results, place: tuple[str, str, str], metric: str, resamples: int
+    results: Results, place: tuple[str, str, str], metric: str, resamples: int
 ) -> tuple[Interval | None, str]:
     known = parse_metric(metric)
     samples = [] if known is None else list(results.scored(place, known).values())
@@ -220,7 +215,7 @@ def comparisons(
     Raises:
         InputError: an arm or a pair that is none.
     """
-    results = _Results(opened)
+    results = Results(opened)
     wanted = _family(opened, pair, metrics)
     raw = []
     for k, (part, group, metric, a, b) in enumerate(wanted):
@@ -242,7 +237,7 @@ def other_pairs(opened: OpenedStudy, metric: str, pairs: Sequence[tuple[str, str
         metric: e.g. "auroc".
         pairs: (a, b), names of arms of one part; a pair that no part has is left out.
     """
-    results = _Results(opened)
+    results = Results(opened)
     raw = []
     for part in opened.study.parts:
         names = {arm.name for arm in part.arms}
@@ -297,7 +292,7 @@ def _family(
 
 
 def _compare(
-    opened: OpenedStudy, results: _Results, part: Part, group: str, metric: str, a: str, b: str
+    opened: OpenedStudy, results: Results, part: Part, group: str, metric: str, a: str, b: str
 ) -> Comparison | None:
     """Paired over the seeds that both have; None where there is none, or where both arms are the same trials."""
     places = [(part.name, group, arm) for arm in (a, b)]
