@@ -15,7 +15,6 @@ Options:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -56,17 +55,13 @@ def ways(dim: int, heads: int, side: int, batch: int, precision: str, device: st
     tokens = torch.randn(batch, n, dim, device=device, requires_grad=True)
     grad = torch.randn(batch, n, dim, device=device)
     plain = LinearAttention(dim, num_heads=heads, qkv_bias=True).to(device)
-    found: dict[str, Callable[[], None]] = {BASE: partial(step, plain, tokens, grad, precision)}
+    modules: dict[str, tuple[Any, dict[str, Any]]] = {BASE: (plain, {})}
     for axis in PROMISED:
         ours = DirectionalLinearAttention(dim, heads, axis=axis, qkv_bias=True).to(device)
-        found[axis] = partial(step, ours, tokens, grad, precision, grid=(side, side))
-        if compiled:
-            found[f"{axis}, compiled"] = partial(
-                step, torch.compile(ours, dynamic=False), tokens, grad, precision, grid=(side, side)
-            )
+        modules[axis] = ours, {"grid": (side, side)}
     if compiled:
-        found[f"{BASE}, compiled"] = partial(step, torch.compile(plain, dynamic=False), tokens, grad, precision)
-    return found
+        modules |= {f"{k}, compiled": (torch.compile(one, dynamic=False), more) for k, (one, more) in modules.items()}
+    return {name: partial(step, one, tokens, grad, precision, **more) for name, (one, more) in modules.items()}
 
 
 def measure(case: dict[str, Any], peak: Peak, *, rounds: int, device: str, compiled: bool) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def damaged(box: Gearbox, monitor: Monitor, contrast: float, gear: str, tooth: i
             f"to_{c}": next((k + 1 for k, s in enumerate(steps) if s >= at), None)
             for c, at in (("amber", 1), ("red", 2))
         },
-        **named(at_once, gear, tooth, size_of(box, gear)),
+        **named(at_once, gear, [tooth], size_of(box, gear)),
         "exact_single": (single.gear, single.tooth) == (gear, tooth),
         "named_single": single.tooth is not None,
     }
@@ -180,7 +180,7 @@ def judge_gearbox(n: int, box: Gearbox, rng: np.random.Generator, k: int) -> lis
 
     def at_once(kind: str, maps: np.ndarray, gear: str, tooth: int) -> Row:
         found = monitor.beside(MemoryStore()).add(maps)
-        said = {"colour": found.colour, "pattern": found.pattern} | named(found, gear, tooth, size_of(box, gear))
+        said = {"colour": found.colour, "pattern": found.pattern} | named(found, gear, [tooth], size_of(box, gear))
         return checked(kind, found) | said
 
     for contrast in CONTRASTS:
@@ -222,7 +222,6 @@ def judge_story(number: int, seed: int) -> Row:
     ways = [w for w, d in (("list", listed), ("one by one", last)) if (d.colour, d.gear, d.tooth) != first]
     ways = ways if found.tooth is not None else [w for w in ways if w == "list"]  # one by one, none is aligned
     others = [round(a * size) for a in gears.spacing] if gear == "ring" else [0]  # which one sensor cannot tell apart
-    right = [named(found, gear, (story.tooth + away) % size, size) for away in others]
     return {
         **checked("story", found, listed, last, *alone, later, varying, ways=ways),
         "story": [repr(gears), *STORIES[number][1:], *drawn],
@@ -230,7 +229,7 @@ def judge_story(number: int, seed: int) -> Row:
         "alone": [d.colour for d in alone],
         "later": later.colour,
         "varying": [varying.colour, varying.tooth is not None],
-        **max(right, key=lambda one: (one["exact"], one["near"])),
+        **named(found, gear, [story.tooth + away for away in others], size),
         **{"named": found.gear == gear, "zero": found.tooth_zero, "same_tooth": found.same_tooth},
         "same": all(one_of(alone[0], d, gears, size) for d in alone)
         if found.same_tooth is None
@@ -259,21 +258,13 @@ def judge_run(number: int, seed: int) -> Row:
         ends.append(found[-1])
     end, truth = ends[0], int(records.truth["tooth"])
     contact = [truth, *(truth + off for off in (teeth // 2, -(-teeth // 2)) if records.truth["second_contact"])]
-
-    def away(tooth: int | None) -> int | None:
-        gaps = [min((tooth - c) % teeth, (c - tooth) % teeth) for c in contact] if tooth is not None else []
-        return min(gaps, default=None)
-
-    own, other = away(end.tooth), None if ends[1].tooth is None else away((ends[1].tooth - turn) % teeth)
+    own, other = (named(d, d.gear, [c + by for c in contact], teeth) for d, by in zip(ends, (0, turn), strict=True))
     about = {"healthy_days": config.healthy_days, "drift": config.drift, "contact": records.truth["second_contact"]}
     return about | {
         **checked("run", *ends, cases=len(days) + 1),
         "colour": end.colour,
-        "named": own is not None,
-        "exact": own == 0,
-        "near": own is not None and own <= 1,
-        "one_tooth": end.pattern == "one tooth",
-        "turned": own is not None and own <= 1 and other is not None and other <= 1,
+        **own,
+        "turned": own["near"] and other["near"],
         "taken_back": taken_back,
     }
 
@@ -353,13 +344,8 @@ def main() -> None:
         for task, found in zip(tasks, pool.map(partial(work, args.seed), tasks), strict=True):
             rows += found
             print(*task, time.strftime("%H:%M:%S"), flush=True)
-    save(
-        args,
-        summary(rows) | {"rows": rows},
-        healthy=HEALTHY,
-        contrasts=CONTRASTS,
-        threads=os.environ.get("OMP_NUM_THREADS"),
-    )
+    threads = os.environ.get("OMP_NUM_THREADS")
+    save(args, summary(rows) | {"rows": rows}, healthy=HEALTHY, contrasts=CONTRASTS, threads=threads)
 
 
 if __name__ == "__main__":

@@ -108,11 +108,8 @@ def main() -> int:
                 inputs = max(1, round(options.inputs * target.weight))
                 readers[reader] = fuzz(target, inputs, options.seed, folder / f"reader-{k}")
                 print(json.dumps({reader: readers[reader]}, ensure_ascii=False), flush=True)
-    total: Counter[str] = Counter()
-    for found in readers.values():
-        total.update(found["outcomes"])
-    failures = sum(len(found["failures"]) for found in readers.values())
-    inputs = sum(found["inputs"] for found in readers.values())
+    total = sum((Counter(found["outcomes"]) for found in readers.values()), Counter())
+    failures, inputs = sum(len(found["failures"]) for found in readers.values()), total.total()
     result = {"inputs": inputs, "failures": failures, "outcomes": dict(total), "readers": readers}
     save(options, result, seconds=SECONDS)
     print(f"{inputs} inputs, {failures} failures: {dict(total)}")

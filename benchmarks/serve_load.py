@@ -24,13 +24,15 @@ import signal
 import statistics
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
-from measuring.clients import ask_all, percentile
+from measuring.clients import ask_all
 from measuring.command import arguments, save
+from measuring.memory import memory
 from measuring.service import served
 
 from toothwise import Model, detectors
@@ -66,11 +68,6 @@ def bodies(n: int = 64) -> list[bytes]:
     return [json.dumps({"values": values.astype(float).round(6).tolist()}).encode() for values in np.concatenate(sets)]
 
 
-def memory(pid: int) -> float:
-    """Resident memory in MiB."""
-    return int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0]) / 1024
-
-
 def processor(pid: int) -> float:
     """Seconds of processor time so far."""
     words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -94,7 +91,7 @@ def measure(run: Path, name: str, seconds: float, asked_for: list[bytes]) -> dic
         def watch(_: int) -> None:
             now = time.monotonic() - began
             if not grown or now - grown[-1][0] > min(1.0, seconds / 50):
-                grown.append((now, memory(process.pid)))
+                grown.append((now, memory("VmRSS", process.pid) / 2**20))
 
         until = began + seconds
         asked, refused = asyncio.run(
@@ -104,21 +101,20 @@ def measure(run: Path, name: str, seconds: float, asked_for: list[bytes]) -> dic
         said = counted(address)
         process.send_signal(signal.SIGTERM)
         process.wait(90)
-    statuses = {status: sum(one.status == status for one in asked) for status in {one.status for one in asked}}
+    statuses = Counter(one.status for one in asked)
     scored = [one.seconds for one in asked if one.status == 200]
     if refused or not set(statuses) <= {200, 429} or said["maps"] != len(scored) or process.returncode != 0:
         raise SystemExit(f"{name}: answers {statuses}, refused {refused}, the service says {said}")
+    slow = {k: float(np.quantile(scored, k / 100, method="inverted_cdf")) for k in (50, 95, 99)}
     start = statistics.median(mib for at, mib in grown if took / 5 <= at <= took / 3)
     end = statistics.median(mib for _, mib in grown[-10:])
     return {
         "detector": name,
         "seconds": round(took, 1),
         "answers": len(scored),
-        "busy": statuses.get(429, 0),
+        "busy": statuses[429],
         "maps_per_second": round(len(scored) / took, 1),
-        "p50_ms": round(percentile(scored, 0.5) * 1e3, 1),
-        "p95_ms": round(percentile(scored, 0.95) * 1e3, 1),
-        "p99_ms": round(percentile(scored, 0.99) * 1e3, 1),
+        **{f"p{k}_ms": round(1e3 * late, 1) for k, late in slow.items()},
         "maps_per_batch": round(said["maps"] / said["batches"], 2),
         "processor_seconds": round(used, 1),
         "memory_start_mib": round(start, 1),

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from measuring.command import arguments, save
 from measuring.machine import result_of
+from measuring.memory import memory
 
 from toothwise import GearPair, HealthMap, MapBuilder, Model, detectors, write_map, write_record
 from toothwise.exported.export import export
@@ -50,8 +51,7 @@ def seconds(command: list[str]) -> tuple[float, float, float]:
     number = 0
     while not number:
         with suppress(OSError, IndexError):
-            text = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
-            peak = int(text.partition("VmHWM:")[2].split()[0]) / 1024
+            peak = memory("VmHWM", process.pid) / 2**20
         time.sleep(0.005)
         number, status, used = os.wait4(process.pid, os.WNOHANG)
     process.returncode = os.waitstatus_to_exitcode(status)

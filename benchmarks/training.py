@@ -100,11 +100,11 @@ def trainer(way: dict[str, Any], folder: Path, device: str, steps: int) -> Train
         evaluator=False,
         visualizer=False,
     )
-    model = theirs(ours) if way.get("anomalib") else ours.model
-    if not way.get("anomalib"):
-        model.cache = EncodingFiles(folder) if way.get("cache") else None
-    else:
+    model: Any = theirs(ours) if way.get("anomalib") else ours.model
+    if way.get("anomalib"):
         model.loss_fn.p_schedule_steps = max(1, steps // 5)
+    elif way.get("cache"):
+        model.cache = EncodingFiles(folder)
     return Trainer(model, way.get("precision", "float32"), device, steps)
 
 

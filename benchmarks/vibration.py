@@ -23,6 +23,7 @@ from typing import Any
 import measuring.one_thread  # noqa: F401  (before NumPy)
 import numpy as np
 from measuring.command import arguments, save
+from measuring.memory import memory
 
 from toothwise import GearPair, MapBuilder, Model, Monitor
 from toothwise.vibration.readers.write import write_record
@@ -136,10 +137,7 @@ def run_cost(folder: Path, known: tuple[int, ...]) -> dict[str, float]:
 
 def measure(path: Path, way: str) -> dict[str, float]:
     """In a process of its own: seconds and peak memory; what came out is left in a file, to compare."""
-
-    def memory(what: str) -> int:  # the resource module's peak would be that of the parent, where it is larger
-        return int(Path("/proc/self/status").read_text().split(f"{what}:")[1].split()[0]) * 1024
-
+    # the resource module's peak would be that of the parent, where it is larger
     empty, begin = memory("VmRSS"), time.perf_counter()
     values = WAYS[way](path)
     seconds = time.perf_counter() - begin

@@ -132,8 +132,8 @@ def _records(folder: Path) -> None:
         about = {"wf_increment": 1 / RATE, "unit_string": "g"}
         file.write_segment([RootObject({"rig": "north"}), ChannelObject("g", "acc", acc, about)])
     for name, binary in (("text.uff", 0), ("binary.uff", 1)):
-        about = dict.fromkeys(inspect.signature(pyuff.prepare_58).parameters, 0)
-        about = {key: "NONE" if key.endswith(("_name", "_lab")) or key[:2] == "id" else 0 for key in about}
+        fields = inspect.signature(pyuff.prepare_58).parameters
+        about = {key: "NONE" if key.endswith(("_name", "_lab")) or key[:2] == "id" else 0 for key in fields}
         about |= {"type": 58, "func_type": 1, "id1": "acc", "ordinate_spec_data_type": 12, "binary": binary}
         about |= {"abscissa_spacing": 1, "abscissa_inc": 1 / RATE, "abscissa_min": 0.0, "data": acc[:200]}
         del about["ord_data_type"], about["spec_data_type"]

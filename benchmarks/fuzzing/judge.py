@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from measuring.memory import memory
+
 from toothwise.errors import ToothwiseError
 from toothwise.serving.limits import ApiError
 
@@ -107,7 +109,7 @@ class Judge:
         found = self._read()
         if isinstance(found, Failure):
             return found
-        grown = _peak() - start
+        grown = memory("VmHWM") - start
         if self._memory_is_watched and grown > _MEMORY:
             return Failure("memory", f"{grown >> 20} MiB for {len(content)} bytes")
         if self._outside:
@@ -186,15 +188,4 @@ def _by_memory(error: BaseException | None) -> bool:
 def _reset_peak() -> int:
     """Start to measure the largest resident size anew; returns the present one in bytes."""
     Path("/proc/self/clear_refs").write_text("5")
-    return _status("VmRSS")
-
-
-def _peak() -> int:
-    return _status("VmHWM")
-
-
-def _status(name: str) -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(name):
-            return int(line.split()[1]) * 1024
-    return 0
+    return memory("VmRSS")

@@ -46,10 +46,6 @@ def targets(folder: Path) -> dict[str, Target]:
     return {target.name: target for way in ways for target in way(folder)}
 
 
-def _suffix(name: str) -> str:
-    return ".csv.gz" if name.endswith(".csv.gz") else Path(name).suffix
-
-
 def _contents(folder: Path, names: tuple[str, ...]) -> tuple[bytes, ...]:
     return tuple((folder / name).read_bytes() for name in names)
 
@@ -78,7 +74,7 @@ def _maps(folder: Path) -> Iterator[Target]:
     from toothwise.healthmap.research import check_leaks, find_domain
 
     for kind, (names, inside) in _MAPS.items():
-        file = f"map{_suffix(names[0])}"
+        file = f"map{Path(names[0]).suffix}"
         yield Target(
             f"maps, {kind}", file, _contents(folder / "maps", names), lambda p, f=file: _look(read_map(p / f)), inside
         )
@@ -121,7 +117,7 @@ def _scored(folder: Path) -> Iterator[Target]:
 
     files = {"npz": _MAPS["npz"], "TIFF": _MAPS["TIFF"], "MAT": _MAPS["MAT"]}
     for kind, (names, inside) in {**files, "Parquet": (("flat.parquet", "nested.parquet"), ())}.items():
-        file = f"maps{_suffix(names[0])}"
+        file = f"maps{Path(names[0]).suffix}"
         seeds = _contents(folder / "maps", names)
         yield Target(f"score, {kind}", file, seeds, score, inside, held=kind != "Parquet", weight=0.7)
 
@@ -142,7 +138,7 @@ def _recordings(folder: Path) -> Iterator[Target]:
             np.sum(values, dtype=np.float64)
 
     for kind, (names, inside) in _RECORDS.items():
-        file = f"record{_suffix(names[0])}"
+        file = f"record{''.join(Path(names[0]).suffixes)}"
         seeds = _contents(folder / "records", names)
         yield Target(f"recording, {kind}", file, seeds, partial(read, file=file), inside, held=kind not in _UNHELD)
     gears = read_gears(folder / "settings" / "pair.yaml")

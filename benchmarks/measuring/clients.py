@@ -7,7 +7,6 @@ takes several times the processor time that the measured service takes.
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -117,9 +116,3 @@ async def _ask(
     except OSError:
         pass
     request.seconds = time.monotonic() - began
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that at least ``share`` of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]

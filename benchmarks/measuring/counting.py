@@ -25,9 +25,7 @@ class Work:
 class _Traffic(TorchDispatchMode):
     """Adds up the tensors that go into operations and come out; a view moves nothing."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.moved = 0
+    moved = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
@@ -40,11 +38,9 @@ class _Traffic(TorchDispatchMode):
 
 def count(work: Callable[[], Any]) -> Work:
     """Run ``work`` once and count."""
-    counter = FlopCounterMode(display=False)
-    with counter:
+    with FlopCounterMode(display=False) as counter:
         work()
-    traffic = _Traffic()
-    with traffic:
+    with _Traffic() as traffic:
         work()
     return Work(int(counter.get_total_flops()), traffic.moved)
 

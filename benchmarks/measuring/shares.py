@@ -39,11 +39,7 @@ def rates(rows: list[dict[str, Any]]) -> dict[str, Any]:
         with np.errstate(all="ignore"):
             wider = float(np.fmax(1.0, own.var() / own.mean() * len(own) / (len(own) - 1)))
         low, high = np.nan_to_num(chi2.ppf((0.025, 0.975), 2 * own.sum() / wider + np.array((0, 2)))) * wider * per / 2
-        out[key] = {
-            "per_1000": float(own.sum() * per),
-            "interval": [float(low), float(high)],
-            "episodes": int(own.sum()),
-        }
-        out[key] |= {"records": round(1000.0 / per), "wider": wider, "held": bool(low <= stated)}
-        out[key] |= {"worst": float(own.max() * len(own) * per)}
+        out[key] = {"per_1000": float(own.sum() * per), "interval": [float(low), float(high)]}
+        out[key] |= {"episodes": int(own.sum()), "records": round(1000.0 / per), "wider": wider}
+        out[key] |= {"held": bool(low <= stated), "worst": float(own.max() * len(own) * per)}
     return out

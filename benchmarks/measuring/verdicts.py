@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from toothwise.diagnosis.teeth import alike, ring_spacing
@@ -31,9 +32,10 @@ def green_beside_lines(found: Diagnosis) -> bool:
     return found.colour == "GREEN" and sum(any(f.p_value < 1e-6 for f in d.lines) for d in found.each) > 1
 
 
-def named(found: Diagnosis, gear: str, tooth: int, teeth: int) -> dict[str, Any]:
-    """What is named and whether it is right, exactly and to within one tooth."""
-    away = None if found.tooth is None else min((found.tooth - tooth) % teeth, (tooth - found.tooth) % teeth)
+def named(found: Diagnosis, gear: str | None, right: Sequence[int], teeth: int) -> dict[str, Any]:
+    """What is named and whether it is one of the right teeth, exactly and to within one tooth."""
+    gaps = [] if found.tooth is None else [min((found.tooth - k) % teeth, (k - found.tooth) % teeth) for k in right]
+    away = min(gaps, default=None)
     return {
         "named": found.tooth is not None,
         "exact": away == 0 and found.gear == gear,
