@@ -29,7 +29,7 @@ from toothwise.detectors.encoder_cache import shared_encodings
 from toothwise.evaluation import auroc, tpr_at_fpr
 from toothwise_lab.comparison import DeLong, delong_test
 from toothwise_lab.images import load_images
-from toothwise_lab.studies.cell import Cell, draw_maps
+from toothwise_lab.studies.cell_maps import Cell, draw_maps
 
 PATCH = {"vit_small_patch14_dinov2": 14, EMBEDDED: 16}
 TEACHER, STUDENT = PATCH

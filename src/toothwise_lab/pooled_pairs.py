@@ -68,10 +68,8 @@ class PooledDifference:
 
 def _incidence(labels: Sequence[Hashable]) -> np.ndarray:
     """1 where row i is of kind j, ``[n, kinds]``."""
-    kinds = {label: j for j, label in enumerate(dict.fromkeys(labels))}
-    out = np.zeros((len(labels), len(kinds)))
-    out[np.arange(len(labels)), [kinds[label] for label in labels]] = 1.0
-    return out
+    kinds = list(dict.fromkeys(labels))
+    return np.eye(len(kinds))[[kinds.index(label) for label in labels]]
 
 
 def pool_pairs(found: Sequence[PairDifference]) -> PooledDifference:
@@ -107,12 +105,8 @@ def pool_pairs(found: Sequence[PairDifference]) -> PooledDifference:
     if scale <= 1e-9 * max(1.0, float(np.abs(y).max())):
         raise InputError("the differences agree to rounding: there is no noise to judge them by")
     y = y / scale
-    names = list(dict.fromkeys(t for f in found for t in (f.a, f.b)))
-    place = {name: j for j, name in enumerate(names)}
-    noise = np.zeros((len(y), len(names)))
-    for i, f in enumerate(found):
-        noise[i, place[f.a]] += 1.0
-        noise[i, place[f.b]] -= 1.0
+    of_a, of_b = np.split(_incidence([f.a for f in found] + [f.b for f in found]), 2)
+    noise = of_a - of_b
     kernels = [z @ z.T for z in (_incidence(pairs), _incidence([f.maps for f in found]), noise)]
     kernels[2] += 1e-9 * np.eye(len(y))
 
@@ -133,16 +127,16 @@ def pool_pairs(found: Sequence[PairDifference]) -> PooledDifference:
     mean, variance, _ = state(np.exp(best.x))
     degrees = _satterthwaite(best.x, lambda x: state(np.exp(x))[1:], variance)
     half = float(student.ppf(0.975, degrees)) * np.sqrt(variance)
-    between = np.exp(best.x / 2.0) * scale
+    between_pairs, between_maps, of_trials = map(float, np.exp(best.x / 2.0) * scale)
     return PooledDifference(
         mean * scale,
         float(mean - half) * scale,
         float(mean + half) * scale,
         float(2.0 * student.sf(abs(mean) / np.sqrt(variance), degrees)),
         degrees,
-        float(between[0]),
-        float(between[1]),
-        float(between[2]),
+        between_pairs,
+        between_maps,
+        of_trials,
         len(set(pairs)),
         len(y),
     )

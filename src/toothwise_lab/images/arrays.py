@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from toothwise.errors import InputError
+from toothwise_lab.images.recordings import opened
 from toothwise_lab.images.sets import PRESETS, SplitRule, split_images
 
 
@@ -53,9 +54,8 @@ def load_images(
     layout = PRESETS[name]
     table = split_images(Path(root) / name, layout, rule or SplitRule())
     test = table[table["split"] == "test"].reset_index(drop=True)
-    images = _stack([_grey(Path(p), size) for p in test["image_path"]], list(test["image_path"]))
-    train_files = list(table.loc[table["split"] == "train", "image_path"])
-    train = _stack([_grey(Path(p), size) for p in train_files], train_files)
+    images = _stack(test["image_path"], size)
+    train = _stack(table.loc[table["split"] == "train", "image_path"], size)
     if train.shape[1:] != images.shape[1:]:
         raise InputError(
             f"{root}/{name}: training images are {train.shape[1:]}, test images {images.shape[1:]}: give size"
@@ -74,19 +74,16 @@ def load_images(
 
 def _grey(path: Path, size: tuple[int, int] | None) -> np.ndarray:
     """One image, float32 ``[height, width]``, 0 to 1."""
-    from PIL import Image
+    from PIL.Image import Resampling
 
-    try:
-        with Image.open(path) as image:
-            grey = image.convert("L").convert("F")  # float first: resizing must not round a thin mask away
-            if size is not None:
-                grey = grey.resize((size[1], size[0]), Image.Resampling.BOX)
-            return np.asarray(grey, dtype=np.float32) / np.float32(255.0)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: not a readable image ({error})") from None
+    grey = opened(path, "L").convert("F")  # float first: resizing must not round a thin mask away
+    if size is not None:
+        grey = grey.resize((size[1], size[0]), Resampling.BOX)
+    return np.asarray(grey, dtype=np.float32) / np.float32(255.0)
 
 
-def _stack(images: list[np.ndarray], files: list[str]) -> np.ndarray:
+def _stack(files: pd.Series, size: tuple[int, int] | None) -> np.ndarray:
+    images = [_grey(Path(file), size) for file in files]
     for image, file in zip(images, files, strict=True):
         if image.shape != images[0].shape:
             raise InputError(f"{file}: is {image.shape}, but those before it are {images[0].shape}: give size")

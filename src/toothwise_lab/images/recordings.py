@@ -68,7 +68,7 @@ def thumbnails(paths: Sequence[Path]) -> np.ndarray:
     """
     from PIL.Image import Resampling
 
-    small = (_opened(path, "L").resize((_SIDE, _SIDE), Resampling.BOX) for path in paths)
+    small = (opened(path, "L").resize((_SIDE, _SIDE), Resampling.BOX) for path in paths)
     return np.array([np.asarray(image, dtype=np.float32) for image in small]).reshape(-1, _SIDE, _SIDE)
 
 
@@ -78,18 +78,23 @@ def same_pixels(paths: Sequence[Path]) -> list[str]:
     Raises:
         InputError: a file that is not a readable image.
     """
-    pictures = (_opened(path, "RGB") for path in paths)
+    pictures = (opened(path, "RGB") for path in paths)
     return [hashlib.sha256(repr(p.size).encode() + p.tobytes()).hexdigest() for p in pictures]
 
 
-def _opened(path: Path, mode: str) -> Any:
+def opened(path: Path, mode: str, what: str = "image") -> Any:
+    """The picture in a file, in a mode of PIL.
+
+    Raises:
+        InputError: a file that is none.
+    """
     from PIL import Image
 
     try:
         with Image.open(path) as image:
             return image.convert(mode)
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: not a readable image ({error})") from None
+        raise InputError(f"{path}: not a readable {what} ({error})") from None
 
 
 def join_equal(groups: Sequence[str], keys: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from toothwise_lab.images.recordings import (
     join_alike,
     join_equal,
     magnetic_tiles,
+    opened,
     same_pixels,
     thumbnails,
 )
@@ -117,7 +118,7 @@ def split_images(root: Path, layout: ImageSet, rule: SplitRule) -> pd.DataFrame:
     table.loc[trained & ~normal, "split"] = "unused: its recording is trained on"
     if layout.masks and not rule.empty_masks:
         test = table.index[~normal & ~trained]
-        empty = [k for k in test if _is_empty(Path(str(table.loc[k, "mask_path"])))]
+        empty = [k for k in test if opened(Path(str(table.loc[k, "mask_path"])), "L", "mask").getbbox() is None]
         table.loc[empty, "split"] = "unused: its mask is empty"
     return table
 
@@ -152,13 +153,3 @@ def _check_labels(table: pd.DataFrame, pixels: list[str]) -> None:
     for key, path, good in zip(pixels, table["image_path"], normal, strict=True):
         if not good and key in known:
             raise InputError(f"{path}: the same image is normal as {known[key]}; remove one of them")
-
-
-def _is_empty(mask: Path) -> bool:
-    from PIL import Image
-
-    try:
-        with Image.open(mask) as image:
-            return image.convert("L").getbbox() is None
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{mask}: not a readable mask ({error})") from None

@@ -15,26 +15,10 @@ import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise_lab.studies import measures
-from toothwise_lab.studies.cell_maps import LIMITS, MODES, Cell, CellMaps, draw_maps
+from toothwise_lab.studies.cell_maps import LIMITS, Cell, draw_maps
 from toothwise_lab.studies.fitted import fit_once
 from toothwise_lab.studies.own_detectors import make_detector
 from toothwise_lab.studies.scores import all_metrics
-
-__all__ = [
-    "LIMITS",
-    "MODES",
-    "Cell",
-    "CellMaps",
-    "Fitted",
-    "Measured",
-    "Scored",
-    "draw_maps",
-    "fit_cell",
-    "measure_cell",
-    "run_cell",
-    "score_cell",
-    "try_cell",
-]
 
 _HELD_OUT = 4  # every 4th training map is kept for the threshold
 _RATE = 0.01
@@ -77,62 +61,28 @@ class Fitted:
     peak_memory_mib: float
 
 
-def fit_cell(cell: Cell, maps: CellMaps) -> Fitted:
-    """Fit the detector of a cell. Training maps are the same in both modes, so one fit may serve two cells."""
-    detector = _make(cell)
-    held = np.arange(len(maps.train)) % _HELD_OUT == 0
+def fit_most(detector: Detector, train: np.ndarray) -> Fitted:
+    """Fit a detector on three of four training maps."""
+    held = np.arange(len(train)) % _HELD_OUT == 0
     measures.start_peak()
     begin = time.perf_counter()
-    detector.fit(maps.train[~held])
+    detector.fit(train[~held])
     seconds = time.perf_counter() - begin
-    return Fitted(detector, detector.predict(maps.train[held]), seconds, measures.peak_memory())
-
-
-@dataclass(frozen=True, eq=False)
-class Scored:
-    """What a fitted detector says of a cell's test maps: healthy and faulty ones of one session, and ``other``."""
-
-    healthy: Prediction
-    faulty: Prediction
-    other: Prediction
-
-
-def score_cell(maps: CellMaps, fitted: Fitted) -> Scored:
-    """Predict the test maps of a cell."""
-    measures.start_peak()
-    healthy, faulty = fitted.detector.predict(maps.healthy), fitted.detector.predict(maps.faulty)
-    return Scored(healthy, faulty, healthy if maps.other is maps.healthy else fitted.detector.predict(maps.other))
-
-
-def run_cell(cell: Cell, maps: CellMaps | None = None) -> dict[str, Any]:
-    """Draw the maps of a cell (unless they are given), fit, score, measure: the row of ``measure_cell``."""
-    maps = maps or draw_maps(cell)
-    fitted = fit_cell(cell, maps)
-    return measure_cell(cell, maps, fitted, score_cell(maps, fitted))
+    return Fitted(detector, detector.predict(train[held]), seconds, measures.peak_memory())
 
 
 def try_cell(cell: Cell) -> Measured:
-    """The cell as a trial of a study: its row, and the scores of each map. A fit may be that of an earlier trial."""
+    """Draw the maps of a cell, fit, score, measure: every metric, and the scores of each map.
+
+    Training maps are the same in both modes, so one fit may serve two cells: it may be that of an earlier trial.
+    """
     maps = draw_maps(cell)
-    fitted = fit_once(_training(cell), lambda: fit_cell(cell, maps))
-    scored = score_cell(maps, fitted)
-    row, scores = _measured(cell, maps, fitted, scored)
-    examples = {"maps": maps.faulty, "masks": maps.masks, "anomaly": scored.faulty.anomaly_map}
-    few = {name: array[:_EXAMPLES] for name, array in examples.items()}
-    return Measured(row, scores, fitted.detector.info, few, fitted.detector)
-
-
-def measure_cell(cell: Cell, maps: CellMaps, fitted: Fitted, scored: Scored) -> dict[str, Any]:
-    """Every metric of a cell: one flat row, JSON types; a metric that does not apply is None."""
-    return _measured(cell, maps, fitted, scored)[0]
-
-
-def _measured(
-    cell: Cell, maps: CellMaps, fitted: Fitted, scored: Scored
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Row and scores."""
+    fitted = fit_once(_training(cell), lambda: fit_most(_make(cell), maps.train))
+    detector = fitted.detector
+    measures.start_peak()
+    healthy, faulty = detector.predict(maps.healthy), detector.predict(maps.faulty)
+    other = healthy if maps.other is maps.healthy else detector.predict(maps.other)
     peak = max(fitted.peak_memory_mib, measures.peak_memory())
-    healthy, faulty, other = scored.healthy, scored.faulty, scored.other
     threshold = float(np.quantile(fitted.kept.score, 1.0 - _RATE))
     lines = measures.pooled(cell.detector, fitted.kept, healthy, faulty)
     scores = {"healthy": healthy.score, "faulty": faulty.score} | {name: p.score for name, p in lines.items()}
@@ -162,7 +112,10 @@ def _measured(
         row |= {f"{metric}_{pooling}": None for metric in ("auroc", "tpr_at_1_fpr")}
         row[f"tooth_accuracy_{pooling}"] = named(lines.get(f"faulty_{pooling}"))["tooth_accuracy"]
     row |= all_metrics(scores) | {"fit_seconds": fitted.seconds, "peak_memory_mib": peak}
-    return row | measures.speed(fitted.detector, maps.healthy), scores
+    row |= measures.speed(detector, maps.healthy)
+    examples = {"maps": maps.faulty, "masks": maps.masks, "anomaly": faulty.anomaly_map}
+    few = {name: array[:_EXAMPLES] for name, array in examples.items()}
+    return Measured(row, scores, detector.info, few, detector)
 
 
 def _training(cell: Cell) -> str:

@@ -23,22 +23,8 @@ from toothwise_lab.studies.vibration_maps import vibration_maps
 
 MODES = ("matched", "realistic")
 LIMITS = ("limit", "glr")  # they know the generator, and are no detectors of the registry
-_VARIED = (  # by studies; the benchmark leaves them as they are
-    "source",
-    "test_domain",
-    "shape",
-    "test_shape",
-    "grid",
-    "train_grid",
-    "test_grid",
-    "train_resize",
-    "test_resize",
-    "train_condition",
-    "test_condition",
-    "contamination",
-    "corruption",
-    "strength",
-)
+# what the benchmark says of its cells; all else is varied by studies alone
+_PLAIN = ("domain", "mode", "detector", "seed", "options", "n_train", "n_test", "contrast", "gear", "length", "depth")
 
 
 @dataclass(frozen=True)
@@ -125,8 +111,7 @@ class Cell:
 
     def varied(self) -> list[str]:
         """Names of what differs from the plain benchmark."""
-        plain = {f.name: f.default for f in fields(self)}
-        return [name for name in _VARIED if getattr(self, name) != plain[name]]
+        return [f.name for f in fields(self) if f.name not in _PLAIN and getattr(self, f.name) != f.default]
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,9 +46,5 @@ def _check(study: Study, part: Part, arm: Arm) -> None:
         if str(error).startswith(f"{source.file}, line"):
             raise
         guilty = next((option for option in options if option in str(error)), None)
-        place = (
-            setting_place(study.source, arm, "options", guilty)
-            if guilty
-            else setting_place(study.source, arm, "detector")
-        )
-        raise source.error(place, f"{arm.name!r}: {error}") from None
+        names = ("options", guilty) if guilty else ("detector",)
+        raise source.error(setting_place(source, arm, *names), f"{arm.name!r}: {error}") from None

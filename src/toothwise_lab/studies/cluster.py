@@ -17,11 +17,8 @@ def cluster(
     address: str | None, resources: Resources, workers: int | None, *, note: Path | None = None
 ) -> AbstractContextManager[int]:
     """A connection to Ray for trials; see ``toothwise.ray_cluster``."""
-    return ray_cluster(address, _need(resources), workers, note=note)
-
-
-def _need(resources: Resources) -> Need:
-    return Need(resources.cpus, resources.gpus, "a trial", "a study on several processes", "lab")
+    need = Need(resources.cpus, resources.gpus, "a trial", "a study on several processes", "lab")
+    return ray_cluster(address, need, workers, note=note)
 
 
 def run_on_cluster(

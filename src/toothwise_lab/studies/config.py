@@ -11,7 +11,7 @@ from toothwise.errors import InputError
 from toothwise.fields import describe_type, field_types
 from toothwise.simulate.textures import DOMAINS
 from toothwise_lab.images import PRESETS
-from toothwise_lab.studies.cell import MODES
+from toothwise_lab.studies.cell_maps import MODES
 from toothwise_lab.studies.expand import Arm, arms_of, comparisons_of, setting_place
 from toothwise_lab.studies.located import Located, coerce, read_located
 from toothwise_lab.studies.metric_names import metric_names

@@ -53,11 +53,10 @@ def export(opened: OpenedStudy, path: Path) -> int:
     first = ["part", "arm", "group", "seed", "status", "reason"]
     table = pd.DataFrame(rows)
     table = table[[*first, *(name for name in table.columns if name not in first)]]
-    if path.suffix.lower() == ".csv":
-        with atomic_file(path) as temporary:
-            table.to_csv(temporary, index=False)
-        return len(rows)
-    need("pyarrow", "Parquet (.csv does not)", "parquet")
+    write: Any = table.to_csv
+    if path.suffix.lower() == ".parquet":
+        need("pyarrow", "Parquet (.csv does not)", "parquet")
+        write = table.to_parquet
     with atomic_file(path) as temporary:
-        table.to_parquet(temporary, index=False)
+        write(temporary, index=False)
     return len(rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,9 @@ from toothwise.checks import check_choice, check_whole
 from toothwise.errors import InputError
 from toothwise_lab.images import PRESETS
 from toothwise_lab.studies import measures
-from toothwise_lab.studies.cell import Measured
+from toothwise_lab.studies.cell import Measured, fit_most
 from toothwise_lab.studies.own_detectors import make_detector
 from toothwise_lab.studies.scores import all_metrics
-
-_HELD_OUT = 4
 
 
 def data_root() -> Path:
@@ -74,15 +71,10 @@ def measure_images(trial: ImageTrial) -> Measured:
     train = images.train[np.sort(rng.permutation(len(images.train))[: trial.n_train])]
     parts = [np.flatnonzero(images.labels == label) for label in (0, 1)]
     normal, abnormal = (np.sort(rng.permutation(part)[: trial.n_test]) for part in parts)
-    held = np.arange(len(train)) % _HELD_OUT == 0
-    detector = make_detector(trial.detector, trial.options, trial.seed)
-    measures.start_peak()
-    begin = time.perf_counter()
-    detector.fit(train[~held])
-    fit_seconds = time.perf_counter() - begin
-    kept = detector.predict(train[held])
+    fitted = fit_most(make_detector(trial.detector, trial.options, trial.seed), train)
+    detector = fitted.detector
     healthy, faulty = detector.predict(images.test[normal]), detector.predict(images.test[abnormal])
-    lines = measures.pooled(trial.detector, kept, healthy, faulty)
+    lines = measures.pooled(trial.detector, fitted.kept, healthy, faulty)
     scores = {"healthy": healthy.score, "faulty": faulty.score} | {name: p.score for name, p in lines.items()}
     masks = None if images.masks is None else images.masks[abnormal]
     row = {
@@ -95,7 +87,7 @@ def measure_images(trial: ImageTrial) -> Measured:
         **measures.auroc_interval(healthy.score, faulty.score),
         **({"pixel_auroc": None, "aupro": None} if masks is None else measures.pixels(faulty, masks)),
         **all_metrics(scores),
-        "fit_seconds": fit_seconds,
+        "fit_seconds": fitted.seconds,
         "peak_memory_mib": measures.peak_memory(),
         **measures.speed(detector, images.test[normal]),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +87,7 @@ def open_study(folder: Path) -> OpenedStudy:
     study = read_study(folder / "study.yaml", smoke=plan["smoke"])
     entries = tuple(Entry(**entry) for entry in plan["trials"])
     primary = None if plan["primary"] is None else Primary(**plan["primary"])
-    named = Study(
-        plan["name"], study.title, study.question, study.parts, primary, study.resources, plan["smoke"], study.source
-    )
+    named = replace(study, name=plan["name"], primary=primary)
     return OpenedStudy(named, StudyFolder(folder), entries, plan["revision"])
 
 

@@ -209,12 +209,7 @@ def _run_missing(
             ended += 1
             progress(f"[{ended}/{total}] {_ended(trial, row, metric)}", ended / total)
 
-        run_on_cluster(
-            [trial for trial, _ in todo],
-            study.resources,
-            places,
-            finished=finished,
-        )
+        run_on_cluster([trial for trial, _ in todo], study.resources, places, finished=finished)
         return time.perf_counter() - begin, spent, places
 
 

@@ -97,9 +97,7 @@ class StudyFolder:
 
     def all_rows(self) -> list[dict[str, Any]]:
         """Rows of all finished trials in the folder, whether or not they belong to the study as it is now."""
-        keys = sorted(
-            path.parent.name for path in self.trials.glob("*/row.json") if not path.parent.name.startswith(".")
-        )
+        keys = sorted(path.parent.name for path in self.trials.glob("[!.]*/row.json"))
         return [row for row in map(self.row, keys) if row is not None]
 
     def write(

@@ -60,7 +60,9 @@ class Tracker:
             start_time=at - int(1000 * (row.get("seconds") or 0)),
             tags={_KEY: entry.key},
         )
-        self._write(run.info.run_id, metrics, params, tags)
+        self._client.log_batch(run.info.run_id, metrics=metrics[:900], params=params[:100], tags=tags)
+        for start in range(900, len(metrics), 900):
+            self._client.log_batch(run.info.run_id, metrics=metrics[start : start + 900])
         for path in folder.pictures(entry.key):
             self._client.log_artifact(run.info.run_id, str(path))
         status = "FINISHED" if row["status"] == "done" else "FAILED"
@@ -73,11 +75,6 @@ class Tracker:
         run = self._known.pop(key, None)
         if run is not None:
             self._client.delete_run(run)
-
-    def _write(self, run: str, metrics: list[Any], params: list[Any], tags: list[Any]) -> None:
-        self._client.log_batch(run, metrics=metrics[:900], params=params[:100], tags=tags)
-        for at in range(900, len(metrics), 900):
-            self._client.log_batch(run, metrics=metrics[at : at + 900])
 
 
 class BackgroundTracker:

@@ -7,7 +7,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from toothwise_lab.studies.cell import Cell, Measured, try_cell
+from toothwise_lab.studies.cell import Measured, try_cell
+from toothwise_lab.studies.cell_maps import Cell
 from toothwise_lab.studies.image_trial import ImageTrial, measure_images
 from toothwise_lab.studies.run_trial import RunTrial, measure_run
 

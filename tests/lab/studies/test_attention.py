@@ -22,7 +22,7 @@ from toothwise.healthmap.io import write_map
 from toothwise.simulate.maps import generate
 from toothwise_lab.studies.attention import attention_metrics
 from toothwise_lab.studies.attention_cost import attention_cost
-from toothwise_lab.studies.cell import Cell
+from toothwise_lab.studies.cell_maps import Cell
 from toothwise_lab.studies.config import Resources
 from toothwise_lab.studies.measures import peak_tensors
 from toothwise_lab.studies.metric_names import metric_names

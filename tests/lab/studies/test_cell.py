@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from toothwise.errors import InputError
-from toothwise_lab.studies.cell import Cell, draw_maps, run_cell, try_cell
+from toothwise_lab.studies.cell import try_cell
+from toothwise_lab.studies.cell_maps import Cell, draw_maps
 from toothwise_lab.studies.fitted import reused_fits
 from toothwise_lab.studies.image_trial import ImageTrial
 from toothwise_lab.studies.run_trial import RunTrial, measure_run
@@ -43,7 +44,7 @@ def test_training_and_test_maps_may_be_of_other_domains_and_states():
     cold, warm = maps_of(train_condition="cold"), maps_of(train_condition="warm", test_condition="warm")
     assert cold.train.mean() < 0.9 * warm.train.mean()
     assert set(warm.condition) == {"warm"}
-    row = run_cell(replace(PLAIN, test_condition="warm"))
+    row = try_cell(replace(PLAIN, test_condition="warm")).row
     assert row["auroc_cold"] is None
     assert row["auroc_warm"] == row["auroc"]
 
@@ -52,7 +53,7 @@ def test_maps_of_another_machine_come_on_the_grid_of_the_first():
     maps = maps_of(shape=(18, 35), test_shape=(31, 95), length=(8, 30))
     assert maps.train.shape[1:] == maps.healthy.shape[1:] == maps.masks.shape[1:] == (18, 35)
     assert maps.teeth == (31, 95)
-    row = run_cell(replace(PLAIN, shape=(18, 35), test_shape=(31, 95), length=(25, 34), contrast=(3.0, 3.0)))
+    row = try_cell(replace(PLAIN, shape=(18, 35), test_shape=(31, 95), length=(25, 34), contrast=(3.0, 3.0))).row
     assert row["tooth_accuracy"] > 0.9  # named as the teeth of the machine that is tested
 
 
@@ -71,11 +72,11 @@ def test_corruption_is_of_the_test_maps_alone_and_takes_masks_and_teeth_with_it(
     assert np.array_equal(plain.train, turned.train)
     assert not np.array_equal(plain.masks, turned.masks)
     assert np.array_equal(plain.masks.sum(axis=(1, 2)), turned.masks.sum(axis=(1, 2)))
-    row = run_cell(replace(PLAIN, corruption="cyclic_shift", strength=1.0))
+    row = try_cell(replace(PLAIN, corruption="cyclic_shift", strength=1.0)).row
     assert row["tooth_accuracy"] is None
     assert row["pixel_auroc"] > 0.9
-    lost = run_cell(replace(PLAIN, corruption="missing_rows", strength=0.1))
-    assert lost["auroc"] < run_cell(PLAIN)["auroc"]
+    lost = try_cell(replace(PLAIN, corruption="missing_rows", strength=0.1)).row
+    assert lost["auroc"] < try_cell(PLAIN).row["auroc"]
     realistic = maps_of(mode="realistic", corruption="gain_drift", strength=0.5)
     assert realistic.other is not realistic.healthy
 

@@ -7,7 +7,7 @@ import pytest
 
 from toothwise.files import finite
 from toothwise_lab.studies import revision
-from toothwise_lab.studies.cell import Cell
+from toothwise_lab.studies.cell_maps import Cell
 from toothwise_lab.studies.image_trial import ImageTrial
 from toothwise_lab.studies.revision import code_revision, data_version
 from toothwise_lab.studies.run_trial import RunTrial
