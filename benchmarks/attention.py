@@ -22,7 +22,7 @@ import torch
 from anomalib.models.image.dinomaly.components import LinearAttention
 from measuring.command import arguments, save
 from measuring.counting import count, peak_bytes
-from measuring.machine import Peak, has_bfloat16, measured_peak, result_of
+from measuring.machine import Peak, has_bfloat16, measured_peak, result_of, wait
 from measuring.paired import paired
 from torch import Tensor, nn
 
@@ -45,8 +45,7 @@ def step(module: nn.Module, tokens: Tensor, grad: Tensor, precision: str, **more
     out.backward(grad.to(out.dtype))
     module.zero_grad(set_to_none=True)
     tokens.grad = None
-    if device != "cpu":
-        torch.cuda.synchronize()
+    wait(device)
 
 
 def ways(dim: int, heads: int, side: int, batch: int, precision: str, device: str, compiled: bool) -> dict[str, Any]:

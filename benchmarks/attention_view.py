@@ -33,15 +33,8 @@ def main() -> None:
     view = view_attention(detector, maps[which : which + 1])
     damage = {name: int(truth.loc[which, name]) for name in ("tooth", "teeth", "start", "length")}
     lines = [np.asarray(w) for layer in view.layers for w in layer.weights.values()]
-    result = {
-        "damage": damage,
-        "grid": list(view.grid),
-        "largest_share": max(float((w.max(axis=-1) / w.mean(axis=-1)).max()) for w in lines),
-        "layers": [
-            {"layer": one.layer, "alpha": np.ravel(one.alpha).tolist(), "entropy": dict(one.entropy)}
-            for one in view.layers
-        ],
-    }
+    largest = max(float((w.max(axis=-1) / w.mean(axis=-1)).max()) for w in lines)
+    result = view.data | {"damage": damage, "largest_share": largest}
     PICTURE.write_bytes(draw_map(view, maps[which : which + 1], 0))
     save(args, result, domain="C", healthy=HEALTHY, contrast=CONTRAST, detector=DETECTOR, options=OPTIONS)
 

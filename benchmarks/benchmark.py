@@ -11,6 +11,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from studies import rounded
+
 from toothwise_lab.results import write_result
 from toothwise_lab.studies.opened import open_study
 
@@ -20,10 +22,7 @@ MAPS = ("n_train", "n_test", "contrast", "gear", "length")
 def main(folder: Path) -> None:
     """One cell for each trial that is done, figures rounded to six digits."""
     rows = {row["key"]: row for _, row in open_study(folder).rows("done")}
-    cells = [
-        {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in row["metrics"].items()}
-        for row in rows.values()
-    ]
+    cells = [rounded(row["metrics"]) for row in rows.values()]
     settings = next(iter(rows.values()))["config"]
     path = Path(__file__).parent / "results" / "benchmark.json"
     write_result(path, {name: settings[name] for name in MAPS}, {"cells": cells}, seed=0)

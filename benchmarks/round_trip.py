@@ -85,14 +85,14 @@ def study(name: str, config: GearboxConfig, records: int, gears: list[str]) -> d
         ]
     )
     alarms = int(scores.sum())
-    threshold = [b.detector.threshold for b in benches]
+    intervals = [b.detector.threshold.interval for b in benches]
     healthy = {
         "records": len(scores),
         "alarms": alarms,
         "rate": alarms / len(scores),
         "rate_interval": wilson(alarms, len(scores)),
         "stated": RATE,
-        "stated_interval": [min(t.interval[0] for t in threshold), max(t.interval[1] for t in threshold)],
+        "stated_interval": [min(low for low, _ in intervals), max(high for _, high in intervals)],
     }
     print(name, "healthy", healthy, flush=True)
     curves: dict[str, list[dict[str, Any]]] = {}
@@ -130,17 +130,10 @@ def main() -> None:
     given = arguments(__doc__, records=100, case=list(cases()), gear=["driving", "driven", "planet", "ring"])
     warnings.simplefilter("ignore", ToothwiseWarning)
     result = {name: study(name, cases()[name], given.records, given.gear) for name in given.case}
-    config = {
-        "depths": DEPTHS,
-        "gearboxes": GEARBOXES,
-        "waveform_records": WAVEFORM,
-        "healthy_records": HEALTHY,
-        "false_alarm_rate": RATE,
-        "cases": {name: repr(cases()[name]) for name in result},
-        "detector": {name: DETECTOR[name] for name in result},
-        "samples_per_tooth": {name: SAMPLES[name] for name in result},
-    }
-    save(given, result, **config)
+    config = {"depths": DEPTHS, "gearboxes": GEARBOXES, "waveform_records": WAVEFORM, "healthy_records": HEALTHY}
+    config |= {"false_alarm_rate": RATE, "cases": {name: repr(cases()[name]) for name in result}}
+    config |= {"detector": {name: DETECTOR[name] for name in result}}
+    save(given, result, samples_per_tooth={name: SAMPLES[name] for name in result}, **config)
 
 
 if __name__ == "__main__":

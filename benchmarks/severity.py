@@ -30,7 +30,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -146,13 +145,11 @@ def main() -> None:
     args = arguments(__doc__, train_maps=300, test_lines=300, steps=200, every=4, seed=0, quick=False)
     if args.quick:
         args.train_maps, args.test_lines, args.steps, args.every = 40, 40, 20, 8
-    start = time.perf_counter()
     result: dict[str, Any] = {"simulated": simulated(args)}
     print(result["simulated"], flush=True)
     if folder := data_set("hums2023"):
         result["hums2023"] = run_to_failure(folder, args)
         print(result["hums2023"], flush=True)
-    result["seconds"] = round(time.perf_counter() - start)
     config = {"contrast": CONTRAST, "simulated": SIMULATED, "run": RUN, "threads": os.environ.get("OMP_NUM_THREADS")}
     save(args, result, healthy_days=HEALTHY_DAYS, watched_days=WATCHED_DAYS, **config)
 

@@ -99,7 +99,6 @@ def main() -> None:
     result = {
         name: {
             "median_seconds": round(statistics.median(wall for wall, _, _ in values), 4),
-            "largest_seconds": round(max(wall for wall, _, _ in values), 4),
             "cpu_seconds": round(statistics.median(cpu for _, cpu, _ in values), 4),
             "peak_mib": round(max(mib for *_, mib in values), 1),
             "promised_seconds": PROMISED.get(name),

@@ -27,7 +27,7 @@ import torch
 from anomalib.models.image.dinomaly.components import StableAdamW, WarmCosineScheduler
 from measuring.command import arguments, save
 from measuring.counting import count, peak_bytes
-from measuring.machine import Peak, has_bfloat16, measured_peak, result_of
+from measuring.machine import Peak, has_bfloat16, measured_peak, result_of, wait
 from measuring.paired import paired
 from torch import Tensor, nn
 
@@ -85,8 +85,7 @@ class Trainer:
         self.optimizer.step()
         self.schedule.step()
         self.done += 1
-        if self.device != "cpu":
-            torch.cuda.synchronize()
+        wait(self.device)
         return float(loss.detach())
 
 

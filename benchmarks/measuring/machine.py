@@ -51,14 +51,15 @@ def _best(work: object, device: str, repeats: int) -> float:
     clock = time.process_time if device == "cpu" else time.perf_counter
     taken = []
     for _ in range(repeats):
-        _wait(device)
+        wait(device)
         begin = clock()
         work()  # type: ignore[operator]
-        _wait(device)
+        wait(device)
         taken.append(clock() - begin)
     return min(taken)
 
 
-def _wait(device: str) -> None:
+def wait(device: str) -> None:
+    """Until the device has done what it was given; a CPU has."""
     if device != "cpu":
         torch.cuda.synchronize()

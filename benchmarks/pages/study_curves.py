@@ -51,18 +51,16 @@ def draw(curves: Data, width: float = 9.8) -> Figure:
                 word = f"layer {layer}, along {ALONG[axis]}"
                 entropy.plot(named[name]["steps"], values, style, color=COLOURS[layer % 5], label=word)
     loss.set_yscale("log")
-    loss.set_title("loss: mean of the seeds, and their range" if several else "loss", loc="left", fontsize=small + 1)
     alpha.set_ylim(0, 1)
-    alpha.set_title(
-        "alpha of each head and seed; thick: mean" if several else "alpha of each head; thick: mean",
-        loc="left",
-        fontsize=small + 1,
-    )
     alpha.set_ylabel("rows < alpha > columns")
     low, high = entropy.get_ylim()
     entropy.set_ylim(low - 0.6 * (high - low), high)  # room for the legend
-    entropy.set_title("entropy of the attention (1: all tokens alike)", loc="left", fontsize=small + 1)
-    for axis in (loss, alpha, entropy):
+    for axis, title in (
+        (loss, "loss: mean of the seeds, and their range" if several else "loss"),
+        (alpha, f"alpha of each head{' and seed' if several else ''}; thick: mean"),
+        (entropy, "entropy of the attention (1: all tokens alike)"),
+    ):
+        axis.set_title(title, loc="left", fontsize=small + 1)
         axis.set_xlabel("step")
         axis.grid(color="0.9")
         axis.legend(fontsize=small)

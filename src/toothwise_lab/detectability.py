@@ -47,18 +47,16 @@ class LineMaps:
     mask: np.ndarray
 
     @classmethod
-    def draw(cls, n: int, length: int, *, line: LineShape | None = None, seed: int = 0, **options: Any) -> LineMaps:
+    def draw(cls, n: int, length: int, *, seed: int = 0, **options: Any) -> LineMaps:
         """Maps of the generator in matched mode with lines of one length.
 
         Args:
             n: number of maps.
             length: cells along the line, gaps included.
-            line: its teeth and gaps; the length in it does not count.
             seed: of textures and lines.
             options: domain, split, condition, shape, gear as of ``simulate.maps.generate``.
         """
-        of = line or LineShape()
-        fixed = LineShape(of.teeth, (length, length), of.gaps, of.gap_length)
+        fixed = LineShape(length=(length, length))
         values, _, mask = generate(n=n, contrast=1.0, line=fixed, seed=seed, masks=True, segment=False, **options)
         return cls(values, mask)
 

@@ -25,17 +25,16 @@ class NamedTeeth:
     tooth: np.ndarray
     evidence: np.ndarray
 
-    def right(self, gear: str, tooth: np.ndarray | int, teeth: int, *, within: int = 1) -> np.ndarray:
+    def right(self, gear: str, tooth: np.ndarray | int, teeth: int) -> np.ndarray:
         """Whether gear and tooth are right, bool ``[n]``; contact of neighbours and ringing allow +-1 tooth.
 
         Args:
             gear: the damaged one.
             tooth: the damaged one.
             teeth: of that gear; tooth 0 follows on the last.
-            within: teeth.
         """
         away = (self.tooth - np.asarray(tooth)) % teeth
-        return (self.gear == gear) & (np.minimum(away, teeth - away) <= within)
+        return (self.gear == gear) & (np.minimum(away, teeth - away) <= 1)
 
 
 def name_teeth(prediction: Prediction, gears: GearPair | PlanetaryStage | None = None) -> NamedTeeth:

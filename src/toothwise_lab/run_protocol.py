@@ -35,14 +35,12 @@ class RunProtocol:
     Attributes:
         maps: How the run becomes maps; detectors are fitted on its ``healthy_days``.
         false_alarm_rate: False alarms per record that thresholds are chosen for.
-        confidence: Confidence of the tolerance limit; None takes the estimated quantile itself.
         sustained: Records above the threshold in a row that raise the alarm.
         doubtful_days: Days after the healthy ones whose state nobody knows; their flagged share is reported.
     """
 
     maps: RunMapConfig = field(default_factory=lambda: RunMapConfig(healthy_days=(17, 18)))
     false_alarm_rate: float = 0.01
-    confidence: float | None = 0.95
     sustained: int = 5
     doubtful_days: tuple[int, ...] = (19, 20)
 
@@ -138,9 +136,7 @@ def run_detector(maps: RunMaps, make: Callable[[], Detector], name: str, protoco
     begin = time.perf_counter()
     windows = maps.recorded_windows
     blocks = windows.table["day"].to_numpy()
-    detector, held_out = fit_with_threshold(
-        make, windows, protocol.false_alarm_rate, blocks=blocks, confidence=protocol.confidence
-    )
+    detector, held_out = fit_with_threshold(make, windows, protocol.false_alarm_rate, blocks=blocks)
     threshold = detector.threshold
     if threshold is None:
         raise InputError(f"{name} was fitted without a threshold")

@@ -133,7 +133,7 @@ def _by_windows(maps: RunMaps, name: str, options: dict[str, Any]) -> Scored:
     return Scored(score, tooth, held, np.sort(day))
 
 
-def alarms(scored: Scored, maps: RunMaps, share: float, *, run: int = 5) -> dict[str, Any]:
+def alarms(scored: Scored, maps: RunMaps, share: float) -> dict[str, Any]:
     """When a way alarms at the height that this share of held-out records exceeds (0 = none of them).
 
     Returns:
@@ -144,7 +144,7 @@ def alarms(scored: Scored, maps: RunMaps, share: float, *, run: int = 5) -> dict
     height = np.quantile(scored.held_out, 1.0 - share, method="higher") if share else scored.held_out.max()
     independent = effective_number(scored.held_out, scored.day)
     flagged = float(np.mean(scored.held_out > height))
-    row = _places(scored.score > height, maps, scored.tooth, run)
+    row = _places(scored.score > height, maps, scored.tooth)
     return row | {
         "share": share,
         "height": float(height),
@@ -155,14 +155,14 @@ def alarms(scored: Scored, maps: RunMaps, share: float, *, run: int = 5) -> dict
     }
 
 
-def chance_alarms(scored: Scored, maps: RunMaps, chance: float, *, run: int = 5) -> dict[str, Any]:
+def chance_alarms(scored: Scored, maps: RunMaps, chance: float) -> dict[str, Any]:
     """When the map alarms at the height that this share of drawn days that drift exceeds."""
-    return _places(maps.drift_chance <= chance, maps, scored.tooth, run) | {"chance": chance}
+    return _places(maps.drift_chance <= chance, maps, scored.tooth) | {"chance": chance}
 
 
-def _places(above: np.ndarray, maps: RunMaps, tooth: np.ndarray | None, run: int) -> dict[str, Any]:
+def _places(above: np.ndarray, maps: RunMaps, tooth: np.ndarray | None) -> dict[str, Any]:
     start = int(maps.healthy.sum())
-    raised, lasting = episodes(above[start:], run), consistent(above[start:])
+    raised, lasting = episodes(above[start:]), consistent(above[start:])
     row: dict[str, Any] = {}
     for name, at in (("first", int(raised[0]) if len(raised) else None), ("consistent", lasting)):
         row[name] = None if at is None else int(maps.records.number[start + at])
