@@ -127,7 +127,7 @@ def main() -> None:
     if reason is not None:
         result["not_compiled"] = reason
     name = "attention" if args.device == "cpu" else f"attention_{args.device}"
-    save(args, result, name=result_of(name).stem, rounds=rounds, prefix=PREFIX)
+    save(args, result, name=result_of(name), rounds=rounds, prefix=PREFIX)
 
 
 if __name__ == "__main__":

@@ -113,8 +113,7 @@ class Bench:
             seen = self.waveform.without(y) if learned else self.waveform
             values[k, i, j] = event_statistic(seen.deviation(y), SAMPLES, EventWindow("hann"), "rms")
             waves[k, i, j] = self.rest(seen, one)[0].reshape(self.events, -1)
-        names = [axis[0] for axis in self.config.gears.axes]
-        axes = [Axis.teeth(name, n) for name, n in zip(names, self.shape, strict=True)]
+        axes = [Axis.teeth(name, n) for name, n in self.config.gears.axes]
         return HealthMapBatch(values, *axes, waveforms=waves)
 
     def indicators(self, signals: list[Signal]) -> dict[str, np.ndarray]:

@@ -256,7 +256,7 @@ def main() -> None:
 
         config = {"rounds": rounds, "steps": steps, "training_maps": TRAIN, "test_maps": args.maps}
         config |= {"contrast": CONTRAST, "false_alarm_rate": RATE, "calibration": CALIBRATION}
-        name = result_of("inference_cores" if several else "inference").stem
+        name = result_of("inference_cores" if several else "inference")
         result: dict[str, Any] = {"promised": PROMISED, "ways": {name: {} for name in ways}, "ratios": {}, "int8": int8}
         result |= {"peak": measured_peak(), "gigaflop": operations(ways, given)}
         kept = folder / f"times_{rounds}_{args.threads}.json"

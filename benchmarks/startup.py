@@ -116,7 +116,7 @@ def main() -> None:
     for engine in ("ONNX Runtime", "OpenVINO", "auto"):
         ratios[f"predict, {engine} / PyTorch"] = round(result[PREDICT.format(engine)]["cpu_seconds"] / base, 4)
     print(ratios)
-    save(args, {**result, "ratios": ratios}, name=result_of("startup").stem, rounds=rounds, share=SHARE)
+    save(args, {**result, "ratios": ratios}, name=result_of("startup"), rounds=rounds, share=SHARE)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ STARTS: dict[str, dict[str, Any]] = {
 }
 
 
-def begins(config: GearboxConfig, record: Any, truth: dict[str, Any]) -> float:
+def begins(record: Any, truth: dict[str, Any]) -> float:
     """Mesh event (of the simulator's count) at the record's revolution 0."""
     angle = record_angle(record, PAIR, shaft="driving")
     first = float(angle.revolutions[0]) - float(angle.speed()[:3].mean()) * float(angle.times[0])
@@ -68,7 +68,7 @@ def point(config: GearboxConfig, records: int, seed: int) -> dict[str, Any]:
     waveform = learn_waveform(
         [cut_periods(r, PAIR, samples_per_tooth=MAPS.samples_per_tooth) for r, _ in learned], MAPS
     )
-    frame = begins(config, *learned[0]) + waveform.begin
+    frame = begins(*learned[0]) + waveform.begin
     shaft = config.tacho.shaft or "driving"
     found: dict[str, Any] = {"learned_from": waveform.records}
     for damaged in ("driving", "driven", "none"):
@@ -87,7 +87,7 @@ def point(config: GearboxConfig, records: int, seed: int) -> dict[str, Any]:
                 continue
             zeros = made.provenance["tooth_zero"]
             turned = float(made.provenance["turned"]["events"])
-            own = begins(config, record, truth) + turned
+            own = begins(record, truth) + turned
             for gear, n in (("driving", PAIR.driving), ("driven", PAIR.driven)):
                 known = zeros[gear]["known"]
                 counts[f"{gear} {known}"] += 1

@@ -171,7 +171,7 @@ def main() -> None:
     result["ratios"] = {f"{size} x {size}, {name}": row["ratio"] for name, row in found.items() if name != BASE}
     print(result["gains"])
     name = "training" if args.device == "cpu" else f"training_{args.device}"
-    save(args, result, name=result_of(name).stem, encoder=ENCODER, size=size, rounds=rounds)
+    save(args, result, name=result_of(name), encoder=ENCODER, size=size, rounds=rounds)
 
 
 if __name__ == "__main__":

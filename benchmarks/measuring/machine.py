@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import torch
 
@@ -40,10 +39,9 @@ def has_bfloat16() -> bool:
     return product_speed(torch.bfloat16) > 0.3 * product_speed(torch.float32)
 
 
-def result_of(name: str) -> Path:
-    """The file that a benchmark's result is kept in, one for each kind of processor ("amx" has none in its name)."""
-    own = "" if kind() == "amx" else f"_{kind()}"
-    return Path(__file__).parents[1] / "results" / f"{name}{own}.json"
+def result_of(name: str) -> str:
+    """The name of a benchmark's result, one for each kind of processor ("amx" has none in its name)."""
+    return name if kind() == "amx" else f"{name}_{kind()}"
 
 
 def _best(work: object, device: str, repeats: int) -> float:

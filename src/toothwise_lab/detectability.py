@@ -72,17 +72,14 @@ def minimum_detectable_contrast(
     *,
     told: bool = False,
     healthy_scores: np.ndarray | None = None,
-    contrasts: Sequence[float] | None = None,
     fpr: float = 0.01,
     target: float = 0.9,
-    level: float = 0.95,
     resamples: int = 500,
-    seed: int = 0,
 ) -> MinimumContrast:
     """Contrast at which a detector finds ``target`` of the faulty maps while it flags ``fpr`` of the healthy ones.
 
-    Without ``contrasts`` a few maps first tell where on ``CONTRASTS`` the rate crosses the target; all maps are
-    scored only at the contrasts around it, more of them until the crossing lies inside.
+    A few maps first tell where on ``CONTRASTS`` the rate crosses the target; all maps are scored only at the contrasts
+    around it, more of them until the crossing lies inside.
 
     Args:
         score: called with maps ``[n, rows, columns]``, gives ``[n]``, larger = more anomalous.
@@ -90,8 +87,7 @@ def minimum_detectable_contrast(
         lines: faulty maps.
         told: the score is called with maps and the contrast that it is to find (the likelihood ratio).
         healthy_scores: of ``healthy``, where they are known already; with ``told`` they differ for each contrast.
-        contrasts: score all maps at these, rising.
-        fpr, target, level, resamples, seed: as ``minimum_from_sweep``.
+        fpr, target, resamples: as ``minimum_from_sweep``.
 
     Raises:
         InputError: options out of range, or scores that are not one number per map.
@@ -113,21 +109,17 @@ def minimum_detectable_contrast(
         columns[contrast] = (of_healthy, call(lines.at(contrast), contrast))
         return float(np.mean(columns[contrast][1] > threshold_at(of_healthy, fpr)))
 
-    if contrasts is None:
-        few = slice(0, _SCOUTS[1])
+    few = slice(0, _SCOUTS[1])
 
-        def scout(contrast: float) -> bool:
-            of_healthy = call(healthy[: _SCOUTS[0]], contrast) if known is None else known
-            return bool(np.mean(call(lines.at(contrast, few), contrast) > threshold_at(of_healthy, fpr)) >= target)
+    def scout(contrast: float) -> bool:
+        of_healthy = call(healthy[: _SCOUTS[0]], contrast) if known is None else known
+        return bool(np.mean(call(lines.at(contrast, few), contrast) > threshold_at(of_healthy, fpr)) >= target)
 
-        _search(CONTRASTS, scout, rate, target)
-    else:
-        for c in contrasts:
-            rate(float(c))
+    _search(CONTRASTS, scout, rate, target)
     order = sorted(columns)
     of_healthy = known if known is not None else np.stack([columns[c][0] for c in order])
     sweep = Sweep(np.array(order), np.asarray(of_healthy), np.stack([columns[c][1] for c in order]))
-    return minimum_from_sweep(sweep, fpr=fpr, target=target, level=level, resamples=resamples, seed=seed)
+    return minimum_from_sweep(sweep, fpr=fpr, target=target, resamples=resamples)
 
 
 def _search(

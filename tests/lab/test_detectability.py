@@ -120,9 +120,9 @@ def test_a_search_looks_only_where_it_must_and_agrees_with_a_full_sweep():
     calls.clear()
     found = minimum_detectable_contrast(score, healthy, lines, healthy_scores=scores, resamples=100)
     searched = calls.count(1500)
-    full = minimum_detectable_contrast(
-        score, healthy, lines, healthy_scores=scores, contrasts=CONTRASTS[30:], resamples=100
-    )
+    contrasts = CONTRASTS[30:]
+    sweep = Sweep(np.array(contrasts), scores, np.stack([score(lines.at(c)) for c in contrasts]))
+    full = minimum_from_sweep(sweep, resamples=100)
     assert found.state == "found"
     assert found.value == pytest.approx(full.value, rel=1e-9)
     assert searched < 0.5 * (calls.count(1500) - searched)
