@@ -55,19 +55,18 @@ class PlanetaryStage(Meshing):
                 f"{self.planets} planets of {self.planet} teeth do not fit around a sun of {self.sun}: neighbours are "
                 f"{room:.1f} modules apart and need more than {need}"
             )
+        unusual = []
         if self.ring != coaxial:
-            warnings.warn(
-                f"{teeth}: the ring has {self.ring}, sun + 2 planet is {coaxial}; accepted as a profile-shifted stage",
-                GearWarning,
-                stacklevel=3,
+            unusual.append(
+                f"the ring has {self.ring}, sun + 2 planet is {coaxial}; accepted as a profile-shifted stage"
             )
         if (self.sun + self.ring) % self.planets:
-            warnings.warn(
-                f"{teeth}: {self.planets} planets cannot be equally spaced, (sun + ring) / planets = "
-                f"{(self.sun + self.ring) / self.planets:g} is no whole number; accepted as unequally spaced",
-                GearWarning,
-                stacklevel=3,
+            unusual.append(
+                f"{self.planets} planets cannot be equally spaced, (sun + ring) / planets = "
+                f"{(self.sun + self.ring) / self.planets:g} is no whole number; accepted as unequally spaced"
             )
+        for text in unusual:
+            warnings.warn(f"{teeth}: {text}", GearWarning, stacklevel=3)
 
     @property
     def axes(self) -> tuple[tuple[str, int], tuple[str, int]]:

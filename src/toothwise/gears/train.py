@@ -195,21 +195,17 @@ def make_train(data: Any, where: str = "gears") -> GearTrain:
         InputError: not a train.
     """
     with as_input_error(where, "not gears"):
-        return _train(data, where)
-
-
-def _train(data: Any, where: str) -> GearTrain:
-    if not isinstance(data, dict):
-        raise InputError(f"{where}: must be a mapping with 'stages', or the gears alone, but got {data!r:.200}")
-    if "stages" not in data:
-        return GearTrain.single(make_gears(data, where))
-    stages = []
-    for k, item in enumerate(data["stages"] or []):
-        here = f"{where}: stage {k}"
-        gears = make_gears(item.get("gears"), here)
-        said = {"name": f"stage {k}", "shafts": _SHAFTS[type(gears)]} | item | {"gears": gears}
-        stages.append(from_mapping(TrainStage, said, here))
-    return from_mapping(GearTrain, data | {"stages": stages}, where)
+        if not isinstance(data, dict):
+            raise InputError(f"{where}: must be a mapping with 'stages', or the gears alone, but got {data!r:.200}")
+        if "stages" not in data:
+            return GearTrain.single(make_gears(data, where))
+        stages = []
+        for k, item in enumerate(data["stages"] or []):
+            here = f"{where}: stage {k}"
+            gears = make_gears(item.get("gears"), here)
+            said = {"name": f"stage {k}", "shafts": _SHAFTS[type(gears)]} | item | {"gears": gears}
+            stages.append(from_mapping(TrainStage, said, here))
+        return from_mapping(GearTrain, data | {"stages": stages}, where)
 
 
 def train_as_json(train: GearTrain) -> dict[str, Any]:
