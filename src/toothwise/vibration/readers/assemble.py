@@ -13,12 +13,11 @@ from toothwise.vibration.readers.choose import Choice, choose
 from toothwise.vibration.readers.contents import Contents
 from toothwise.vibration.readers.mapping import RecordMapping
 from toothwise.vibration.readers.names import read_name, unit_factor
-from toothwise.vibration.readers.tachometer import Beside, read_tacho
+from toothwise.vibration.readers.tachometer import SAME, Beside, read_tacho
 from toothwise.vibration.readers.time_column import uniform_rate
 from toothwise.vibration.readers.units import number_of, rate_hertz
 from toothwise.vibration.records import VibrationRecord
 
-_SAME = 1e-6  # relative: two statements of one sampling rate
 _NAMED = 12  # signals that are listed where one has to be named
 _OF_TACHO = ("kind", "sampling_rate", "shaft", "ratio", "edge", "threshold", "zero")  # as write_record calls them
 _PART = 0.05  # of a sample: channels that begin so far apart are told of
@@ -145,7 +144,7 @@ def _stated_rate(contents: Contents, mapping: RecordMapping, choice: Choice) -> 
             raise InputError(f"{unread[0]} is no sampling rate: give it in Hz with sampling_rate=")
         return None
     low, high = min(stated.values()), max(stated.values())
-    if high - low > _SAME * abs(high):
+    if high - low > SAME * abs(high):
         listed = ", ".join(f"{name} {rate:g}" for name, rate in stated.items())
         raise InputError(f"states several sampling rates, {listed}: give sampling_rate=, or name channels of one rate")
     return next(iter(stated.values()))

@@ -12,6 +12,7 @@ from scipy.io import wavfile
 from toothwise.vibration.readers.contents import Contents, Signal, need
 
 _MAPPED = ("int16", "int32", "float32", "float64")
+_DECODED = {"PCM_16": "int16", "PCM_S8": "int16", "PCM_U8": "int16", "FLOAT": "float32", "DOUBLE": "float64"}
 
 
 def read(path: Path) -> Contents:
@@ -21,29 +22,24 @@ def read(path: Path) -> Contents:
     read whole (soundfile), 16 bit and less as int16, up to 32 bit as int32. ``facts["full_scale"]`` = the number of a
     whole-number type that stands for the converter's full scale, 32768 or 2147483648.
     """
-    mapped = _map(path) if path.suffix.lower() == ".wav" else None
-    rate, samples = mapped if mapped is not None else _decode(path)
+    kind = path.suffix[1:].upper()
+    rate, samples = (_map(path) if kind == "WAV" else None) or _decode(path)
     samples = samples.reshape(len(samples), -1)
-    names = [f"channel_{k + 1}" for k in range(samples.shape[1])]
-    columns = {name: samples[:, k] for k, name in enumerate(names)}
-    contents = Contents(
-        "WAV" if path.suffix.lower() == ".wav" else "FLAC",
-        lambda wanted: {name: columns[name] for name in wanted},
-        named=False,
-    )
+    columns = {f"channel_{k + 1}": samples[:, k] for k in range(samples.shape[1])}
+    contents = Contents(kind, lambda wanted: {name: columns[name] for name in wanted})
     unit = None
     if samples.dtype.kind == "i":
         contents.facts["full_scale"] = 2 ** (8 * samples.dtype.itemsize - 1)
         unit = "counts"
-    contents.signals = {name: Signal(len(samples), float(rate), unit) for name in names}
+    contents.signals = dict.fromkeys(columns, Signal(len(samples), float(rate), unit))
     return contents
 
 
 def _map(path: Path) -> tuple[int, np.ndarray] | None:
     """Rate and memory map ``[samples, ...]``, or None where the file must be decoded."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks that say nothing of the samples
+        # chunks that say nothing of the samples
+        with warnings.catch_warnings(action="ignore", category=wavfile.WavFileWarning):
             rate, samples = wavfile.read(path, mmap=True)
     except (ValueError, OverflowError):
         return None
@@ -53,7 +49,4 @@ def _map(path: Path) -> tuple[int, np.ndarray] | None:
 def _decode(path: Path) -> tuple[int, Any]:
     soundfile = need("soundfile", "audio")
     with soundfile.SoundFile(path) as file:
-        short = file.subtype in ("PCM_16", "PCM_S8", "PCM_U8")
-        floating = file.subtype in ("FLOAT", "DOUBLE")
-        kind = {"FLOAT": "float32", "DOUBLE": "float64"}[file.subtype] if floating else "int16" if short else "int32"
-        return file.samplerate, file.read(dtype=kind)
+        return file.samplerate, file.read(dtype=_DECODED.get(file.subtype, "int32"))

@@ -21,6 +21,7 @@ from toothwise.vibration.readers.units import number_of, rate_hertz, time_second
 
 HEADER = "toothwise_record"  # the text in which write_record keeps what a file of plain arrays cannot say
 _MOST_COLUMNS = 64
+_FACTORS = {"rate": rate_hertz, "interval": time_seconds}  # of the units that numbers of a role may have
 
 Load = Callable[[Sequence[str]], dict[str, np.ndarray]]
 
@@ -61,7 +62,6 @@ class Contents:
         facts: what goes into the provenance.
         start_time: ISO 8601.
         time: a column without a name that is evenly spaced, as time is.
-        named: False where the names are numbers that the reader gave, such as channel_1.
     """
 
     format: str
@@ -74,7 +74,6 @@ class Contents:
     facts: dict[str, Any] = field(default_factory=dict)
     start_time: str | None = None
     time: str | None = None
-    named: bool = True
 
     def note(self, name: str, value: Any) -> None:
         """File a property (attribute, header line, ...) under numbers or texts."""
@@ -115,11 +114,8 @@ class Contents:
             self.texts[name] = value
             return
         number, unit = found
-        what = f"{name}={value!r}"
-        if unit and said.role == "rate":
-            number *= rate_hertz(unit, what)
-        elif unit and said.role == "interval":
-            number *= time_seconds(unit, what)
+        if unit and said.role in _FACTORS:
+            number *= _FACTORS[said.role](unit, f"{name}={value!r}")
         self.numbers[name] = number
 
     def numbers_of(self, role: Role, signal: str | None = None) -> dict[str, float]:
@@ -138,8 +134,8 @@ class Contents:
         found = {}
         for key, said in names.items():
             factor = 1e3 if role == "rate" and said.last.endswith("khz") else 1.0
-            if said.unit is not None and role in ("rate", "interval"):
-                factor = (rate_hertz if role == "rate" else time_seconds)(said.unit, key)
+            if said.unit is not None and role in _FACTORS:
+                factor = _FACTORS[role](said.unit, key)
             if said.rank == rank:
                 found[key] = self.numbers[key] * factor
         return found

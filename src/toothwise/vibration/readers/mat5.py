@@ -57,11 +57,6 @@ class Leaf:
         return math.prod(self.shape)
 
 
-def is_mat5(head: bytes) -> bool:
-    """True where the first 128 bytes are a header of version 5 to 7.2."""
-    return len(head) >= 128 and head[126:128] in (b"IM", b"MI") and head[124:126] in (b"\x00\x01", b"\x01\x00")
-
-
 def read(path: Path) -> Contents:
     """List a MAT file of version 5 to 7.2; plain arrays are memory-mapped, compressed ones read whole.
 
@@ -103,7 +98,7 @@ def _walk(path: Path, contents: Contents) -> list[tuple[str, Leaf]]:
             raise InputError(
                 "a MAT file of version 7.3 (HDF5) is not read here: save with -v7, or convert it with h5py"
             )
-        if not is_mat5(head):
+        if head[124:128] not in (b"\x00\x01IM", b"\x01\x00IM", b"\x00\x01MI", b"\x01\x00MI"):
             raise InputError("not a MAT file of version 5 to 7.3")
         order = "<" if head[126:128] == b"IM" else ">"
         end = file.seek(0, 2)

@@ -87,16 +87,8 @@ def read_uff(path: Path) -> Contents:
         raise InputError("holds no function of type 58")
     arrays: dict[str, np.ndarray] = {}
     contents = Contents("UFF 58", lambda names: {name: arrays[name] for name in names})
-    labels = [str(one.get("id1", "")).strip() for one in sets]
-    names = _unique(
-        [
-            (
-                f"node {one.get('rsp_node')} direction {one.get('rsp_dir')}",
-                "vibration" if label in ("", "NONE") else label,
-            )
-            for one, label in zip(sets, labels, strict=True)
-        ]
-    )
+    places = [f"node {one.get('rsp_node')} direction {one.get('rsp_dir')}" for one in sets]
+    names = _unique([(place, _word(one, "id1") or "vibration") for place, one in zip(places, sets, strict=True)])
     for one, name in zip(sets, names, strict=True):
         if one.get("func_type") not in _TIME_RESPONSE:
             contents.left_out[name] = f"function type {one.get('func_type')}, not a time response"
@@ -106,11 +98,10 @@ def read_uff(path: Path) -> Contents:
             values = np.asarray(one["data"])
             arrays[name] = values.astype(np.float32) if one["ord_data_type"] == _SINGLE else values
             step = float(one.get("abscissa_inc") or 0.0) if one.get("abscissa_spacing") == 1 else 0.0
-            unit = str(one.get("ordinate_axis_units_lab", "")).strip()
             contents.signals[name] = Signal(
                 values.size,
                 _rate(step) if step > 0 else None,
-                None if unit in ("", "NONE") else unit,
+                _word(one, "ordinate_axis_units_lab"),
                 is_vibration=one.get("ordinate_spec_data_type") == _ACCELERATION,
                 start=float(one.get("abscissa_min") or 0.0),
             )
@@ -189,6 +180,12 @@ def _group_rate(file: Any, group: int, contents: Contents) -> float | None:
     except InputError as error:
         contents.facts[f"group {group}"] = str(error)
         return None
+
+
+def _word(function: dict[str, Any], key: str) -> str | None:
+    """A text of UFF 58, which writes NONE where there is none."""
+    text = str(function.get(key, "")).strip()
+    return None if text in ("", "NONE") else text
 
 
 def _rate(step: float) -> float:

@@ -10,8 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from toothwise.errors import InputError
-from toothwise.vibration.readers.units import time_seconds
+from toothwise.vibration.readers.units import is_time, time_seconds
 
 Role = Literal["vibration", "tacho", "time", "rate", "interval", "pulses", "unit", "start", "other", "unknown"]
 
@@ -71,14 +70,6 @@ def read_name(name: str) -> Name:
     if unit is not None and is_time(unit):
         return Name("time", 1, key, unit)
     return Name("vibration" if unit in _ACCELERATIONS else "unknown", 1 if unit in _ACCELERATIONS else 3, key, unit)
-
-
-def is_time(unit: str) -> bool:
-    """Whether a word is a unit of time."""
-    try:
-        return time_seconds(unit, "") > 0
-    except InputError:
-        return False
 
 
 def unit_factor(name: Name, unit: str | None = None) -> float:

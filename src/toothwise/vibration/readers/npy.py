@@ -22,7 +22,7 @@ def read_npy(path: Path) -> Contents:
     """One array, memory-mapped: a vector, channels by samples, or a table with named columns."""
     array = np.load(path, mmap_mode="r", allow_pickle=False)
     parts = {name: array[name] for name in array.dtype.names or ()} or {"array": array}
-    contents = Contents("NPY", lambda names: contents.pick(names, parts.__getitem__), named=bool(array.dtype.names))
+    contents = Contents("NPY", lambda names: contents.pick(names, parts.__getitem__))
     for name, part in parts.items():
         contents.add(name, part.shape, part.dtype)
     return contents

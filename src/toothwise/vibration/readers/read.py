@@ -31,32 +31,20 @@ def _read_mat(path: Path) -> Contents:
 
 _READERS: dict[str, Callable[[Path], Contents]] = {
     ".mat": _read_mat,
-    ".h5": hdf5.read,
-    ".hdf5": hdf5.read,
-    ".hdf": hdf5.read,
-    ".csv": tables.read_csv,
-    ".csv.gz": tables.read_csv,
-    ".txt": tables.read_csv,
-    ".lvm": tables.read_csv,
+    **dict.fromkeys((".h5", ".hdf5", ".hdf"), hdf5.read),
+    **dict.fromkeys((".csv", ".csv.gz", ".txt", ".lvm"), tables.read_csv),
     ".parquet": tables.read_parquet,
     ".tdms": measured.read_tdms,
-    ".uff": measured.read_uff,
-    ".unv": measured.read_uff,
+    **dict.fromkeys((".uff", ".unv"), measured.read_uff),
     ".mf4": measured.read_mf4,
-    ".wav": audio.read,
-    ".flac": audio.read,
+    **dict.fromkeys((".wav", ".flac"), audio.read),
     ".npz": npy.read_npz,
     ".npy": npy.read_npy,
 }
 SUFFIXES: tuple[str, ...] = tuple(_READERS)
 
 
-def read_record(
-    path: str | Path,
-    *,
-    mapping: RecordMapping | None = None,
-    **said: Any,
-) -> VibrationRecord:
+def read_record(path: str | Path, *, mapping: RecordMapping | None = None, **said: Any) -> VibrationRecord:
     """Read a recording: vibration, tachometer and sampling rate are found by their names, or by what is said here.
 
     Names count without upper and lower case: ``vibration``, ``acc*``, ``x``, ``signal``; ``tacho``, ``tach*``,

@@ -84,7 +84,7 @@ def read_csv(path: Path) -> Contents:
             above.pop()
         elif not _PROPERTY.match(lines[above[-1]]):
             raise InputError(f"its line {above[-1] + 1} names {len(cells)} columns, but the rows have {width}")
-    contents.named = names[0] != "column_1"
+    named = names[0] != "column_1"
     labview = lines[0].startswith("LabVIEW")
     for k in above:
         if labview and "\t" in lines[k]:  # name and the value of each channel, which are the same
@@ -113,7 +113,7 @@ def read_csv(path: Path) -> Contents:
         raise InputError("holds no column of numbers")
 
     def load(wanted: Sequence[str]) -> dict[str, np.ndarray]:
-        exact = {name for name in wanted if read_name(name).role in ("time", "tacho", "start") or not contents.named}
+        exact = {name for name in wanted if read_name(name).role in ("time", "tacho", "start") or not named}
         with opened(path, "rt", encoding=encoding, errors="replace", newline="") as file:
             for _ in range(start):
                 next(file)
@@ -133,7 +133,7 @@ def read_csv(path: Path) -> Contents:
         return found | {n: _seconds(contents, x.to_numpy("datetime64[ns]")) for n, x in stamps.items()}
 
     contents.load = load
-    if not contents.named and len(contents.signals) > 1 and names[0] in contents.signals:
+    if not named and len(contents.signals) > 1 and names[0] in contents.signals:
         with suppress(ValueError):  # without a header the first of several columns is time where it is evenly spaced
             uniform_rate(np.array([float(row[0].replace(decimal, ".")) for row in rows]))
             contents.time = names[0]

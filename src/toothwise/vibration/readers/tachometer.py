@@ -13,11 +13,11 @@ import numpy as np
 from toothwise.errors import InputError
 from toothwise.vibration.readers.contents import Contents
 from toothwise.vibration.readers.mapping import RecordMapping
-from toothwise.vibration.readers.names import Name, is_time, read_name
-from toothwise.vibration.readers.units import angle_turns, time_seconds
+from toothwise.vibration.readers.names import Name, read_name
+from toothwise.vibration.readers.units import angle_turns, is_time, time_seconds
 from toothwise.vibration.records import TachoKind, Tachometer, ZeroWord
 
-_SAME = 1e-6  # relative: two statements of one sampling rate
+SAME = 1e-6  # relative: two statements of one sampling rate
 _SPEED_UNITS = {"rpm": 1 / 60, "1/min": 1 / 60, "min-1": 1 / 60, "r/min": 1 / 60, "hz": 1.0, "rev/s": 1.0, "rps": 1.0}
 _SPEED_WORDS = ("rpm", "speed", "velocity")
 _FULL = ((360.0, 1 / 360, "degrees"), (2 * np.pi, 0.5 / np.pi, "radians"), (1.0, 1.0, "revolutions"))
@@ -57,7 +57,7 @@ def read_tacho(
     """
     values = values if values.dtype.kind == "f" else values.astype(np.float32 if values.dtype.itemsize < 3 else float)
     own, stated = mapping.tacho_sampling_rate, next(iter(contents.rates(name).values()), None)
-    differs = stated is not None and abs(stated - beside.rate) > _SAME * beside.rate
+    differs = stated is not None and abs(stated - beside.rate) > SAME * beside.rate
     if own is None and (differs or len(values) != beside.samples):
         own = stated
     place = _Place(name, read_name(name), contents.unit_of(name), beside, own, guessed)
@@ -82,8 +82,7 @@ def read_tacho(
     elif own is None and start:
         own = beside.rate
     said = {name: getattr(mapping, f"tacho_{name}") for name in ("shaft", "ratio", "edge", "threshold")}
-    said = {"pulses_per_revolution": pulses} | said
-    said = {name: value for name, value in said.items() if value is not None}
+    said = {name: value for name, value in (said | {"pulses_per_revolution": pulses}).items() if value is not None}
     return Tachometer(kind, values, sampling_rate=own, start=start, zero=zero, **said)
 
 

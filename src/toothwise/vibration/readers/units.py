@@ -50,6 +50,11 @@ def time_seconds(unit: str, what: str) -> float:
     return _factor(_TIME_OF, unit, what, "s, ms, us, ns, min, h", "time")
 
 
+def is_time(unit: str) -> bool:
+    """Whether a word is a unit of time."""
+    return _plain(unit) in _TIME_OF
+
+
 def rate_hertz(unit: str, what: str) -> float:
     """Hertz per unit of a rate.
 

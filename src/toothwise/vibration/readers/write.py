@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,30 +48,17 @@ def write_record(record: VibrationRecord, path: str | Path) -> Path:
         raise InputError(f"{path}: the suffix must be one of {', '.join(_WRITERS)}, but is {path.suffix!r}")
     plain = path.suffix.lower() != ".parquet"
     taken: set[str] = {"fs", "pulses_per_revolution", HEADER}
-    arrays: dict[str, np.ndarray] = {}
-    names: dict[str, str] = {}
-    for name, values in record.channels.items():
-        names[name] = _free(name, taken, plain)
-        arrays[names[name]] = _native(values)
+    names = {name: _free(name, taken, plain) for name in record.channels}
+    arrays = {names[name]: _native(values) for name, values in record.channels.items()}
+    numbers = {"fs": float(record.sampling_rate)}
     tacho: dict[str, Any] | None = None
     if record.tacho is not None:
         key = _free("tacho", taken, plain)
         arrays[key] = _native(record.tacho.values)
-        tacho = {"name": key, **{k: v for k, v in vars(record.tacho).items() if k != "values"}}
-    header = {
-        "version": 1,
-        "channels": names,
-        "sampling_rate": float(record.sampling_rate),
-        "tacho": tacho,
-        "unit": record.unit,
-        "units": record.units,
-        "start_time": record.start_time,
-        "condition": record.condition,
-        "provenance": record.provenance,
-    }
-    numbers = {"fs": float(record.sampling_rate)}
-    if record.tacho is not None:
         numbers["pulses_per_revolution"] = float(record.tacho.pulses_per_revolution)
+        tacho = {"name": key, **{k: v for k, v in vars(record.tacho).items() if k != "values"}}
+    header = {"version": 1, "channels": names, "sampling_rate": float(record.sampling_rate), "tacho": tacho}
+    header |= {name: getattr(record, name) for name in ("unit", "units", "start_time", "condition", "provenance")}
     try:
         text = json.dumps(header, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -132,9 +118,5 @@ def _write_parquet(path: Path, arrays: dict[str, np.ndarray], numbers: dict[str,
     parquet.write_table(table, path)
 
 
-_WRITERS: dict[str, Callable[[Path, dict[str, np.ndarray], dict[str, float], str], None]] = {
-    ".mat": _write_mat,
-    ".parquet": _write_parquet,
-    ".npz": _write_npz,
-}
+_WRITERS = {".mat": _write_mat, ".parquet": _write_parquet, ".npz": _write_npz}
 WRITABLE: tuple[str, ...] = tuple(_WRITERS)
