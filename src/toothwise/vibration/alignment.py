@@ -16,6 +16,9 @@ from toothwise.errors import InputError
 from toothwise.vibration.spectrum import shift_spectrum
 
 _OVERSAMPLING = 8
+# records after which an old record's weight in the reference has fallen to 1/e: it follows a signature that changes
+_MEMORY = 100.0
+_SURE = 0.05  # confidence below which a record is turned but does not enter the reference
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,14 +29,11 @@ class Alignment:
         shift: float64 ``[n]``, teeth by which record n starts later than record 0, in [0, teeth).
         correlation: float64 ``[n]``, coherence-weighted correlation with the records before, at most 1; 1 for record 0.
         runner_up: float64 ``[n]``, the best correlation more than one tooth away from the chosen turn.
-        half_turn: float64 ``[n]``, correlation half a revolution away (within one tooth), the turn that would confuse
-            sun and ring contact.
     """
 
     shift: np.ndarray
     correlation: np.ndarray
     runner_up: np.ndarray
-    half_turn: np.ndarray
 
     @property
     def confidence(self) -> np.ndarray:
@@ -41,17 +41,12 @@ class Alignment:
         return self.correlation - self.runner_up
 
 
-def align_spectra(
-    spectra: np.ndarray, teeth: int, *, memory: float = 100.0, minimum_confidence: float = 0.05
-) -> tuple[np.ndarray, Alignment]:
+def align_spectra(spectra: np.ndarray, teeth: int) -> tuple[np.ndarray, Alignment]:
     """Turn residual spectra onto the first one, each by the records before it only.
 
     Args:
         spectra: complex ``[n, orders]``, mesh harmonics removed (they repeat every tooth and say nothing).
         teeth: teeth of the gear that turns once per record.
-        memory: records after which an old record's weight in the reference has fallen to 1/e, so that the reference
-            follows a signature that changes slowly.
-        minimum_confidence: a record below it is turned but does not enter the reference.
 
     Returns:
         The turned spectra ``[n, orders]`` and the Alignment.
@@ -67,17 +62,14 @@ def align_spectra(
         raise InputError(f"record {int(np.argmin(energy))} has no residual besides mesh harmonics: cannot be aligned")
     n, orders = spectra.shape
     grid = 2 * _OVERSAMPLING * orders  # angles at which the correlation is evaluated
-    tooth = grid / teeth
     aligned = np.empty_like(spectra)
     aligned[0] = spectra[0]
-    shift, correlation, runner_up, half_turn = np.zeros(n), np.ones(n), np.zeros(n), np.zeros(n)
+    shift, correlation, runner_up = np.zeros(n), np.ones(n), np.zeros(n)
     total = spectra[0] / energy[0]
     power = np.abs(total) ** 2
     weight_sum = 1.0
-    decay = np.exp(-1.0 / memory)
-    distance = np.minimum(np.arange(grid), grid - np.arange(grid))
-    far = distance > tooth
-    opposite = np.abs(distance - grid / 2) <= tooth
+    decay = np.exp(-1.0 / _MEMORY)
+    far = np.minimum(np.arange(grid), grid - np.arange(grid)) > grid / teeth
     for i in range(1, n):
         # shrunk coherence: with few records behind it, no order is trusted or dropped outright
         coherence = np.abs(total) ** 2 / np.maximum(weight_sum * power, 1e-300)
@@ -92,12 +84,11 @@ def align_spectra(
         fine = peak + (0.5 * (before - after) / curvature if curvature < 0 else 0.0)
         turn = fine / grid
         shift[i], correlation[i] = (turn * teeth) % teeth, here
-        around = np.roll(c, -peak)
-        runner_up[i], half_turn[i] = around[far].max(), around[opposite].max()
+        runner_up[i] = np.roll(c, -peak)[far].max()
         aligned[i] = shift_spectrum(spectra[i], turn)
-        if here - runner_up[i] >= minimum_confidence:
+        if here - runner_up[i] >= _SURE:
             unit = aligned[i] / energy[i]
             total = decay * total + unit
             power = decay * power + np.abs(unit) ** 2
             weight_sum = decay * weight_sum + 1.0
-    return aligned, Alignment(shift, correlation, runner_up, half_turn)
+    return aligned, Alignment(shift, correlation, runner_up)

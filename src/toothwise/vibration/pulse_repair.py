@@ -9,7 +9,6 @@ directions, each one expected where the marks and the speed so far put it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -291,9 +290,9 @@ class _Follower:
         tries = [(k, 0.5 * _TOLERANCE) for k in range(j, min(j + _AHEAD, n))]
         tries += [(j, _TOLERANCE)] if j < n else []
         for k, tolerance in tries:
-            if self._bridged(i, k, mark, tolerance):
+            if steps := self._bridged(i, k, mark, tolerance):
                 self.doubled.extend(times[i + 1 : k])
-                return k, (mark + self._steps) % marks
+                return k, (mark + steps) % marks
         if j >= n and j > i + 1:  # only pulses that come too early are left
             self.doubled.extend(times[i + 1 :])
             return n - 1, mark
@@ -310,31 +309,27 @@ class _Follower:
         two = share + self.shares[(mark + 1) % len(self.shares)]
         return off > 0.1 * share * self.turn and abs(gap - two * self.turn) < _TOLERANCE * off
 
-    def _bridged(self, i: int, j: int, mark: int, tolerance: float) -> bool:
-        """Put pulses into a gap that is some whole intervals long at the speeds before and after it."""
+    def _bridged(self, i: int, j: int, mark: int, tolerance: float) -> int:
+        """Put pulses into a gap if it is some whole intervals long, at the speeds around it: how many long, else 0."""
         marks, gap = len(self.shares), self.times[j] - self.times[i]
         turn = self.turn
         if gap > 4.0 * turn / marks:  # across a longer gap the speed may have changed
             after = self._turn_after(j)
             turn = 0.5 * (turn + after) if 0.6 < after / turn < 1.6 else turn
         whole = int(gap / turn)
-        ahead, steps = gap / turn - whole, whole * marks
-        reached, done = 0.0, 0.0
-        for k in range(marks + 1):  # the number of marks that comes nearest to the gap
-            done, reached = reached, reached + self.shares[(mark + k) % marks]
-            if reached >= ahead:
-                steps += k + 1 if reached - ahead < ahead - done else k
-                reached = reached if reached - ahead < ahead - done else done
-                break
+        ahead = gap / turn - whole
+        places = np.cumsum([0.0, *(self.shares[(mark + k) % marks] for k in range(marks + 1))])
+        nearest = int(np.argmin(np.abs(places - ahead)))  # the number of marks that comes nearest to the gap
+        steps, reached = whole * marks + nearest, float(places[nearest])
         allowed = tolerance * min(1.0 / marks, max(self.shares[mark], reached / max(steps, 1))) * np.sqrt(steps)
         if steps < 2 or abs(reached - ahead) > allowed:
-            return False
+            return 0
         shares = [self.shares[(mark + k) % marks] for k in range(steps)]
         at = self.times[i] + np.cumsum(shares)[:-1] / sum(shares) * gap
         self.missing.extend(at.tolist())
         self.kept.extend([*at.tolist(), self.times[j]])
-        self.turn, self._steps = turn, steps
-        return True
+        self.turn = turn
+        return steps
 
     def _turn_after(self, j: int) -> float:
         """Seconds per revolution after a gap; of a stretch in which every second pulse is lost, too."""
@@ -346,5 +341,3 @@ class _Follower:
             return self.turn
         after = float(np.median(near))
         return after / max(round(after / self.turn), 1)
-
-    _steps: Any = 1

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 
 from toothwise.errors import InputError
-from toothwise.vibration.records import Tachometer
+from toothwise.vibration.records import Edge, Tachometer
 
 _CHUNK = 1 << 20
 _DOWNWARDS = 0.7  # share of the time that a signal is high from which on its pulses go downwards
@@ -30,25 +27,14 @@ def _levels(x: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-@dataclass(frozen=True, eq=False)
-class _Wander:
-    """A baseline that moves: its level at some samples, and the pulses' levels above it."""
-
-    places: np.ndarray
-    levels: np.ndarray
-    low: float
-    high: float
-
-    def at(self, start: int, samples: int) -> np.ndarray:
-        """The baseline at samples ``[start, start + samples)``."""
-        return np.interp(np.arange(start, start + samples), self.places, self.levels)
-
-
-def _baseline(x: np.ndarray, low: float, high: float) -> _Wander | None:
+def _baseline(x: np.ndarray, low: float, high: float) -> tuple[np.ndarray, np.ndarray, float, float] | None:
     """The baseline of a signal whose pulses stand on one that wanders by more than half of them; None = on a still one.
 
     It is the median of short stretches; stretches are longer than pulses where most of them agree on how high the
     signal reaches within them.
+
+    Returns:
+        Places in samples and the baseline's level there, and the low and high level of the pulses above it.
     """
     for stretches in (64, 256, 1024):
         size = len(x) // stretches
@@ -62,28 +48,23 @@ def _baseline(x: np.ndarray, low: float, high: float) -> _Wander | None:
         if np.ptp(middle) < 0.15 * (high - low) and stretches == 64:
             return None
         steps = np.abs(np.diff(middle))
-        within = np.median(steps)
         reach = np.max(block, axis=1) - middle, middle - np.min(block, axis=1)
         up, down = float(np.median(reach[0])), float(np.median(reach[1]))
+        usual = max(up, down)
         # the signal rests on its baseline between pulses; a sine (an inductive pick-up) has none
-        rests = (np.abs(block - middle[:, None]) < 0.4 * max(up, down)).mean(axis=1)
+        rests = (np.abs(block - middle[:, None]) < 0.4 * usual).mean(axis=1)
         if np.median(rests) < 0.6:
             continue
         # a baseline moves little from stretch to stretch; slow pulses, longer than a stretch, make its median jump
-        if max(up, down) > max(3.0 * within, float(np.max(steps))) and np.percentile(
-            np.maximum(*reach), 10
-        ) > 0.5 * max(up, down):
+        still = usual > max(3.0 * np.median(steps), float(np.max(steps)))
+        if still and np.percentile(np.maximum(*reach), 10) > 0.5 * usual:
             places = (np.arange(stretches) + 0.5) * size
-            return _Wander(places, middle, 0.0, up) if up > down else _Wander(places, middle, -down, 0.0)
+            return (places, middle, 0.0, up) if up > down else (places, middle, -down, 0.0)
     return None
 
 
 def find_pulses(
-    x: np.ndarray,
-    sampling_rate: float,
-    *,
-    threshold: float | None = None,
-    edge: Literal["rising", "falling"] = "rising",
+    x: np.ndarray, sampling_rate: float, *, threshold: float | None = None, edge: Edge = "rising"
 ) -> np.ndarray:
     """Instants at which a tachometer's waveform crosses a threshold, to a fraction of a sample.
 
@@ -114,20 +95,19 @@ def find_pulses(
         )
     wander = _baseline(x, low, high) if threshold is None else None
     if wander is not None:
-        low, high = wander.low, wander.high
+        places, levels, low, high = wander
     level = 0.5 * (low + high) if threshold is None else float(threshold)
     room = level - low if edge == "rising" else high - level  # to the level that the pulses come from
     band = min(0.3 * (high - low), 0.8 * max(room, 0.0))  # the dead band
     sign = 1.0 if edge == "rising" else -1.0
     found = []
     armed = False
-    last: float | None = None
     for start in range(0, len(x), _CHUNK):
-        y = np.asarray(x[start : start + _CHUNK], dtype=np.float64)
-        y = sign * (y - level if wander is None else y - wander.at(start, len(y)) - level)
-        if last is not None:  # one sample of overlap, so that an edge between chunks is seen
-            y = np.concatenate([[last], y])
-        offset = start - (last is not None)
+        begin = max(start - 1, 0)  # one sample of overlap, so that an edge between chunks is seen
+        y = np.asarray(x[begin : start + _CHUNK], dtype=np.float64)
+        if wander is not None:
+            y = y - np.interp(np.arange(begin, begin + len(y)), places, levels)
+        y = sign * (y - level)
         # state: +1 above, -1 below the dead band, 0 inside; what lies inside keeps the state before it
         state = np.where(y >= 0.0, 1, np.where(y < -band, -1, 0))
         keep = np.flatnonzero(state)
@@ -135,10 +115,9 @@ def find_pulses(
         edges = keep[(state[keep] == 1) & (before == -1)]
         edges = edges[edges > 0]
         y0, y1 = y[edges - 1], y[edges]
-        found.append(offset + edges - 1 + np.where(y0 < 0, -y0 / np.where(y1 > y0, y1 - y0, 1.0), 1.0))
+        found.append(begin + edges - 1 + np.where(y0 < 0, -y0 / np.where(y1 > y0, y1 - y0, 1.0), 1.0))
         if len(keep):
             armed = bool(state[keep[-1]] == -1)
-        last = float(y[-1])
     pulses = np.concatenate(found) / sampling_rate
     if not len(pulses):
         raise InputError(

@@ -54,17 +54,14 @@ def tacholess_angle(x: np.ndarray, sampling_rate: float, mesh_order: float, spee
             f"mesh harmonic {harmonic} reaches {order * high:g} Hz, beyond half the sampling rate of "
             f"{sampling_rate:g} Hz"
         )
-    times = np.arange(len(x)) / sampling_rate
-    rough = _ridge(x, sampling_rate, order, low, high, times)
-    turned = np.concatenate([[0.0], np.cumsum(0.5 * (rough[1:] + rough[:-1]))]) / sampling_rate
-    mean_speed = float(np.mean(rough))
+    turned, mean_speed, base = _followed(x, sampling_rate, order, low, high)
     # turned back by the angle so far, the harmonic stands near 0 Hz; its phase there is what the angle lacks. From a
     # wide band to the narrow one, because the rough speed misses fast changes
-    quality = _quality(x * np.exp(-2j * np.pi * order * turned), sampling_rate, mean_speed)
+    quality = _quality(base, sampling_rate, mean_speed)
     for width in _WIDTHS:
-        base = x * np.exp(-2j * np.pi * order * turned)
         narrow = _lowpass(base, sampling_rate, 0.5 * width * mean_speed)
         turned = turned + np.unwrap(np.angle(narrow)) / (2.0 * np.pi * order)
+        base = x * np.exp(-2j * np.pi * order * turned)
     step = max(1, int(sampling_rate / (8.0 * high)))
     kept = np.unique(np.append(np.arange(0, len(x), step), len(x) - 1))
     r = turned[kept] - turned[0]
@@ -84,15 +81,12 @@ def tacholess_angle(x: np.ndarray, sampling_rate: float, mesh_order: float, spee
 def _best_harmonic(x: np.ndarray, sampling_rate: float, mesh_order: float, low: float, high: float) -> int:
     """The harmonic whose line stands highest above the noise beside it, in the middle of the record."""
     middle = x[max(len(x) // 2 - _TRIED // 2, 0) :][:_TRIED]
-    times = np.arange(len(middle)) / sampling_rate
     held: list[tuple[float, int, float]] = []  # how loud and clean a line is, harmonic, speed
     for harmonic in range(1, _HARMONICS + 1):
         order = mesh_order * harmonic
         if order * high >= 0.5 * sampling_rate:
             break
-        rough = _ridge(middle, sampling_rate, order, low, high, times)
-        turned = np.concatenate([[0.0], np.cumsum(0.5 * (rough[1:] + rough[:-1]))]) / sampling_rate
-        base, speed = middle * np.exp(-2j * np.pi * order * turned), float(np.mean(rough))
+        _, speed, base = _followed(middle, sampling_rate, order, low, high)
         loud = float(np.linalg.norm(_lowpass(base, sampling_rate, 0.8 * speed)))
         quality = _quality(base, sampling_rate, speed)
         held += [(quality * loud, harmonic, speed)] if quality >= _HOLDS else []
@@ -115,6 +109,15 @@ def _best_harmonic(x: np.ndarray, sampling_rate: float, mesh_order: float, low: 
     return best[1]
 
 
+def _followed(
+    x: np.ndarray, sampling_rate: float, order: float, low: float, high: float
+) -> tuple[np.ndarray, float, np.ndarray]:
+    """Rough angle at every sample, the mean speed, and the record turned back by that angle."""
+    rough = _ridge(x, sampling_rate, order, low, high)
+    turned = np.concatenate([[0.0], np.cumsum(0.5 * (rough[1:] + rough[:-1]))]) / sampling_rate
+    return turned, float(np.mean(rough)), x * np.exp(-2j * np.pi * order * turned)
+
+
 def _quality(base: np.ndarray, sampling_rate: float, speed: float) -> float:
     """Share of the energy within 0.8 shaft orders of the line that stands above the noise 1.2 to 1.8 orders away."""
 
@@ -125,7 +128,7 @@ def _quality(base: np.ndarray, sampling_rate: float, speed: float) -> float:
     return max(1.0 - 0.8 * floor / inside, 0.0) if inside > 0 else 0.0
 
 
-def _ridge(x: np.ndarray, sampling_rate: float, order: float, low: float, high: float, times: np.ndarray) -> np.ndarray:
+def _ridge(x: np.ndarray, sampling_rate: float, order: float, low: float, high: float) -> np.ndarray:
     """Rough speed at every sample: the strongest path through the spectrogram that changes slowly."""
     frame = int(2 ** np.ceil(np.log2(_TURNS_PER_FRAME * sampling_rate / low)))
     frame = min(frame, 1 << int(np.log2(len(x))))
@@ -159,7 +162,7 @@ def _ridge(x: np.ndarray, sampling_rate: float, order: float, low: float, high: 
     for k in range(len(starts) - 1, 0, -1):
         path[k - 1] = origin[k, path[k]]
     centre = (starts + frame / 2) / sampling_rate
-    return np.interp(times, centre, frequency[band][path] / order)
+    return np.interp(np.arange(len(x)) / sampling_rate, centre, frequency[band][path] / order)
 
 
 def _lowpass(x: np.ndarray, sampling_rate: float, cutoff: float) -> np.ndarray:
