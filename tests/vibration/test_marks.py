@@ -9,7 +9,7 @@ from toothwise import GearPair
 from toothwise.errors import InputError, SignalWarning
 from toothwise.vibration.angle import angle_from_pulses
 from toothwise.vibration.inspection import inspect_record
-from toothwise.vibration.mesh import mesh_contradiction, mesh_line
+from toothwise.vibration.mesh import Spectrum, mesh_contradiction, mesh_line
 from toothwise.vibration.periods import cut_periods, record_angle
 from toothwise.vibration.records import Tachometer, VibrationRecord
 from toothwise.vibration.tacho import find_pulses
@@ -150,11 +150,11 @@ def test_other_stages_and_shaft_harmonics_are_no_contradiction():
     orders = np.arange(0, 200, 1 / 32)
     floor = 1.0 + 0.1 * np.random.default_rng(0).standard_normal(len(orders))
     mesh, half = np.isclose(orders % 24, 0), np.isclose(orders, 12)
-    assert mesh_contradiction(orders, floor + 40 * mesh + 20 * half, 24.0).count("half of the order 24") == 1
-    assert mesh_contradiction(orders, floor + 40 * mesh + 20 * half, 24.0, others=[12.0]) == ""
+    assert mesh_contradiction(Spectrum(orders, floor + 40 * mesh + 20 * half), 24.0).count("half of the order 24") == 1
+    assert mesh_contradiction(Spectrum(orders, floor + 40 * mesh + 20 * half), 24.0, others=[12.0]) == ""
     shaft = np.isclose(orders % 1, 0)
-    assert mesh_contradiction(orders, floor + 40 * mesh + 20 * shaft, 24.0) == ""
-    assert not mesh_line(orders, floor, 24.0).heard
+    assert mesh_contradiction(Spectrum(orders, floor + 40 * mesh + 20 * shaft), 24.0) == ""
+    assert not mesh_line(Spectrum(orders, floor), 24.0).heard
 
 
 def test_a_line_of_the_mains_is_no_mesh():
@@ -162,11 +162,13 @@ def test_a_line_of_the_mains_is_no_mesh():
     floor = 1.0 + 0.1 * np.random.default_rng(0).standard_normal(len(orders))
     mesh, third, half = np.isclose(orders % 18, 0), np.isclose(orders, 6), np.isclose(orders % 18, 9)
     hum = floor + 40 * mesh + 20 * third
-    assert mesh_contradiction(orders, hum, 18.0, speed=25.0) == ""  # 150 Hz
-    assert mesh_contradiction(orders, hum, 18.0, speed=20.0) == ""  # 120 Hz
-    assert "a third of the order 18" in mesh_contradiction(orders, hum, 18.0, speed=23.0)
+    assert mesh_contradiction(Spectrum(orders, hum), 18.0, speed=25.0) == ""  # 150 Hz
+    assert mesh_contradiction(Spectrum(orders, hum), 18.0, speed=20.0) == ""  # 120 Hz
+    assert "a third of the order 18" in mesh_contradiction(Spectrum(orders, hum), 18.0, speed=23.0)
     # of a mesh at 300 Hz the odd harmonics say so
-    assert "half of the order 18" in mesh_contradiction(orders, floor + 40 * mesh + 20 * half, 18.0, speed=100 / 3)
+    assert "half of the order 18" in mesh_contradiction(
+        Spectrum(orders, floor + 40 * mesh + 20 * half), 18.0, speed=100 / 3
+    )
 
 
 @pytest.mark.parametrize(("teeth", "left_out"), [(36, 1), (36, 2), (60, 2)])

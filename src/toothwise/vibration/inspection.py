@@ -13,8 +13,8 @@ from toothwise.files import finite
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
 from toothwise.gears.pair import hunting_text
 from toothwise.vibration.angle import ShaftAngle
-from toothwise.vibration.mesh import mesh_line, order_amplitudes
-from toothwise.vibration.periods import as_train, cut_periods, no_tacho_text, record_angle
+from toothwise.vibration.mesh import Spectrum, mesh_line, order_amplitudes
+from toothwise.vibration.periods import as_train, cut_periods, no_tacho_text, record_angle, shaft_of
 from toothwise.vibration.quality import check_record
 from toothwise.vibration.records import VibrationRecord
 from toothwise.vibration.resampling import resample
@@ -90,39 +90,34 @@ def inspect_record(
     x = record.channel(channel)
     name = channel or next(iter(record.channels))
     problems: list[str] = []
-    angle, shaft, tacho = _angle(record, gears, problems)
-    problems += [
-        finding.message for finding in check_record(record) if finding.kind != "flat_tacho" or angle is not None
-    ]
+    train = None if gears is None else as_train(gears)
+    angle, shaft, tacho = _angle(record, train, problems)
+    problems += [one.message for one in check_record(record) if one.kind != "flat_tacho" or angle is not None]
     if angle is None:
-        frequency, amplitude = _spectrum_hz(x, record.sampling_rate)
-        return Inspection(name, frequency, amplitude, tacho=tacho, problems=tuple(problems))
+        return Inspection(name, *_spectrum_hz(x, record.sampling_rate), tacho=tacho, problems=tuple(problems))
     try:
-        frequency, amplitude = _spectrum_orders(x, record.sampling_rate, angle)
+        spectrum = _spectrum_orders(x, record.sampling_rate, angle)
     except InputError as error:
         problems.append(str(error))
-        frequency, amplitude = _spectrum_hz(x, record.sampling_rate)
-        shaft = ""
-    mesh: dict[str, dict[str, Any]] = {}
-    if gears is not None and shaft:
-        train = as_train(gears)
+        spectrum, shaft = _spectrum_hz(x, record.sampling_rate), ""
+    mesh, zeros = {}, {}
+    if train is not None and shaft:
         for stage, order in train.mesh_orders().items():
-            mesh[stage] = asdict(mesh_line(frequency, amplitude, order / train.ratio(shaft)))
+            mesh[stage] = asdict(mesh_line(spectrum, order / train.ratio(shaft)))
             problems += _of_stage(record, train, stage, name)
-    if any(text.startswith("only") for text in problems):  # as ``cut_periods``: revolutions may be counted wrongly
-        angle = replace(angle, zero_step=None if angle.zero_by == "index" else angle.zero_step)
-    zeros = {} if gears is None or not shaft else _zeros(angle, as_train(gears), shaft)
+        if any(text.startswith("only") for text in problems):  # as ``cut_periods``: revolutions may be counted wrongly
+            angle = replace(angle, zero_step=None if angle.zero_by == "index" else angle.zero_step)
+        zeros = _zeros(angle, train, shaft)
     middles = 0.5 * (angle.times[1:] + angle.times[:-1])
-    pairs = () if gears is None else tuple(filter(None, (hunting_text(one.gears) for one in as_train(gears).stages)))
+    pairs = () if train is None else tuple(filter(None, (hunting_text(one.gears) for one in train.stages)))
     said = tuple(dict.fromkeys(problems))
-    return Inspection(name, frequency, amplitude, shaft, middles, angle.speed(), mesh, tacho, zeros, said, pairs)
+    return Inspection(name, *spectrum, shaft, middles, angle.speed(), mesh, tacho, zeros, said, pairs)
 
 
 def _of_stage(record: VibrationRecord, train: GearTrain, stage: str, channel: str) -> list[str]:
     """Why a map of the stage would be refused, or what would be said of it."""
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True, action="ignore") as caught:
             warnings.simplefilter("always", ToothwiseWarning)
             cut_periods(record, train, channel=channel, stage=stage)
     except ToothwiseError as error:
@@ -142,26 +137,19 @@ def _zeros(angle: ShaftAngle, train: GearTrain, shaft: str) -> dict[str, dict[st
 
 
 def _angle(
-    record: VibrationRecord, gears: GearPair | PlanetaryStage | GearTrain | None, problems: list[str]
+    record: VibrationRecord, train: GearTrain | None, problems: list[str]
 ) -> tuple[ShaftAngle | None, str, dict[str, Any]]:
     """Angle of the tachometer's shaft, the shaft's name, and the tachometer's health."""
     if record.tacho is None:
         problems.append(no_tacho_text(record))
         return None, "", {}
-    train = as_train(gears) if gears is not None else None
-    shaft = record.tacho.shaft
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True, action="ignore") as caught:
             warnings.simplefilter("always", ToothwiseWarning)
-            if train is not None:
-                if record.tacho.ratio != 1.0:
-                    shaft = train.stages[0].shafts[0]
-                elif shaft not in train.speeds:
-                    shaft = train.tacho_shaft
-                angle = record_angle(record, train, shaft=shaft)
-            else:
+            if train is None:
                 angle = record_angle(record, GearPair(3, 4), shaft="driving")  # its own shaft, whatever the teeth
+            else:
+                angle = record_angle(record, train)
     except InputError as error:
         problems.append(str(error))
         return None, "", {}
@@ -174,28 +162,22 @@ def _angle(
             f"the tachometer covers only {first:.4g} to {last:.4g} s of the record's {record.duration:.4g} s; the rest "
             f"is not used{threshold}"
         )
-    report = angle.report
-    if report is not None:
-        tacho |= {
-            "pulses": report.pulses,
-            "missing": len(report.missing),
-            "doubled": len(report.doubled),
-            "jitter": report.jitter,
-        }
+    if (report := angle.report) is not None:
+        lost, twice = len(report.missing), len(report.doubled)
+        tacho |= {"pulses": report.pulses, "missing": lost, "doubled": twice, "jitter": report.jitter}
         if report.repaired:
             problems.append(
-                f"the tachometer lost {len(report.missing)} pulses and doubled {len(report.doubled)} of "
-                f"{report.pulses}; they were mended"
+                f"the tachometer lost {lost} pulses and doubled {twice} of {report.pulses}; they were mended"
             )
-    return angle, shaft, tacho
+    return angle, record.tacho.shaft if train is None else shaft_of(record.tacho, train), tacho
 
 
-def _spectrum_hz(x: np.ndarray, sampling_rate: float) -> tuple[np.ndarray, np.ndarray]:
+def _spectrum_hz(x: np.ndarray, sampling_rate: float) -> Spectrum:
     size = min(1 << 14, 1 << int(np.log2(max(len(x), 2))))
     return order_amplitudes(np.asarray(x[: size * _BLOCKS]), size, sampling_rate)
 
 
-def _spectrum_orders(x: np.ndarray, sampling_rate: float, angle: ShaftAngle) -> tuple[np.ndarray, np.ndarray]:
+def _spectrum_orders(x: np.ndarray, sampling_rate: float, angle: ShaftAngle) -> Spectrum:
     first, last = angle.span
     ends = angle.at(np.clip([0.0, (len(x) - 1) / sampling_rate], angle.times[0], angle.times[-1]))
     first, last = max(first, float(ends[0])), min(last, float(ends[1]))

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-_HARMONICS = 16  # stiff housings carry the sixth, eleventh or twelfth rather than the first
+HARMONICS = 16  # stiff housings carry the sixth, eleventh or twelfth rather than the first
 _FEW, _MANY = 3.0, 4.5  # a harmonic is heard that stands so many times above its surroundings: the first three, others
 _ALONE = 2.0  # a mesh line is so many times its own sidebands
 _STRONG, _STRONG_PHASE = 0.25, 0.7  # share of the strongest harmonic; of pairs whose teeth have the divisor in common
@@ -41,7 +42,44 @@ class MeshLine:
     heard: bool = False
 
 
-def order_amplitudes(x: np.ndarray, size: int, rate: float) -> tuple[np.ndarray, np.ndarray]:
+class Spectrum(NamedTuple):
+    """Amplitudes over equal steps of order, float64 ``[bins]`` each."""
+
+    frequency: np.ndarray
+    amplitude: np.ndarray
+
+    @property
+    def step(self) -> float:
+        """Orders from bin to bin."""
+        return self.frequency[1] - self.frequency[0]
+
+    def line(self, order: float, near: float = 0.0) -> float:
+        """Amplitude of the line nearest to an order, or of the strongest one near it; 0 beyond the spectrum."""
+        centre, reach = round(order / self.step), max(round(near / self.step), 1)
+        there = self.amplitude[max(centre - reach, 0) : centre + reach + 1]
+        return float(there.max()) if centre + 2 < len(self.amplitude) else 0.0
+
+    def strongest(self, order: float) -> float:
+        """Amplitude of the strongest harmonic of an order."""
+        return max(self.line(k * order) for k in range(1, HARMONICS + 1))
+
+    def stands_out(self, order: float, reach: float, near: float = 0.0) -> tuple[float, float]:
+        """Amplitude of a line, and how many times it is the median level within ``reach`` orders."""
+        centre, width = round(order / self.step), max(round(reach / self.step), 4)
+        line = self.line(order, near)
+        if line == 0.0:
+            return 0.0, 0.0
+        around = float(np.median(self.amplitude[max(centre - width, 0) : centre + width]))
+        return line, line / around if around > 0 else float("inf")
+
+    def is_alone(self, at: float) -> bool:
+        """Whether a line is well above all lines beside it."""
+        away = np.abs(self.frequency - at)
+        beside = (away < _SIDE) & (away > 2.5 * self.step)
+        return bool(beside.any()) and self.line(at) > _ALONE * float(self.amplitude[beside].max())
+
+
+def order_amplitudes(x: np.ndarray, size: int, rate: float) -> Spectrum:
     """RMS amplitude spectrum over half-overlapping Hann windows; blocks with NaN are left out.
 
     Args:
@@ -50,7 +88,7 @@ def order_amplitudes(x: np.ndarray, size: int, rate: float) -> tuple[np.ndarray,
         rate: Samples per revolution (or per second).
 
     Returns:
-        Orders (or Hz) and amplitudes, float64 ``[size // 2 + 1]``.
+        Amplitudes over orders (or Hz), ``size // 2 + 1`` of them.
     """
     window = np.hanning(size)
     scale = np.sqrt(2.0) / window.sum()
@@ -61,14 +99,14 @@ def order_amplitudes(x: np.ndarray, size: int, rate: float) -> tuple[np.ndarray,
             continue
         power += np.abs(np.fft.rfft((block - block.mean()) * window) * scale) ** 2
         blocks += 1
-    return np.fft.rfftfreq(size, 1.0 / rate), np.sqrt(power / max(blocks, 1))
+    return Spectrum(np.fft.rfftfreq(size, 1.0 / rate), np.sqrt(power / max(blocks, 1)))
 
 
-def mesh_line(frequency: np.ndarray, amplitude: np.ndarray, order: float, *, near: float = 0.0) -> MeshLine:
+def mesh_line(spectrum: Spectrum, order: float, *, near: float = 0.0) -> MeshLine:
     """The harmonic of a mesh order that stands out most.
 
     Args:
-        frequency, amplitude: A spectrum of orders, float64 ``[bins]``.
+        spectrum: Over orders.
         order: Of the mesh.
         near: Orders around a harmonic that belong to it: planets that mesh out of step cancel the mesh line itself and
             leave the lines at planet passes beside it.
@@ -76,21 +114,20 @@ def mesh_line(frequency: np.ndarray, amplitude: np.ndarray, order: float, *, nea
     Examples:
         >>> orders = np.arange(0, 100, 0.1)
         >>> spectrum = np.where(np.isclose(orders, 66.0), 5.0, 1.0)
-        >>> mesh_line(orders, spectrum, 11.0).harmonic
+        >>> mesh_line(Spectrum(orders, spectrum), 11.0).harmonic
         6
     """
     best = MeshLine(order)
-    for k in range(1, _HARMONICS + 1):
-        amplitude_there, above = _stands_out(frequency, amplitude, k * order, 0.5 * order, near)
+    for k in range(1, HARMONICS + 1):
+        amplitude, above = spectrum.stands_out(k * order, 0.5 * order, near)
         heard = above >= (_FEW if k <= 3 else _MANY)
         if above > best.above and (heard or not best.heard):
-            best = MeshLine(order, k, amplitude_there, above, bool(heard))
+            best = MeshLine(order, k, amplitude, above, bool(heard))
     return best
 
 
 def mesh_contradiction(
-    frequency: np.ndarray,
-    amplitude: np.ndarray,
+    spectrum: Spectrum,
     order: float,
     *,
     mate: float | None = None,
@@ -101,7 +138,7 @@ def mesh_contradiction(
     """Why no map can be right: where the vibration meshes instead, and what mends it; "" where nothing is said.
 
     Args:
-        frequency, amplitude: A spectrum of orders, float64 ``[bins]``.
+        spectrum: Over orders.
         order: Of the mesh, by the teeth and the tachometer.
         mate: Teeth of the driven gear over those of the driving one, of a pair.
         divisor: The teeth's greatest common divisor: pairs that do not hunt repeat at that part of the mesh order.
@@ -111,14 +148,13 @@ def mesh_contradiction(
     Examples:
         >>> orders = np.arange(0, 100, 0.1)
         >>> spectrum = np.where(np.isclose(orders % 11.5, 0, atol=0.01), 5.0, 1.0)
-        >>> mesh_contradiction(orders, spectrum, 23.0).split(":")[0]
+        >>> mesh_contradiction(Spectrum(orders, spectrum), 23.0).split(":")[0]
         'the vibration meshes at order 11.5, half of the order 23 that teeth and tachometer give'
     """
-    strongest, foreign = _strongest(frequency, amplitude, order), _harmonics_of(others)
+    strongest, foreign = spectrum.strongest(order), _harmonics_of(others)
     if speed > 0:
         foreign += [k * mains / speed for mains in _MAINS for k in range(1, _HUM + 1)]
-    part = _part(frequency, amplitude, order, strongest, divisor, foreign)
-    if part:
+    if part := _part(spectrum, order, divisor, foreign):
         fraction = {2: "half", 3: "a third"}.get(part, f"1/{part}")
         return (
             f"the vibration meshes at order {order / part:g}, {fraction} of the order {order:g} that teeth and "
@@ -128,8 +164,8 @@ def mesh_contradiction(
     for ratio, shaft in ((mate, "driven"), (1.0 / mate if mate else None, "driving")):
         if ratio is None or _whole(ratio) or _whole(1.0 / ratio):
             continue
-        line, above = _stands_out(frequency, amplitude, ratio * order, 0.5 * order)
-        if above >= _MANY and line >= _FOREIGN * strongest and _alone(frequency, amplitude, ratio * order):
+        line, above = spectrum.stands_out(ratio * order, 0.5 * order)
+        if above >= _MANY and line >= _FOREIGN * strongest and spectrum.is_alone(ratio * order):
             return (
                 f"the vibration meshes at order {ratio * order:g}, not at the order {order:g} that teeth and "
                 f"tachometer give: the tachometer sits on the {shaft} shaft (tacho_shaft={shaft}), or the teeth of the "
@@ -138,16 +174,14 @@ def mesh_contradiction(
     return ""
 
 
-def mesh_doubt(
-    frequency: np.ndarray, amplitude: np.ndarray, order: float, *, others: Iterable[float] = (), near: float = 0.0
-) -> str:
+def mesh_doubt(spectrum: Spectrum, order: float, *, others: Iterable[float] = (), near: float = 0.0) -> str:
     """What is odd about the mesh where it does not forbid a map; "" where nothing is.
 
     Args:
-        frequency, amplitude, order, others: As ``mesh_contradiction``.
+        spectrum, order, others: As ``mesh_contradiction``.
         near: Orders around a harmonic that belong to it, of planets that mesh out of step.
     """
-    heard = [k for k in range(1, _HARMONICS + 1) if _stands_out(frequency, amplitude, k * order, 0.5 * order)[1] > _FEW]
+    heard = [k for k in range(1, HARMONICS + 1) if spectrum.stands_out(k * order, 0.5 * order)[1] > _FEW]
     for times in (2, 3, 4):
         if {times, 2 * times} <= set(heard) and not any(k % times for k in heard):
             return (
@@ -155,19 +189,18 @@ def mesh_doubt(
                 f"{times * order:g}: the tachometer gives 1/{times} of the pulses (pulses_per_revolution=) or lost the "
                 f"others (tacho_threshold=), or the teeth are entered at 1/{times} of their number"
             )
-    line = mesh_line(frequency, amplitude, order, near=near)
+    line = mesh_line(spectrum, order, near=near)
     if not line.heard:
         return (
             f"the mesh order {order:g} is not heard ({line.above:.1f} times its surroundings, {_FEW:g} expected): "
             "wrong teeth, sampling_rate= or pulses_per_revolution=, or the sensor is elsewhere"
         )
-    loud = np.where(frequency >= _SIDE, amplitude, 0.0)
-    at = float(frequency[int(np.argmax(loud))])
-    step = frequency[1] - frequency[0]
-    own = min(abs(at - k * order) for k in range(1, _HARMONICS + 1)) <= max(near, 3 * step)
-    stranger = not own and not any(abs(at - f) <= max(near, 3 * step) for f in _harmonics_of(others))
-    louder = float(loud.max()) / max(_strongest(frequency, amplitude, order), 1e-300)
-    if stranger and louder > _FOREIGN and _alone(frequency, amplitude, at):
+    loud = np.where(spectrum.frequency >= _SIDE, spectrum.amplitude, 0.0)
+    at = float(spectrum.frequency[int(np.argmax(loud))])
+    known = [*(k * order for k in range(1, HARMONICS + 1)), *_harmonics_of(others)]
+    stranger = not any(abs(at - own) <= max(near, 3 * spectrum.step) for own in known)
+    louder = float(loud.max()) / max(spectrum.strongest(order), 1e-300)
+    if stranger and louder > _FOREIGN and spectrum.is_alone(at):
         return (
             f"a line at order {at:.4g} is {louder:.0f} times as strong as the mesh order {order:g} and its harmonics: "
             "check the teeth, tacho_shaft= and pulses_per_revolution="
@@ -175,33 +208,26 @@ def mesh_doubt(
     return ""
 
 
-def _part(
-    frequency: np.ndarray, amplitude: np.ndarray, order: float, strongest: float, divisor: int, foreign: list[float]
-) -> int:
+def _part(spectrum: Spectrum, order: float, divisor: int, foreign: list[float]) -> int:
     """The part of its order at which the mesh is: 2 = half of it, 3 = a third, ...; 0 = none."""
-    step = frequency[1] - frequency[0]
+    strongest = spectrum.strongest(order)
 
     def found(at: float, enough: float) -> bool:
-        line, above = _stands_out(frequency, amplitude, at, 0.25 * order)
+        line, above = spectrum.stands_out(at, 0.25 * order)
         # a harmonic of a shaft that happens to lie there has neighbours of its own size
-        own = not any(abs(at - f) < 3 * step for f in foreign)
-        return own and above >= _MANY and line >= enough and _alone(frequency, amplitude, at)
+        own = not any(abs(at - f) < 3 * spectrum.step for f in foreign)
+        return own and above >= _MANY and line >= enough and spectrum.is_alone(at)
 
     for part in (2, 3):
         enough = (_STRONG_PHASE if divisor % part == 0 else _STRONG) * strongest
         if any(k % part and found(k * order / part, enough) for k in range(1, 2 * part)):
             finer = [n for n in range(2 * part, _PARTS + 1, part) if found(order / n, enough)]
             return max(finer, default=part)
-    loudest = float(amplitude[frequency >= _SIDE].max(initial=0.0))
-    if mesh_line(frequency, amplitude, order).heard and loudest < _FOREIGN * strongest:
+    loudest = float(spectrum.amplitude[spectrum.frequency >= _SIDE].max(initial=0.0))
+    if mesh_line(spectrum, order).heard and loudest < _FOREIGN * strongest:
         return 0
     parts = (n for n in range(4, _PARTS + 1) if order / n >= _SIDE)
     return next((n for n in parts if found(order / n, _STRONG_PHASE * loudest)), 0)
-
-
-def _strongest(frequency: np.ndarray, amplitude: np.ndarray, order: float) -> float:
-    """Amplitude of the strongest harmonic of an order."""
-    return max(_line(frequency, amplitude, k * order) for k in range(1, _HARMONICS + 1))
 
 
 def _harmonics_of(others: Iterable[float]) -> list[float]:
@@ -210,30 +236,3 @@ def _harmonics_of(others: Iterable[float]) -> list[float]:
 
 def _whole(ratio: float) -> bool:
     return abs(ratio - round(ratio)) < 1e-9
-
-
-def _alone(frequency: np.ndarray, amplitude: np.ndarray, at: float) -> bool:
-    """Whether a line is well above all lines beside it."""
-    away = np.abs(frequency - at)
-    beside = (away < _SIDE) & (away > 2.5 * (frequency[1] - frequency[0]))
-    return bool(beside.any()) and _line(frequency, amplitude, at) > _ALONE * float(amplitude[beside].max())
-
-
-def _line(frequency: np.ndarray, amplitude: np.ndarray, order: float, near: float = 0.0) -> float:
-    """Amplitude of the line nearest to an order, or of the strongest one near it; 0 beyond the spectrum."""
-    step = frequency[1] - frequency[0]
-    centre, reach = round(order / step), max(round(near / step), 1)
-    return float(amplitude[max(centre - reach, 0) : centre + reach + 1].max()) if centre + 2 < len(amplitude) else 0.0
-
-
-def _stands_out(
-    frequency: np.ndarray, amplitude: np.ndarray, order: float, reach: float, near: float = 0.0
-) -> tuple[float, float]:
-    """Amplitude of a line, and how many times it is the median level within ``reach`` orders."""
-    step = frequency[1] - frequency[0]
-    centre, width = round(order / step), max(round(reach / step), 4)
-    line = _line(frequency, amplitude, order, near)
-    if line == 0.0:
-        return 0.0, 0.0
-    around = float(np.median(amplitude[max(centre - width, 0) : centre + width]))
-    return line, line / around if around > 0 else float("inf")

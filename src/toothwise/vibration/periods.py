@@ -11,12 +11,13 @@ import numpy as np
 
 from toothwise.errors import InputError, LimitError, SignalWarning
 from toothwise.gears import GearPair, GearTrain, PlanetaryStage
+from toothwise.gears.pair import speed_of
 from toothwise.gears.train import TrainStage
 from toothwise.vibration.angle import ShaftAngle, angle_from_encoder, angle_from_pulses, angle_from_speed
 from toothwise.vibration.averaging import faded_mean, noise_of_fewer
 from toothwise.vibration.bursts import without_bursts
 from toothwise.vibration.components import Components, split
-from toothwise.vibration.mesh import mesh_contradiction, mesh_doubt, order_amplitudes
+from toothwise.vibration.mesh import HARMONICS, mesh_contradiction, mesh_doubt, order_amplitudes
 from toothwise.vibration.records import Tachometer, VibrationRecord
 from toothwise.vibration.resampling import resample
 from toothwise.vibration.silence import without_silence
@@ -75,13 +76,9 @@ def record_angle(record: VibrationRecord, gears: Gears, *, shaft: str | None = N
         given = tacho.zero == "given"
         own = replace(own, zero_step=Fraction(1) if given else None, zero_by="given" if given else "index")
     speeds = train.speeds
-    reference = _shaft_of(tacho, train)
-    if tacho.ratio != 1.0:
-        reference, own = train.stages[0].shafts[0], own.scaled(tacho.ratio)
-    shaft = shaft or reference
-    if shaft not in speeds:
-        raise InputError(f"shaft must be one of {', '.join(map(repr, speeds))}, but got {shaft!r}")
-    ratio = speeds[shaft] / speeds[reference]
+    reference = shaft_of(tacho, train)
+    own = own.scaled(tacho.ratio) if tacho.ratio != 1.0 else own
+    ratio = speed_of(speeds, shaft or reference) / speeds[reference]
     return own if ratio == 1.0 else own.scaled(ratio)
 
 
@@ -94,11 +91,17 @@ def no_tacho_text(record: VibrationRecord) -> str:
     )
 
 
-def _shaft_of(tacho: Tachometer, train: GearTrain) -> str:
-    """The shaft of the train that a tachometer sits on; "driving" is the train's own where it names none so."""
+def shaft_of(tacho: Tachometer, train: GearTrain) -> str:
+    """The shaft of the train that a tachometer tells of: its own; "driving" is the train's where it names none so.
+
+    Raises:
+        InputError: The train has no such shaft.
+    """
+    if tacho.ratio != 1.0:  # it sits on a shaft beside the gears
+        return train.stages[0].shafts[0]
     if tacho.shaft in train.speeds:
         return tacho.shaft
-    if tacho.shaft in ("", "driving") or tacho.ratio != 1.0:
+    if tacho.shaft in ("", "driving"):
         return train.tacho_shaft
     raise InputError(
         f"tacho_shaft must be one of {', '.join(map(repr, train.speeds))}, but got {tacho.shaft!r} (for a shaft that "
@@ -223,11 +226,11 @@ def cut_periods(
     """
     train = as_train(gears)
     part = train.stage(stage)
-    pair = part.gears
+    pair, turn = part.gears, part.gears.hunting_revolutions
     if angle is None:
         angle = record_angle(record, train, shaft=part.shafts[0 if isinstance(pair, GearPair) else 1])
     x = record.channel(channel)
-    mesh = pair.hunting_period / pair.hunting_revolutions
+    mesh = pair.hunting_period / turn
     per_tooth = record.sampling_rate / (float(np.median(angle.speed())) * mesh)
     samples_per_tooth = min(max(int(per_tooth), _FEWEST), _MOST) if samples_per_tooth is None else samples_per_tooth
     if samples_per_tooth < 2:
@@ -235,21 +238,19 @@ def cut_periods(
     end = float(angle.at(np.array([min(angle.times[-1], (len(x) - 1) / record.sampling_rate)]))[0])
     begin = float(angle.at(np.array([max(angle.times[0], 0.0)]))[0])
     # periods begin where revolution 0 would come round again
-    offset = int(np.ceil(begin / pair.hunting_revolutions - 1e-9))
-    have = (end - offset * pair.hunting_revolutions) / pair.hunting_revolutions
+    offset = int(np.ceil(begin / turn - 1e-9))
+    have = (end - offset * turn) / turn
     whole = int(np.floor(have + 1e-9))
     per_revolution = round(mesh) * samples_per_tooth
     if whole < 1:
-        turns, doubt = int(end - np.ceil(begin)), ""
-        if turns >= _BLOCK // 4:  # a wrong tachometer or wrong teeth may be why
-            there = resample(
-                x, record.sampling_rate, angle, per_revolution, start=float(np.ceil(begin)), revolutions=turns
-            )
+        first, doubt = float(np.ceil(begin)), ""
+        if (turns := int(end - first)) >= _BLOCK // 4:  # a wrong tachometer or wrong teeth may be why
+            there = resample(x, record.sampling_rate, angle, per_revolution, start=first, revolutions=turns)
             doubt = _heard(there, per_revolution, train, part, angle)
         raise InputError(
-            f"the record is too short: one hunting period of {_named(pair)} takes {pair.hunting_revolutions} "
-            f"revolutions ({pair.hunting_revolutions / float(np.mean(angle.speed())):.3g} s at this speed), but the "
-            f"record has {max(end - begin, 0.0):.1f}" + (f"; {doubt}" if doubt else "")
+            f"the record is too short: one hunting period of {_named(pair)} takes {turn} revolutions "
+            f"({turn / float(np.mean(angle.speed())):.3g} s at this speed), but the record has "
+            f"{max(end - begin, 0.0):.1f}" + (f"; {doubt}" if doubt else "")
         )
     if periods is not None:
         if not 1 <= periods <= whole:
@@ -257,8 +258,8 @@ def cut_periods(
                 f"periods must be 1 to {whole}, the whole hunting periods of the record, but got {periods}"
             )
         whole = periods
-    turns = whole * pair.hunting_revolutions
-    more = 0 if periods is not None else int(np.floor((have - whole) * pair.hunting_revolutions + 1e-9))
+    turns = whole * turn
+    more = 0 if periods is not None else int(np.floor((have - whole) * turn + 1e-9))
     if (size := (turns + more) * per_revolution) > max_samples:
         raise LimitError(f"the record asks for {size:.3g} samples of angle, more than {max_samples} (max_samples)")
     if per_tooth < _SLOW[1]:
@@ -269,15 +270,9 @@ def cut_periods(
         if per_tooth < _SLOW[0]:
             raise InputError(text)
         warnings.warn(text, SignalWarning, stacklevel=2)
-    x = without_spikes(x, record.sampling_rate, angle, pair.hunting_revolutions, per_tooth)
-    samples = resample(
-        x,
-        record.sampling_rate,
-        angle,
-        per_revolution,
-        start=float(offset * pair.hunting_revolutions),
-        revolutions=turns + more,
-    )
+    x = without_spikes(x, record.sampling_rate, angle, turn, per_tooth)
+    first = float(offset * turn)
+    samples = resample(x, record.sampling_rate, angle, per_revolution, start=first, revolutions=turns + more)
     values, rest = samples[: turns * per_revolution].reshape(whole, -1), samples[turns * per_revolution :]
     with np.errstate(invalid="ignore"):
         good = np.isfinite(values.sum(axis=1))
@@ -295,23 +290,15 @@ def cut_periods(
         name = channel or next(iter(record.channels))
         raise InputError(f"channel {name!r} is constant in each of its {whole} hunting periods: it holds no vibration")
     begins = np.append(np.flatnonzero(good), whole)[:, None] + np.arange(pair.hunting_period) / pair.hunting_period
-    begins = (offset + begins.ravel()[: (values.size + rest.size) // samples_per_tooth]) * pair.hunting_revolutions
+    begins = (offset + begins.ravel()[: (values.size + rest.size) // samples_per_tooth]) * turn
     values, rest, silent = without_silence(values, rest, samples_per_tooth, round(mesh), angle.time_of(begins))
     values, rest = without_bursts(values, rest, samples_per_tooth)
     if doubt := _heard(values.reshape(-1), per_revolution, train, part, angle):
         warnings.warn(doubt, SignalWarning, stacklevel=2)
         if doubt.startswith("only") and angle.zero_by == "index":  # half of the pulses mark every second revolution
             angle = replace(angle, zero_step=None)
-    return Periods(
-        values,
-        samples_per_tooth,
-        pair,
-        angle,
-        int((~good).sum()) + silent,
-        offset * pair.hunting_period,
-        rest,
-        dict(record.condition),
-    )
+    left_out, offset = int((~good).sum()) + silent, offset * pair.hunting_period
+    return Periods(values, samples_per_tooth, pair, angle, left_out, offset, rest, dict(record.condition))
 
 
 def _heard(samples: np.ndarray, per_revolution: int, train: GearTrain, part: TrainStage, angle: ShaftAngle) -> str:
@@ -327,26 +314,19 @@ def _heard(samples: np.ndarray, per_revolution: int, train: GearTrain, part: Tra
         InputError: The mesh lies elsewhere, or a tachometer that had to be mended gives a part of its pulses.
     """
     block = min(_BLOCK, len(samples) // per_revolution) * per_revolution
-    frequency, amplitude = order_amplitudes(samples[: _BLOCKS * _BLOCK * per_revolution], block, per_revolution)
+    spectrum = order_amplitudes(samples[: _BLOCKS * _BLOCK * per_revolution], block, per_revolution)
     gears = part.gears
     per = 1.0 / train.ratio(part.shafts[0 if isinstance(gears, GearPair) else 1])
     orders = {name: order * per for name, order in train.mesh_orders().items()}
-    order = orders.pop(part.name)
-    if text := mesh_contradiction(
-        frequency,
-        amplitude,
-        order,
-        mate=gears.driven / gears.driving if isinstance(gears, GearPair) else None,
-        divisor=gears.assembly_phases,
-        others=orders.values(),
-        speed=float(np.mean(angle.speed())),
-    ):
+    order, divisor = orders.pop(part.name), gears.assembly_phases
+    mate, near, speed = None, 0.0, float(np.mean(angle.speed()))
+    if isinstance(gears, GearPair):
+        mate = gears.ratio
+    else:  # planets pass the sensor so often per carrier revolution
+        near = gears.planets * order * gears.hunting_revolutions / gears.hunting_period
+    if text := mesh_contradiction(spectrum, order, mate=mate, divisor=divisor, others=orders.values(), speed=speed):
         raise InputError(text)
-    # planets pass the sensor so often per carrier revolution
-    near = (
-        0.0 if isinstance(gears, GearPair) else gears.planets * order * gears.hunting_revolutions / gears.hunting_period
-    )
-    text = mesh_doubt(frequency, amplitude, order, others=orders.values(), near=near)
+    text = mesh_doubt(spectrum, order, others=orders.values(), near=near)
     if text.startswith("only") and angle.report is not None and angle.report.repaired:
         raise InputError(text)
     return text
@@ -357,7 +337,7 @@ def _named(gears: GearPair | PlanetaryStage) -> str:
     return f"{n}/{m} teeth ({first.split()[0]}/{second.split()[0]})"
 
 
-def mesh_visibility(periods: Periods, average: np.ndarray | None = None, *, harmonics: int = 16) -> float:
+def mesh_visibility(periods: Periods, average: np.ndarray | None = None) -> float:
     """How far the strongest of the mesh harmonics stands above the spectrum around it (a ratio of amplitudes).
 
     Below about 4 the mesh is not heard: a wrong sampling rate, wrong teeth, or a sensor elsewhere.
@@ -368,7 +348,7 @@ def mesh_visibility(periods: Periods, average: np.ndarray | None = None, *, harm
     # planets that mesh out of step cancel the mesh line itself and leave the lines at planet passes beside it
     near = gears.planets * gears.hunting_revolutions if isinstance(gears, PlanetaryStage) else 0
     best = 0.0
-    for k in range(1, harmonics + 1):
+    for k in range(1, HARMONICS + 1):
         at, reach = k * spacing, max(spacing // 2, 3)
         if at + reach >= len(spectrum):
             break

@@ -121,18 +121,15 @@ class VibrationRecord:
             raise InputError(f"all channels must have one length, but have {said} samples")
         if unknown := sorted(set(self.units) - set(self.channels)):
             raise InputError(f"units name {', '.join(unknown)}, but the channels are {', '.join(self.channels)}")
-        if self.tacho is not None:
-            self._check_tacho(self.tacho)
-        if self.start_time is not None:
-            check_time(self.start_time)
-
-    def _check_tacho(self, tacho: Tachometer) -> None:
-        own = tacho.sampling_rate is not None
-        if tacho.kind != "times" and not own and tacho.values.shape[0] != self.samples:
+        tacho = self.tacho
+        sampled = tacho is not None and tacho.kind != "times" and tacho.sampling_rate is None
+        if tacho is not None and sampled and len(tacho.values) != self.samples:
             raise InputError(
-                f"the tachometer has {tacho.values.shape[0]} samples beside {self.samples} of the channels: they must "
+                f"the tachometer has {len(tacho.values)} samples beside {self.samples} of the channels: they must "
                 "be equal, or the tachometer states its own sampling_rate"
             )
+        if self.start_time is not None:
+            check_time(self.start_time)
 
     @property
     def samples(self) -> int:

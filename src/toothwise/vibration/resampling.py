@@ -25,16 +25,15 @@ _ATTENUATION = 66.0  # dB beyond the Nyquist limit
 
 
 @lru_cache(maxsize=32)
-def _kernel(taps: int, cutoff: float, attenuation: float) -> np.ndarray:
+def _kernel(taps: int, cutoff: float) -> np.ndarray:
     """Weights of ``taps`` input samples for each of ``_PHASES`` fractions, float32 ``[phases, taps]``.
 
     Args:
         cutoff: as a share of the input's Nyquist limit.
-        attenuation: of the Kaiser window, dB.
     """
     # records of many speeds ask for many cut-offs: of all numbers only the sines depend on it, and those of a sum of
     # whole samples and a fraction come from those of either
-    weights = _window_over_distance(taps, attenuation).copy()
+    weights = _window_over_distance(taps).copy()
     whole, fraction = (np.pi * cutoff * at for at in _places(taps))
     sines = np.sin(whole) * np.cos(fraction)
     sines -= np.cos(whole) * np.sin(fraction)
@@ -45,11 +44,11 @@ def _kernel(taps: int, cutoff: float, attenuation: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=4)
-def _window_over_distance(taps: int, attenuation: float) -> np.ndarray:
+def _window_over_distance(taps: int) -> np.ndarray:
     """The Kaiser window over pi times the distance from the instant, ``[phases, taps]``; 0 at the sample itself."""
     from scipy.special import i0
 
-    beta = 0.1102 * (attenuation - 8.7)
+    beta = 0.1102 * (_ATTENUATION - 8.7)
     whole, fraction = _places(taps)
     at = whole - fraction
     inside = np.clip(1.0 - (at / (taps / 2)) ** 2, 0.0, None)
@@ -105,7 +104,7 @@ def _stretch(at: np.ndarray, usual: float) -> float:
 def _at_stretch(x: np.ndarray, at: np.ndarray, stretch: float) -> np.ndarray:
     """Values at rising positions, float32 ``[len(at)]``, of one kernel."""
     taps = 2 * int(np.ceil(_ZEROS * stretch))
-    kernel = _kernel(taps, round(_CUTOFF / stretch, 6), _ATTENUATION)
+    kernel = _kernel(taps, round(_CUTOFF / stretch, 6))
     whole = np.floor(at).astype(np.int64)
     phase = ((at - whole) * _PHASES + 0.5).astype(np.int64)
     whole += phase == _PHASES

@@ -49,37 +49,29 @@ def assemble(contents: Contents, mapping: RecordMapping) -> VibrationRecord:
     units = {name: unit for name, source in choice.channels.items() if (unit := contents.unit_of(source)) is not None}
     unit = mapping.unit or (next(iter(units.values())) if len(set(units.values())) == 1 else None)
     unit = unit or next((t for n, t in contents.texts.items() if read_name(n).role == "unit" and "." not in n), None)
+    unit = unit or "unknown"
     start = mapping.start_time or contents.start_time or _start(contents)
     if asked is not None:  # the user's word is about all channels
         units = {}
     elif header:
         units = {name: one for name, one in header.get("units", {}).items() if name in channels}
+    taken = {*choice.channels.values(), choice.tacho, choice.time}
+    others = [name for name, signal in contents.signals.items() if signal.size > 1 and name not in taken]
     provenance: dict[str, Any] = {
         "format": contents.format,
         **contents.facts,
         "names": dict(choice.channels),
         "tacho_name": choice.tacho,
         "left_out": dict(contents.left_out),
-        "beside": [
-            name
-            for name, signal in contents.signals.items()
-            if signal.size > 1 and name not in {*choice.channels.values(), choice.tacho, choice.time}
-        ][:_NAMED],
+        "beside": others[:_NAMED],
         "memory_mapped": all(isinstance(values, np.memmap) for values in channels.values()),
         "guessed": guessed,
     }
     if header.get("provenance"):
         provenance["origin"] = header["provenance"]
-    return VibrationRecord(
-        channels=channels,
-        sampling_rate=rate,
-        tacho=tacho,
-        unit=unit or "unknown",
-        start_time=start,
-        condition={**header.get("condition", {}), **mapping.condition},
-        provenance=provenance,
-        units={name: one for name, one in units.items() if one != (unit or "unknown")},
-    )
+    condition = {**header.get("condition", {}), **mapping.condition}
+    units = {name: one for name, one in units.items() if one != unit}
+    return VibrationRecord(channels, rate, tacho, unit, start, condition, provenance, units)
 
 
 def _common_span(

@@ -6,7 +6,7 @@ most files hold more than is needed, and some are larger than the memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -170,29 +170,25 @@ class Contents:
         return found
 
 
-def columns_of(name: str, shape: Iterable[int]) -> list[tuple[str, tuple[Any, ...]]] | str:
+def columns_of(name: str, shape: tuple[int, ...]) -> list[tuple[str, tuple[Any, ...]]] | str:
     """Names and indices of the signals in an array, or in words why it holds none.
 
     A vector is one signal. Of a two-dimensional array the longer side is time, and each column of at most 64 becomes a
     signal ``name_1``, ``name_2``, ...
     """
-    shape = tuple(shape)
-    long = [i for i, n in enumerate(shape) if n > 1]
     if 0 in shape:
         return "empty"
+    long = sorted((i for i, n in enumerate(shape) if n > 1), key=lambda i: -shape[i])
+    time = long[0] if long else 0
+    index = tuple(slice(None) if i == time else 0 for i in range(len(shape)))
     if len(long) <= 1:
-        axis = long[0] if long else 0
-        return [(name, tuple(slice(None) if i == axis else 0 for i in range(len(shape))))]
+        return [(name, index)]
     if len(long) > 2:
         return f"an array of the shape {shape}"
-    short = min(long, key=lambda i: shape[i])
-    if shape[short] > _MOST_COLUMNS or shape[long[0]] == shape[long[1]]:
+    short = long[1]
+    if shape[short] > _MOST_COLUMNS or shape[short] == shape[time]:
         return f"an array of the shape {shape}, which is not channels by samples"
-
-    def index(k: int) -> tuple[Any, ...]:
-        return tuple(slice(None) if i in long and i != short else (k if i == short else 0) for i in range(len(shape)))
-
-    return [(f"{name}_{k + 1}", index(k)) for k in range(shape[short])]
+    return [(f"{name}_{k + 1}", (*index[:short], k, *index[short + 1 :])) for k in range(shape[short])]
 
 
 def need(module: str, extra: str) -> ModuleType:
