@@ -8,6 +8,7 @@ and a monotone cubic (Fritsch-Carlson) where it does not: the angle never runs b
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
@@ -71,20 +72,14 @@ class ShaftAngle:
         return np.diff(self.revolutions) / np.diff(self.times)
 
     @cached_property
-    def _forward(self) -> Any:
+    def at(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The function from times (s) to revolutions; NaN outside the known span."""
         return _smooth(self.times, self.revolutions)
 
     @cached_property
-    def _inverse(self) -> Any:
+    def time_of(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The function from revolutions to instants (s); NaN outside the known span."""
         return _smooth(self.revolutions, self.times)
-
-    def at(self, times: np.ndarray) -> np.ndarray:
-        """Revolutions at given times (s); NaN outside the known span."""
-        return self._forward(times)
-
-    def time_of(self, revolutions: np.ndarray) -> np.ndarray:
-        """Instants (s) of given revolutions; NaN outside the known span."""
-        return self._inverse(revolutions)
 
     def scaled(self, ratio: float | Fraction) -> ShaftAngle:
         """The angle of a shaft that turns ``ratio`` times as fast; what is known of tooth zero is carried over.

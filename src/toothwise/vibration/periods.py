@@ -119,7 +119,6 @@ class Periods:
         gears: the stage.
         angle: of its reference shaft: driving, or the carrier.
         left_out: periods that hold NaN and were left out.
-        offset: mesh events between the record's revolution 0 and the first period.
         rest: float32 ``[samples]``, the whole revolutions of the reference shaft after the last whole period; empty
             where there are none, or where they hold NaN.
         condition: what the recording says that the machine did.
@@ -130,7 +129,6 @@ class Periods:
     gears: GearPair | PlanetaryStage
     angle: ShaftAngle
     left_out: int = 0
-    offset: int = 0
     rest: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.float32))
     condition: dict[str, Any] = field(default_factory=dict)
 
@@ -297,8 +295,8 @@ def cut_periods(
         warnings.warn(doubt, SignalWarning, stacklevel=2)
         if doubt.startswith("only") and angle.zero_by == "index":  # half of the pulses mark every second revolution
             angle = replace(angle, zero_step=None)
-    left_out, offset = int((~good).sum()) + silent, offset * pair.hunting_period
-    return Periods(values, samples_per_tooth, pair, angle, left_out, offset, rest, dict(record.condition))
+    left_out = int((~good).sum()) + silent
+    return Periods(values, samples_per_tooth, pair, angle, left_out, rest, dict(record.condition))
 
 
 def _heard(samples: np.ndarray, per_revolution: int, train: GearTrain, part: TrainStage, angle: ShaftAngle) -> str:

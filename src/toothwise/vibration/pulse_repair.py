@@ -272,13 +272,11 @@ class _Follower:
         times, n, marks = self.times, len(self.times), len(self.shares)
         share = self.shares[mark]
         wanted = share * self.turn
-        best, j = -1, i + 1
+        j = i + 1
         while j < n and times[j] - times[i] <= wanted * (1.0 + _TOLERANCE):
-            gap = times[j] - times[i]
-            closer = best < 0 or abs(gap - wanted) < abs(times[best] - times[i] - wanted)
-            if gap >= wanted * (1.0 - _TOLERANCE) and closer:
-                best = j
             j += 1
+        near = [k for k in range(i + 1, j) if times[k] - times[i] >= wanted * (1.0 - _TOLERANCE)]
+        best = min(near, key=lambda k: abs(times[k] - times[i] - wanted), default=-1)
         if best > 0 and not self._is_second(times[best] - times[i], mark):
             self.doubled.extend(times[i + 1 : best])
             self.kept.append(times[best])

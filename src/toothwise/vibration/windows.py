@@ -37,11 +37,6 @@ class EventWindow:
         check_choice(WINDOWS, window=self.kind)
         check_range("[0, 1]", overlap=self.overlap)
 
-    @property
-    def flank(self) -> float:
-        """Teeth over which the window rises."""
-        return {"rectangular": 0.0, "hann": 1.0, "tukey": self.overlap}[self.kind]
-
     def weights(self, samples: int) -> np.ndarray:
         """Weights of one event's window over the tooth before, its own and the one after, float64 ``[3, samples]``.
 
@@ -51,7 +46,7 @@ class EventWindow:
             samples: per tooth.
         """
         at = (np.arange(3 * samples) + 0.5) / samples - 1.5  # teeth from the middle of the event
-        flank = self.flank
+        flank = {"rectangular": 0.0, "hann": 1.0, "tukey": self.overlap}[self.kind]  # teeth over which it rises
         if flank < 1e-6:
             out = (np.abs(at) < 0.5).astype(np.float64)
         else:

@@ -58,10 +58,7 @@ class RecordMapping:
 
     def wanted(self) -> dict[str, str]:
         """Name in the record -> name in the file; empty where the file's own names decide."""
-        if self.channels is None:
-            return {}
-        if isinstance(self.channels, str):
-            return {self.channels: self.channels}
         if isinstance(self.channels, dict):
             return dict(self.channels)
-        return {name: name for name in self.channels}
+        channels = [self.channels] if isinstance(self.channels, str) else self.channels
+        return {name: name for name in channels or ()}

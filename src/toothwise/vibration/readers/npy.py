@@ -7,7 +7,6 @@ import struct
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -61,20 +60,16 @@ def read_npz(path: Path) -> Contents:
 
 def _member(path: Path, archive: zipfile.ZipFile, member: str) -> np.ndarray:
     info = archive.getinfo(member)
-    if info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1:
-        with path.open("rb") as file:
-            return _mapped(path, file, info)
-    with archive.open(member) as packed:  # its header was checked when it was listed
-        return np.lib.format.read_array(packed, allow_pickle=False)
-
-
-def _mapped(path: Path, file: BinaryIO, info: zipfile.ZipInfo) -> np.ndarray:
-    file.seek(info.header_offset)
-    signature, name, extra = _LOCAL.unpack(file.read(_LOCAL.size))
-    if signature != b"PK\x03\x04":
-        raise InputError(f"damaged: {info.filename} is not where the archive says")
-    file.seek(name + extra, 1)
-    shape, fortran, dtype = array_header(file, info.filename, info.file_size, most=math.inf)
-    if not shape or 0 in shape:
-        return np.fromfile(file, dtype, math.prod(shape)).reshape(shape)
-    return np.memmap(path, dtype, "r", file.tell(), shape, order="F" if fortran else "C")
+    if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+        with archive.open(member) as packed:  # its header was checked when it was listed
+            return np.lib.format.read_array(packed, allow_pickle=False)
+    with path.open("rb") as file:
+        file.seek(info.header_offset)
+        signature, name, extra = _LOCAL.unpack(file.read(_LOCAL.size))
+        if signature != b"PK\x03\x04":
+            raise InputError(f"damaged: {info.filename} is not where the archive says")
+        file.seek(name + extra, 1)
+        shape, fortran, dtype = array_header(file, info.filename, info.file_size, most=math.inf)
+        if not shape or 0 in shape:
+            return np.fromfile(file, dtype, math.prod(shape)).reshape(shape)
+        return np.memmap(path, dtype, "r", file.tell(), shape, order="F" if fortran else "C")

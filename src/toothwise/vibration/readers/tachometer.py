@@ -169,11 +169,9 @@ def _increases(values: np.ndarray, *, strictly: bool) -> bool:
 def _wrap(values: np.ndarray) -> float | None:
     """The jump by which a sawtooth falls back, or None where the numbers are no sawtooth that goes one way."""
     x = np.asarray(values, np.float64)
-    if not np.isfinite(x).all():
+    if not np.isfinite(x).all() or np.ptp(x) <= 0:
         return None
     reach, steps = float(np.ptp(x)), np.diff(x)
-    if reach <= 0:
-        return None
     jumps = np.abs(steps) > _WRAP * reach
     small = steps[~jumps]
     if np.sum(small) < 0:
