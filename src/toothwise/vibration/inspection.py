@@ -107,7 +107,10 @@ def inspect_record(
             problems += _of_stage(record, train, stage, name)
         if any(text.startswith("only") for text in problems):  # as ``cut_periods``: revolutions may be counted wrongly
             angle = replace(angle, zero_step=None if angle.zero_by == "index" else angle.zero_step)
-        zeros = _zeros(angle, train, shaft)
+        for one in train.stages:
+            own = one.shafts[0 if isinstance(one.gears, GearPair) else 1]
+            there = angle.scaled(train.speeds[own] / train.speeds[shaft])
+            zeros[one.name] = finite(tooth_zeros(one.gears, there.zero_step, there.zero_by))
     middles = 0.5 * (angle.times[1:] + angle.times[:-1])
     pairs = () if train is None else tuple(filter(None, (hunting_text(one.gears) for one in train.stages)))
     said = tuple(dict.fromkeys(problems))
@@ -123,17 +126,6 @@ def _of_stage(record: VibrationRecord, train: GearTrain, stage: str, channel: st
     except ToothwiseError as error:
         return [str(error)]
     return [str(one.message) for one in caught]
-
-
-def _zeros(angle: ShaftAngle, train: GearTrain, shaft: str) -> dict[str, dict[str, Any]]:
-    """How tooth 0 of each gear of each stage is known."""
-    found = {}
-    for stage in train.stages:
-        own = stage.shafts[0 if isinstance(stage.gears, GearPair) else 1]
-        there = angle.scaled(train.speeds[own] / train.speeds[shaft])
-        known = tooth_zeros(stage.gears, there.zero_step, there.zero_by)
-        found[stage.name] = finite(known)
-    return found
 
 
 def _angle(

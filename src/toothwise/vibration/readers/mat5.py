@@ -24,7 +24,7 @@ from toothwise.reading import DEFLATE
 from toothwise.vibration.readers.contents import Contents
 
 _TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-_TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
+_TEXT = {1: "latin-1", 2: "latin-1", 4: "utf-16-{}", 16: "utf-8", 17: "utf-16-{}", 18: "utf-32-{}"}
 _MATRIX, _COMPRESSED = 14, 15
 _CELL, _STRUCT, _OBJECT, _CHAR, _OPAQUE = 1, 2, 3, 4, 17
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
@@ -266,9 +266,7 @@ class _Walker:
             return
         if data is None:
             data = bytes(self.source.read(size))
-        code = _TEXT[kind]
-        if code.startswith("utf-") and code != "utf-8":
-            code += "-le" if self.order == "<" else "-be"
+        code = _TEXT[kind].format("le" if self.order == "<" else "be")
         self.contents.note(name, data.decode(code, "replace"))
 
     def fields(self, name: str, count: int, depth: int) -> None:
