@@ -40,11 +40,14 @@ def test_what_the_output_cannot_carry_is_filtered_out():
 def test_a_constant_stays_and_a_memory_map_will_do(tmp_path):
     _, turned, angle = _chirp_angle()
     x = np.full(len(turned), 3.5)
-    np.testing.assert_allclose(resample(x, RATE, angle, 100), 3.5, rtol=1e-6)
+    whole = {"start": angle.span[0], "revolutions": angle.span[1] - angle.span[0]}
+    np.testing.assert_allclose(resample(x, RATE, angle, 100, **whole), 3.5, rtol=1e-6)
     noise = np.random.default_rng(0).standard_normal(len(turned)).astype(np.float32)
     np.save(tmp_path / "x.npy", noise)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
-    np.testing.assert_array_equal(resample(mapped, RATE, angle, 640), resample(noise, RATE, angle, 640))
+    np.testing.assert_array_equal(
+        resample(mapped, RATE, angle, 640, **whole), resample(noise, RATE, angle, 640, **whole)
+    )
 
 
 def test_whole_positions_of_a_slow_signal_are_kept():
@@ -56,12 +59,13 @@ def test_whole_positions_of_a_slow_signal_are_kept():
 def test_spans_that_are_not_there():
     _, turned, angle = _chirp_angle()
     x = np.cos(turned)
+    whole = {"start": angle.span[0], "revolutions": angle.span[1] - angle.span[0]}
     with pytest.raises(InputError, match="the angle is known from 0 to"):
         resample(x, RATE, angle, 100, start=0, revolutions=1000)
     with pytest.raises(InputError, match="the signal covers"):
-        resample(x[: len(x) // 2], RATE, angle, 100)
+        resample(x[: len(x) // 2], RATE, angle, 100, **whole)
     with pytest.raises(InputError, match="samples_per_revolution"):
-        resample(x, RATE, angle, 0)
+        resample(x, RATE, angle, 0, **whole)
 
 
 def test_a_changing_speed_asks_for_another_filter_without_a_step():

@@ -10,11 +10,11 @@ import numpy as np
 
 from toothwise.errors import InputError, ToothwiseError, ToothwiseWarning
 from toothwise.files import finite
-from toothwise.gears import GearPair, GearTrain, PlanetaryStage
+from toothwise.gears import GearPair, GearTrain
 from toothwise.gears.pair import hunting_text
 from toothwise.vibration.angle import ShaftAngle
 from toothwise.vibration.mesh import Spectrum, mesh_line, order_amplitudes
-from toothwise.vibration.periods import as_train, cut_periods, no_tacho_text, record_angle, shaft_of
+from toothwise.vibration.periods import Gears, as_train, cut_periods, no_tacho_text, record_angle, shaft_of
 from toothwise.vibration.quality import check_record
 from toothwise.vibration.records import VibrationRecord
 from toothwise.vibration.resampling import resample
@@ -74,9 +74,7 @@ class Inspection:
         }
 
 
-def inspect_record(
-    record: VibrationRecord, gears: GearPair | PlanetaryStage | GearTrain | None = None, *, channel: str | None = None
-) -> Inspection:
+def inspect_record(record: VibrationRecord, gears: Gears | None = None, *, channel: str | None = None) -> Inspection:
     """Look at a recording; what is missing or broken is told in ``problems``, not raised.
 
     Args:

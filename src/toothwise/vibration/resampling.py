@@ -129,8 +129,8 @@ def resample(
     angle: ShaftAngle,
     samples_per_revolution: int,
     *,
-    start: float | None = None,
-    revolutions: float | None = None,
+    start: float,
+    revolutions: float,
 ) -> np.ndarray:
     """A signal at equal steps of a shaft's angle.
 
@@ -142,8 +142,8 @@ def resample(
         sampling_rate: hertz.
         angle: of the shaft.
         samples_per_revolution: steps per revolution.
-        start: first revolution; None = where the angle is first known.
-        revolutions: how many; None = to where the angle is last known.
+        start: first revolution.
+        revolutions: how many.
 
     Returns:
         float32 ``[revolutions * samples_per_revolution]``.
@@ -153,14 +153,11 @@ def resample(
     """
     check_range("[1, inf)", samples_per_revolution=samples_per_revolution)
     first, last = angle.span
-    start = first if start is None else float(start)
-    room = last - start
-    wanted = room if revolutions is None else float(revolutions)
-    n = int(np.floor(wanted * samples_per_revolution + 1e-9))
+    n = int(np.floor(revolutions * samples_per_revolution + 1e-9))
     ends = angle.time_of(np.array([start, start + max(n - 1, 0) / samples_per_revolution]))
     if n < 1 or np.isnan(ends).any():
         raise InputError(
-            f"revolutions {start:g} to {start + wanted:g} are asked for, but the angle is known from {first:g} to "
+            f"revolutions {start:g} to {start + revolutions:g} are asked for, but the angle is known from {first:g} to "
             f"{last:g}"
         )
     if ends[0] < 0 or ends[1] > (len(x) - 1) / sampling_rate + 1e-9:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -155,8 +156,6 @@ def _start(contents: Contents) -> str | None:
     """The start time in the file's texts, if it is ISO 8601."""
     for name, text in contents.texts.items():
         if read_name(name).role == "start":
-            try:
+            with suppress(ValueError):
                 return datetime.datetime.fromisoformat(text.strip()).isoformat()
-            except ValueError:
-                continue
     return None

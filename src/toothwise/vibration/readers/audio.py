@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,11 @@ def read(path: Path) -> Contents:
 
 def _map(path: Path) -> tuple[int, np.ndarray] | None:
     """Rate and memory map ``[samples, ...]``, or None where the file must be decoded."""
-    try:
-        # chunks that say nothing of the samples
-        with warnings.catch_warnings(action="ignore", category=wavfile.WavFileWarning):
-            rate, samples = wavfile.read(path, mmap=True)
-    except (ValueError, OverflowError):
-        return None
-    return (rate, samples) if samples.dtype.name in _MAPPED else None
+    # it warns of chunks that say nothing of the samples
+    with suppress(ValueError, OverflowError), warnings.catch_warnings(action="ignore", category=wavfile.WavFileWarning):
+        rate, samples = wavfile.read(path, mmap=True)
+        return (rate, samples) if samples.dtype.name in _MAPPED else None
+    return None
 
 
 def _decode(path: Path) -> tuple[int, Any]:

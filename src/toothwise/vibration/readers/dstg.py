@@ -37,16 +37,17 @@ def read_hunting_average(path: str | Path, *, sensor: str | None = None) -> tupl
     """
     contents = contents_of(path)
     found = {name[len(_PREFIX) :]: name for name in contents.signals if name.lower().startswith(_PREFIX)}
-    if not found or (sensor is None and len(found) > 1) or (sensor is not None and sensor not in found):
+    chosen = next(iter(found)) if sensor is None and len(found) == 1 else sensor
+    if chosen is None or chosen not in found:
         listed = ", ".join(found) or "none"
         raise InputError(
             f"{path}: name one sensor of those with a vector {_PREFIX}<sensor>: {listed}, but got {sensor!r}"
         )
-    sensor = sensor or next(iter(found))
-    values = np.asarray(contents.load([found[sensor]])[found[sensor]], dtype=np.float32)
+    name = found[chosen]
+    values = np.asarray(contents.load([name])[name], dtype=np.float32)
     events = STAGE.hunting_period
     if values.size != events * _SAMPLES:
-        raise InputError(f"{path}: {found[sensor]} must have 35 x 99 x {_SAMPLES} samples, but has {values.size}")
+        raise InputError(f"{path}: {name} must have 35 x 99 x {_SAMPLES} samples, but has {values.size}")
     angle = ShaftAngle(np.array([0.0, values.size]), np.array([0.0, STAGE.hunting_revolutions]))
     closed = np.append(values, values[:_SAMPLES])  # a hunting period ends where it begins
-    return VibrationRecord({sensor: closed}, 1.0, provenance={"path": str(path), "format": "DSTG average"}), angle
+    return VibrationRecord({chosen: closed}, 1.0, provenance={"path": str(path), "format": "DSTG average"}), angle

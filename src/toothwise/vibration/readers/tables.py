@@ -41,11 +41,9 @@ def _encoding(head: bytes) -> str:
     if len(head) > 8 and 0 in head[:64]:
         return "utf-16-le" if head[1:8:2].count(0) > 2 else "utf-16-be"
     for encoding in ("utf-8-sig", "euc_kr"):
-        try:
+        with suppress(UnicodeDecodeError):
             codecs.getincrementaldecoder(encoding)().decode(head)  # a letter that is cut at the end is no mistake
-        except UnicodeDecodeError:
-            continue
-        return encoding
+            return encoding
     return "cp1252"
 
 

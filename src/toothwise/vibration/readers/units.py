@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from contextlib import suppress
 
 from toothwise.errors import InputError
 
@@ -103,7 +104,6 @@ def number_of(text: str) -> tuple[float, str] | None:
         digits = digits.replace(",", "")
     else:
         digits = digits.replace(",", ".")
-    try:
+    with suppress(ValueError):
         return float(digits), unit
-    except ValueError:
-        return None
+    return None
