@@ -224,11 +224,11 @@ def cut_periods(
     """
     train = as_train(gears)
     part = train.stage(stage)
-    pair, turn = part.gears, part.gears.hunting_revolutions
+    pair, per_period = part.gears, part.gears.hunting_revolutions
     if angle is None:
         angle = record_angle(record, train, shaft=part.shafts[0 if isinstance(pair, GearPair) else 1])
     x = record.channel(channel)
-    mesh = pair.hunting_period / turn
+    mesh = pair.hunting_period / per_period
     per_tooth = record.sampling_rate / (float(np.median(angle.speed())) * mesh)
     samples_per_tooth = min(max(int(per_tooth), _FEWEST), _MOST) if samples_per_tooth is None else samples_per_tooth
     if samples_per_tooth < 2:
@@ -236,8 +236,8 @@ def cut_periods(
     end = float(angle.at(np.array([min(angle.times[-1], (len(x) - 1) / record.sampling_rate)]))[0])
     begin = float(angle.at(np.array([max(angle.times[0], 0.0)]))[0])
     # periods begin where revolution 0 would come round again
-    offset = int(np.ceil(begin / turn - 1e-9))
-    have = (end - offset * turn) / turn
+    offset = int(np.ceil(begin / per_period - 1e-9))
+    have = (end - offset * per_period) / per_period
     whole = int(np.floor(have + 1e-9))
     per_revolution = round(mesh) * samples_per_tooth
     if whole < 1:
@@ -246,8 +246,8 @@ def cut_periods(
             there = resample(x, record.sampling_rate, angle, per_revolution, start=first, revolutions=turns)
             doubt = _heard(there, per_revolution, train, part, angle)
         raise InputError(
-            f"the record is too short: one hunting period of {_named(pair)} takes {turn} revolutions "
-            f"({turn / float(np.mean(angle.speed())):.3g} s at this speed), but the record has "
+            f"the record is too short: one hunting period of {_named(pair)} takes {per_period} revolutions "
+            f"({per_period / float(np.mean(angle.speed())):.3g} s at this speed), but the record has "
             f"{max(end - begin, 0.0):.1f}" + (f"; {doubt}" if doubt else "")
         )
     if periods is not None:
@@ -256,8 +256,8 @@ def cut_periods(
                 f"periods must be 1 to {whole}, the whole hunting periods of the record, but got {periods}"
             )
         whole = periods
-    turns = whole * turn
-    more = 0 if periods is not None else int(np.floor((have - whole) * turn + 1e-9))
+    turns = whole * per_period
+    more = 0 if periods is not None else int(np.floor((have - whole) * per_period + 1e-9))
     if (size := (turns + more) * per_revolution) > max_samples:
         raise LimitError(f"the record asks for {size:.3g} samples of angle, more than {max_samples} (max_samples)")
     if per_tooth < _SLOW[1]:
@@ -268,35 +268,31 @@ def cut_periods(
         if per_tooth < _SLOW[0]:
             raise InputError(text)
         warnings.warn(text, SignalWarning, stacklevel=2)
-    x = without_spikes(x, record.sampling_rate, angle, turn, per_tooth)
-    first = float(offset * turn)
+    x = without_spikes(x, record.sampling_rate, angle, per_period, per_tooth)
+    first = float(offset * per_period)
     samples = resample(x, record.sampling_rate, angle, per_revolution, start=first, revolutions=turns + more)
     values, rest = samples[: turns * per_revolution].reshape(whole, -1), samples[turns * per_revolution :]
     with np.errstate(invalid="ignore"):
         good = np.isfinite(values.sum(axis=1))
     if not good.any():
         raise InputError("NaN or infinite samples lie in every hunting period of the record")
-    if not good.all():
-        warnings.warn(
-            f"{int((~good).sum())} of {whole} hunting periods hold NaN or infinite samples and are left out",
-            SignalWarning,
-            stacklevel=2,
-        )
+    if lost := int((~good).sum()):
+        text = f"{lost} of {whole} hunting periods hold NaN or infinite samples and are left out"
+        warnings.warn(text, SignalWarning, stacklevel=2)
         values = values[good]
     rest = rest if np.isfinite(rest).all() else rest[:0]
     if np.ptp(values) <= 1e-5 * np.abs(values).max():  # the resampler's rounding
         name = channel or next(iter(record.channels))
         raise InputError(f"channel {name!r} is constant in each of its {whole} hunting periods: it holds no vibration")
     begins = np.append(np.flatnonzero(good), whole)[:, None] + np.arange(pair.hunting_period) / pair.hunting_period
-    begins = (offset + begins.ravel()[: (values.size + rest.size) // samples_per_tooth]) * turn
+    begins = (offset + begins.ravel()[: (values.size + rest.size) // samples_per_tooth]) * per_period
     values, rest, silent = without_silence(values, rest, samples_per_tooth, round(mesh), angle.time_of(begins))
     values, rest = without_bursts(values, rest, samples_per_tooth)
     if doubt := _heard(values.reshape(-1), per_revolution, train, part, angle):
         warnings.warn(doubt, SignalWarning, stacklevel=2)
         if doubt.startswith("only") and angle.zero_by == "index":  # half of the pulses mark every second revolution
             angle = replace(angle, zero_step=None)
-    left_out = int((~good).sum()) + silent
-    return Periods(values, samples_per_tooth, pair, angle, left_out, rest, dict(record.condition))
+    return Periods(values, samples_per_tooth, pair, angle, lost + silent, rest, dict(record.condition))
 
 
 def _heard(samples: np.ndarray, per_revolution: int, train: GearTrain, part: TrainStage, angle: ShaftAngle) -> str:

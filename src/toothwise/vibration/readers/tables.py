@@ -69,9 +69,8 @@ def read_csv(path: Path) -> Contents:
     width = len(rows[0])
     names = [f"column_{k + 1}" for k in range(width)]
     above = [k for k in range(start) if lines[k].strip()]
-    units: list[str] = [""] * width
-    if above and (found := _units(lines, above, separator, width)):
-        units = found
+    units = _units(lines, above, separator, width)
+    if units:
         above.pop()
     if above:
         cells = _padded(_split(lines[above[-1]].lstrip("#% "), separator), width)
@@ -101,7 +100,7 @@ def read_csv(path: Path) -> Contents:
         elif name == f"without a name {k + 1}" and _counts(column):
             contents.left_out[name] = "the numbers of the rows"
         elif any(_number(cell, decimal) for cell in column) or all(cell.lower() in _GAPS for cell in column):
-            contents.signals[name] = Signal(size, unit=units[k] or None)
+            contents.signals[name] = Signal(size, unit=units[k] or None if units else None)
         elif read_name(name).role in ("time", "start") and _can(pd.to_datetime, column[0], format="ISO8601"):
             contents.signals[name] = Signal(size)
             dates.add(name)

@@ -129,10 +129,8 @@ def _pulses(contents: Contents, mapping: RecordMapping, name: str) -> float | No
 
 def _filled(values: np.ndarray) -> np.ndarray:
     """The values without the NaN with which a short column of a table is filled up."""
-    known = len(values)
-    while known and np.isnan(values[known - 1]):
-        known -= 1
-    return values[:known]
+    known = np.flatnonzero(~np.isnan(values))
+    return values[: known[-1] + 1 if len(known) else 0]
 
 
 def _kind(place: _Place, values: np.ndarray) -> TachoKind:
