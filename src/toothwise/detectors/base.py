@@ -15,6 +15,7 @@ from toothwise.detectors.outside import comparable, loudest_gear
 from toothwise.errors import InputError
 from toothwise.evaluation.thresholds import Threshold
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
+from toothwise.healthmap.logarithm import log_positive
 from toothwise.progress import Progress, silent
 
 FEW = 16  # healthy maps; of fewer no tail can be counted
@@ -57,11 +58,23 @@ class Prediction:
             evidence = np.nan_to_num(self.anomaly_map, nan=-np.inf).max(axis=1)
         return np.argmax(evidence, axis=1)
 
+    @property
+    def lines(self) -> np.ndarray | None:
+        """Evidence of all lines, rows first, ``[n, lines]``; None where there is none."""
+        known = [part for part in (self.row_evidence, self.column_evidence) if part is not None]
+        return np.concatenate(known, axis=1) if known else None
+
     def of(self, index: np.ndarray) -> Prediction:
         """The prediction of some of the maps: an index or a mask ``[n]``."""
-        names = ("severity", "row_evidence", "column_evidence", "p_value")
-        known = {name: getattr(self, name)[index] for name in names if getattr(self, name) is not None}
-        return Prediction(self.score[index], self.anomaly_map[index], **known)
+        some: dict[str, Any] = {name: None if part is None else part[index] for name, part in vars(self).items()}
+        return Prediction(**some)
+
+    @classmethod
+    def of_teeth(cls, rows: np.ndarray, columns: np.ndarray, anomaly_map: np.ndarray | None = None) -> Prediction:
+        """From the evidence of rows and columns, the largest of which is the score; None = without anomaly maps."""
+        pixels = np.empty((len(rows), 0, 0)) if anomaly_map is None else anomaly_map
+        score = np.maximum(rows.max(axis=1), columns.max(axis=1))
+        return cls(score, pixels.astype(np.float32), row_evidence=rows, column_evidence=columns)
 
 
 def as_array(maps: Maps, *, shape: tuple[int, int] | None = None) -> np.ndarray:
@@ -226,7 +239,6 @@ class Detector(ABC):
 
         None where a detector rebuilds no maps: most judge without, and Dinomaly rebuilds features.
         """
-        del maps
         return None
 
     def scatter_ratio(self, values: np.ndarray) -> np.ndarray:
@@ -245,7 +257,6 @@ class Detector(ABC):
         Raises:
             InputError: A detector that cannot be fitted on fewer than 16 maps.
         """
-        del maps
         raise InputError(f"{self.name} cannot be fitted on fewer than {FEW} healthy maps")
 
     def among_teeth(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -256,7 +267,6 @@ class Detector(ABC):
         Args:
             waveforms: Of maps at a condition that was not learned, ``[n, rows, columns, samples]``.
         """
-        del waveforms
         return None
 
     def along_line(self, waveforms: np.ndarray, axis: int, tooth: int) -> np.ndarray:
@@ -283,7 +293,6 @@ class Detector(ABC):
 
         () = not known: the one with most evidence. ``waveforms`` and ``axis`` as of ``along_line``.
         """
-        del waveforms, axis
         return (), 1
 
     def without_line(self, waveforms: np.ndarray, axis: int, tooth: int, places: slice, wide: int = 1) -> np.ndarray:
@@ -305,6 +314,27 @@ class Detector(ABC):
     def _restore(self, state: dict[str, np.ndarray]) -> None: ...
 
 
+class ArrayDetector(Detector):
+    """A detector that learns a few arrays, those that ``learns`` names."""
+
+    learns: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._learned: dict[str, np.ndarray] = {}
+
+    def _scaled(self, values: np.ndarray) -> np.ndarray:
+        """Maps as float64, their logarithms where the option asks for these."""
+        x = values.astype(np.float64)
+        return log_positive(x, self.name, "use log=false for such maps") if self.options["log"] else x
+
+    def _state(self) -> dict[str, np.ndarray]:
+        return dict(self._learned)
+
+    def _restore(self, state: dict[str, np.ndarray]) -> None:
+        self._learned = {name: state[name] for name in self.learns}
+
+
 def fingerprint(detector: Detector) -> str:
     """SHA-256 of a fitted detector: name, options, shape and everything learned. Another fit, another fingerprint.
 
@@ -312,14 +342,9 @@ def fingerprint(detector: Detector) -> str:
     """
     if detector.source_fingerprint is not None:
         return detector.source_fingerprint
-    return state_digest(detector.name, detector.options, detector.shape, detector._state())
-
-
-def state_digest(name: str, options: dict[str, Any], shape: Sequence[int] | None, state: dict[str, np.ndarray]) -> str:
-    """SHA-256 of what a detector was fitted as and what it learned."""
-    digest = hashlib.sha256()
-    digest.update(json.dumps([name, options, shape], sort_keys=True).encode())
-    for key, array in sorted(state.items()):
+    fitted_as = [detector.name, detector.options, detector.shape]
+    digest = hashlib.sha256(json.dumps(fitted_as, sort_keys=True).encode())
+    for key, array in sorted(detector._state().items()):
         digest.update(key.encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -55,7 +55,12 @@ def fit_with_threshold(
     if len(values) < new.can.fewest:
         raise InputError(f"a threshold needs {new.can.fewest} healthy maps or more, but got {len(values)}")
     if len(values) < FEW:
-        return _from_few(new.fit(values, progress), values, rate, blocks)
+        # of so few maps no rate can be counted: it is that of records drawn from what they scatter
+        detector = new.fit(values, progress)
+        detector.held_out, detector.drawn = detector.from_few(values)
+        days = None if blocks is None else time_blocks(len(values), blocks)
+        detector.threshold = _of_drawn(detector.drawn, detector.held_out.score, rate, days)
+        return detector, detector.held_out.score
     folds = time_blocks(len(values), blocks)
     parts = []
     count = int(folds.max()) + 1
@@ -74,17 +79,6 @@ def fit_with_threshold(
         known = _of_drawn(detector.from_few(values)[1], detector.held_out.score, rate, folds)
     detector.threshold = _threshold(detector.held_out, rate, folds, confidence, detector.can.waveforms, known)
     return detector, detector.held_out.score
-
-
-def _from_few(
-    detector: Detector, values: np.ndarray, rate: float, blocks: np.ndarray | None
-) -> tuple[Detector, np.ndarray]:
-    """Of so few maps no rate can be counted: it is that of records drawn from what they scatter."""
-    left_out, drawn = detector.from_few(values)
-    folds = None if blocks is None else time_blocks(len(values), blocks)
-    detector.threshold = _of_drawn(drawn, left_out.score, rate, folds)
-    detector.held_out, detector.drawn = left_out, drawn
-    return detector, left_out.score
 
 
 def _of_drawn(drawn: Prediction, scores: np.ndarray, rate: float, folds: np.ndarray | None) -> Threshold:
@@ -113,9 +107,8 @@ def _threshold(
     found: Prediction, rate: float, folds: np.ndarray, confidence: float | None, both: bool, drawn: Threshold | None
 ) -> Threshold:
     """From the evidence of all lines (of one gear or of both) where the score is its maximum, else from the scores."""
-    known = [e for e in (found.row_evidence, found.column_evidence) if e is not None]
-    if len(known) == 1 or both:
-        evidence = np.concatenate(known, axis=1)
-        if np.allclose(evidence.max(axis=1), found.score, rtol=1e-6):
-            return threshold_from_lines(evidence, rate, blocks=folds, confidence=confidence, by_maximum=drawn)
+    one_gear = found.row_evidence is None or found.column_evidence is None
+    evidence = found.lines if one_gear or both else None
+    if evidence is not None and np.allclose(evidence.max(axis=1), found.score, rtol=1e-6):
+        return threshold_from_lines(evidence, rate, blocks=folds, confidence=confidence, by_maximum=drawn)
     return drawn or threshold_from_healthy(found.score, rate, blocks=folds)

@@ -13,13 +13,12 @@ from typing import ClassVar
 import numpy as np
 
 from toothwise.checks import check_whole
-from toothwise.detectors.base import Abilities, Detector, Prediction
+from toothwise.detectors.base import Abilities, ArrayDetector, Prediction
 from toothwise.errors import InputError
-from toothwise.healthmap.logarithm import log_positive
 from toothwise.progress import Progress
 
 
-class HealthyDistance(Detector):
+class HealthyDistance(ArrayDetector):
     """Row and column means of the deviation from the healthy map, in healthy standard deviations, two-sided.
 
     Args:
@@ -35,15 +34,11 @@ class HealthyDistance(Detector):
 
     name: ClassVar[str] = "healthy_distance"
     can = Abilities(rows=True, columns=True, positive=True, export="numpy")
+    learns = ("mean", "spread", "scale1", "scale2")
 
     def __init__(self, *, log: bool = True, gain: bool = True, teeth: int = 1) -> None:
         check_whole(1, teeth=teeth)
         super().__init__(log=log, gain=gain, teeth=teeth)
-        self._learned: dict[str, np.ndarray] = {}
-
-    def _prepared(self, values: np.ndarray) -> np.ndarray:
-        x = values.astype(np.float64)
-        return log_positive(x, self.name, "use log=false for such maps") if self.options["log"] else x
 
     def _deviation(self, x: np.ndarray, mean: np.ndarray) -> np.ndarray:
         deviation = x - mean
@@ -53,7 +48,7 @@ class HealthyDistance(Detector):
 
     def _lines(self, z: np.ndarray, axis: int) -> np.ndarray:
         """Sums over 1, 2, ... neighbouring lines from each line on, ``[n, lines, teeth]``; the last meets the first."""
-        one = _line_sums(z, axis)
+        one = line_sums(z, axis)
         total, out = one, [one]
         for k in range(1, min(self.options["teeth"], one.shape[1])):
             total = total + np.roll(one, -k, axis=1)
@@ -61,47 +56,33 @@ class HealthyDistance(Detector):
         return np.stack(out, axis=2)
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
-        n = len(values)
-        if n < 3:
+        if (n := len(values)) < 3:
             raise InputError(f"a healthy baseline needs 3 maps or more, but got {n}")
-        x = self._prepared(values)
+        x = self._scaled(values)
         met = np.isfinite(x).sum(axis=0)
         if ((met > 0) & (met < n)).any():
             raise InputError("healthy maps must have the same empty pixels (pairs that never mesh)")
         mean = np.where(met > 0, np.where(np.isfinite(x), x, 0.0).sum(axis=0) / n, np.nan)
         # a map took part in the mean it is compared with: a new one will be further away
         deviation = self._deviation(x, mean) * (n / (n - 1.0))
-        self._learned = {"mean": mean}
         spread = float(np.sqrt(np.nanmean(deviation**2)))
         if not spread > 0:
             raise InputError("healthy maps are all alike: there is nothing to calibrate on")
-        self._learned["spread"] = np.array([spread])
+        self._learned = {"mean": mean, "spread": np.array([spread])}
         for axis in (1, 2):
             lines = self._lines(deviation / spread, axis)
             # pixels of a line move together: what their sum does in healthy maps is measured, not assumed
             self._learned[f"scale{axis}"] = np.sqrt(np.mean(lines**2, axis=(0, 1)))
 
     def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
-        deviation = self._deviation(self._prepared(values), self._learned["mean"]) / self._learned["spread"][0]
+        deviation = self._deviation(self._scaled(values), self._learned["mean"]) / self._learned["spread"][0]
         rows, columns = (
             (np.abs(self._lines(deviation, axis)) / self._learned[f"scale{axis}"]).max(axis=2) for axis in (1, 2)
         )
-        return Prediction(
-            score=np.maximum(rows.max(axis=1), columns.max(axis=1)),
-            anomaly_map=np.abs(deviation).astype(np.float32),
-            row_evidence=rows,
-            column_evidence=columns,
-        )
-
-    def _state(self) -> dict[str, np.ndarray]:
-        return dict(self._learned)
-
-    def _restore(self, state: dict[str, np.ndarray]) -> None:
-        self._learned = {key: state[key] for key in ("mean", "spread", "scale1", "scale2")}
+        return Prediction.of_teeth(rows, columns, np.abs(deviation))
 
 
-def _line_sums(z: np.ndarray, axis: int) -> np.ndarray:
+def line_sums(z: np.ndarray, axis: int) -> np.ndarray:
     """Sum over each row (axis 1) or column (axis 2), over the root of its pixels: ``[n, lines]``; 0 for empty lines."""
-    across = 2 if axis == 1 else 1
     known = np.isfinite(z)
-    return np.where(known, z, 0.0).sum(axis=across) / np.sqrt(np.maximum(known.sum(axis=across), 1))
+    return np.where(known, z, 0.0).sum(axis=3 - axis) / np.sqrt(np.maximum(known.sum(axis=3 - axis), 1))

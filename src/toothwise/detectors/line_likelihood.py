@@ -17,6 +17,7 @@ import numpy as np
 
 from toothwise.errors import InputError
 
+AXES = {"rows": (1,), "columns": (2,), "both": (1, 2)}
 _CHUNK = 128  # maps at a time: the working arrays stay in the processor's cache
 _CONTRASTS = (1, 2, 3)  # times 0.3 of the common limit: as likely each; a line brighter than all is found by the last
 _STEP = 0.3
@@ -52,8 +53,8 @@ def healthy_precision(x: np.ndarray, least: int = 20) -> np.ndarray:
         raise InputError(f"the learned spectrum of noise needs {least} healthy maps or more, but got {len(x)}")
     total = np.zeros(x.shape[1:])
     centre = x.mean(dtype=np.float64)
-    for start in range(0, len(x), 256):
-        total += (np.abs(np.fft.fft2(x[start : start + 256] - centre, norm="ortho")) ** 2).sum(axis=0)
+    for part in portions(x, 256):
+        total += (np.abs(np.fft.fft2(part - centre, norm="ortho")) ** 2).sum(axis=0)
     for axis in (0, 1):
         total = total + np.roll(np.flip(total, axis), 1, axis)
     power = total / (4 * len(x))
@@ -271,7 +272,7 @@ class LineLikelihood:
         look bright, which the lines would pay for: the median healthy map says as much less by its spots as by its
         lines in every texture.
         """
-        self.usual = float(np.median(np.concatenate([self._whitened(part)[1] for part in _parts(x)])))
+        self.usual = float(np.median(np.concatenate([self._whitened(part)[1] for part in portions(x, _CHUNK)])))
         shares = list(self.spots)
         for at, (axis, segments) in enumerate(self._segments.items()):
             kinds = [[s for s in segments if (s.dark is not None) is spots] for spots in (False, True)]
@@ -292,7 +293,7 @@ class LineLikelihood:
 
     def scatter_ratio(self, x: np.ndarray) -> np.ndarray:
         """As ``Detector.scatter_ratio``, of the whitened cells of maps ``[n, rows, columns]``."""
-        return np.concatenate([self._scales(part)[2] for part in _parts(x)])
+        return np.concatenate([self._scales(part)[2] for part in portions(x, _CHUNK)])
 
     def evidence(self, x: np.ndarray, axes: tuple[int, ...] = (1,)) -> dict[int, np.ndarray]:
         """Log likelihood ratio of a line somewhere along each tooth.
@@ -311,7 +312,7 @@ class LineLikelihood:
         """The same, of some segments of each axis."""
         found = {axis: np.full((len(x), x.shape[axis]), -np.inf) for axis in kinds}
         begin = 0
-        for part in _parts(x):
+        for part in portions(x, _CHUNK):
             y = self.whiten(part)
             for axis, segments in kinds.items():
                 # cells along the lines come first, so that sums along them run over whole blocks of memory
@@ -322,15 +323,15 @@ class LineLikelihood:
 
     def _search(self, field: np.ndarray, segments: list[Segment], found: np.ndarray) -> None:
         """Add to ``found`` ``[n, lines]`` the evidence of the segments in ``field`` ``[along, n, lines]``."""
-        bands, sums = {1: field}, {1: _running(field)}
+        bands, sums = {1: field}, {1: running(field)}
         for s in segments:
             if s.teeth not in bands:
                 bands[s.teeth] = bands[s.teeth - 1][:, :, :-1] + field[:, :, s.teeth - 1 :]
-                sums[s.teeth] = _running(bands[s.teeth])
+                sums[s.teeth] = running(bands[s.teeth])
             total, step = sums[s.teeth], np.float32(s.step)
             if s.dark is not None:  # a cell in a gap says nothing against the line: log(bright + dark) ~ the larger
                 cell = bands[s.teeth] * step + np.float32(s.bright - s.half / s.length)
-                total, step = _running(np.maximum(cell, np.float32(s.dark), out=cell)), np.float32(1.0)
+                total, step = running(np.maximum(cell, np.float32(s.dark), out=cell)), np.float32(1.0)
             ratio = total[s.length :] - total[: -s.length]
             ratio *= step
             most = ratio.max(axis=0)
@@ -362,14 +363,14 @@ def _rough_scale(y: np.ndarray) -> np.ndarray:
     return np.asarray(np.sqrt(np.minimum.reduce([own, *lines])))
 
 
-def _parts(x: np.ndarray) -> Iterator[np.ndarray]:
-    """Maps in portions."""
-    return (x[start : start + _CHUNK] for start in range(0, len(x), _CHUNK))
+def portions(x: np.ndarray, most: int) -> Iterator[np.ndarray]:
+    """Maps, so many at a time."""
+    return (x[start : start + most] for start in range(0, len(x), most))
 
 
-def _running(cell: np.ndarray) -> np.ndarray:
+def running(cell: np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
     """Sums of the first 0, 1, ... of ``[along, n, lines]``; numpy's own go line by line, many times slower."""
-    total = np.zeros((len(cell) + 1, *cell.shape[1:]), dtype=np.float32)
+    total = np.zeros((len(cell) + 1, *cell.shape[1:]), dtype=dtype)
     total[1:] = cell
     for at in range(2, len(total)):
         total[at] += total[at - 1]

@@ -18,19 +18,18 @@ from typing import ClassVar
 import numpy as np
 
 from toothwise.checks import check_choice, check_range, check_whole
-from toothwise.detectors.base import Abilities, Detector, Prediction, given
-from toothwise.detectors.line_likelihood import LineLikelihood, healthy_precision
+from toothwise.detectors.base import Abilities, ArrayDetector, Prediction, given
+from toothwise.detectors.line_likelihood import AXES, LineLikelihood, healthy_precision, portions, running
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import healthy_tail
 from toothwise.healthmap.logarithm import log_positive
 from toothwise.progress import Progress
 
-_AXES = {"rows": (1,), "columns": (2,), "both": (1, 2)}
 _MARGIN = 1.05  # times the widest healthy map: up to there the healthy scale holds
 _CHUNK = 64  # maps at a time: the working arrays stay in the processor's cache
 
 
-class DirectionalScan(Detector):
+class DirectionalScan(ArrayDetector):
     """Best segment over several lengths along rows, columns or both.
 
     Args:
@@ -70,7 +69,7 @@ class DirectionalScan(Detector):
         teeth: int = 1,
         gaps: float = 0.0,
     ) -> None:
-        check_choice(tuple(_AXES), lines=lines)
+        check_choice(tuple(AXES), lines=lines)
         check_choice(("none", "line"), reference=reference)
         check_choice(("independent", "learned"), noise=noise)
         check_range("(0, inf)", clip=1.0 if clip is None else clip)
@@ -81,7 +80,6 @@ class DirectionalScan(Detector):
         if noise == "learned" and reference != "none":
             raise InputError(f"noise 'learned' needs reference 'none', but got {reference!r}")
         super().__init__(**given(locals()) | {"lengths": sorted(set(lengths))})
-        self._learned: dict[str, np.ndarray] = {}
         self._likelihood: LineLikelihood | None = None
 
     def _lengths(self, size: int) -> list[int]:
@@ -109,7 +107,7 @@ class DirectionalScan(Detector):
         """Maps as float64 ``[n, lines, along]`` in the log domain, what all lines share at a place removed."""
         x = self._scaled(values if axis == 1 else np.swapaxes(values, 1, 2))
         with np.errstate(all="ignore"):
-            return x - _nanmedian(x, axis=1)
+            return x - known_median(x, axis=1)
 
     def _standard(self, values: np.ndarray, axis: int) -> np.ndarray:
         """Pixels in standard deviations of healthy ones, or of the map's own where they scatter more, clipped."""
@@ -132,8 +130,7 @@ class DirectionalScan(Detector):
         """As ``Detector.scatter_ratio``; with learned noise of the whitened cells."""
         if self.options["noise"] == "learned":
             return self._whitened().scatter_ratio(self._complete(values))
-        parts = [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
-        axes = _AXES[self.options["lines"]]
+        parts, axes = portions(values, _CHUNK), AXES[self.options["lines"]]
         return np.concatenate([np.max([self._ratio(self._deviation(p, a), a) for a in axes], axis=0) for p in parts])
 
     def _field(self, values: np.ndarray, axis: int) -> np.ndarray:
@@ -146,30 +143,29 @@ class DirectionalScan(Detector):
     def _line_maxima(self, values: np.ndarray, axis: int) -> np.ndarray:
         """Best segment of each line at each length, ``[n, lines, lengths]``."""
         parts = []
-        for start in range(0, len(values), _CHUNK):
-            z = self._standard(values[start : start + _CHUNK], axis)
-            total = _running(z)
+        for part in portions(values, _CHUNK):
+            z = self._standard(part, axis)
+            total = running(np.moveaxis(z, 2, 0), np.float64)
             best = [(total[k:] - total[:-k]).max(axis=0) / np.sqrt(k) for k in self._lengths(z.shape[2])]
             parts.append(np.stack(best, axis=2))
         return np.concatenate(parts)
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
-        self._likelihood = None
-        if self.options["noise"] == "learned":
+        self._likelihood, self._learned = None, {}
+        learned = self.options["noise"] == "learned"
+        if learned:
             x = self._complete(values)
-            self._learned = {"precision": healthy_precision(x)}
+            self._learned["precision"] = healthy_precision(x)
             search = self._whitened()
             search.learn(x)
             self._learned |= {"usual": np.array(search.usual), "spots": np.array(search.spots)}
-            self._learned["healthy"] = np.sort(self._raw(values)[0])
-            return
-        for axis in _AXES[self.options["lines"]]:
+        for axis in () if learned else AXES[self.options["lines"]]:
             x = self._lines(values, axis)
             along = np.moveaxis(x, 1, 0).reshape(x.shape[1], -1)
-            centre = np.nan_to_num(_nanmedian(along, axis=1)[:, 0])
+            centre = np.nan_to_num(known_median(along, axis=1)[:, 0])
             if self.options["reference"] == "none":
                 centre = np.full_like(centre, np.nanmedian(along))
-            spread = 1.4826 * np.nan_to_num(_nanmedian(np.abs(along - centre[:, None]), axis=1)[:, 0])
+            spread = 1.4826 * np.nan_to_num(known_median(np.abs(along - centre[:, None]), axis=1)[:, 0])
             common = float(np.median(spread[spread > 0])) if (spread > 0).any() else 0.0
             if common == 0.0:
                 raise InputError("healthy maps are constant along every line: there is nothing to calibrate on")
@@ -178,10 +174,8 @@ class DirectionalScan(Detector):
             if self.options["reference"] == "none":
                 spread = np.full_like(spread, common)
             self._learned[f"centre{axis}"], self._learned[f"scale{axis}"] = centre, spread
-            self._learned.pop(f"widest{axis}", None)
             if self.options["own_scale"] and self.options["log"] and self.options["reference"] == "none":
-                parts = [values[at : at + _CHUNK] for at in range(0, len(values), _CHUNK)]
-                own = np.concatenate([_scatter(self._deviation(part, axis)) for part in parts])
+                own = np.concatenate([_scatter(self._deviation(part, axis)) for part in portions(values, _CHUNK)])
                 if own.max() > 0.0:  # of maps most of whose cells never change it is 0
                     self._learned[f"widest{axis}"] = _MARGIN * own.max(keepdims=True)
             best = self._line_maxima(values, axis).reshape(-1, len(self._lengths(x.shape[2])))
@@ -191,7 +185,7 @@ class DirectionalScan(Detector):
 
     def _raw(self, values: np.ndarray) -> tuple[np.ndarray, dict[int, np.ndarray]]:
         """Score ``[n]`` and, per axis, the evidence of every line ``[n, lines]``."""
-        axes = _AXES[self.options["lines"]]
+        axes = AXES[self.options["lines"]]
         if self.options["noise"] == "learned":
             evidence = self._whitened().evidence(self._complete(values), axes)
             return np.logaddexp.reduce(np.concatenate(list(evidence.values()), axis=1), axis=1), evidence
@@ -215,37 +209,27 @@ class DirectionalScan(Detector):
                 line = _best_cover(z, self._lengths(z.shape[2]))
                 heat[part] = np.maximum(heat[part], line if axis == 1 else np.swapaxes(line, 1, 2))
         heat[np.isnan(values)] = np.nan
-        return Prediction(
-            score=score,
-            anomaly_map=heat,
-            row_evidence=evidence.get(1),
-            column_evidence=evidence.get(2),
-            p_value=self.p_value(score),
-        )
-
-    def _state(self) -> dict[str, np.ndarray]:
-        return dict(self._learned)
+        return Prediction(score, heat, None, evidence.get(1), evidence.get(2), self.p_value(score))
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:
-        needed = {"healthy"} | {
-            f"{k}{a}" for a in _AXES[self.options["lines"]] for k in ("centre", "scale", "mean", "sd")
-        }
-        if self.options["noise"] == "learned":
-            needed = {"healthy", "precision", "usual", "spots"}
         self._likelihood = None
-        # folders of before know no widest map: each map counts on the healthy scale there, as it did
-        widest = {f"widest{axis}" for axis in _AXES[self.options["lines"]]} & set(state)
-        self._learned = {key: state[key] for key in [*needed, *widest]}
-        for axis in _AXES[self.options["lines"]] if self.options["noise"] == "independent" else ():
+        if self.options["noise"] == "learned":
+            self._learned = {name: state[name] for name in ("healthy", "precision", "usual", "spots")}
+            return
+        self._learned = {"healthy": state["healthy"]}
+        for axis in AXES[self.options["lines"]]:
             rows, columns = self.shape or (0, 0)
             lines, along = (rows, columns) if axis == 1 else (columns, rows)
             sizes = {"centre": lines, "scale": lines} | dict.fromkeys(("mean", "sd"), len(self._lengths(along)))
+            # folders of before know no widest map: each map counts on the healthy scale there, as it did
+            sizes |= {"widest": 1} if f"widest{axis}" in state else {}
             for name, size in sizes.items():
-                if (found := self._learned[f"{name}{axis}"].shape) != (size,):
+                if (found := state[f"{name}{axis}"].shape) != (size,):
                     raise InputError(f"{name}{axis} has the shape {found}, but shape and lengths ask for ({size},)")
+            self._learned |= {f"{name}{axis}": state[f"{name}{axis}"] for name in sizes}
 
 
-def _nanmedian(x: np.ndarray, axis: int) -> np.ndarray:
+def known_median(x: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
     """Median with the axis kept; the plain one where there is no NaN, because it is many times faster."""
     if np.isnan(x).any():
         import warnings
@@ -258,25 +242,13 @@ def _nanmedian(x: np.ndarray, axis: int) -> np.ndarray:
 
 def _scatter(z: np.ndarray) -> np.ndarray:
     """Spread of the pixels of each map around the median of their line, which no damaged line moves, ``[n]``."""
-    beside = np.abs(z - _nanmedian(z, axis=2))
-    return np.asarray(1.4826 * _nanmedian(beside.reshape(len(z), -1), axis=1)[:, 0])
-
-
-def _running(z: np.ndarray) -> np.ndarray:
-    """Sums of the first 0, 1, ... pixels along each line of z ``[n, lines, along]``, float64 ``[along + 1, n, lines]``.
-
-    The pixel comes first, so that sums, differences and maxima run over whole blocks of memory.
-    """
-    total = np.zeros((z.shape[2] + 1, *z.shape[:2]))
-    total[1:] = np.moveaxis(z, 2, 0)
-    for at in range(2, len(total)):  # numpy's own cumsum goes line by line, many times slower
-        total[at] += total[at - 1]
-    return total
+    beside = np.abs(z - known_median(z, axis=2))
+    return np.asarray(1.4826 * known_median(beside.reshape(len(z), -1), axis=1)[:, 0])
 
 
 def _best_cover(z: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
     """At each pixel the best segment that covers it, over all lengths, float32 ``[n, lines, along]``; never below 0."""
-    total = _running(z)
+    total = running(np.moveaxis(z, 2, 0), np.float64)
     best = np.zeros((z.shape[2], *z.shape[:2]), dtype=np.float32)
     for k in lengths:
         segment = ((total[k:] - total[:-k]) / np.sqrt(k)).astype(np.float32)

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from toothwise.checks import check_choice
-from toothwise.detectors.base import Abilities, Detector, Prediction
+from toothwise.detectors.base import Abilities, ArrayDetector, Prediction
 from toothwise.progress import Progress
 
 
@@ -76,7 +76,7 @@ STATISTICS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
 }
 
 
-class MapStatistic(Detector):
+class MapStatistic(ArrayDetector):
     """One statistic of a map as its score, as it is: larger = more suspicious, nothing learned.
 
     Args:
@@ -88,13 +88,14 @@ class MapStatistic(Detector):
 
     name: ClassVar[str] = "statistics"
     can = Abilities(rows=True, columns=True, export="numpy")
+    learns = ("nothing",)
 
     def __init__(self, *, statistic: str = "mean") -> None:
         check_choice(STATISTICS, statistic=statistic)
         super().__init__(statistic=statistic)
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
-        """Nothing to learn."""
+        self._learned = {"nothing": np.zeros(1)}
 
     def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         x = values.astype(np.float64)
@@ -103,12 +104,4 @@ class MapStatistic(Detector):
         columns = statistic(np.swapaxes(x, 1, 2)) if "columns" in of else None
         lines = [evidence.max(axis=1) for evidence in (rows, columns) if evidence is not None]
         score = np.max(lines, axis=0) if lines else statistic(x)
-        return Prediction(
-            score=score.astype(np.float64), anomaly_map=values, row_evidence=rows, column_evidence=columns
-        )
-
-    def _state(self) -> dict[str, np.ndarray]:
-        return {"nothing": np.zeros(1)}
-
-    def _restore(self, state: dict[str, np.ndarray]) -> None:
-        del state
+        return Prediction(score.astype(np.float64), values, row_evidence=rows, column_evidence=columns)

@@ -7,14 +7,14 @@ Ledoit and Wolf (2004) derive; components and shrinkage are learned on healthy m
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from toothwise.checks import check_range
-from toothwise.detectors.base import Abilities, Detector, Maps, Prediction, as_array
+from toothwise.detectors.base import Abilities, ArrayDetector, Maps, Prediction, as_array
+from toothwise.detectors.healthy_distance import line_sums
 from toothwise.errors import InputError
-from toothwise.healthmap.logarithm import log_positive
 from toothwise.progress import Progress
 
 
@@ -35,16 +35,13 @@ def ledoit_wolf_shrinkage(centred: np.ndarray) -> float:
     return 0.0 if delta <= 0 else float(min(max(beta, 0.0), delta) / delta)
 
 
-class _Subspace(Detector):
+class _Subspace(ArrayDetector):
     """What both share: logarithms, healthy mean, eigenvectors of the covariance by the Gram matrix."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._learned: dict[str, np.ndarray] = {}
+    can = Abilities(rows=True, columns=True, positive=True, export="numpy")
 
     def _flat(self, values: np.ndarray) -> np.ndarray:
-        x = values.astype(np.float64).reshape(len(values), -1)
-        return log_positive(x, self.name, "use log=false for such maps") if self.options["log"] else x
+        return self._scaled(values).reshape(len(values), -1)
 
     def _centre(self, values: np.ndarray) -> np.ndarray:
         x = self._flat(values) - self._learned["mean"]
@@ -67,25 +64,9 @@ class _Subspace(Detector):
         return centred, value[order], vectors
 
     def _prediction(self, values: np.ndarray, heat: np.ndarray, score: np.ndarray) -> Prediction:
-        heat = heat.reshape(values.shape)
-        known = np.isfinite(values)
-        heat = np.where(known, heat, 0.0)
-        rows = heat.sum(axis=2) / np.sqrt(np.maximum(known.sum(axis=2), 1))
-        columns = heat.sum(axis=1) / np.sqrt(np.maximum(known.sum(axis=1), 1))
-        return Prediction(
-            score=score,
-            anomaly_map=np.where(known, np.abs(heat), np.nan).astype(np.float32),
-            row_evidence=np.abs(rows),
-            column_evidence=np.abs(columns),
-        )
-
-    def _state(self) -> dict[str, np.ndarray]:
-        return dict(self._learned)
-
-    def _restore(self, state: dict[str, np.ndarray]) -> None:
-        self._learned = {key: state[key] for key in self._needed}
-
-    _needed: ClassVar[tuple[str, ...]] = ()
+        heat = np.where(np.isfinite(values), heat.reshape(values.shape), np.nan)
+        rows, columns = (np.abs(line_sums(heat, axis)) for axis in (1, 2))
+        return Prediction(score, np.abs(heat).astype(np.float32), None, rows, columns)
 
 
 class PrincipalComponents(_Subspace):
@@ -98,8 +79,7 @@ class PrincipalComponents(_Subspace):
     """
 
     name: ClassVar[str] = "pca"
-    can = Abilities(rows=True, columns=True, positive=True, export="numpy")
-    _needed = ("mean", "vectors", "scale")
+    learns = ("mean", "vectors", "scale")
 
     def __init__(self, *, components: float = 0.5, log: bool = True) -> None:
         check_range("(0, inf)", components=components)
@@ -137,8 +117,7 @@ class Mahalanobis(_Subspace):
     """
 
     name: ClassVar[str] = "mahalanobis"
-    can = Abilities(rows=True, columns=True, positive=True, export="numpy")
-    _needed = ("mean", "vectors", "gain", "floor")
+    learns = ("mean", "vectors", "gain", "floor")
 
     def __init__(self, *, log: bool = True) -> None:
         super().__init__(log=log)

@@ -15,8 +15,9 @@ import numpy as np
 
 from toothwise.detectors.base import Detector, Prediction
 from toothwise.detectors.coherent.meshes import change_of_gears
+from toothwise.detectors.pooling import evidence_of
 from toothwise.evaluation.tail import ENOUGH, LEAST, best_line_tail, beyond_all, healthy_tail
-from toothwise.reference.healthy_reference import HealthyReference, evidence_of
+from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.map_statistics import (
     Diagonals,
     Segment,

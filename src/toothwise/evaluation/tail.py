@@ -59,8 +59,7 @@ def healthy_tail(
 def _predictive(excess: np.ndarray, k: float) -> np.ndarray:
     """Chance of so many mean excesses or more, where the mean is known from k of them."""
     k = float(np.clip(k, 2.0, 1e9))
-    found: np.ndarray = np.exp(-k * np.log1p(excess / k))
-    return found
+    return np.exp(-k * np.log1p(excess / k))
 
 
 def beyond_all(chance: np.ndarray, value: np.ndarray, healthy: np.ndarray, *, known: int = HEAVY) -> np.ndarray:

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from toothwise.detectors.base import Detector
+from toothwise.detectors.base import Detector, fingerprint
 from toothwise.detectors.outside import noise_not_learned
 from toothwise.fleet.reading import Block
-from toothwise.reference.healthy_reference import fingerprint
 
 SCHEMA = 2  # version of the rows; another meaning of a column is another version
 

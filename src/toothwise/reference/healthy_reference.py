@@ -13,23 +13,13 @@ import pandas as pd
 
 from toothwise.detectors.base import Detector, fingerprint
 from toothwise.detectors.coherent.meshes import change_of_gears
-from toothwise.detectors.pooling import evidence_of
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import LEAST
 from toothwise.evaluation.thresholds import effective_number
 from toothwise.healthmap.conditions import SWINGS
 from toothwise.healthmap.runs import time_blocks
 from toothwise.reference.map_statistics import Diagonals, line_levels, log_maps, map_level, one_cycle, without_places
-from toothwise.reference.records import CONDITIONS, record_ids, tooth_zero_of
-
-__all__ = [
-    "MOST",
-    "HealthyReference",
-    "best_evidence",
-    "evidence_of",
-    "fingerprint",
-    "learn_reference",
-]
+from toothwise.reference.records import CONDITIONS, record_ids, sensors_of, tooth_zero_of
 
 MOST = 5000  # healthy maps that are kept, the last ones: more would fill the memory and tell little more
 _SINGLE = ("score", "level", "diagonal", "diagonal_scale", "block", "record", "sensor")  # arrays of a file as they are
@@ -153,7 +143,7 @@ class HealthyReference:
 
     def diagonals(self, shape: tuple[int, int]) -> Diagonals | None:
         """The search for diagonals on the healthy scale, None of tooth-by-record maps and of fewer than 8."""
-        return None if self.by_record or len(self) < LEAST else Diagonals(shape, *self.diagonal_scale)
+        return None if self.by_record or len(self) < LEAST else Diagonals(shape, self.diagonal_scale)
 
     def segment_scatter(self, axis: int, cells: int) -> float:
         """Healthy standard deviation of the mean log contrast of a segment."""
@@ -230,25 +220,17 @@ def learn_reference(
     last = slice(max(len(values) - MOST, 0), None)
     values, table, folds, held = values[last], table.iloc[last], folds[last], held.of(np.arange(len(values))[last])
     x = log_maps(values)
-    lines = [line_levels(x, 1, newest=by_record), np.zeros((len(x), 0))]
-    if not by_record:
-        lines[1] = line_levels(x, 2, newest=False)
+    columns = np.zeros((len(x), 0)) if by_record else line_levels(x, 2, newest=False)
+    lines = line_levels(x, 1, newest=by_record), columns
     cycle = [one_cycle(part)[0] for part in lines]
     search = Diagonals(x.shape[1:])
     diagonal = np.zeros(0) if by_record else search.learn(x)
-    scale = np.zeros((2, 0)) if search.mean is None or search.sd is None else np.stack([search.mean, search.sd])
-    heard = _heard_level(table)
-    if by_record or (heard is not None and not np.isfinite(heard).all()):
-        heard = None
-    swings = _heard_swings(table)
-    if by_record or (swings is not None and not np.isfinite(swings).all()):
-        swings = None
+    heard, swings = (
+        None if by_record or told is None or not np.isfinite(told).all() else told
+        for told in (_heard_level(table), _heard_swings(table))
+    )
     if swings is not None:
         cycle = [np.square(_repeated(one)) for one in swings.T]
-    drawn = None
-    if detector.drawn is not None:
-        parts = [p for p in (detector.drawn.row_evidence, detector.drawn.column_evidence) if p is not None]
-        drawn = np.concatenate(parts, axis=1) if parts else None
     picked = x[:: max(1, len(x) // _SPREAD_MAPS)]
     return HealthyReference(
         detector=fingerprint(detector),
@@ -257,17 +239,17 @@ def learn_reference(
         row=held.row_evidence,
         column=None if by_record else held.column_evidence,
         level=map_level(x, newest=by_record) if heard is None else _repeated(heard),
-        lines=(lines[0], lines[1]),
+        lines=lines,
         cycle=(cycle[0], cycle[1]),
         diagonal=diagonal,
-        diagonal_scale=scale,
+        diagonal_scale=np.zeros((2, 0)) if search.scale is None else search.scale,
         scatter=(_scatter(picked, 1), _scatter(picked, 2)),
         block=folds,
         record=record_ids(table, len(x), sensors=sensors is not None),
-        sensor=_sensors(table, sensors, len(x)),
+        sensor=sensors_of(table, sensors, len(x)),
         condition={name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table},
         shown=dict(shown or {}),
-        drawn=drawn,
+        drawn=None if detector.drawn is None else detector.drawn.lines,
         heard_level=heard is not None,
         heard_swings=swings is not None,
         change=None if waveforms is None else _repeated(change_of_gears(waveforms[last])),
@@ -297,14 +279,6 @@ def _heard_swings(table: pd.DataFrame) -> np.ndarray | None:
         return None
     told = np.stack([pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float) for name in SWINGS], axis=1)
     return np.where((told >= 0.0) & (told <= _MOST_SWING), 1.0 + told, np.nan)
-
-
-def _sensors(table: pd.DataFrame, column: str | None, n: int) -> np.ndarray:
-    if column is None:
-        return np.full(n, "-")
-    if column not in table or table[column].isna().any():
-        raise InputError(f"--sensors {column}: the maps' table has no such column, or it is empty for some maps")
-    return table[column].astype(str).to_numpy()
 
 
 def _scatter(x: np.ndarray, axis: int) -> np.ndarray:

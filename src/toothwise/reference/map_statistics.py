@@ -7,13 +7,14 @@ are teeth, and what is measured of a record is measured in the newest column.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import cache
 from math import gcd, lcm
 
 import numpy as np
 
+from toothwise.detectors.line_likelihood import portions
+from toothwise.detectors.scan import known_median
 from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import log_positive
 
@@ -32,23 +33,15 @@ def log_maps(values: np.ndarray) -> np.ndarray:
     return log_positive(np.asarray(values, dtype=np.float64), "a diagnosis")
 
 
-def _median(x: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
-    if not np.isnan(x).any():
-        return np.median(x, axis=axis, keepdims=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a line that no pair meets stays NaN
-        return np.nanmedian(x, axis=axis, keepdims=True)
-
-
 def without_places(x: np.ndarray, axis: int) -> np.ndarray:
     """Log maps as ``[n, lines, along]`` less what all lines share at a place; axis 1 = lines are rows, 2 = columns.
 
     A place that one or two lines alone have a cell at, as where gears do not hunt, is compared with the whole map.
     """
     lines = x if axis == 1 else np.swapaxes(x, 1, 2)
-    shared, known = _median(lines, 1), np.isfinite(lines).sum(axis=1, keepdims=True)
+    shared, known = known_median(lines, 1), np.isfinite(lines).sum(axis=1, keepdims=True)
     few = (known > 0) & (known < _SHARED)
-    return lines - (np.where(few, _median(lines, (1, 2)), shared) if few.any() else shared)
+    return lines - (np.where(few, known_median(lines, (1, 2)), shared) if few.any() else shared)
 
 
 def point_spread(teeth: int) -> np.ndarray:
@@ -84,7 +77,7 @@ def line_levels(x: np.ndarray, axis: int, *, newest: bool) -> np.ndarray:
 def map_level(x: np.ndarray, *, newest: bool) -> np.ndarray:
     """Median of each log map, of its last column where columns are records: float64 ``[n]``."""
     part = x[:, :, -1:] if newest else x
-    return _median(part, (1, 2))[:, 0, 0]
+    return known_median(part, (1, 2))[:, 0, 0]
 
 
 @cache
@@ -166,10 +159,10 @@ class Diagonals:
 
     Args:
         shape: rows and columns.
-        mean, sd: of the best run of each length on healthy maps; None until ``learn`` has been called.
+        scale: mean and sd of the best run of each length on healthy maps; None until ``learn`` has been called.
     """
 
-    def __init__(self, shape: tuple[int, int], mean: np.ndarray | None = None, sd: np.ndarray | None = None) -> None:
+    def __init__(self, shape: tuple[int, int], scale: np.ndarray | None = None) -> None:
         rows, columns = shape
         length = lcm(rows, columns)
         event = np.arange(length)
@@ -177,13 +170,13 @@ class Diagonals:
         self.row = np.broadcast_to(event % rows, (len(offset), length))
         self.column = (event[None] + offset[:, None]) % columns
         self.lengths = [k for k in _LENGTHS if k <= length] or [length]
-        self.mean, self.sd = mean, sd
+        self.scale = scale
 
     def _order(self, x: np.ndarray) -> np.ndarray:
         """Standardised cells in mesh order, ``[n, sequences, events]``, what lines share removed."""
         rest = without_places(x, 1)
-        rest = rest - _median(rest, 2)
-        scale = 1.4826 * np.maximum(_median(np.abs(rest), (1, 2)), 1e-12)
+        rest = rest - known_median(rest, 2)
+        scale = 1.4826 * np.maximum(known_median(np.abs(rest), (1, 2)), 1e-12)
         return np.nan_to_num(np.clip(rest / scale, -5.0, 5.0))[:, self.row, self.column]
 
     def _runs(self, x: np.ndarray) -> list[np.ndarray]:
@@ -196,31 +189,29 @@ class Diagonals:
 
     def best(self, x: np.ndarray) -> np.ndarray:
         """Best run of each length, float64 ``[n, lengths]``."""
-        parts = [
-            np.stack([r.max(axis=(1, 2)) for r in self._runs(x[at : at + _CHUNK])], axis=1)
-            for at in range(0, len(x), _CHUNK)
-        ]
-        return np.concatenate(parts)
+        runs = map(self._runs, portions(x, _CHUNK))
+        return np.concatenate([np.stack([r.max(axis=(1, 2)) for r in part], axis=1) for part in runs])
 
     def learn(self, x: np.ndarray) -> np.ndarray:
         """Take the scale of each length from healthy log maps ``[n, ...]``; returns their scores ``[n]``."""
         best = self.best(x)
-        self.mean, self.sd = best.mean(axis=0), np.maximum(best.std(axis=0), 1e-3)
-        return ((best - self.mean) / self.sd).max(axis=1)
+        self.scale = np.stack([best.mean(axis=0), np.maximum(best.std(axis=0), 1e-3)])
+        return self._standard(best).max(axis=1)
+
+    def _standard(self, best: np.ndarray) -> np.ndarray:
+        """Best runs ``[..., lengths]`` on the healthy scale."""
+        if self.scale is None:
+            raise InputError("diagonals have no healthy scale yet: call learn(healthy) first")
+        return (best - self.scale[0]) / self.scale[1]
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """Standardised best run, float64 ``[n]``."""
-        if self.mean is None or self.sd is None:
-            raise InputError("diagonals have no healthy scale yet: call learn(healthy) first")
-        return ((self.best(x) - self.mean) / self.sd).max(axis=1)
+        return self._standard(self.best(x)).max(axis=1)
 
     def find(self, one: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Rows and columns of the best run of one log map ``[rows, columns]``, and its mean log contrast."""
-        if self.mean is None or self.sd is None:
-            raise InputError("diagonals have no healthy scale yet: call learn(healthy) first")
         runs = [r[0] for r in self._runs(one[None])]
-        scores = [(float(r.max()) - m) / s for r, m, s in zip(runs, self.mean, self.sd, strict=True)]
-        which = int(np.argmax(scores))
+        which = int(self._standard(np.array([r.max() for r in runs])).argmax())
         sequence, start = np.unravel_index(int(runs[which].argmax()), runs[which].shape)
         # the lengths are a grid: the run's true ends lie within one length of the best one's
         length, events = self.lengths[which], self.row.shape[1]
@@ -229,5 +220,5 @@ class Diagonals:
         event = around[run.first : run.last + 1]
         row, column = self.row[sequence, event], self.column[sequence, event]
         rest = without_places(one[None], 1)
-        rest = (rest - _median(rest, 2))[0]
+        rest = (rest - known_median(rest, 2))[0]
         return row, column, float(np.nanmean(rest[row, column]))

@@ -40,6 +40,19 @@ def record_ids(table: pd.DataFrame, n: int, *, sensors: bool = False) -> np.ndar
     return np.array([f"{f}[{int(k)}]" if f in many else f for f, k in zip(files, index, strict=True)])
 
 
+def sensors_of(table: pd.DataFrame, column: str | None, n: int) -> np.ndarray:
+    """The sensor of each map, str ``[n]``, by the column that names it; "-" where there is one sensor.
+
+    Raises:
+        InputError: No such column, or one that is empty for some maps.
+    """
+    if column is None:
+        return np.full(n, "-")
+    if column not in table or table[column].isna().any():
+        raise InputError(f"--sensors {column}: the maps' table has no such column, or it is empty for some maps")
+    return table[column].astype(str).to_numpy()
+
+
 def tooth_zero_of(table: pd.DataFrame | None, gear: str, n: int) -> list[str]:
     """How tooth 0 of a gear is known in each map: "index", "waveform", "given" or "unknown".
 
@@ -106,8 +119,7 @@ def after_healthy(batch: HealthMapBatch) -> HealthMapBatch:
     start = int(healthy[-1]) + 1 if len(healthy) else 0
     if start == len(batch):
         raise InputError("all maps are marked as healthy, so the model was fitted on them: there is nothing to judge")
-    watched: HealthMapBatch = batch[np.arange(start, len(batch))] if start else batch
-    return watched
+    return batch[np.arange(start, len(batch))] if start else batch
 
 
 def time_column(table: pd.DataFrame) -> str | None:
@@ -149,21 +161,13 @@ def order_records(table: pd.DataFrame, n: int, *, sensors: str | None = None) ->
         InputError: no such column, a record with a sensor missing or twice, records out of order, two of one time.
     """
     names = record_ids(table, n, sensors=sensors is not None)
-    column = time_column(table)
-    when = None if column is None else _when(table, column)
-    if sensors is None:
-        sensor = np.zeros(n, dtype=int)
-        kinds: tuple[str, ...] = ("-",)
-    else:
-        if sensors not in table or table[sensors].isna().any():
-            raise InputError(f"--sensors {sensors}: the maps' table has no such column, or it is empty for some maps")
-        labels, sensor_index = np.unique(table[sensors].astype(str).to_numpy(), return_inverse=True)
-        sensor, kinds = sensor_index, tuple(map(str, labels))
+    labels, sensor = np.unique(sensors_of(table, sensors, n), return_inverse=True)
+    kinds = tuple(map(str, labels))
     order = list(dict.fromkeys(names.tolist()))
     place = {name: k for k, name in enumerate(order)}
     maps = np.full((len(order), len(kinds)), -1, dtype=int)
-    for index, name in enumerate(names):
-        k, s = place[name], int(sensor[index])
+    for index, (name, s) in enumerate(zip(names, sensor, strict=True)):
+        k = place[name]
         if maps[k, s] >= 0:
             of = f" by sensor {kinds[s]}" if sensors else ""
             more = "" if sensors else "; name the column of the sensors with --sensors where there are several"
@@ -174,9 +178,9 @@ def order_records(table: pd.DataFrame, n: int, *, sensors: str | None = None) ->
         k, s = missing[0]
         raise InputError(f"record {order[k]} lacks sensor {kinds[s]}: every record needs all of {', '.join(kinds)}")
     times = None
-    if when is not None and column is not None:
+    if (column := time_column(table)) is not None:
         first = maps[:, 0]
-        check_order(order, when[first], table[column].astype(str).to_numpy()[first], column)
+        check_order(order, _when(table, column)[first], table[column].astype(str).to_numpy()[first], column)
         raw = table[column].to_numpy()[first]
         times = tuple(t.item() if hasattr(t, "item") else t for t in raw)
         times = tuple(t if isinstance(t, int | float) else str(t) for t in times)

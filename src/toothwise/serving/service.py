@@ -17,6 +17,7 @@ import pandas as pd
 from toothwise import __version__
 from toothwise.detectors.base import Prediction, as_array
 from toothwise.detectors.outside import mark_noise
+from toothwise.detectors.pooling import evidence_of
 from toothwise.diagnosis.monitor import Monitor
 from toothwise.diagnosis.store import MemoryStore
 from toothwise.diagnosis.verdict import Diagnosis
@@ -26,7 +27,7 @@ from toothwise.files import finite
 from toothwise.healthmap.conditions import SWINGS
 from toothwise.healthmap.core import HealthMapBatch, gear_as_json
 from toothwise.model import MapsAbout, Model
-from toothwise.reference.healthy_reference import HealthyReference, best_evidence, evidence_of
+from toothwise.reference.healthy_reference import HealthyReference, best_evidence
 
 # what a job keeps of its maps' table
 TOLD: dict[str, type] = {"not_learned": str, "gear_level": float, **dict.fromkeys(SWINGS, float)}

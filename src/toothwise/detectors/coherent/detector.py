@@ -15,12 +15,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from toothwise.detectors.base import FEW, Abilities, Detector, Maps, Prediction
+from toothwise.detectors.base import FEW, Abilities, ArrayDetector, Maps, Prediction
 from toothwise.detectors.coherent.damaged_teeth import damaged_teeth
 from toothwise.detectors.coherent.elsewhere import among_teeth
 from toothwise.detectors.coherent.line_removal import along_line, without_line
 from toothwise.detectors.coherent.meshes import best_segment, events, half_a_turn, lines
 from toothwise.detectors.coherent.whitening import evened, scatter, weight_of, whitened, without_tones
+from toothwise.detectors.scan import known_median
 from toothwise.errors import InputError
 from toothwise.progress import Progress
 
@@ -33,7 +34,7 @@ _UNEVEN = 1.5  # times what healthy records show on average, below which a recor
 _NORMAL = 4.0  # records that the spread of a normal maximum counts as, beside the maxima of healthy records
 
 
-class Coherent(Detector):
+class Coherent(ArrayDetector):
     """Whitened coherent deviation of every tooth of both gears, from mesh waveforms.
 
     The score is the largest evidence of all teeth. The evidence of a tooth is its log energy less the median over its
@@ -62,24 +63,20 @@ class Coherent(Detector):
         if contacts not in (None, "rows", "columns"):
             raise InputError(f"contacts must be 'rows', 'columns' or none, but got {contacts!r}")
         super().__init__(segments=list(segments), contacts=contacts, seed=seed)
-        self._learned: dict[str, np.ndarray] = {}
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
-        del progress
         if values.ndim != 4:
             raise InputError(f"{self.name} needs mesh waveforms [n, rows, columns, samples], but got {values.shape}")
-        x = self._periods(values)
-        n = len(x)
-        if n < 2:
+        if (n := len(values)) < 2:
             raise InputError(f"the scatter of healthy records needs 2 maps with waveforms or more, but got {n}")
-        self._learned = self._learn(np.fft.rfft(x), values.shape)[0]
+        self._learned = self._learn(np.fft.rfft(self._periods(values)), values.shape)[0]
 
     def from_few(self, maps: Maps) -> tuple[Prediction, Prediction]:
         """See ``Detector``: of recordings that are too few to count a rate on."""
         values = self.input_of(maps)
         n, shape = len(values), values.shape
         learned, white, power = self._learn(np.fft.rfft(self._periods(values)), shape)
-        left_out = self._prediction(white, shape, learned, maps=False)
+        left_out = Prediction.of_teeth(*self._evidence(white, shape, learned))
         return left_out, self._draw(power / (1.0 + 1.0 / n), n, shape)
 
     def _learn(
@@ -129,15 +126,11 @@ class Coherent(Detector):
             rest = spectra[n:] - spectra[:n].mean(axis=0)
             white = np.fft.irfft(rest * weight_of(learned["scatter"]), size)
             white = evened(white, learned["scatter"], shape[1:3])
-            found.append(self._prediction(white, shape, learned, maps=False))
-        rows = np.concatenate([one.row_evidence for one in found if one.row_evidence is not None])
-        columns = np.concatenate([one.column_evidence for one in found if one.column_evidence is not None])
-        rows, columns = (np.where(e > 0, e * wider, e) for e in (rows, columns))
-        scores = np.maximum(rows.max(axis=1), columns.max(axis=1))
-        return Prediction(scores, np.empty((len(scores), 0, 0), np.float32), None, rows, columns)
+            found.append(self._evidence(white, shape, learned))
+        rows, columns = (np.concatenate(gear) for gear in zip(*found, strict=True))
+        return Prediction.of_teeth(*(np.where(e > 0, e * wider, e) for e in (rows, columns)))
 
     def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
-        del progress
         if values.shape[3] != self.samples:
             raise InputError(
                 f"{self.name} was fitted on waveforms of {self.samples} samples per mesh, but got {values.shape[3]}: "
@@ -145,26 +138,19 @@ class Coherent(Detector):
             )
         white = whitened(self._rest(values), self._learned["scatter"])
         white = evened(white, self._learned["scatter"], values.shape[1:3])
-        return self._prediction(white, values.shape, self._learned)
+        energy = np.log(np.maximum((self._folded(white, values.shape) ** 2).mean(axis=3), 1e-300))
+        pixels = energy - np.nanmedian(energy, axis=(1, 2), keepdims=True)
+        return Prediction.of_teeth(*self._evidence(white, values.shape, self._learned), pixels)
 
-    def _prediction(
-        self, white: np.ndarray, shape: tuple[int, ...], learned: dict[str, np.ndarray], *, maps: bool = True
-    ) -> Prediction:
-        """What whitened periods show, on the scale of healthy maxima; anomaly maps only where they are wanted."""
+    def _evidence(
+        self, white: np.ndarray, shape: tuple[int, ...], learned: dict[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Evidence of rows and of columns in whitened periods, on the scale of healthy maxima."""
         evidence = []
         for gear, scale in zip(_less_by_chance(self._contrasts(white, shape), learned), learned["scale"], strict=True):
             z = [(e - m) / s for e, (m, s) in zip(gear, scale, strict=True)]
             evidence.append(np.max([z[0], *(part - _BEHIND for part in z[1:])], axis=0))
-        pixels = np.empty((len(white), 0, 0))
-        if maps:
-            energy = np.log(np.maximum((self._folded(white, shape) ** 2).mean(axis=3), 1e-300))
-            pixels = energy - np.nanmedian(energy, axis=(1, 2), keepdims=True)
-        return Prediction(
-            score=np.maximum(evidence[0].max(axis=1), evidence[1].max(axis=1)),
-            anomaly_map=pixels.astype(np.float32),
-            row_evidence=evidence[0],
-            column_evidence=evidence[1],
-        )
+        return evidence[0], evidence[1]
 
     @property
     def samples(self) -> int:
@@ -256,9 +242,6 @@ class Coherent(Detector):
             out.append([*(_contrast(e) for e in energies), noise])
         return out
 
-    def _state(self) -> dict[str, np.ndarray]:
-        return self._learned
-
     def _restore(self, state: dict[str, np.ndarray]) -> None:
         size = sum(self.shape or (1, 1))
         # one that was fitted before these two were learned takes every record's unevenness for usual
@@ -282,11 +265,8 @@ def _size(shape: tuple[int, ...]) -> int:
 def _contrast(energy: np.ndarray) -> np.ndarray:
     """Log energy ``[n, teeth]`` less the median over the teeth that are heard; NaN of others."""
     heard = energy > 1e-12 * energy.max(axis=1, keepdims=True)
-    if heard.all():  # nanmedian takes ten times as long
-        logs = np.log(energy)
-        return np.asarray(logs - np.median(logs, axis=1, keepdims=True))
     logs = np.log(np.where(heard, energy, np.nan))
-    return np.asarray(logs - np.nanmedian(logs, axis=1, keepdims=True))
+    return np.asarray(logs - known_median(logs, axis=1))
 
 
 def _filled(contrast: np.ndarray) -> np.ndarray:
@@ -337,19 +317,13 @@ def scale_of_maxima(contrast: np.ndarray) -> tuple[float, float]:
     A kind of evidence with rare large values (a passing transient lifts a stretch) must not be judged by its usual
     spread. Where records are few their maxima say little, and those of a normal spread over all teeth stand beside.
     """
+    from scipy.special import ndtri
+
     n, teeth = contrast.shape
-    # the largest of m normal values, by its quantiles at one standard deviation of a Gumbel variable around its mean
-    low, middle, high = normal_maximum(teeth)
+    # the largest of so many normal values, by its quantiles a standard deviation of a Gumbel variable around its mean
+    low, middle, high = ndtri(np.array([0.16, 0.5, 0.84]) ** (1.0 / teeth)).tolist()
     spread = float(contrast.std())
     maxima = contrast.max(axis=1)
     mean = (float(maxima.sum()) + _NORMAL * spread * middle) / (n + _NORMAL)
     variance = float(((maxima - mean) ** 2).sum()) + _NORMAL * (0.5 * spread * (high - low)) ** 2
     return mean, max(float(np.sqrt(variance / (n + _NORMAL))), 1e-9)
-
-
-def normal_maximum(m: int) -> tuple[float, float, float]:
-    """Quantiles 16 %, 50 % and 84 % of the largest of m standard normal values."""
-    from scipy.special import ndtri
-
-    low, middle, high = ndtri(np.array([0.16, 0.5, 0.84]) ** (1.0 / m))
-    return float(low), float(middle), float(high)

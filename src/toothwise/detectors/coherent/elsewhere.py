@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from toothwise.detectors.coherent.meshes import events, half_a_turn, lines
-from toothwise.detectors.coherent.whitening import filtered
+from toothwise.detectors.coherent.whitening import whitened
 
 _AROUND = 0.5  # mesh orders over which the record's own level is taken
 
@@ -33,7 +33,7 @@ def among_teeth(
     power = np.abs(np.fft.rfft(rest)) ** 2 * live
     near = uniform_filter1d(power, width, axis=1, mode="constant")
     near /= np.maximum(uniform_filter1d(live.astype(float), width, mode="constant"), 1.0 / width)
-    white = filtered(rest, np.where(live & (near > 0), 1.0 / np.sqrt(np.where(near > 0, near, 1.0)), 0.0))
+    white = whitened(rest, np.where(live, near, 0.0))
     found = []
     for axis, name in ((1, "rows"), (2, "columns")):
         energy = np.square(lines(white, shape[axis], shape[3]).mean(axis=2)).sum(axis=2)

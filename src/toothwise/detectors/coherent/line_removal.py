@@ -147,15 +147,13 @@ def _repeated(x: np.ndarray, weight: np.ndarray, spans: list[tuple[np.ndarray, i
         combs.append(np.fft.rfft(comb))
         wanted.append(np.fft.irfft(np.conj(combs[-1]) * spectrum, size)[:length])
     lags = [np.arange(length) for _, length in spans]
-    equations = np.block(
-        [
-            [
-                np.fft.irfft(np.conj(one) * other * power, size)[(mine[:, None] - its) % size]
-                for other, its in zip(combs, lags, strict=True)
-            ]
-            for one, mine in zip(combs, lags, strict=True)
-        ]
-    )
+
+    def between(k: int, other: int) -> np.ndarray:
+        together = np.fft.irfft(np.conj(combs[k]) * combs[other] * power, size)
+        return together[(lags[k][:, None] - lags[other]) % size]
+
+    every = range(len(spans))
+    equations = np.block([[between(k, other) for other in every] for k in every])
     equations[np.diag_indices(len(equations))] += _RIDGE * equations.diagonal().max()
     found = np.split(np.linalg.solve(equations, np.concatenate(wanted)), np.cumsum([len(lag) for lag in lags])[:-1])
     spectra = [np.fft.rfft(waveform, size) * comb for waveform, comb in zip(found, combs, strict=True)]

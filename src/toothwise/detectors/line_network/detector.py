@@ -18,7 +18,6 @@ from toothwise.healthmap.logarithm import log_positive
 from toothwise.progress import Progress, silent
 
 _TRAINING = ("max_steps", "learning_rate", "patience", "keep", "seed")
-_BY_AXIS = ("lines", "contrast", "spread")
 _CHUNK = 16  # maps at a time
 
 
@@ -108,13 +107,14 @@ class LineNetworkDetector(ModuleDetector):
         x = torch.from_numpy(self._images(values))
         parts = []
         for start in range(0, len(x), _CHUNK):
-            found = model.judge(x[start : start + _CHUNK].to(device))
-            parts.append(found)
+            parts.append(model.judge(x[start : start + _CHUNK].to(device)))
             progress("scoring", min(1.0, (start + _CHUNK) / len(x)))
-        by_axis = [{a: torch.cat([getattr(p, n)[a] for p in parts]).cpu() for a in model.axes} for n in _BY_AXIS]
-        return LineOutput(
-            torch.cat([p.score for p in parts]).cpu(), torch.cat([p.cells for p in parts]).cpu(), *by_axis
+        lines, contrast, spread = (
+            {axis: torch.cat([getattr(p, name)[axis] for p in parts]).cpu() for axis in model.axes}
+            for name in ("lines", "contrast", "spread")
         )
+        cells, score = (torch.cat([getattr(p, name) for p in parts]).cpu() for name in ("cells", "score"))
+        return LineOutput(lines, contrast, spread, cells, score)
 
     @torch.inference_mode()
     def scatter_ratio(self, values: np.ndarray) -> np.ndarray:

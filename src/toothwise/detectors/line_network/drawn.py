@@ -13,8 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from toothwise.detectors.line_likelihood import FARTHEST, MOST, common_limit
-from toothwise.detectors.line_network.evidence import AXES
+from toothwise.detectors.line_likelihood import AXES, FARTHEST, MOST, common_limit
 from toothwise.detectors.line_network.options import LineNetworkOptions
 from toothwise.simulate.lines import LineShape, diagonal_masks, draw_lines, line_masks
 

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 
 from toothwise.detectors.line_likelihood import LineLikelihood
 
-AXES = {"rows": (1,), "columns": (2,), "both": (1, 2)}
 _LEAST = -1e9  # of an evidence that is not there: finite, because engines and softmax take it everywhere
 
 
@@ -103,8 +102,8 @@ class LineEvidence(nn.Module):
             measured = (most + (0.0 if s.dark is None else s.half - s.length * s.bright)) / (s.step * energy)
             for tooth in range(s.teeth):
                 room = (tooth, s.teeth - 1 - tooth)
-                each.append(_beside(line, room, _LEAST))
-                contrasts.append(_beside(measured, room, 0.0))
+                each.append(nn.functional.pad(line, room, value=_LEAST))
+                contrasts.append(nn.functional.pad(measured, room, value=0.0))
                 variances.append(torch.full_like(field[:, :, 0], 1.0 / energy))
             if cells:
                 best = reduce(torch.maximum, [m * ratio + (s.weight - s.taken(m)) for m in s.multiples])
@@ -121,11 +120,6 @@ def _log_sum(x: Tensor, dim: int) -> Tensor:
     """``x.logsumexp(dim)`` of finite values, in operations that engines are fast at."""
     most = x.amax(dim, keepdim=True)
     return (x - most).exp().sum(dim).log() + most.squeeze(dim)
-
-
-def _beside(line: Tensor, room: tuple[int, int], value: float) -> Tensor:
-    """Values ``[n, lines]`` with room before and after them."""
-    return nn.functional.pad(line, room, value=value)
 
 
 def _cover(places: dict[int, list[Tensor]]) -> Tensor:

@@ -47,7 +47,8 @@ class HeldOut:
         self.draws = rng.multinomial(len(maps), np.full(len(maps), 1.0 / len(maps)), _DRAWS)
         self.best: tuple[float, dict[str, Tensor], np.ndarray] | None = None
         self.since = 0
-        self.start = np.zeros(0)
+        self.start = self._with(gain=0.0)  # what the network starts from
+        model.get_buffer("gain").fill_(1.0)
 
     @torch.no_grad()
     def _score(self) -> np.ndarray:
@@ -55,32 +56,22 @@ class HeldOut:
         parts = self.values.split(self.chunk)
         return torch.cat([self.model.judge(p.to(device), cells=False).score.cpu() for p in parts]).double().numpy()
 
-    def _with(self, **buffers: float) -> np.ndarray:
-        """Scores with other values of the model's switches, which stay so."""
-        for name, value in buffers.items():
-            self.model.get_buffer(name).fill_(value)
+    def _with(self, gain: float) -> np.ndarray:
+        """Scores with another share of the correction, which stays so."""
+        self.model.get_buffer("gain").fill_(gain)
         return self._score()
 
     def _wins(self, score: np.ndarray) -> np.ndarray:
         """How often a line on map j scores above healthy map i, ``[maps, maps]``; ties count half."""
         n, maps = len(self.whose), len(self.maps)
-        healthy, faulty = score[:n].reshape(-1, maps), score[n:].reshape(-1, maps)
-        wins = np.zeros((maps, maps))
-        for one in healthy:
-            for other in faulty:
-                wins += (other > one[:, None]) + 0.5 * (other == one[:, None])
-        return wins / (len(healthy) * len(faulty))
+        healthy, faulty = score[:n].reshape(-1, 1, maps, 1), score[n:].reshape(1, -1, 1, maps)
+        return np.asarray(((faulty > healthy) + 0.5 * (faulty == healthy)).mean(axis=(0, 1)))
 
     def _better(self, score: np.ndarray, than: np.ndarray) -> tuple[float, float]:
         """Gain in AUROC, and its standard error over maps, by bootstrap."""
         gain = self._wins(score) - self._wins(than)
         n = len(gain)
         return float(gain.mean()), float(np.std([(c @ gain @ c) / n**2 for c in self.draws]))
-
-    def begin(self) -> None:
-        """Note what the network starts from."""
-        self.start = self._with(gain=0.0)
-        self.model.get_buffer("gain").fill_(1.0)
 
     def check(self) -> int:
         """Remember the weights if they are the best so far; how many checks ago the best was."""
@@ -119,10 +110,7 @@ class HeldOut:
         if self.maps.ndim == 3:  # of waveforms no contrast is told
             self._calibrate()
         return {
-            "auroc": {
-                "start": float(self._wins(self.start).mean()),
-                "kept": float(self._wins(found).mean()),
-            },
+            "auroc": {"start": float(self._wins(self.start).mean()), "kept": float(self._wins(found).mean())},
             "gain": kept[0],
             "standard_error": kept[1],
             "correction_kept": chosen,

@@ -90,7 +90,6 @@ class LineNetwork(StepTrained):
     @classmethod
     def configure_pre_processor(cls, image_size: tuple[int, int] | None = None) -> PreProcessor:
         """None that changes anything: a map's cells are its teeth."""
-        del image_size
         return PreProcessor(transform=Identity())
 
     def learn(self, values: np.ndarray) -> None:
@@ -110,7 +109,6 @@ class LineNetwork(StepTrained):
         self.model.learn_texture(part, torch.from_numpy(maps[~out]).to(self.device))
         self._drawer = self.make_drawer(part)
         self._held_out = HeldOut(self.model, values[out], self._drawer, np.random.default_rng([self.seed, 1]))
-        self._held_out.begin()
 
     def maps_of(self, values: np.ndarray) -> np.ndarray:
         """The log maps ``[n, rows, columns]`` whose texture is learned, of what is trained on."""
@@ -133,7 +131,6 @@ class LineNetwork(StepTrained):
 
     def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Draw lines on healthy maps and find them; the loss must stay finite."""
-        del args, kwargs
         assert self._maps is not None
         rng = np.random.default_rng([self.seed, 2, self.global_step])  # a resumed run draws the same
         count = len(batch.image)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from toothwise.detectors.dinomaly.attention import DirectionalLinearAttention
 from toothwise.detectors.line_likelihood import (
+    AXES,
     HUBER,
     HUBER_MEAN,
     HUBER_STEPS,
@@ -27,7 +28,7 @@ from toothwise.detectors.line_likelihood import (
     ROUGH,
     LineLikelihood,
 )
-from toothwise.detectors.line_network.evidence import AXES, LineEvidence
+from toothwise.detectors.line_network.evidence import Evidence, LineEvidence
 from toothwise.detectors.line_network.options import LineNetworkOptions
 from toothwise.errors import InputError
 
@@ -47,21 +48,17 @@ def known_median(x: Tensor, known: Tensor, dim: int) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class LineOutput:
+class LineOutput(Evidence):
     """What the network says of maps, by axis where it is of lines (1 = rows, 2 = columns).
 
     Attributes:
-        score: Log odds of the map, ``[n]``.
-        cells: Log odds of each cell, ``[n, rows, columns]``.
         lines: Log odds of each line, ``[n, lines]``.
         contrast, spread: Log contrast of each line if it is damaged, and its standard deviation, ``[n, lines]``.
+        cells: Log odds of each cell, ``[n, rows, columns]``.
+        score: Log odds of the map, ``[n]``.
     """
 
     score: Tensor
-    cells: Tensor
-    lines: dict[int, Tensor]
-    contrast: dict[int, Tensor]
-    spread: dict[int, Tensor]
 
     def likeliest(self) -> tuple[Tensor, Tensor]:
         """Log contrast ``[n]`` of the likeliest line and its standard deviation."""
@@ -217,7 +214,7 @@ class LineNetworkModel(nn.Module):
         factor, more, part, wider = self.get_buffer("contrast")
         spread = {axis: wider * (s**2 + (part * contrast[axis]) ** 2).sqrt() for axis, s in spread.items()}
         contrast = {axis: factor * c + more for axis, c in contrast.items()}
-        return LineOutput(torch.cat(list(lines.values()), 1).logsumexp(1), heat, lines, contrast, spread)
+        return LineOutput(lines, contrast, spread, heat, torch.cat(list(lines.values()), 1).logsumexp(1))
 
     def _features(self, x: Tensor, whitened: Tensor, known: Tensor, own: Tensor, more: Tensor | None) -> Tensor:
         """What the blocks make of a map, ``[n, rows, columns, dim]``."""
@@ -228,8 +225,7 @@ class LineNetworkModel(nn.Module):
         tokens = tokens if more is None else tokens + more
         for block in self.blocks:
             tokens = block(tokens)
-        out: Tensor = self.norm(tokens)
-        return out
+        return self.norm(tokens)
 
     def forward(self, images: Tensor) -> InferenceBatch:
         """Images ``[n, channels, rows, columns]`` of equal channels: raw score ``[n]``, anomaly map ``[n, 1, ...]``."""
@@ -261,8 +257,7 @@ class _LineHead(nn.Module):
         everywhere = mean.mean(dim=1, keepdim=True).expand_as(mean)
         score = evidence.logsumexp(1, keepdim=True).expand_as(evidence)
         numbers = [evidence / 5.0, score / 5.0, contrast / spread / 5.0, own[:, :, 0].log().expand_as(evidence)]
-        out: Tensor = self.layers(torch.cat([mean, most, everywhere, torch.stack(numbers, dim=-1)], dim=-1))
-        return out
+        return self.layers(torch.cat([mean, most, everywhere, torch.stack(numbers, dim=-1)], dim=-1))
 
 
 class _Block(nn.Module):
@@ -285,19 +280,16 @@ class _Block(nn.Module):
         x = x + self.conv(wide.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         if self.attention != "none":
             x = x + self._mixed(self.norm_attention(x))
-        out: Tensor = x + self.mlp(self.norm_mlp(x))
-        return out
+        return x + self.mlp(self.norm_mlp(x))
 
     def _mixed(self, x: Tensor) -> Tensor:
         if self.attention == "means":
             means = [x.mean(dim=d, keepdim=True).expand_as(x) for d in (2, 1, (1, 2))]
-            mixed: Tensor = self.mix(torch.cat([x, *means], dim=-1))
-            return mixed
+            return self.mix(torch.cat([x, *means], dim=-1))
         rows, columns = x.shape[1], x.shape[2]
         # all cells as one line: attention along it is attention to the whole map
         grid = (1, rows * columns) if self.attention == "global" else (rows, columns)
-        out: Tensor = self.mix(x.flatten(1, 2), grid)
-        return out.unflatten(1, (rows, columns))
+        return self.mix(x.flatten(1, 2), grid).unflatten(1, (rows, columns))
 
 
 def _silent(layer: nn.Linear) -> nn.Linear:

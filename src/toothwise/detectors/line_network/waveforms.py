@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from toothwise.detectors.base import Abilities, Prediction, given
+from toothwise.detectors.base import Abilities, given
 from toothwise.detectors.coherent import Coherent
 from toothwise.detectors.coherent.meshes import events
 from toothwise.detectors.coherent.whitening import filtered, weight_of
@@ -56,7 +56,6 @@ class WaveformModel(LineNetworkModel):
 
     def judge(self, values: Tensor, *, cells: bool = True, **given: Any) -> LineOutput:
         """As of LineNetworkModel, for waveforms."""
-        del given
         rows, columns = (torch.from_numpy(_TAIL * e).to(values) for e in self.start(values.detach().cpu().numpy()))
         waves = self.waves(torch.nan_to_num(values))
         return super().judge(self.log_rms(values), cells=cells, more=waves, start={1: rows, 2: columns})
@@ -195,10 +194,7 @@ class LineWaveforms(Coherent):
         return WaveformNetwork(shape, samples, self._start, weight, **options, **off)
 
     def _start(self, waveforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        white = self._periods(waveforms)
-        found = super()._prediction(white, waveforms.shape, self._learned, maps=False)
-        assert found.row_evidence is not None and found.column_evidence is not None  # noqa: PT018
-        return found.row_evidence, found.column_evidence
+        return super()._evidence(self._periods(waveforms), waveforms.shape, self._learned)
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
         self._network = None
@@ -215,21 +211,19 @@ class LineWaveforms(Coherent):
         live = np.sqrt((self._learned["scatter"] > 0).mean() / white.shape[1])
         return (self._folded(white, shape) / live).astype(np.float32)
 
-    def _prediction(
-        self, white: np.ndarray, shape: tuple[int, ...], learned: dict[str, np.ndarray], *, maps: bool = True
-    ) -> Prediction:
+    def _evidence(
+        self, white: np.ndarray, shape: tuple[int, ...], learned: dict[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """As of ``coherent``, with the network's correction."""
-        found = super()._prediction(white, shape, learned, maps=maps)
         model = None if self._network is None else self._network.model
         if model is None or not float(model.get_buffer("gain")):
-            return found
+            return super()._evidence(white, shape, learned)
         device = pick_device(self.options["device"])
         x = torch.from_numpy(self._unit(white, shape))
         with torch.inference_mode():
             parts = [model.to(device).eval().judge(p.to(device), cells=False).lines for p in x.split(_CHUNK)]
         rows, columns = (torch.cat([p[a] for p in parts]).cpu().double().numpy() / _TAIL for a in (1, 2))
-        score = np.maximum(rows.max(axis=1), columns.max(axis=1))
-        return Prediction(score, found.anomaly_map, None, rows, columns)
+        return rows, columns
 
     def _state(self) -> dict[str, np.ndarray]:
         assert self._network is not None
