@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, fields
+from dataclasses import fields
 from importlib import import_module
 from importlib.metadata import entry_points
 from inspect import Parameter, signature
@@ -28,11 +28,8 @@ class Option(NamedTuple):
 
 
 # name: (module:class, one line, constructor options that make the variant)
-_SCAN, _STATISTIC, _DINOMALY = (
-    ".scan:DirectionalScan",
-    ".statistics:MapStatistic",
-    ".dinomaly.detector:DinomalyDetector",
-)
+_SCAN, _STATISTIC = ".scan:DirectionalScan", ".statistics:MapStatistic"
+_DINOMALY = ".dinomaly.detector:DinomalyDetector"
 _DRAEM, _PATCHCORE = ".draem_sevnet.detector:DraemSevNetDetector", ".patchcore.detector:PatchcoreDetector"
 _ROWS = {"faults": "lines", "severity_max": 1.0, "pooling": "lines"}
 _REGISTRY: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -178,16 +175,12 @@ def options_of(name: str) -> dict[str, Option]:
     meanings: dict[str, tuple[str | None, str]] = {}
     for group in cls.option_groups:
         meanings = described(group) | meanings
-        defaults = {f.name: _default(f) for f in fields(group)} | defaults
+        defaults = {field.name: getattr(group(), field.name) for field in fields(group)} | defaults
     meanings |= described(cls)
     if name in _REGISTRY:
         defaults |= _REGISTRY[name][2]
     said = {option: meanings.get(option, (None, "")) for option in defaults}
     return {option: Option(value, said[option][0] or "", said[option][1]) for option, value in defaults.items()}
-
-
-def _default(field: Field[Any]) -> Any:
-    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def takes(name: str, option: str) -> bool:

@@ -15,7 +15,7 @@ within a session means ``test/fault`` against the ``test/good`` maps whose sessi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import pandas as pd
 
 from toothwise.checks import check_choice
 from toothwise.errors import InputError, OutputError
-from toothwise.files import atomic_folder, check_replaceable
+from toothwise.files import atomic_folder, check_replaceable, finite
 from toothwise.healthmap.core import Axis, HealthMap
 from toothwise.healthmap.io import write_map
 from toothwise.healthmap.manifest import MANIFEST, Manifest, read_manifest, sha256_of, write_manifest
@@ -84,8 +84,7 @@ def write_domain(
     """
     check_choice(DOMAINS, domain=domain)
     scale = (config.png_scale or PNG_SCALE[domain]) if config.format == "png16" else None
-    options = {"domain": domain} | {f.name: getattr(config, f.name) for f in fields(MapSetConfig)}
-    options["contrast"] = list(config.contrast)
+    options = finite({"domain": domain} | vars(config))
     manifest = Manifest(domain, DOMAIN_MAPPING, options, versions(), scale, UNIT)
     if folder.exists() and _is_there(folder, manifest, overwrite=overwrite, progress=progress):
         return False

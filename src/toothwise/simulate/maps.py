@@ -118,7 +118,7 @@ def generate(
     peak = _SEGMENT_PEAK[0] + (_SEGMENT_PEAK[1] - _SEGMENT_PEAK[0]) * u[:, 2]
     begin = lines.start + np.floor(u[:, 3] * (lines.length - cells + 1)).astype(np.int64)
     if cells.any():
-        _add_segments(values, mask, lines, begin, cells, peak * level, u[:, 4] - 0.5)
+        mask[_add_segments(values, lines, begin, cells, peak * level, u[:, 4] - 0.5)] = True
     has = cells > 0
     faults = np.full(n, faulty)
     truth = pd.DataFrame(
@@ -186,15 +186,9 @@ def _conditions(n: int, split: str, condition: str) -> np.ndarray:
 
 
 def _add_segments(
-    values: np.ndarray,
-    mask: np.ndarray,
-    lines: Lines,
-    begin: np.ndarray,
-    cells: np.ndarray,
-    peak: np.ndarray,
-    shift: np.ndarray,
-) -> None:
-    """Raise short stretches of the damaged teeth to a squared triangle with a given peak; both arrays change in place.
+    values: np.ndarray, lines: Lines, begin: np.ndarray, cells: np.ndarray, peak: np.ndarray, shift: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Raise short stretches of the damaged teeth to a squared triangle with a given peak, in place; the cells of them.
 
     The triangle's middle is off the middle of the stretch by ``shift`` cells, -0.5 to 0.5.
     """
@@ -206,4 +200,4 @@ def _add_segments(
     along, driving, tooth = begin[which] + at, lines.driving[which], lines.tooth[which]
     row, column = np.where(driving, tooth, along), np.where(driving, along, tooth)
     values[which, row, column] = np.maximum(values[which, row, column], height * peak[which])
-    mask[which, row, column] = True
+    return which, row, column

@@ -153,7 +153,7 @@ def simulate_run(config: RunConfig | None = None, *, seed: int) -> RunRecords:
     loud = np.repeat(np.exp(c.local * rng.standard_normal(c.teeth)), c.samples_per_tooth)
     signature = _unit(shaped(waveform(), loud))
     drifting, hissing = np.exp(c.colour * rng.standard_normal((2, len(orders))))
-    drift = _drift(c, rng, lambda *shape: waveform(*shape) * drifting, shaped, signature, day, samples)
+    drift = _drift(c, rng, lambda *shape: waveform(*shape) * drifting, shaped, signature, day)
     shapes = _unit(waveform(3)) * np.sqrt(c.load)
     level = rng.standard_normal((n, 3))
     for i in range(1, n):  # the load cycle repeats roughly every other record
@@ -202,13 +202,7 @@ _Draw = Callable[..., np.ndarray]
 
 
 def _drift(
-    c: Any,
-    rng: np.random.Generator,
-    waveform: _Draw,
-    shaped: _Draw,
-    signature: np.ndarray,
-    day: np.ndarray,
-    samples: int,
+    c: Any, rng: np.random.Generator, waveform: _Draw, shaped: _Draw, signature: np.ndarray, day: np.ndarray
 ) -> np.ndarray:
     """What drift adds to the signature of every record, ``[n, orders]``."""
     count, size = len(c.days), np.sqrt(c.day / 2.0)
@@ -234,6 +228,7 @@ def _drift(
         reach = 1.0 + 0.4 * rng.standard_normal(count)
         return own[day - 1] + np.multiply.outer(reach[day - 1] * (1.0 - np.exp(-4.0 * within)), along)
     if c.drift == "signature":
+        samples = c.teeth * c.samples_per_tooth
         envelope = np.sqrt(np.convolve(np.tile(np.fft.irfft(signature, samples) ** 2, 3), np.hanning(24), "same"))
         steps = shaped(steps, envelope[samples : 2 * samples])
     pace = 1.0 / np.sqrt(1.0 + 0.5 * np.arange(count))  # a gear that runs in drifts ever more slowly

@@ -55,8 +55,7 @@ class LineNetworkOptions:
     def __post_init__(self) -> None:
         check_choice(("rows", "columns", "both"), lines=self.lines)
         check_choice(ATTENTION, attention=self.attention)
-        for name in ("teeth", "dim", "blocks", "heads", "max_teeth"):
-            check_whole(1, **{name: getattr(self, name)})
+        check_whole(1, teeth=self.teeth, dim=self.dim, blocks=self.blocks, heads=self.heads, max_teeth=self.max_teeth)
         if self.dim % self.heads:
             raise InputError(f"heads must divide dim, but {self.heads} does not divide {self.dim}")
         check_whole(1, lengths=list(self.lengths) or 0)
