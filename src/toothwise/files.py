@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from toothwise.errors import OutputError
 
@@ -24,14 +25,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
     """
     with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".tmp-", suffix=path.suffix)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = path.parent / f".tmp-{uuid4().hex}{path.suffix}"
+        temporary.touch(exist_ok=False)
         try:
             yield temporary
-            umask = os.umask(0)
-            os.umask(umask)
-            temporary.chmod(0o666 & ~umask)  # mkstemp makes files for the owner alone
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

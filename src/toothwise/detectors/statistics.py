@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,9 +16,8 @@ from toothwise.checks import check_choice
 from toothwise.detectors.base import Abilities, ArrayDetector, Prediction
 from toothwise.progress import Progress
 
-
-def _mean(x: np.ndarray) -> np.ndarray:
-    return np.nanmean(x, axis=2)
+_level, _peak = partial(np.nanmean, axis=(1, 2)), partial(np.nanmax, axis=(1, 2))  # of the map
+_mean = partial(np.nanmean, axis=2)  # of each line
 
 
 def _rms(x: np.ndarray) -> np.ndarray:
@@ -48,21 +47,13 @@ def _fisher(x: np.ndarray) -> np.ndarray:
     return (mean - other_mean) ** 2 / np.maximum(spread, 1e-30)
 
 
-def _level(x: np.ndarray) -> np.ndarray:
-    return np.nanmean(x, axis=(1, 2))
-
-
-def _peak(x: np.ndarray) -> np.ndarray:
-    return np.nanmax(x, axis=(1, 2))
-
-
 def _peak_to_sd(x: np.ndarray) -> np.ndarray:
     spread = np.nanstd(x, axis=(1, 2))
     return np.where(spread > 0, (_peak(x) - _level(x)) / np.maximum(spread, 1e-30), 0.0)
 
 
 # name: (the statistic, of what: the whole map, its rows, its columns, or rows and columns)
-STATISTICS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+STATISTICS: dict[str, tuple[Callable[[np.ndarray], Any], str]] = {
     "mean": (_level, "map"),
     "max": (_peak, "map"),
     "peak_to_sd": (_peak_to_sd, "map"),

@@ -49,12 +49,9 @@ def gather(
         return source, ()
     if isinstance(source, np.ndarray):
         values = as_array(source)
-        about = about or MapsAbout.of_shape(values.shape[1:])
-        if values.shape[1:] != about.shape:
+        if about is None or values.shape[1:] != about.shape:
             about = MapsAbout.of_shape(values.shape[1:])  # which is refused by whoever knows what it should be
-        return HealthMapBatch(
-            values, about.rows, about.columns, quantity=about.quantity, unit=about.unit, gear=about.gear
-        ), ()
+        return HealthMapBatch(values, **vars(about)), ()
     items = list(source) if isinstance(source, Sequence) and not isinstance(source, str) else [source]
     if items and all(isinstance(one, HealthMap) for one in items):
         table = pd.DataFrame([one.condition for one in items], index=range(len(items)))

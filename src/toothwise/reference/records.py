@@ -25,11 +25,10 @@ def record_ids(table: pd.DataFrame, n: int, *, sensors: bool = False) -> np.ndar
     Maps of several sensors often lie in several files, each with a name of its own: where no name stands twice,
     ``start_time`` tells which of them belong together.
     """
-    known = [c for c in (*_NAMES, "start_time") if c in table and table[c].notna().all()]
+    columns = (*_NAMES, "start_time") if sensors else _NAMES
+    known = [c for c in columns if c in table and table[c].notna().all()]
     if sensors:
         known.sort(key=lambda column: table[column].is_unique)  # stable: a shared name before a shared time
-    elif "start_time" in known:
-        known.remove("start_time")
     if known:
         return table[known[0]].astype(str).to_numpy()
     if "file" not in table:
@@ -163,15 +162,13 @@ def order_records(table: pd.DataFrame, n: int, *, sensors: str | None = None) ->
     names = record_ids(table, n, sensors=sensors is not None)
     labels, sensor = np.unique(sensors_of(table, sensors, n), return_inverse=True)
     kinds = tuple(map(str, labels))
-    order = list(dict.fromkeys(names.tolist()))
-    place = {name: k for k, name in enumerate(order)}
+    record, order = pd.factorize(names)  # numbered in the order in which they first come
     maps = np.full((len(order), len(kinds)), -1, dtype=int)
-    for index, (name, s) in enumerate(zip(names, sensor, strict=True)):
-        k = place[name]
+    for index, (k, s) in enumerate(zip(record, sensor, strict=True)):
         if maps[k, s] >= 0:
             of = f" by sensor {kinds[s]}" if sensors else ""
             more = "" if sensors else "; name the column of the sensors with --sensors where there are several"
-            raise InputError(f"duplicate record {name}{of}{more}")
+            raise InputError(f"duplicate record {order[k]}{of}{more}")
         maps[k, s] = index
     missing = np.argwhere(maps < 0)
     if len(missing):
@@ -184,7 +181,7 @@ def order_records(table: pd.DataFrame, n: int, *, sensors: str | None = None) ->
         raw = table[column].to_numpy()[first]
         times = tuple(t.item() if hasattr(t, "item") else t for t in raw)
         times = tuple(t if isinstance(t, int | float) else str(t) for t in times)
-    return RecordOrder(tuple(order), times, maps, kinds)
+    return RecordOrder(tuple(map(str, order)), times, maps, kinds)
 
 
 def check_order(names: Sequence[str], when: np.ndarray, shown: np.ndarray, column: str) -> None:

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -127,14 +127,11 @@ def _write_maps(
     """Write every map and mask below ``temporary``; the rows of the manifest."""
     parts = _parts(config)
     total, done = sum(part.n for part in parts), 0
-    counts: dict[str, int] = {}
+    numbers: dict[str, Iterator[int]] = {part.place: count() for part in parts}
     tables = []
     for part in parts:
-        begin = counts.get(part.place, 0)
-        counts[part.place] = begin + part.n
         for values, truth, masks in _chunks(domain, config, part):
-            names = [f"{begin + k:06d}" for k in range(len(values))]
-            begin += len(values)
+            names = [f"{next(numbers[part.place]):06d}" for _ in values]
             paths = [f"{part.place}/{name}{FORMATS[config.format]}" for name in names]
             for path, array in zip(paths, values, strict=True):
                 _write_one(array, temporary / path, scale, temporary, folder)
@@ -157,7 +154,7 @@ def _chunks(
     """Maps, truth and masks of a part, a chunk at a time: the first maps do not depend on how many follow."""
     for number, at in enumerate(range(0, part.n, _CHUNK)):
         seeds = np.random.SeedSequence(config.seed, spawn_key=(list(DOMAINS).index(domain), part.number, number))
-        found: tuple[Any, ...] = generate(
+        values, truth, masks = generate(
             domain,
             min(_CHUNK, part.n - at),
             part.faulty,
@@ -168,9 +165,9 @@ def _chunks(
             gear=config.gear,
             session=part.session,
             diagonals=config.diagonals,
-            masks=part.faulty,
+            masks=True,
         )
-        yield found[0], found[1], found[2] if part.faulty else None
+        yield values, truth, masks if part.faulty else None
 
 
 def _write_one(values: np.ndarray, path: Path, scale: float | None, temporary: Path, folder: Path) -> None:

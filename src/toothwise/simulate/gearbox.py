@@ -149,9 +149,7 @@ def simulate_record(
     check_faults(config.gears, faults)
     rng = np.random.default_rng([config.seed, 1, seed])
     speed_rng, noise_rng, tacho_rng, start_rng = rng.spawn(4)
-    start = config.start
-    if start is None:
-        start = int(start_rng.integers(config.gears.hunting_revolutions))
+    start = int(start_rng.integers(config.gears.hunting_revolutions)) if config.start is None else config.start
     shaft = config.gears.shafts[config._shaft]
     lead = float(start_rng.uniform()) if config.lead is None else config.lead
     tacho_shaft = config.tacho.shaft or config._shaft
@@ -186,15 +184,10 @@ def simulate_record(
         "mean_speed": float((turned[-1] - turned[0]) / (times[-1] - times[0]) / shaft),
     }
     condition = {"load": config.load, "speed": config.speed.mean, "temperature": config.temperature}
-    record = VibrationRecord(
-        channels,
-        config.sampling_rate,
-        tacho,
-        unit="g",
-        condition=condition,
-        provenance={"source": "toothwise.simulate.gearbox", "truth": truth},
-    )
-    return record, truth
+    known = {"source": "toothwise.simulate.gearbox", "truth": truth}
+    return VibrationRecord(
+        channels, config.sampling_rate, tacho, unit="g", condition=condition, provenance=known
+    ), truth
 
 
 def check_faults(gears: GearPair | PlanetaryStage, faults: Sequence[Fault]) -> None:

@@ -39,9 +39,7 @@ class LineShape:
     def __post_init__(self) -> None:
         for name, low in (("teeth", 1), ("length", 1), ("gaps", 0), ("gap_length", 1)):
             given = getattr(self, name)
-            if given is None and name == "length":
-                continue
-            if not (len(given) == 2 and low <= given[0] <= given[1]):
+            if given is not None and not (len(given) == 2 and low <= given[0] <= given[1]):
                 raise InputError(f"{name} must be (lowest, highest) with lowest {low} or more, but got {given!r}")
         if self.gaps[1] > _SLOTS:
             raise InputError(f"gaps must be {_SLOTS} at most, but got {self.gaps!r}")

@@ -39,8 +39,8 @@ def transmission_error(config: GearboxConfig, faults: tuple[Fault, ...], turned:
         micrometres, float64 ``[sensors, n]``; of a pair the same for all sensors.
     """
     if isinstance(config.gears, PlanetaryStage):
-        return _planetary(config, faults, turned)
-    return np.broadcast_to(_pair(config, faults, turned), (len(config.sensors), len(turned)))
+        return _planetary(config, config.gears, faults, turned)
+    return np.broadcast_to(_pair(config, config.gears, faults, turned), (len(config.sensors), len(turned)))
 
 
 def _wear(faults: Sequence[Fault]) -> float:
@@ -93,9 +93,7 @@ def _modulation(
     return factor, shift
 
 
-def _pair(config: GearboxConfig, faults: tuple[Fault, ...], turned: np.ndarray) -> np.ndarray:
-    gears = config.gears
-    assert isinstance(gears, GearPair)
+def _pair(config: GearboxConfig, gears: GearPair, faults: tuple[Fault, ...], turned: np.ndarray) -> np.ndarray:
     local = tuple((f, ("driving", "driven").index(f.gear)) for f in faults if f.local)
     table = _error_table(gears, config.grade, config.load * _RATED_LINE_LOAD, (config.seed, 0), local, _wear(faults))
     rng = np.random.default_rng([config.seed, 2])
@@ -104,10 +102,10 @@ def _pair(config: GearboxConfig, faults: tuple[Fault, ...], turned: np.ndarray) 
     return factor * _look_up(table, turned * gears.driving + shift)
 
 
-def _planetary(config: GearboxConfig, faults: tuple[Fault, ...], turned: np.ndarray) -> np.ndarray:
+def _planetary(
+    config: GearboxConfig, gears: PlanetaryStage, faults: tuple[Fault, ...], turned: np.ndarray
+) -> np.ndarray:
     """Every planet's mesh with ring and sun, each through its path to the sensor; ``turned`` = the carrier."""
-    gears = config.gears
-    assert isinstance(gears, PlanetaryStage)
     line_load, wear = config.load * _RATED_LINE_LOAD, _wear(faults)
     rng = np.random.default_rng([config.seed, 2])
     turns = (turned * gears.ring / gears.sun, turned * gears.ring / gears.planet)
