@@ -155,18 +155,17 @@ def from_mapping(cls: type[Made], data: Any, where: str = "") -> Made:
         InputError: An unknown or missing field, a value of another type, or whatever the dataclass refuses.
     """
     types_of, here = field_types(cls), f"{where}: " if where else ""  # type: ignore[arg-type]  # a class is hashable
+    who = where or cls.__name__
     if not isinstance(data, dict):
-        raise InputError(f"{where or cls.__name__} must be {describe_type(cls)}, but got {data!r:.60}")
+        raise InputError(f"{who} must be {describe_type(cls)}, but got {data!r:.60}")
     for name in data:
         if name not in types_of:
             guess = did_you_mean(name, types_of)
-            raise InputError(
-                f"{where or cls.__name__}: unknown option {name!r:.60}{guess} (allowed: {', '.join(types_of)})"
-            )
+            raise InputError(f"{who}: unknown option {name!r:.60}{guess} (allowed: {', '.join(types_of)})")
     values = {name: converted(value, types_of[name], f"{here}{name}") for name, value in data.items()}
     for field in fields(cls):  # type: ignore[arg-type]
         if field.name not in data and field.init and field.default is MISSING and field.default_factory is MISSING:
-            raise InputError(f"{where or cls.__name__}: {field.name!r} is missing")
+            raise InputError(f"{who}: {field.name!r} is missing")
     try:
         return cls(**values)
     except InputError as error:

@@ -132,12 +132,11 @@ def effective_number(scores: np.ndarray, blocks: np.ndarray) -> float:
         return float(k)
     x = (x - x.mean(axis=0)) / x.std(axis=0)
     groups = [x[blocks == b] for b in np.unique(blocks)]
-    within = np.concatenate([g - g.mean(axis=0) for g in groups])
-    inside = float((within * within).sum())
+    centred = [g - g.mean(axis=0) for g in groups]
+    inside = float(np.square(np.concatenate(centred)).sum())
     autocorrelation = 0.0
     for lag in range(1, min(len(g) for g in groups)):
-        pairs = [((g - g.mean(axis=0))[lag:], (g - g.mean(axis=0))[:-lag]) for g in groups]
-        rho = sum(float((a * b).sum()) for a, b in pairs) / max(inside, 1e-300)
+        rho = sum(float((c[lag:] * c[:-lag]).sum()) for c in centred) / max(inside, 1e-300)
         if rho <= 0:
             break
         autocorrelation += rho

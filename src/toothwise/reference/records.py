@@ -162,7 +162,8 @@ def order_records(table: pd.DataFrame, n: int, *, sensors: str | None = None) ->
     names = record_ids(table, n, sensors=sensors is not None)
     labels, sensor = np.unique(sensors_of(table, sensors, n), return_inverse=True)
     kinds = tuple(map(str, labels))
-    record, order = pd.factorize(names)  # numbered in the order in which they first come
+    record, found = pd.factorize(names)  # numbered in the order in which they first come
+    order = tuple(map(str, found))
     maps = np.full((len(order), len(kinds)), -1, dtype=int)
     for index, (k, s) in enumerate(zip(record, sensor, strict=True)):
         if maps[k, s] >= 0:
@@ -181,7 +182,7 @@ def order_records(table: pd.DataFrame, n: int, *, sensors: str | None = None) ->
         raw = table[column].to_numpy()[first]
         times = tuple(t.item() if hasattr(t, "item") else t for t in raw)
         times = tuple(t if isinstance(t, int | float) else str(t) for t in times)
-    return RecordOrder(tuple(map(str, order)), times, maps, kinds)
+    return RecordOrder(order, times, maps, kinds)
 
 
 def check_order(names: Sequence[str], when: np.ndarray, shown: np.ndarray, column: str) -> None:
