@@ -138,7 +138,7 @@ def _write_maps(
             truth.insert(0, "file", paths)
             truth.insert(1, "sha256", [sha256_of(temporary / path) for path in paths])
             truth["mask"] = None
-            if masks is not None:
+            if part.faulty:
                 truth["mask"] = [f"masks/{part.place}/{name}.png" for name in names]
                 for path, mask in zip(truth["mask"], masks, strict=True):
                     _write_mask(mask, temporary / path)
@@ -148,13 +148,11 @@ def _write_maps(
     return pd.concat([table.astype(object) for table in tables], ignore_index=True)
 
 
-def _chunks(
-    domain: str, config: MapSetConfig, part: _Part
-) -> Iterator[tuple[np.ndarray, pd.DataFrame, np.ndarray | None]]:
+def _chunks(domain: str, config: MapSetConfig, part: _Part) -> Iterator[tuple[np.ndarray, pd.DataFrame, np.ndarray]]:
     """Maps, truth and masks of a part, a chunk at a time: the first maps do not depend on how many follow."""
     for number, at in enumerate(range(0, part.n, _CHUNK)):
         seeds = np.random.SeedSequence(config.seed, spawn_key=(list(DOMAINS).index(domain), part.number, number))
-        values, truth, masks = generate(
+        yield generate(
             domain,
             min(_CHUNK, part.n - at),
             part.faulty,
@@ -167,7 +165,6 @@ def _chunks(
             diagonals=config.diagonals,
             masks=True,
         )
-        yield values, truth, masks if part.faulty else None
 
 
 def _write_one(values: np.ndarray, path: Path, scale: float | None, temporary: Path, folder: Path) -> None:

@@ -110,8 +110,7 @@ class WaveformDrawer(MapDrawer):
         comb = np.zeros(size)
         begin = np.flatnonzero(own) * samples + rng.integers(-samples // 4, samples // 2)
         comb[begin % size] = 1.0 + _UNEVEN * rng.standard_normal(len(begin))
-        period = np.fft.irfft(np.fft.rfft(comb) * np.fft.rfft(ring, size), size)
-        white = filtered(period, self.weight)
+        white = filtered(filtered(comb, np.fft.rfft(ring, size)), self.weight)
         return np.asarray(white / max(float(np.linalg.norm(white)), 1e-300)).reshape(-1, samples)
 
 
