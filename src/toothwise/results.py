@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from contextlib import suppress
 
 from toothwise import __version__
 
@@ -12,8 +13,6 @@ def versions() -> dict[str, str]:
     """Versions of what a result rests on; only packages that are installed."""
     found = {"toothwise": __version__, "python": platform.python_version()}
     for name in ("numpy", "scipy", "torch", "anomalib", "timm"):
-        try:
+        with suppress(importlib.metadata.PackageNotFoundError):
             found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return found

@@ -15,6 +15,7 @@ within a session means ``test/fault`` against the ``test/good`` maps whose sessi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -103,11 +104,10 @@ def _is_there(folder: Path, manifest: Manifest, *, overwrite: bool, progress: Pr
     check_replaceable(folder, MANIFEST, "simulated maps")
     if not any(folder.iterdir()):
         return False
-    try:
+    same = False
+    with suppress(InputError):
         found = read_manifest(folder)
         same = found is not None and found.same_maps(manifest) and _intact(folder, found, progress)
-    except InputError:
-        same = False
     if not same and not overwrite:
         raise OutputError(
             f"{folder}: holds maps that are damaged or were made otherwise: name another folder, or ask to overwrite it"
