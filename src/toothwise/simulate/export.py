@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import count
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def write_domain(
     """
     check_choice(DOMAINS, domain=domain)
     scale = (config.png_scale or PNG_SCALE[domain]) if config.format == "png16" else None
-    options = finite({"domain": domain} | vars(config))
+    options = finite({"domain": domain} | {f.name: getattr(config, f.name) for f in fields(MapSetConfig)})
     manifest = Manifest(domain, DOMAIN_MAPPING, options, versions(), scale, UNIT)
     if folder.exists() and _is_there(folder, manifest, overwrite=overwrite, progress=progress):
         return False
