@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -43,6 +44,9 @@ class Channel:
     kind: str
     axis: int = 0
     tooth: int = -1
+
+
+UNNUMBERED = (Channel("tooth", 1), Channel("tooth", 2))  # teeth of a gear whose tooth zero is unknown
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +146,11 @@ class Baseline:
     one_day: bool = False
     by_waveform: bool = False
     heard_swings: bool = False
+
+    @cached_property
+    def things(self) -> tuple[Channel, ...]:
+        """Everything that can alarm: what is watched, and for either gear a tooth whose number is unknown."""
+        return (*self.channels, *UNNUMBERED)
 
     @property
     def teeth(self) -> np.ndarray:

@@ -22,7 +22,7 @@ together, with an exponential tail at its upper 95 % limit. The greater limit is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -125,12 +125,38 @@ def calibrate(
     longest = int(np.max(np.bincount(np.unique(blocks, return_inverse=True)[1])))
     wished = int(np.ceil(3.0 * correlation))
     length = int(np.clip(wished, min(5, len(healthy) // 4), max(5, min(longest, len(healthy) // 4))))
-    draws = _Draws.of(healthy, blocks, length, learned, rng, few)
+    starts = _starts(blocks, length)
+
+    def future(pools: np.ndarray) -> np.ndarray:
+        """Indices of drawn records ``[draws, records]``; each draw takes blocks from its own pool of starts."""
+        count = -(-_RECORDS // length)
+        picked = np.take_along_axis(pools, rng.integers(0, pools.shape[1], (len(pools), count)), axis=1)
+        return (picked[:, :, None] + np.arange(length)).reshape(len(pools), -1)[:, :_RECORDS]
+
+    def baselines(draws: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of baselines that were learned from so many drawn records: means less the true one, and spreads over it.
+
+        They are ``[draws, things]``; spreads are drawn halfway to 1 as a tooth's spread is.
+        """
+        count = max(round(learned / length), 1)
+        picked = starts[rng.integers(0, len(starts), (draws, count))][:, :, None] + np.arange(length)
+        picked = picked.reshape(draws, -1)[:, : max(learned, 1)]
+        mean = np.stack([healthy[rows].mean(axis=0) for rows in picked]) - healthy.mean(axis=0)
+        spread = np.stack([healthy[rows].std(axis=0) for rows in picked])
+        return mean, np.sqrt(np.maximum(spread, 1e-9) / np.maximum(healthy.std(axis=0), 1e-9))
+
+    base = baselines(_DRAWS)
+    known = _Draw(healthy, future(np.broadcast_to(starts, (_DRAWS, len(starts)))), *base)
+    # how well a limit is known: from other healthy records of the same kind, drawn block by block
+    groups = np.stack([rng.choice(starts, max(len(healthy) // length, 1)) for _ in range(_POOLS)])
+    pools = np.repeat(groups, _EACH, axis=0)
+    others = _Draw(healthy, future(pools), *baselines(len(pools)))
+    model = None if few is None else few.draw(healthy, rng)
     off: list[str] = [] if single else ["single"]
     channels: dict[str, dict[str, RuleHeight]] = {}
     for name in ("growth", "several"):  # growth first: what it cannot use goes to the others
         share = _share(name, off)
-        found = draws.heights(name, {tier: rate * share for tier, rate in rates.items()})
+        found = _heights(name, {tier: rate * share for tier, rate in rates.items()}, known, others, model)
         # with a few records' baseline alone a limit that is out of reach is better than none
         if max(found.values()) > REACH[name] * (SUMS[name].clip - SUMS[name].drift) and len(off) < 2:
             off.append(name)
@@ -170,9 +196,7 @@ def control_limits_for(baseline: Baseline, settings: MonitorSettings, *, learned
         rng=np.random.default_rng(settings.seed),
         single=learned is None,
     )
-    return ControlLimits(
-        found.channels, found.off, found.block, found.blocks, found.learned, _borne_out(found, baseline)
-    )
+    return replace(found, intervals=_borne_out(found, baseline))
 
 
 def _borne_out(limits: ControlLimits, baseline: Baseline) -> dict[str, tuple[float, float]]:
@@ -227,51 +251,20 @@ class FewRecords:
         return _Draw(future, index, np.zeros(exact), np.ones(exact))
 
 
-@dataclass(frozen=True, eq=False)
-class _Draws:
-    """Futures of the healthy records, of other healthy records of the kind, and of the model of other days."""
-
-    known: _Draw
-    others: _Draw
-    model: _Draw | None
-
-    @classmethod
-    def of(
-        cls,
-        healthy: np.ndarray,
-        blocks: np.ndarray,
-        length: int,
-        learned: int,
-        rng: np.random.Generator,
-        few: FewRecords | None,
-    ) -> _Draws:
-        """Draw them."""
-        starts = _starts(blocks, length)
-        base, scale = _baselines(healthy, starts, length, learned, _DRAWS, rng)
-        future = _future(starts, length, np.broadcast_to(starts, (_DRAWS, len(starts))), rng)
-        # how well a limit is known: from other healthy records of the same kind, drawn block by block
-        groups = np.stack([rng.choice(starts, max(len(healthy) // length, 1)) for _ in range(_POOLS)])
-        pools = np.repeat(groups, _EACH, axis=0)
-        again = _future(starts, length, pools, rng)
-        others = _Draw(healthy, again, *_baselines(healthy, starts, length, learned, len(pools), rng))
-        model = None if few is None else few.draw(healthy, rng)
-        return cls(_Draw(healthy, future, base, scale), others, model)
-
-    def heights(self, name: str, rates: dict[str, float]) -> dict[str, float]:
-        """The limits of a sum, by tier."""
-        per = self.known.count(name, _GRID).mean(axis=0) * 1000.0 / _RECORDS
-        found = {tier: _height(_GRID, per, rate) for tier, rate in rates.items()}
-        so_far = [height for height, _ in found.values()]
-        near = np.linspace(max(2.0, 0.5 * min(so_far)), 1.4 * max(so_far), _NEAR)
-        counts = self.others.count(name, near)
-        others = counts.reshape(_POOLS, _EACH, -1).mean(axis=1) * 1000.0 / _RECORDS
-        out = {tier: _raised(pair, [_height(near, p, rates[tier])[0] for p in others]) for tier, pair in found.items()}
-        if self.model is not None:
-            per = self.model.count(name, _GRID).mean(axis=0) * 1000.0 / _RECORDS
-            out = {tier: max(height, _height(_GRID, per, rates[tier])[0]) for tier, height in out.items()}
-        least = 1.01 * (SUMS[name].clip - SUMS[name].drift)  # one record alone is the business of another channel
-        warning = max(out["warning"], least)
-        return {"warning": warning, "alarm": max(out["alarm"], warning + 0.5)}
+def _heights(name: str, rates: dict[str, float], known: _Draw, others: _Draw, model: _Draw | None) -> dict[str, float]:
+    """The limits of a sum, by tier, from futures of the healthy records, of others of the kind, and of other days."""
+    per = known.count(name, _GRID).mean(axis=0) * 1000.0 / _RECORDS
+    found = {tier: _height(_GRID, per, rate) for tier, rate in rates.items()}
+    so_far = [height for height, _ in found.values()]
+    near = np.linspace(max(2.0, 0.5 * min(so_far)), 1.4 * max(so_far), _NEAR)
+    each = others.count(name, near).reshape(_POOLS, _EACH, -1).mean(axis=1) * 1000.0 / _RECORDS
+    out = {tier: _raised(pair, [_height(near, p, rates[tier])[0] for p in each]) for tier, pair in found.items()}
+    if model is not None:
+        per = model.count(name, _GRID).mean(axis=0) * 1000.0 / _RECORDS
+        out = {tier: max(height, _height(_GRID, per, rates[tier])[0]) for tier, height in out.items()}
+    least = 1.01 * (SUMS[name].clip - SUMS[name].drift)  # one record alone is the business of another channel
+    warning = max(out["warning"], least)
+    return {"warning": warning, "alarm": max(out["alarm"], warning + 0.5)}
 
 
 def _starts(blocks: np.ndarray, length: int) -> np.ndarray:
@@ -279,29 +272,6 @@ def _starts(blocks: np.ndarray, length: int) -> np.ndarray:
     n = len(blocks)
     inside = [k for k in range(n - length + 1) if blocks[k] == blocks[k + length - 1]]
     return np.array(inside or list(range(max(n - length + 1, 1))))
-
-
-def _future(starts: np.ndarray, length: int, pools: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Indices of drawn records ``[draws, records]``; each draw takes blocks from its own pool of starts."""
-    count = -(-_RECORDS // length)
-    picked = np.take_along_axis(pools, rng.integers(0, pools.shape[1], (len(pools), count)), axis=1)
-    return (picked[:, :, None] + np.arange(length)).reshape(len(pools), -1)[:, :_RECORDS]
-
-
-def _baselines(
-    healthy: np.ndarray, starts: np.ndarray, length: int, learned: int, draws: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Baselines ``[draws, things]`` that were learned from so many drawn records.
-
-    Returns:
-        Their means less the true one; and their spreads over the true one, drawn halfway to 1 as a tooth's spread is.
-    """
-    count = max(round(learned / length), 1)
-    picked = starts[rng.integers(0, len(starts), (draws, count))][:, :, None] + np.arange(length)
-    picked = picked.reshape(draws, -1)[:, : max(learned, 1)]
-    mean = np.stack([healthy[rows].mean(axis=0) for rows in picked]) - healthy.mean(axis=0)
-    spread = np.stack([healthy[rows].std(axis=0) for rows in picked])
-    return mean, np.sqrt(np.maximum(spread, 1e-9) / np.maximum(healthy.std(axis=0), 1e-9))
 
 
 @dataclass(frozen=True, eq=False)

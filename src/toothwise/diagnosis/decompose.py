@@ -8,7 +8,7 @@ last true one adds something is at most that level.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import gcd, sqrt
 
 import numpy as np
@@ -19,7 +19,6 @@ from toothwise.detectors.pooling import evidence_of
 from toothwise.evaluation.tail import ENOUGH, LEAST, best_line_tail, beyond_all, healthy_tail
 from toothwise.reference.healthy_reference import HealthyReference
 from toothwise.reference.map_statistics import (
-    Diagonals,
     Segment,
     best_segment,
     line_levels,
@@ -125,37 +124,39 @@ def decompose(
                 own = [[p for p in out.lines[k] if p.axis == axis] for k in active]
                 kept = np.array([_near(lines.shape[1], those) for those in own])
                 out.evidence[axis][active] = np.where(kept, out.evidence[axis][active], lines)
-        heard = None if swings is None else swings[active]
-        tests = _tests(x[active], now, reference, search, ratio[active], heard)
+        by_axis, apart = _lines(now, reference), ratio[active]
+        tests = {"lines": _smaller(by_axis), "diagonal": (np.ones(len(active)), np.ones(len(active), dtype=int))}
+        if search is not None:
+            tests["diagonal"] = healthy_tail(search.score(x[active]) / apart, reference.diagonal), tests["diagonal"][1]
+        tests["one cycle"] = _cycle(x[active], reference, apart, None if swings is None else swings[active])
         if not step:
             out.p_values = {name: best for name, (best, _) in tests.items()}
         spent = {name: best / SHARES[name] for name, (best, _) in tests.items()}
-        for name in ("diagonal", "one cycle"):  # found once at most
-            done = [bool(out.cycle[k]) if name == "one cycle" else out.diagonal[k] is not None for k in active]
-            spent[name] = np.where(done, 2.0, spent[name])
-        spent["one cycle"] = np.where(
-            (spent["lines"] <= rate) & _of_a_tooth(x[active], tests["one cycle"][1], reference),
-            2.0,
-            spent["one cycle"],
-        )
-        table = np.stack([spent[name] for name in ("lines", "diagonal", "one cycle")])
-        found = table.min(axis=0) <= rate
+        spent["diagonal"][[out.diagonal[k] is not None for k in active]] = 2.0  # found once at most, as a cycle is
+        no_cycle = (spent["lines"] <= rate) & _of_a_tooth(x[active], tests["one cycle"][1], reference)
+        spent["one cycle"][[bool(out.cycle[k]) for k in active] | no_cycle] = 2.0
+        found = np.min([*spent.values()], axis=0) <= rate
         for k in np.flatnonzero(found):
-            name, which = ("lines", "diagonal", "one cycle")[int(table[:, k].argmin())], int(active[k])
-            p_value, axis, less = float(tests[name][0][k]), int(tests[name][1][k]), None
-            if name == "lines" and seen is not None:
+            name, which = min(spent, key=lambda name: float(spent[name][k])), int(active[k])
+            p_value, axis = float(tests[name][0][k]), int(tests[name][1][k])
+            if name == "diagonal" and search is not None:
+                row, column, height = search.find(x[which])
+                x[which, row, column] -= height
+                out.diagonal[which] = (int(row[0]), int(column[0]), len(row), height)
+            elif name == "one cycle":
+                levels = line_levels(x[which : which + 1], axis, newest=False)
+                _by_line(x[which], axis)[:] -= one_cycle(levels)[1][0][:, None]
+                out.cycle[which].append(axis)
+            elif seen is None:
+                _take_line(out, which, axis, now[axis][k], p_value)
+            else:
                 one = left.get(which, seen[which])
-                chances = {a: float(p[k]) for a, p in _lines(now, reference).items()}
+                chances = {a: float(p[k]) for a, p in by_axis.items()}
                 if not out.lines[which]:  # what is left beside a tooth that came off is judged by its chance
                     axis = _with_larger_waveform(one, {a: now[a][k] for a in chances}, chances, detector, rate)
-                p_value = chances[axis]
-                again = any(line.axis == axis for line in out.lines[which])
-                tooth = int(now[axis][k].argmax())
                 # with a tooth of few goes much of what sound ones hold: what is left is compared with the whole map
-                amplitude = detector.amplitude(one, axis, tooth, seen[which])
-                less = _without_teeth(one, x[which], detector, axis, tooth, amplitude, again=again)
-                left[which] = less.waveforms
-            _take(out, x, which, name, axis, now[axis][k], p_value, search, less)
+                amplitude = detector.amplitude(one, axis, int(now[axis][k].argmax()), seen[which])
+                left[which] = _take_teeth(out, which, axis, now[axis][k], chances[axis], one, detector, amplitude)
         active = active[found]
         if not len(active):
             break
@@ -206,24 +207,6 @@ def _evidence(found: Prediction, reference: HealthyReference) -> dict[int, np.nd
     if columns is not None and reference.column is not None:
         out[2] = np.array(columns, dtype=np.float64)
     return out
-
-
-def _tests(
-    x: np.ndarray,
-    evidence: dict[int, np.ndarray],
-    reference: HealthyReference,
-    search: Diagonals | None,
-    scatter_ratio: np.ndarray,
-    swings: np.ndarray | None,
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """By test: p-value ``[n]``, and the axis that it is about."""
-    none = np.ones(len(x)), np.ones(len(x), dtype=int)
-    diagonal = none if search is None else (healthy_tail(search.score(x) / scatter_ratio, reference.diagonal), none[1])
-    return {
-        "lines": _smaller(_lines(evidence, reference)),
-        "diagonal": diagonal,
-        "one cycle": _cycle(x, reference, scatter_ratio, swings),
-    }
 
 
 def _lines(evidence: dict[int, np.ndarray], reference: HealthyReference) -> dict[int, np.ndarray]:
@@ -285,90 +268,69 @@ def _swing(x: np.ndarray, axis: int, reference: HealthyReference) -> np.ndarray:
     return one_cycle(line_levels(x, axis, newest=reference.by_record))[0]
 
 
-@dataclass(frozen=True, eq=False)
-class _WithoutTeeth:
-    """One map's waveforms without teeth, its log picture then, where along the line the waveform lay, how large."""
-
-    waveforms: np.ndarray
-    picture: np.ndarray
-    teeth: tuple[int, ...]
-    segment: Segment
-    amplitude: float
+def _by_line(x: np.ndarray, axis: int) -> np.ndarray:
+    """A map with the lines of an axis as its rows, a view: what is taken off it is taken off the map."""
+    return x if axis == 1 else x.T
 
 
-def _without_teeth(
-    one: np.ndarray, x: np.ndarray, detector: Detector, axis: int, tooth: int, amplitude: float, *, again: bool
-) -> _WithoutTeeth:
-    """The loudest tooth goes, or those that explain what is heard, of which it need not be one.
-
-    ``again``: another tooth of the gear was taken off, whose traces tell nothing of others.
-    """
-    teeth, wide = ((), 1) if again else detector.damaged_teeth(one, axis)
-    teeth = teeth or (tooth,)
-    tooth = tooth if tooth in teeth else teeth[0]
-    segment = best_segment(np.clip(detector.along_line(one, axis, tooth), -5.0, 5.0))
-    places = slice(segment.first, segment.last + 1)
-    if len(teeth) > 1 and gcd(*one.shape[:2]) > 1:
-        places = slice(None)  # their mates are others
-    rest = detector.without_line(one, axis, teeth[0], places, wide)
-    with np.errstate(all="ignore"):
-        change = 0.5 * np.log(np.square(rest).mean(axis=2) / np.square(one).mean(axis=2))
-    picture = x + np.where(np.isfinite(change), change, 0.0)
-    return _WithoutTeeth(rest, picture, teeth, segment, amplitude)
-
-
-def _take(
+def _take_teeth(
     out: Findings,
-    x: np.ndarray,
     k: int,
-    name: str,
     axis: int,
     evidence: np.ndarray,
     p_value: float,
-    search: Diagonals | None,
-    less: _WithoutTeeth | None,
-) -> None:
-    """Take one finding off map k of ``x``, in place."""
-    if name == "diagonal" and search is not None:
-        row, column, height = search.find(x[k])
-        x[k, row, column] -= height
-        out.diagonal[k] = (int(row[0]), int(column[0]), len(row), height)
-        return
-    by_line = x[k] if axis == 1 else x[k].T  # a view: what is taken off it is taken off the map
-    if name == "one cycle":
-        levels = line_levels(x[k : k + 1], axis, newest=False)
-        by_line -= one_cycle(levels)[1][0][:, None]
-        out.cycle[k].append(axis)
-        return
-    tooth = int(evidence.argmax())
-    flat = without_places(x[k : k + 1], axis)[0]
-    lines = len(flat)
+    one: np.ndarray,
+    detector: Detector,
+    amplitude: float,
+) -> np.ndarray:
+    """Take the loudest tooth off map k, or those that explain what is heard, of which it need not be one.
+
+    Args:
+        out: Changed in place.
+        k, axis, evidence, p_value: Of the line.
+        one: Waveforms of the map.
+        detector: That looks at them.
+        amplitude: Of the loudest tooth's.
+
+    Returns:
+        The waveforms that are left.
+    """
+    x, tooth = out.rest[k], int(evidence.argmax())
+    again = any(line.axis == axis for line in out.lines[k])  # another tooth's traces tell nothing of others
+    teeth, wide = ((), 1) if again else detector.damaged_teeth(one, axis)
+    teeth = teeth or (tooth,)
+    segment = best_segment(np.clip(detector.along_line(one, axis, tooth if tooth in teeth else teeth[0]), -5.0, 5.0))
+    part = places = slice(segment.first, segment.last + 1)
+    if len(teeth) > 1 and gcd(*one.shape[:2]) > 1:
+        places = slice(None)  # their mates are others
+    rest = detector.without_line(one, axis, teeth[0], places, wide)
+    louder = [line.amplitude for line in out.lines[k]]  # of either gear: each crosses all lines of the other
+    if not louder or amplitude > _LEFT * sum(louder):
+        heights = np.nanmean(without_places(x[None], axis)[0][list(teeth), part], axis=1)
+        for damaged, height in zip(teeth, heights.tolist(), strict=True):
+            out.lines[k].append(FoundLine(axis, damaged, p_value, segment, height, amplitude, len(teeth) > 1))
+        # the loudest mesh may be that of a sound tooth; ``evidence`` may be a view of what is changed here
+        most, first = float(evidence.max()), float(evidence[teeth[0]])
+        out.evidence[axis][k, tooth] = first
+        out.evidence[axis][k, list(teeth)] = most
+    with np.errstate(all="ignore"):
+        change = 0.5 * np.log(np.square(rest).mean(axis=2) / np.square(one).mean(axis=2))
+    x += np.where(np.isfinite(change), change, 0.0)
+    return rest
+
+
+def _take_line(out: Findings, k: int, axis: int, evidence: np.ndarray, p_value: float) -> None:
+    """Take the loudest line of an axis off map k, with what it leaves at its neighbours."""
+    by_line, flat = _by_line(out.rest[k], axis), without_places(out.rest[k : k + 1], axis)[0]
+    tooth, lines = int(evidence.argmax()), len(flat)
     spread = 1.4826 * float(np.nanmedian(np.abs(flat - np.nanmedian(flat))))
-    if less is not None:
-        segment = less.segment
-    else:
-        segment = best_segment(np.clip(flat[tooth] / max(spread, 1e-9), -5.0, 5.0))
-        # evidence of pixels is clipped, so that a loud tooth and its leak may tie: the louder one is meant
-        close = [t % lines for t in (tooth, tooth - 1, tooth + 1) if evidence[t % lines] >= _TIE * evidence[tooth]]
-        loud = np.nan_to_num(flat[close, segment.first : segment.last + 1]).mean(axis=1)
-        tooth = close[int(loud.argmax())]
+    segment = best_segment(np.clip(flat[tooth] / max(spread, 1e-9), -5.0, 5.0))
     part = slice(segment.first, segment.last + 1)
+    # evidence of pixels is clipped, so that a loud tooth and its leak may tie: the louder one is meant
+    close = [t % lines for t in (tooth, tooth - 1, tooth + 1) if evidence[t % lines] >= _TIE * evidence[tooth]]
+    tooth = close[int(np.nan_to_num(flat[close, part]).mean(axis=1).argmax())]
     height = float(np.nanmean(flat[tooth, part]))
-    line = FoundLine(axis, tooth, float(p_value), segment, height)
-    if less is not None:
-        louder = [one.amplitude for one in out.lines[k]]  # of either gear: each crosses all lines of the other
-        if not louder or less.amplitude > _LEFT * sum(louder):
-            heights = np.nanmean(flat[list(less.teeth), part], axis=1)
-            line = replace(line, amplitude=less.amplitude, apart=len(less.teeth) > 1)
-            found = zip(less.teeth, heights.tolist(), strict=True)
-            out.lines[k] += [replace(line, tooth=one, log_contrast=own) for one, own in found]
-            # the loudest mesh may be that of a sound tooth; ``evidence`` may be a view of what is changed here
-            most, first = float(evidence.max()), float(evidence[less.teeth[0]])
-            out.evidence[axis][k, int(evidence.argmax())] = first
-            out.evidence[axis][k, list(less.teeth)] = most
-        x[k] = less.picture
-        return
-    out.lines[k].append(line)
+    out.lines[k].append(FoundLine(axis, tooth, p_value, segment, height))
     by_line[tooth, part] -= height
     for beside in ((tooth - 1) % lines, (tooth + 1) % lines):
         leak = float(np.nanmean(flat[beside, part])) if np.isfinite(flat[beside, part]).any() else 0.0

@@ -19,7 +19,7 @@ import pandas as pd
 from toothwise.detectors.base import Detector
 from toothwise.diagnosis.baseline import Baseline, Channel, healthy_course
 from toothwise.diagnosis.explain import MapExplanation, explain_map, tooth_waveform
-from toothwise.diagnosis.history import Rules, TrackedRecords, things_of
+from toothwise.diagnosis.history import Rules, TrackedRecords
 from toothwise.diagnosis.summary import RecordSummary
 from toothwise.diagnosis.verdict import Diagnosis, MapDiagnosis
 from toothwise.errors import InputError
@@ -73,8 +73,7 @@ class SequenceEvidence:
 
     def line(self, axis: int, tooth: int) -> np.ndarray:
         """Log contrast of a tooth along its whole line ``[n]``."""
-        found: np.ndarray = self.contrast[:, np.flatnonzero(self.line_axis == axis)[tooth]]
-        return found
+        return self.contrast[:, np.flatnonzero(self.line_axis == axis)[tooth]]
 
     def position(self, place: Mapping[str, Any] | None) -> int | None:
         """Where a record, by its place in the diagnosis, stands among those kept; None = not among them."""
@@ -82,33 +81,21 @@ class SequenceEvidence:
         return int(found[0]) if len(found) else None
 
 
-def sequence_evidence(
-    seen: Sequence[RecordSummary],
-    course: TrackedRecords,
-    baseline: Baseline,
-    rules: Rules,
-    *,
-    before: int = 0,
-) -> SequenceEvidence | None:
-    """The course of a sequence, of its last 3,000 records; None where no record is judged.
-
-    Args:
-        before: records before those of ``seen`` that are no longer kept.
-    """
-    if not len(course.judged):
+def sequence_evidence(course: TrackedRecords, baseline: Baseline, rules: Rules) -> SequenceEvidence | None:
+    """The course of a sequence, of its last 3,000 records; None where no record is judged."""
+    if not len(course):
         return None
-    last = slice(max(len(course.judged) - _MOST, 0), None)
-    judged = course.judged[last]
+    last = slice(-_MOST, None)
     return SequenceEvidence(
-        names=tuple(seen[k].name for k in judged),
-        index=before + judged,
+        names=tuple(one.name for one in course.records[last]),
+        index=len(course.past) + course.judged[last],
         statistic=rules.course.step[last].astype(np.float32),
-        channels=things_of(baseline),
+        channels=baseline.things,
         contrast=course.contrast[last].astype(np.float32),
         line_axis=np.asarray(baseline.line_axis),
         level=course.level[last].astype(np.float32),
-        score=np.array([seen[k].score for k in judged]),
-        place=tuple(seen[k].place for k in judged),
+        score=np.array([one.score for one in course.records[last]]),
+        place=tuple(one.place for one in course.records[last]),
     )
 
 
@@ -139,7 +126,7 @@ def shown_records(
     baseline: Baseline,
     bins: Mapping[str, Sequence[float]],
     *,
-    before: int = 0,
+    before: int,
 ) -> ShownRecords:
     """What is shown of the last 3,000 records, and of the last 1,000 healthy maps.
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from toothwise.diagnosis.baseline import Baseline, Channel
+from toothwise.diagnosis.baseline import UNNUMBERED, Baseline, Channel
 from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.rules import SUMS, TIERS, AlarmState, Course, Reset, run_channels
 from toothwise.diagnosis.summary import RecordSummary
@@ -22,12 +22,6 @@ from toothwise.diagnosis.verdict import Place
 
 KEPT = 1000  # judged records that stay; onset and growth look at no more
 MOST = KEPT + KEPT // 2  # records at which older ones are let go
-_UNNUMBERED = (Channel("tooth", 1), Channel("tooth", 2))  # teeth of a gear whose tooth zero is unknown
-
-
-def things_of(baseline: Baseline) -> tuple[Channel, ...]:
-    """Everything that can alarm: what the baseline watches, and for either gear a tooth whose number is unknown."""
-    return (*baseline.channels, *_UNNUMBERED)
 
 
 class Means(NamedTuple):
@@ -36,30 +30,6 @@ class Means(NamedTuple):
     channels: np.ndarray
     contrast: np.ndarray
     level: float
-
-
-@dataclass(frozen=True)
-class TrackedRecords:
-    """The n records that are judged.
-
-    Attributes:
-        judged: int ``[n]``, index of each among the records given.
-        channels: standardised, ``[n, things]``; after re-baselining, less what the new baseline shows.
-        single: -log10 of the chance of what the record's own map shows, ``[n, things]``; 0 = nothing.
-        contrast: log contrast of every line over the middle one of its gear, ``[n, lines]``; ``level``: log level
-            ``[n]``.
-        learned: records that the new baseline rests on, ``means`` what it is; None without re-baselining.
-        begin: the first record given that counts: the last re-baselining, or 0.
-    """
-
-    judged: np.ndarray
-    channels: np.ndarray
-    single: np.ndarray
-    contrast: np.ndarray
-    level: np.ndarray
-    learned: int | None
-    means: Means | None
-    begin: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +56,7 @@ class RuleState:
     @property
     def channels(self) -> int:
         """How many channels a record has."""
-        return len(self.alarm.level) - len(_UNNUMBERED)
+        return len(self.alarm.level) - len(UNNUMBERED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +79,54 @@ class CompactedHistory:
     def __len__(self) -> int:
         return len(self.names)
 
-    def since(self, resets: Sequence[Reset]) -> RuleState | None:
-        """Where the rules stand, if they do: not where all was re-baselined after the last of these records."""
-        return None if resets and resets[-1].at >= len(self) else self.standing
+    def since(self, resets: Sequence[Reset], baseline: Baseline) -> RuleState:
+        """Where the rules stand: at the beginning where all was re-baselined after the last of these records."""
+        if self.standing is None or (resets and resets[-1].at >= len(self)):
+            return RuleState(0, 0, (), None, AlarmState.begin(len(baseline.things)), {}, {}, {})
+        return self.standing
+
+
+NOTHING_BEFORE = CompactedHistory()
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedRecords:
+    """The n records that are judged.
+
+    Attributes:
+        seen: records given; ``past``: those before them that are no longer kept, ``before``: where the rules stood.
+        judged: int ``[n]``, index of each among the records given.
+        channels: standardised, ``[n, things]``; after re-baselining, less what the new baseline shows.
+        single: -log10 of the chance of what the record's own map shows, ``[n, things]``; 0 = nothing.
+        contrast: log contrast of every line over the middle one of its gear, ``[n, lines]``; ``level``: log level
+            ``[n]``.
+        learned: records that the new baseline rests on, ``means`` what it is; None without re-baselining.
+        begin: the first record given that counts: the last re-baselining, or 0.
+    """
+
+    seen: Sequence[RecordSummary]
+    past: CompactedHistory
+    before: RuleState
+    judged: np.ndarray
+    channels: np.ndarray
+    single: np.ndarray
+    contrast: np.ndarray
+    level: np.ndarray
+    learned: int | None
+    means: Means | None
+    begin: int
+
+    def __len__(self) -> int:
+        return len(self.judged)
+
+    @cached_property
+    def records(self) -> list[RecordSummary]:
+        """The records themselves."""
+        return [self.seen[k] for k in self.judged]
+
+    def place(self, k: int) -> Place:
+        """The place of one of them among all records of the machine."""
+        return Place(self.records[k].name, len(self.past) + int(self.judged[k]) + 1, self.records[k].time)
 
 
 def track_records(
@@ -120,7 +135,7 @@ def track_records(
     *,
     resets: Sequence[Reset] = (),
     learn: int = 30,
-    past: CompactedHistory | None = None,
+    past: CompactedHistory = NOTHING_BEFORE,
 ) -> TrackedRecords:
     """The records from the last re-baselining on that have a baseline.
 
@@ -131,12 +146,11 @@ def track_records(
         learn: records that the new baseline is learned from.
         past: records before these that are no longer kept.
     """
-    before = None if past is None else past.since(resets)
-    begin = max(resets[-1].at - (0 if past is None else len(past)), 0) if resets else 0
+    before = past.since(resets, baseline)
+    begin = max(resets[-1].at - len(past), 0) if resets else 0
     judged = np.array([k for k, s in enumerate(seen) if k >= begin and s.channels], dtype=int)
-    things = things_of(baseline)
-    place = {(c.kind, c.axis, c.tooth): k for k, c in enumerate(things)}
-    z = np.array([(*seen[k].channels, *[0.0] * len(_UNNUMBERED)) for k in judged]).reshape(len(judged), len(things))
+    place = {(c.kind, c.axis, c.tooth): k for k, c in enumerate(baseline.things)}
+    z = np.array([(*seen[k].channels, *[0.0] * len(UNNUMBERED)) for k in judged]).reshape(len(judged), len(place))
     contrast = np.array([seen[k].contrast for k in judged]).reshape(len(judged), len(baseline.line_axis))
     level = np.array([seen[k].level for k in judged], dtype=float)
     single = np.zeros(z.shape)
@@ -148,14 +162,15 @@ def track_records(
         own = baseline.line_axis == axis
         # a damaged tooth shifts the median at each place that contrasts are told from; that shifts all lines alike
         contrast[:, own] -= np.median(contrast[:, own], axis=1, keepdims=True)
-    means = None if before is None else before.means
+    means = before.means
     if resets and means is None:
         if len(z) > learn:
             means = Means(z[:learn].mean(axis=0), contrast[:learn].mean(axis=0), float(level[:learn].mean()))
         z, contrast, level, judged, single = (part[learn:] for part in (z, contrast, level, judged, single))
     if means is not None:
         z, contrast, level = z - means.channels, contrast - means.contrast, level - means.level
-    return TrackedRecords(judged, z, single, contrast, level, learn if resets else None, means, begin)
+    learned = learn if resets else None
+    return TrackedRecords(seen, past, before, judged, z, single, contrast, level, learned, means, begin)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,26 +179,21 @@ class Rules:
 
     Attributes:
         course: where everything stands.
-        begins: by rule ("alarm" = RED, "warning" = AMBER, and the channels), judged records at which it begins.
+        first, episodes: by rule ("alarm" = RED, "warning" = AMBER, and the channels), the record of its first alarm
+            ever, and how many there were.
         began: by tier, the thing that its first alarm ever was about.
     """
 
     course: Course
-    begins: dict[str, np.ndarray]
+    first: dict[str, Place]
+    episodes: dict[str, int]
     began: dict[str, int]
 
 
-def run_rules(
-    tracked: TrackedRecords,
-    baseline: Baseline,
-    limits: ControlLimits,
-    before: RuleState | None,
-    last: int | None = None,
-) -> Rules:
+def run_rules(tracked: TrackedRecords, baseline: Baseline, limits: ControlLimits, last: int | None = None) -> Rules:
     """All channels over records, from where they stood before; ``last`` = over the first so many of them."""
-    things = things_of(baseline)
-    kinds = np.array([c.kind for c in things])
-    start = AlarmState.begin(len(things)) if before is None else before.alarm
+    things, before = baseline.things, tracked.before
+    kinds, start = np.array([c.kind for c in things]), before.alarm
     teeth = kinds == "tooth"
     numbered = [k for k, c in enumerate(things) if c.kind == "tooth" and c.tooth >= 0]
     lines = [int(np.argmax(baseline.line_axis == things[k].axis)) + things[k].tooth for k in numbered]
@@ -201,7 +211,7 @@ def run_rules(
         whole=np.isin(kinds, ("level up", "cycle", "change")),
         loud=loud,
         near=_neighbours(things),
-        at=0 if before is None else before.judged,
+        at=before.judged,
     )
     begins = {tier: course.begins(tier, start) for tier in TIERS}
     for name, reached in course.reached.items():
@@ -210,12 +220,16 @@ def run_rules(
             was = bool(start.sums[name].max(initial=0.0) >= amber)
             reached = reached & ~np.concatenate([[was], reached[:-1]])
         begins[name] = np.flatnonzero(reached)
-    began = {} if before is None else dict(before.began)
+    first, episodes, began = dict(before.first), dict(before.episodes), dict(before.began)
+    for rule, own in begins.items():
+        episodes[rule] = episodes.get(rule, 0) + len(own)
+        if len(own) and rule not in first:
+            first[rule] = tracked.place(own[0])
     for height, tier in enumerate(TIERS, 1):
         if tier not in began and len(begins[tier]):
-            first = int(begins[tier][0])
-            began[tier] = int(np.where(course.level[first] >= height, course.step[first], -1.0).argmax())
-    return Rules(course, begins, began)
+            k = int(begins[tier][0])
+            began[tier] = int(np.where(course.level[k] >= height, course.step[k], -1.0).argmax())
+    return Rules(course, first, episodes, began)
 
 
 def _neighbours(things: Sequence[Channel]) -> np.ndarray:
@@ -224,15 +238,7 @@ def _neighbours(things: Sequence[Channel]) -> np.ndarray:
     tooth = np.array([c.tooth for c in things])
     size = np.array([max(int((axis == a).sum()), 1) for a in axis])
     away = (tooth[:, None] - tooth[None]) % size[:, None]
-    found: np.ndarray = (
-        (axis[:, None] == axis[None]) & (axis[:, None] > 0) & ((away == 1) | (away == size[:, None] - 1))
-    )
-    return found
-
-
-def place_of(seen: Sequence[RecordSummary], past: CompactedHistory, index: int) -> Place:
-    """The place of a record that is kept."""
-    return Place(seen[index].name, len(past) + index + 1, seen[index].time)
+    return (axis[:, None] == axis[None]) & (axis[:, None] > 0) & ((away == 1) | (away == size[:, None] - 1))
 
 
 def compact(
@@ -256,26 +262,18 @@ def compact(
     gone = len(course.judged) - KEPT
     if gone <= 0:
         return list(seen), past
-    before = past.since(resets)
-    cut = int(course.judged[gone])
-    rules = run_rules(course, baseline, limits, before, gone)
-    first = {} if before is None else dict(before.first)
-    episodes = {} if before is None else dict(before.episodes)
-    for rule, begins in rules.begins.items():
-        episodes[rule] = episodes.get(rule, 0) + len(begins)
-        if len(begins) and rule not in first:
-            first[rule] = place_of(seen, past, int(course.judged[begins[0]]))
+    before, cut = course.before, int(course.judged[gone])
+    rules = run_rules(course, baseline, limits, gone)
     old = seen[course.begin : cut]
     judged = sum(bool(s.channels) for s in old)
     standing = RuleState(
-        judged=gone + (0 if before is None else before.judged),
-        unjudged=len(old) - judged + (0 if before is None else before.unjudged),
-        transients=(() if before is None else before.transients)
-        + tuple(s.name for s in old if s.pattern == "transient"),
+        judged=gone + before.judged,
+        unjudged=len(old) - judged + before.unjudged,
+        transients=before.transients + tuple(s.name for s in old if s.pattern == "transient"),
         means=course.means,
         alarm=rules.course.state,
-        first=first,
-        episodes=episodes,
+        first=rules.first,
+        episodes=rules.episodes,
         began=rules.began,
     )
     return list(seen[cut:]), CompactedHistory((*past.names, *(s.name for s in seen[:cut])), standing)

@@ -13,17 +13,13 @@ from toothwise.diagnosis.control_limits import ControlLimits
 from toothwise.diagnosis.growth import Growth, fit_growth
 from toothwise.diagnosis.history import (
     KEPT,
-    CompactedHistory,
     Rules,
     TrackedRecords,
-    place_of,
-    things_of,
 )
 from toothwise.diagnosis.rules import MonitorSettings, Reset
 from toothwise.diagnosis.sequence_words import record_word
-from toothwise.diagnosis.summary import RecordSummary
 from toothwise.diagnosis.teeth import stands_out
-from toothwise.diagnosis.verdict import Diagnosis, Place, Tooth
+from toothwise.diagnosis.verdict import Diagnosis, Tooth
 from toothwise.diagnosis.words import HARDLY, tooth_of
 from toothwise.messages import Message, both, say
 
@@ -42,38 +38,29 @@ _PROFILE = 20  # records that the pattern is read from
 class JudgedRecords:
     """Judged records as arrays, and what is read from them."""
 
-    seen: Sequence[RecordSummary]
     tracked: TrackedRecords
     baseline: Baseline
     settings: MonitorSettings
     limits: ControlLimits
     gears: tuple[str, str]
-    past: CompactedHistory
     resets: tuple[Reset, ...]
     rules: Rules
     spacing: tuple[float, ...] = ()
 
-    def _record(self, judged: int) -> Place | None:
-        """The place of a judged record, counted from the first one that was; None where it is no longer kept."""
-        before = self.past.since(self.resets)
-        k = judged - (0 if before is None else before.judged)
-        return place_of(self.seen, self.past, int(self.tracked.judged[k])) if k >= 0 else None
-
     def _at(self, axis: int, tooth: int | None) -> int:
         """The thing that a tooth is; None or -1 = a tooth without a number."""
         wanted = ("tooth", axis, -1 if tooth is None else tooth)
-        return next(k for k, c in enumerate(things_of(self.baseline)) if (c.kind, c.axis, c.tooth) == wanted)
+        return next(k for k, c in enumerate(self.baseline.things) if (c.kind, c.axis, c.tooth) == wanted)
 
     def _profile(self, axis: int) -> np.ndarray:
         """Mean log contrast of a gear's teeth over the last 20 records, in healthy standard deviations of one."""
         own = self.baseline.line_axis == axis
-        found: np.ndarray = self.tracked.contrast[-_PROFILE:, own].mean(axis=0) / self.baseline.contrast_sd[own]
-        return found
+        return self.tracked.contrast[-_PROFILE:, own].mean(axis=0) / self.baseline.contrast_sd[own]
 
     def _along(self, tooth: Tooth) -> np.ndarray:
         """Log contrast of a tooth along its whole line, per judged record."""
         if tooth.tooth is None:  # each record's own strongest line
-            lines = [self.seen[int(k)].line for k in self.tracked.judged]
+            lines = [one.line for one in self.tracked.records]
             return np.array([0.0 if line is None or line[0] != tooth.axis else line[2] for line in lines])
         own = np.flatnonzero(self.baseline.line_axis == tooth.axis)
         return self.tracked.contrast[:, own[tooth.tooth]]
@@ -83,14 +70,12 @@ class JudgedRecords:
         series, sd, correlation = self._series(d)
         alarmed = self._alarmed(d)
         onset = find_onset(series / sd, correlation=correlation, latest=alarmed)
-        since, first, last = (
-            place_of(self.seen, self.past, int(self.tracked.judged[k])) for k in (onset.record, *onset.interval)
-        )
+        since, first, last = (self.tracked.place(k) for k in (onset.record, *onset.interval))
         growth: Growth | None = None
         # where a change began is hardly known at first: records from before a step make growth of it
         step = len(series) - onset.record < _FEW and sudden(series / sd, correlation=correlation)
         if (d.teeth or self._by_level(d)) and not step:
-            times = [self.seen[int(k)].time for k in self.tracked.judged]
+            times = [one.time for one in self.tracked.records]
             growth = fit_growth(series, level=self.settings.level, since=onset.record, times=times)
         contrast, interval, along = self._contrast(d, onset.record)
         said = {"contrast_along": along, "shape": self._shape(contrast, interval)}
@@ -98,7 +83,7 @@ class JudgedRecords:
             d,
             since=since,
             since_interval=(first, last),
-            alarmed=None if alarmed is None else place_of(self.seen, self.past, int(self.tracked.judged[alarmed])),
+            alarmed=None if alarmed is None else self.tracked.place(alarmed),
             contrast=contrast,
             contrast_interval=interval,
             contrast_along=None if along is None else str(along),
@@ -108,20 +93,20 @@ class JudgedRecords:
 
     def _alarmed(self, d: Diagnosis) -> int | None:
         """The judged record at which what alarms first stood beyond a limit; None where that is no longer kept."""
-        final, before = self.rules.course.state, self.past.since(self.resets)
+        final, before = self.rules.course.state, self.tracked.before
         if d.teeth:
             one = d.teeth[0]
             contacts = () if one.contact is None else (one.contact,)
             own = [self._at(one.axis, t) for t in (one.tooth, *one.leak, *one.alike, *contacts)]
         else:
-            own = [k for k, c in enumerate(things_of(self.baseline)) if c.kind != "tooth"]
+            own = [k for k, c in enumerate(self.baseline.things) if c.kind != "tooth"]
         begun = [int(final.since[k]) for k in own if final.since[k] >= 0]
-        first = min(begun, default=-1) - (0 if before is None else before.judged)
+        first = min(begun, default=-1) - before.judged
         return first if first >= 0 else None
 
     def _back(self, teeth: Sequence[Tooth]) -> Message | None:
         """That the last records show nothing of the only tooth: its channel is where healthy ones are."""
-        if len(teeth) != 1 or len(self.tracked.judged) < RECENT:
+        if len(teeth) != 1:
             return None
         at = self._at(teeth[0].axis, teeth[0].tooth)
         last = self.tracked.channels[-RECENT:, at]
@@ -139,13 +124,13 @@ class JudgedRecords:
         """
         final, level = self.rules.course.state, self.tracked.level[-RECENT:]
         if final.level[k] == 2 and final.beyond[k] > 1:
-            thing = things_of(self.baseline)[k]
+            thing = self.baseline.things[k]
             one = Tooth("", thing.axis, thing.tooth if thing.tooth >= 0 else None, 0.0, 0.0, ())
             change = abs(float(np.median(level))) if len(level) and not self.baseline.by_waveform else -np.inf
             if float(self._along(one)[-RECENT:].mean()) > change:
                 return True
             # what changed the level had left this tooth where the others are
-            others = [w for w in np.flatnonzero(final.level) if things_of(self.baseline)[w].kind != "tooth"]
+            others = [w for w in np.flatnonzero(final.level) if self.baseline.things[w].kind != "tooth"]
             later = all(final.since[k] >= final.since[w] + _LATER for w in others)
             if later and thing.tooth >= 0 and stands_out(self._profile(thing.axis), thing.tooth, 1.0)[1]:
                 return True
@@ -163,7 +148,7 @@ class JudgedRecords:
             sd = float(own.mean() if d.teeth[0].tooth is None else own[d.teeth[0].tooth])
             return self._along(d.teeth[0]), sd, self.baseline.correlation[0]
         if "changed" in d.messages or (d.pattern == "whole gear" and not self._by_level(d)):
-            cycles = [k for k, c in enumerate(things_of(self.baseline)) if c.kind in ("cycle", "change")]
+            cycles = [k for k, c in enumerate(self.baseline.things) if c.kind in ("cycle", "change")]
             loudest = max(cycles, key=lambda k: self.tracked.channels[-_PROFILE:, k].mean())
             return self.tracked.channels[:, loudest], 1.0, 1.0
         series = self.tracked.level if self.tracked.level[-RECENT:].mean() >= 0 else -self.tracked.level
@@ -188,8 +173,8 @@ class JudgedRecords:
             return None, None, None
         tooth = d.teeth[0]
         near = {tooth.tooth, *tooth.leak, *tooth.alike}
-        last = slice(max(onset, len(self.tracked.judged) - RECENT), None)
-        recent = [self.seen[int(k)].line for k in self.tracked.judged[last]]
+        last = slice(max(onset, len(self.tracked) - RECENT), None)
+        recent = [one.line for one in self.tracked.records[last]]
         shown = [line[2] for line in recent if line is not None and line[0] == tooth.axis and near & {line[1], None}]
         values, along, chosen = np.array(shown), say("its extent in single maps"), 2.0
         if len(shown) < max(min(3, len(recent)), len(recent) // 2):
@@ -216,10 +201,10 @@ class JudgedRecords:
 
     def _level_began(self) -> tuple[int, list[int]]:
         """The kept record at which the level first stood beyond a limit, 0 = none, and the things that tell it."""
-        final, before = self.rules.course.state, self.past.since(self.resets)
+        final, before = self.rules.course.state, self.tracked.before
         own = [k for k, c in enumerate(self.baseline.channels) if c.kind.startswith("level")]
         begun = min((int(final.since[k]) for k in own if final.since[k] >= 0), default=0)
-        return max(begun - (0 if before is None else before.judged), 0), own
+        return max(begun - before.judged, 0), own
 
     def _passed(self) -> Message | None:
         """That a level beyond its limit is back where healthy ones are, since when, and where it was."""
@@ -232,11 +217,13 @@ class JudgedRecords:
         quiet = bool((self.rules.course.state.quiet[own] > 0).all())
         if len(level) - back < (1 if quiet else _SURELY):
             return None
-        at, since = (place_of(self.seen, self.past, int(self.tracked.judged[k])) for k in (furthest, back))
+        at, since = (self.tracked.place(k) for k in (furthest, back))
         return say(
             "the level of all teeth was {level:.2f} times healthy at {record}; from {since} on it is as healthy ones "
             "are",
-            **{"level": float(np.exp(level[furthest])), "record": record_word(at), "since": record_word(since)},
+            level=float(np.exp(level[furthest])),
+            record=record_word(at),
+            since=record_word(since),
         )
 
     def _away(self) -> list[np.ndarray]:
@@ -246,7 +233,7 @@ class JudgedRecords:
 
     def _evidence(self) -> list[np.ndarray]:
         """Mean evidence of the teeth of either gear in the last ten records."""
-        things, mean = things_of(self.baseline), self.tracked.channels[-RECENT:].mean(axis=0)
+        things, mean = self.baseline.things, self.tracked.channels[-RECENT:].mean(axis=0)
         axes = np.array([c.axis if c.kind == "tooth" and c.tooth >= 0 else 0 for c in things])
         return [mean[axes == axis] for axis in np.unique(self.baseline.line_axis)]
 
@@ -255,7 +242,7 @@ class JudgedRecords:
 
     def _led(self, teeth: tuple[Tooth, ...]) -> Message | None:
         """Which tooth led before the one that leads now, in words; not where the two are told as one."""
-        lead, things = self.rules.course.state.lead, things_of(self.baseline)
+        lead, things = self.rules.course.state.lead, self.baseline.things
         if lead.before < 0 or not teeth or things[lead.before].tooth in (teeth[0].contact, *teeth[0].alike):
             return None
         return say(
@@ -268,7 +255,7 @@ class JudgedRecords:
         """Which teeth alarmed beside the one that leads, or before it, and do so no more; none that is one with it."""
         if not teeth:
             return
-        things, final = things_of(self.baseline), self.rules.course.state
+        things, final = self.baseline.things, self.rules.course.state
         one = [
             (t.axis, number) for t in teeth for number in (t.tooth, *t.leak, *t.alike, t.contact) if number is not None
         ]
@@ -295,15 +282,15 @@ class JudgedRecords:
 
     def _words_of(self, ordered: list[int]) -> Message:
         """The first few of these teeth."""
-        words: Message = both([self._tooth_word(k) for k in ordered[:_TOLD]])
-        return words
+        return both([self._tooth_word(k) for k in ordered[:_TOLD]])
 
     def _record_word(self, judged: int) -> Message:
-        at = self._record(judged)
-        return record_word(at) if at is not None else say("an earlier record")
+        """A judged record, counted from the first one that was, which may no longer be kept."""
+        k = judged - self.tracked.before.judged
+        return record_word(self.tracked.place(k)) if k >= 0 else say("an earlier record")
 
     def _tooth_word(self, k: int) -> Message:
-        thing = things_of(self.baseline)[k]
+        thing = self.baseline.things[k]
         return tooth_of(self.gears[thing.axis - 1], thing.tooth if thing.tooth >= 0 else None)
 
 

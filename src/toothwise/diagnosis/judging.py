@@ -10,13 +10,7 @@ import numpy as np
 from toothwise.diagnosis.baseline import Baseline
 from toothwise.diagnosis.control_limits import ControlLimits, control_limits_for
 from toothwise.diagnosis.elsewhere import with_elsewhere
-from toothwise.diagnosis.history import (
-    CompactedHistory,
-    place_of,
-    run_rules,
-    things_of,
-    track_records,
-)
+from toothwise.diagnosis.history import NOTHING_BEFORE, CompactedHistory, run_rules, track_records
 from toothwise.diagnosis.judged_records import RECENT, JudgedRecords, sudden
 from toothwise.diagnosis.rules import CHANNELS, TIERS, MonitorSettings, Reset
 from toothwise.diagnosis.sequence_words import words_of_sequence
@@ -39,7 +33,7 @@ def judge(
     settings: MonitorSettings | None = None,
     *,
     resets: Sequence[Reset] = (),
-    past: CompactedHistory | None = None,
+    past: CompactedHistory = NOTHING_BEFORE,
     gears: tuple[str, str] = ("driving", "driven"),
     spacing: Sequence[float] = (),
     limits: Callable[[int | None], ControlLimits] | None = None,
@@ -58,13 +52,9 @@ def judge(
     """
     settings = settings or MonitorSettings()
     tracked = track_records(seen, baseline, resets=resets, learn=settings.learn, past=past)
-    past = past or CompactedHistory()
-    known = (
-        control_limits_for(baseline, settings, learned=tracked.learned) if limits is None else limits(tracked.learned)
-    )
-    rules = run_rules(tracked, baseline, known, past.since(resets))
-    judged = _Judged(seen, tracked, baseline, settings, known, gears, past, tuple(resets), rules, tuple(spacing))
-    found = judged.result()
+    known = limits(tracked.learned) if limits else control_limits_for(baseline, settings, learned=tracked.learned)
+    rules = run_rules(tracked, baseline, known)
+    found = _Judged(tracked, baseline, settings, known, gears, tuple(resets), rules, tuple(spacing)).result()
     return in_english(found, words_of_sequence(found))
 
 
@@ -74,18 +64,12 @@ class _Judged(JudgedRecords):
     def _rule(
         self, rule: str, now: str, stated: float, interval: tuple[float, float] | None, rests: Message
     ) -> RuleFound:
-        begins = self.rules.begins[rule]
-        before = self.past.since(self.resets)
-        first = None if before is None else before.first.get(rule)
-        if first is None and len(begins):
-            first = place_of(self.seen, self.past, int(self.tracked.judged[begins[0]]))
-        episodes = len(begins) + (0 if before is None else before.episodes.get(rule, 0))
-        about = self._about(rule)
+        first, episodes, about = self.rules.first.get(rule), self.rules.episodes[rule], self._about(rule)
         said: dict[str, tuple[Message, ...]] = {"rests_on": (rests,)}
-        if about is None:
-            return RuleFound(first, episodes, stated, interval, str(rests), now, messages=said)
-        said["about"] = (about,)
-        return RuleFound(first, episodes, stated, interval, str(rests), now, str(about), said)
+        if about is not None:
+            said["about"] = (about,)
+        told = None if about is None else str(about)
+        return RuleFound(first, episodes, stated, interval, str(rests), now, told, said)
 
     def _rules(self, colour: str) -> dict[str, RuleFound]:
         """RED and AMBER by all channels, and what each channel says by itself (its share of AMBER's rate)."""
@@ -101,8 +85,8 @@ class _Judged(JudgedRecords):
         return out
 
     def result(self) -> Diagnosis:
-        tracked, before, final = self.tracked, self.past.since(self.resets), self.rules.course.state
-        judged = len(tracked.judged) + (0 if before is None else before.judged)
+        tracked, before, final = self.tracked, self.tracked.before, self.rules.course.state
+        judged = len(tracked) + before.judged
         height = int(final.level.max(initial=0))
         state = ("quiet", *TIERS)[height]
         if not judged:
@@ -112,7 +96,7 @@ class _Judged(JudgedRecords):
             pattern, teeth = self._of_one(pattern, teeth)
         if pattern == "sensor or condition changed" and state == "alarm":
             state = "warning"  # no map tells wear from noise, load or the sensor: look at those first
-        recent = self.seen[tracked.begin :]
+        recent = tracked.seen[tracked.begin :]
         colour = COLOURS[state]
         held = height > 0 and bool((final.quiet[final.level == height] > 0).all())
         several = {
@@ -125,10 +109,10 @@ class _Judged(JudgedRecords):
             state=state,
             pattern=pattern,
             sequence=True,
-            records=len(self.past) + len(self.seen),
+            records=len(tracked.past) + len(tracked.seen),
             judged=judged,
             unknown_because=next((s.place for s in reversed(recent) if "not learned" in s.place), None),
-            unjudged=sum(not s.channels for s in recent) + (0 if before is None else before.unjudged),
+            unjudged=sum(not s.channels for s in recent) + before.unjudged,
             healthy=len(self.baseline.healthy) - self.baseline.drawn,
             effective=float((len(self.baseline.healthy) - self.baseline.drawn) / self.baseline.correlation[1]),
             stretches=self._stretches(),
@@ -146,8 +130,7 @@ class _Judged(JudgedRecords):
             level_change=float(np.exp(self._level_now())),
             held=held,
             rules=self._rules(colour),
-            transients=(() if before is None else before.transients)
-            + tuple(s.name for s in recent if s.pattern == "transient"),
+            transients=before.transients + tuple(s.name for s in recent if s.pattern == "transient"),
             resets=self.resets,
             limits=self.limits,
             messages={
@@ -163,11 +146,11 @@ class _Judged(JudgedRecords):
         )
         if state == "unjudged":
             return with_elsewhere(base, recent, self.gears, self._size(1))
-        return base if state not in TIERS or not len(tracked.judged) else self._since(base)
+        return base if state not in TIERS or not len(tracked) else self._since(base)
 
     def _of_one(self, pattern: str, teeth: tuple[Tooth, ...]) -> tuple[str, tuple[Tooth, ...]]:
         """Pattern and teeth of a single record: what its map says by itself."""
-        own = self.seen[int(self.tracked.judged[-1])] if len(self.tracked.judged) else None
+        own = self.tracked.records[-1] if len(self.tracked) else None
         if own is None or not own.alone:
             return pattern, teeth
         if own.line is None or not own.pattern.endswith(("tooth", "teeth")):
@@ -185,7 +168,7 @@ class _Judged(JudgedRecords):
 
     def _tooth_zero(self, tooth: Tooth) -> str:
         """How tooth 0 of its gear is known, by the weakest of the records that have a number for it."""
-        ways = {one.tooth_zero[tooth.axis - 1] for one in self.seen}
+        ways = {one.tooth_zero[tooth.axis - 1] for one in self.tracked.seen}
         if tooth.tooth is None:
             return "unknown"
         return next((way for way in ("waveform", "given", "index") if way in ways), "given")
@@ -194,7 +177,7 @@ class _Judged(JudgedRecords):
         """What the first RED or AMBER was about, in words."""
         if rule not in self.rules.began:
             return None
-        channel = things_of(self.baseline)[self.rules.began[rule]]
+        channel = self.baseline.things[self.rules.began[rule]]
         if channel.kind.startswith("level"):
             return say("the level of the whole map")
         gear = self.gears[channel.axis - 1]
@@ -210,7 +193,7 @@ class _Judged(JudgedRecords):
         """What the alarming things are together, what else was found, and the teeth, the most evidence first."""
         if not len(active):
             return "nothing", (), ()
-        things, final = things_of(self.baseline), self.rules.course.state
+        things, final = self.baseline.things, self.rules.course.state
         lead = final.lead.thing
         order = sorted(active.tolist(), key=lambda k: (k != lead, -final.evidence[k]))
         up_or_down = [k for k in np.flatnonzero(final.level) if things[k].kind.startswith("level")]
@@ -268,7 +251,7 @@ class _Judged(JudgedRecords):
 
     def _heard(self, kind: str) -> tuple[Message, ...]:
         """The gears that were heard to swing ("cycle") or differ ("change"), the most first; () = more than that is."""
-        final, things = self.rules.course.state, things_of(self.baseline)
+        final, things = self.rules.course.state, self.baseline.things
         own = [k for k in np.flatnonzero(final.level) if things[k].kind.startswith(("level", "cycle", "change"))]
         if any(things[k].kind != kind for k in own) or (kind == "cycle" and not self.baseline.heard_swings):
             return ()
@@ -277,7 +260,7 @@ class _Judged(JudgedRecords):
 
     def _apart(self, axis: int, group: list[int]) -> list[list[int]]:
         """A group of neighbours, less those that most of the last records' own maps tell as teeth of their own."""
-        last = [self.seen[int(k)].alone for k in self.tracked.judged[-RECENT:]]
+        last = [one.alone for one in self.tracked.records[-RECENT:]]
         named = [{tooth for kind, of, tooth, _ in alone if (kind, of) == ("tooth", axis)} for alone in last]
         first = [own for own in named if group[0] in own]
         alone = [t for t in group[1:] if 2 * sum(t in own for own in first) > max(len(first), 1)]

@@ -21,7 +21,7 @@ from toothwise.diagnosis.evidence import (
     telling_map,
 )
 from toothwise.diagnosis.explain import evidence_height, score_height
-from toothwise.diagnosis.history import CompactedHistory, compact, run_rules, track_records
+from toothwise.diagnosis.history import NOTHING_BEFORE, CompactedHistory, compact, run_rules, track_records
 from toothwise.diagnosis.judging import judge
 from toothwise.diagnosis.rules import MonitorSettings, Reset
 from toothwise.diagnosis.single import diagnose_maps, diagnosis_of_maps
@@ -49,7 +49,7 @@ class _Judged:
     batch: HealthMapBatch
     records: Sequence[RecordSummary] = ()
     resets: Sequence[Reset] = ()
-    past: CompactedHistory | None = None
+    past: CompactedHistory = NOTHING_BEFORE
 
 
 class Monitor:
@@ -227,14 +227,13 @@ class Monitor:
         about = about_maps(batch, model.detector, self._reference)
         why = explain(batch, found, model.detector, self._reference, model.healthy, progress=progress)
         course = records = None
-        past = last.past or CompactedHistory()
         if found.sequence:
             baseline = self._baseline(found.settings)
-            records = shown_records(last.records, self._reference, baseline, found.settings.bins, before=len(past))
+            records = shown_records(last.records, self._reference, baseline, found.settings.bins, before=len(last.past))
         if found.sequence and found.limits is not None:
-            tracked = track_records(last.records, baseline, resets=last.resets, learn=found.settings.learn, past=past)
-            rules = run_rules(tracked, baseline, found.limits, past.since(last.resets))
-            course = sequence_evidence(last.records, tracked, baseline, rules, before=len(past))
+            learn = found.settings.learn
+            tracked = track_records(last.records, baseline, resets=last.resets, learn=learn, past=last.past)
+            course = sequence_evidence(tracked, baseline, run_rules(tracked, baseline, found.limits))
         return DiagnosisEvidence(about, why, course, best_evidence(self._reference), records)
 
     def _loaded(self) -> State:

@@ -163,8 +163,7 @@ def ladder(statistic: np.ndarray, amber: float, red: float) -> np.ndarray:
         array([0.5, 1. , 1.5, 2. ])
     """
     step = max(red - amber, 1e-9)
-    found: np.ndarray = np.where(statistic < amber, statistic / amber, 1.0 + (statistic - amber) / step)
-    return found
+    return np.where(statistic < amber, statistic / amber, 1.0 + (statistic - amber) / step)
 
 
 @dataclass(frozen=True, eq=False)
@@ -333,5 +332,4 @@ def run_channels(
 
 def _first(level: np.ndarray, teeth: np.ndarray) -> np.ndarray:
     """Which teeth are at the highest level of all things, where that is not 0."""
-    found: np.ndarray = teeth & (level > 0) & (level == level.max(initial=0))
-    return found
+    return teeth & (level > 0) & (level == level.max(initial=0))

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from math import erfc, sqrt
+from typing import Any
 
 import numpy as np
 
@@ -57,9 +58,8 @@ def summarize(
     found: Findings, batch: HealthMapBatch, reference: HealthyReference, *, rate: float
 ) -> list[MapDiagnosis]:
     """Diagnoses from what came off the maps of a batch."""
-    rows, columns, spacing = batch.rows, batch.columns, ring_spacing(batch.gear)
-    x, names = log_maps(batch.values), record_ids(batch.table, len(batch)).tolist()
-    axes = {1: (gear_of(rows, "driving"), columns), 2: (gear_of(columns, "driven"), rows)}
+    x, spacing = log_maps(batch.values), ring_spacing(batch.gear)
+    axes = {1: (gear_of(batch.rows, "driving"), batch.columns), 2: (gear_of(batch.columns, "driven"), batch.rows)}
     middle, spread = float(np.median(reference.level)), max(float(np.std(reference.level)), 1e-9)
     zero = {axis: reference.zeros(batch.table, axis, gear, len(x)) for axis, (gear, _) in axes.items()}
     level = (reference.level_of(x, batch.table) - middle) / spread
@@ -72,7 +72,7 @@ def summarize(
     sizes = {axis: lines.shape[1] for axis, lines in flat.items()}
     planet = reference.by_record or axes[1][0] == "planet"
     out = []
-    for k, name in enumerate(names):
+    for k, name in enumerate(record_ids(batch.table, len(batch)).tolist()):
         groups = _groups(found.lines[k], sizes, planet=planet, spacing=spacing)
         lines: list[LineFinding] = []
         uneven: dict[int, float] = {}
@@ -94,7 +94,10 @@ def summarize(
         findings = _findings(lines, uneven, changed, found, k, p_level[k], level[k], rate)
         diagonal = found.diagonal[k]
         pattern, also = _pattern(lines, findings, louder, diagonal is not None, found.p_values["diagonal"][k])
-        swinging = [axes[a][0] for a in found.cycle[k]]
+        transient = None
+        if diagonal is not None:
+            row, column, events, height = diagonal
+            transient = {"first_pair": [row, column], "events": events, "contrast": float(np.exp(height))}
         p_values = {test: float(p[k]) for test, p in found.p_values.items()} | {"level": float(p_level[k])}
         if reference.by_record:
             del p_values["diagonal"]
@@ -105,15 +108,9 @@ def summarize(
             p_values=p_values,
             rate=rate,
             level=float(level[k]),
-            cycle_gear=swinging[0] if swinging else None,
+            cycle_gear=next((axes[a][0] for a in found.cycle[k]), None),
             uneven_gears=tuple(axes[axis][0] for axis in {**uneven, **changed}),
-            diagonal=None
-            if diagonal is None
-            else {
-                "first_pair": [diagonal[0], diagonal[1]],
-                "events": diagonal[2],
-                "contrast": float(np.exp(diagonal[3])),
-            },
+            diagonal=transient,
             healthy=len(reference),
             effective=reference.effective,
             score=float(found.first.score[k]),
@@ -142,11 +139,13 @@ def diagnosis_of_maps(
     state = next((t for t in ("alarm", "warning") if chance <= limits.channels["single"][t].stated / 1000.0), "quiet")
     if first.pattern == "sensor or condition changed" and state == "alarm":
         state = "warning"  # a level that is off asks for a look at the sensor, not for an inspection
-    line = first.lines[0] if first.lines and first.pattern.endswith(("tooth", "teeth")) else None
-    teeth = tuple(
-        Tooth(one.gear, one.axis, number_of(one), *_standing(one, limits), (), one.contact)
-        for one in (first.lines if line is not None else ())
-    )
+    lines = first.lines if first.pattern.endswith(("tooth", "teeth")) else ()
+    about: dict[str, Any] = {}
+    if lines:
+        line = lines[0]
+        about = {"gear": line.gear, "tooth": number_of(line), "tooth_zero": line.tooth_zero}
+        about |= {"contrast": line.contrast, "contrast_interval": line.interval}
+    teeth = [Tooth(one.gear, one.axis, number_of(one), *_standing(one, limits), (), one.contact) for one in lines]
     found = Diagnosis(
         colour=COLOURS[state],
         state=state,
@@ -158,23 +157,18 @@ def diagnosis_of_maps(
         healthy=first.healthy,
         effective=effective,
         settings=settings,
-        gear=None if line is None else line.gear,
-        tooth=None if line is None else number_of(line),
-        tooth_zero="unknown" if line is None else line.tooth_zero,
-        teeth=teeth,
-        contrast=None if line is None else line.contrast,
-        contrast_interval=None if line is None else line.interval,
+        teeth=tuple(teeth),
         each=tuple(each),
         limits=limits,
         explained=tuple(calls[:_SHOWN] or order[:1]),
+        **about,
     )
     return in_english(found, words_of_maps(each, first))
 
 
 def _standing(line: LineFinding, limits: ControlLimits) -> tuple[float, float]:
     """Where a line of a single map stands on the ladder, and its evidence."""
-    evidence = -float(np.log10(line.p_value / SHARES["lines"]))
-    own = limits.channels["single"]
+    evidence, own = -float(np.log10(line.p_value / SHARES["lines"])), limits.channels["single"]
     return float(ladder(np.array(evidence), own["warning"].height, own["alarm"].height)), evidence
 
 
@@ -261,9 +255,8 @@ def _pattern(
     of_gear = ("cycle", "change") if sum(one.kind == "change" for one in findings) < 2 else ("cycle",)
     for one in findings:
         name = "whole gear" if one.kind in of_gear else "sensor or condition changed"
-        name = "one tooth" if one.kind == "tooth" else name
-        if name == "one tooth" and len(lines) > 1:
-            name = "several teeth"
+        if one.kind == "tooth":
+            name = "several teeth" if len(lines) > 1 else "one tooth"
         sure = name.endswith(("tooth", "teeth")) and one.chance <= _SURE
         if level_first and one.kind.startswith("level"):
             seen[name] = -2.0
@@ -289,24 +282,22 @@ def _uneven(flat: np.ndarray, axis: int, reference: HealthyReference) -> bool:
 
 
 def _finding(
-    line: FoundLine, flat: np.ndarray, reference: HealthyReference, axis: tuple[str, Axis | None]
+    line: FoundLine, flat: np.ndarray, reference: HealthyReference, axis: tuple[str, Axis]
 ) -> tuple[LineFinding, bool, bool]:
     """A line as it is told; whether its gear's teeth scatter more than healthy ones there, and it stands out then."""
-    gear, along = axis
+    gear, labels = axis[0], axis[1].labels
     part = slice(line.segment.first, line.segment.last + 1)
     cells = max(int(np.isfinite(flat[line.tooth, part]).sum()), 1)
     scatter = reference.segment_scatter(line.axis, cells)
     profile, usual = _profile(flat[:, part], line.axis, reference)
     height = line.log_contrast - float(usual[line.tooth])
-    labels = range(flat.shape[1]) if along is None else along.labels
     beside = []
     for step in (-1, 1):
         tooth = (line.tooth + step) % len(flat)
         value = float(profile[tooth])
-        if not np.isfinite(value):
-            continue
         p = 0.5 * erfc(value / scatter / sqrt(2.0))
-        beside.append(Neighbour(tooth, float(np.exp(value)), p, p < 0.01))
+        if np.isfinite(value):
+            beside.append(Neighbour(tooth, float(np.exp(value)), p, p < 0.01))
     told = LineFinding(
         gear=gear,
         tooth=line.tooth,

@@ -130,33 +130,28 @@ def _where(line: LineFinding) -> Message:
     return say("mate teeth {first} to {last} ({share:.0%} of them)", **about)
 
 
-def _verdict(d: MapDiagnosis) -> Message:
-    strongest = d.lines[0] if d.lines else None
-    if d.pattern == "one tooth" and strongest is not None:
-        low, high = strongest.interval
-        about = {
-            "tooth": named(strongest),
-            "contrast": strongest.contrast,
-            "low": low,
-            "high": high,
-            "where": _where(strongest),
-        }
-        if 1.0 / HARDLY < strongest.contrast < HARDLY:
-            return say(
-                "{tooth} stands out, though hardly by its level: {contrast:.2f} times the background (95 %: {low:.2f} "
-                "to {high:.2f}) over {where}.",
-                **about,
-            )
-        if strongest.contrast >= 1:
-            return say(
-                "{tooth} stands out: {contrast:.2f} times the background (95 %: {low:.2f} to {high:.2f}) over {where}.",
-                **about,
-            )
-        return say(
-            "{tooth} stands out: {contrast:.2f} times the background: quieter than the others "
-            "(95 %: {low:.2f} to {high:.2f}) over {where}.",
-            **about,
+def _one_tooth(line: LineFinding) -> Message:
+    said = say(
+        "{tooth} stands out: {contrast:.2f} times the background: quieter than the others "
+        "(95 %: {low:.2f} to {high:.2f}) over {where}."
+    )
+    if 1.0 / HARDLY < line.contrast < HARDLY:
+        said = say(
+            "{tooth} stands out, though hardly by its level: {contrast:.2f} times the background (95 %: {low:.2f} "
+            "to {high:.2f}) over {where}."
         )
+    elif line.contrast >= 1:
+        said = say(
+            "{tooth} stands out: {contrast:.2f} times the background (95 %: {low:.2f} to {high:.2f}) over {where}."
+        )
+    low, high = line.interval
+    about = {"tooth": named(line), "contrast": line.contrast, "low": low, "high": high, "where": _where(line)}
+    return Message(said.id, about)
+
+
+def _verdict(d: MapDiagnosis) -> Message:
+    if d.pattern == "one tooth":
+        return _one_tooth(d.lines[0])
     if d.pattern == "several teeth":
         teeth = [say("{tooth} ({contrast:.2f} x)", tooth=named(line), contrast=line.contrast) for line in d.lines]
         return say("Several teeth stand out: {teeth}.", teeth=listed(teeth))
@@ -185,18 +180,15 @@ def _verdict(d: MapDiagnosis) -> Message:
         )
     if d.pattern == "sensor or condition changed":
         return say(
-            "Sensor or condition changed: the whole map is quieter than healthy ones ({level:+.1f} sd).",
-            level=d.level,
+            "Sensor or condition changed: the whole map is quieter than healthy ones ({level:+.1f} sd).", level=d.level
         )
     if d.pattern == "transient" and d.diagonal is not None:
         row, column = d.diagonal["first_pair"]
+        about = {"events": d.diagonal["events"], "row": row, "column": column, "contrast": d.diagonal["contrast"]}
         return say(
             "A transient in time: {events} mesh events from tooth pair {row}-{column} on are {contrast:.2f} times the "
             "background.",
-            events=d.diagonal["events"],
-            row=row,
-            column=column,
-            contrast=d.diagonal["contrast"],
+            **about,
         )
     return say("Nothing stands out: a healthy map may look like this.")
 
@@ -248,10 +240,8 @@ def _next(d: MapDiagnosis) -> Message:
                 other=raised[0],
             )
         return say("Take another record soon; if {tooth} stands out again, look at it.", tooth=named(line))
-    if d.pattern == "whole gear" and d.cycle_gear is None:
-        return CHECK_GEAR
     if d.pattern == "whole gear":
-        return CHECK_SHAFT
+        return CHECK_GEAR if d.cycle_gear is None else CHECK_SHAFT
     if d.pattern == "sensor or condition changed" and d.level > 0:
         return say(
             "Compare load, speed and sensor with those of the healthy maps; if they agree, check wear and lubrication."

@@ -87,8 +87,7 @@ class RunMaps:
     @property
     def recorded_windows(self) -> HealthMapBatch:
         """The healthy windows without those of drawn days."""
-        recorded: HealthMapBatch = self.healthy_windows[~self.healthy_windows.table["drawn"].to_numpy()]
-        return recorded
+        return self.healthy_windows[~self.healthy_windows.table["drawn"].to_numpy()]
 
 
 def align_run(records: RunRecords, orders: float = 4.0) -> tuple[np.ndarray, Alignment]:
