@@ -143,7 +143,7 @@ def test_bins_keep_conditions_apart_and_unknown_ones_are_not_judged(fitted):
     baseline = learn_baseline(reference, bins=bins)
     maps, table = drawn(80, 61, np.where(np.arange(80) < 40, 0.3, 0.9))
     table.loc[70:, "load"] = 3.0
-    seen, _ = summarize_records(fitted.as_batch(maps, table), detector, reference, baseline, bins=bins)
+    seen, _ = summarize_records(fitted.as_batch(maps, table), detector, reference, baseline)
     d = judge(seen, baseline)
     assert (d.rules["alarm"].episodes, d.unjudged) == (0, 10)
     assert "10 of 80 records could not be judged" in d.sentence

@@ -10,7 +10,7 @@ import pytest
 
 from toothwise import GearPair, MapBuilder, PlanetaryStage, build_map, write_record
 from toothwise.errors import InputError
-from toothwise.healthmap.recordings import as_sources, find_recordings, record_names
+from toothwise.healthmap.recordings import as_sources, record_names
 from toothwise.simulate.faults import Fault
 from toothwise.simulate.gearbox import GearboxConfig, simulate_record
 from toothwise.simulate.runs import simulate_run
@@ -48,14 +48,14 @@ def test_a_record_that_fits_the_waveform_nowhere_swings_by_nothing_that_is_known
 
 
 def test_files_come_in_natural_order_and_what_fails_is_named(folder, tmp_path):
-    assert [path.rpartition("/")[2] for path in find_recordings([folder])] == ["r1.mat", "r2.mat", "r10.mat"]
+    assert [path.rpartition("/")[2] for path in as_sources([folder])] == ["r1.mat", "r2.mat", "r10.mat"]
     broken = tmp_path / "broken.mat"
     broken.write_bytes(b"nothing")
     maps, skipped = MapBuilder(PAIR).build_many([folder, broken])
     assert maps.values.shape == (3, 9, 14)
     assert [one.path for one in skipped] == [str(broken)]
     assert list(maps.table["name"]) == ["r1", "r2", "r10"]
-    assert list(maps.table["file"]) == find_recordings([folder])
+    assert list(maps.table["file"]) == as_sources([folder])
     assert str(broken) in skipped[0].reason
     with pytest.raises(InputError, match=r"broken\.mat"):
         MapBuilder(PAIR).build_many([broken])

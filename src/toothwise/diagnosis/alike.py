@@ -88,11 +88,10 @@ def _of_stage(found: Diagnosis, gears: PlanetaryStage) -> tuple[Message, ...]:
         return ()
     if found.gear != "ring":
         return (say("Which of the {planets} planets it is stays unknown.", planets=gears.planets),)
-    spacing = f"{gears.ring / gears.planets:.3g}"
     return (
         say(
             "Ring teeth one planet spacing ({spacing} teeth) apart look alike: it may be any one of them.",
-            spacing=spacing,
+            spacing=f"{gears.ring / gears.planets:.3g}",
         ),
     )
 
@@ -138,4 +137,4 @@ def with_alike(
             )
             for shaft, stage, gear in turning_with.get(found.gear or "", ())
         )
-    return in_english(found, found.messages | {"verdict": (*found.messages["verdict"], *more)}) if more else found
+    return in_english(found, {"verdict": (*found.messages["verdict"], *more)}) if more else found

@@ -121,7 +121,7 @@ class Baseline:
         learned: healthy records of the smallest bin.
         drawn: how many of the healthy records were drawn from a model of drift, not recorded; one_day: of one
             that was learned from within the only healthy day.
-        sensors: names.
+        sensors: names; ``bins``: edges by condition.
         pooled: all teeth of a gear share one healthy level, because too few independent records tell their own.
         level_sd: healthy standard deviation of the log level.
         by_waveform: evidence is of waveforms, which nothing clips; what the map's cells show ranks no neighbours.
@@ -140,6 +140,7 @@ class Baseline:
     correlation: tuple[float, float]
     learned: int
     sensors: tuple[str, ...]
+    bins: Mapping[str, Sequence[float]]
     pooled: bool
     level_sd: float
     drawn: int = 0
@@ -205,7 +206,8 @@ def learn_baseline(
     """
     known = tuple(sorted(set(reference.sensor.tolist())))
     watched = watch_healthy(reference)
-    place = bin_names(reference.condition, bins or {}, len(reference))
+    bins = bins or {}
+    place = bin_names(reference.condition, bins, len(reference))
     groups = {
         key: (reference.sensor == key[0]) & (place == key[1])
         for key in sorted(set(zip(reference.sensor.tolist(), place.tolist(), strict=True)))
@@ -260,6 +262,7 @@ def learn_baseline(
         learned=int(min(own.sum() for own in groups.values())),
         pooled=pooled,
         sensors=known,
+        bins=bins,
         level_sd=float(np.std(reference.level)),
         drawn=sum(str(reference.record[r[0]]).startswith(DRAWN) for r in rows),
         one_day=any(str(name).startswith(WITHIN) for name in reference.record),
@@ -311,9 +314,7 @@ def _over_sensors(
     return np.stack([z[r].mean(axis=0) for r in rows]), np.array([reference.block[r[0]] for r in rows]), rows
 
 
-def healthy_course(
-    reference: HealthyReference, baseline: Baseline, bins: Mapping[str, Sequence[float]] | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def healthy_course(reference: HealthyReference, baseline: Baseline) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The recorded healthy maps as judged records are shown, each against those of other blocks than its own.
 
     Beside a mean that they are part of they would lie nearer to it than records to come do, and every tooth would
@@ -321,8 +322,7 @@ def healthy_course(
 
     Args:
         reference: What the baseline was learned from.
-        baseline: Of these ``bins``.
-        bins: Edges by condition.
+        baseline: Whose scale they are put on.
 
     Returns:
         Indices of the maps ``[h]``, the log contrast of every line over the middle one of its gear ``[h, lines]``, and
@@ -330,7 +330,7 @@ def healthy_course(
     """
     lines = np.concatenate(reference.lines, axis=1)
     sizes = [part.shape[1] for part in reference.lines]
-    place = bin_names(reference.condition, bins or {}, len(reference))
+    place = bin_names(reference.condition, baseline.bins, len(reference))
     recorded = np.array([not str(name).startswith(DRAWN) for name in reference.record])
     contrast, level = np.full(lines.shape, np.nan), np.full(len(reference), np.nan)
     for sensor, where in baseline.mean:

@@ -200,13 +200,8 @@ def _near(lines: int, found: list[FoundLine]) -> np.ndarray:
 
 
 def _evidence(found: Prediction, reference: HealthyReference) -> dict[int, np.ndarray]:
-    rows, columns = evidence_of(found)
-    out = {}
-    if rows is not None and reference.row is not None:
-        out[1] = np.array(rows, dtype=np.float64)
-    if columns is not None and reference.column is not None:
-        out[2] = np.array(columns, dtype=np.float64)
-    return out
+    both = zip((1, 2), evidence_of(found), (reference.row, reference.column), strict=True)
+    return {a: np.array(e, dtype=np.float64) for a, e, known in both if e is not None and known is not None}
 
 
 def _lines(evidence: dict[int, np.ndarray], reference: HealthyReference) -> dict[int, np.ndarray]:

@@ -124,10 +124,9 @@ def with_unknown(
         "recordings, and fit again.",
         gear=both(loose),
     )
-    words = {part: d.messages[part] for part in ("verdict", "confidence", "next_look")}
+    verdict, next_look = d.messages["verdict"], d.messages["next_look"]
     if d.state != "quiet":
         # what else alarms stays; that it is no single tooth is not known
-        kept = words["verdict"], words["next_look"]
-        return in_english(d, words | {"verdict": (*kept[0], said), "next_look": (*kept[1], remedy)})
+        return in_english(d, {"verdict": (*verdict, said), "next_look": (*next_look, remedy)})
     d = replace(d, colour=COLOURS["unjudged"], state="unjudged", unknown_because=str(said))
-    return in_english(d, words | {"verdict": (said, *words["verdict"]), "next_look": (remedy,)})
+    return in_english(d, {"verdict": (said, *verdict), "next_look": (remedy,)})

@@ -6,7 +6,6 @@ Evidence is what a report needs beside the words: maps, curves and thresholds, i
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -27,6 +26,7 @@ from toothwise.fields import from_mapping, packed, unpacked
 from toothwise.files import atomic_file, atomic_folder, check_replaceable, check_writable, finite, write_json
 from toothwise.gears import PlanetaryStage
 from toothwise.healthmap.core import HealthMapBatch
+from toothwise.healthmap.manifest import sha256_of
 from toothwise.progress import Progress, silent
 from toothwise.reading import as_input_error, parse_json, read_arrays, read_json
 from toothwise.reference.healthy_maps import HealthyMaps
@@ -121,28 +121,22 @@ class ShownRecords:
 
 
 def shown_records(
-    seen: Sequence[RecordSummary],
-    reference: HealthyReference,
-    baseline: Baseline,
-    bins: Mapping[str, Sequence[float]],
-    *,
-    before: int,
+    seen: Sequence[RecordSummary], reference: HealthyReference, baseline: Baseline, *, before: int
 ) -> ShownRecords:
     """What is shown of the last 3,000 records, and of the last 1,000 healthy maps.
 
     Args:
         seen: The records that are kept.
-        reference, baseline, bins: That they were judged with.
+        reference, baseline: That they were judged with.
         before: Records before those of ``seen`` that are no longer kept.
     """
     first = max(len(seen) - _MOST, 0)
     last = seen[first:]
-    widths = {name: len(own) for one in last for name, own in one.shown.items()}
-    numbers = {}
-    for name, k in widths.items():
-        unknown = (np.nan,) * k
-        numbers[name] = np.array([one.shown.get(name, unknown) for one in last], dtype=np.float32)
-    index, contrast, level = (part[-_HEALTHY:] for part in healthy_course(reference, baseline, bins))
+    unknown = {name: (np.nan,) * len(own) for one in last for name, own in one.shown.items()}
+    numbers = {
+        name: np.array([one.shown.get(name, nan) for one in last], dtype=np.float32) for name, nan in unknown.items()
+    }
+    index, contrast, level = (part[-_HEALTHY:] for part in healthy_course(reference, baseline))
     healthy = {name: part[index] for name, part in reference.shown.items() if not name.startswith("waveform_")}
     return ShownRecords(
         names=tuple(one.name for one in last),
@@ -235,7 +229,7 @@ def about_maps(batch: HealthMapBatch, detector: Detector, reference: HealthyRefe
     for name in dict.fromkeys(batch.table["file"].astype(str)) if "file" in batch.table else ():
         path = Path(name)
         known = path.is_file() and path.stat().st_size <= _HASHED
-        named.append({"file": name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest() if known else None})
+        named.append({"file": name, "sha256": sha256_of(path) if known else None})
     zeros = {str(name): value for name, value in last.items() if str(name).startswith("tooth_zero_")}
     return {
         "made": datetime.datetime.now(tz=datetime.UTC).isoformat(timespec="seconds"),

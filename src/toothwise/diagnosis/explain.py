@@ -117,9 +117,7 @@ def evidence_height(reference: HealthyReference, axis: int, rate: float) -> floa
         rate: chance that a healthy map is called anything.
     """
     known = reference.best_of(axis)
-    if known is None:
-        return None
-    return _height(known[0], rate / known[1], reference.worth["lines"])
+    return None if known is None else _height(known[0], rate / known[1], reference.worth["lines"])
 
 
 def score_height(reference: HealthyReference, rate: float) -> float:
@@ -144,7 +142,7 @@ def _height(best: np.ndarray, rate: float, worth: float) -> float:
     return float(high)
 
 
-def repair(x: np.ndarray, found: Findings, which: int) -> tuple[np.ndarray, np.ndarray]:
+def repair(x: np.ndarray, found: Findings) -> tuple[np.ndarray, np.ndarray]:
     """A log map with its damaged teeth replaced from the teeth beside them, and the cells that were replaced.
 
     Every cell of a damaged extent becomes the mean of the nearest sound teeth on both sides at the same place, in
@@ -152,25 +150,21 @@ def repair(x: np.ndarray, found: Findings, which: int) -> tuple[np.ndarray, np.n
 
     Args:
         x: log map ``[rows, columns]``.
-        found: what came off; ``which``: number of the map in it.
+        found: what came off it.
     """
     out, changed = x.copy(), np.zeros(x.shape, dtype=bool)
-    for axis in (1, 2):
-        lines = [line for line in found.lines[which] if line.axis == axis]
-        view, mark, rest = (part if axis == 1 else part.T for part in (out, changed, found.rest[which]))
-        source = x if axis == 1 else x.T
-        teeth = len(view)
-        for line in lines:
-            part = slice(line.segment.first, line.segment.last + 1)
-            moved = np.nanmax(np.abs(rest[:, part] - source[:, part]), axis=1) > 1e-9
-            own = [t for t in (line.tooth - 1, line.tooth, line.tooth + 1) if moved[t % teeth] or t == line.tooth]
-            below, above = min(own) - 1, max(own) + 1
-            with np.errstate(all="ignore"):
-                beside = np.nanmean(np.stack([rest[below % teeth, part], rest[above % teeth, part]]), axis=0)
-            for tooth in own:
-                cells = np.isfinite(view[tooth % teeth, part]) & np.isfinite(beside)
-                view[tooth % teeth, part] = np.where(cells, beside, view[tooth % teeth, part])
-                mark[tooth % teeth, part] |= cells
+    for line in sorted(found.lines[0], key=lambda one: one.axis):
+        view, mark, rest, source = (part if line.axis == 1 else part.T for part in (out, changed, found.rest[0], x))
+        teeth, part = len(view), slice(line.segment.first, line.segment.last + 1)
+        moved = np.nanmax(np.abs(rest[:, part] - source[:, part]), axis=1) > 1e-9
+        own = [t for t in (line.tooth - 1, line.tooth, line.tooth + 1) if moved[t % teeth] or t == line.tooth]
+        below, above = min(own) - 1, max(own) + 1
+        with np.errstate(all="ignore"):
+            beside = np.nanmean(np.stack([rest[below % teeth, part], rest[above % teeth, part]]), axis=0)
+        for tooth in own:
+            cells = np.isfinite(view[tooth % teeth, part]) & np.isfinite(beside)
+            view[tooth % teeth, part] = np.where(cells, beside, view[tooth % teeth, part])
+            mark[tooth % teeth, part] |= cells
     return out, changed
 
 
@@ -196,10 +190,8 @@ def explain_map(
     waves, swings = None if waveforms is None else waveforms[None], reference.swings_of(None, 1)
     found = decompose(values[None], detector, reference, rate=rate, waveforms=waves, swings=swings)
     x = np.log(values.astype(np.float64))
-    repaired, cells = repair(x, found, 0)
-    by = ""
-    if found.lines[0]:
-        by = "neighbours"
+    repaired, cells = repair(x, found)
+    by = "neighbours" if found.lines[0] else ""
     if found.cycle[0] or found.diagonal[0] is not None:
         repaired = np.where(cells, repaired, found.rest[0])
         cells = cells | (np.abs(found.rest[0] - x) > 1e-9)

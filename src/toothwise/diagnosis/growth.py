@@ -182,20 +182,16 @@ def _says(factor: float, interval: tuple[float, float], recent: int, clear: bool
         return say("the records since its onset do not tell whether it grows")
     if not clear:
         return say("no clear growth (95 % interval {low:.2f} to {high:.2f} per 100 records)", low=low, high=high)
-    if high > 100.0:  # steep growth over few records: nobody wants it by the hundred
+    power = 0.1 if high > 100.0 else 1.0  # steep growth over few records: nobody wants it by the hundred
+    about = {"factor": factor**power, "low": low**power, "high": high**power, "recent": recent}
+    if high > 100.0:
         return say(
             "it grows by a factor of {factor:.2f} per 10 records ({low:.2f} to {high:.2f}; over the last {recent})",
-            factor=factor**0.1,
-            low=low**0.1,
-            high=high**0.1,
-            recent=recent,
+            **about,
         )
     return say(
         "it grows by a factor of {factor:.2f} per 100 records ({low:.2f} to {high:.2f}; over the last {recent})",
-        factor=factor,
-        low=low,
-        high=high,
-        recent=recent,
+        **about,
     )
 
 

@@ -310,12 +310,10 @@ class Onset:
         record: its median.
         interval: 95 %, first and last record; where the first one is the first that was looked at, it may have begun
             before that.
-        step: posterior share of a step against growth.
     """
 
     record: int
     interval: tuple[int, int]
-    step: float
 
 
 def _shapes(since: np.ndarray) -> list[np.ndarray]:
@@ -358,7 +356,7 @@ def find_onset(y: np.ndarray, *, correlation: float, latest: int | None = None) 
     posterior = weight.sum(axis=1) / weight.sum()
     total = np.cumsum(posterior)
     low, middle, high = (min(int(np.searchsorted(total, q)), len(total) - 1) + offset for q in (0.025, 0.5, 0.975))
-    return Onset(middle, (low, high), float(weight[:, 0].sum() / weight.sum()))
+    return Onset(middle, (low, high))
 
 
 def sudden(y: np.ndarray, *, correlation: float) -> bool:

@@ -96,9 +96,14 @@ class _Judged(JudgedRecords):
             pattern, teeth = self._of_one(pattern, teeth)
         if pattern == "sensor or condition changed" and state == "alarm":
             state = "warning"  # no map tells wear from noise, load or the sensor: look at those first
-        recent = tracked.seen[tracked.begin :]
+        recent, recorded = tracked.seen[tracked.begin :], len(self.baseline.healthy) - self.baseline.drawn
         colour = COLOURS[state]
         held = height > 0 and bool((final.quiet[final.level == height] > 0).all())
+        unnumbered = teeth[0].axis if teeth and teeth[0].tooth is None else None
+        same = None if unnumbered is None else same_tooth(recent, unnumbered, self._size(unnumbered))
+        known = max(int(recorded / self.baseline.correlation[1]), 1)  # of drawn records nothing is known
+        of_all = pattern in ("whole gear", "sensor or condition changed")
+        single = {"led": self._led(teeth), "back": self._back(teeth), "passed": self._passed() if of_all else None}
         several = {
             "left": tuple(self._left(teeth)),
             "swings": self._heard("cycle")[:1] if "whole gear" in (pattern, *also) else (),
@@ -113,18 +118,16 @@ class _Judged(JudgedRecords):
             judged=judged,
             unknown_because=next((s.place for s in reversed(recent) if "not learned" in s.place), None),
             unjudged=sum(not s.channels for s in recent) + before.unjudged,
-            healthy=len(self.baseline.healthy) - self.baseline.drawn,
-            effective=float((len(self.baseline.healthy) - self.baseline.drawn) / self.baseline.correlation[1]),
-            stretches=self._stretches(),
+            healthy=recorded,
+            effective=float(recorded / self.baseline.correlation[1]),
+            stretches=min(self.limits.blocks, known) if self.baseline.drawn else self.limits.blocks,
             drawn=self.baseline.drawn,
             one_day=self.baseline.one_day,
             settings=self.settings,
             gear=teeth[0].gear if teeth else None,
             tooth=teeth[0].tooth if teeth else None,
             tooth_zero=self._tooth_zero(teeth[0]) if teeth else "unknown",
-            same_tooth=same_tooth(recent, teeth[0].axis, self._size(teeth[0].axis))
-            if teeth and teeth[0].tooth is None
-            else None,
+            same_tooth=same,
             teeth=teeth,
             also=also,
             level_change=float(np.exp(self._level_now())),
@@ -133,15 +136,7 @@ class _Judged(JudgedRecords):
             transients=before.transients + tuple(s.name for s in recent if s.pattern == "transient"),
             resets=self.resets,
             limits=self.limits,
-            messages={
-                name: (told,)
-                for name, told in (
-                    ("led", self._led(teeth)),
-                    ("back", self._back(teeth)),
-                    ("passed", self._passed() if pattern in ("whole gear", "sensor or condition changed") else None),
-                )
-                if told
-            }
+            messages={name: (told,) for name, told in single.items() if told}
             | {name: told for name, told in several.items() if told},
         )
         if state == "unjudged":
@@ -160,12 +155,6 @@ class _Judged(JudgedRecords):
         named.sort(key=lambda one: one != first)
         return own.pattern, tuple(self._tooth(axis, [tooth]) for axis, tooth in named)
 
-    def _stretches(self) -> int:
-        """Independent stretches of healthy records; of drawn ones nothing is known."""
-        recorded = len(self.baseline.healthy) - self.baseline.drawn
-        known = max(int(recorded / self.baseline.correlation[1]), 1)
-        return min(self.limits.blocks, known) if self.baseline.drawn else self.limits.blocks
-
     def _tooth_zero(self, tooth: Tooth) -> str:
         """How tooth 0 of its gear is known, by the weakest of the records that have a number for it."""
         ways = {one.tooth_zero[tooth.axis - 1] for one in self.tracked.seen}
@@ -183,9 +172,9 @@ class _Judged(JudgedRecords):
         gear = self.gears[channel.axis - 1]
         if channel.kind == "change":
             return say("many teeth of the {gear} gear", gear=gear_word(gear))
+        if channel.kind == "cycle" and gear == "gear":
+            return say("the swing with the revolution")
         if channel.kind == "cycle":
-            if gear == "gear":
-                return say("the swing with the revolution")
             return say("the swing of the {gear} gear with its revolution", gear=gear_word(gear))
         return self._tooth_word(self.rules.began[rule])
 
@@ -325,9 +314,7 @@ class _Judged(JudgedRecords):
             for one in teeth
             if one.axis == tooth.axis and one.tooth is not None and abs(rise[id(one)] - 1.0) > own
         ]
-        if tooth.tooth is None:
-            return False
-        return echo(tooth.tooth, rise[id(tooth)], louder, self._size(tooth.axis))
+        return tooth.tooth is not None and echo(tooth.tooth, rise[id(tooth)], louder, self._size(tooth.axis))
 
     def _with_level(self, found: list[str], up: bool, teeth: list[Tooth], *, sure: bool) -> list[str]:
         """A level that grows is wear, one that jumps or falls is the sensor or the condition.

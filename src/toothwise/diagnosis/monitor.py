@@ -137,8 +137,7 @@ class Monitor:
         best = known[1] == 1 and (drawn or np.allclose(known[0].max(axis=1), self._reference.score, rtol=1e-6))
         if not best:
             return score_height(self._reference, rate)
-        axis = 1 if self._reference.row is not None else 2
-        return evidence_height(self._reference, axis, rate)
+        return evidence_height(self._reference, 1 if self._reference.row is not None else 2, rate)
 
     def threshold(self, rate: float | None = None) -> float | None:
         """The score above which a single map alarms: ``single_limit``, or the detector's own threshold without one.
@@ -229,7 +228,7 @@ class Monitor:
         course = records = None
         if found.sequence:
             baseline = self._baseline(found.settings)
-            records = shown_records(last.records, self._reference, baseline, found.settings.bins, before=len(last.past))
+            records = shown_records(last.records, self._reference, baseline, before=len(last.past))
         if found.sequence and found.limits is not None:
             learn = found.settings.learn
             tracked = track_records(last.records, baseline, resets=last.resets, learn=learn, past=last.past)
@@ -322,7 +321,6 @@ class Monitor:
             baseline,
             rate=rate,
             threshold=self.threshold(rate),
-            bins=settings.bins,
             sensors=settings.sensors,
             first=first,
         )

@@ -13,7 +13,7 @@ its channels. All of it is a recursion: where it stands after a record is all th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -283,10 +283,9 @@ def run_channels(
     """
     n, things = z.shape
     heights = {name: (own["warning"], own["alarm"]) for name, own in limits.items()}
-    sums, evidence = dict(before.sums), before.evidence
-    level, quiet, mean = before.level.copy(), before.quiet.copy(), before.mean
-    since, beyond = before.since.copy(), before.beyond.copy()
-    louder, left, lead = before.loud, before.left, before.lead
+    sums, evidence, level, quiet = dict(before.sums), before.evidence, before.level, before.quiet
+    mean, since, beyond, louder = before.mean, before.since, before.beyond, before.loud
+    left, lead = before.left, before.lead
     first = _first(level, teeth)
     steps, levels = np.zeros((n, things)), np.zeros((n, things), dtype=int)
     reached = {name: np.zeros(n, dtype=bool) for name in CHANNELS}
@@ -294,13 +293,11 @@ def run_channels(
     for t in range(n):
         step = np.zeros(things)
         for name, (amber, red) in heights.items():
-            if name == "single":
-                own = ladder(single[t], amber, red)
-            else:
+            if name in SUMS:
                 how = SUMS[name]
                 raised = sums[name] + np.clip(z[t], -how.clip, how.clip) - how.drift
                 sums[name] = np.clip(raised, 0.0, 2.0 * red)
-                own = ladder(sums[name], amber, red)
+            own = ladder(sums[name] if name in SUMS else single[t], amber, red)
             now[name] = int(min(own.max(initial=0.0), 2.0))
             reached[name][t] = now[name] >= 1
             step = np.maximum(step, own)
@@ -325,8 +322,7 @@ def run_channels(
         if loud is not None and near is not None:
             louder = louder + (loud[t] - louder) / _MEMORY
             lead = next_lead(lead, np.where(teeth, level, 0), evidence, louder, near, at + t)
-    memory = {"level": level, "quiet": quiet, "mean": mean, "since": since, "beyond": beyond}
-    state = replace(before, sums=sums, evidence=evidence, loud=louder, left=left, lead=lead, **memory)
+    state = AlarmState(sums, evidence, level, quiet, mean, since, beyond, louder, left, lead)
     return Course(steps, levels, reached, now, state)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -85,10 +86,9 @@ def _since(d: Diagnosis) -> Message | str:
 
 
 def _growth(d: Diagnosis) -> Message:
-    g = d.growth
-    if g is None:
+    if d.growth is None:
         return say("too few records since onset to tell how it grows")
-    return g.messages["says"][0]
+    return d.growth.messages["says"][0]
 
 
 def _quiet(d: Diagnosis) -> Iterator[Message]:
@@ -303,13 +303,8 @@ def _confidence(d: Diagnosis) -> Iterator[Message]:
         if by:
             yield say("It shows in {channels}.", channels=both([_CHANNELS[name] for name in by]))
     low, high = d.rules["alarm"].interval or (0.0, 0.0)
-    about = {
-        "rate": d.settings.rate,
-        "healthy": d.healthy,
-        "blocks": d.stretches,
-        "low": plain(low),
-        "high": plain(high),
-    }
+    about: dict[str, Any] = {"rate": d.settings.rate, "healthy": d.healthy, "blocks": d.stretches}
+    about |= {"low": plain(low), "high": plain(high)}
     if few:
         yield say(
             "The alarm is set for a false alarm rate of {rate:g} per 1,000 records. The {healthy} healthy records "

@@ -8,7 +8,6 @@ not grow much.
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -26,6 +25,7 @@ from toothwise.diagnosis.verdict import Diagnosis
 from toothwise.errors import GuessWarning, InputError, OutputError
 from toothwise.fields import from_mapping
 from toothwise.files import finite, write_json
+from toothwise.healthmap.manifest import sha256_of
 from toothwise.reading import as_input_error, read_json
 from toothwise.reference.records import order_records
 
@@ -208,4 +208,4 @@ class JsonStore:
         self._read = self._digest()
 
     def _digest(self) -> str | None:
-        return hashlib.sha256(self.path.read_bytes()).hexdigest() if self.path.is_file() else None
+        return sha256_of(self.path) if self.path.is_file() else None

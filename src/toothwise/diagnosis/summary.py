@@ -104,9 +104,7 @@ def _digest(maps: np.ndarray) -> str:
 def _over(numbers: np.ndarray) -> np.ndarray:
     """The mean over maps ``[maps, k]`` of what is known; NaN where nothing is."""
     known = np.isfinite(numbers)
-    return np.asarray(
-        np.where(known, numbers, 0.0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
-    )
+    return np.where(known, numbers, 0.0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
 
 
 def summarize_records(
@@ -117,7 +115,6 @@ def summarize_records(
     *,
     rate: float = 0.01,
     threshold: float | None = None,
-    bins: Mapping[str, Sequence[float]] | None = None,
     sensors: str | None = None,
     first: Prediction | None = None,
 ) -> tuple[list[RecordSummary], list[MapDiagnosis]]:
@@ -128,7 +125,6 @@ def summarize_records(
         detector, reference, baseline: That belong together.
         rate: Chance that a healthy map is called anything (``ControlLimits.single_rate``).
         threshold: Of single maps (``Monitor.threshold``); None = none is known.
-        bins: Edges by condition, as the baseline was learned with.
         sensors: Column of the table that names the sensor.
         first: The detector's prediction of the maps, where it is there already.
 
@@ -151,11 +147,9 @@ def summarize_records(
     each = summarize(found, replace(batch, table=table.assign(name=names)), reference, rate=rate)
     watched = watch_maps(values, table, found, reference)
     condition = {name: table[name].to_numpy(dtype=float) for name in CONDITIONS if name in table}
-    place = bin_names(condition, bins or {}, len(values))
+    place = bin_names(condition, baseline.bins, len(values))
     gears = gear_of(batch.rows, "driving"), gear_of(batch.columns, "driven")
-    zeros = list(
-        zip(*(reference.zeros(table, axis, gear, len(values)) for axis, gear in enumerate(gears, 1)), strict=True)
-    )
+    zeros = [reference.zeros(table, axis, gear, len(values)) for axis, gear in enumerate(gears, 1)]
     out = []
     for k, name in enumerate(order.names):
         maps = order.maps[k]
@@ -166,18 +160,14 @@ def summarize_records(
         outside = table["not_learned"].iloc[maps].dropna().tolist() if "not_learned" in table else []
         if outside:
             made, where = None, str(outside[0])  # what sound teeth look like there is not known
-        zero = tuple(
-            "unknown" if "unknown" in known else known[0] for known in zip(*(zeros[m] for m in maps), strict=True)
-        )
+        known = [[ways[m] for m in maps] for ways in zeros]
+        zero = tuple("unknown" if "unknown" in ways else ways[0] for ways in known)
         # without a tooth zero a line has no number: it never adds to the same line of another record
-        loose = [axis for axis, known in enumerate(zero, 1) if known == "unknown"]
+        loose = [axis for axis, way in enumerate(zero, 1) if way == "unknown"]
         if made is not None and loose:
             of_teeth = [c.kind == "tooth" and c.axis in loose for c in baseline.channels]
-            made = (
-                np.where(of_teeth, 0.0, made[0]),
-                np.where(np.isin(baseline.line_axis, loose), 0.0, made[1]),
-                made[2],
-            )
+            of_gear, (z, contrast, level) = np.isin(baseline.line_axis, loose), made
+            made = np.where(of_teeth, 0.0, z), np.where(of_gear, 0.0, contrast), level
         strangest = maps[int(np.argmax(found.first.score[maps]))]
         one = each[strangest]
         # any of the sensors may have been the strangest
@@ -193,7 +183,9 @@ def summarize_records(
         if line is not None and line.axis in loose:
             size = values.shape[line.axis]
             shared = shared_tooth(table, gears[line.axis - 1], size, int(strangest), line.tooth)
-        score = float(found.first.score[strangest])
+        score, kept_line = float(found.first.score[strangest]), None
+        if line is not None:
+            kept_line = (line.axis, line.tooth, *_short(np.array([np.log(line.contrast), line.p_value])))
         out.append(
             RecordSummary(
                 name=name,
@@ -206,9 +198,7 @@ def summarize_records(
                 score=score,
                 above=made is not None and threshold is not None and score > threshold,
                 pattern=pattern,
-                line=None
-                if line is None
-                else (line.axis, line.tooth, *_short(np.array([np.log(line.contrast), line.p_value]))),
+                line=kept_line,
                 tooth_zero=zero,
                 alone=tuple((k, a, t, float(f"{e:.5g}")) for k, a, t, e in alone if made is not None or outside),
                 shown={what: _short(_over(part[maps]), 4) for what, part in shown.items()},

@@ -131,7 +131,7 @@ class MapDiagnosis:
 
     def as_json(self) -> dict[str, Any]:
         """JSON types."""
-        return _as_json(self)
+        return json.loads(json.dumps(asdict(self)))  # tuples become lists
 
 
 @dataclass(frozen=True)
@@ -278,9 +278,4 @@ class Diagnosis:
 
     def as_json(self) -> dict[str, Any]:
         """JSON types."""
-        return _as_json(self)
-
-
-def _as_json(found: Any) -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(json.dumps(asdict(found)))  # tuples become lists
-    return data
+        return json.loads(json.dumps(asdict(self)))  # tuples become lists

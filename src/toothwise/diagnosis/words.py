@@ -105,9 +105,9 @@ def chance(p: float, healthy: int) -> Message:
 
 def rests_of(rule: str, limits: ControlLimits) -> Message:
     """What a rule's stated rate rests on."""
+    if rule in limits.off and rule == "single":
+        return say("off: single maps are compared with the healthy ones of before the new baseline")
     if rule in limits.off:
-        if rule == "single":
-            return say("off: single maps are compared with the healthy ones of before the new baseline")
         return say("off: so few independent healthy records bear no limit for it; the other channels have its share")
     if rule == "single":
         return say("held-out healthy maps, and beyond them an exponential tail that is widened for how few they are")
@@ -194,11 +194,8 @@ def _verdict(d: MapDiagnosis) -> Message:
 
 
 def _confidence(d: MapDiagnosis) -> Message:
-    rests = say(
-        "known from {healthy} healthy maps, worth {effective:.0f} independent ones",
-        healthy=d.healthy,
-        effective=d.effective,
-    )
+    known = {"healthy": d.healthy, "effective": d.effective}
+    rests = say("known from {healthy} healthy maps, worth {effective:.0f} independent ones", **known)
     if d.pattern == "nothing":
         return say(
             "Of the {tests} things that are tested, the strangest here is as strange on {percent} % of healthy "
@@ -283,7 +280,7 @@ def words_of_map(d: MapDiagnosis) -> dict[str, tuple[Message, ...]]:
         verdict.append(say("No tooth stands out."))
     if also := [ALSO[a] for a in d.also if of_teeth or not a.endswith(("tooth", "teeth"))]:
         verdict.append(say("Besides, {what}.", what=both(also)))
-    if d.lines and d.pattern.endswith(("tooth", "teeth")):
+    if d.lines and of_teeth:
         verdict += [contact_word(one.tooth, one.contact) for one in d.lines if one.contact is not None]
         known = {line.gear: line.tooth_zero for line in d.lines}
         verdict += [tooth_zero_word(gear, how) for gear, how in known.items() if how != "given"]
@@ -306,9 +303,7 @@ Said = TypeVar("Said", Diagnosis, MapDiagnosis)
 
 
 def in_english(found: Said, words: Mapping[str, tuple[Message, ...]]) -> Said:
-    """The diagnosis with what is said of it: as messages, and in English."""
-    sentence, confidence, next_look = (
-        language("en").sentences(words[key]) for key in ("verdict", "confidence", "next_look")
-    )
-    messages = found.messages | dict(words)
-    return replace(found, messages=messages, sentence=sentence, confidence=confidence, next_look=next_look)
+    """The diagnosis with what is said of it, or said anew: as messages, and in English."""
+    messages, english = found.messages | dict(words), language("en")
+    sentence, confidence, look = (english.sentences(messages[key]) for key in ("verdict", "confidence", "next_look"))
+    return replace(found, messages=messages, sentence=sentence, confidence=confidence, next_look=look)

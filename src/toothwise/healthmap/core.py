@@ -108,11 +108,7 @@ class HealthMap:
     waveforms: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", _check_values(self.values, 2, "values of a map"))
-        _check_axes(self.values.shape, self.rows, self.columns)
-        for name, kind in (("count", np.int32), ("variance", np.float32), ("waveforms", np.float32)):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, _beside(self.values, name, getattr(self, name), kind))
+        _settle(self, 2, "values of a map")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -130,10 +126,16 @@ def _beside(values: np.ndarray, name: str, given: np.ndarray, kind: type[np.gene
     return array
 
 
-def _check_axes(shape: tuple[int, ...], rows: Axis, columns: Axis) -> None:
-    for axis, size, name in ((rows, shape[-2], "rows"), (columns, shape[-1], "columns")):
+def _settle(made: HealthMap | HealthMapBatch, ndim: int, what: str) -> None:
+    """Check the arrays and axes of a map or a batch, which keeps copies of its own."""
+    values = _check_values(made.values, ndim, what)
+    object.__setattr__(made, "values", values)
+    for axis, size, name in zip((made.rows, made.columns), values.shape[-2:], ("rows", "columns"), strict=True):
         if len(axis) != size:
             raise InputError(f"{name} axis has {len(axis)} labels, but the map has {size} {name}")
+    for name, kind in (("count", np.int32), ("variance", np.float32), ("waveforms", np.float32)):
+        if (given := getattr(made, name, None)) is not None:  # a batch has waveforms only
+            object.__setattr__(made, name, _beside(values, name, given, kind))
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,11 +167,7 @@ class HealthMapBatch(Sequence[HealthMap]):
     waveforms: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "values", _check_values(self.values, 3, "values of a batch of maps"))
-        if self.waveforms is not None:
-            waveforms = _beside(self.values, "waveforms", self.waveforms, np.float32)
-            object.__setattr__(self, "waveforms", waveforms)
-        _check_axes(self.values.shape, self.rows, self.columns)
+        _settle(self, 3, "values of a batch of maps")
         table = self.table if len(self.table.columns) else pd.DataFrame(index=range(len(self.values)))
         if len(table) != len(self.values):
             raise InputError(f"table must have one row per map: {len(self.values)} maps, {len(table)} rows")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import zipfile
@@ -49,10 +48,8 @@ def write_npz(health_map: HealthMap | HealthMapBatch, path: Path) -> None:
         "gear": None if health_map.gear is None else gear_as_json(health_map.gear),
         "provenance": health_map.provenance,
     }
-    arrays = {"values": health_map.values}
-    for name in _BESIDE if isinstance(health_map, HealthMap) else ("waveforms",):
-        if getattr(health_map, name) is not None:
-            arrays[name] = getattr(health_map, name)
+    beside = {name: getattr(health_map, name, None) for name in _BESIDE}
+    arrays = {"values": health_map.values} | {name: own for name, own in beside.items() if own is not None}
     if isinstance(health_map, HealthMapBatch):
         table = health_map.table
         cells = table.astype(object).where(table.notna(), None)  # to_json would round
@@ -63,10 +60,8 @@ def write_npz(health_map: HealthMap | HealthMapBatch, path: Path) -> None:
         text = json.dumps(meta, allow_nan=False, default=_json_value)
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: metadata must be JSON types ({error})") from None
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, meta=np.array(text), **arrays)
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(buffer.getvalue())
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, meta=np.array(text), **arrays)
 
 
 def _json_value(value: Any) -> Any:
@@ -111,8 +106,7 @@ def read_npz_arrays(
     """
     arrays = read_arrays(path, "maps", needs=["values"], only=("values", "meta", *beside))
     meta = parse_json(str(arrays.pop("meta")), "metadata") if "meta" in arrays else None
-    values, extra = arrays.pop("values"), arrays
-    return values, extra, meta
+    return arrays.pop("values"), arrays, meta
 
 
 def read_npz(path: Path) -> HealthMap | HealthMapBatch:

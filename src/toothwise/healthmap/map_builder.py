@@ -141,8 +141,7 @@ class MapBuilder:
             InputError: No recording could be used; the message gives the reason of the first one.
         """
         sources = as_sources(recordings)
-        options, cut, digests, behind, first = self.options, [], [], [], None
-        clipped: list[float] = []
+        options, kept, first = self.options, [], None
         for k, source in enumerate(sources):
             progress(f"learning from {source_name(source)}", k / len(sources))
             try:
@@ -154,17 +153,16 @@ class MapBuilder:
                 first = first or error_line(source, error)
                 continue
             options = replace(options, samples_per_tooth=periods.samples_per_tooth)  # all are cut alike
-            digests.append(self._digest(record))
-            behind.append(len(periods.values))
-            clipped.append(sensor_health(record, self.channel, check_record(record))["clipped"])
-            cut.append(replace(periods, values=periods.mean()[None].astype("float32")))  # all that is needed of it
-        if not cut:
+            clipped = sensor_health(record, self.channel, check_record(record))["clipped"]
+            mean = replace(periods, values=periods.mean()[None].astype("float32"))  # all that is needed of it
+            kept.append((mean, self._digest(record), len(periods.values), clipped))
+        if not kept:
             raise InputError(f"no recording could be learned from: {first}")
-        waveform = learn_waveform(cut, options)
-        shares = [clipped[k] for k in waveform.used]
+        waveform = learn_waveform([mean for mean, *_ in kept], options)
+        _, digests, behind, shares = zip(*(kept[k] for k in waveform.used), strict=True)
         known = dict(waveform.conditions) | {"clipped": (min(shares), max(shares))}
-        waveform = replace(waveform, periods=float(median(behind[k] for k in waveform.used)), conditions=known)
-        return replace(self, options=options, waveform=waveform, learned=tuple(digests[k] for k in waveform.used))
+        waveform = replace(waveform, periods=float(median(behind)), conditions=known)
+        return replace(self, options=options, waveform=waveform, learned=digests)
 
     def build(self, source: Source) -> HealthMap:
         """The health map of one recording.

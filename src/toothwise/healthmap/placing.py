@@ -16,7 +16,7 @@ import numpy as np
 from toothwise.gears import GearPair
 from toothwise.healthmap.conditions import TRIMMED, trimmed_gain
 from toothwise.healthmap.turning import Turn, correlation, of_gears, turned
-from toothwise.healthmap.waveform import HealthyWaveform, levelled
+from toothwise.healthmap.waveform import HealthyWaveform, correlations, levelled
 
 if TYPE_CHECKING:
     from toothwise.vibration.periods import Periods
@@ -51,7 +51,7 @@ def place(waveform: HealthyWaveform, signal: np.ndarray, step: float | None, tee
     # what repeats with every mate: all of a noisy gearbox's record correlates little with it at its own place too
     clear = replace(waveform, values=of_gears(waveform.values, spt, teeth))
     clean = levelled(of_gears(even, spt, teeth), spt)
-    cross = _correlations(clear, clean)
+    cross = correlations(clean, clear.values, _FINER)
     most = int(np.abs(cross).argmax())
     heard = float(np.abs(cross[most]))
     if found.sure and not _better(heard, float(cross[round(found.events * spt * _FINER) % len(cross)])):
@@ -96,19 +96,12 @@ def _left_of(
 def offset_of(waveform: HealthyWaveform, signal: np.ndarray) -> float:
     """Teeth by which a signal at its place must begin later to lie on the waveform, at most half a tooth."""
     most = waveform.samples_per_tooth * _FINER // 2
-    near = np.roll(_correlations(waveform, signal), most)[: 2 * most + 1]
+    near = np.roll(correlations(signal, waveform.values, _FINER), most)[: 2 * most + 1]
     k, between = int(near.argmax()), 0.0
     if 0 < k < 2 * most:
         before, there, after = near[k - 1 : k + 2]
         between = 0.5 * (before - after) / min(before - 2.0 * there + after, -1e-300)
     return float((k - most + between) / (waveform.samples_per_tooth * _FINER))
-
-
-def _correlations(waveform: HealthyWaveform, signal: np.ndarray) -> np.ndarray:
-    """Correlation with the waveform at every shift of ``1 / _FINER`` samples."""
-    cross = np.fft.rfft(signal) * np.conj(np.fft.rfft(waveform.values))
-    size = max(float(np.linalg.norm(signal) * np.linalg.norm(waveform.values)), 1e-300)
-    return np.asarray(np.fft.irfft(cross, len(signal) * _FINER) * _FINER / size)
 
 
 def _better(one: float, other: float) -> bool:

@@ -17,23 +17,15 @@ Source = str | Path | VibrationRecord
 NAMELESS = "the record"  # what says of a record in memory nothing about where it is from
 
 
-def find_recordings(paths: Sequence[str | Path]) -> list[str]:
-    """Files, and the recordings in folders, each once; those of a folder in natural order (r2 before r10).
-
-    Raises:
-        InputError: A folder without recordings.
-    """
-    found: dict[str, None] = {}
-    for path in paths:
-        folder = Path(path)
-        if not folder.is_dir():
-            found[str(path)] = None
-            continue
-        inside = [str(p) for p in folder.iterdir() if p.name.lower().endswith(tuple(SUFFIXES)) and p.is_file()]
-        if not inside:
-            raise InputError(f"{path}: holds no recordings ({', '.join(SUFFIXES)})")
-        found |= dict.fromkeys(sorted(inside, key=_natural))
-    return list(found)
+def _recordings(path: str | Path) -> list[str]:
+    """A file, or the recordings in a folder, in natural order (r2 before r10)."""
+    folder = Path(path)
+    if not folder.is_dir():
+        return [str(path)]
+    inside = [str(p) for p in folder.iterdir() if p.name.lower().endswith(tuple(SUFFIXES)) and p.is_file()]
+    if not inside:
+        raise InputError(f"{path}: holds no recordings ({', '.join(SUFFIXES)})")
+    return sorted(inside, key=_natural)
 
 
 def _natural(text: str) -> list[tuple[int, int | str]]:
@@ -42,7 +34,7 @@ def _natural(text: str) -> list[tuple[int, int | str]]:
 
 
 def as_sources(given: Sequence[Source] | Source) -> list[Source]:
-    """Records and files of recordings, each once; folders are replaced by what is in them.
+    """Records and files of recordings, each once; folders are replaced by what is in them, r2 before r10.
 
     Raises:
         InputError: Nothing, or a folder without recordings.
@@ -51,8 +43,10 @@ def as_sources(given: Sequence[Source] | Source) -> list[Source]:
         given = [given]
     found: dict[str | int, Source] = {}
     for one in given:
-        inside: list[Source] = [one] if isinstance(one, VibrationRecord) else list(find_recordings([one]))
-        found |= {id(source) if isinstance(source, VibrationRecord) else str(source): source for source in inside}
+        if isinstance(one, VibrationRecord):
+            found[id(one)] = one
+        else:
+            found |= {path: path for path in _recordings(one)}
     if not found:
         raise InputError("expected one recording or more, but got none")
     return list(found.values())

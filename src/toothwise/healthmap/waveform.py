@@ -221,7 +221,7 @@ class HealthyWaveform:
         step = 1.0 / spt if step is None else step
         places = np.arange(max(round(events / step), 1)) * step + self.begin
         whole = np.allclose(places * spt, np.rint(places * spt), atol=1e-6)
-        cross = _cross(even, self.values, 1 if whole else _FINER)
+        cross = correlations(even, self.values, 1 if whole else _FINER)
         starts = cross[np.rint(places * (spt if whole else spt * _FINER)).astype(np.int64) % len(cross)]
         tried = _peaks(starts, places, events)
         # a damaged tooth pulls the correlation: what is left over without the loudest lines decides
@@ -229,22 +229,17 @@ class HealthyWaveform:
         order = sorted(tried, key=lambda k: left[k][0])
         best = order[0]
         confidence = 1.0 - left[best][0] / max(left[order[1]][0], 1e-300) if len(order) > 1 else 1.0
+        at = places[best]
+
+        def sure_of(rival: int) -> float:
+            return self._sure(even, at, places[rival], left[best][1], teeth, len(places), healthy=healthy)
+
         sure = []
         for n in teeth:
-            rivals = [k for k in order[1:] if abs((places[k] - places[best] + n / 2) % n - n / 2) > _APART][:_RIVALS]
-            sure.append(
-                min(
-                    (
-                        self._sure(even, places[best], places[r], left[best][1], teeth, len(places), healthy=healthy)
-                        for r in rivals
-                    ),
-                    default=1.0,
-                )
-            )
-        at = places[best]
-        return Turn(
-            int(at) if float(at).is_integer() else float(at), float(starts[best]), confidence, (sure[0], sure[1])
-        )
+            rivals = [k for k in order[1:] if abs((places[k] - at + n / 2) % n - n / 2) > _APART][:_RIVALS]
+            sure.append(min(map(sure_of, rivals), default=1.0))
+        begin = int(at) if float(at).is_integer() else float(at)
+        return Turn(begin, float(starts[best]), confidence, (sure[0], sure[1]))
 
     def _left_over(
         self, signal: np.ndarray, place: float, teeth: tuple[int, int], trimmed: float
@@ -385,7 +380,7 @@ def _peaks(starts: np.ndarray, places: np.ndarray, events: int) -> list[int]:
     return found
 
 
-def _cross(signal: np.ndarray, values: np.ndarray, finer: int) -> np.ndarray:
+def correlations(signal: np.ndarray, values: np.ndarray, finer: int) -> np.ndarray:
     """Circular correlation at every shift of ``1 / finer`` samples, float64 ``[n * finer]``."""
     n = len(signal)
     cross = np.fft.irfft(np.fft.rfft(signal) * np.conj(np.fft.rfft(values)), n * finer) * finer
