@@ -153,7 +153,7 @@ def calibrate(
     others = _Draw(healthy, future(pools), *baselines(len(pools)))
     model = None if few is None else few.draw(healthy, rng)
     off: list[str] = [] if single else ["single"]
-    channels: dict[str, dict[str, RuleHeight]] = {}
+    heights: dict[str, dict[str, float]] = {}
     for name in ("growth", "several"):  # growth first: what it cannot use goes to the others
         share = _share(name, off)
         found = _heights(name, {tier: rate * share for tier, rate in rates.items()}, known, others, model)
@@ -161,13 +161,11 @@ def calibrate(
         if max(found.values()) > REACH[name] * (SUMS[name].clip - SUMS[name].drift) and len(off) < 2:
             off.append(name)
         else:
-            channels[name] = {tier: RuleHeight(height, 0.0) for tier, height in found.items()}
-    for name, own in channels.items():
-        share = _share(name, off)
-        channels[name] = {tier: RuleHeight(one.height, rates[tier] * share) for tier, one in own.items()}
-    if single:
-        channels["single"] = single_limits(rates, _share("single", off))
-    channels = {name: channels[name] for name in CHANNELS if name in channels}
+            heights[name] = found
+    channels = {"single": single_limits(rates, _share("single", off))} if single else {}
+    for name in ("several", "growth"):
+        for tier, height in heights.get(name, {}).items():
+            channels.setdefault(name, {})[tier] = RuleHeight(height, rates[tier] * _share(name, off))
     return ControlLimits(channels, tuple(n for n in CHANNELS if n in off), length, len(healthy) // length, learned)
 
 

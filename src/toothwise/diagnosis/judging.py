@@ -61,9 +61,8 @@ def judge(
 class _Judged(JudgedRecords):
     """The verdict on judged records."""
 
-    def _rule(
-        self, rule: str, now: str, stated: float, interval: tuple[float, float] | None, rests: Message
-    ) -> RuleFound:
+    def _rule(self, rule: str, now: str, stated: float) -> RuleFound:
+        interval, rests = self.limits.intervals.get(rule), rests_of(rule, self.limits)
         first, episodes, about = self.rules.first.get(rule), self.rules.episodes[rule], self._about(rule)
         said: dict[str, tuple[Message, ...]] = {"rests_on": (rests,)}
         if about is not None:
@@ -73,15 +72,13 @@ class _Judged(JudgedRecords):
 
     def _rules(self, colour: str) -> dict[str, RuleFound]:
         """RED and AMBER by all channels, and what each channel says by itself (its share of AMBER's rate)."""
-        limits, out = self.limits, {}
-        for tier, stated in (("alarm", self.settings.rate), ("warning", self.settings.warning)):
-            out[tier] = self._rule(tier, colour, stated, limits.intervals.get(tier), rests_of(tier, limits))
+        rates = {"alarm": self.settings.rate, "warning": self.settings.warning}
+        out = {tier: self._rule(tier, colour, stated) for tier, stated in rates.items()}
         for name in CHANNELS:
-            on = limits.channels.get(name)
+            on = self.limits.channels.get(name)
             now = "off" if on is None else ("GREEN", "AMBER", "RED")[self.rules.course.now[name]]
             now = "UNKNOWN" if now == "GREEN" and colour == "UNKNOWN" else now  # nothing was judged
-            stated = 0.0 if on is None else on["warning"].stated
-            out[name] = self._rule(name, now, stated, None, rests_of(name, limits))
+            out[name] = self._rule(name, now, 0.0 if on is None else on["warning"].stated)
         return out
 
     def result(self) -> Diagnosis:

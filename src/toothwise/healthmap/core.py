@@ -108,7 +108,7 @@ class HealthMap:
     waveforms: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        _settle(self, 2, "values of a map")
+        _settle(self, 2, "values of a map", count=np.int32, variance=np.float32, waveforms=np.float32)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -126,16 +126,16 @@ def _beside(values: np.ndarray, name: str, given: np.ndarray, kind: type[np.gene
     return array
 
 
-def _settle(made: HealthMap | HealthMapBatch, ndim: int, what: str) -> None:
-    """Check the arrays and axes of a map or a batch, which keeps copies of its own."""
+def _settle(made: HealthMap | HealthMapBatch, ndim: int, what: str, **beside: type[np.generic]) -> None:
+    """Check the values, axes and arrays beside them of a map or a batch, which keeps copies of its own."""
     values = _check_values(made.values, ndim, what)
     object.__setattr__(made, "values", values)
     for axis, size, name in zip((made.rows, made.columns), values.shape[-2:], ("rows", "columns"), strict=True):
         if len(axis) != size:
             raise InputError(f"{name} axis has {len(axis)} labels, but the map has {size} {name}")
-    for name, kind in (("count", np.int32), ("variance", np.float32), ("waveforms", np.float32)):
-        if (given := getattr(made, name, None)) is not None:  # a batch has waveforms only
-            object.__setattr__(made, name, _beside(values, name, given, kind))
+    for name, kind in beside.items():
+        if getattr(made, name) is not None:
+            object.__setattr__(made, name, _beside(values, name, getattr(made, name), kind))
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +167,7 @@ class HealthMapBatch(Sequence[HealthMap]):
     waveforms: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        _settle(self, 3, "values of a batch of maps")
+        _settle(self, 3, "values of a batch of maps", waveforms=np.float32)
         table = self.table if len(self.table.columns) else pd.DataFrame(index=range(len(self.values)))
         if len(table) != len(self.values):
             raise InputError(f"table must have one row per map: {len(self.values)} maps, {len(table)} rows")

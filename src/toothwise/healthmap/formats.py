@@ -48,8 +48,10 @@ def write_npz(health_map: HealthMap | HealthMapBatch, path: Path) -> None:
         "gear": None if health_map.gear is None else gear_as_json(health_map.gear),
         "provenance": health_map.provenance,
     }
-    beside = {name: getattr(health_map, name, None) for name in _BESIDE}
-    arrays = {"values": health_map.values} | {name: own for name, own in beside.items() if own is not None}
+    arrays = {"values": health_map.values}
+    for name in _BESIDE if isinstance(health_map, HealthMap) else ("waveforms",):
+        if getattr(health_map, name) is not None:
+            arrays[name] = getattr(health_map, name)
     if isinstance(health_map, HealthMapBatch):
         table = health_map.table
         cells = table.astype(object).where(table.notna(), None)  # to_json would round

@@ -62,10 +62,9 @@ def healthy_only(maps: HealthMapBatch) -> tuple[HealthMapBatch, int]:
         InputError: none is left.
     """
     keep = np.ones(len(maps), dtype=bool)
-    if "split" in maps.table:
-        keep &= (maps.table["split"].isna() | (maps.table["split"] == "train")).to_numpy()
-    if "label" in maps.table:
-        keep &= (maps.table["label"].isna() | (maps.table["label"] == 0)).to_numpy()
+    for column, good in (("split", "train"), ("label", 0)):
+        if column in maps.table:
+            keep &= (maps.table[column].isna() | (maps.table[column] == good)).to_numpy()
     if not keep.any():
         first = maps.table["file"].iloc[0] if "file" in maps.table else "maps"
         raise InputError(f"{first}: none of the {len(maps)} maps may be fitted on (split train, label 0 = healthy)")

@@ -165,9 +165,7 @@ def build_run_maps(records: RunRecords, config: RunMapConfig) -> RunMaps:
         return pd.DataFrame(
             {
                 "record": index,
-                "name": records.name[index],
-                "day": records.day[index],
-                "number": records.number[index],
+                **{name: getattr(records, name)[index] for name in ("name", "day", "number")},
                 "healthy": healthy[index],
                 "drawn": False,
                 **{name: values[index] for name, values in indicators.items()},

@@ -314,19 +314,11 @@ class HealthyWaveform:
         path = Path(path)
         if path.suffix.lower() != ".npz":
             raise InputError(f"{path}: a healthy waveform is saved as .npz")
-        kept: dict[str, Any] = {f"condition_{name}": ends for name, ends in self.conditions.items()}
+        numbers = ("samples_per_tooth", "records", "gain", "level", "begin", "periods")
+        kept: dict[str, Any] = {name: getattr(self, name) for name in numbers}
+        kept |= {f"condition_{name}": ends for name, ends in self.conditions.items()}
         with atomic_file(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                healthy_waveform=self.values,
-                samples_per_tooth=self.samples_per_tooth,
-                records=self.records,
-                gain=self.gain,
-                level=self.level,
-                begin=self.begin,
-                periods=self.periods,
-                **kept,
-            )
+            np.savez_compressed(file, healthy_waveform=self.values, **kept)
 
     @classmethod
     def load(cls, path: str | Path) -> HealthyWaveform:
