@@ -37,7 +37,6 @@ def test_what_another_process_left_is_used_and_the_numbers_are_the_same(tmp_path
     again = EncodingFiles(tmp_path)
     second = again.of(images.flip(0), encoder, "a")
     assert encoder.ran == 4
-    assert (again.hits, again.misses) == (4, 0)
     for one, two, exact in zip(first, second, Encoder()(images), strict=True):
         assert one.dtype == torch.float32
         assert torch.equal(one, two.flip(0))
@@ -90,7 +89,6 @@ def test_old_files_make_room_and_those_in_use_stay(tmp_path, images):
         cache.of(many, encoder, "new")
     assert sum(f.stat().st_size for f in tmp_path.glob("*/*.npy")) <= bound
     assert 12 < encoder.ran < 24  # some are held, and those are not driven out by the rest
-    assert cache.hits == 24 - encoder.ran
     before = encoder.ran
     cache.of(many, encoder, "new")
     assert encoder.ran - before == before - 12

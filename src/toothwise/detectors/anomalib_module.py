@@ -40,7 +40,6 @@ class RawScoreModule(AnomalibModule):
 
     def validation_step(self, batch: Batch, *args: Any, **kwargs: Any) -> Batch:
         """Anomaly map and raw score of a batch."""
-        del args, kwargs
         found = self.model(batch.image)
         return batch.update(pred_score=found.pred_score, anomaly_map=found.anomaly_map)
 

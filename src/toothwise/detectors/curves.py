@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import defaultdict
+from contextlib import AbstractContextManager
 
+from toothwise.detectors.innermost import innermost
 
-class Curves:
-    """Values by name and step. Where a detector trains several times, the last training counts."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, list[tuple[int, float]]] = {}
-
-    def begin(self) -> None:
-        """A training begins."""
-        self.values = {}
-
-    def add(self, name: str, step: int, value: float) -> None:
-        """One value of one curve."""
-        self.values.setdefault(name, []).append((step, value))
-
+Curves = defaultdict[str, list[tuple[int, float]]]  # step and value by name; of several trainings those of the last
 
 _active: list[Curves] = []
 
@@ -29,12 +17,6 @@ def recorder() -> Curves | None:
     return _active[-1] if _active else None
 
 
-@contextmanager
-def recorded_curves() -> Iterator[Curves]:
+def recorded_curves() -> AbstractContextManager[Curves]:
     """Trainings in this block record their loss, what else they log, and the gradient's norm in each layer."""
-    curves = Curves()
-    _active.append(curves)
-    try:
-        yield curves
-    finally:
-        _active.pop()
+    return innermost(_active, defaultdict(list))

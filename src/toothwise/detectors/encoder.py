@@ -159,7 +159,6 @@ class FrozenEncoder(nn.Module):
 
     def train(self, mode: bool = True) -> FrozenEncoder:
         """Stays in evaluation mode."""
-        del mode
         return super().train(False)
 
     def grid(self, images: Tensor) -> tuple[int, int]:

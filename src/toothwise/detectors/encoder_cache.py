@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, ClassVar
+
+from toothwise.detectors.innermost import innermost
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,9 +21,10 @@ class EncoderCache:
         max_bytes: the oldest entries go when more would be held.
     """
 
+    halved: ClassVar[bool] = False  # what is held is float16
+
     def __init__(self, max_bytes: int = 2**30) -> None:
         self.max_bytes, self.bytes = max_bytes, 0
-        self.hits = self.misses = 0
         self._held: OrderedDict[bytes, list[Tensor]] = OrderedDict()
 
     @staticmethod
@@ -34,13 +37,9 @@ class EncoderCache:
 
     def get(self, key: bytes) -> list[Tensor] | None:
         """What is held for a key."""
-        found = self._held.get(key)
-        if found is None:
-            self.misses += 1
-        else:
-            self.hits += 1
+        if key in self._held:
             self._held.move_to_end(key)
-        return found
+        return self._held.get(key)
 
     def put(self, key: bytes, value: list[Tensor]) -> None:
         """Hold tensors for a key."""
@@ -52,10 +51,6 @@ class EncoderCache:
             self.bytes -= sum(t.numel() * t.element_size() for t in old)
         self._held[key] = value
         self.bytes += size
-
-    def rounded(self, value: list[Tensor]) -> list[Tensor]:
-        """Tensors as they come back from what is held."""
-        return value
 
     def of(self, images: Tensor, encode: Callable[[Tensor], list[Tensor]], what: str = "") -> list[Tensor]:
         """``encode(images)``, computed only for images ``[b, ...]`` that are not held yet.
@@ -76,9 +71,8 @@ class EncoderCache:
         if missing:
             fresh = encode(images[missing])
             for position, i in enumerate(missing):
-                new = [t[position].clone() for t in fresh]
+                held[i] = new = [t[position].half() if self.halved else t[position].clone() for t in fresh]
                 self.put(keys[i], new)
-                held[i] = self.rounded(new)
         found = [item for item in held if item is not None]
         with torch.autocast(images.device.type, enabled=False):  # it refuses to stack float16 on a CPU
             return [torch.stack(parts).to(images.device).float() for parts in zip(*found, strict=True)]
@@ -92,27 +86,16 @@ def shared_cache() -> EncoderCache | None:
     return _shared[-1] if _shared else None
 
 
-@contextmanager
-def shared_encodings(max_bytes: int = 2**32, *, cache: EncoderCache | None = None) -> Iterator[EncoderCache]:
+def shared_encodings(cache: EncoderCache | None = None) -> AbstractContextManager[EncoderCache | None]:
     """Detectors that run in this block share what their encoders give: each image is encoded once.
 
     Args:
-        max_bytes: held at most; a 224 x 224 image takes 1.2 MB with ViT-S.
-        cache: one that holds something already, in place of a new one.
+        cache: one that holds something already, in place of a new one of 4 GiB; a 224 x 224 image takes 1.2 MB with
+            ViT-S.
     """
-    cache = cache or EncoderCache(max_bytes)
-    _shared.append(cache)
-    try:
-        yield cache
-    finally:
-        _shared.pop()
+    return innermost(_shared, cache or EncoderCache(2**32))
 
 
-@contextmanager
-def unshared_encodings() -> Iterator[None]:
+def unshared_encodings() -> AbstractContextManager[EncoderCache | None]:
     """Within a ``shared_encodings`` block: encoders run again, for timings."""
-    _shared.append(None)
-    try:
-        yield
-    finally:
-        _shared.pop()
+    return innermost(_shared, None)

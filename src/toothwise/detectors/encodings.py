@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ class EncodingFiles(EncoderCache):
     the versions of the packages that compute it, so that nothing stale can be found. Files appear whole or not at all;
     processes may share a folder.
 
-    Values are rounded whether they were held or not, so that a training does not depend on what was.
+    Values are halved whether they were held or not, so that a training does not depend on what was.
 
     Args:
         folder: made where it is missing.
@@ -40,10 +41,11 @@ class EncodingFiles(EncoderCache):
             drop one for another gains nothing.
     """
 
+    halved = True
+
     def __init__(self, folder: Path, max_bytes: int = 8 * 2**30) -> None:
         super().__init__(max_bytes)
         self.folder, self.began = folder, time.time()
-        self._old: list[tuple[float, int, Path]] | None = None  # age, size, path; None = not looked yet
         self._full = False
 
     def get(self, key: bytes) -> list[Tensor] | None:
@@ -52,19 +54,16 @@ class EncodingFiles(EncoderCache):
 
         path = self._path(key)
         try:
-            held = np.load(
-                path, mmap_mode="c", allow_pickle=False
-            )  # private pages: torch wants an array that may be written to
+            # private pages: torch wants an array that may be written to
+            held = np.load(path, mmap_mode="c", allow_pickle=False)
             os.utime(path)
         except (OSError, ValueError):  # missing, or cut short by a disk that was full: computed again
-            self.misses += 1
             return None
-        self.hits += 1
         return list(torch.from_numpy(held).unbind(0))
 
     def put(self, key: bytes, value: list[Tensor]) -> None:
         """Hold tensors of one shape for a key."""
-        array = np.stack([t.detach().cpu().half().numpy() for t in value])
+        array = np.stack([t.detach().cpu().numpy() for t in value])
         if not np.isfinite(array).all() or not self._room(array.nbytes + _HEADER):
             return
         try:
@@ -75,10 +74,6 @@ class EncodingFiles(EncoderCache):
             return
         self.bytes += array.nbytes + _HEADER
 
-    def rounded(self, value: list[Tensor]) -> list[Tensor]:
-        """As they would come back."""
-        return [t.half() for t in value]
-
     def _path(self, key: bytes) -> Path:
         name = key.hex()
         return self.folder / name[:2] / f"{name}.npy"
@@ -87,10 +82,9 @@ class EncodingFiles(EncoderCache):
         """Whether so much more may be held, now that old files are gone where needed."""
         if self._full:
             return False
-        if self._old is None:
-            self._look()
-        while self.bytes + size > self.max_bytes and self._old:
-            _, freed, path = self._old.pop()
+        old = self._old
+        while self.bytes + size > self.max_bytes and old:
+            _, freed, path = old.pop()
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < self.began:
                     path.unlink()
@@ -98,18 +92,15 @@ class EncodingFiles(EncoderCache):
         self._full = self.bytes + size > self.max_bytes
         return not self._full
 
-    def _look(self) -> None:
-        """What the folder holds, with the oldest last."""
-        found = [(s.st_mtime, s.st_size, p) for p in self.folder.glob("*/*.npy") if (s := _stat(p)) is not None]
+    @cached_property
+    def _old(self) -> list[tuple[float, int, Path]]:
+        """Age, size and path of what nobody has used since, with the oldest last; looked up before the first is put."""
+        found = []
+        for path in self.folder.glob("*/*.npy"):
+            with contextlib.suppress(OSError):  # another process has just removed it
+                found.append((path.stat().st_mtime, path.stat().st_size, path))
         self.bytes = sum(size for _, size, _ in found)
-        self._old = sorted(((age, size, p) for age, size, p in found if age < self.began), reverse=True)
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    """None where another process has just removed it."""
-    with contextlib.suppress(OSError):
-        return path.stat()
-    return None
+        return sorted((one for one in found if one[0] < self.began), reverse=True)
 
 
 @contextmanager
@@ -120,13 +111,5 @@ def training_encodings() -> Iterator[EncoderCache]:
         That of the surrounding ``shared_encodings`` block; else files in the folder that TOOTHWISE_CACHE names, which
         stay for the next fit; else files in a temporary folder.
     """
-    shared = shared_cache()
-    if shared is not None:
-        yield shared
-        return
-    folder = os.environ.get(VARIABLE)
-    if folder:
-        yield EncodingFiles(Path(folder))
-        return
     with tempfile.TemporaryDirectory(prefix="toothwise-", ignore_cleanup_errors=True) as temporary:
-        yield EncodingFiles(Path(temporary))
+        yield shared_cache() or EncodingFiles(Path(os.environ.get(VARIABLE) or temporary))

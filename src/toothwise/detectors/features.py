@@ -99,7 +99,6 @@ class CnnFeatures(nn.Module):
 
     def train(self, mode: bool = True) -> CnnFeatures:
         """Stays in evaluation mode."""
-        del mode
         return super().train(False)
 
     def _load(self, encoder_name: str, path: Path) -> None:

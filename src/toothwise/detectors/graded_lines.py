@@ -24,26 +24,27 @@ class GradedLines:
     proportional to what a line adds to the logarithm of the map, and 0 is healthy.
 
     Attributes:
-        max_contrast: contrast at severity 10.
-        gear: "driving" (rows), "driven" (columns) or "both" (each map one of the two).
-        max_teeth: most neighbouring teeth that a line covers, at severity 10.
-        max_lines: most lines of one map, all of one gear, at severity 10.
-        grow: length, teeth and number of lines grow with severity; False = they are drawn from the same range at every
-            severity, so that only contrast shows it.
+        max_contrast (ratio): Contrast over background of a synthetic line of the largest severity.
+        line_gear: Which gear lines are drawn on: "driving" (rows), "driven" (columns) or "both" (each map one of the
+            two).
+        max_teeth (teeth): Most neighbouring teeth that a line covers, at the largest severity.
+        max_lines (lines): Most lines of a map, all of one gear, at the largest severity.
+        grow: Length, teeth and number of lines grow with severity; false = they are drawn from the same range at every
+            severity.
 
     Raises:
         InputError: a value out of range.
     """
 
     max_contrast: float = 2.0
-    gear: str = "both"
+    line_gear: str = "both"
     max_teeth: int = 2
     max_lines: int = 2
     grow: bool = True
 
     def __post_init__(self) -> None:
         check_range("(1, inf)", max_contrast=self.max_contrast)
-        check_choice(GEARS, line_gear=self.gear)
+        check_choice(GEARS, line_gear=self.line_gear)
         check_whole(1, max_teeth=self.max_teeth, max_lines=self.max_lines)
 
     @property
@@ -67,7 +68,7 @@ class GradedLines:
 
     def _draw_one(self, share: float, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         reach = share if self.grow else 1.0
-        driving = self.gear == "driving" or (self.gear == "both" and rng.random() < 0.5)
+        driving = self.line_gear == "driving" or (self.line_gear == "both" and rng.random() < 0.5)
         across, along = shape if driving else shape[::-1]
         longest = min(along, round(2 + reach * (along - 2)))
         shortest = max(1, longest // 2) if self.grow else min(2, longest)

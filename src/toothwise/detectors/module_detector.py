@@ -21,7 +21,7 @@ class ModuleDetector(Detector):
 
     frozen: ClassVar[str] = ""  # beginning of the names of weights that come from elsewhere
     _images: Any
-    _module: Any
+    _module: Any = None
 
     @abstractmethod
     def _make_module(self, shape: tuple[int, int] | None) -> Any:
@@ -29,14 +29,18 @@ class ModuleDetector(Detector):
 
     def _fitted(self) -> Any:
         if self._module is None:
-            raise InputError(f"{self.name} holds no weights: fit it first")
+            raise InputError(f"{self.name} has not been fitted: fit it first")
         return self._module
+
+    def _network(self) -> Any:
+        """What maps images to scores."""
+        return self._fitted().model
 
     def _learned(self, name: str) -> bool:
         return not self.frozen or not name.startswith(self.frozen)
 
     def _state(self) -> dict[str, np.ndarray]:
-        weights = self._fitted().model.state_dict()
+        weights = self._network().state_dict()
         return {k: v.detach().cpu().numpy() for k, v in weights.items() if self._learned(k)} | self._images.state()
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:

@@ -62,7 +62,7 @@ class PadimDetector(PatchDetector):
             own["image_size"] = (128, 128)
         super().__init__({"n_features": own.pop("n_features")}, **own, **options)
 
-    def _make(self) -> _Model:
+    def _make_module(self, shape: tuple[int, int] | None) -> _Model:
         o = self.options
         layers = o["layers"]
         if layers is None and "vit" not in o["encoder_name"]:
@@ -71,7 +71,6 @@ class PadimDetector(PatchDetector):
         return _Model(features, o["n_features"], o["seed"])
 
     def _learn(self, model: _Model, batches: Iterator[Tensor], count: int) -> dict[str, Any]:
-        del count
         model.train()
         for images in batches:
             model(images)

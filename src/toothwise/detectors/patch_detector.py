@@ -9,24 +9,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from toothwise.checks import check_whole
-from toothwise.detectors.base import Detector, Prediction, given
+from toothwise.detectors.base import given
 from toothwise.detectors.embedded import EMBEDDED, image_size_for
-from toothwise.detectors.image_scoring import check_device, pick_device, score_images
+from toothwise.detectors.image_scoring import ImageDetector, check_device, pick_device
 from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.network_parts import NetworkParts
-from toothwise.detectors.pooling import pool_lines
-from toothwise.errors import InputError
 from toothwise.progress import Progress
 
 
-class PatchDetector(Detector):
+class PatchDetector(ImageDetector):
     """A detector whose model learns from patch features and holds them in a few tensors.
 
-    A subclass says how the model is made (``_make``), how it learns (``_learn``) and which of its tensors are learned
-    (``learned``). The model has a ``feature_extractor`` with a ``source``, and gives ``pred_score`` and
+    A subclass says how the model is made (``_make_module``), how it learns (``_learn``) and which of its tensors are
+    learned (``learned``). The model has a ``feature_extractor`` with a ``source``, and gives ``pred_score`` and
     ``anomaly_map``.
 
     Args:
@@ -72,76 +70,53 @@ class PatchDetector(Detector):
         options["image_size"] = list(image_size or image_size_for(encoder_name))
         super().__init__(**options)
         self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)
-        self._model: nn.Module | None = None
-
-    @abstractmethod
-    def _make(self) -> Any:
-        """The model, with nothing learned."""
 
     @abstractmethod
     def _learn(self, model: Any, batches: Iterator[Tensor], count: int) -> dict[str, Any]:
         """Learn from images of ``count`` healthy maps, batch by batch; returns what ``info`` should hold besides."""
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
-        device, size = pick_device(self.options["device"]), self.options["batch_size"]
-        model = self._make().eval().to(device)
+        device = pick_device(self.options["device"])
+        model = self._make_module(None).eval().to(device)
         self._images.fit(values)
-
-        def batches() -> Iterator[Tensor]:
-            for start in range(0, len(values), size):
-                yield self._images(values[start : start + size]).to(device)
-                progress("encoding", 0.8 * start / len(values))
-
+        batches = (images.to(device) for images in self._batches(values, progress, "encoding", 0.8))
         with torch.no_grad():
-            more = self._learn(model, batches(), len(values))
-        self._model = model.eval()
+            more = self._learn(model, batches, len(values))
+        self._module = model.eval()
         source = asdict(model.feature_extractor.source)
         self.info = {"encoder": {"name": self.options["encoder_name"], **source}, **more}
 
-    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
-        device = pick_device(self.options["device"])
-        model = self._fitted().to(device)
-        own, heat = score_images(model, self._images, values, self.options["batch_size"], device, progress)
-        return pool_lines(heat, "own", own)
+    def _network(self) -> Any:
+        return self._fitted()
 
-    @torch.inference_mode()
     def vectors(self, values: np.ndarray) -> np.ndarray:
         """Features of the patches of maps, float32 ``[n, h, w, channels]``."""
-        device, size = pick_device(self.options["device"]), self.options["batch_size"]
-        model: Any = self._fitted().to(device)
-        parts = []
-        for start in range(0, len(values), size):
-            found = model.feature_extractor(self._images(values[start : start + size]).to(device))
+
+        def look(model: Any, images: Tensor) -> list[Tensor]:
+            found = model.feature_extractor(images)
             if hasattr(model, "feature_pooler"):
                 found = {name: model.feature_pooler(layer) for name, layer in found.items()}
-            parts.append(model.generate_embedding(found).permute(0, 2, 3, 1).float().cpu().numpy())
-        return np.concatenate(parts)
+            return [model.generate_embedding(found).permute(0, 2, 3, 1).float()]
+
+        return self._looked(look, values)[0].numpy()
 
     def network_parts(self) -> NetworkParts:
         """What an export is made of."""
-        features: Any = self._fitted().feature_extractor
+        features = self._fitted().feature_extractor
         return NetworkParts(self._fitted(), self._images, features.network, hashed_by_file=features.hashed_by_file)
 
-    def _fitted(self) -> nn.Module:
-        if self._model is None:
-            raise InputError(f"{self.name} has not been fitted: fit it first")
-        return self._model
-
     def _state(self) -> dict[str, np.ndarray]:
-        model = self._fitted()
-        state = {name.rpartition(".")[2]: _at(model, name).detach().cpu().numpy() for name in self.learned}
-        return state | self._images.state()
+        weights = self._fitted().state_dict()
+        return {_own(name): weights[name].cpu().numpy() for name in self.learned} | self._images.state()
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:
         self._images.restore(state)
-        model = self._make().eval()
+        model = self._make_module(self.shape).eval()
         model.feature_extractor.source.check(self.info.get("encoder", {}).get("sha256"))
-        for name in self.learned:
-            parent, _, own = name.rpartition(".")
-            setattr(model.get_submodule(parent), own, torch.from_numpy(np.array(state[own])))
-        self._model = model
+        learned = {name: torch.from_numpy(np.array(state[_own(name)])) for name in self.learned}
+        model.load_state_dict(learned, strict=False)
+        self._module = model
 
 
-def _at(model: nn.Module, name: str) -> Tensor:
-    parent, _, own = name.rpartition(".")
-    return getattr(model.get_submodule(parent), own)
+def _own(name: str) -> str:
+    return name.rpartition(".")[2]

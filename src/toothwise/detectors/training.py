@@ -12,12 +12,12 @@ from functools import partial
 from typing import Any, ClassVar
 
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from anomalib.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, LambdaCallback
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from toothwise import processor
-from toothwise.checks import check_choice
 from toothwise.detectors.anomalib_module import RawScoreModule
 from toothwise.detectors.curves import Curves, recorder
 from toothwise.detectors.image_scoring import pick_device
@@ -55,7 +55,6 @@ class StepTrained(RawScoreModule):
 
     def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
         """End the run at ``max_steps``."""
-        del args, kwargs
         if self.global_step >= self.max_steps:
             self.trainer.should_stop = True
 
@@ -75,7 +74,6 @@ class StepTrained(RawScoreModule):
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Stop with the layer's name before a gradient that is not finite spoils the weights."""
-        del optimizer
         check_gradients(self.named_parameters(), self.global_step, self.remedy)
 
     @staticmethod
@@ -96,15 +94,6 @@ class StepTrained(RawScoreModule):
     def trainer_arguments(self) -> dict[str, Any]:
         """None that would override the user's."""
         return {"num_sanity_val_steps": 0}
-
-
-def check_precision(precision: str) -> None:
-    """Refuse an unknown precision.
-
-    Raises:
-        InputError: it is neither "auto" nor one of PRECISIONS.
-    """
-    check_choice(("auto", *PRECISIONS), precision=precision)
 
 
 def measured_precision(loss: Callable[[], torch.Tensor], steps: int, device: torch.device, *facts: Any) -> str:
@@ -196,6 +185,13 @@ def fit_quietly(
     """
     from anomalib.engine import Engine
 
+    def tell(trainer: Any, *_: Any) -> None:
+        progress("training", trainer.global_step / module.max_steps)
+
+    # the Engine adds a callback that writes checkpoints unless there is one
+    callbacks = [ModelCheckpoint(save_top_k=0), LambdaCallback(on_train_batch_end=tell)]
+    if (curves := recorder()) is not None:
+        callbacks.append(_Record(curves))
     with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(), quiet():
         torch.manual_seed(seed)
         engine = Engine(
@@ -207,22 +203,10 @@ def fit_quietly(
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            callbacks=[_no_checkpoint(), _Tell(progress, module.max_steps), *_recording()],
+            callbacks=callbacks,
         )
         engine.fit(model=module, train_dataloaders=loader)
         return float(engine.trainer.callback_metrics["train_loss"])
-
-
-class _Tell(Callback):
-    """Says how far the training is."""
-
-    def __init__(self, progress: Progress, steps: int) -> None:
-        self.progress, self.steps = progress, steps
-
-    def on_train_batch_end(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
-        """After each step."""
-        del args, kwargs
-        self.progress("training", trainer.global_step / self.steps)
 
 
 class _Record(Callback):
@@ -230,45 +214,28 @@ class _Record(Callback):
 
     def __init__(self, curves: Curves) -> None:
         self.curves = curves
-        curves.begin()
+        curves.clear()
 
     def on_before_optimizer_step(self, trainer: Any, pl_module: Any, optimizer: Any) -> None:
         """Gradients of the layers, by the name that their weights begin with."""
-        del optimizer
         squares: dict[str, float] = {}
         for name, parameter in pl_module.named_parameters():
             if parameter.grad is not None:
                 layer = _layer(name)
                 squares[layer] = squares.get(layer, 0.0) + float(parameter.grad.norm()) ** 2
         for layer, square in squares.items():
-            self.curves.add(f"gradient/{layer}", trainer.global_step, math.sqrt(square))
+            self.curves[f"gradient/{layer}"].append((trainer.global_step, math.sqrt(square)))
 
     def on_train_batch_end(self, trainer: Any, *args: Any, **kwargs: Any) -> None:
         """What was logged in this step."""
-        del args, kwargs
         for name, value in trainer.callback_metrics.items():
-            self.curves.add(name, trainer.global_step, float(value))
+            self.curves[name].append((trainer.global_step, float(value)))
 
 
 def _layer(name: str) -> str:
     """``model.decoder.3.attn.qkv.weight`` -> ``decoder.3``."""
     words = name.removeprefix("model.").split(".")
     return ".".join(words[:2] if len(words) > 2 and words[1].isdigit() else words[:1])
-
-
-def _recording() -> list[Callback]:
-    curves = recorder()
-    return [] if curves is None else [_Record(curves)]
-
-
-def _no_checkpoint() -> Any:
-    """A checkpoint callback that writes nothing: the Engine adds one that writes unless there is one."""
-
-    class NoCheckpoint(ModelCheckpoint):
-        def _save_checkpoint(self, trainer: Any, filepath: str) -> None:
-            del trainer, filepath
-
-    return NoCheckpoint(save_top_k=0)
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def run_trial(trial: Trial, resources: Resources) -> Outcome:
             found = measure(trial.settings)
         row = found.row | {"peak_gpu_memory_mib": measures.peak_gpu_memory()}
         facts |= {"metrics": finite(row), "info": finite(found.info)}
-        scores, curves = found.scores, thinned(recorded.values)
+        scores, curves = found.scores, thinned(recorded)
         if resources.pictures:
             examples = {name: np.asarray(array) for name, array in found.examples.items()}
             pictures = _pictures(found, examples, facts)

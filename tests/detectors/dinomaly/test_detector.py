@@ -161,20 +161,20 @@ def test_alpha_is_learned_at_its_own_rate_and_recorded_with_the_entropies(fitted
     for rate in (1.0, 40.0):
         with recorded_curves() as curves:
             detectors.create("dinomaly_directional", max_steps=4, alpha_rate=rate, **SMALL).fit(_maps(16))
-        moved[rate] = abs(curves.values["alpha/layer_0"][-1][1] - 0.5)
-        rates = [value for _, value in curves.values["learning_rate/alpha"]]
+        moved[rate] = abs(curves["alpha/layer_0"][-1][1] - 0.5)
+        rates = [value for _, value in curves["learning_rate/alpha"]]
         assert max(rates) == pytest.approx(rate * 2e-3)
-        assert 0 < curves.values["entropy_x/layer_0"][0][1] <= 1
+        assert 0 < curves["entropy_x/layer_0"][0][1] <= 1
     assert moved[40.0] > 10 * moved[1.0] > 0
 
 
 def test_alpha_of_each_head_is_recorded_where_heads_have_their_own():
     with recorded_curves() as curves:
         detectors.create("dinomaly_directional", max_steps=6, alpha_rate=40.0, alpha_per="head", **SMALL).fit(_maps(16))
-    heads = [points[-1][1] for name, points in curves.values.items() if name.startswith("alpha/layer_1/head_")]
+    heads = [points[-1][1] for name, points in curves.items() if name.startswith("alpha/layer_1/head_")]
     assert len(heads) > 1
     assert np.ptp(heads) > 1e-4
-    assert np.mean(heads) == pytest.approx(curves.values["alpha/layer_1"][-1][1])
+    assert np.mean(heads) == pytest.approx(curves["alpha/layer_1"][-1][1])
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_lines_have_the_contrast_of_their_severity_and_grow_with_it():
     size = cells.sum(axis=(1, 2)).reshape(3, 300).mean(axis=1)
     assert size[1] > 2 * size[0]
     assert size[2] > 2 * size[1]
-    free = GradedLines(grow=False, gear="driven").draw(severity, (31, 95), rng)
+    free = GradedLines(grow=False, line_gear="driven").draw(severity, (31, 95), rng)
     assert (free.any(axis=1).sum(axis=1) <= 4).all()
     size = free.sum(axis=(1, 2)).reshape(3, 300).mean(axis=1)
     assert size.max() < 1.2 * size.min()
@@ -172,7 +172,7 @@ def test_every_weight_is_trained_once_and_the_head_whatever_the_size_of_its_grad
     module = _module()
     groups = [list(group["params"]) for group in module.parameter_groups()]
     trained = [id(p) for group in groups for p in group]
-    assert len(trained) == len(set(trained)) == len(list(module.trainable.parameters()))
+    assert len(trained) == len(set(trained)) == len([*module.rebuilding.parameters(), *module.head.parameters()])
     head = [id(p) for p in module.head.parameters()]
     (mine,) = (group for group in module.parameter_groups() if [id(p) for p in group["params"]] == head)
     assert mine["eps"] < 1e-8
@@ -250,7 +250,9 @@ def test_rank_among_healthy_scores():
 def test_severity_rises_with_the_contrast_of_lines_never_seen(fitted):
     """Random encoder, 60 steps: measured 0.80, and 0.60 with targets shuffled in the pool (damaged or not, no more)."""
     severity = np.linspace(0.1, 10, 80)
-    maps, _, _ = GradedLines(max_contrast=4.0, gear="driving").add(_maps(80, 7), severity, np.random.default_rng(7))
+    maps, _, _ = GradedLines(max_contrast=4.0, line_gear="driving").add(
+        _maps(80, 7), severity, np.random.default_rng(7)
+    )
     found, contrast = fitted.predict(maps), 4.0 ** (severity / 10)
     assert found.severity.dtype == np.float64
     assert spearman(found.severity, contrast) > 0.7

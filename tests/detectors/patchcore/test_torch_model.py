@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -12,12 +13,14 @@ from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 
 from toothwise import detectors
 from toothwise.detectors import PatchcoreContext
+from toothwise.detectors.encoder import FrozenEncoder
 from toothwise.detectors.encoder_cache import shared_encodings
 from toothwise.detectors.features import CnnFeatures, VitFeatures, make_features
 from toothwise.detectors.patchcore.torch_model import ContextPatchcoreModel
 from toothwise.errors import InputError, WeightsError
 
 CONFIG = Path(__file__).parents[3] / "configs" / "patchcore.yaml"
+FORWARD = FrozenEncoder.forward
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def test_without_context_it_is_anomalibs_patchcore(cnn, images):
     theirs = PatchcoreModel(layers=["layer1", "layer2"], backbone="resnet18", pre_trained=False, num_neighbors=3)
     theirs.feature_extractor.feature_extractor.load_state_dict(cnn.extractor.feature_extractor.state_dict())
     ours = ContextPatchcoreModel(cnn, num_neighbors=3)
-    theirs.train(), ours.collect(images[:4], share=1.0)
+    theirs.train(), ours.collect(images[:4], count=4)
     theirs.feature_extractor.eval()
     theirs(images[:4])
     bank = torch.vstack(theirs.embedding_store)
@@ -84,18 +87,18 @@ def test_the_coreset_covers_better_than_chance(cnn):
 
 def test_the_bank_is_bounded_however_many_maps_come(cnn, images):
     model = ContextPatchcoreModel(cnn, max_patches=50)
-    per_image = model.patches(images)
     for _ in range(5):
-        model.collect(images, model.share(30, per_image))
+        model.collect(images, count=30)
     assert sum(map(len, model.embedding_store)) == pytest.approx(50, abs=5)
 
 
 def test_vit_features_have_one_unit_and_are_shared():
     features = VitFeatures("vit_tiny_patch16_224", weights="random")
     images = torch.randn(3, 3, 32, 64, generator=torch.Generator().manual_seed(0))
-    with shared_encodings() as cache:
+    with shared_encodings(), mock.patch.object(FrozenEncoder, "forward", autospec=True) as encode:
+        encode.side_effect = FORWARD
         first, again = features(images), features(images[:2])
-        assert (cache.hits, cache.misses) == (2, 3)
+        assert [len(call.args[1]) for call in encode.call_args_list] == [3]
     torch.testing.assert_close(again["late"], first["late"][:2])
     plain = features(images)
     for name in ("early", "late"):
@@ -108,13 +111,14 @@ def test_encoders_share_within_a_block_and_only_with_their_like():
     maps = np.exp(0.2 * np.random.default_rng(0).standard_normal((8, 20, 40))).astype("f4")
     tiny = {"encoder_name": "test_vit", "weights": "random", "image_size": [32, 48]}
     alone = detectors.create("patchcore", **tiny).fit(maps).predict(maps)
-    with shared_encodings() as cache:
+    with shared_encodings(), mock.patch.object(FrozenEncoder, "forward", autospec=True) as encode:
+        encode.side_effect = FORWARD
         detectors.create("dinomaly", max_steps=2, **tiny).fit(maps)
-        misses = cache.misses
+        count = encode.call_count
         shared = detectors.create("patchcore", **tiny).fit(maps).predict(maps)
-        assert cache.misses == misses
+        assert encode.call_count == count
         detectors.create("patchcore", **{**tiny, "seed": 1}).fit(maps)  # other random weights
-        assert cache.misses > misses
+        assert encode.call_count > count
     np.testing.assert_allclose(shared.score, alone.score, rtol=1e-4)
 
 

@@ -64,7 +64,7 @@ def fitted():
 
 
 def test_training_leaves_its_curves(fitted):
-    curves = fitted[1].values
+    curves = fitted[1]
     assert {"train_loss", "alpha/layer_0", "alpha/layer_2", "gradient/decoder.0", "gradient/bottleneck.0"} <= set(
         curves
     )

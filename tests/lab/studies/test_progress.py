@@ -25,8 +25,8 @@ def test_curves_are_thinned_to_their_end():
     with recorded_curves() as curves:
         assert recorder() is curves
         for step in range(1, 1001):
-            curves.add("loss", step, 1.0 / step)
-    thin = thinned(curves.values, 100)["loss"]
+            curves["loss"].append((step, 1.0 / step))
+    thin = thinned(curves, 100)["loss"]
     assert len(thin) == 100
     assert thin[-1] == (1000, 0.001)
     assert len({b[0] - a[0] for a, b in pairwise(thin)}) == 1

@@ -11,22 +11,21 @@ import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
-from toothwise.checks import check_whole
-from toothwise.detectors.base import Abilities, Prediction, given
+from toothwise.checks import check_choice, check_whole
+from toothwise.detectors.base import Abilities, given
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.dinomaly.options import DinomalyOptions
 from toothwise.detectors.embedded import EMBEDDED, image_size_for, map_size_for
 from toothwise.detectors.encodings import training_encodings
-from toothwise.detectors.image_scoring import check_device, pick_device, score_images
+from toothwise.detectors.image_scoring import ImageDetector, check_device, pick_device
 from toothwise.detectors.images import ImageMaker
-from toothwise.detectors.module_detector import ModuleDetector
 from toothwise.detectors.network_parts import NetworkParts
-from toothwise.detectors.pooling import check_pooling, pool_lines
-from toothwise.detectors.training import check_precision, fit_quietly, loader_of, measured_precision
+from toothwise.detectors.pooling import check_pooling
+from toothwise.detectors.training import PRECISIONS, fit_quietly, loader_of, measured_precision
 from toothwise.progress import Progress
 
 
-class DinomalyDetector(ModuleDetector):
+class DinomalyDetector(ImageDetector):
     """Directional Dinomaly on maps; with no directional layer it is Dinomaly.
 
     Args:
@@ -80,7 +79,7 @@ class DinomalyDetector(ModuleDetector):
         check_pooling(pooling)
         check_whole(1, batch_size=batch_size)
         check_device(device)
-        check_precision(precision)
+        check_choice(("auto", *PRECISIONS), precision=precision)
         shared = DinomalyOptions(**options)
         usual = map_size_for if log else image_size_for
         directional, size = list(shared.directional_layers), list(image_size or usual(shared.encoder_name))
@@ -90,26 +89,21 @@ class DinomalyDetector(ModuleDetector):
         self.name = "dinomaly_directional" if directional else "dinomaly"  # type: ignore[misc]
         self._images = ImageMaker(tuple(self.options["image_size"]), channels=channels, log=log)
         self._by_shape = log and not image_size
-        self._module: DirectionalDinomaly | None = None
+        self._more: dict[str, Any] = {}  # what a subclass's module takes besides
         self._precision = "float32"  # of the last training
 
     def _make_module(self, shape: tuple[int, int] | None) -> DirectionalDinomaly:
-        del shape
         o = self.options
         own = (*DinomalyOptions.__dataclass_fields__, "max_steps", "learning_rate", "alpha_rate", "seed")
         mining = o["mining_steps"] or max(1, o["max_steps"] // 5)
         return self.module_class(
-            **{k: o[k] for k in own if k in o} | {"decoder_depth": self._depth},
-            **self._more_options(),
+            **{k: o[k] for k in own} | {"decoder_depth": self._depth},
+            **self._more,
             mining_steps=mining,
             pre_processor=False,
             evaluator=False,
             visualizer=False,
         )
-
-    def _more_options(self) -> dict[str, Any]:
-        """What a subclass's module takes besides."""
-        return {}
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
         module = self._make_module(None)  # first: missing weights must not cost a scaling
@@ -165,27 +159,18 @@ class DinomalyDetector(ModuleDetector):
             generator=torch.Generator().manual_seed(self.options["seed"]),
         )
 
-    def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
-        module = self._fitted()
-        size, device = self.options["batch_size"], pick_device(self.options["device"])
-        own, heat = score_images(module.to(device).model, self._images, values, size, device, progress)
-        return pool_lines(heat, self.options["pooling"], own)
-
-    @torch.inference_mode()
     def vectors(self, values: np.ndarray) -> np.ndarray:
         """What the decoder leaves over of each token, float32 ``[n, h, w, channels]``.
 
         Of all groups of layers, as differences of unit vectors, whose squared lengths the anomaly map is made of.
         """
-        device, size = pick_device(self.options["device"]), self.options["batch_size"]
-        model = self._fitted().to(device).model
-        parts = []
-        for start in range(0, len(values), size):
-            encoder, decoder = model.features(self._images(values[start : start + size]).to(device))
-            pairs = zip(encoder, decoder, strict=True)
+
+        def look(model: Any, images: torch.Tensor) -> list[torch.Tensor]:
+            pairs = zip(*model.features(images), strict=True)
             left = [functional.normalize(e, dim=-1) - functional.normalize(d, dim=-1) for e, d in pairs]
-            parts.append(torch.cat(left, dim=-1).unflatten(1, model.grid).float().cpu().numpy())
-        return np.concatenate(parts)
+            return [torch.cat(left, dim=-1).unflatten(1, model.grid).float()]
+
+        return self._looked(look, values)[0].numpy()
 
     def network_parts(self) -> NetworkParts:
         """What an export is made of."""

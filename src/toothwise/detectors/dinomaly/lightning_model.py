@@ -69,7 +69,7 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = DirectionalDinomalyModel(encoder_name, seed=seed, **options)
-            _initialise(self.trainable, self.model.alpha_start)
+            _initialise(self.rebuilding, self.model.alpha_start)
         self.max_steps, self.gradient_clip = max_steps, gradient_clip
         self.learning_rate, self.alpha_rate = learning_rate, alpha_rate
 
@@ -78,14 +78,8 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
         """Bottleneck and decoder (a new list, so that no weight is stored under two names)."""
         return nn.ModuleList([self.model.bottleneck, self.model.decoder])
 
-    @property
-    def trainable(self) -> nn.ModuleList:
-        """All that is trained."""
-        return self.rebuilding
-
     def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Rebuild the encoder's features; the loss must stay finite."""
-        del args, kwargs
         if self.global_step % max(1, self.max_steps // _LOOKS):
             return self.logged(self.model(batch.image, global_step=self.global_step))
         with watched_attention(self.model) as seen:

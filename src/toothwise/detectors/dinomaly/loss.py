@@ -26,7 +26,6 @@ class TopTailLoss(nn.Module):
 
     def forward(self, encoder_features: list[Tensor], decoder_features: list[Tensor], global_step: int) -> Tensor:
         """Loss of features ``[b, dim, h, w]``, one pair per group."""
-        del global_step
         parts = []
         for encoder, decoder in zip(encoder_features, decoder_features, strict=True):
             distance = 1 - functional.cosine_similarity(encoder.detach(), decoder).flatten(1)

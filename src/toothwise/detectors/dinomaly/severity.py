@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, fields, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from toothwise.detectors.dinomaly.severity_model import SeverityAwareDinomaly, S
 from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.network_parts import NetworkParts
 from toothwise.detectors.severity_scale import ContrastScale, healthy_rank
-from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import check_positive
 from toothwise.progress import Progress, silent
 
@@ -71,6 +71,7 @@ class SeverityDetector(DinomalyDetector):
     can = Abilities(rows=True, columns=True, severity=True, positive=True, export="network")
     option_groups = (DinomalyOptions, SeverityOptions)
     module_class = SeverityAwareDinomaly
+    _scale: ContrastScale  # once it is fitted
 
     def __init__(
         self,
@@ -90,17 +91,13 @@ class SeverityDetector(DinomalyDetector):
         super().__init__(**options)
         self._depth = self.options["decoder_depth"] or DEPTH  # the head was tried with no other depth
         self.name = "dinomaly_severity"  # type: ignore[misc]
-        self._own = asdict(self._settings) | {"hidden": list(self._settings.hidden)}
-        self.options |= self._own | {"score": score, "pool_size": pool_size, "calibration_lines": calibration_lines}
+        self._more = asdict(self._settings) | {"hidden": list(self._settings.hidden)}
+        self.options |= self._more | {"score": score, "pool_size": pool_size, "calibration_lines": calibration_lines}
         self.options["head_steps"] = head_steps
         self._maps = np.zeros((0, 1, 1), dtype=np.float32)  # held while they are fitted
         self._pool = (self._maps, np.zeros(0))  # maps with lines, likewise
-        self._scale: ContrastScale | None = None
         self._found: dict[str, Any] = {}
         self._healthy = np.zeros((2, 1))  # score and output of the healthy maps of the fit
-
-    def _more_options(self) -> dict[str, Any]:
-        return dict(self._own)
 
     def _fit(self, values: np.ndarray, progress: Progress) -> None:
         check_positive(values, "severity is a ratio and")
@@ -121,9 +118,7 @@ class SeverityDetector(DinomalyDetector):
     def _loader(self, images: torch.Tensor) -> DataLoader[Any]:
         o, rng, source = self.options, np.random.default_rng(self.options["seed"]), self._parts[0]
         which = rng.permutation(np.arange(max(1, round(o["pool_size"] * len(source)))) % len(source))
-        maps, severity, _ = self._settings.lines.add(
-            source[which], self._settings.lines.severities(len(which), rng), rng
-        )
+        maps, severity, _ = self._settings.add(source[which], self._settings.severities(len(which), rng), rng)
         self._pool = (maps, severity)
         target = np.zeros(len(images))
         target[len(source) :] = np.nan  # kept for the calibration
@@ -144,15 +139,12 @@ class SeverityDetector(DinomalyDetector):
 
     def _train_head(self, images: torch.Tensor) -> None:
         """Train the head further on what the bottleneck now gives, which is fixed and cheap to keep."""
-        module, o = self._severity_module, self.options
+        module, o = self._fitted(), self.options
         maps, severity = (a[:_HEAD_MAPS] for a in self._pool)
         plain = images[: min(len(self._parts[0]), _HEAD_MAPS)]
-        tokens = []
         with torch.no_grad():
-            for start in range(0, len(plain), o["batch_size"]):
-                tokens.append(module.bottleneck_tokens(plain[start : start + o["batch_size"]]).half())
-            for start in range(0, len(maps), o["batch_size"]):
-                tokens.append(module.bottleneck_tokens(self._images(maps[start : start + o["batch_size"]])).half())
+            batches = chain(plain.split(o["batch_size"]), self._batches(maps))
+            tokens = [module.bottleneck_tokens(batch).half() for batch in batches]
         given, grid = torch.cat(tokens), module.model.grid
         target = torch.cat([torch.zeros(len(plain)), torch.from_numpy(severity[: len(maps)]).float()])
         with torch.random.fork_rng(devices=[]):
@@ -167,17 +159,11 @@ class SeverityDetector(DinomalyDetector):
                 optimizer.step()
             module.head.eval()
 
-    @property
-    def _severity_module(self) -> SeverityAwareDinomaly:
-        if not isinstance(self._module, SeverityAwareDinomaly):
-            raise InputError(f"{self.name} holds no weights: fit it first")
-        return self._module
-
     def _calibrate(self) -> None:
         """The scale of contrast, from new lines on held-out maps; the ranks, from the healthy maps of the fit."""
         from scipy.stats import spearmanr
 
-        lines, held = self._settings.lines, self._parts[1]
+        lines, held = self._settings, self._parts[1]
         rng = np.random.default_rng([self.options["seed"], 1])  # not the lines of the pool
         count = self.options["calibration_lines"]
         maps, severity, _ = lines.add(held[np.arange(count) % len(held)], lines.severities(count, rng), rng)
@@ -202,14 +188,12 @@ class SeverityDetector(DinomalyDetector):
 
     def _outputs(self, values: np.ndarray, progress: Progress = silent) -> tuple[Prediction, np.ndarray]:
         """The prediction of DinomalyDetector and the head's output, float64 ``[n]``, 0 or more."""
-        with self._severity_module.listening() as found:
+        with self._fitted().listening() as found:
             prediction = super()._predict(values, progress)
         return prediction, torch.cat(found).double().cpu().numpy()
 
     def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         prediction, output = self._outputs(values, progress)
-        if self._scale is None:
-            raise InputError(f"{self.name} holds no calibration: fit it first")
         score = {"anomaly": prediction.score, "severity": output}.get(self.options["score"])
         if score is None:
             ranks = [healthy_rank(x, h) for x, h in zip((prediction.score, output), self._healthy, strict=True)]
@@ -219,18 +203,16 @@ class SeverityDetector(DinomalyDetector):
     def network_parts(self) -> NetworkParts:
         """As of DinomalyDetector, and the head with its scale."""
         ranks = self._healthy if self.options["score"] == "both" else None
-        return replace(super().network_parts(), head=self._severity_module, contrast=self._scale, healthy=ranks)
+        return replace(super().network_parts(), head=self._fitted(), contrast=self._scale, healthy=ranks)
 
     def _state(self) -> dict[str, np.ndarray]:
         state = super()._state()
-        if self._scale is None:
-            raise InputError(f"{self.name} has not been fitted: there is nothing to save")
         scale = {"scale_output": self._scale.output, "scale_log_contrast": self._scale.log_contrast}
         return state | scale | {"healthy_scores": self._healthy}
 
     def _restore(self, state: dict[str, np.ndarray]) -> None:
         super()._restore(state)
-        step = self._settings.lines.log_step
+        step = self._settings.log_step
         self._scale = ContrastScale(state["scale_output"], state["scale_log_contrast"], step)
         self._healthy = state["healthy_scores"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +18,8 @@ _START = -2.0  # softplus of it is 0.13: the first outputs lie near the mean of 
 
 
 @dataclass(frozen=True)
-class SeverityOptions:
-    """Head, loss and augmentation.
+class SeverityOptions(GradedLines):
+    """Head, loss and augmentation, and the lines that are drawn for it.
 
     Attributes:
         head_pooling: How the head pools the features: "mean", "max", "attention" or "lines" (the best row or column).
@@ -31,13 +30,6 @@ class SeverityOptions:
         severity_loss: "mse" or "smooth_l1", of severities divided by 10.
         augment_share (share): Share of each batch that has synthetic lines.
         reconstruct_augmented: Train the reconstruction on maps with lines as well.
-        max_contrast (ratio): Contrast over background of a synthetic line of the largest severity.
-        line_gear: Which gear lines are drawn on: "driving" (rows), "driven" (columns) or "both" (each map one of the
-            two).
-        max_teeth (teeth): Most neighbouring teeth that a line covers, at the largest severity.
-        max_lines (lines): Most lines of a map, all of one gear, at the largest severity.
-        grow: Length, teeth and number of lines grow with severity; false = they are drawn from the same range at every
-            severity.
 
     Raises:
         InputError: a value that is not allowed.
@@ -51,19 +43,9 @@ class SeverityOptions:
     severity_loss: str = "mse"
     augment_share: float = 0.3
     reconstruct_augmented: bool = False
-    max_contrast: float = 2.0
-    line_gear: str = "both"
-    max_teeth: int = 2
-    max_lines: int = 2
-    grow: bool = True
-
-    @cached_property
-    def lines(self) -> GradedLines:
-        """How the lines look."""
-        return GradedLines(self.max_contrast, self.line_gear, self.max_teeth, self.max_lines, self.grow)
 
     def __post_init__(self) -> None:
-        _ = self.lines  # refuses what is not allowed
+        super().__post_init__()
         check_choice(("mean", "max", "attention", "lines"), head_pooling=self.head_pooling)
         check_choice(("mse", "smooth_l1"), severity_loss=self.severity_loss)
         object.__setattr__(self, "hidden", tuple(self.hidden))

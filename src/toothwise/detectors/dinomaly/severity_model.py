@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from anomalib.data import Batch, ImageBatch
+from anomalib.data.transforms.utils import extract_transforms_by_type
 from torch import Tensor, nn
 from torch.nn import functional
 from torchvision.transforms.v2 import Normalize
@@ -86,14 +87,6 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
             )
         self._rng = np.random.default_rng(seed)
 
-    @property
-    def trainable(self) -> nn.ModuleList:
-        """Bottleneck, decoder and, once it is there, the head (which keeps its own initial weights)."""
-        parts = super().trainable
-        if hasattr(self.model, "severity_head"):
-            parts.append(self.head)
-        return parts
-
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Bottleneck and decoder as in DirectionalDinomaly; the head apart.
 
@@ -105,10 +98,7 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
     @property
     def head(self) -> SeverityHead:
         """The severity head; it is part of the model, and of its state."""
-        head = self.model.severity_head
-        if not isinstance(head, SeverityHead):
-            raise InputError(f"the model's severity_head must be a SeverityHead, but is {type(head).__name__}")
-        return head
+        return self.model.severity_head  # type: ignore[return-value]  # a module
 
     @contextmanager
     def listening(self) -> Iterator[list[Tensor]]:
@@ -117,14 +107,12 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
         The head listens there, so that nothing is encoded twice for it.
         """
         found: list[Tensor] = []
-        prefix = 0 if self.model.prefix == "drop" else self.model.encoder.prefix
 
         def listen(module: nn.Module, given: Any, tokens: Tensor) -> None:
-            del module, given
-            tokens = tokens[:, prefix:]
+            tokens = self.model.of_grid(tokens)
             found.append(self.head(tokens.detach() if self.settings.detach_head else tokens, self.model.grid))
 
-        handle = self.model.bottleneck[-1].register_forward_hook(listen)
+        handle = self.model.bottleneck[0].register_forward_hook(listen)
         try:
             yield found
         finally:
@@ -138,14 +126,10 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
 
     def bottleneck_tokens(self, images: Tensor) -> Tensor:
         """What the head reads of images ``[b, 3, h, w]``: tokens of the grid that leave the bottleneck."""
-        tokens = self.model.encode(images)[0]
-        for layer in self.model.bottleneck:
-            tokens = layer(tokens)
-        return tokens[:, 0 if self.model.prefix == "drop" else self.model.encoder.prefix :]
+        return self.model.of_grid(self.model.bottleneck[0](self.model.encode(images)[0]))
 
     def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Rebuild healthy maps, and estimate how severe the lines of the others are; the loss must stay finite."""
-        del args, kwargs
         given = batch.severity if isinstance(batch, SeverityBatch) else None
         images, severity = self.augment(batch.image) if given is None else (batch.image, given.to(batch.image.dtype))
         rebuilt = torch.ones_like(severity, dtype=torch.bool)
@@ -166,7 +150,7 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
         count = min(max(1, round(self.settings.augment_share * len(images))), len(images) - 1)
         if count < 1:
             return images, severity
-        lines = self.settings.lines
+        lines = self.settings
         drawn = lines.severities(count, self._rng)
         mask = torch.from_numpy(lines.draw(drawn, self.map_shape, self._rng)).to(images)[:, None]
         size = (images.shape[-2], images.shape[-1])
@@ -179,10 +163,7 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
 
     def _normalisation(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and deviation ``[1, 3, 1, 1]`` that the pre-processor normalises with; 0 and 1 where it does not."""
-        transform = getattr(self.pre_processor, "transform", None)
-        steps = [] if transform is None else getattr(transform, "transforms", [transform])
         mean, std = [0.0] * 3, [1.0] * 3
-        for step in steps:
-            if isinstance(step, Normalize):
-                mean, std = list(step.mean), list(step.std)
+        for step in extract_transforms_by_type(getattr(self.pre_processor, "transform", None), Normalize):
+            mean, std = list(step.mean), list(step.std)
         return tuple(images.new_tensor(v).reshape(1, -1, 1, 1) for v in (mean, std))  # type: ignore[return-value]

@@ -119,8 +119,7 @@ class DirectionalDinomalyModel(nn.Module):
 
     def decode(self, x: Tensor, grid: tuple[int, int]) -> list[Tensor]:
         """Bottleneck and decoder: input tokens -> rebuilt features, one per group."""
-        for layer in self.bottleneck:
-            x = layer(x)
+        x = self.bottleneck[0](x)
         rebuilt = []
         for layer in self.decoder:
             x = layer(x, grid) if isinstance(layer, DirectionalBlock) else layer(x)
@@ -132,8 +131,11 @@ class DirectionalDinomalyModel(nn.Module):
         """Encoder and rebuilt features of the grid, each ``[b, h*w, dim]``."""
         start, *targets = self.encode(images)
         rebuilt = self.decode(start, self.grid)
-        h, w = self.grid
-        return [t[:, -h * w :] for t in targets], [t[:, -h * w :].float() for t in rebuilt]
+        return [self.of_grid(t) for t in targets], [self.of_grid(t).float() for t in rebuilt]
+
+    def of_grid(self, tokens: Tensor) -> Tensor:
+        """Tokens ``[b, p + h*w, dim]`` without those before the grid, ``[b, h*w, dim]``."""
+        return tokens[:, -self.grid[0] * self.grid[1] :]
 
     def token_map(self, images: Tensor) -> Tensor:
         """Mean cosine distance of encoder and rebuilt features per token, ``[b, 1, h, w]``."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import RandomSampler
 
 from toothwise.checks import check_whole
@@ -15,8 +16,7 @@ from toothwise.detectors.base import Abilities, Maps, Prediction, as_array, give
 from toothwise.detectors.draem_sevnet.images import MapImages
 from toothwise.detectors.draem_sevnet.lightning_model import DraemSevNet
 from toothwise.detectors.draem_sevnet.options import DraemOptions
-from toothwise.detectors.image_scoring import check_device, on_map, pick_device
-from toothwise.detectors.module_detector import ModuleDetector
+from toothwise.detectors.image_scoring import ImageDetector, check_device, on_map
 from toothwise.detectors.network_parts import NetworkParts
 from toothwise.detectors.pooling import check_pooling, pool_lines
 from toothwise.detectors.training import fit_quietly, loader_of
@@ -25,7 +25,7 @@ from toothwise.progress import Progress
 _TRAINING = ("max_steps", "learning_rate", "gradient_clip", "seed")
 
 
-class DraemSevNetDetector(ModuleDetector):
+class DraemSevNetDetector(ImageDetector):
     """DRAEM with a severity head; with lines for faults it is called draem_sevnet_rows.
 
     ``Prediction.severity`` is in units of the faults' severity s: a patch that was raised by s times another patch of
@@ -73,7 +73,6 @@ class DraemSevNetDetector(ModuleDetector):
         super().__init__(**vars(DraemOptions(**options)) | own | {"image_size": size})
         self.name = "draem_sevnet_rows" if self.options["faults"] == "lines" else "draem_sevnet"  # type: ignore[misc]
         self._images = MapImages(tuple(self.options["image_size"]))
-        self._module: DraemSevNet | None = None
         with torch.device("meta"):  # no weights: wrong options are to be refused now and not when it is fitted
             self._make_module(None)
 
@@ -99,30 +98,19 @@ class DraemSevNetDetector(ModuleDetector):
             "final_loss": loss,
         }
 
-    @torch.inference_mode()
+    def _judge(self, network: Any, images: Tensor) -> tuple[Tensor, ...]:
+        return network.judge(images)
+
     def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
-        module = self._fitted()
-        device = pick_device(self.options["device"])
-        model = module.to(device).model
-        maps, tops, severities = [], [], []
-        for start in range(0, len(values), self.options["batch_size"]):
-            part = values[start : start + self.options["batch_size"]]
-            found, top, severity = model.judge(self._images(part).to(device))
-            maps.append(on_map(found, values.shape[1:]))
-            tops.append(top.double().cpu())
-            severities.append(severity.double().cpu())
-            progress("scoring", (start + len(part)) / len(values))
-        anomaly_map, severity = np.concatenate(maps), torch.cat(severities)
-        anomaly_map[np.isnan(values)] = np.nan
-        line = pool_lines(anomaly_map, self.options["pooling"], torch.cat(tops).numpy())
-        score = model.rule(torch.from_numpy(line.score), severity).numpy()
-        return replace(line, score=score, severity=severity.numpy())
+        anomaly_map, top, severity = self._judged(values, progress)
+        line = pool_lines(anomaly_map, self.options["pooling"], top)
+        score = self._network().rule(torch.from_numpy(line.score), torch.from_numpy(severity)).numpy()
+        return replace(line, score=score, severity=severity)
 
     def network_parts(self) -> NetworkParts:
         """What an export is made of."""
         return NetworkParts(self._fitted().model, self._images, judges=True)
 
-    @torch.inference_mode()
     def rebuild(self, maps: Maps) -> np.ndarray:
         """The healthy map that the reconstructive network makes of each map, float32 ``[n, rows, columns]``.
 
@@ -130,12 +118,10 @@ class DraemSevNetDetector(ModuleDetector):
             InputError: not fitted, or maps of another shape.
         """
         values = as_array(maps, shape=self.shape)
-        model = self._fitted().cpu().eval().model
-        parts = []
-        for start in range(0, len(values), self.options["batch_size"]):
-            images = self._images(values[start : start + self.options["batch_size"]])
-            found = model.parts(images).reconstruction.mean(dim=1, keepdim=True)
-            parts.append(on_map(found, values.shape[1:]))
-        out = np.concatenate(parts) * self._images.scale
+
+        def look(network: Any, images: Tensor) -> list[Tensor]:
+            return [on_map(network.parts(images).reconstruction.mean(dim=1, keepdim=True), values.shape[1:])]
+
+        out = self._looked(look, values, device="cpu")[0].numpy() * self._images.scale
         out[np.isnan(values)] = np.nan
         return out.astype(np.float32)

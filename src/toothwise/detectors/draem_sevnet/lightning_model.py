@@ -90,7 +90,6 @@ class DraemSevNet(StepTrained):
 
     def training_step(self, batch: Batch, batch_idx: int = 0, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Draw faults, undo them, find them and estimate their severity; the loss must stay finite."""
-        del args, kwargs
         rng = np.random.default_rng([self.seed, self.current_epoch, batch_idx])  # a resumed run draws the same faults
         faulty, mask, severity = self.faults(batch.image, rng)
         return self.sum_of(self.loss(self.model(faulty), batch.image, mask, severity))

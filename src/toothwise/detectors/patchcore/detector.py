@@ -47,16 +47,14 @@ class PatchcoreDetector(PatchDetector):
         super().__init__(given(locals()), **options)
         self.name = "patchcore" if context == "none" else "patchcore_context"  # type: ignore[misc]
 
-    def _make(self) -> ContextPatchcoreModel:
+    def _make_module(self, shape: tuple[int, int] | None) -> ContextPatchcoreModel:
         o = self.options
         features = make_features(o["encoder_name"], o["layers"], weights=o["weights"], seed=o["seed"])
         own = ("num_neighbors", "context", "reach", "position", "max_patches", "seed")
         return ContextPatchcoreModel(features, **{k: o[k] for k in own})
 
     def _learn(self, model: ContextPatchcoreModel, batches: Iterator[Tensor], count: int) -> dict[str, Any]:
-        share = None
         for images in batches:
-            share = model.share(count, model.patches(images)) if share is None else share
-            model.collect(images, share)
+            model.collect(images, count)
         model.choose(self.options["coreset_ratio"])
         return {"patches": len(model.memory_bank)}

@@ -51,21 +51,16 @@ class PatchcoreContext(MemoryBankMixin, EncoderApart, RawScoreModule):
         visualizer: Visualizer | bool = True,
         **options: Any,
     ) -> None:
-        super().__init__(
-            pre_processor=pre_processor, post_processor=post_processor, evaluator=evaluator, visualizer=visualizer
-        )
+        super().__init__(pre_processor, post_processor, evaluator, visualizer)
         features = make_features(encoder_name, layers, weights=weights, seed=seed)
         self.model = ContextPatchcoreModel(features, context=context, seed=seed, **options)
         self.coreset_ratio = coreset_ratio
-        self._share: float | None = None
+        self._count = 0  # of all images, once the first batch is there
 
     def training_step(self, batch: Batch, *args: Any, **kwargs: Any) -> Tensor:
         """Collect patches of healthy images; there is nothing to optimise."""
-        del args, kwargs
-        if self._share is None:
-            images = int(self.trainer.num_training_batches) * len(batch.image)
-            self._share = self.model.share(images, self.model.patches(batch.image))
-        self.model.collect(batch.image, self._share)
+        self._count = self._count or int(self.trainer.num_training_batches) * len(batch.image)
+        self.model.collect(batch.image, self._count)
         return torch.tensor(0.0, requires_grad=True, device=self.device)
 
     def fit(self) -> None:

@@ -73,24 +73,15 @@ class ContextPatchcoreModel(PatchcoreModel):
         return torch.cat(parts, dim=1)
 
     @torch.no_grad()
-    def patches(self, images: Tensor) -> int:
-        """Number of patches of one image of this size."""
-        first = next(iter(self.feature_extractor(images[:1]).values()))
-        return first.shape[-2] * first.shape[-1]
-
-    @torch.no_grad()
-    def collect(self, images: Tensor, share: float) -> None:
-        """Take a random share of the patches of healthy images into the store."""
+    def collect(self, images: Tensor, count: int) -> None:
+        """Take patches of healthy images into the store, at random, so that ``count`` images give ``max_patches``."""
         features = {k: self.feature_pooler(v) for k, v in self.feature_extractor(images).items()}
         patches = self.reshape_embedding(self.generate_embedding(features))
+        share = self.max_patches / (count * (len(patches) // len(images)))
         if share < 1:
-            count = max(1, round(share * len(patches)))
-            patches = patches[torch.randperm(len(patches), generator=self._generator)[:count]]
+            some = max(1, round(share * len(patches)))
+            patches = patches[torch.randperm(len(patches), generator=self._generator)[:some]]
         self.embedding_store.append(patches)
-
-    def share(self, images: int, patches: int) -> float:
-        """The share of patches to collect so that ``max_patches`` come from so many images of so many patches."""
-        return min(1.0, self.max_patches / (images * patches))
 
     def choose(self, ratio: float) -> None:
         """Fill the bank with the share ``ratio`` of the collected patches that covers them best (k-center greedy)."""
