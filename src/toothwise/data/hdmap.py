@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ from torchvision.transforms.v2 import Transform
 from torchvision.tv_tensors import Image
 
 from toothwise.errors import InputError
-from toothwise.healthmap.research import DOMAIN_MAPPING, MAXIMUM, MapSource, check_leaks, find_domain
+from toothwise.healthmap.research import MAXIMUM, MapSource, check_leaks, find_domain
 
 
 class HDMapDataset(AnomalibDataset):
@@ -25,13 +24,10 @@ class HDMapDataset(AnomalibDataset):
     Args:
         sources: where they are; a MAT file is read once and kept.
         scales: by domain: values are divided by it, every map alike.
-        augmentations: applied to every image.
     """
 
-    def __init__(
-        self, sources: Sequence[MapSource], scales: dict[str, float], *, augmentations: Transform | None = None
-    ) -> None:
-        super().__init__(augmentations=augmentations)
+    def __init__(self, sources: Sequence[MapSource], scales: dict[str, float]) -> None:
+        super().__init__()
         self.sources, self.scales = list(sources), scales
         self._packed = {k: source.read() for k, source in enumerate(self.sources) if source.packed}
         tables = []
@@ -128,15 +124,13 @@ class HDMapDataModule(AnomalibDataModule):
         self._test = [s for name in test for s in found[name] if s.split == "test"]
         self.scales = {name: scale or (MAXIMUM[name] if sources[0].packed else 1.0) for name, sources in found.items()}
         self.check = check
-        self.metadata: dict[str, Any] = {"domain_mapping": DOMAIN_MAPPING, "train": train, "test": test}
-        self.metadata |= {"scales": self.scales, "test_session": test_session}
         self._category = "+".join(train) if test == train else f"{'+'.join(train)}-to-{'+'.join(test)}"
 
     def _setup(self, _stage: str | None = None) -> None:
         self.train_data = HDMapDataset(self._train, self.scales)
         self.test_data = HDMapDataset(self._test, self.scales)
         if self.check:
-            self.metadata["duplicates"] = check_leaks(self.train_data.named(), self.test_data.named())
+            check_leaks(self.train_data.named(), self.test_data.named())
 
     def train_dataloader(self) -> DataLoader:
         """Training maps in an order that the seed fixes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -144,8 +144,6 @@ class FrozenEncoder(nn.Module):
         if encoder_name != EMBEDDED and not timm.is_model(encoder_name):
             raise InputError(f"encoder_name must be a model of timm, but got {encoder_name!r}")
         self.vit, self.source = _create(encoder_name, weights, seed)
-        if not hasattr(self.vit, "blocks") or not hasattr(self.vit, "forward_intermediates"):
-            raise InputError(f"encoder_name must be a vision transformer of timm, but {encoder_name!r} is not")
         self.target_layers = _target_layers(len(self.vit.blocks))
         self.dim = int(self.vit.embed_dim)
         self.num_heads = int(self.vit.blocks[0].attn.num_heads)
@@ -190,11 +188,9 @@ class FrozenEncoder(nn.Module):
                 output_fmt="NLC",
                 intermediates_only=True,
             )
-        tokens = {}
-        for layer, item in zip(layers, found, strict=True):
-            patches, prefix = item if isinstance(item, tuple) else (item, None)
-            tokens[layer] = patches if prefix is None else torch.cat([prefix, patches], dim=1)
-        return [tokens[i] for i in self.target_layers]
+        # patches and what precedes them, or patches alone
+        joined = [torch.cat(item[::-1], dim=1) if isinstance(item, tuple) else item for item in found]
+        return [joined[layers.index(i)] for i in self.target_layers]
 
 
 @contextmanager
@@ -249,8 +245,6 @@ def average(tensors: list[Tensor]) -> Tensor:
 def _target_layers(depth: int) -> list[int]:
     if depth == 24:
         return [4, 6, 8, 10, 12, 14, 16, 18]
-    if depth == 12:
-        return [2, 3, 4, 5, 6, 7, 8, 9]
     first, last = depth // 6, max(depth - 1 - depth // 6, depth // 6)
     return [round(first + (last - first) * i / 7) for i in range(8)]
 
@@ -258,17 +252,14 @@ def _target_layers(depth: int) -> list[int]:
 def _create(encoder_name: str, weights: str | Path | None, seed: int) -> tuple[Any, WeightsSource]:
     import timm
 
-    options: dict[str, Any] = {"num_classes": 0, "dynamic_img_size": True}
-
     def build(pretrained: bool) -> Any:
         if encoder_name == EMBEDDED:
-            return make_embedded(**options)
-        try:
-            return timm.create_model(encoder_name, pretrained=pretrained, **options)
-        except TypeError:
-            raise InputError(
-                f"encoder_name must be a vision transformer of timm, but {encoder_name!r} is not"
-            ) from None
+            return make_embedded()
+        with suppress(TypeError):
+            vit = timm.create_model(encoder_name, pretrained=pretrained, num_classes=0, dynamic_img_size=True)
+            if hasattr(vit, "blocks") and hasattr(vit, "forward_intermediates"):
+                return vit
+        raise InputError(f"encoder_name must be a vision transformer of timm, but {encoder_name!r} is not")
 
     if weights == RANDOM:
         with torch.random.fork_rng(devices=[]):

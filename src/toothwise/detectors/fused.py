@@ -116,11 +116,9 @@ class FusedDetector(Composite):
                 self._healthy[f"{name}.{axis}"] = np.sort(evidence.max(axis=1))
         rows, columns, _ = self._evidence(kept)
         self._healthy["score"] = np.sort(_score(rows, columns))
+        self.info = {name: part.info for name, part in self.parts.items()}
         if np.nanmin(values) > 0:
             self._calibrate(kept)
-        self.info = {name: part.info for name, part in self.parts.items()}
-        if self._scale is not None:
-            self.info["severity_spearman"] = self._spearman
 
     def _calibrate(self, kept: np.ndarray) -> None:
         """From the measured contrast of the named tooth to the true one, by lines on held-out maps."""
@@ -141,7 +139,7 @@ class FusedDetector(Composite):
         if right.sum() < 5:
             return
         measured, contrast = line_contrast_of(maps, rows, columns)[right], np.exp(lines.log_step * severity[right])
-        self._spearman = float(spearmanr(measured, contrast).statistic)
+        self.info["severity_spearman"] = float(spearmanr(measured, contrast).statistic)
         self._scale = ContrastScale.fit(measured, contrast, 1.0)
 
     def _evidence(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

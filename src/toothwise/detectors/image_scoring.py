@@ -55,7 +55,7 @@ class ImageDetector(ModuleDetector):
         size = self.options["batch_size"]
         for start in range(0, len(values), size):
             yield self._images(values[start : start + size])
-            progress(doing, share * start / len(values))
+            progress(doing, share * min(start + size, len(values)) / len(values))
 
     @torch.inference_mode()
     def _looked(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from anomalib.models.image.padim.anomaly_map import AnomalyMapGenerator
 from anomalib.models.image.padim.torch_model import PadimModel
 from torch import Tensor, nn
 
-from toothwise.detectors.base import Abilities, given
+from toothwise.detectors.base import Abilities
 from toothwise.detectors.embedded import EMBEDDED
 from toothwise.detectors.features import CnnFeatures, VitFeatures, make_features
 from toothwise.detectors.patch_detector import PatchDetector
@@ -48,19 +48,10 @@ class PadimDetector(PatchDetector):
     can = Abilities(rows=True, columns=True, photographs=True, export="network")
     learned = ("idx", "gaussian.mean", "gaussian.inv_covariance")
 
-    def __init__(
-        self,
-        *,
-        n_features: int = 100,
-        encoder_name: str = EMBEDDED,
-        image_size: Sequence[int] | None = None,
-        batch_size: int = 32,
-        **options: Any,
-    ) -> None:
-        own = given(locals())
-        if image_size is None and "vit" not in encoder_name:
-            own["image_size"] = (128, 128)
-        super().__init__({"n_features": own.pop("n_features")}, **own, **options)
+    def __init__(self, *, n_features: int = 100, batch_size: int = 32, **options: Any) -> None:
+        if options.get("image_size") is None and "vit" not in options.get("encoder_name", EMBEDDED):
+            options["image_size"] = (128, 128)
+        super().__init__({"n_features": n_features}, batch_size=batch_size, **options)
 
     def _make_module(self, shape: tuple[int, int] | None) -> _Model:
         o = self.options

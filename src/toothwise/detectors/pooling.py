@@ -22,17 +22,8 @@ from toothwise.progress import Progress
 
 LINE_POOLINGS = ("rows", "columns", "lines")
 CALIBRATED = ("segments", "coherent")  # of LinePooled alone: they learn from healthy maps themselves
-_POOLINGS = ("top", *LINE_POOLINGS)
+POOLINGS = ("top", *LINE_POOLINGS)  # "top" = what a network says of the map as a whole
 _KEPT = 4  # every 4th healthy map is kept for the calibration of segments
-
-
-def check_pooling(pooling: str) -> None:
-    """Refuse what is neither "top" (what a network says of the map as a whole) nor one of LINE_POOLINGS.
-
-    Raises:
-        InputError: another name.
-    """
-    check_choice(_POOLINGS, pooling=pooling)
 
 
 def line_contrast(anomaly_map: np.ndarray, axis: int) -> np.ndarray:
@@ -120,8 +111,8 @@ class LinePooled(Composite):
             )
 
     @property
-    def _inner(self) -> Detector:
-        """The detector whose map is pooled."""
+    def _inner(self) -> Any:
+        """The detector whose map is pooled; it has ``vectors`` where the pooling asks for them."""
         return self.parts["inner"]
 
     def _info_of(self, name: str) -> dict[str, Any]:
@@ -137,7 +128,7 @@ class LinePooled(Composite):
             if pooling == "segments":
                 self._scan = segment_scan(self._inner.predict(values[kept]).anomaly_map)
             else:
-                self._coherent = CoherentScan().fit(self._vectors(values[kept]))
+                self._coherent = CoherentScan().fit(self._inner.vectors(values[kept]))
         else:
             self._inner.fit(values, progress)
         self.info = self._inner.info
@@ -145,7 +136,7 @@ class LinePooled(Composite):
     def _predict(self, values: np.ndarray, progress: Progress) -> Prediction:
         found = self._inner.predict(values, progress)
         if self._coherent is not None:
-            rows, columns = self._coherent.evidence(self._vectors(values), (values.shape[1], values.shape[2]))
+            rows, columns = self._coherent.evidence(self._inner.vectors(values), (values.shape[1], values.shape[2]))
             score = np.maximum(rows.max(axis=1), columns.max(axis=1))
             line = Prediction(score, found.anomaly_map, None, rows, columns, self._coherent.p_value(score))
         elif self._scan is None:
@@ -153,10 +144,6 @@ class LinePooled(Composite):
         else:
             line = self._scan.predict(found.anomaly_map)
         return replace(line, anomaly_map=found.anomaly_map, severity=found.severity)
-
-    def _vectors(self, values: np.ndarray) -> np.ndarray:
-        vectors: np.ndarray = self._inner.vectors(values)  # type: ignore[attr-defined]  # asked for when it was made
-        return vectors
 
     def own_state(self) -> dict[str, np.ndarray]:
         """What was learned besides the detector whose map is pooled."""

@@ -49,9 +49,7 @@ class StepTrained(RawScoreModule):
     ) -> None:
         """The trainer's clip where it has one, else ours."""
         value = self.gradient_clip if gradient_clip_val is None else gradient_clip_val
-        self.clip_gradients(
-            optimizer, gradient_clip_val=value, gradient_clip_algorithm=gradient_clip_algorithm or "norm"
-        )
+        self.clip_gradients(optimizer, value, gradient_clip_algorithm)
 
     def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
         """End the run at ``max_steps``."""

@@ -68,11 +68,11 @@ def test_both_is_the_stated_mixture_before_the_projection(mix, per):
 def test_adaptive_alpha_depends_on_the_token_and_is_trained():
     layer = _make(mix="adaptive", alpha=0.4)
     tokens = _tokens(6)
-    torch.testing.assert_close(layer.alpha(tokens), torch.full((2, 1, 6, 1), 0.4))
+    torch.testing.assert_close(layer.alpha_over_grid(tokens, (2, 3)), torch.full((2, 1, 2, 3, 1), 0.4))
     layer(tokens, (2, 3)).square().sum().backward()
     assert layer.alpha_of_token.weight.grad.abs().max() > 0
     torch.nn.init.normal_(layer.alpha_of_token.weight)
-    assert layer.alpha(tokens).std() > 0.05
+    assert layer.alpha_over_grid(tokens, (2, 3)).std() > 0.05
 
 
 def test_learned_alpha_gets_a_gradient():

@@ -10,7 +10,7 @@ pytest.importorskip("anomalib")
 import torch
 
 from toothwise import Model, detectors
-from toothwise.detectors.dinomaly.severity_head import SeverityHead, severity_loss
+from toothwise.detectors.dinomaly.severity_head import SeverityHead, SeverityOptions, severity_loss
 from toothwise.detectors.dinomaly.severity_model import SeverityBatch
 from toothwise.detectors.graded_lines import GradedLines
 from toothwise.detectors.severity_scale import ContrastScale, healthy_rank
@@ -92,7 +92,7 @@ def test_lines_leave_unmeasured_pairs_alone_and_miss_no_label():
 )
 def test_the_head_is_never_negative_and_learns(pooling, hidden):
     torch.manual_seed(0)
-    head = SeverityHead(6, head_pooling=pooling, hidden=hidden, head_dropout=0.0)
+    head = SeverityHead(6, SeverityOptions(head_pooling=pooling, hidden=hidden, head_dropout=0.0))
     tokens = torch.randn(64, 12, 6)
     tokens[:32, :6] += 2.0 * torch.randn(6)
     target = torch.cat([torch.full((32,), 8.0), torch.zeros(32)])
@@ -109,7 +109,7 @@ def test_the_head_is_never_negative_and_learns(pooling, hidden):
 
 def test_the_head_on_lines_sees_a_row_and_a_column_alike():
     torch.manual_seed(0)
-    head = SeverityHead(6, head_pooling="lines", hidden=(8,), head_dropout=0.0).eval()
+    head = SeverityHead(6, SeverityOptions(hidden=(8,))).eval()
     tokens = torch.randn(2, 12, 6)
     turned = tokens.reshape(2, 3, 4, 6).transpose(1, 2).reshape(2, 12, 6)
     torch.testing.assert_close(head(tokens, (3, 4)), head(turned, (4, 3)))

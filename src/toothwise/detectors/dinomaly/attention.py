@@ -84,22 +84,13 @@ class DirectionalLinearAttention(nn.Module):
             self.alpha_of_token = nn.Linear(dim, count)
         self.reset_alpha(alpha)
 
-    def alpha(self, tokens: Tensor | None = None) -> Tensor:
-        """Weight of axis y: ``[1 or heads]``; for adaptive mix of given tokens ``[b, 1 or heads, n, 1]``.
-
-        Without tokens the adaptive mix gives its value for a token of zeros (its bias).
-        """
+    def alpha(self) -> Tensor:
+        """Weight of axis y, ``[1 or heads]``; of the adaptive mix for a token of zeros (its bias)."""
         if self.axis != "both":
             return torch.tensor([1.0 if self.axis == "y" else 0.0])
         if self.mix == "fixed":
             return self.get_buffer("alpha_fixed")
-        if self.mix == "learned":
-            return torch.sigmoid(self.alpha_logit)
-        if tokens is None:
-            return torch.sigmoid(self.alpha_of_token.bias)
-        # under autocast the tokens may be bfloat16 where the weights are not
-        tokens = tokens.to(self.alpha_of_token.weight.dtype)
-        return torch.sigmoid(self.alpha_of_token(tokens)).transpose(1, 2).unsqueeze(-1)
+        return torch.sigmoid(self.alpha_logit if self.mix == "learned" else self.alpha_of_token.bias)
 
     def reset_alpha(self, alpha: float) -> None:
         """Set the start value again after a general weight initialisation."""
@@ -122,7 +113,7 @@ class DirectionalLinearAttention(nn.Module):
             raise InputError(f"exclude={self.exclude} leaves nothing to attend to on a line of {longest} tokens")
         if p and self.prefix == "drop":
             raise InputError(f"prefix='drop' takes the {h * w} tokens of the grid alone, but got {n}")
-        alpha = self._alpha_over_grid(tokens[:, p:], grid)
+        alpha = self.alpha_over_grid(tokens[:, p:], grid)
         if self.together and not p:
             return self.proj(self._of_all_heads(tokens, grid, alpha))
         qkv = self.qkv(tokens).reshape(b, n, 3, self.num_heads, dim // self.num_heads)
@@ -162,13 +153,15 @@ class DirectionalLinearAttention(nn.Module):
             mixed = found[0] if len(found) == 1 else found[0] + found[1]
         return mixed.flatten(1, 2).to(tokens.dtype)
 
-    def _alpha_over_grid(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor | None:
+    def alpha_over_grid(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor | None:
         """Weight of axis y that broadcasts to ``[b, heads, h, w, 1]``, float32; None without two axes."""
         if self.axis != "both":
             return None
-        if self.mix == "adaptive":
-            return self.alpha(tokens).float().unflatten(2, grid)
-        return self.alpha().float().reshape(1, -1, 1, 1, 1)
+        if self.mix != "adaptive":
+            return self.alpha().float().reshape(1, -1, 1, 1, 1)
+        # under autocast the tokens may be bfloat16 where the weights are not
+        tokens = tokens.to(self.alpha_of_token.weight.dtype)
+        return torch.sigmoid(self.alpha_of_token(tokens)).transpose(1, 2).unsqueeze(-1).float().unflatten(2, grid)
 
     def _plain(self, qkv: Tensor, grid: tuple[int, int], alpha: Tensor | None) -> Tensor:
         """What ``line_attention`` computes, from torch's own operations."""

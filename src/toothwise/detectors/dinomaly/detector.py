@@ -20,7 +20,7 @@ from toothwise.detectors.encodings import training_encodings
 from toothwise.detectors.image_scoring import ImageDetector, check_device, pick_device
 from toothwise.detectors.images import ImageMaker
 from toothwise.detectors.network_parts import NetworkParts
-from toothwise.detectors.pooling import check_pooling
+from toothwise.detectors.pooling import POOLINGS
 from toothwise.detectors.training import PRECISIONS, fit_quietly, loader_of, measured_precision
 from toothwise.progress import Progress
 
@@ -76,7 +76,7 @@ class DinomalyDetector(ImageDetector):
         **options: Any,
     ) -> None:
         own = given(locals())
-        check_pooling(pooling)
+        check_choice(POOLINGS, pooling=pooling)
         check_whole(1, batch_size=batch_size)
         check_device(device)
         check_choice(("auto", *PRECISIONS), precision=precision)
@@ -97,7 +97,7 @@ class DinomalyDetector(ImageDetector):
         own = (*DinomalyOptions.__dataclass_fields__, "max_steps", "learning_rate", "alpha_rate", "seed")
         mining = o["mining_steps"] or max(1, o["max_steps"] // 5)
         return self.module_class(
-            **{k: o[k] for k in own} | {"decoder_depth": self._depth},
+            **{k: o[k] for k in own if k in o} | {"decoder_depth": self._depth},
             **self._more,
             mining_steps=mining,
             pre_processor=False,

@@ -68,10 +68,14 @@ class DirectionalDinomaly(EncoderApart, StepTrained):
         super().__init__(pre_processor, post_processor, evaluator, visualizer)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.model = DirectionalDinomalyModel(encoder_name, seed=seed, **options)
+            self.model = self.make_model(encoder_name, seed=seed, **options)
             _initialise(self.rebuilding, self.model.alpha_start)
         self.max_steps, self.gradient_clip = max_steps, gradient_clip
         self.learning_rate, self.alpha_rate = learning_rate, alpha_rate
+
+    def make_model(self, encoder_name: str, *, seed: int, **options: Any) -> DirectionalDinomalyModel:
+        """The network."""
+        return DirectionalDinomalyModel(encoder_name, seed=seed, **options)
 
     @property
     def rebuilding(self) -> nn.ModuleList:

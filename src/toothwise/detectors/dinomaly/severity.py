@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from itertools import chain
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from toothwise.checks import check_choice, check_range, check_whole
-from toothwise.detectors.base import Abilities, Prediction
+from toothwise.detectors.base import Abilities, Prediction, given
 from toothwise.detectors.dinomaly.detector import DinomalyDetector
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
 from toothwise.detectors.dinomaly.options import DEPTH, DinomalyOptions
@@ -82,18 +82,18 @@ class SeverityDetector(DinomalyDetector):
         head_steps: int = 600,
         **options: Any,
     ) -> None:
+        own = given(locals())
         check_choice(("anomaly", "severity", "both"), score=score)
         check_range("(0, inf)", pool_size=pool_size)
         check_whole(10, calibration_lines=calibration_lines)
         check_whole(0, head_steps=head_steps)
-        own = {f.name: options.pop(f.name) for f in fields(SeverityOptions) if f.name in options}
-        self._settings = SeverityOptions(**own)
+        taken = SeverityOptions.__dataclass_fields__
+        self._settings = SeverityOptions(**{name: options.pop(name) for name in taken if name in options})
         super().__init__(**options)
         self._depth = self.options["decoder_depth"] or DEPTH  # the head was tried with no other depth
         self.name = "dinomaly_severity"  # type: ignore[misc]
         self._more = asdict(self._settings) | {"hidden": list(self._settings.hidden)}
-        self.options |= self._more | {"score": score, "pool_size": pool_size, "calibration_lines": calibration_lines}
-        self.options["head_steps"] = head_steps
+        self.options |= self._more | own
         self._maps = np.zeros((0, 1, 1), dtype=np.float32)  # held while they are fitted
         self._pool = (self._maps, np.zeros(0))  # maps with lines, likewise
         self._found: dict[str, Any] = {}
@@ -259,6 +259,5 @@ class _Batches:
 
 
 def _collate(batch: list[tuple[torch.Tensor, float]]) -> SeverityBatch:
-    return SeverityBatch(
-        image=torch.stack([image for image, _ in batch]), severity=torch.tensor([severity for _, severity in batch])
-    )
+    images, severity = zip(*batch, strict=True)
+    return SeverityBatch(image=torch.stack(images), severity=torch.tensor(severity))

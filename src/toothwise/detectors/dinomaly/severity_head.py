@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,22 +70,21 @@ class SeverityHead(nn.Module):
 
     Args:
         dim (features): Token dimension.
-        head_pooling: "mean", "max" (per feature) or "attention" (mean weighted by a learned softmax over tokens): one
-            vector for the map, in which a line, which covers few tokens, hardly shows. "lines": the mean of each row
-            and of each column of tokens, less that of the map, goes through the network, and the outputs are put
-            together by a smooth maximum: the damage is one of these lines.
-        hidden (features): Widths of the hidden layers; empty = a linear map of the pooled tokens.
-        head_dropout (share): Before each hidden layer's successor.
+        options: Of these ``head_pooling``: "mean", "max" (per feature) or "attention" (mean weighted by a learned
+            softmax over tokens): one vector for the map, in which a line, which covers few tokens, hardly shows.
+            "lines": the mean of each row and of each column of tokens, less that of the map, goes through the network,
+            and the outputs are put together by a smooth maximum: the damage is one of these lines. ``hidden``: empty =
+            a linear map of the pooled tokens. ``head_dropout``: before each hidden layer's successor.
     """
 
-    def __init__(self, dim: int, *, head_pooling: str, hidden: Sequence[int], head_dropout: float) -> None:
+    def __init__(self, dim: int, options: SeverityOptions) -> None:
         super().__init__()
-        self.head_pooling = head_pooling
+        self.head_pooling = options.head_pooling
         self.norm = nn.LayerNorm(dim)
-        self.weight_of_token = nn.Linear(dim, 1) if head_pooling == "attention" else None
+        self.weight_of_token = nn.Linear(dim, 1) if options.head_pooling == "attention" else None
         layers: list[nn.Module] = []
-        for width in hidden:
-            layers += [nn.Linear(dim, width), nn.GELU(), nn.Dropout(head_dropout)]
+        for width in options.hidden:
+            layers += [nn.Linear(dim, width), nn.GELU(), nn.Dropout(options.head_dropout)]
             dim = width
         last = nn.Linear(dim, 1)
         nn.init.constant_(last.bias, _START)

@@ -16,8 +16,9 @@ from torch.nn import functional
 from torchvision.transforms.v2 import Normalize
 
 from toothwise.detectors.dinomaly.lightning_model import DirectionalDinomaly
+from toothwise.detectors.dinomaly.options import NetworkOptions
 from toothwise.detectors.dinomaly.severity_head import SeverityHead, SeverityOptions, severity_loss
-from toothwise.detectors.embedded import EMBEDDED
+from toothwise.detectors.dinomaly.torch_model import DirectionalDinomalyModel
 from toothwise.errors import InputError
 
 
@@ -26,6 +27,11 @@ class SeverityBatch(ImageBatch):
     """A batch whose images already hold their lines: severity ``[b]``, 0 = healthy, NaN = not to learn from."""
 
     severity: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class SeverityNetworkOptions(SeverityOptions, NetworkOptions):
+    """What the network with its head takes."""
 
 
 class SeverityAwareDinomaly(DirectionalDinomaly):
@@ -45,47 +51,29 @@ class SeverityAwareDinomaly(DirectionalDinomaly):
     batches have no field for it. The detector "dinomaly_severity" reports calibrated contrast.
 
     Args:
-        head_pooling, hidden, head_dropout, detach_head, severity_weight, severity_loss, augment_share,
-            reconstruct_augmented, max_contrast, line_gear, max_teeth, max_lines, grow: of SeverityOptions.
-        map_shape: rows and columns of the maps behind the images.
-        options: of DirectionalDinomaly.
+        map_shape: rows and columns of the maps behind the images, 31 x 95 where nothing is said.
+        options: of SeverityOptions and of DirectionalDinomaly.
 
     Raises:
         InputError: an option that is not allowed.
     """
 
-    def __init__(
-        self,
-        encoder_name: str = EMBEDDED,
-        head_pooling: str = "lines",
-        hidden: Sequence[int] = (256, 64),
-        head_dropout: float = 0.3,
-        detach_head: bool = False,
-        severity_weight: float = 0.1,
-        severity_loss: str = "mse",
-        augment_share: float = 0.3,
-        reconstruct_augmented: bool = False,
-        max_contrast: float = 2.0,
-        line_gear: str = "both",
-        max_teeth: int = 2,
-        max_lines: int = 2,
-        grow: bool = True,
-        map_shape: Sequence[int] = (31, 95),
-        seed: int = 0,
-        **options: Any,
-    ) -> None:
-        given = locals()
-        settings = SeverityOptions(**{name: given[name] for name in SeverityOptions.__dataclass_fields__})
+    def make_model(
+        self, encoder_name: str, *, seed: int, map_shape: Sequence[int] = (31, 95), **options: Any
+    ) -> DirectionalDinomalyModel:
+        """The network with its head."""
+        self.settings = o = SeverityNetworkOptions(encoder_name=encoder_name, **options)
         if len(map_shape) != 2 or min(map_shape) < 1:
             raise InputError(f"map_shape must be (rows, columns), 1 or more each, but got {tuple(map_shape)!r}")
-        super().__init__(encoder_name, seed=seed, **options)
-        self.settings, self.map_shape = settings, (int(map_shape[0]), int(map_shape[1]))
+        self.map_shape = (int(map_shape[0]), int(map_shape[1]))
+        model = super().make_model(
+            seed=seed, **{name: getattr(o, name) for name in NetworkOptions.__dataclass_fields__}
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.model.severity_head = SeverityHead(
-                self.model.encoder.dim, head_pooling=head_pooling, hidden=settings.hidden, head_dropout=head_dropout
-            )
+            model.severity_head = SeverityHead(model.encoder.dim, o)
         self._rng = np.random.default_rng(seed)
+        return model
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Bottleneck and decoder as in DirectionalDinomaly; the head apart.

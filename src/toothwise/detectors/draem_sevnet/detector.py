@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 from torch.utils.data import RandomSampler
 
-from toothwise.checks import check_whole
+from toothwise.checks import check_choice, check_whole
 from toothwise.detectors.base import Abilities, Maps, Prediction, as_array, given
 from toothwise.detectors.draem_sevnet.images import MapImages
 from toothwise.detectors.draem_sevnet.lightning_model import DraemSevNet
 from toothwise.detectors.draem_sevnet.options import DraemOptions
 from toothwise.detectors.image_scoring import ImageDetector, check_device, on_map
 from toothwise.detectors.network_parts import NetworkParts
-from toothwise.detectors.pooling import check_pooling, pool_lines
+from toothwise.detectors.pooling import POOLINGS, pool_lines
 from toothwise.detectors.training import fit_quietly, loader_of
 from toothwise.progress import Progress
 
@@ -66,7 +66,7 @@ class DraemSevNetDetector(ImageDetector):
         **options: Any,
     ) -> None:
         own = given(locals())
-        check_pooling(pooling)
+        check_choice(POOLINGS, pooling=pooling)
         check_whole(2, batch_size=batch_size)
         check_device(device)
         size = list((224, 224) if image_size is None else image_size)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from anomalib.models.image.patchcore.anomaly_map import AnomalyMapGenerator
 from anomalib.models.image.patchcore.torch_model import PatchcoreModel
 from torch import Tensor, nn
 from torch.nn import functional
 
-from toothwise.checks import check_choice, check_range, check_whole
+from toothwise.checks import check_range
 from toothwise.detectors.features import CnnFeatures, VitFeatures
+from toothwise.detectors.patchcore.options import PatchcoreOptions
 
 
 class ContextPatchcoreModel(PatchcoreModel):
@@ -17,58 +20,36 @@ class ContextPatchcoreModel(PatchcoreModel):
 
     Args:
         features: gives feature maps of images.
-        num_neighbors: healthy patches that weigh the image's score, 1 = the farthest patch's distance as it is.
-        context: "none"; "row", "column" or "both" = each patch's features are joined with those of its neighbours in
-            that line (a faint line is seen by many patches at once, a speck is not).
-        reach: neighbours on each side.
-        position: weight of the patch's place; 1 = patches a whole map apart are as far from each other as two
-            unrelated patches. 0 = a patch may be compared with healthy ones from anywhere, right where tooth zero of
-            maps is not aligned.
-        max_patches: healthy patches, drawn at random, of which the coreset is chosen; bounds memory and time.
-        seed: of that draw and of the coreset's.
+        seed: of the draw of healthy patches and of the coreset's.
+        options: of PatchcoreOptions.
     """
 
-    def __init__(
-        self,
-        features: VitFeatures | CnnFeatures,
-        *,
-        num_neighbors: int = 9,
-        context: str = "none",
-        reach: int = 1,
-        position: float = 0.0,
-        max_patches: int = 20_000,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, features: VitFeatures | CnnFeatures, *, seed: int = 0, **options: Any) -> None:
         nn.Module.__init__(self)  # PatchcoreModel's own would build, and download, an encoder
-        check_choice(("none", "row", "column", "both"), context=context)
-        check_whole(1, num_neighbors=num_neighbors, reach=reach)
-        check_whole(10, max_patches=max_patches)
-        check_range("[0, inf)", position=position)
+        self.options = PatchcoreOptions(**options)
         self.tiler = None
         self.layers = features.layers
-        self.num_neighbors = num_neighbors
+        self.num_neighbors = self.options.num_neighbors
         self.feature_extractor = features
         self.feature_pooler = nn.AvgPool2d(3, 1, 1)
         self.anomaly_map_generator = AnomalyMapGenerator()
         self.register_buffer("memory_bank", torch.empty(0))
         self.embedding_store: list[Tensor] = []
-        self.context, self.reach, self.position = context, reach, float(position)
-        self.max_patches = max_patches
         self._generator = torch.Generator().manual_seed(seed)
 
     def generate_embedding(self, features: dict[str, Tensor]) -> Tensor:
         """Features of the patches with their context and place, ``[b, channels, h, w]``."""
-        own = super().generate_embedding(features)
+        own, o = super().generate_embedding(features), self.options
         parts = [own]
-        if self.context in ("row", "both"):
-            parts += _neighbours(own, self.reach, 3)
-        if self.context in ("column", "both"):
-            parts += _neighbours(own, self.reach, 2)
-        if self.position > 0:
+        if o.context in ("row", "both"):
+            parts += _neighbours(own, o.reach, 3)
+        if o.context in ("column", "both"):
+            parts += _neighbours(own, o.reach, 2)
+        if o.position > 0:
             b, channels, h, w = own.shape
             place = torch.stack(torch.meshgrid(torch.linspace(0, 1, h), torch.linspace(0, 1, w), indexing="ij"))
             # two unrelated patches of unit spread are sqrt(2 * channels) apart
-            scale = self.position * (2.0 * channels * len(parts)) ** 0.5
+            scale = o.position * (2.0 * channels * len(parts)) ** 0.5
             parts.append((scale * place).to(own).expand(b, -1, -1, -1))
         return torch.cat(parts, dim=1)
 
@@ -77,7 +58,7 @@ class ContextPatchcoreModel(PatchcoreModel):
         """Take patches of healthy images into the store, at random, so that ``count`` images give ``max_patches``."""
         features = {k: self.feature_pooler(v) for k, v in self.feature_extractor(images).items()}
         patches = self.reshape_embedding(self.generate_embedding(features))
-        share = self.max_patches / (count * (len(patches) // len(images)))
+        share = self.options.max_patches / (count * (len(patches) // len(images)))
         if share < 1:
             some = max(1, round(share * len(patches)))
             patches = patches[torch.randperm(len(patches), generator=self._generator)[:some]]
