@@ -16,7 +16,8 @@ from toothwise import HealthMap, Model, Monitor, write_map
 from toothwise.diagnosis.evidence import read_diagnosis, write_diagnosis
 from toothwise.healthmap import Axis
 from toothwise.messages import language, messages_from
-from toothwise.reporting.document import Picture, Verdict
+from toothwise.reporting.document import Verdict
+from toothwise.reporting.drawing import Picture
 from toothwise.reporting.pdf_pages import to_pdf
 from toothwise.reporting.report import report_of_folder, write_report
 

@@ -7,8 +7,8 @@ import io
 import numpy as np
 import pytest
 
-from toothwise.reporting.document import Document, Picture, Verdict
-from toothwise.reporting.drawing import draw
+from toothwise.reporting.document import Document, Pictures, Verdict
+from toothwise.reporting.drawing import Picture
 from toothwise.reporting.pdf_pages import to_pdf
 
 pypdf = pytest.importorskip("pypdf")
@@ -31,7 +31,7 @@ def figure(*, heat: bool):
 
 
 def page_of(picture: Picture):
-    first = [Verdict("x", "RED", "red"), picture]  # leaves orange as the colour of the page
+    first = [Verdict("x", "RED", "red"), Pictures((picture,))]  # leaves orange as the colour of the page
     (page,) = pypdf.PdfReader(io.BytesIO(to_pdf(Document("t", "s", "en", first, [])))).pages
     return page
 
@@ -53,7 +53,7 @@ def paints(page) -> list[tuple[str, tuple[float, ...]]]:
 
 
 def test_lines_and_letters_are_vectors():
-    page = page_of(draw("caption", figure, heat=False))
+    page = page_of(Picture("caption", figure, heat=False))
     assert not page.images
     painted = paints(page)
     assert sum(word in ("S", "B") for word, _ in painted) > 5  # axes, ticks, the line
@@ -62,7 +62,7 @@ def test_lines_and_letters_are_vectors():
 
 
 def test_a_heat_map_stands_as_it_was_drawn():
-    page = page_of(draw("caption", figure, heat=True))
+    page = page_of(Picture("caption", figure, heat=True))
     (image,) = page.images
     placed = []
 
@@ -89,4 +89,4 @@ def test_a_heat_map_stands_as_it_was_drawn():
 
 
 def test_the_same_figure_gives_the_same_vectors():
-    assert draw("c", figure, heat=True).svg == draw("c", figure, heat=True).svg
+    assert Picture("c", figure, heat=True).svg == Picture("c", figure, heat=True).svg

@@ -16,7 +16,8 @@ from toothwise.cli import main
 from toothwise.errors import InputError, MissingDependencyError
 from toothwise.messages import language
 from toothwise.reporting import drawing
-from toothwise.reporting.document import Facts, Heading, Paragraph, Picture, Pictures, Table, Verdict
+from toothwise.reporting.document import Facts, Heading, Paragraph, Pictures, Table, Verdict
+from toothwise.reporting.drawing import Picture
 from toothwise.reporting.first_part import map_caption
 from toothwise.reporting.html_page import to_html
 from toothwise.reporting.pdf_pages import to_pdf
@@ -32,8 +33,8 @@ KINDS = ("single", "sound", "several", "sequence", "quiet", "long_names", "fused
 def document(runs):
     made = {}
 
-    def later(make, *arguments, **options):
-        figure = make(*arguments, **options)  # laid out where it is rendered, and most tests only look at words
+    def later(make):
+        figure = make()  # laid out where it is rendered, and most tests only look at words
         figure.set_dpi(220)
         return figure, 220
 

@@ -313,7 +313,7 @@ def test_the_description_has_examples_that_work(client):
 
 def test_the_report_is_one_page_of_what_was_sent_and_looks_nothing_up(client, tmp_path, monkeypatch):
     for drawn in ("png", "narrow"):
-        monkeypatch.setattr(f"toothwise.reporting.document.Picture.{drawn}", b"")  # most of the time
+        monkeypatch.setattr(f"toothwise.reporting.drawing.Picture.{drawn}", b"")  # most of the time
     monkeypatch.chdir(tmp_path)
     (tmp_path / "<b>a.npz").write_bytes(b"a file of the server")
     files = [("file", ("<b>a.npz", npz(noise(1, 5, row=4)))), ("file", ("<b>a.npz", npz(noise(1, 6))))]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toothwise.diagnosis.explain import MapExplanation
-from toothwise.messages import Language
+from toothwise.messages import Language, say
 from toothwise.reporting.drawing import BLUE, GREEN, GREY, ORANGE, RED, panels
 from toothwise.reporting.names import axis_name
 
@@ -29,17 +29,11 @@ def attention_figure(why: MapExplanation, about: Mapping[str, Any], language: La
         for number, layer in enumerate(why.attention):
             if axis not in layer.weights:
                 continue
-            weight = layer.weights[axis]
+            weight, label = layer.weights[axis], language.say("layer {layer}", layer=layer.layer)
             place = (np.arange(len(weight)) + 0.5) * teeth / len(weight) - 0.5
-            ax.plot(
-                place,
-                weight * len(weight) / max(float(weight.sum()), 1e-12),
-                color=_COLOURS[number % len(_COLOURS)],
-                ls=_STYLES[number % len(_STYLES)],
-                marker="o",
-                ms=2.5,
-                label=language.say("layer {layer}", layer=layer.layer),
-            )
+            look = {"color": _COLOURS[number % len(_COLOURS)], "ls": _STYLES[number % len(_STYLES)]}
+            share = weight * len(weight) / max(float(weight.sum()), 1e-12)
+            ax.plot(place, share, marker="o", ms=2.5, label=label, **look)
         if why.token is not None and why.grid is not None:
             at = (why.token[k] + 0.5) * teeth / why.grid[k] - 0.5
             ax.axvline(at, color=GREY, lw=1.0, ls=":", label=language.say("the cell itself"))
@@ -48,17 +42,13 @@ def attention_figure(why: MapExplanation, about: Mapping[str, Any], language: La
         low, high = ax.get_ylim()
         ax.set_ylim(min(low, 0.9), max(high, 1.1))  # weights that are all but equal must look so
         name = axis_name(about["axes"][k]["name"], language)
-        ax.set_xlabel(language.say("{axis}, along the column", axis=name) if axis == "y" else name)
-        if axis == "x":
-            ax.set_xlabel(language.say("{axis}, along the row", axis=name))
-        ax.set_ylabel(language.say("times an equal share"))
+        along = say("{axis}, along the column", axis=name), say("{axis}, along the row", axis=name)
+        ax.set(xlabel=language.text(along[k]), ylabel=language.say("times an equal share"))
         ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
     last = rows[-1]
     for layer in why.attention:
         last.plot([layer.layer] * len(layer.alpha), layer.alpha, "o", color=BLUE, ms=5)
     last.axhline(0.5, color=GREY, lw=0.8, zorder=0)
-    last.set_ylim(-0.05, 1.05)
-    last.set_xticks([layer.layer for layer in why.attention])
-    last.set_xlabel(language.say("decoder layer, 0 = next to the bottleneck"))
-    last.set_ylabel(language.say("alpha (columns)"))
+    last.set(ylim=(-0.05, 1.05), xticks=[layer.layer for layer in why.attention])
+    last.set(xlabel=language.say("decoder layer, 0 = next to the bottleneck"), ylabel=language.say("alpha (columns)"))
     return figure

@@ -83,15 +83,13 @@ def waveform_figure(one: ToothWaveform, tooth: str, unit: str, language: Languag
     angle = one.tooth - 1 + np.arange(3 * samples) / samples
     mean, sd, now = (part.ravel() for part in (one.mean, one.sd, one.now))
     axes.axvspan(one.tooth, one.tooth + 1, color="#F5F0E1", lw=0, zorder=0)
-    axes.fill_between(
-        angle, mean - 2 * sd, mean + 2 * sd, color="#BFDFD3", lw=0, label=language.say("healthy records, 95 %")
-    )
+    label = language.say("healthy records, 95 %")
+    axes.fill_between(angle, mean - 2 * sd, mean + 2 * sd, color="#BFDFD3", lw=0, label=label)
     axes.plot(angle, mean, color=GREEN, lw=1.0, label=language.say("healthy, mean"))
     axes.plot(angle, now, color=RED, lw=1.3, label=language.say("now"))
-    axes.set_xticks(np.arange(one.tooth - 1, one.tooth + 3))
-    axes.set_xlim(one.tooth - 1, one.tooth + 2)
-    axes.set_xlabel(language.say("angle in teeth ({tooth} is in mesh where shaded)", tooth=tooth))
-    axes.set_ylabel(language.say("residual ({unit})", unit=unit))
+    axes.set(xticks=np.arange(one.tooth - 1, one.tooth + 3), xlim=(one.tooth - 1, one.tooth + 2))
+    shaded = language.say("angle in teeth ({tooth} is in mesh where shaded)", tooth=tooth)
+    axes.set(xlabel=shaded, ylabel=language.say("residual ({unit})", unit=unit))
     legend(axes)
     return figure
 

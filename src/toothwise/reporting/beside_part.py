@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from toothwise.diagnosis.words import tooth_of
-from toothwise.messages import Language
+from toothwise.messages import say
 from toothwise.reporting.beside_figures import (
     CONDITIONS,
     INDICATORS,
@@ -16,10 +16,20 @@ from toothwise.reporting.beside_figures import (
     indicators_figure,
     waveform_figure,
 )
-from toothwise.reporting.document import Block, Heading, Paragraph, Picture, Pictures
-from toothwise.reporting.drawing import draw
+from toothwise.reporting.document import Block, Heading, Paragraph, Pictures
+from toothwise.reporting.drawing import Picture
 from toothwise.reporting.names import unit_name
 from toothwise.reporting.shown import Shown
+
+_OF_GEAR = say(
+    "The gear over the records: RMS and kurtosis of the residual of a revolution, and FM4 (kurtosis of the difference "
+    "signal). They are of the gear and name no tooth."
+)
+_SOUND = {
+    "clipped": say("no clipped samples"),
+    "gaps": say("no missing samples"),
+    "pulses_repaired": say("no pulse of the tachometer repaired"),
+}
 
 
 def beside_part(report: Shown) -> list[Block]:
@@ -38,8 +48,7 @@ def beside_part(report: Shown) -> list[Block]:
 
 
 def _tooth(report: Shown, axis: int, tooth: int) -> str:
-    language: Language = report.language
-    return language.text(tooth_of(report.gears[axis - 1], tooth))
+    return report.language.text(tooth_of(report.gears[axis - 1], tooth))
 
 
 def _indicators(report: Shown) -> list[Picture]:
@@ -59,28 +68,21 @@ def _indicators(report: Shown) -> list[Picture]:
         else:
             columns[name] = min(axis, width) - 1
     unit = unit_name(report.about, language)
-    names = {name: language.text(INDICATORS[name]) for name in known}
-    for name in ("tooth_rms", "gear_rms", "tooth_value"):
-        if name in names:
-            names[name] = f"{names[name]}\n({unit})"
+    of_unit = {"tooth_rms", "gear_rms", "tooth_value"}
+    names = {name: language.text(INDICATORS[name]) + (f"\n({unit})" if name in of_unit else "") for name in known}
+    caption, named = _OF_GEAR, _tooth(report, axis, tooth)
     if "tooth_rms" in columns:
-        caption = language.say(
+        caption = say(
             "{tooth} over the records: RMS and kurtosis of its residual, averaged over all its meshes in a record, and "
             "FM4 of its gear (kurtosis of that residual over a revolution). One damaged tooth raises its RMS and, "
             "while the others are sound, FM4.",
-            tooth=_tooth(report, axis, tooth),
+            tooth=named,
         )
     elif "tooth_value" in columns:
-        caption = language.say(
-            "{tooth} over the records: the root mean square of the map's values along the tooth.",
-            tooth=_tooth(report, axis, tooth),
+        caption = say(
+            "{tooth} over the records: the root mean square of the map's values along the tooth.", tooth=named
         )
-    else:
-        caption = language.say(
-            "The gear over the records: RMS and kurtosis of the residual of a revolution, and FM4 (kurtosis of the "
-            "difference signal). They are of the gear and name no tooth."
-        )
-    return [draw(caption[:1].upper() + caption[1:], indicators_figure, r, columns, names, others, language)]
+    return [Picture(language.sentences([caption]), indicators_figure, r, columns, names, others, language)]
 
 
 def _waveform(report: Shown) -> list[Picture]:
@@ -94,7 +96,7 @@ def _waveform(report: Shown) -> list[Picture]:
                 tooth=named,
                 record=report.record(one["record"]),
             )
-            return [draw(caption, waveform_figure, why.tooth, named, unit_name(report.about, language), language)]
+            return [Picture(caption, waveform_figure, why.tooth, named, unit_name(report.about, language), language)]
     return []
 
 
@@ -131,17 +133,12 @@ def _conditions(report: Shown) -> tuple[list[Picture], list[str]]:
             "Speed and load of the records, the level of the raw signal, and shares of bad samples or pulses where "
             "there were any. A jump here is a reason to look at the sensor before the gear."
         )
-        pictures.append(draw(caption, conditions_figure, r, drawn, unit_name(report.about, language), language))
+        pictures.append(Picture(caption, conditions_figure, r, drawn, unit_name(report.about, language), language))
     if quiet:
-        sound = {
-            "clipped": language.say("no clipped samples"),
-            "gaps": language.say("no missing samples"),
-            "pulses_repaired": language.say("no pulse of the tachometer repaired"),
-        }
-        told.append(language.say("In all records: {sound}.", sound=", ".join(sound[name] for name in quiet)))
+        told.append(language.say("In all records: {sound}.", sound=tuple(_SOUND[name] for name in quiet)))
     lacking = [name for name in ("load", "temperature") if name not in known]
     if lacking:
-        what = ", ".join(language.text(CONDITIONS[name]) for name in lacking)
+        what = tuple(CONDITIONS[name] for name in lacking)
         told.append(language.say("Not known of these records: {what}.", what=what))
     out = {place for place, judged in zip(r.place, r.judged, strict=True) if not judged}
     return pictures, told + [language.say("Not judged: {why}.", why=why) for why in sorted(out)[:3]]

@@ -14,15 +14,18 @@ import numpy as np
 from toothwise.diagnosis.decompose import SHARES
 from toothwise.diagnosis.evidence import HEIGHTS, SequenceEvidence
 from toothwise.diagnosis.words import gear_word, tooth_of
-from toothwise.messages import Language
+from toothwise.messages import Language, say
 from toothwise.reporting.drawing import BLUE, GREEN, GREY, ORANGE, RED, legend, note, panels, scale_of_ratios
-from toothwise.reporting.names import axis_name
+from toothwise.reporting.names import axis_name, result_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Data = Mapping[str, Any]
+# of each rule: colour and style of its line, where its name stands, the mark of the first record there, and the points
+# above it at which that is named, or where it is near the top
+_TIERS = (("warning", ORANGE, "--", "top", "^", (-3, -19)), ("alarm", RED, "-", "bottom", "v", (7, -9)))
 _AT_THE_RIGHT: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "annotation_clip": False}
 
 
@@ -68,12 +71,22 @@ def _onset(axes: Axes, d: Data, s: SequenceEvidence, language: Language) -> None
     axes.axvline(at, color=RED, lw=0.9, ls=":", zorder=0.6)
 
 
+def _named(d: Data) -> Data | None:
+    """The tooth of the verdict, None where none is named by its number."""
+    return d["teeth"][0] if d["teeth"] and d["teeth"][0]["tooth"] is not None else None
+
+
+def named_channel(d: Data, s: SequenceEvidence) -> int | None:
+    """The channel of the verdict's tooth, None where no tooth is named or it is not watched."""
+    one = _named(d)
+    return None if one is None else s.channel(one["axis"], one["tooth"])
+
+
 def _watched(d: Data, s: SequenceEvidence) -> int:
     """The channel that the verdict is about; of a quiet sequence the one that came highest."""
-    if d["teeth"] and d["teeth"][0]["tooth"] is not None:
-        found = s.channel(d["teeth"][0]["axis"], d["teeth"][0]["tooth"])
-        if found is not None:
-            return found
+    found = named_channel(d, s)
+    if found is not None:
+        return found
     others = [k for k, c in enumerate(s.channels) if c.kind != "tooth"]
     if d["state"] in ("alarm", "warning") and others:
         return max(others, key=lambda k: float(s.statistic[-1, k]))
@@ -82,9 +95,9 @@ def _watched(d: Data, s: SequenceEvidence) -> int:
 
 def _same(d: Data, s: SequenceEvidence) -> list[int]:
     """Channels in which the tooth of the verdict shows too: its neighbours, its other contact and theirs."""
-    if not d["teeth"] or d["teeth"][0]["tooth"] is None:
+    one = _named(d)
+    if one is None:
         return []
-    one = d["teeth"][0]
     size = sum(c.kind == "tooth" and c.axis == one["axis"] and c.tooth >= 0 for c in s.channels)
     places = [one["tooth"]] + ([] if one["contact"] is None else [one["contact"]])
     same = {*one["leak"], *((place + step) % size for place in places for step in (-1, 0, 1))}
@@ -94,16 +107,17 @@ def _same(d: Data, s: SequenceEvidence) -> list[int]:
 def channel_name(s: SequenceEvidence, k: int, gears: Sequence[str], language: Language) -> str:
     """Of what is watched: a tooth, one cycle of a gear, the level."""
     c = s.channels[k]
+    if c.kind.startswith("level"):
+        up, down = say("level of all teeth, up"), say("level of all teeth, down")
+        return language.text(up if c.kind == "level up" else down)
+    gear = gears[c.axis - 1]
     if c.kind == "tooth":
-        return language.text(tooth_of(gears[c.axis - 1], c.tooth if c.tooth >= 0 else None))
+        return language.text(tooth_of(gear, c.tooth if c.tooth >= 0 else None))
     if c.kind == "change":
-        return language.say("many teeth of the {gear} gear", gear=gear_word(gears[c.axis - 1]))
-    if c.kind == "cycle":
-        gear = gears[c.axis - 1]
-        if gear == "gear":
-            return language.say("the swing with the revolution")
-        return language.say("the swing of the {gear} gear with its revolution", gear=gear_word(gear))
-    return language.say("level of all teeth, up") if c.kind == "level up" else language.say("level of all teeth, down")
+        return language.say("many teeth of the {gear} gear", gear=gear_word(gear))
+    if gear == "gear":
+        return language.say("the swing with the revolution")
+    return language.say("the swing of the {gear} gear with its revolution", gear=gear_word(gear))
 
 
 def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language: Language) -> Figure:
@@ -120,44 +134,32 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
     axes.plot(records, s.statistic[:, k], color=BLUE, lw=1.8, label=channel_name(s, k, gears, language), zorder=3)
     if first != k:
         axes.plot(records, s.statistic[:, first], color=GREEN, lw=1.4, label=channel_name(s, first, gears, language))
-    marks = (("warning", ORANGE, "--", language.say("warning")), ("alarm", RED, "-", language.say("alarm")))
-    for tier, colour, style, name in marks:
+    for tier, colour, style, va, mark, points in _TIERS:
+        name = result_name(tier, language)
         axes.axhline(HEIGHTS[tier], color=colour, lw=1.1, ls=style, zorder=2)
-        va = "bottom" if tier == "alarm" else "top"
         note(axes, name, (1.0, HEIGHTS[tier]), (3, 0), color=colour, va=va, **_AT_THE_RIGHT)
         at = s.position(d["rules"][tier]["first"])
         if at is not None:
-            height = float(s.statistic[at].max())
-            number = int(records[at])
-            axes.plot(
-                number, height, "v" if tier == "alarm" else "^", color=colour, ms=7, mec="black", mew=0.6, zorder=5
-            )
+            height, number = float(s.statistic[at].max()), int(records[at])
+            axes.plot(number, height, mark, color=colour, ms=7, mec="black", mew=0.6, zorder=5)
             text = language.say("first {tier}: {record}", tier=name, record=number)
             ha, right = ("right", -7) if at > 0.3 * len(s.names) else ("left", 7)
             box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8}
-            beside = (right, _beside(tier, height / top))
+            beside = (right, points[height / top >= 0.8])
             note(axes, text, (number, height), beside, ha=ha, fontsize=7.5, zorder=6, bbox=box)
     _onset(axes, d, s, language)
     if top > 4 * HEIGHTS["alarm"]:  # room for the heights, where the statistic has run far beyond them
         axes.set_yscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0.0)), np.square))
-        nice = [v for v in (0, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000) if v <= top]
-        axes.set_yticks(nice)
-    axes.set_ylim(0, 1.15 * top)
-    axes.set_ylabel(language.say("evidence (1 = warning, 2 = alarm)"))
+        axes.set_yticks([v for v in (0, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000) if v <= top])
+    axes.set(ylim=(0, 1.15 * top), ylabel=language.say("evidence (1 = warning, 2 = alarm)"))
     record_axis(axes, records, language)
     legend(axes)
     return figure
 
 
-def _beside(tier: str, share: float) -> int:
-    """Points above a mark at which its name is written, below it where the mark is near the top."""
-    return {"alarm": 7, "warning": -3}[tier] if share < 0.8 else {"alarm": -9, "warning": -19}[tier]
-
-
 def teeth_figure(d: Data, s: SequenceEvidence, healthy: np.ndarray, about: Data, language: Language) -> Figure:
     """Contrast of every tooth by record, of the gear in question or both; ``healthy``: those before ``[h, lines]``."""
-    axes_there = sorted({int(a) for a in s.line_axis})
-    own = [d["teeth"][0]["axis"]] if d["teeth"] else axes_there
+    own = [d["teeth"][0]["axis"]] if d["teeth"] else sorted({int(a) for a in s.line_axis})
     figure, rows = panels(2.5 if len(own) == 1 else 4.2, len(own))
     number = s.index + 1
     log2 = np.full((number[-1] - number[0] + 1, s.contrast.shape[1]), np.nan)  # records that were not judged stay blank
@@ -208,12 +210,13 @@ def trend_figure(d: Data, s: SequenceEvidence, healthy: Mapping[str, np.ndarray]
     from matplotlib.ticker import LogLocator
 
     figure, (axes,) = panels(2.5)
-    by_tooth = bool(d["teeth"]) and d["teeth"][0]["tooth"] is not None
+    one, label = _named(d), say("times the healthy level")
     series, known = s.level, healthy.get("level", np.zeros((0, 1)))[:, 0]
-    if by_tooth:
-        axis, tooth = d["teeth"][0]["axis"], d["teeth"][0]["tooth"]
-        series = s.line(axis, tooth)
-        known = healthy["contrast"][:, np.flatnonzero(s.line_axis == axis)[tooth]] if len(known) else known
+    if one is not None:
+        label = say("times the healthy level (along the line)")
+        series = s.line(one["axis"], one["tooth"])
+        line = np.flatnonzero(s.line_axis == one["axis"])[one["tooth"]]
+        known = healthy["contrast"][:, line] if len(known) else known
     number = s.index + 1
     last = int(number[-1])
     axes.plot(number, np.exp(series), ".", ms=3.0, color=BLUE, label=language.say("each record"))
@@ -239,11 +242,7 @@ def trend_figure(d: Data, s: SequenceEvidence, healthy: Mapping[str, np.ndarray]
     record_axis(axes, number, language, healthy=len(known))
     if g is not None and g["reached_interval"] is not None:
         axes.set_xlim(right=last + 1 + 1.05 * g["reached_interval"][1])
-    axes.set_ylabel(
-        language.say("times the healthy level (along the line)")
-        if by_tooth
-        else language.say("times the healthy level")
-    )
+    axes.set_ylabel(language.text(label))
     legend(axes)
     return figure
 
@@ -258,12 +257,9 @@ def chances_figure(each: Sequence[Data], language: Language) -> Figure:
     axes.plot(at[~found], shown[~found], "o", color=BLUE, ms=4, label=language.say("nothing found"))
     axes.plot(at[found], shown[found], "D", color=RED, ms=5, label=language.say("something found"))
     axes.axhline(each[0]["rate"], color="black", lw=1.0, ls="--", label=language.say("threshold"))
-    axes.set_yscale("log")
-    axes.set_ylim(2.0, min(float(shown.min()), 1e-3) / 4)
-    axes.set_xlim(-0.7, len(each) - 0.3)
-    axes.set_xlabel(language.say("map"))
+    axes.set(yscale="log", ylim=(2.0, min(float(shown.min()), 1e-3) / 4), xlim=(-0.7, len(each) - 0.3))
+    axes.set(xlabel=language.say("map"), ylabel=language.say("probability on a healthy map"))
     axes.locator_params(axis="x", integer=True)
-    axes.set_ylabel(language.say("probability on a healthy map"))
     legend(axes)
     return figure
 
@@ -275,19 +271,14 @@ def among_healthy_figure(
     figure, (axes,) = panels(2.3)
     high = max(value, float(healthy.max()), height or value)
     low = min(float(healthy.min()), value)
-    axes.hist(
-        healthy,
-        bins=np.linspace(low, high, 60).tolist(),
-        color="#9DBFDD",
-        label=language.say("{n} healthy maps", n=len(healthy)),
-    )
+    label = language.say("{n} healthy maps", n=len(healthy))
+    axes.hist(healthy, bins=np.linspace(low, high, 60).tolist(), color="#9DBFDD", label=label)
     if height is not None:
         axes.axvline(height, color="black", lw=1.1, ls="--", label=language.say("threshold"))
     over = height is not None and value >= height
     axes.axvline(value, color=RED if over else BLUE, lw=2.2, label=language.say("this map"))
-    axes.set_xlabel(
-        language.say("evidence of the strongest {tooth}", tooth=axis_name(about["axes"][axis - 1]["name"], language))
-    )
-    axes.set_ylabel(language.say("healthy maps"))
+    tooth = axis_name(about["axes"][axis - 1]["name"], language)
+    strongest = language.say("evidence of the strongest {tooth}", tooth=tooth)
+    axes.set(xlabel=strongest, ylabel=language.say("healthy maps"))
     legend(axes)
     return figure

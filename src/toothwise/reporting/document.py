@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from toothwise.reporting.drawing import Picture
 
 
 @dataclass(frozen=True)
@@ -34,40 +35,9 @@ class Verdict:
     more: str = ""
 
 
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A figure of ``width`` x ``height`` inches; the caption says what to see in it.
-
-    Attributes:
-        to_png, to_svg: Render it; ``to_narrow`` draws it for a telephone.
-    """
-
-    to_png: Callable[[], bytes]
-    to_svg: Callable[[], bytes]
-    to_narrow: Callable[[], bytes]
-    caption: str
-    width: float
-    height: float
-
-    @cached_property
-    def png(self) -> bytes:
-        """Its pixels."""
-        return self.to_png()
-
-    @cached_property
-    def narrow(self) -> bytes:
-        """The same in pixels for a screen that is a hand wide."""
-        return self.to_narrow()
-
-    @cached_property
-    def svg(self) -> bytes:
-        """Its lines and letters, with heat maps as pixels in it."""
-        return self.to_svg()
-
-
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures side by side where there is room."""
+    """One picture, or several side by side where there is room."""
 
     pictures: tuple[Picture, ...]
 
@@ -85,7 +55,7 @@ class Table:
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    right: frozenset[int] = field(default_factory=frozenset)
+    right: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -95,7 +65,7 @@ class Bullets:
     items: tuple[str, ...]
 
 
-Block = Heading | Paragraph | Verdict | Picture | Pictures | Facts | Table | Bullets
+Block = Heading | Paragraph | Verdict | Pictures | Facts | Table | Bullets
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from toothwise.reporting.document import Picture
 from toothwise.reporting.fonts import plot_style
 
 if TYPE_CHECKING:
@@ -83,36 +83,48 @@ def _svg(figure: Figure) -> bytes:
     return _IMAGE.sub(r'<g transform="\2"><image \1\3/></g>', buffer.getvalue()).encode()
 
 
-def draw(caption: str, make: Callable[..., Figure], *arguments: Any, **options: Any) -> Picture:
-    """The figure that ``make(*arguments, **options)`` draws, as a picture with this caption.
+class Picture:
+    """A figure as a report shows it; the caption says what to see in it.
 
     It is laid out once, and rendered when its pixels or vectors are asked for: a page alone needs no vectors.
-    """
-    with plot_style():
-        figure, dpi = _laid_out(make, *arguments, **options)
-        width, height = (float(v) for v in figure.get_size_inches())
 
-    def narrow() -> bytes:
+    Attributes:
+        caption: What to see in it.
+        width, height: In inches.
+    """
+
+    def __init__(self, caption: str, make: Callable[..., Figure], *arguments: Any, **options: Any) -> None:
+        self.caption = caption
+        self._make = partial(make, *arguments, **options)
+        with plot_style():
+            self._figure, self._dpi = _laid_out(self._make)
+        self.width, self.height = (float(v) for v in self._figure.get_size_inches())
+
+    @cached_property
+    def png(self) -> bytes:
+        """Its pixels."""
+        with plot_style():
+            return png(self._figure, dpi=self._dpi)
+
+    @cached_property
+    def narrow(self) -> bytes:
+        """The same in pixels for a screen that is a hand wide."""
         before = _width.set(_NARROW)
         try:
-            small, _ = _laid_out(make, *arguments, **options)
+            with plot_style():
+                return png(_laid_out(self._make)[0], dpi=round(_PIXELS / WIDTH))
         finally:
             _width.reset(before)
-        return png(small, dpi=round(_PIXELS / WIDTH))
 
-    def styled(render: Callable[[], bytes]) -> Callable[[], bytes]:
-        def within() -> bytes:
-            with plot_style():
-                return render()
-
-        return within
-
-    whole = styled(lambda: png(figure, dpi=dpi))
-    return Picture(whole, styled(lambda: _svg(figure)), styled(narrow), caption, width, height)
+    @cached_property
+    def svg(self) -> bytes:
+        """Its lines and letters, with heat maps as pixels in it."""
+        with plot_style():
+            return _svg(self._figure)
 
 
-def _laid_out(make: Callable[..., Figure], *arguments: Any, **options: Any) -> tuple[Figure, int]:
-    figure = make(*arguments, **options)
+def _laid_out(make: Callable[[], Figure]) -> tuple[Figure, int]:
+    figure = make()
     dpi = round(_PIXELS / float(figure.get_size_inches()[0]))
     figure.set_dpi(dpi)
     engine = figure.get_layout_engine()

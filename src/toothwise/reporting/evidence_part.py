@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from toothwise.diagnosis.decompose import SHARES
 from toothwise.diagnosis.evidence import HEIGHTS
-from toothwise.messages import Language, plain
+from toothwise.messages import Language, Message, plain, say
 from toothwise.reporting.beside_part import beside_part
-from toothwise.reporting.course_figures import channel_name, teeth_figure, trend_figure
+from toothwise.reporting.course_figures import channel_name, named_channel, teeth_figure, trend_figure
 from toothwise.reporting.document import Block, Heading, Paragraph, Pictures, Table
-from toothwise.reporting.drawing import draw
-from toothwise.reporting.names import line_tooth, pattern_name, rule_name, test_name
+from toothwise.reporting.drawing import Picture
+from toothwise.reporting.names import line_tooth, result_name
 from toothwise.reporting.shown import Data, Shown
 
 _LISTED = 40  # maps of a table
@@ -51,15 +51,13 @@ def _course(report: Shown) -> list[Block]:
         caption += " " + language.say(
             "Before the first record: the healthy ones, each compared with those of other days or stretches of time."
         )
-    pictures = [draw(caption, teeth_figure, d, course, before, report.about, language)]
+    pictures = [Picture(caption, teeth_figure, d, course, before, report.about, language)]
     if d["teeth"] or d["growth"] is not None:
-        g = d["growth"]
-        trend = language.say("The trend of this tooth.")
-        if g is not None:
-            trend = language.sentences(
-                [language.say("{what}.", what=part) for part in (g["messages"]["says"][0], g["messages"]["outlook"][0])]
-            )
-        pictures.append(draw(trend, trend_figure, d, course, healthy, language))
+        trend = [say("The trend of this tooth.")]
+        if d["growth"] is not None:
+            told = d["growth"]["messages"]
+            trend = [say("{what}.", what=told[name][0]) for name in ("says", "outlook")]
+        pictures.append(Picture(language.sentences(trend), trend_figure, d, course, healthy, language))
     return [Pictures(tuple(pictures))]
 
 
@@ -72,15 +70,10 @@ def _rules(report: Shown) -> list[Block]:
             low, high = (plain(value) for value in rule["interval"])
             between = language.say("{low} to {high}", low=low, high=high)
         first = "-" if rule["first"] is None else str(rule["first"]["number"])
-        name = rule_name(key, language)
+        name = result_name(key, language)
         rows.append((name, first, str(rule["episodes"]), plain(rule["stated"], 3), between))
-    head = (
-        language.say("Rule"),
-        language.say("first at record"),
-        language.say("episodes"),
-        language.say("false alarms stated per 1,000"),
-        language.say("confirmed by healthy records (95 %)"),
-    )
+    numbers = say("false alarms stated per 1,000"), say("confirmed by healthy records (95 %)")
+    head = say("Rule"), say("first at record"), say("episodes"), *numbers
     about = language.say(
         "Three channels share the stated rates: one record by itself, several records together, and slow growth; the "
         "counts of a channel are those of its warnings. An episode is one signal from beginning to end. The last "
@@ -88,7 +81,7 @@ def _rules(report: Shown) -> list[Block]:
     )
     return [
         Heading(language.say("What the rules say"), 3),
-        Table(head, tuple(rows), frozenset({2, 3})),
+        _table(head, rows, {2, 3}, language),
         Paragraph(about, small=True),
     ]
 
@@ -101,9 +94,7 @@ def _episodes(report: Shown) -> list[Block]:
     step = course.statistic.max(axis=1)
     on = np.concatenate([[False], step >= HEIGHTS["warning"], [False]])
     begins, ends = np.flatnonzero(on[1:] & ~on[:-1]), np.flatnonzero(on[:-1] & ~on[1:]) - 1
-    named = None
-    if report.d["teeth"] and report.d["teeth"][0]["tooth"] is not None:
-        named = course.channel(report.d["teeth"][0]["axis"], report.d["teeth"][0]["tooth"])
+    named = named_channel(report.d, course)
     rows = []
     for begin, end in zip(begins, ends, strict=True):
         stood = course.statistic[begin : end + 1]
@@ -121,14 +112,8 @@ def _episodes(report: Shown) -> list[Block]:
         )
     if not rows:
         return []
-    head = (
-        language.say("First record"),
-        language.say("Last record"),
-        language.say("Records"),
-        language.say("Alarm (RED) from"),
-        language.say("Of"),
-    )
-    blocks: list[Block] = [Heading(language.say("Episodes"), 3), Table(head, tuple(rows[-_EPISODES:]), frozenset({2}))]
+    head = say("First record"), say("Last record"), say("Records"), say("Alarm (RED) from"), say("Of")
+    blocks: list[Block] = [Heading(language.say("Episodes"), 3), _table(head, rows[-_EPISODES:], {2}, language)]
     if len(rows) > _EPISODES:
         left = language.say("{count} earlier ones are left out.", count=len(rows) - _EPISODES)
         blocks.append(Paragraph(left, small=True))
@@ -164,16 +149,10 @@ def _maps_table(maps: list[Data], language: Language) -> Table:
         line = one["lines"][0] if one["lines"] else None
         tooth = "-" if line is None else line_tooth(line, language)
         contrast = "-" if line is None else f"{line['contrast']:.2f}"
-        pattern = pattern_name(one["pattern"], language)
+        pattern = result_name(one["pattern"], language)
         rows.append((str(one["record"]), pattern, tooth, contrast, plain(min(one["p_values"].values()))))
-    head = (
-        language.say("Map"),
-        language.say("Finding"),
-        language.say("Strongest tooth"),
-        language.say("x background"),
-        language.say("p-value"),
-    )
-    return Table(head, tuple(rows), frozenset({3, 4}))
+    head = say("Map"), say("Finding"), say("Strongest tooth"), say("x background"), say("p-value")
+    return _table(head, rows, {3, 4}, language)
 
 
 def teeth_table(one: Data, language: Language) -> Table:
@@ -187,26 +166,13 @@ def teeth_table(one: Data, language: Language) -> Table:
             else f"{n['tooth']}: {n['contrast']:.2f}"
             for n in line["neighbours"]
         ]
-        extent = language.say(
-            "{first} to {last} ({share:.0%})", first=line["first"], last=line["last"], share=line["share"]
-        )
-        rows.append(
-            (
-                line_tooth(line, language),
-                plain(line["p_value"]),
-                language.say("{value:.2f} ({low:.2f} to {high:.2f})", value=line["contrast"], low=low, high=high),
-                extent,
-                ", ".join(beside) or "-",
-            )
-        )
-    head = (
-        language.say("Tooth"),
-        language.say("p-value"),
-        language.say("x background (95 %)"),
-        language.say("Extent along the line"),
-        language.say("Teeth beside, same extent"),
-    )
-    return Table(head, tuple(rows), frozenset({1}))
+        span = {name: line[name] for name in ("first", "last", "share")}
+        extent = language.say("{first} to {last} ({share:.0%})", **span)
+        level = language.say("{value:.2f} ({low:.2f} to {high:.2f})", value=line["contrast"], low=low, high=high)
+        tooth = line_tooth(line, language)
+        rows.append((tooth, plain(line["p_value"]), level, extent, ", ".join(beside) or "-"))
+    where = say("Extent along the line"), say("Teeth beside, same extent")
+    return _table((say("Tooth"), say("p-value"), say("x background (95 %)"), *where), rows, {1}, language)
 
 
 def tests_table(one: Data, language: Language) -> Table:
@@ -215,11 +181,13 @@ def tests_table(one: Data, language: Language) -> Table:
     for name, p in one["p_values"].items():
         allowed = one["rate"] * SHARES[name]
         result = language.say("stands out") if p <= allowed else language.say("as healthy maps")
-        rows.append((test_name(name, language), plain(p), plain(allowed), result))
-    head = (
-        language.say("Test"),
-        language.say("p-value"),
-        language.say("reported at or below"),
-        language.say("Result"),
-    )
-    return Table(head, tuple(rows), frozenset({1, 2}))
+        rows.append((result_name(name, language), plain(p), plain(allowed), result))
+    head = say("Test"), say("p-value"), say("reported at or below"), say("Result")
+    return _table(head, rows, {1, 2}, language)
+
+
+def _table(
+    head: Iterable[Message], rows: Sequence[tuple[str, ...]], numbers: Iterable[int], language: Language
+) -> Table:
+    """A table whose columns ``numbers`` hold numbers."""
+    return Table(tuple(map(language.text, head)), tuple(rows), frozenset(numbers))

@@ -9,7 +9,7 @@ from toothwise.diagnosis.explain import MapExplanation
 from toothwise.messages import Language
 from toothwise.reporting.attention_figure import attention_figure
 from toothwise.reporting.document import Block, Heading, Paragraph, Pictures
-from toothwise.reporting.drawing import draw
+from toothwise.reporting.drawing import Picture
 from toothwise.reporting.evidence_part import teeth_table, tests_table
 from toothwise.reporting.map_figures import (
     evidence_figure,
@@ -44,20 +44,20 @@ def _explanation(report: Shown, one: Data, why: MapExplanation) -> list[Block]:
         blocks.append(Paragraph(note))
     if several:
         caption = language.say("The map of {record}; framed: what stands out in it by itself.", record=named)
-        blocks.append(draw(caption, map_figure, why, lines, about, language))
+        blocks.append(Pictures((Picture(caption, map_figure, why, lines, about, language),)))
         blocks += [teeth_table(one, language)] if lines else []
     anomaly = language.say(
         "Anomaly map: where the detector sees what healthy maps do not show; bright = more anomalous, framed: what was "
         "found."
     )
     pictures = [
-        draw(anomaly, map_figure, why, lines, about, language, anomaly=True),
-        draw(_evidence_caption(why, language), evidence_figure, why, lines, about, language),
+        Picture(anomaly, map_figure, why, lines, about, language, anomaly=True),
+        Picture(_evidence_caption(why, language), evidence_figure, why, lines, about, language),
     ]
     if why.healthy is not None:
-        pictures.append(draw(_healthy_caption(why, about, language), healthy_figure, why, about, language))
+        pictures.append(Picture(_healthy_caption(why, about, language), healthy_figure, why, about, language))
     if len(why.nearest):
-        pictures.append(draw(_nearest_caption(why, language), nearest_figure, why, lines, about, language))
+        pictures.append(Picture(_nearest_caption(why, language), nearest_figure, why, lines, about, language))
     blocks.append(Pictures(tuple(pictures)))
     if not len(why.nearest):
         none = language.say("Nearest healthy maps: this model keeps none; fit it again to see them.")
@@ -116,5 +116,5 @@ def _attention(why: MapExplanation, about: Data, language: Language) -> list[Blo
         "row in every directional layer, relative to an equal share, and the learned weight alpha of columns (1 = "
         "columns only, 0 = rows only). It shows what the network uses to reconstruct the cell, not what is damaged."
     )
-    picture = draw(caption, attention_figure, why, about, language)
-    return [Heading(language.say("Attention along the line"), 3), picture]
+    picture = Picture(caption, attention_figure, why, about, language)
+    return [Heading(language.say("Attention along the line"), 3), Pictures((picture,))]

@@ -8,10 +8,10 @@ from toothwise.diagnosis.sequence_words import colour_word
 from toothwise.diagnosis.words import chance, teeth_of, tooth_of
 from toothwise.messages import Language, say
 from toothwise.reporting.course_figures import among_healthy_figure, chances_figure, timeline_figure
-from toothwise.reporting.document import Block, Facts, Paragraph, Picture, Pictures, Verdict
-from toothwise.reporting.drawing import draw
+from toothwise.reporting.document import Block, Facts, Paragraph, Pictures, Verdict
+from toothwise.reporting.drawing import Picture
 from toothwise.reporting.map_figures import map_figure
-from toothwise.reporting.names import pattern_name, test_name
+from toothwise.reporting.names import result_name
 from toothwise.reporting.shown import Data, Shown
 
 _CHANGES = {
@@ -38,7 +38,7 @@ def first_part(report: Shown) -> list[Block]:
     verdict, *more = d["messages"]["verdict"]
     label = language.text(colour_word(d["state"], d["unknown_because"]))
     if d["colour"] in ("RED", "AMBER"):
-        label = f"{label} · {pattern_name(d['pattern'], language)}"
+        label = f"{label} · {result_name(d['pattern'], language)}"
     changes = _CHANGES.get(d["state"], _CHANGES[d["colour"]])
     return [
         Verdict(language.sentences([verdict]), label, d["colour"].lower(), language.sentences(more)),
@@ -56,7 +56,7 @@ def _outlook(report: Shown) -> list[Block]:
     g, language = report.d["growth"], report.language
     if g is None:
         return []
-    text = language.sentences([language.say("{what}.", what=g["messages"]["outlook"][0])])
+    text = language.sentences([say("{what}.", what=g["messages"]["outlook"][0])])
     return [Paragraph(text, lead=language.say("Outlook:"))]
 
 
@@ -68,12 +68,11 @@ def _facts(report: Shown) -> Iterator[tuple[str, str]]:
     if d["contrast"] is not None:
         low, high = d["contrast_interval"]
         size = {"value": d["contrast"], "low": low, "high": high}
+        name, now = say("Contrast (95 %)"), say("{value:.2f} x background ({low:.2f} to {high:.2f})", **size)
         if d["sequence"]:
-            now = language.say("{value:.2f} x healthy ({low:.2f} to {high:.2f})", **size)
-            yield language.say("Level of the tooth now (95 %)"), now
-        else:
-            now = language.say("{value:.2f} x background ({low:.2f} to {high:.2f})", **size)
-            yield language.say("Contrast (95 %)"), now
+            name = say("Level of the tooth now (95 %)")
+            now = say("{value:.2f} x healthy ({low:.2f} to {high:.2f})", **size)
+        yield language.text(name), language.text(now)
     yield from _on_the_metal(report)
     yield from _since(report) if d["sequence"] else _single(report)
 
@@ -85,8 +84,8 @@ def _single(report: Shown) -> Iterator[tuple[str, str]]:
     if one["lines"]:
         p = one["lines"][0]["p_value"]
     else:
-        yield language.say("Finding"), pattern_name(one["pattern"], language)
-        yield language.say("Most unusual test"), test_name(test, language)
+        yield language.say("Finding"), result_name(one["pattern"], language)
+        yield language.say("Most unusual test"), result_name(test, language)
     yield language.say("Probability on a healthy map"), language.text(chance(p, one["healthy"]))
 
 
@@ -99,17 +98,14 @@ def _since(report: Shown) -> list[tuple[str, str]]:
         facts.append((language.say("Level now"), level))
     if d["since"] is not None:
         low, high = (place["number"] for place in d["since_interval"])
-        since = language.say(
-            "{record} (95 %: {low} to {high})", record=report.place(d["since"]["record"]), low=low, high=high
-        )
+        record = report.place(d["since"]["record"])
+        since = language.say("{record} (95 %: {low} to {high})", record=record, low=low, high=high)
         facts.append((language.say("Began at record"), since))
         at = None if report.course is None else report.course.position(d["since_interval"][0])
         if report.course is not None and at is not None:
-            good = (
-                report.place(report.course.names[at - 1])
-                if at
-                else language.say("the last healthy one, before record 1")
-            )
+            good = language.say("the last healthy one, before record 1")
+            if at:
+                good = report.place(report.course.names[at - 1])
             facts.append((language.say("Last record known good"), good))
     for name, title in (("warning", language.say("First warning")), ("alarm", language.say("First alarm"))):
         rule = d["rules"][name]
@@ -152,20 +148,16 @@ def _on_the_metal(report: Shown) -> Iterator[tuple[str, str]]:
         yield language.say("Planet"), one
 
 
-def _maps(report: Shown) -> list[Picture]:
+def _maps(report: Shown) -> Iterator[Picture]:
     """The map that matters most."""
     language = report.language
-    pictures = []
     for one, why in report.explained[:1]:
         caption = map_caption(one, report.record(one["record"]), report.about, language)
         if len(report.sensors) > 1:
-            sensor = language.say(
-                "Sensor {sensor}, one of {count} fused.", sensor=one["sensor"], count=len(report.sensors)
-            )
-            caption = f"{caption} {sensor}"
-        caption = " ".join([caption, *_contact(report, one)])
-        pictures.append(draw(caption, map_figure, why, one["lines"], report.about, language))
-    return pictures
+            words = {"sensor": one["sensor"], "count": len(report.sensors)}
+            caption += " " + language.say("Sensor {sensor}, one of {count} fused.", **words)
+        caption += _contact(report, one)
+        yield Picture(caption, map_figure, why, one["lines"], report.about, language)
 
 
 def _among(report: Shown) -> list[Picture]:
@@ -180,12 +172,12 @@ def _among(report: Shown) -> list[Picture]:
             caption += " " + language.say("Its neighbours and its other contact are not among the others.")
         if d["since"] is not None:
             caption += " " + language.say("Shaded: when the change began.")
-        return [draw(caption, timeline_figure, d, report.course, report.gears, language)]
+        return [Picture(caption, timeline_figure, d, report.course, report.gears, language)]
     if len(report.each) > 1:
         caption = language.say(
             "Every map: how likely a healthy map is to look as unusual. Above the dashed line a finding is reported."
         )
-        return [draw(caption, chances_figure, report.each, language)]
+        return [Picture(caption, chances_figure, report.each, language)]
     if d["sequence"]:
         return []
     one, why = report.explained[0]
@@ -195,7 +187,7 @@ def _among(report: Shown) -> list[Picture]:
         "a tooth is reported."
     )
     value, healthy = float(why.evidence[axis].max()), report.healthy_best[axis]
-    return [draw(caption, among_healthy_figure, axis, value, why.height.get(axis), healthy, report.about, language)]
+    return [Picture(caption, among_healthy_figure, axis, value, why.height.get(axis), healthy, report.about, language)]
 
 
 def map_caption(one: Data, record: str, about: Data, language: Language) -> str:
@@ -224,37 +216,34 @@ def map_caption(one: Data, record: str, about: Data, language: Language) -> str:
     framed = language.say(
         "Framed: what stands out in this map by itself. Teeth count from 0; Limits says which one is tooth 0."
     )
-    return " ".join([what, framed, *_opposite(one, about, language)])
+    return f"{what} {framed}{_opposite(one, about, language)}"
 
 
-def _contact(report: Shown, one: Data) -> list[str]:
+def _contact(report: Shown, one: Data) -> str:
     """Where the map's clearest tooth is the other contact of the verdict's tooth."""
     teeth, lines = report.d["teeth"], one["lines"]
     if not teeth or not lines or teeth[0]["contact"] is None or lines[0]["tooth"] == teeth[0]["tooth"]:
-        return []
+        return ""
     words = {"tooth": teeth[0]["tooth"], "contact": lines[0]["tooth"]}
     if abs(lines[0]["tooth"] - teeth[0]["contact"]) > 1:
-        return []
-    return [
-        report.language.say(
-            "In this record tooth {contact} is clearer, where tooth {tooth} meets its other mate: one tooth.", **words
-        )
-    ]
+        return ""
+    return " " + report.language.say(
+        "In this record tooth {contact} is clearer, where tooth {tooth} meets its other mate: one tooth.", **words
+    )
 
 
-def _opposite(one: Data, about: Data, language: Language) -> list[str]:
+def _opposite(one: Data, about: Data, language: Language) -> str:
     """Two framed teeth of a gear that may be a planet, half a revolution apart."""
     if not about["by_record"]:
-        return []
+        return ""
     count = len(about["axes"][0]["labels"])
     teeth = [line["tooth"] for line in one["lines"] if line["axis"] == 1 and line["gear"] in ("gear", "planet")]
     pairs = [(a, b) for k, a in enumerate(teeth) for b in teeth[k + 1 :] if abs(abs(a - b) - count / 2) <= 1.0]
-    return [
-        language.say(
-            "{tooth} and tooth {other} are half a revolution apart: on a planet gear this may be one tooth, seen at "
-            "both of its contacts.",
-            tooth=language.sentences([tooth_of("gear", first)]),
-            other=second,
-        )
-        for first, second in pairs[:1]
-    ]
+    if not pairs:
+        return ""
+    return " " + language.say(
+        "{tooth} and tooth {other} are half a revolution apart: on a planet gear this may be one tooth, seen at both "
+        "of its contacts.",
+        tooth=language.sentences([tooth_of("gear", pairs[0][0])]),
+        other=pairs[0][1],
+    )

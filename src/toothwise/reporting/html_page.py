@@ -17,11 +17,11 @@ from toothwise.reporting.document import (
     Facts,
     Heading,
     Paragraph,
-    Picture,
     Pictures,
     Table,
     Verdict,
 )
+from toothwise.reporting.drawing import Picture
 from toothwise.reporting.fonts import REGULAR
 
 _STYLE = Path(__file__).parent / "report.css"
@@ -34,7 +34,7 @@ def escape(text: str) -> str:
 
 def to_html(document: Document) -> str:
     """The page, complete; one that is not in English brings the letters that it uses as a font."""
-    blocks = [*_blocks(document.first), *_blocks(document.rest)]
+    blocks = [_block(block) for block in (*document.first, *document.rest)]
     style = _STYLE.read_text()
     if document.language != "en":
         style += _own_font("".join([document.title, document.subtitle, *map(_without_pixels, blocks)]))
@@ -72,10 +72,6 @@ def _own_font(text: str) -> str:
     return f'@font-face {{ {face} }}\nbody {{ font-family: "own", sans-serif; }}\n'
 
 
-def _blocks(blocks: Iterable[Block]) -> list[str]:
-    return [_block(block) for block in blocks]
-
-
 def _block(block: Block) -> str:
     match block:
         case Heading(text, level):
@@ -90,8 +86,6 @@ def _block(block: Block) -> str:
                 f'<section class="verdict {escape(tone)}"><p class="label">{escape(label)}</p>'
                 f'<p class="text">{escape(text)}</p>{rest}</section>'
             )
-        case Picture():
-            return _picture(block, "wide")
         case Pictures((only,)):
             return _picture(only, "wide")
         case Pictures(pictures):

@@ -33,20 +33,16 @@ def inspection_figure(found: Inspection, *, title: str, unit: str) -> Figure:
         axes[0].plot(found.speed_times, 60.0 * found.speed, color=BLUE, lw=1.0)
         low, high = 60.0 * found.speed.min(), 60.0 * found.speed.max()
         room = max(0.15 * (high - low), 0.01 * high)
-        axes[0].set_ylim(low - room, high + room)
-        axes[0].set_xlabel("s")
-        axes[0].set_ylabel(f"rpm of {found.shaft}" if found.shaft else "rpm")
+        rpm = f"rpm of {found.shaft}" if found.shaft else "rpm"
+        axes[0].set(ylim=(low - room, high + room), xlabel="s", ylabel=rpm)
         axes[0].grid(color="#EEEEEE")
     spectrum = axes[-1]
     amplitude = np.maximum(found.amplitude[1:], 1e-300)
     spectrum.semilogy(found.frequency[1:], amplitude, color=BLUE, lw=0.7)
     top = float(amplitude.max()) * 3.0
     spectrum.set_ylim(max(float(np.quantile(amplitude, 0.02)) / 2.0, top * 10.0**-_DECADES), top)
-    orders = [entry["order"] for entry in found.mesh.values()]
-    right = float(found.frequency[-1])
-    if orders:
-        right = min(right, 6.5 * max(orders))
-    spectrum.set_xlim(0, right)
+    orders = [6.5 * entry["order"] for entry in found.mesh.values()]
+    spectrum.set_xlim(0, min(float(found.frequency[-1]), max(orders, default=np.inf)))
     for k, (stage, entry) in enumerate(found.mesh.items()):
         color = (ORANGE, "#009E73", "#D55E00", GREY)[k % 4]
         for harmonic in range(1, 7):
@@ -55,7 +51,7 @@ def inspection_figure(found: Inspection, *, title: str, unit: str) -> Figure:
         spectrum.plot([], [], color=color, ls="--", label=f"mesh of {stage}: order {entry['order']:g} ({heard})")
     if found.mesh:
         spectrum.legend(loc="upper right", fontsize=9, framealpha=0.9)
-    spectrum.set_xlabel(f"order (cycles per revolution of {found.shaft})" if found.shaft else "Hz")
-    spectrum.set_ylabel(f"RMS amplitude ({unit})")
+    order = f"order (cycles per revolution of {found.shaft})" if found.shaft else "Hz"
+    spectrum.set(xlabel=order, ylabel=f"RMS amplitude ({unit})")
     spectrum.grid(color="#EEEEEE")
     return figure

@@ -10,7 +10,7 @@ import numpy as np
 
 from toothwise.diagnosis.explain import MapExplanation
 from toothwise.healthmap.runs import DRAWN
-from toothwise.messages import Language
+from toothwise.messages import Language, say
 from toothwise.reporting.drawing import BLUE, RED, legend, note, panels, scale_of_ratios
 from toothwise.reporting.names import axis_name, line_tooth, map_scale
 
@@ -95,9 +95,8 @@ def evidence_figure(one: MapExplanation, lines: Lines, about: About, language: L
         teeth = np.arange(len(values))
         found = [line["tooth"] for line in lines if line["axis"] == axis]
         if usual is not None:
-            ax.fill_between(
-                teeth, usual[0], usual[2], step="mid", color="#D9E6F2", lw=0, label=language.say("healthy, 95 %")
-            )
+            label = language.say("healthy, 95 %")
+            ax.fill_between(teeth, usual[0], usual[2], step="mid", color="#D9E6F2", lw=0, label=label)
         colours = [RED if t in found else BLUE for t in teeth]
         base = min(0.0, float(np.nanmin(values)) - 0.03 * float(np.nanmax(values) - np.nanmin(values)))
         ax.bar(teeth, values - base, bottom=base, width=0.62, color=colours)
@@ -105,10 +104,8 @@ def evidence_figure(one: MapExplanation, lines: Lines, about: About, language: L
             ax.axhline(one.height[axis], color="black", lw=1.0, ls="--", label=language.say("threshold"))
         for t in found:
             note(ax, str(t), (t, values[t]), (0, 2), ha="center", color=RED, fontsize=8)
-        name = about["axes"][axis - 1]["name"]
-        ax.set_xlabel(axis_name(name, language))
-        ax.set_ylabel(language.say("evidence"))
-        ax.set_xlim(-0.7, len(values) - 0.3)
+        name = axis_name(about["axes"][axis - 1]["name"], language)
+        ax.set(xlabel=name, ylabel=language.say("evidence"), xlim=(-0.7, len(values) - 0.3))
         ax.margins(y=0.14)
         ax.locator_params(axis="x", integer=True)
     legend(axes[0])
@@ -147,15 +144,13 @@ def nearest_figure(one: MapExplanation, lines: Lines, about: About, language: La
     for k, (ax, values) in enumerate(zip(axes, levelled, strict=True)):
         image = ax.imshow(values, **_LOOK, **limits)
         _coordinates(ax, about, language, x=k == len(shown) - 1, most=3)
-        if k == 0:
-            ax.set_title(language.say("this map"), loc="left")
-            _outline(ax, lines, about, language, named=False)
-        else:
-            away = 100 * (np.exp(one.nearest_away[k - 1]) - 1)
-            name = one.nearest_names[k - 1]
-            title = language.say("healthy: {name}, {away:.0f} % away", name=name, away=float(away))
+        title = say("this map")
+        if k:
+            name, away = one.nearest_names[k - 1], float(100 * (np.exp(one.nearest_away[k - 1]) - 1))
+            title = say("healthy: {name}, {away:.0f} % away", name=name, away=away)
             if name.startswith(DRAWN):
-                title = language.say("healthy, drawn and not recorded, {away:.0f} % away", away=float(away))
-            ax.set_title(title, loc="left")
+                title = say("healthy, drawn and not recorded, {away:.0f} % away", away=away)
+        ax.set_title(language.text(title), loc="left")
+    _outline(axes[0], lines, about, language, named=False)
     _bar(figure, image, list(axes), language.say("times the median of the map"))
     return figure

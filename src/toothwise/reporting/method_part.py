@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from toothwise.messages import say
+from toothwise.messages import Message, say
 from toothwise.reporting.document import Block, Bullets, Heading, Paragraph, Table
 from toothwise.reporting.shown import Shown
 
@@ -122,30 +123,23 @@ def data_and_versions(report: Shown) -> list[Block]:
     """Files with their hashes, detector with its options, versions; and which record is which number."""
     about, language = report.about, report.language
     detector = about["detector"]
-    rows = [(language.say("Diagnosed"), str(about["made"]))]
+    rows: list[tuple[Message, Any]] = [(say("Diagnosed"), about["made"])]
     for entry in about["files"][:12]:
         digest = f" (SHA-256 {entry['sha256'][:16]}...)" if entry["sha256"] else ""
-        rows.append((language.say("Maps"), f"{entry['file']}{digest}"))
+        rows.append((say("Maps"), f"{entry['file']}{digest}"))
     if len(about["files"]) > 12:
-        rows.append((language.say("Maps"), language.say("{more} more files", more=len(about["files"]) - 12)))
+        rows.append((say("Maps"), say("{more} more files", more=len(about["files"]) - 12)))
     if about["gear"]:
-        rows.append((language.say("Gears"), str(about["gear"])))
+        rows.append((say("Gears"), str(about["gear"])))
     if len(report.sensors) > 1:
-        rows.append((language.say("Sensors"), ", ".join(report.sensors)))
+        rows.append((say("Sensors"), report.sensors))
     options = ", ".join(f"{name}={value}" for name, value in detector["options"].items())
     rows += [
-        (language.say("Detector"), f"{detector['name']} ({options})" if options else str(detector["name"])),
-        (language.say("Fingerprint of the detector"), str(detector["fingerprint"])[:32]),
-        (
-            language.say("Healthy maps"),
-            language.say("{maps}, worth {effective:.0f} independent ones", **about["healthy"]),
-        ),
+        (say("Detector"), f"{detector['name']} ({options})" if options else detector["name"]),
+        (say("Fingerprint of the detector"), str(detector["fingerprint"])[:32]),
+        (say("Healthy maps"), say("{maps}, worth {effective:.0f} independent ones", **about["healthy"])),
+        (say("Versions"), [f"{name} {version}" for name, version in about["versions"].items()]),
     ]
-    rows.append((language.say("Versions"), ", ".join(f"{name} {v}" for name, v in about["versions"].items())))
     note = language.say("The same numbers are in diagnosis.json and evidence.npz, from which this report was written.")
-    blocks: list[Block] = [
-        Heading(language.say("Data and versions")),
-        Table(("", ""), tuple(rows)),
-        Paragraph(note, small=True),
-    ]
-    return blocks
+    table = Table(("", ""), tuple((language.text(name), language.text(what)) for name, what in rows))
+    return [Heading(language.say("Data and versions")), table, Paragraph(note, small=True)]

@@ -10,32 +10,30 @@ from toothwise.messages import Language, say
 
 _OF_TEETH = say("driving tooth"), say("driven tooth"), say("planet tooth"), say("ring tooth"), say("sun tooth")
 _AXES = {word.id: word for word in (*_OF_TEETH, say("tooth"), say("record"), say("record before the last"))}
-_QUANTITIES = {
-    "rms": say("RMS"),
-    "energy": say("energy"),
-    "kurtosis": say("kurtosis"),
-    "peak": say("peak"),
-}
+_QUANTITIES = {"rms": say("RMS"), "energy": say("energy"), "kurtosis": say("kurtosis"), "peak": say("peak")}
 _SIGNALS = {
     "difference": say("difference signal"),
     "residual": say("residual signal"),
     "average": say("averaged signal"),
 }
-_TESTS = {
-    "lines": say("strongest tooth"),
-    "diagonal": say("transient along the mesh order"),
-    "one cycle": say("swing with the revolution"),
-    "change": say("usual tooth of a gear"),
-    "level": say("level of the whole map"),
-}
-
-_PATTERNS = {
+# patterns, tests of a single map, and rules of a sequence: colours, and the channels that share their rates
+_RESULTS = {
     "nothing": say("Nothing stands out"),
     "one tooth": say("One damaged tooth"),
     "several teeth": say("Several damaged teeth"),
     "whole gear": say("Whole gear: wear or eccentricity"),
     "transient": say("Transient in time, no tooth"),
     "sensor or condition changed": say("Sensor or operating condition changed, no tooth"),
+    "lines": say("strongest tooth"),
+    "diagonal": say("transient along the mesh order"),
+    "one cycle": say("swing with the revolution"),
+    "change": say("usual tooth of a gear"),
+    "level": say("level of the whole map"),
+    "warning": say("warning"),
+    "alarm": say("alarm"),
+    "single": say("channel: one record"),
+    "several": say("channel: several records"),
+    "growth": say("channel: slow growth"),
 }
 
 
@@ -44,9 +42,9 @@ def axis_name(name: str, language: Language) -> str:
     return language.text(_AXES.get(name, name))
 
 
-def test_name(name: str, language: Language) -> str:
-    """A test of a single map."""
-    return language.text(_TESTS.get(name, name))
+def result_name(name: str, language: Language) -> str:
+    """What kind of damage it looks like, a test of a single map, or a rule of a sequence."""
+    return language.text(_RESULTS[name])
 
 
 def unit_name(about: Mapping[str, Any], language: Language) -> str:
@@ -74,23 +72,6 @@ def _quantity(name: str, language: Language) -> str:
         return name
     full = language.say("{quantity} of the {signal}", quantity=_QUANTITIES[what], signal=_SIGNALS[signal])
     return language.say("{what}, healthy waveform removed", what=full) if name.endswith(" from healthy") else full
-
-
-def pattern_name(pattern: str, language: Language) -> str:
-    """What kind of damage it looks like."""
-    return language.text(_PATTERNS[pattern])
-
-
-def rule_name(rule: str, language: Language) -> str:
-    """A rule of a sequence: a colour, or one of the channels that share its rate."""
-    names = {
-        "warning": say("warning"),
-        "alarm": say("alarm"),
-        "single": say("channel: one record"),
-        "several": say("channel: several records"),
-        "growth": say("channel: slow growth"),
-    }
-    return language.text(names.get(rule, rule))
 
 
 def line_tooth(line: Mapping[str, Any], language: Language) -> str:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from toothwise.errors import MissingDependencyError, missing
+from toothwise.errors import missing
 from toothwise.reporting.document import (
     Block,
     Bullets,
@@ -17,11 +17,11 @@ from toothwise.reporting.document import (
     Facts,
     Heading,
     Paragraph,
-    Picture,
     Pictures,
     Table,
     Verdict,
 )
+from toothwise.reporting.drawing import Picture
 from toothwise.reporting.fonts import BOLD, REGULAR
 
 if TYPE_CHECKING:
@@ -44,11 +44,6 @@ def can_write_pdf() -> bool:
     return importlib.util.find_spec("fpdf") is not None
 
 
-def needs() -> str:
-    """What to do where it is not installed."""
-    return str(missing("fpdf", "a PDF"))
-
-
 def to_pdf(document: Document) -> bytes:
     """The PDF's bytes.
 
@@ -56,7 +51,7 @@ def to_pdf(document: Document) -> bytes:
         MissingDependencyError: fpdf2 is not installed.
     """
     if not can_write_pdf():
-        raise MissingDependencyError(needs())
+        raise missing("fpdf", "a PDF")
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # its subsetter tells every table that it drops
     pages = _pages(document)
     writer = _Writer(pages)
@@ -123,20 +118,19 @@ class _Writer:
 
     def write(self, blocks: Sequence[Block], *, fit: bool = False) -> None:
         """Write blocks; ``fit`` makes pictures smaller where that keeps them all on this page."""
-        pictures = [p for b in blocks for p in ([b] if isinstance(b, Picture) else _inner(b))]
+        pictures = [p for block in blocks if isinstance(block, Pictures) for p in block.pictures]
         for k, block in enumerate(blocks):
             if isinstance(block, Heading):
                 self._keep_together(blocks[k : k + 4])
-            if isinstance(block, Picture | Pictures):
-                own = [block] if isinstance(block, Picture) else list(block.pictures)
+            if isinstance(block, Pictures):
                 left = sum(self._height(p) for p in pictures) if fit else 0.0
                 below = sum(self._paragraph_height(b) for b in blocks[k + 1 :] if isinstance(b, Paragraph))
                 told = sum(self._caption_height(p) for p in pictures)
                 room = _BOTTOM - self.pages.get_y() - told - below
                 scale = min(1.0, room / left) if fit and left and room / left >= _LEAST else 1.0
-                for picture in own:
+                for picture in block.pictures:
                     self._picture(picture, scale)
-                pictures = [p for p in pictures if p not in own]
+                pictures = [p for p in pictures if p not in block.pictures]
             else:
                 self._block(block)
 
@@ -155,9 +149,8 @@ class _Writer:
         """Begin a page where a heading would stand apart from the picture that comes soon after it."""
         height = 0.0
         for block in blocks:
-            if isinstance(block, Picture | Pictures):
-                picture = block if isinstance(block, Picture) else block.pictures[0]
-                self._need(height + self._height(picture) + 10)
+            if isinstance(block, Pictures):
+                self._need(height + self._height(block.pictures[0]) + 10)
                 return
             height += 12.0
             if isinstance(block, Table):
@@ -191,8 +184,6 @@ class _Writer:
                     self.pages.cell(5, 4.9, "•")
                     self.pages.multi_cell(_WIDTH - 5, 4.9, item, align="L", new_x="LMARGIN", new_y="NEXT")
                     self.pages.ln(0.6)
-            case _:
-                self.write([block])
 
     def _verdict(self, block: Verdict) -> None:
         """On a tint, with a bar of the colour at its left."""
@@ -270,7 +261,3 @@ class _Writer:
                 for cell in cells:
                     row.cell(cell)
         pages.ln(2)
-
-
-def _inner(block: Block) -> list[Picture]:
-    return list(block.pictures) if isinstance(block, Pictures) else []

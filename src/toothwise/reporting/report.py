@@ -109,18 +109,13 @@ def report_of(data: Mapping[str, Any], evidence: DiagnosisEvidence, language: La
         language: The language of the report.
     """
     report = shown(data, evidence, language)
+    parts = (evidence_part, explanation_part, method, limits, data_and_versions)
     return Document(
         title=language.say("Gear tooth diagnosis"),
         subtitle=_subtitle(report),
         language=language.code,
         first=first_part(report),
-        rest=[
-            *evidence_part(report),
-            *explanation_part(report),
-            *method(report),
-            *limits(report),
-            *data_and_versions(report),
-        ],
+        rest=[block for part in parts for block in part(report)],
         made=str(report.about["made"]),
         page=language.say("page {page} of {pages}", page="{page}", pages="{pages}"),
     )
@@ -130,28 +125,20 @@ def _subtitle(report: Shown) -> str:
     about, language = report.about, report.language
     rows, columns = (len(axis["labels"]) for axis in about["axes"])
     files = ", ".join(Path(entry["file"]).name or str(entry["file"]) for entry in about["files"][:3])
-    files = files or language.say("memory")
-    place: dict[str, Any] = {
-        "rows": rows,
-        "columns": columns,
-        "files": files + (" ..." if len(about["files"]) > 3 else ""),
-        "date": str(about["made"])[:10],
-        "detector": about["detector"]["name"],
-    }
+    files = (files or language.say("memory")) + (" ..." if len(about["files"]) > 3 else "")
+    size = {"maps": about["maps"], "rows": rows, "columns": columns}
+    judged = {"records": report.d["judged"], "healthy": report.d["healthy"]}
+    what = {"files": files, "date": str(about["made"])[:10], "detector": about["detector"]["name"], **size, **judged}
     if report.d["sequence"]:
         return language.say(
             "{records} records from {files}, judged by {healthy} healthy ones; diagnosed on {date} with detector "
             "{detector}",
-            records=report.d["judged"],
-            healthy=report.d["healthy"],
-            **place,
+            **what,
         )
     if about["maps"] == 1:
         return language.say(
-            "Map of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}", **place
+            "Map of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}", **what
         )
     return language.say(
-        "{maps} maps of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}",
-        maps=about["maps"],
-        **place,
+        "{maps} maps of {rows} x {columns} from {files}; diagnosed on {date} with detector {detector}", **what
     )

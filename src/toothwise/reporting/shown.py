@@ -84,8 +84,7 @@ class Shown:
         number, time = self._number.get(str(name)), self._time.get(str(name), "")
         said = [] if number is None else [str(number)]
         said += [] if str(name) in (str(number), f"record {number}") else [str(name)]
-        said += [time] if time else []
-        return ", ".join(said)
+        return ", ".join([*said, time] if time else said)
 
 
 def shown(data: Data, evidence: DiagnosisEvidence, language: Language) -> Shown:
