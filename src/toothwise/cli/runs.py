@@ -32,9 +32,7 @@ def find_run(data: str | Path | None, *, seed: int) -> RunRecords:
 
     if data is None:
         root = Path(os.environ.get("TOOTHWISE_DATA") or "-")
-        if not (root / "hums2023" / FILE).is_file():
-            return simulate_run(seed=seed)
-        data = root
+        data = root if (root / "hums2023" / FILE).is_file() else "simulated"
     if str(data) == "simulated":
         return simulate_run(seed=seed)
     path = Path(data)

@@ -52,18 +52,16 @@ def run(options: Options, progress: Progress) -> Result:
 
 
 def _text(data: dict[str, Any]) -> str:
+    where = f"on {data['workers']} workers" if data["workers"] else "in this process"
+    told = {  # each where there is any
+        "first_error": "  the first one: {first_error}\n",
+        "maps_per_second": "{seconds:.1f} s {where}, {maps_per_second:,.0f} maps per second\n",
+        "runs_in": "computed by {runs_in}\n",
+        "kept": "{kept} of {shards} shards were finished before\n",
+        "removed": "{removed} files of scores were out of date and were removed\n",
+        "ignored": "{ignored} files of the input are no maps (by their suffix) and were left out\n",
+    }
     text = f"{data['maps']:,} maps scored, {data['alarms']:,} above the threshold, {data['errors']:,} without a score\n"
-    if data["first_error"]:
-        text += f"  the first one: {data['first_error']}\n"
-    if data["maps_per_second"]:
-        where = f"on {data['workers']} workers" if data["workers"] else "in this process"
-        text += f"{data['seconds']:.1f} s {where}, {data['maps_per_second']:,.0f} maps per second\n"
-    text += f"computed by {data['runs_in']}\n" if data["runs_in"] else ""
-    if data["kept"]:
-        text += f"{data['kept']} of {data['shards']} shards were finished before\n"
-    if data["removed"]:
-        text += f"{data['removed']} files of scores were out of date and were removed\n"
-    if data["ignored"]:
-        text += f"{data['ignored']} files of the input are no maps (by their suffix) and were left out\n"
+    text += "".join(line.format(where=where, **data) for name, line in told.items() if data[name])
     text += "".join(f"failed: {each['shard']}: {each['reason']}\n" for each in data["failed"])
     return f"{text}written to {data['output']}\n"

@@ -37,7 +37,7 @@ def to_html(document: Document) -> str:
     blocks = [_block(block) for block in (*document.first, *document.rest)]
     style = _STYLE.read_text()
     if document.language != "en":
-        style += _own_font("".join([document.title, document.subtitle, *map(_without_pixels, blocks)]))
+        style += _own_font(document.title + document.subtitle + re.sub(r'base64,[^"]*', "", "".join(blocks)))
     return "\n".join(
         [
             f'<!doctype html>\n<html lang="{escape(document.language)}">\n<head>\n<meta charset="utf-8">',
@@ -49,10 +49,6 @@ def to_html(document: Document) -> str:
             "</main>\n</body>\n</html>\n",
         ]
     )
-
-
-def _without_pixels(markup: str) -> str:
-    return re.sub(r"base64,[^\"]*", "", markup)
 
 
 def _own_font(text: str) -> str:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from toothwise.errors import missing
+from toothwise.errors import need
 from toothwise.reporting.document import (
     Block,
     Bullets,
@@ -36,6 +36,7 @@ _TONES = {
     "unknown": ((138, 138, 138), (243, 243, 243)),
 }
 _CAPTION = 8.0  # points
+_BELOW: Any = {"align": "L", "new_x": "LMARGIN", "new_y": "NEXT"}  # what comes next stands below a text
 _LEAST = 0.55  # pictures of the first page are made smaller down to this, so that they stay on it
 
 
@@ -50,8 +51,7 @@ def to_pdf(document: Document) -> bytes:
     Raises:
         MissingDependencyError: fpdf2 is not installed.
     """
-    if not can_write_pdf():
-        raise missing("fpdf", "a PDF")
+    need("fpdf", "a PDF")
     logging.getLogger("fontTools").setLevel(logging.ERROR)  # its subsetter tells every table that it drops
     pages = _pages(document)
     writer = _Writer(pages)
@@ -98,13 +98,13 @@ class _Writer:
     def __init__(self, pages: FPDF) -> None:
         self.pages = pages
 
-    def _text(
-        self, text: str, size: float, *, bold: bool = False, ink: tuple[int, int, int] = _INK, **more: Any
-    ) -> None:
+    def _pen(self, size: float, *, bold: bool = False, ink: tuple[int, int, int] = _INK) -> None:
         self.pages.set_font("text", "B" if bold else "", size)
         self.pages.set_text_color(*ink)
-        width = more.pop("width", 0)
-        self.pages.multi_cell(width, size * 0.52, text, align="L", new_x="LMARGIN", new_y="NEXT", **more)
+
+    def _text(self, text: str, size: float, *, bold: bool = False, ink: tuple[int, int, int] = _INK) -> None:
+        self._pen(size, bold=bold, ink=ink)
+        self.pages.multi_cell(0, size * 0.52, text, **_BELOW)
 
     def _need(self, height: float) -> None:
         """A new page where less than so much is left on this one."""
@@ -179,10 +179,9 @@ class _Writer:
             case Bullets(items):
                 for item in items:
                     self._need(8)
-                    self.pages.set_font("text", "", 9.5)
-                    self.pages.set_text_color(*_INK)
+                    self._pen(9.5)
                     self.pages.cell(5, 4.9, "•")
-                    self.pages.multi_cell(_WIDTH - 5, 4.9, item, align="L", new_x="LMARGIN", new_y="NEXT")
+                    self.pages.multi_cell(_WIDTH - 5, 4.9, item, **_BELOW)
                     self.pages.ln(0.6)
 
     def _verdict(self, block: Verdict) -> None:
@@ -191,12 +190,10 @@ class _Writer:
         self._need(30)
         top = pages.get_y()
         pages.set_fill_color(*tint)
-        pages.set_text_color(*_INK)
         for text, size, bold in ((block.label, 9.0, True), (block.text, 12.5, False), (block.more, 9.5, False)):
             if text:
-                pages.set_font("text", "B" if bold else "", size)
-                look: Any = {"align": "L", "fill": True, "padding": (1, 3, 1, 5), "new_x": "LMARGIN", "new_y": "NEXT"}
-                pages.multi_cell(_WIDTH, size * 0.52, text, **look)
+                self._pen(size, bold=bold)
+                pages.multi_cell(_WIDTH, size * 0.52, text, fill=True, padding=(1, 3, 1, 5), **_BELOW)
         pages.set_fill_color(*bar)
         pages.rect(_MARGIN, top, 2.0, pages.get_y() - top, style="F")
         pages.ln(2)
@@ -209,10 +206,9 @@ class _Writer:
             top, lowest = pages.get_y(), pages.get_y()
             for k, (name, text) in enumerate(items[at : at + columns]):
                 for words, size, bold, ink in ((name, 7.5, False, _FAINT), (text, 9.5, True, _INK)):
-                    pages.set_font("text", "B" if bold else "", size)
-                    pages.set_text_color(*ink)
+                    self._pen(size, bold=bold, ink=ink)
                     pages.set_x(_MARGIN + k * wide)
-                    pages.multi_cell(wide - 3, size * 0.5, words, align="L", new_x="LMARGIN", new_y="NEXT")
+                    pages.multi_cell(wide - 3, size * 0.5, words, **_BELOW)
                 lowest = max(lowest, pages.get_y())
                 pages.set_y(top)
             pages.set_y(lowest + 1.2)
@@ -233,9 +229,8 @@ class _Writer:
         from fpdf.fonts import FontFace
 
         pages = self.pages
-        pages.set_font("text", "", 8.5)
+        self._pen(8.5)
         pages.set_fill_color(255, 255, 255)
-        pages.set_text_color(*_INK)
         pages.set_draw_color(210, 210, 210)
         longest = [
             max([pages.get_string_width(cell) for cell in column] + [8.0])
