@@ -19,7 +19,7 @@ def run(main):
 
 
 def make(work, most=4, gather=0.01):
-    return Batcher(work, len, most=most, gather=gather)
+    return Batcher(work, most=most, gather=gather)
 
 
 def test_what_waits_is_worked_on_together_but_no_more_than_allowed():

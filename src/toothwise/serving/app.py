@@ -21,7 +21,7 @@ from toothwise.errors import InputError, ToothwiseError
 from toothwise.files import finite
 from toothwise.messages import LANGUAGES, language, messages_from
 from toothwise.serving.access import allowed_hosts
-from toothwise.serving.batching import Batcher
+from toothwise.serving.batching import Answer, Batcher
 from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES, Decoder
 from toothwise.serving.limits import ApiError, Limits
 from toothwise.serving.metrics import Metrics
@@ -51,7 +51,7 @@ def create_app(
     """
     limits, metrics = limits or Limits(), Metrics(service)
 
-    def work(jobs: Sequence[Job]) -> list[list[dict[str, Any]] | Exception]:
+    def work(jobs: Sequence[Job]) -> list[Answer | Exception]:
         began = time.perf_counter()
         metrics.batches.observe(sum(map(len, jobs)))
         answers = service.answer(jobs)
@@ -62,8 +62,9 @@ def create_app(
                 metrics.alarms.inc(sum(bool(one["alarm"]) for one in answer))
         return answers
 
-    batcher: Batcher[Job, list[dict[str, Any]]] = Batcher(work, len, most=limits.batch, gather=limits.gather)
-    reader = RequestReader(Decoder(service.expected, limits, service.model.builder), metrics.inside.set)
+    batcher = Batcher(work, most=limits.batch, gather=limits.gather)
+    reader = RequestReader(Decoder(service.expected, limits, service.model.builder))
+    metrics.inside.set_function(lambda: reader.inside)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -103,9 +104,7 @@ async def _page(content: bytes, kind: str) -> Response:
     return Response(content, media_type=kind)
 
 
-def _add_state(
-    app: FastAPI, service: Service, metrics: Metrics, reader: RequestReader, batcher: Batcher[Any, Any]
-) -> None:
+def _add_state(app: FastAPI, service: Service, metrics: Metrics, reader: RequestReader, batcher: Batcher) -> None:
     about = service.about() | {
         "limits": asdict(reader.limits),
         "map_files": list(MAP_SUFFIXES),
@@ -113,7 +112,7 @@ def _add_state(
         "builds": service.model.builder is not None,
     }
 
-    @app.get("/healthz", summary="Whether the process lives", response_model=Health, responses=refusals(only=403))
+    @app.get("/healthz", summary="Whether the process lives", response_model=Health, responses=refusals(403))
     async def healthz() -> JSONResponse:
         return JSONResponse({"status": "alive"})
 
@@ -121,7 +120,7 @@ def _add_state(
         "/readyz",
         summary="Whether requests are taken and a worker answers",
         response_model=Health,
-        responses=refusals(only=403) | {503: {"model": Health}},
+        responses=refusals(403) | {503: {"model": Health}},
     )
     async def readyz() -> JSONResponse:
         if not batcher.alive:
@@ -130,11 +129,11 @@ def _add_state(
             return JSONResponse({"status": "full"}, 503)
         return JSONResponse({"status": "ready"}) if await reader.answers() else JSONResponse({"status": "busy"}, 503)
 
-    @app.get("/v1/model", summary="The model that is served", response_model=ModelInfo, responses=refusals())
+    @app.get("/v1/model", summary="The model that is served", response_model=ModelInfo, responses=refusals(401, 403))
     async def model() -> JSONResponse:
         return JSONResponse(about)
 
-    @app.get("/v1/example", summary="A simulated map to try", responses=refusals())
+    @app.get("/v1/example", summary="A simulated map to try", responses=refusals(401, 403))
     async def example() -> dict[str, list[list[float]]]:
         return {"values": service.example().tolist()}
 
@@ -142,17 +141,15 @@ def _add_state(
         "/metrics",
         summary="Prometheus metrics",
         response_class=Response,
-        responses=refusals() | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+        responses=refusals(401, 403) | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     )
     async def prometheus() -> Response:
         content, kind = metrics.text()
         return Response(content, headers={"content-type": kind})
 
 
-def _add_diagnosis(
-    app: FastAPI, service: Service, reader: RequestReader, batcher: Batcher[Job, list[dict[str, Any]]]
-) -> None:
-    refused = refusals(400, 408, 413, 415, 422, 429, 503)
+def _add_diagnosis(app: FastAPI, service: Service, reader: RequestReader, batcher: Batcher) -> None:
+    refused = refusals(401, 403, 400, 408, 413, 415, 422, 429, 503)
     described = diagnose_body(service)
 
     async def together(job: Job) -> dict[str, Any]:
@@ -184,7 +181,7 @@ def _add_diagnosis(
     )
     async def batch(request: Request) -> JSONResponse:
         async with reader.place(request):
-            job = await reader.decoded(request, many=True, form=False)
+            job = await reader.decoded(request, many=True)
             jobs = [Job(job.values[k : k + 1], (name,), job.include) for k, name in enumerate(job.records)]
             answers: list[Any] = []
             for at in range(0, len(jobs), reader.limits.batch):  # between two parts others have their turn

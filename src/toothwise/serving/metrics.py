@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from toothwise.errors import missing
+from toothwise.errors import need
 
 if TYPE_CHECKING:
     from toothwise.serving.service import Service
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # upper ends of the bins of times
 
 
 class Metrics:
@@ -18,40 +21,24 @@ class Metrics:
     """
 
     def __init__(self, service: Service) -> None:
-        try:
-            from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
-        except ImportError:
-            raise missing("prometheus_client", "serving") from None
-        self.registry = registry = CollectorRegistry()
-        self.taken = Counter("toothwise_requests_taken", "Requests whose head was read", registry=registry)
-        self.requests = Counter(
-            "toothwise_requests", "Requests that ended, by address and status", ("path", "status"), registry=registry
-        )
-        self.seconds = Histogram(
-            "toothwise_request_seconds",
-            "Time from the first byte of a request to the end of its answer",
-            ("path",),
-            registry=registry,
-            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
-        )
-        self.refused = Counter("toothwise_refused", "Requests refused by code", ("code",), registry=registry)
-        self.maps = Counter("toothwise_maps", "Maps diagnosed", registry=registry)
-        self.alarms = Counter("toothwise_alarms", "Maps above the threshold", registry=registry)
-        self.batches = Histogram(
-            "toothwise_batch_maps",
-            "Maps scored together",
-            registry=registry,
-            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
-        )
-        self.scoring = Histogram(
-            "toothwise_scoring_seconds",
-            "Time to score and judge a batch",
-            registry=registry,
-            buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-        )
-        self.inside = Gauge("toothwise_requests_inside", "Requests being read, waiting or worked on", registry=registry)
-        about = Info("toothwise_model", "The detector that is served", registry=registry)
+        prometheus = need("prometheus_client", "serving")
+        self.registry = prometheus.CollectorRegistry()
+        counter = partial(prometheus.Counter, registry=self.registry)
+        histogram = partial(prometheus.Histogram, registry=self.registry)
+        self.taken = counter("toothwise_requests_taken", "Requests whose head was read")
+        self.requests = counter("toothwise_requests", "Requests that ended, by address and status", ("path", "status"))
+        words = "Time from the first byte of a request to the end of its answer"
+        self.seconds = histogram("toothwise_request_seconds", words, ("path",), buckets=(*_SECONDS, 30))
+        self.refused = counter("toothwise_refused", "Requests refused by code", ("code",))
+        self.maps = counter("toothwise_maps", "Maps diagnosed")
+        self.alarms = counter("toothwise_alarms", "Maps above the threshold")
+        self.batches = histogram("toothwise_batch_maps", "Maps scored together", buckets=[2**k for k in range(9)])
+        words = "Time to score and judge a batch"
+        self.scoring = histogram("toothwise_scoring_seconds", words, buckets=(0.001, *_SECONDS))
+        words = "Requests being read, waiting or worked on"
+        self.inside = prometheus.Gauge("toothwise_requests_inside", words, registry=self.registry)
         known = service.about()
+        about = prometheus.Info("toothwise_model", "The detector that is served", registry=self.registry)
         about.info({name: str(known[name]) for name in ("detector", "fingerprint", "run", "toothwise")})
 
     def total(self, name: str) -> int:

@@ -23,9 +23,8 @@ _REFUSED = {
 }
 
 
-def refusals(*more: int, only: int | None = None) -> dict[int | str, dict[str, Any]]:
-    """Answers of a protected address besides the good one."""
-    listed = (401, 403, *more) if only is None else (only,)
+def refusals(*listed: int) -> dict[int | str, dict[str, Any]]:
+    """Answers of an address besides the good one."""
     return {status: {"model": Failure, "description": _REFUSED[status]} for status in listed}
 
 

@@ -29,14 +29,7 @@ Found = TypeVar("Found")
 _THREADS, _MOST_FILES, _MOST_TEXT = 2, 64, 2**16
 _SMALL = 256 * 2**10  # bytes of JSON that are decoded in less time than a worker is asked in
 _FIELDS = ("file", "record", *FormFields.model_fields)
-_PRELOAD = (
-    "toothwise.serving.service",
-    "toothwise.healthmap.map_builder",
-    "toothwise.serving.decoding",
-    "toothwise.healthmap.io",
-    "toothwise.healthmap.build",
-    "toothwise.vibration.readers",
-)
+_PRELOAD = ("toothwise.serving.decoding", "toothwise.healthmap.io", "toothwise.healthmap.map_builder")
 
 
 class RequestReader:
@@ -44,12 +37,13 @@ class RequestReader:
 
     Args:
         decoder: Turns bodies into maps.
-        watch: Called with the number of requests that are inside.
+
+    Attributes:
+        inside: Number of requests that are inside.
     """
 
-    def __init__(self, decoder: Decoder, watch: Callable[[int], Any]) -> None:
-        self.decoder, self.limits, self.watch = decoder, decoder.limits, watch
-        self.inside = 0
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder, self.limits, self.inside = decoder, decoder.limits, 0
         self._folder = tempfile.TemporaryDirectory(prefix="toothwise-")  # private: mode 0700
         self._workers = WorkerPool(decoder, self.limits.workers, self.limits.work, preload=_PRELOAD)
         # a request waits for its turn in the event loop, where it can be given up, and not in a thread
@@ -70,9 +64,9 @@ class RequestReader:
         """Whether one more request would be refused."""
         return self.inside >= self.limits.queue
 
-    async def answers(self, seconds: float = 0.5) -> bool:
-        """Whether a worker answers."""
-        ping = partial(self._workers.ping, seconds)
+    async def answers(self) -> bool:
+        """Whether a worker answers within half a second."""
+        ping = partial(self._workers.ping, 0.5)
         return await anyio.to_thread.run_sync(ping, abandon_on_cancel=True, limiter=self._pings)
 
     @asynccontextmanager
@@ -85,7 +79,6 @@ class RequestReader:
         if self.full:
             raise ApiError(429, "busy", f"{self.inside} requests are being served: come back later", retry=1)
         self.inside += 1
-        self.watch(self.inside)
         seconds = self.limits.seconds
         try:
             async with asyncio.timeout(seconds):
@@ -96,10 +89,9 @@ class RequestReader:
             raise ApiError(503, "busy", f"the answer would take more than {seconds:g} s", retry=5) from None
         finally:
             self.inside -= 1
-            self.watch(self.inside)
 
-    async def decoded(self, request: Request, *, many: bool = False, form: bool = True) -> Job:
-        """The maps of a request.
+    async def decoded(self, request: Request, *, many: bool = False) -> Job:
+        """The maps of a request; ``many`` come as JSON alone.
 
         Raises:
             ApiError: 400 or 415.
@@ -116,9 +108,9 @@ class RequestReader:
             if len(body) <= _SMALL:
                 return await self.aside(partial(self.decoder.json, body, many))
             return await self._in_worker((body, many))
-        if kind == "multipart/form-data" and form:
+        if kind == "multipart/form-data" and not many:
             return await self._form(request)
-        allowed = "application/json or multipart/form-data" if form else "application/json"
+        allowed = "application/json" if many else "application/json or multipart/form-data"
         raise ApiError(415, "unsupported", f"the content type must be {allowed}, but is {kind[:60]}")
 
     async def aside(self, work: Callable[[], Found]) -> Found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, Json, WrapValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, FailFast, Field, Json, ValidationError, WrapValidator
 
 from toothwise.errors import InputError
 from toothwise.serving.limits import CODES
@@ -13,8 +13,12 @@ from toothwise.serving.limits import CODES
 Include = Literal["evidence", "anomaly_map", "map", "sequence"]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _Body(_Closed):
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 class MapBody(_Body):
@@ -40,7 +44,7 @@ def _kept(value: Any, check: Callable[[Any], MapBody]) -> MapBody | InputError:
     """A map that cannot be used is an error in its place, and spoils no other."""
     try:
         return check(value)
-    except ValueError as error:
+    except ValidationError as error:
         return InputError(first_error(error))
 
 
@@ -78,10 +82,9 @@ class Gears(_Body):
     tacho_shaft: str = Field(default="", max_length=60)
 
 
-class FormFields(BaseModel):
+class FormFields(_Closed):
     """Texts of a form, beside its files."""
 
-    model_config = ConfigDict(extra="forbid")
     read: Json[Reading] = Field(default=Reading(), description="JSON object: channels, tacho, sampling_rate")
     gears: Json[Gears] | None = Field(
         default=None, description="JSON object: driving and driven, or sun, planet, ring and planets; tacho_shaft"
@@ -91,34 +94,27 @@ class FormFields(BaseModel):
     ] = Field(default=[], description="words of 'include' with commas between them")
 
 
-def first_error(error: ValueError) -> str:
+def first_error(error: ValidationError) -> str:
     """The first thing that is wrong with a body, in one line."""
-    errors = getattr(error, "errors", None)
-    if errors is None:
-        return str(error)
-    found = errors(include_url=False, include_context=False, include_input=False)[0]
+    found = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = ".".join(str(part)[:60] for part in found["loc"])
     return f"{place}: {found['msg']}" if place else str(found["msg"])
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Error(_Answer):
+class Error(_Closed):
     """What went wrong: a word for programs and a sentence for people."""
 
     code: Literal[CODES]  # type: ignore[valid-type]
     message: str
 
 
-class Failure(_Answer):
+class Failure(_Closed):
     """The answer of every request that is not served."""
 
     error: Error
 
 
-class Answer(_Answer):
+class Answer(_Closed):
     """What is said of one map. In a batch a map that cannot be used has only ``record`` and ``error``."""
 
     record: str
@@ -138,14 +134,14 @@ class Answer(_Answer):
     error: Error | None = None
 
 
-class Answers(_Answer):
+class Answers(_Closed):
     """One answer per map, in the order of the request."""
 
     results: list[Answer]
     diagnosis: dict[str, Any] | None = Field(default=None, description="of all maps as records in time order")
 
 
-class Health(_Answer):
+class Health(_Closed):
     """Whether the service lives, or takes requests."""
 
     status: str

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from toothwise.errors import InputError, OutputError, missing
+from toothwise.errors import InputError, OutputError, need
 from toothwise.exported.runtime import runs_in
 from toothwise.serving.access import is_loopback, read_token
 from toothwise.serving.limits import Serving
@@ -39,26 +39,23 @@ def serve(model: str | Path, settings: Serving) -> dict[str, Any]:
         OutputError: The service cannot bind to the port.
         MissingDependencyError: The extra ``serve`` is not installed.
     """
-    try:
-        import uvicorn
+    for module in ("uvicorn", "toothwise.serving.app"):
+        need(module, "serving")
+    import uvicorn
 
-        from toothwise.serving.app import create_app
-        from toothwise.serving.closing import GRACE, GracefulServer, TimedProtocol
-    except ImportError as error:
-        if error.name and error.name.partition(".")[0] == "toothwise":
-            raise
-        raise missing(error.name or "fastapi", "serving") from None
+    from toothwise.serving.app import create_app
+    from toothwise.serving.closing import GRACE, GracefulServer, TimedProtocol
+
     host, limits = settings.host, settings.limits
     token = read_token(settings.token_file, host)
     tls = _tls(settings.certificate, settings.key)
     service = Service.open(model, threads=settings.threads)
     app = create_app(service, limits, host=host, token=token)
     listening = _listen(host, settings.port)
-    number = listening.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     if token is not None and not tls and not is_loopback(host):
         _say("warning: without --certificate and --key the token travels unencrypted")
-    address = f"{'https' if tls else 'http'}://{shown}:{number}/"
+    address = f"{'https' if tls else 'http'}://{shown}:{listening.getsockname()[1]}/"
     _say(f"serving {service.about()['run']} ({service.model.detector.name}) on {address}")
     if how := runs_in(service.model.detector):
         _say(f"computed by {how}")
@@ -88,9 +85,7 @@ def serve(model: str | Path, settings: Serving) -> dict[str, Any]:
     finally:
         server.last_resort.cancel()
         listening.close()
-    counted = app.state.metrics
-    names = {name: f"toothwise_{word}_total" for name, word in _TOLD.items()}
-    return {name: counted.total(counter) for name, counter in names.items()}
+    return {name: app.state.metrics.total(f"toothwise_{word}_total") for name, word in _TOLD.items()}
 
 
 def _say(text: str) -> None:

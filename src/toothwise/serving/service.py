@@ -269,11 +269,9 @@ class Service:
 
     def warm_up(self) -> Job:
         """A map for the first run, which is slow."""
-        values, samples = self.example()[None], self.model.detector.samples
-        if samples:
-            rng = np.random.default_rng(0)
-            noise = rng.standard_normal((*values.shape, samples)).astype(np.float32)
-            values = np.concatenate([values[..., None], noise], axis=3)
+        values, detector = self.example()[None], self.model.detector
+        if detector.samples:
+            values = np.concatenate([values[..., None], check_maps(detector, 1)], axis=3)
         return Job(values, ("example",))
 
     def example(self) -> np.ndarray:
