@@ -48,7 +48,7 @@ class Need:
     cpus: float = 1.0
     gpus: float = 0.0
     name: str = "a worker"
-    purpose: str = "a pool of workers"
+    purpose: str = "more than one worker"
     extra: str = "fleet"
 
 

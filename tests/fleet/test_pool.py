@@ -19,12 +19,12 @@ import pytest
 from toothwise import Model
 from toothwise.fleet.options import ScoreOptions
 from toothwise.fleet.output import Output, folder_of
-from toothwise.fleet.pool import NEED, Job, on_ray
+from toothwise.fleet.pool import Job, on_ray
 from toothwise.fleet.reading import Reading
 from toothwise.fleet.run import score_fleet
 from toothwise.fleet.shards import plan_shards
 from toothwise.fleet.storage import Location, locate
-from toothwise.ray_cluster import ray_cluster
+from toothwise.ray_cluster import Need, ray_cluster
 
 pytest.importorskip("ray")
 pytest.importorskip("pyarrow")
@@ -95,8 +95,8 @@ def test_a_shard_that_kills_its_process_is_given_up_and_the_others_are_done(save
         output = Output(folder_of(locate(str(tmp_path / "out")), "scan", place), "s", "d", "scan", None, place.uri)
         job = Job(str(saved), deadly, output, Reading(detector.shape))
         shards, _ = plan_shards(place)
-        with ray_cluster(None, NEED, 2) as places:
-            found = list(on_ray(job, shards, places, NEED))
+        with ray_cluster(None, Need(), 2) as places:
+            found = list(on_ray(job, shards, places, Need()))
     finally:
         cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
     failed = {shard.names[0]: outcome for shard, outcome in found if isinstance(outcome, str)}

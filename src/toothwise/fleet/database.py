@@ -10,14 +10,14 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toothwise.diagnosis.store import State
 from toothwise.diagnosis.verdict import Diagnosis
-from toothwise.errors import InputError, missing
+from toothwise.errors import InputError, missing, need
 from toothwise.files import finite
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SCHEMA = 2
 _SUFFIXES = (".db", ".sqlite", ".sqlite3")
 _PATIENCE = 30  # seconds that SQLite waits for another writer
+_SAID = ("colour", "pattern", "sentence", "gear", "tooth", "contrast")  # of a diagnosis
 _LOOKS = 10  # at tables that others make
 
 
@@ -81,11 +82,10 @@ class Database:
         try:
             with self.engine.connect() as connection:
                 yield connection
-        except OperationalError as error:  # it cannot be reached: whoever asks may wait and try again
-            if "Could not decode" not in str(error.orig):  # what SQLite says of text that is not UTF-8
-                raise
-            raise InputError(f"{self.where}: damaged ({_first_line(error)})") from None
         except (DatabaseError, ValueError, TypeError) as error:
+            # it cannot be reached: whoever asks may wait and try again; not decoded is what SQLite says of other text
+            if isinstance(error, OperationalError) and "Could not decode" not in str(error.orig):
+                raise
             raise InputError(f"{self.where}: damaged ({_first_line(error)})") from None
 
     def known(self, machine: str, record: str) -> bool:
@@ -97,17 +97,16 @@ class Database:
         with self._reading() as connection:
             return connection.execute(select(table.c.position).where(here)).first() is not None
 
-    def state(self, machine: str) -> tuple[dict[str, Any], int] | None:
-        """The state of a machine as JSON types, with its records, and its version; None for an unknown machine."""
+    def state(self, machine: str) -> tuple[dict[str, Any] | None, int]:
+        """The state of a machine as JSON types, with its records, and its version; None, 0 for an unknown machine."""
         from sqlalchemy import select
 
         watches, diagnoses = self._tables["watches"], self._tables["diagnoses"]
         with self._reading() as connection:
             wanted = select(watches.c.state, watches.c.version).where(watches.c.machine == machine)
-            found = connection.execute(wanted).first()
-            if found is None:
-                return None
-            state, version = found
+            state, version = connection.execute(wanted).first() or (None, 0)
+            if state is None:
+                return None, 0
             kept = (diagnoses.c.machine == machine) & (diagnoses.c.position >= len(state["past"]["names"]))
             rows = connection.execute(select(diagnoses.c.seen).where(kept).order_by(diagnoses.c.position))
             return state | {"records": list(rows.scalars())}, version
@@ -146,18 +145,13 @@ class Database:
         except IntegrityError:
             raise Conflict(f"{machine}: its next record was written by another process") from None
 
-    def refuse(self, machine: str, record: str, sha256: str, source: str, reason: str) -> bool:
-        """Note a record that cannot be used, once for each content; False where it has been noted before."""
+    def refuse(self, **about: str) -> None:
+        """Note a record that cannot be used, once for each content: columns of the table ``errors`` by name."""
         from sqlalchemy import insert
         from sqlalchemy.exc import IntegrityError
 
-        row = insert(self._tables["errors"]).values(machine=machine, record=record, sha256=sha256, at=_now())
-        try:
-            with self.engine.begin() as connection:
-                connection.execute(row.values(source=source, reason=reason))
-        except IntegrityError:
-            return False
-        return True
+        with suppress(IntegrityError), self.engine.begin() as connection:  # else it has been noted before
+            connection.execute(insert(self._tables["errors"]).values(at=_now(), **about))
 
     def close(self) -> None:
         """End the connections."""
@@ -187,12 +181,9 @@ class DatabaseStore:
 
     def load(self) -> State | None:
         """See ``Store``."""
-        found = self.database.state(self.machine)
-        if found is None:
-            self._version, self._count, self._mark = 0, 0, ()
-            return None
-        state = State.from_json(found[0], self.where)
-        self._version, self._count, self._mark = found[1], len(state), _mark(state)
+        found, self._version = self.database.state(self.machine)
+        state = None if found is None else State.from_json(found, self.where)
+        self._count, self._mark = (0, ()) if state is None else (len(state), _mark(state))
         return state
 
     def save(self, state: State, diagnosis: Diagnosis | None) -> None:
@@ -216,7 +207,8 @@ class DatabaseStore:
             for position, record in enumerate(state.records[-new:] if new else (), start=self._count)
         ]
         if rows and diagnosis is not None:
-            rows[-1] |= _columns(diagnosis)
+            rows[-1] |= {name: getattr(diagnosis, name) for name in _SAID}
+            rows[-1]["diagnosis"] = finite(diagnosis.as_json())  # PostgreSQL's JSON has no word for NaN
         data = state.as_json()
         del data["records"]
         changed = _mark(state) != self._mark
@@ -228,11 +220,6 @@ class DatabaseStore:
 def _mark(state: State) -> tuple[int, ...]:
     """Changes where more changes than records are added."""
     return 1, len(state.past), len(state.resets), len(state.limits)
-
-
-def _columns(found: Diagnosis) -> dict[str, Any]:
-    said = {name: getattr(found, name) for name in ("colour", "pattern", "sentence", "gear", "tooth", "contrast")}
-    return said | {"diagnosis": finite(found.as_json())}  # PostgreSQL's JSON has no word for NaN
 
 
 def _now() -> datetime.datetime:
@@ -287,11 +274,9 @@ def open_database(where: str) -> Database:
         MissingDependencyError: SQLAlchemy, or psycopg for PostgreSQL, is not installed.
         InputError: another kind of database, or one that cannot be opened.
     """
-    try:
-        import sqlalchemy
-        from sqlalchemy.exc import SQLAlchemyError
-    except ImportError:
-        raise missing("sqlalchemy", "a database") from None
+    sqlalchemy = need("sqlalchemy", "a database")
+    from sqlalchemy.exc import SQLAlchemyError
+
     url, options = _url(where)
     try:
         engine = sqlalchemy.create_engine(url, **options)

@@ -6,11 +6,13 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import chain, repeat
 
 from toothwise.fleet.decoding import IncomingRecord
 from toothwise.fleet.machine_monitor import MachineMonitor
-from toothwise.fleet.sources import Source
+from toothwise.fleet.sources import Folder, Mqtt
+from toothwise.progress import Progress, silent
 from toothwise.signals import handling
 
 _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between tries while the database is away
@@ -18,11 +20,11 @@ _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between tries while the databas
 
 def follow(
     monitors: MachineMonitor,
-    source: Source,
+    source: Folder | Mqtt,
     stop: threading.Event,
     *,
     idle: float | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress = silent,
 ) -> None:
     """Diagnose records until ``stop`` is set; the one in hand is finished.
 
@@ -41,29 +43,22 @@ def follow(
             return
         written()
         last = time.monotonic()
-        if progress:
-            progress(f"{monitors.count['new']} records diagnosed, {monitors.count['bad']} could not be used")
+        progress(f"{monitors.count['new']} records diagnosed, {monitors.count['bad']} could not be used")
 
 
-def _take(
-    monitors: MachineMonitor, arrived: IncomingRecord, stop: threading.Event, progress: Callable[[str], None] | None
-) -> bool:
+def _take(monitors: MachineMonitor, arrived: IncomingRecord, stop: threading.Event, progress: Progress) -> bool:
     """Take a record; while the database is away try again and again. False where it was not written."""
     from sqlalchemy.exc import InterfaceError, OperationalError
 
-    tries = 0
-    while True:
+    for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
         try:
             monitors.take(arrived)
-        except (OperationalError, InterfaceError) as error:
-            if progress:
-                progress(f"the database cannot be reached: {' '.join(str(error.orig).split())[:200]}")
-            stop.wait(_PAUSES[min(tries, len(_PAUSES) - 1)])
-            tries += 1
-            if stop.is_set():
-                return False
-        else:
             return True
+        except (OperationalError, InterfaceError) as error:
+            progress(f"the database cannot be reached: {' '.join(str(error.orig).split())[:200]}")
+        if stop.wait(pause):
+            break
+    return False
 
 
 @contextlib.contextmanager

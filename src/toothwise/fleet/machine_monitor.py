@@ -22,6 +22,7 @@ from toothwise.fleet.database import Conflict, Database, DatabaseStore
 from toothwise.fleet.decoding import BoundedDecoder, Decoder, IncomingRecord, clean
 from toothwise.fleet.options import FileLimits
 from toothwise.healthmap.core import HealthMap, HealthMapBatch
+from toothwise.healthmap.manifest import sha256_of
 
 if TYPE_CHECKING:
     from toothwise.model import Model
@@ -136,7 +137,8 @@ class MachineMonitor:
     def _refuse(self, arrived: IncomingRecord, digest: str, reason: str) -> str:
         reason = clean(reason, 1000)
         self.reason = self.reason or f"{arrived.source}: {reason}"
-        self.database.refuse(arrived.machine, arrived.record, digest, arrived.source, reason)
+        about = {name: getattr(arrived, name) for name in ("machine", "record", "source")}
+        self.database.refuse(**about, sha256=digest, reason=reason)
         return "bad"
 
     def _of(self, machine: str) -> tuple[Monitor, DatabaseStore]:
@@ -161,10 +163,7 @@ def _named(made: HealthMap | HealthMapBatch, arrived: IncomingRecord) -> HealthM
 
 
 def _digest(content: bytes | Path) -> str:
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).hexdigest()
-    with content.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else sha256_of(content)
 
 
 def _reason(error: Exception) -> str:

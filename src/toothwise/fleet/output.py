@@ -51,10 +51,6 @@ class Output:
     threshold: float | None
     source: str
 
-    def file_of(self, shard: Shard) -> str:
-        """Name of a shard's file."""
-        return shard.output_name(self.scorer)
-
     def about(self, shard: Shard) -> dict[str, str]:
         """What the file of a shard says of itself, text by key."""
         facts = {"schema": SCHEMA, "detector": self.detector, "detector_name": self.name, "threshold": self.threshold}
@@ -112,7 +108,7 @@ def remove_stale(output: Output, shards: Sequence[Shard], there: Iterable[str]) 
     """
     import pyarrow.parquet as pq
 
-    planned = {output.file_of(shard) for shard in shards}
+    planned = {shard.output_name(output.scorer) for shard in shards}
     names = {name for shard in shards for name in shard.names}
     removed = 0
     for file in sorted(set(there) - planned):
@@ -140,7 +136,7 @@ def write_shard(shard: Shard, source: Location, output: Output, detector: Detect
     import pyarrow.parquet as pq
 
     begin, cpu = time.perf_counter(), time.process_time()
-    name = output.file_of(shard)
+    name = shard.output_name(output.scorer)
     keep = tuple(reading.options.keep)
     schema = row_schema(keep).with_metadata(output.about(shard))
     maps = alarms = errors = 0
@@ -148,10 +144,7 @@ def write_shard(shard: Shard, source: Location, output: Output, detector: Detect
     waiting: list[Any] = []
     held = 0
     blocks = (block for file in shard.files for block in read_blocks(source, file, reading))
-    with (
-        output.folder.published(name) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
-    ):
+    with output.folder.published(name) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
         for block in blocks:
             rows = score_block(detector, block, output.threshold, keep)
             maps += len(rows)

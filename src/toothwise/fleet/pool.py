@@ -20,7 +20,6 @@ from toothwise.fleet.shards import Shard
 from toothwise.fleet.storage import Location
 from toothwise.ray_cluster import Need, import_ray
 
-NEED = Need(name="a worker", purpose="more than one worker", extra="fleet")
 _ATTEMPTS = 3  # at a shard whose process dies
 
 

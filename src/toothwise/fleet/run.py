@@ -14,7 +14,7 @@ from toothwise.errors import InputError
 from toothwise.exported.runtime import runs_in
 from toothwise.fleet.options import ScoreOptions
 from toothwise.fleet.output import Done, Output, finished, folder_of, remove_stale
-from toothwise.fleet.pool import NEED, Job, on_ray, score_one
+from toothwise.fleet.pool import Job, on_ray, score_one
 from toothwise.fleet.reading import Reading
 from toothwise.fleet.scoring import scorer_hash
 from toothwise.fleet.shards import Shard, plan_shards
@@ -71,12 +71,7 @@ class Scored:
 
 
 def score_fleet(
-    model: str,
-    source: str,
-    out: str,
-    options: ScoreOptions | None = None,
-    *,
-    progress: Progress = silent,
+    model: str, source: str, out: str, options: ScoreOptions | None = None, *, progress: Progress = silent
 ) -> Scored:
     """Score every map of an input; one row of the output per map. A recording is built into its map first.
 
@@ -107,18 +102,16 @@ def score_fleet(
     with there.alone():
         known = finished(output)
         removed = remove_stale(output, shards, known)
-        todo = [s for s in shards if options.force or output.file_of(s) not in known]
+        todo = [s for s in shards if options.force or s.output_name(scorer) not in known]
         job = Job(str(Path(model).resolve()), here, output, reading)
         workers = _workers(options, len(todo), here, there)
         found = Scored(output.folder.uri, mark, len(shards), len(shards) - len(todo), removed, ignored, workers)
         found.runs_in = runs_in(detector)
-        if not todo:
-            return found
-        if workers == 0:
+        if workers == 0 or not todo:
             _collect(found, ((s, score_one(job, detector, s)) for s in todo), len(todo), progress)
             return found
         note = None if there.local is None else there.local / ".ray"
-        need = Need(options.cpus, options.gpus, NEED.name, NEED.purpose, NEED.extra)
+        need = Need(options.cpus, options.gpus)
         progress("starting Ray", 0.0)
         # or Ray reports its own affairs on stderr; what goes wrong with a shard is in its result
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
@@ -127,12 +120,7 @@ def score_fleet(
     return found
 
 
-def _collect(
-    found: Scored,
-    outcomes: Iterator[tuple[Shard, Done | str]],
-    count: int,
-    progress: Progress,
-) -> None:
+def _collect(found: Scored, outcomes: Iterator[tuple[Shard, Done | str]], count: int, progress: Progress) -> None:
     begin = time.perf_counter()
     maps = 0
     for at, (shard, outcome) in enumerate(outcomes):
@@ -155,7 +143,7 @@ def _check_places(here: Location, there: Location) -> None:
 
 def _workers(options: ScoreOptions, shards: int, *places: Location) -> int:
     """Processes to start, 0 = none."""
-    private = [place.uri for place in places if not place.shared]
+    private = [place.uri for place in places if place.protocol == "memory"]
     if private:
         if options.workers or options.address:
             raise InputError(f"{private[0]}: other processes cannot see it: use --workers 0")

@@ -10,14 +10,12 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from toothwise.errors import InputError
 from toothwise.fleet.storage import Location, StoredFile
 from toothwise.healthmap.io import SPLITS
 
 SUFFIXES = (".parquet", ".npz", ".tif", ".tiff", ".mat")
-_OWN = (".parquet",)  # each is a shard of its own
 _FILES = 512  # of a group on average, 4 times as many at most
 _BYTES = 64 * 2**20
 
@@ -33,18 +31,15 @@ class Shard:
     files: tuple[StoredFile, ...]
 
     @property
-    def identity(self) -> str:
-        """Where its files lie, their sizes and versions: what its scores depend on besides the detector."""
-        return json.dumps([[f.path, f.name, f.size, f.version] for f in self.files])
-
-    @property
     def names(self) -> tuple[str, ...]:
         """Of its files."""
         return tuple(f.name for f in self.files)
 
     def output_name(self, scorer: str) -> str:
         """Name of the file of its scores: another input or another scorer, another name."""
-        digest = hashlib.sha256(f"{scorer} {self.identity}".encode()).hexdigest()
+        # where its files lie, their sizes and versions: what its scores depend on besides the detector
+        identity = json.dumps([[f.path, f.name, f.size, f.version] for f in self.files])
+        digest = hashlib.sha256(f"{scorer} {identity}".encode()).hexdigest()
         return f"{digest[:24]}.parquet"
 
 
@@ -86,7 +81,7 @@ def _groups(files: Iterable[StoredFile]) -> Iterator[Shard]:
     group: list[StoredFile] = []
     size = 0
     for f in files:
-        alone = f.size > _BYTES or PurePosixPath(f.name).suffix.lower() in _OWN
+        alone = f.size > _BYTES or f.name.lower().endswith(".parquet")
         begins = int(hashlib.sha256(f.name.encode()).hexdigest()[:8], 16) % _FILES == 0
         if group and (alone or begins or len(group) >= 4 * _FILES or size + f.size > _BYTES):
             yield Shard(tuple(group))

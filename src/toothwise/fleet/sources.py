@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from toothwise.errors import InputError, need
@@ -23,12 +23,8 @@ _LARGEST = 2**28 - 1  # bytes of a message, the most that MQTT knows
 PASSWORD = "TOOTHWISE_MQTT_PASSWORD"  # noqa: S105  # the name of the variable
 
 
-class Source(Protocol):
-    """Records, and what to do once one is written."""
-
-    def records(self, stop: threading.Event) -> Iterator[tuple[IncomingRecord, Callable[[], None]] | None]:
-        """Records, each with what to call once it is written; None where there is nothing at the moment."""
-        ...
+# records, each with what to call once it is written; None where there is nothing at the moment
+Records = Iterator[tuple[IncomingRecord, Callable[[], None]] | None]
 
 
 @dataclass(eq=False)
@@ -50,8 +46,8 @@ class Folder:
     poll: float = 1.0
     _taken: dict[Path, tuple[Any, ...]] = field(default_factory=dict)
 
-    def records(self, stop: threading.Event) -> Iterator[tuple[IncomingRecord, Callable[[], None]] | None]:
-        """See ``Source``."""
+    def records(self, stop: threading.Event) -> Records:
+        """Files that have come or changed, each until it is written."""
         before: dict[Path, tuple[Any, ...]] = {}
         while not stop.is_set():
             now = self._look()
@@ -87,10 +83,8 @@ class Folder:
 
 def _mark(path: Path, root: str) -> tuple[int, int, str | None]:
     """Size, time, and what is wrong with a file."""
-    own = path.lstat()
-    if not stat.S_ISLNK(own.st_mode):
-        about = own
-    else:
+    own = about = path.lstat()
+    if stat.S_ISLNK(own.st_mode):
         try:
             about = path.stat()
         except OSError as error:
@@ -121,8 +115,8 @@ class Mqtt:
     user: str | None = None
     secure: bool = False
 
-    def records(self, stop: threading.Event) -> Iterator[tuple[IncomingRecord, Callable[[], None]] | None]:
-        """See ``Source``.
+    def records(self, stop: threading.Event) -> Records:
+        """Messages, each of which is acknowledged once it is written.
 
         Raises:
             InputError: the broker cannot be reached at the start, or refuses.
@@ -132,7 +126,7 @@ class Mqtt:
         connections = [0]
         client = self._client(arrived, refused, connections)
         try:
-            client.connect(self.host, self.port, clean_start=False, properties=self._properties())
+            client.connect(self.host, self.port, clean_start=False, properties=_properties())
         except (OSError, ValueError) as error:
             raise InputError(f"mqtt://{self.host}:{self.port}: cannot be reached ({error})") from None
         client.loop_start()
@@ -150,7 +144,7 @@ class Mqtt:
                     if connection == connections[0]:  # a new connection numbers its messages from the beginning
                         client.ack(message.mid, message.qos)
 
-                yield self._arrived(message), done
+                yield _arrived(message), done
         finally:
             client.disconnect()
             client.loop_stop()
@@ -179,29 +173,30 @@ class Mqtt:
         client.on_message = lambda _client, _data, message: arrived.put((connections[0], message))
         return client
 
-    @staticmethod
-    def _properties() -> Any:
-        from paho.mqtt.packettypes import PacketTypes
-        from paho.mqtt.properties import Properties
 
-        properties = Properties(PacketTypes.CONNECT)
-        properties.SessionExpiryInterval = _KEPT
-        properties.ReceiveMaximum = _AHEAD
-        properties.MaximumPacketSize = _LARGEST
-        return properties
+def _properties() -> Any:
+    """What a connection asks of the broker."""
+    from paho.mqtt.packettypes import PacketTypes
+    from paho.mqtt.properties import Properties
 
-    @staticmethod
-    def _arrived(message: Any) -> IncomingRecord:
-        given = dict(getattr(message.properties, "UserProperty", None) or [])
-        record = given.get("id") or hashlib.sha256(message.payload).hexdigest()
-        when: str | float | None = given.get("time")
-        if when is not None:
-            with contextlib.suppress(ValueError):  # ISO 8601, or found to be no time where it is needed
-                when = float(when)
-        return IncomingRecord(message.topic, str(record), f"mqtt:{message.topic}", bytes(message.payload), when)
+    properties = Properties(PacketTypes.CONNECT)
+    properties.SessionExpiryInterval = _KEPT
+    properties.ReceiveMaximum = _AHEAD
+    properties.MaximumPacketSize = _LARGEST
+    return properties
 
 
-def open_source(source: str, *, suffixes: tuple[str, ...], poll: float, client: str) -> Source:
+def _arrived(message: Any) -> IncomingRecord:
+    given = dict(getattr(message.properties, "UserProperty", None) or [])
+    record = given.get("id") or hashlib.sha256(message.payload).hexdigest()
+    when: str | float | None = given.get("time")
+    if when is not None:
+        with contextlib.suppress(ValueError):  # ISO 8601, or found to be no time where it is needed
+            when = float(when)
+    return IncomingRecord(message.topic, str(record), f"mqtt:{message.topic}", bytes(message.payload), when)
+
+
+def open_source(source: str, *, suffixes: tuple[str, ...], poll: float, client: str) -> Folder | Mqtt:
     """A folder by its path, or ``mqtt://[user@]host[:port]/topic`` (``mqtts://`` with TLS).
 
     Args:

@@ -11,6 +11,7 @@ from typing import Any
 
 from toothwise.errors import InputError, MissingDependencyError, OutputError, need
 from toothwise.files import atomic_file
+from toothwise.reading import as_input_error
 
 # stores that show an object only once all of it is there, so that nothing has to be renamed
 _WHOLE_OBJECTS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
@@ -58,11 +59,6 @@ class Location:
         """The path on this machine, None elsewhere."""
         return Path(self.path) if self.protocol == "file" else None
 
-    @property
-    def shared(self) -> bool:
-        """Whether another process can see it."""
-        return self.protocol != "memory"
-
     def join(self, name: str) -> str:
         """The path of something below it."""
         return f"{self.path.rstrip('/')}/{name}"
@@ -73,15 +69,11 @@ class Location:
         Raises:
             InputError: nothing there, or it cannot be listed.
         """
-        try:
+        with as_input_error(self.uri, "cannot be listed"):  # each store has errors of its own
             self.fs.invalidate_cache()
             found = self.fs.find(self.path, detail=True)
             if not found and not self.fs.exists(self.path):
                 raise InputError(f"{self.uri}: no such file or folder")
-        except InputError:
-            raise
-        except Exception as error:  # each store has errors of its own
-            raise InputError(f"{self.uri}: cannot be listed ({type(error).__name__}: {error})") from None
         root = PurePosixPath(self.path)
         out = []
         for path, about in found.items():
@@ -165,10 +157,7 @@ def _sweep(folder: Path) -> None:
 
 
 def _version(about: dict[str, Any]) -> str:
-    for key in _VERSIONS:
-        if about.get(key) is not None:
-            return f"{key} {about[key]}"
-    return ""
+    return next((f"{key} {about[key]}" for key in _VERSIONS if about.get(key) is not None), "")
 
 
 def locate(uri: str, *, output: bool = False) -> Location:
