@@ -22,6 +22,7 @@ from toothwise.reading import read_json
 _FLAGS = ("amx_bf16", "amx_int8", "avx512_bf16", "avx512_vnni", "avx_vnni", "avx512f", "avx2", "bf16", "i8mm", "neon")
 _FORMAT = 1  # of the file; others are not read
 _MOST = 500  # choices that are remembered
+_ROUNDS = 15  # the most times that each way is run
 _NEAR, _LONGER = 1.1, 3.0  # ways within a tenth of each other are run so many times longer: more rounds tell them apart
 _here: dict[str, dict[str, Any]] = {}  # of this process, where no file can be written
 
@@ -53,12 +54,10 @@ def mark(*facts: Any, packages: tuple[str, ...] = ()) -> str:
         facts: Plain values (a model's fingerprint, a number of threads).
         packages: Names of what computes.
     """
-    told: dict[str, str | None] = {}
+    told: dict[str, str | None] = dict.fromkeys(packages)
     for name in packages:
-        try:
+        with suppress(PackageNotFoundError):
             told[name] = version(name)
-        except PackageNotFoundError:
-            told[name] = None
     text = json.dumps([model_name(), flags(), os.cpu_count(), told, facts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -86,12 +85,7 @@ def recall(key: str) -> tuple[str, dict[str, float]] | None:
 
 
 def fastest(
-    ways: Mapping[str, Callable[[], Any]],
-    key: str,
-    *,
-    seconds: float = 0.3,
-    rounds: int = 15,
-    one_thread: bool = False,
+    ways: Mapping[str, Callable[[], Any]], key: str, *, seconds: float = 0.3, one_thread: bool = False
 ) -> tuple[str, dict[str, float]]:
     """The way that takes the least time here, measured in turns and remembered for ``recall``.
 
@@ -99,7 +93,6 @@ def fastest(
         ways: What is run, by name, the preferred one first; each runs once before it counts.
         key: What ``mark`` gave for all that the choice depends on.
         seconds: About how long each way is run for; where two are near each other, up to three times as long.
-        rounds: The most times that each is run.
         one_thread: The ways use one thread, so that the time of the processor can be compared, which others who use the
             machine meanwhile change less than the time by the clock.
 
@@ -114,7 +107,7 @@ def fastest(
         for run in ways.values():
             run()
         begin = time.perf_counter()
-        for number in range(rounds):
+        for number in range(_ROUNDS):
             for name, run in ways.items():
                 start = clock()
                 run()

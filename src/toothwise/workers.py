@@ -190,7 +190,7 @@ def _serve(pipe: Any, work: Callable[[Any], bytes], limits: WorkLimits) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # they are for the owner, which still has answers to give
         signal.signal(number, signal.SIG_IGN)
     _bound_memory(limits.memory)
-    idle = _peak()
+    idle = peak_memory()
     while True:
         try:
             job = pipe.recv()
@@ -206,7 +206,7 @@ def _serve(pipe: Any, work: Callable[[Any], bytes], limits: WorkLimits) -> None:
         except Exception:  # a defect: whoever asked raises it, with the trace from here
             reply = _failure("", traceback.format_exc())
         # memory that a large job leaves behind goes back with its process
-        spent = _peak() - idle > limits.memory // 8
+        spent = peak_memory() - idle > limits.memory // 8
         with suppress(OSError):
             pipe.send_bytes((b"-" if spent else b"+") + reply)
         if spent:
@@ -217,7 +217,7 @@ def _failure(kind: str, message: str) -> bytes:
     return b"-" + json.dumps([kind, message]).encode()
 
 
-def _peak() -> int:
+def peak_memory() -> int:
     """The most memory that this process has had, in bytes; 0 where the system does not say."""
     if resource is None:
         return 0

@@ -16,6 +16,8 @@ examples:
 from __future__ import annotations
 
 import hashlib
+import signal
+import threading
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
@@ -24,6 +26,7 @@ from toothwise.cli.recordings import Building, with_builder
 from toothwise.cli.terminal import EXIT_PARTLY, Progress
 from toothwise.errors import InputError
 from toothwise.fleet.options import FileLimits
+from toothwise.signals import handling
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def run(options: Options, progress: Progress) -> Result:
     """Open, follow."""
     from toothwise.diagnosis.rules import chosen_settings
     from toothwise.fleet.database import open_database
-    from toothwise.fleet.live import follow, stopped_by_signals
+    from toothwise.fleet.live import follow
     from toothwise.fleet.machine_monitor import MachineMonitor
     from toothwise.fleet.sources import open_source
     from toothwise.model import Model
@@ -85,7 +88,8 @@ def run(options: Options, progress: Progress) -> Result:
         monitors.prepare()
         for machine, _, reason in new:
             monitors.rebaseline(machine, reason)
-        with stopped_by_signals() as stop:
+        stop = threading.Event()
+        with handling(signal.SIGTERM, signal.SIGINT, by=lambda *_: stop.set()):  # the record in hand is finished
             progress(f"waiting for records of {options.source}")
             follow(monitors, source, stop, idle=options.idle, progress=progress)
     finally:

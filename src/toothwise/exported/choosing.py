@@ -80,6 +80,8 @@ def open_fastest(folder: Path, manifest: Manifest, threads: int | None) -> Opene
         InputError: No engine can run it.
         MissingDependencyError: No engine for it is installed.
     """
+    from safetensors.numpy import load as load_arrays
+
     choices = choices_of(manifest, folder)
     load = partial(load_engine, folder, manifest, threads)
     if len(choices) == 1:
@@ -90,7 +92,7 @@ def open_fastest(folder: Path, manifest: Manifest, threads: int | None) -> Opene
     known = processor.recall(key)
     if known is not None and known[0] in names:
         return Opened(load(names[known[0]]), names[known[0]], _per_map(known[1]))
-    maps, scores = _sample(folder, manifest)
+    data = load_arrays(verified(folder, manifest, SAMPLE))
     ways: dict[str, Callable[[], Any]] = {}
     engines, missing = {}, None
     for name, choice in names.items():
@@ -101,10 +103,9 @@ def open_fastest(folder: Path, manifest: Manifest, threads: int | None) -> Opene
         except MissingDependencyError as error:
             missing = missing or error  # the preferred engine is the one to install
             continue
-        found = np.concatenate([engine(maps[k : k + 1])["score"] for k in range(len(maps))])
-        if worst_difference(scores, found) <= ALLOWED[choice.precision]:
+        if worst_difference(data["scores"], one_by_one(engine, data["maps"])) <= ALLOWED[choice.precision]:
             engines[name] = engine
-            ways[name] = partial(_one_by_one, engine, maps[:_IN_TURN])
+            ways[name] = partial(one_by_one, engine, data["maps"][:_IN_TURN])
     if not engines:
         raise missing or InputError(f"{folder}: no engine here gives the scores of the detector that was exported")
     best, ms = processor.fastest(ways, key, one_thread=threads_of(threads) == 1)
@@ -133,8 +134,8 @@ def load_engine(folder: Path, manifest: Manifest, threads: int | None, choice: C
     if choice.engine == "onnx":
         return onnx_engine(model, outputs, threads=threads, what=what)
     weights = verified(folder, manifest, "model.bin") if choice.file.endswith(".xml") else None
-    precision = "bfloat16" if choice.precision == "bfloat16" else "float32"  # int8 is part of the network itself
-    return openvino_engine(model, weights, outputs, threads=threads, what=what, precision=precision)
+    bfloat16 = choice.precision == "bfloat16"  # int8 is part of the network itself
+    return openvino_engine(model, weights, outputs, threads=threads, what=what, bfloat16=bfloat16)
 
 
 def _has_bfloat16() -> bool:
@@ -146,13 +147,6 @@ def _has_bfloat16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _one_by_one(engine: Engine, maps: np.ndarray) -> None:
-    for k in range(len(maps)):
-        engine(maps[k : k + 1])
-
-
-def _sample(folder: Path, manifest: Manifest) -> tuple[np.ndarray, np.ndarray]:
-    from safetensors.numpy import load
-
-    data = load(verified(folder, manifest, SAMPLE))
-    return data["maps"], data["scores"]
+def one_by_one(engine: Engine, maps: np.ndarray) -> np.ndarray:
+    """The scores of maps that come one at a time."""
+    return np.concatenate([engine(maps[k : k + 1])["score"] for k in range(len(maps))])

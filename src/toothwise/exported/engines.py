@@ -12,7 +12,6 @@ from toothwise.errors import InputError, need
 
 # float32 [n, rows, columns] -> the outputs by name
 Engine = Callable[[np.ndarray], dict[str, np.ndarray]]
-_HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 def threads_of(threads: int | None) -> int:
@@ -58,13 +57,7 @@ def onnx_engine(model: bytes, outputs: Sequence[str], *, threads: int | None, wh
 
 
 def openvino_engine(
-    model: bytes,
-    weights: bytes | None,
-    outputs: Sequence[str],
-    *,
-    threads: int | None,
-    what: str,
-    precision: str = "float32",
+    model: bytes, weights: bytes | None, outputs: Sequence[str], *, threads: int | None, what: str, bfloat16: bool
 ) -> Engine:
     """OpenVINO on the CPU.
 
@@ -73,7 +66,7 @@ def openvino_engine(
         outputs: names of what is given.
         threads: None = OMP_NUM_THREADS, else as OpenVINO thinks best.
         what: named in errors.
-        precision: "float32", or "bfloat16" where the processor has it; OpenVINO would choose by itself.
+        bfloat16: compute in it, where the processor has it, in place of float32; OpenVINO would choose by itself.
 
     Raises:
         MissingDependencyError: OpenVINO is not installed.
@@ -81,7 +74,7 @@ def openvino_engine(
     """
     openvino = need("openvino", f"{what}: an exported model")
     count = threads_of(threads)
-    settings = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+    settings = {"INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32", "PERFORMANCE_HINT": "LATENCY"}
     settings |= {"INFERENCE_NUM_THREADS": str(count)} if count else {}
     try:
         core = openvino.Core()

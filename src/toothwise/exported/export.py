@@ -94,10 +94,9 @@ def _try_int8(detector: Detector, model: Path, folder: Path, progress: Progress)
     """Offer int8 too, where the network has a choice of precisions and the model's healthy maps show that it holds."""
     from toothwise.exported.int8 import add_int8
 
-    choices = read_manifest(folder).graph.get("choices", [])
-    if not {"onnx", "openvino"} <= {choice["engine"] for choice in choices}:
-        return
-    if any(choice["precision"] == "bfloat16" for choice in choices):  # a Dinomaly whose score is read off its tokens
+    choices = {(choice["engine"], choice["precision"]) for choice in read_manifest(folder).graph.get("choices", [])}
+    # a Dinomaly whose score is read off its tokens, in both engines
+    if {("onnx", "float32"), ("openvino", "bfloat16")} <= choices:
         known = read_manifest(model)
         healthy = load_healthy(model, known.fingerprint, known.shape)[1]
         if healthy is not None:
@@ -137,13 +136,7 @@ def export_detector(
     write_manifest(folder, made)
 
 
-def _network(
-    detector: Detector,
-    made: Manifest,
-    folder: Path,
-    format: str,  # noqa: A002
-    precision: str,
-) -> Manifest:
+def _network(detector: Detector, made: Manifest, folder: Path, format: str, precision: str) -> Manifest:  # noqa: A002
     """Write the network; returns the manifest with its normalisation and the description of its graph."""
     from safetensors.numpy import save_file
 
@@ -173,10 +166,13 @@ def _network(
         return replace(made, backend=format, normalisation=normalisation)
     if format == "openvino":
         with tempfile.TemporaryDirectory() as place:
-            _write_onnx(graph, detector.shape or (0, 0), Path(place) / "model.onnx")
-            _write_openvino(Path(place) / "model.onnx", folder / "model.xml")
+            source = Path(place) / "model.onnx"
+            _write_onnx(graph, made.shape, source)
+            openvino = need("openvino", "format 'openvino'")
+            # read by the core, because openvino.convert_model reports its use over the network; weights stay float32
+            openvino.save_model(openvino.Core().read_model(str(source)), folder / "model.xml", compress_to_fp16=False)
     else:
-        _write_onnx(graph, detector.shape or (0, 0), folder / "model.onnx")
+        _write_onnx(graph, made.shape, folder / "model.onnx")
     if len(choices) > 1:  # by which each of them is checked where the folder is opened
         maps = check_maps(detector, MAX_BATCH)
         save_file({"maps": maps, "scores": detector.predict(maps).score}, folder / SAMPLE)
@@ -213,7 +209,7 @@ def _write_onnx(graph: Any, shape: tuple[int, int], path: Path) -> None:
     need("onnxscript", "exporting a network")  # torch's exporter uses it
     example = torch.exp(0.1 * torch.randn((3, *shape), generator=torch.Generator().manual_seed(0)))
     with exportable(graph), torch.no_grad(), quiet():
-        program = torch.onnx.export(
+        program: Any = torch.onnx.export(
             graph,
             (example,),
             dynamo=True,
@@ -223,16 +219,7 @@ def _write_onnx(graph: Any, shape: tuple[int, int], path: Path) -> None:
             dynamic_shapes={"maps": {0: torch.export.Dim("n", min=1, max=65536)}},
             verbose=False,
         )
-        if program is None:
-            raise InputError(f"{graph.detector_name}: torch gave no graph")
         program.save(str(path), include_initializers=True, external_data=False)
-
-
-def _write_openvino(source: Path, path: Path) -> None:
-    """Convert an ONNX file; weights stay float32."""
-    openvino = need("openvino", "format 'openvino'")
-    # read by the core, because openvino.convert_model reports its use over the network
-    openvino.save_model(openvino.Core().read_model(str(source)), path, compress_to_fp16=False)
 
 
 def _add_encoder(detector: Detector, folder: Path) -> dict[str, Any]:

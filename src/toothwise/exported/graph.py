@@ -193,7 +193,7 @@ class DetectorGraph(nn.Module):
     def __init__(self, detector: Detector, *, standardised: bool = False) -> None:
         super().__init__()
         parts: NetworkParts = detector.network_parts()  # type: ignore[attr-defined]
-        self.detector_name, self.judges, self.head = detector.name, parts.judges, None
+        self.judges, self.head = parts.judges, None
         self.size: tuple[int, int] = tuple(detector.options["image_size"])
         shape = detector.shape or (1, 1)
         self.back: nn.Module = Resize(self.size, shape)
@@ -265,12 +265,10 @@ def graph_of(detector: Detector, *, standardised: bool = False) -> DetectorGraph
         detector, standardised: of DetectorGraph.
 
     Raises:
-        InputError: a detector that is not a network, or is not fitted.
+        InputError: a detector that is not a network.
     """
     if detector.can.export != "network":
         raise InputError(f"detector {detector.name!r} cannot be exported as a network; it can be saved as it is")
-    if detector.shape is None:
-        raise InputError(f"{detector.name} has not been fitted: there is nothing to export")
     if detector.network_parts().on_maps:  # type: ignore[attr-defined]
         return LineGraph(detector).cpu()
     return DetectorGraph(detector, standardised=standardised).cpu()
@@ -293,37 +291,29 @@ def exportable(graph: DetectorGraph | LineGraph) -> Iterator[None]:
     timm resizes position embeddings with an antialiased bicubic kernel in each run: here once. PatchCore searches its
     bank in chunks: here at once.
     """
-    network = graph.network
-    if hasattr(network, "nearest_neighbors"):
-        network.nearest_neighbors = MethodType(_nearest_at_once, network)
-    try:
-        with _fixed_positions(graph):
-            yield
-    finally:
-        network.__dict__.pop("nearest_neighbors", None)
-
-
-@contextmanager
-def _fixed_positions(graph: DetectorGraph | LineGraph) -> Iterator[None]:
     from timm.models import vision_transformer
 
-    resample = vision_transformer.resample_abs_pos_embed
-    resample = getattr(resample, "__wrapped__", resample)  # anomalib replaces it in the whole process
-    before = []
-    for encoder in (m for m in graph.modules() if isinstance(m, FrozenEncoder)):
-        vit = encoder.vit
-        if getattr(vit, "pos_embed", None) is None:
-            continue
-        grid = (graph.size[0] // encoder.patch[0], graph.size[1] // encoder.patch[1])
-        prefix = 0 if vit.no_embed_class else vit.num_prefix_tokens
-        resized = resample(vit.pos_embed, new_size=grid, old_size=vit.patch_embed.grid_size, num_prefix_tokens=prefix)
-        before.append((vit, vit.pos_embed))
-        vit.pos_embed = nn.Parameter(resized.detach().clone(), requires_grad=False)
+    network = graph.network
     found = vision_transformer.resample_abs_pos_embed
-    vision_transformer.resample_abs_pos_embed = lambda posemb, *args, **options: posemb
+    resample = getattr(found, "__wrapped__", found)  # anomalib replaces it in the whole process
+    before = []
     try:
+        if hasattr(network, "nearest_neighbors"):
+            network.nearest_neighbors = MethodType(_nearest_at_once, network)
+        for encoder in (m for m in graph.modules() if isinstance(m, FrozenEncoder)):
+            vit = encoder.vit
+            if getattr(vit, "pos_embed", None) is None:
+                continue
+            before.append((vit, vit.pos_embed))
+            grid = (graph.size[0] // encoder.patch[0], graph.size[1] // encoder.patch[1])
+            prefix = 0 if vit.no_embed_class else vit.num_prefix_tokens
+            old = vit.patch_embed.grid_size
+            resized = resample(vit.pos_embed, new_size=grid, old_size=old, num_prefix_tokens=prefix)
+            vit.pos_embed = nn.Parameter(resized.detach().clone(), requires_grad=False)
+        vision_transformer.resample_abs_pos_embed = lambda posemb, *args, **options: posemb
         yield
     finally:
         vision_transformer.resample_abs_pos_embed = found
+        network.__dict__.pop("nearest_neighbors", None)
         for vit, embedding in before:
             vit.pos_embed = embedding

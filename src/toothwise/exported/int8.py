@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from toothwise.detectors.base import Detector
 from toothwise.errors import need
 from toothwise.evaluation import auroc
+from toothwise.exported.choosing import one_by_one
 from toothwise.exported.engines import onnx_engine
 from toothwise.exported.manifest import read_manifest, write_manifest
 from toothwise.progress import Progress, silent
@@ -87,7 +88,7 @@ def _with_lines(held: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _scores(path: Path, maps: np.ndarray) -> np.ndarray:
     engine = onnx_engine(path.read_bytes(), ["score"], threads=None, what=str(path))
-    return np.concatenate([engine(maps[k : k + 1])["score"] for k in range(len(maps))]).astype(np.float64)
+    return one_by_one(engine, maps).astype(np.float64)
 
 
 def _quantise(source: Path, target: Path, maps: Sequence[np.ndarray] | np.ndarray, width: int, share: float) -> None:
@@ -103,13 +104,11 @@ def _quantise(source: Path, target: Path, maps: Sequence[np.ndarray] | np.ndarra
         if node.op_type in ("MatMul", "Gemm") and any(min(weights.get(name, (0,))) >= width for name in node.input)
     ]
 
-    class Maps(quantisation.CalibrationDataReader):  # type: ignore[name-defined]
-        def __init__(self) -> None:
-            self.left: Iterator[np.ndarray] = iter(maps)
+    given = ({"maps": one[None]} for one in maps)
 
+    class Maps(quantisation.CalibrationDataReader):  # type: ignore[name-defined]
         def get_next(self) -> dict[str, np.ndarray] | None:
-            one = next(self.left, None)
-            return None if one is None else {"maps": one[None]}
+            return next(given, None)
 
     quantisation.quantize_static(
         str(source),

@@ -23,8 +23,7 @@ class LineGraph(nn.Module):
 
     def __init__(self, detector: Detector) -> None:
         super().__init__()
-        self.detector_name, self.size = detector.name, detector.shape or (1, 1)
-        self.pooling, self.by_token = "own", False
+        self.size, self.pooling, self.by_token = detector.shape or (1, 1), "own", False
         self.network = detector.network_parts().network  # type: ignore[attr-defined]
         self.outputs = ["score", "anomaly_map", *(_EVIDENCE[axis] for axis in self.network.axes), "severity"]
         self.eval().requires_grad_(False)

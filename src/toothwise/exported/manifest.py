@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -72,15 +72,8 @@ class Manifest:
         """
         if detector.shape is None:
             raise InputError(f"{detector.name} has not been fitted: there is nothing to save")
-        return cls(
-            detector=detector.name,
-            options=detector.options,
-            shape=detector.shape,
-            threshold=detector.threshold,
-            info=detector.info,
-            fingerprint=fingerprint(detector),
-            **more,
-        )
+        same = {name: getattr(detector, name) for name in ("options", "shape", "threshold", "info")}
+        return cls(detector=detector.name, fingerprint=fingerprint(detector), **same, **more)
 
     @property
     def exported(self) -> bool:
@@ -133,8 +126,7 @@ def write_state(folder: Path, state: dict[str, np.ndarray]) -> None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write ``model.json``; the folder's files must be there already."""
-    data = manifest.as_json() | {"files": listed(folder)}
-    write_json(folder / FILE, data | {"sha256": digest(data)})
+    write_json(folder / FILE, replace(manifest, files=listed(folder)).as_json())
 
 
 def read_manifest(folder: str | Path) -> Manifest:
@@ -148,11 +140,8 @@ def read_manifest(folder: str | Path) -> Manifest:
         if any((Path(folder) / name).is_file() for name in ("detector.json", "export.json")):
             raise InputError(f"{folder}: written by version 0.1; fit it again (toothwise fit), and export that model")
         raise InputError(f"{folder}: not the folder of a model (no {FILE})")
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise InputError(f"{path}: larger than {_MOST_BYTES} bytes, which no manifest is")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if path.stat().st_size > _MOST_BYTES:
+        raise InputError(f"{path}: larger than {_MOST_BYTES} bytes, which no manifest is")
     data = read_json(path)
     if not isinstance(data, dict) or data.get("kind") != "toothwise model":
         raise InputError(f"{path}: does not describe a model")

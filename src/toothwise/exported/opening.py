@@ -34,9 +34,8 @@ def open_detector(folder: str | Path, manifest: Manifest | None = None, *, threa
     there = [name for name in _KNOWN if (folder / name).exists()]
     for name in dict.fromkeys((*manifest.files, *there)):
         verified(folder, manifest, name)
-    detector: Detector
     if manifest.backend in ("auto", "onnx", "openvino"):
-        detector = ExportedDetector(manifest, open_fastest(folder, manifest, threads))
+        detector: Detector = ExportedDetector(manifest, open_fastest(folder, manifest, threads))
     elif manifest.backend == "parts":
         detector = _with_parts(folder, manifest, threads)
     else:

@@ -232,9 +232,6 @@ def _tables() -> MetaData:
     def columns(kind: Any, *names: str, nullable: bool = False) -> list[Column[Any]]:
         return [Column(name, kind, nullable=nullable) for name in names]
 
-    def number() -> Column[Any]:
-        return Column("id", Integer, primary_key=True)
-
     found = MetaData()
     when = DateTime(timezone=True)
     Table("toothwise", found, Column("key", String, primary_key=True), *columns(String, "value"))
@@ -244,7 +241,7 @@ def _tables() -> MetaData:
     Table(
         "diagnoses",
         found,
-        number(),
+        Column("id", Integer, primary_key=True),
         *columns(String, "machine", "record"),
         *columns(Integer, "position"),
         *columns(when, "at"),
@@ -259,7 +256,7 @@ def _tables() -> MetaData:
     )
     why = columns(String, "machine", "record", "sha256", "source", "reason")
     once = UniqueConstraint("machine", "record", "sha256")
-    Table("errors", found, number(), *why, *columns(when, "at"), once)
+    Table("errors", found, Column("id", Integer, primary_key=True), *why, *columns(when, "at"), once)
     return found
 
 

@@ -126,7 +126,7 @@ class Decoder:
         return b""
 
 
-class BoundedDecoder:
+class BoundedDecoder(WorkerPool):
     """A decoder in a process of its own, which is ended when a record takes more than it may.
 
     Args:
@@ -136,7 +136,7 @@ class BoundedDecoder:
 
     def __init__(self, decoder: Decoder, limits: WorkLimits) -> None:
         preload = ("toothwise.healthmap.io", "toothwise.healthmap.map_builder", "toothwise.vibration.readers")
-        self._pool = WorkerPool(decoder.written, 1, limits, preload=preload)
+        super().__init__(decoder.written, 1, limits, preload=preload)
 
     def __call__(self, arrived: IncomingRecord) -> HealthMap | HealthMapBatch:
         """The map of a record.
@@ -149,9 +149,5 @@ class BoundedDecoder:
 
         with tempfile.TemporaryDirectory(prefix="toothwise-") as folder:
             path = Path(folder) / "map.npz"
-            self._pool.run((arrived, path))
+            self.run((arrived, path))
             return read_npz(path)
-
-    def close(self) -> None:
-        """End the process."""
-        self._pool.close()

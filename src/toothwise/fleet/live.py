@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import threading
 import time
-from collections.abc import Iterator
 from itertools import chain, repeat
 
 from toothwise.fleet.decoding import IncomingRecord
 from toothwise.fleet.machine_monitor import MachineMonitor
 from toothwise.fleet.sources import Folder, Mqtt
 from toothwise.progress import Progress, silent
-from toothwise.signals import handling
 
 _PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between tries while the database is away
 
@@ -59,11 +55,3 @@ def _take(monitors: MachineMonitor, arrived: IncomingRecord, stop: threading.Eve
         if stop.wait(pause):
             break
     return False
-
-
-@contextlib.contextmanager
-def stopped_by_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set, so that the record in hand is finished (in the main thread)."""
-    stop = threading.Event()
-    with handling(signal.SIGTERM, signal.SIGINT, by=lambda *_: stop.set()):
-        yield stop

@@ -12,10 +12,9 @@ import hashlib
 import json
 import os
 import re
-import resource
-import sys
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -27,6 +26,7 @@ from toothwise.fleet.reading import Reading, read_blocks
 from toothwise.fleet.scoring import SCHEMA, row_schema, score_block
 from toothwise.fleet.shards import Shard
 from toothwise.fleet.storage import Location
+from toothwise.workers import MB, peak_memory
 
 _ROWS = 65_536  # of a row group
 
@@ -120,7 +120,8 @@ def remove_stale(output: Output, shards: Sequence[Shard], there: Iterable[str]) 
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{path}: not a file of 'toothwise score' ({error}): name another folder") from None
         if held & names:
-            output.folder.remove(path)
+            with suppress(FileNotFoundError):
+                output.folder.fs.rm_file(path)
             removed += 1
     return removed
 
@@ -160,6 +161,5 @@ def write_shard(shard: Shard, source: Location, output: Output, detector: Detect
                 waiting, held = [], 0
         if waiting:
             writer.write_table(pa.concat_tables(waiting), row_group_size=_ROWS)
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - cpu
-    return Done(name, maps, alarms, errors, seconds, cpu_seconds, used, os.getpid(), first)
+    return Done(name, maps, alarms, errors, seconds, cpu_seconds, peak_memory() / MB, os.getpid(), first)

@@ -105,8 +105,8 @@ def score_fleet(
         todo = [s for s in shards if options.force or s.output_name(scorer) not in known]
         job = Job(str(Path(model).resolve()), here, output, reading)
         workers = _workers(options, len(todo), here, there)
-        found = Scored(output.folder.uri, mark, len(shards), len(shards) - len(todo), removed, ignored, workers)
-        found.runs_in = runs_in(detector)
+        kept, how = len(shards) - len(todo), runs_in(detector)
+        found = Scored(output.folder.uri, mark, len(shards), kept, removed, ignored, workers, runs_in=how)
         if workers == 0 or not todo:
             _collect(found, ((s, score_one(job, detector, s)) for s in todo), len(todo), progress)
             return found
@@ -153,7 +153,7 @@ def _workers(options: ScoreOptions, shards: int, *places: Location) -> int:
             raise InputError(f"--address {options.address} takes 1 worker or more, but got 0")
         return max(1, min(options.workers or shards, shards))
     if options.workers is not None:
-        return min(options.workers, shards) if options.workers else 0
+        return min(options.workers, shards)
     from importlib.util import find_spec
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

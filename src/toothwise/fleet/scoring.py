@@ -62,15 +62,13 @@ def score_block(detector: Detector, block: Block, threshold: float | None, keep:
     limit = np.full(n, np.nan if threshold is None else threshold)
     # the threshold holds at conditions that were learned, as in `predict`
     outside = np.array([bool(word) for word in why], dtype=bool)
-    alarm = pa.array(out["score"] > limit, mask=unscored | np.isnan(limit) | outside)
+    alarm = np.ma.array(out["score"] > limit, mask=unscored | np.isnan(limit) | outside)
     columns: dict[str, Any] = {name: np.where(unscored, np.nan, values) for name, values in out.items()}
-    columns |= {"threshold": limit, "file": [block.file] * n, "index": block.index, "error": block.error} | block.known
+    columns |= {"threshold": limit, "alarm": alarm, "file": [block.file] * n, "index": block.index}
+    columns |= {"error": block.error} | block.known
     schema = row_schema(keep)
-    # what is NaN becomes null
-    arrays = [
-        alarm if field.name == "alarm" else pa.array(columns[field.name], field.type, from_pandas=True)
-        for field in schema
-    ]
+    # what is masked or NaN becomes null
+    arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in schema]
     return pa.table(arrays, schema=schema)
 
 

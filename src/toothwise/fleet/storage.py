@@ -114,11 +114,6 @@ class Location:
         except OSError as error:
             raise OutputError(f"{target}: cannot be written ({error.strerror or error})") from error
 
-    def remove(self, path: str) -> None:
-        """Remove a file; one that is gone already is no error."""
-        with contextlib.suppress(FileNotFoundError):
-            self.fs.rm_file(path)
-
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Nobody else writes here meanwhile (local folders); what a killed run left half-written is removed.

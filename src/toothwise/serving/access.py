@@ -10,6 +10,8 @@ from pathlib import Path
 from toothwise.errors import InputError
 from toothwise.reading import read_text
 
+# names that a request to a loopback service may give as its host: a page of another site may let its own name lead to
+# this machine (DNS rebinding), which the name gives away
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 VARIABLE = "TOOTHWISE_TOKEN"
 _SHORTEST = 16
@@ -48,11 +50,3 @@ def check_token(header: str | None, token: str) -> bool:
     scheme, _, given = (header or "").partition(" ")
     right = hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
     return right and scheme.lower() == "bearer"
-
-
-def allowed_hosts(host: str) -> tuple[str, ...] | None:
-    """Names that a request to a loopback service may give as its host; None = any.
-
-    A page of another site may let its own name lead to this machine (DNS rebinding); the name gives it away.
-    """
-    return LOOPBACK_NAMES if is_loopback(host) else None

@@ -20,7 +20,7 @@ from toothwise import __version__
 from toothwise.errors import InputError, ToothwiseError
 from toothwise.files import finite
 from toothwise.messages import LANGUAGES, language, messages_from
-from toothwise.serving.access import allowed_hosts
+from toothwise.serving.access import LOOPBACK_NAMES, is_loopback
 from toothwise.serving.batching import Answer, Batcher
 from toothwise.serving.decoding import MAP_SUFFIXES, RECORD_SUFFIXES, Decoder
 from toothwise.serving.limits import ApiError, Limits
@@ -92,7 +92,7 @@ def create_app(
         SecurityMiddleware,
         metrics=metrics,
         token=token,
-        hosts=allowed_hosts(host),
+        hosts=LOOPBACK_NAMES if is_loopback(host) else None,
         paths=frozenset(getattr(route, "path", "") for route in app.routes),
         pages=frozenset(pages),
         closing=app.state.closing.is_set,

@@ -62,7 +62,7 @@ class Decoder:
         Raises:
             LimitError: More maps, rows or numbers than a request may hold.
         """
-        limits, (rows, columns) = self.limits, self.expected.shape
+        limits, (rows, columns) = self.limits, self.expected.about.shape
         for sign, most, what in (
             (b"{", limits.max_maps + 8, f"maps, more than {limits.max_maps} in one request"),
             (b"[", (limits.max_maps + 1) * (rows + columns + 8), "lists, more than the maps of a request have rows"),
@@ -186,7 +186,7 @@ class Decoder:
                         raise self._too_many(path)
 
     def _stacked(self, values: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate(values) if values else np.empty((0, *self.expected.shape), np.float32)
+        return np.concatenate(values) if values else np.empty((0, *self.expected.about.shape), np.float32)
 
     def _too_many_maps(self, count: int) -> LimitError:
         return LimitError(f"{count} maps, more than {self.limits.max_maps} in one request")

@@ -65,7 +65,7 @@ def _body(schema: dict[str, Any], example: Any, more: dict[str, Any]) -> dict[st
 
 
 def _values(service: Service) -> dict[str, Any]:
-    rows, columns = service.expected.shape
+    rows, columns = service.model.about.shape
     number: dict[str, Any] = {"type": ["number", "null"], "maximum": _FLOAT32}
     number |= {"exclusiveMinimum": 1e-38} if service.expected.positive else {"minimum": -_FLOAT32}
     row = {"type": "array", "items": number, "minItems": columns, "maxItems": columns}

@@ -18,7 +18,7 @@ from toothwise import __version__
 from toothwise.detectors.base import Prediction, as_array
 from toothwise.detectors.outside import mark_noise
 from toothwise.detectors.pooling import evidence_of
-from toothwise.diagnosis.monitor import Monitor
+from toothwise.diagnosis.monitor import Monitor, map_threshold
 from toothwise.diagnosis.store import MemoryStore
 from toothwise.diagnosis.verdict import Diagnosis
 from toothwise.errors import InputError, ToothwiseError
@@ -84,11 +84,6 @@ class Expected:
     positive: bool
     samples: int = 0
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and columns."""
-        return self.about.shape
-
     def check(self, found: Any) -> np.ndarray:
         """Maps as the service takes them, float32 ``[k, rows, columns]``, NaN where no pair meshes.
 
@@ -104,7 +99,7 @@ class Expected:
         values = np.asarray(getattr(found, "values", found))
         if not isinstance(found, np.ndarray):
             self.about.check(MapsAbout.of(found))
-        maps = as_array(values[None] if values.ndim == 2 else values, shape=self.shape)
+        maps = as_array(values[None] if values.ndim == 2 else values, shape=self.about.shape)
         if self.positive and np.nanmin(maps) <= 0:
             raise InputError(f"maps must be positive, but the smallest value is {float(np.nanmin(maps)):.4g}")
         if not self.samples:
@@ -149,9 +144,8 @@ class Service:
     @cached_property
     def threshold(self) -> float | None:
         """The score above which a map alarms: where its verdict calls a tooth AMBER, if the score tells that."""
-        known = self.model.detector.threshold
         if self.model.reference is None:
-            return None if known is None else float(known.value)
+            return map_threshold(self.model)
         return self._monitor(in_order=False).threshold()
 
     def answer(self, jobs: Sequence[Job]) -> list[list[dict[str, Any]] | Exception]:
