@@ -31,7 +31,7 @@ class AnomalyDino(PatchDetector):
     def _encoder(self) -> FrozenEncoder:
         return FrozenEncoder(self.options["encoder_name"], weights=self.options["weights"], seed=self.options["seed"])
 
-    def _make(self) -> Any:
+    def _make_module(self, shape: tuple[int, int] | None) -> Any:
         return _Dino(self._encoder())
 
     def _learn(self, model: Any, batches: Iterator[Tensor], count: int) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class MhPatchcore(AnomalyDino):
 
     name: ClassVar[str] = "mh_patchcore"
 
-    def _make(self) -> Any:
+    def _make_module(self, shape: tuple[int, int] | None) -> Any:
         encoder = self._encoder()
         layers = [f"blocks.{k}" for k in encoder.target_layers[3::4]]
         model = MHPatchcoreModel("resnet18", ("layer2", "layer3"), pre_trained=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from torchvision.transforms.v2 import Transform
 from torchvision.tv_tensors import Image
 
 from toothwise.errors import InputError
-from toothwise.healthmap.research import MAXIMUM, MapSource, check_leaks, find_domain
+from toothwise.healthmap.research import DOMAIN_MAPPING, MAXIMUM, MapSource, check_leaks, find_domain
 
 
 class HDMapDataset(AnomalibDataset):
@@ -124,13 +125,15 @@ class HDMapDataModule(AnomalibDataModule):
         self._test = [s for name in test for s in found[name] if s.split == "test"]
         self.scales = {name: scale or (MAXIMUM[name] if sources[0].packed else 1.0) for name, sources in found.items()}
         self.check = check
+        self.metadata: dict[str, Any] = {"domain_mapping": DOMAIN_MAPPING, "train": train, "test": test}
+        self.metadata |= {"scales": self.scales, "test_session": test_session}
         self._category = "+".join(train) if test == train else f"{'+'.join(train)}-to-{'+'.join(test)}"
 
     def _setup(self, _stage: str | None = None) -> None:
         self.train_data = HDMapDataset(self._train, self.scales)
         self.test_data = HDMapDataset(self._test, self.scales)
         if self.check:
-            check_leaks(self.train_data.named(), self.test_data.named())
+            self.metadata["duplicates"] = check_leaks(self.train_data.named(), self.test_data.named())
 
     def train_dataloader(self) -> DataLoader:
         """Training maps in an order that the seed fixes."""
