@@ -45,6 +45,7 @@ def main() -> int:
     if not check:
         study_figures.draw_all()
         study_curves.draw_all()
+        line_tables.draw_gains()
     word = "out of date" if check else "written"
     sys.stdout.write("".join(f"{word}: {name}\n" for name in stale))
     return int(check and bool(stale))

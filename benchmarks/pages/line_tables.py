@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from statistics import mean
 
+import matplotlib as mpl
 import pandas as pd
-from engine import RESULTS, Data, shown, table
+from engine import RESULTS, ROOT, Data, read, shown, table
+from matplotlib.figure import Figure
 from means import grouped
+from study_figures import STYLE
 
 from toothwise_lab.verdicts import UNDECIDED, judge_difference
 
@@ -113,12 +116,32 @@ def speed(found: Data) -> str:
     return table(["engine, float32", "correction", "one map", "in batches of 32"], rows)
 
 
+_GAINS = {"fourth_root": "L^(1/4)", "as_they_are": "gain", "shuffled": "directions shuffled"}
+
+
+def _gains(pooled: Data) -> pd.DataFrame:
+    return pd.DataFrame(pooled["result"]["gain"]).groupby("length")[list(_GAINS)].mean()
+
+
 def gains(pooled: Data) -> str:
     """Gain over the length of a segment, mean over seeds."""
-    columns = ["fourth_root", "as_they_are", "shuffled"]
-    means = pd.DataFrame(pooled["result"]["gain"]).groupby("length")[columns].mean()
-    rows = [[k, *(shown(value, ".2f") for value in row)] for k, *row in means.itertuples()]
-    return table(["tokens L", "L^(1/4)", "gain", "directions shuffled"], rows)
+    rows = [[k, *(shown(value, ".2f") for value in row)] for k, *row in _gains(pooled).itertuples()]
+    return table(["tokens L", *_GAINS.values()], rows)
+
+
+def draw_gains() -> None:
+    """Write docs/images/coherent-gain.svg: the same as a picture."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(5.6, 3.4), layout="constrained")
+        axes, found = figure.subplots(), _gains(read("coherent_pooling"))
+        for (name, values), style in zip(found.items(), ("k--", "o-", "s:"), strict=True):
+            axes.plot(found.index, values, style, label=_GAINS[str(name)])
+        axes.set(xscale="log", xticks=found.index, xticklabels=found.index, xlabel="tokens L of a segment")
+        axes.set_ylabel("gain of adding vectors over adding squares")
+        axes.minorticks_off()
+        axes.grid(color="0.9")
+        axes.legend()
+        figure.savefig(ROOT / "docs" / "images" / "coherent-gain.svg", metadata={"Date": None})
 
 
 def poolings(pooled: Data) -> str:
