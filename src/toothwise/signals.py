@@ -22,10 +22,10 @@ def handling(*numbers: int, by: Callable[..., Any] | None = None) -> Iterator[No
     Examples:
         >>> import signal
         >>> seen = []
-        >>> with handling(signal.SIGTERM, by=lambda *_: seen.append("asked to end")):
-        ...     signal.raise_signal(signal.SIGTERM)
+        >>> with handling(signal.SIGWINCH, by=lambda *_: seen.append("another size")):
+        ...     signal.raise_signal(signal.SIGWINCH)
         >>> seen
-        ['asked to end']
+        ['another size']
     """
     if threading.current_thread() is not threading.main_thread():
         yield
