@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 
 from toothwise.checks import check_whole
+from toothwise.detectors.arrays import line_sums
 from toothwise.detectors.base import Abilities, ArrayDetector, Prediction
 from toothwise.errors import InputError
 from toothwise.progress import Progress
@@ -80,9 +81,3 @@ class HealthyDistance(ArrayDetector):
             (np.abs(self._lines(deviation, axis)) / self._learned[f"scale{axis}"]).max(axis=2) for axis in (1, 2)
         )
         return Prediction.of_teeth(rows, columns, np.abs(deviation))
-
-
-def line_sums(z: np.ndarray, axis: int) -> np.ndarray:
-    """Sum over each row (axis 1) or column (axis 2), over the root of its pixels: ``[n, lines]``; 0 for empty lines."""
-    known = np.isfinite(z)
-    return np.where(known, z, 0.0).sum(axis=3 - axis) / np.sqrt(np.maximum(known.sum(axis=3 - axis), 1))

@@ -10,11 +10,12 @@ scale of its own. What short bright spots count beside lines follows from how br
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from toothwise.detectors.arrays import portions, running_sums
 from toothwise.errors import InputError
 
 AXES = {"rows": (1,), "columns": (2,), "both": (1, 2)}
@@ -323,15 +324,15 @@ class LineLikelihood:
 
     def _search(self, field: np.ndarray, segments: list[Segment], found: np.ndarray) -> None:
         """Add to ``found`` ``[n, lines]`` the evidence of the segments in ``field`` ``[along, n, lines]``."""
-        bands, sums = {1: field}, {1: running(field)}
+        bands, sums = {1: field}, {1: running_sums(field)}
         for s in segments:
             if s.teeth not in bands:
                 bands[s.teeth] = bands[s.teeth - 1][:, :, :-1] + field[:, :, s.teeth - 1 :]
-                sums[s.teeth] = running(bands[s.teeth])
+                sums[s.teeth] = running_sums(bands[s.teeth])
             total, step = sums[s.teeth], np.float32(s.step)
             if s.dark is not None:  # a cell in a gap says nothing against the line: log(bright + dark) ~ the larger
                 cell = bands[s.teeth] * step + np.float32(s.bright - s.half / s.length)
-                total, step = running(np.maximum(cell, np.float32(s.dark), out=cell)), np.float32(1.0)
+                total, step = running_sums(np.maximum(cell, np.float32(s.dark), out=cell)), np.float32(1.0)
             ratio = total[s.length :] - total[: -s.length]
             ratio *= step
             most = ratio.max(axis=0)
@@ -361,17 +362,3 @@ def _rough_scale(y: np.ndarray) -> np.ndarray:
         own = np.minimum(square, HUBER**2 * own[:, None, None]).mean(axis=(1, 2)) / HUBER_MEAN
     lines = [np.median(square.mean(axis=axis), axis=1) for axis in (1, 2)]
     return np.asarray(np.sqrt(np.minimum.reduce([own, *lines])))
-
-
-def portions(x: np.ndarray, most: int) -> Iterator[np.ndarray]:
-    """Maps, so many at a time."""
-    return (x[start : start + most] for start in range(0, len(x), most))
-
-
-def running(cell: np.ndarray, dtype: type[np.floating] = np.float32) -> np.ndarray:
-    """Sums of the first 0, 1, ... of ``[along, n, lines]``; numpy's own go line by line, many times slower."""
-    total = np.zeros((len(cell) + 1, *cell.shape[1:]), dtype=dtype)
-    total[1:] = cell
-    for at in range(2, len(total)):
-        total[at] += total[at - 1]
-    return total

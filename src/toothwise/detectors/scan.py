@@ -18,8 +18,9 @@ from typing import ClassVar
 import numpy as np
 
 from toothwise.checks import check_choice, check_range, check_whole
+from toothwise.detectors.arrays import known_median, portions, running_sums
 from toothwise.detectors.base import Abilities, ArrayDetector, Prediction, given
-from toothwise.detectors.line_likelihood import AXES, LineLikelihood, healthy_precision, portions, running
+from toothwise.detectors.line_likelihood import AXES, LineLikelihood, healthy_precision
 from toothwise.errors import InputError
 from toothwise.evaluation.tail import healthy_tail
 from toothwise.healthmap.logarithm import log_positive
@@ -145,7 +146,7 @@ class DirectionalScan(ArrayDetector):
         parts = []
         for part in portions(values, _CHUNK):
             z = self._standard(part, axis)
-            total = running(np.moveaxis(z, 2, 0), np.float64)
+            total = running_sums(np.moveaxis(z, 2, 0), np.float64)
             best = [(total[k:] - total[:-k]).max(axis=0) / np.sqrt(k) for k in self._lengths(z.shape[2])]
             parts.append(np.stack(best, axis=2))
         return np.concatenate(parts)
@@ -229,17 +230,6 @@ class DirectionalScan(ArrayDetector):
             self._learned |= {f"{name}{axis}": state[f"{name}{axis}"] for name in sizes}
 
 
-def known_median(x: np.ndarray, axis: int | tuple[int, ...]) -> np.ndarray:
-    """Median with the axis kept; the plain one where there is no NaN, because it is many times faster."""
-    if np.isnan(x).any():
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a line without any pair stays NaN
-            return np.nanmedian(x, axis=axis, keepdims=True)
-    return np.median(x, axis=axis, keepdims=True)
-
-
 def _scatter(z: np.ndarray) -> np.ndarray:
     """Spread of the pixels of each map around the median of their line, which no damaged line moves, ``[n]``."""
     beside = np.abs(z - known_median(z, axis=2))
@@ -248,7 +238,7 @@ def _scatter(z: np.ndarray) -> np.ndarray:
 
 def _best_cover(z: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
     """At each pixel the best segment that covers it, over all lengths, float32 ``[n, lines, along]``; never below 0."""
-    total = running(np.moveaxis(z, 2, 0), np.float64)
+    total = running_sums(np.moveaxis(z, 2, 0), np.float64)
     best = np.zeros((z.shape[2], *z.shape[:2]), dtype=np.float32)
     for k in lengths:
         segment = ((total[k:] - total[:-k]) / np.sqrt(k)).astype(np.float32)

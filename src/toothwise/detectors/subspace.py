@@ -12,8 +12,8 @@ from typing import ClassVar
 import numpy as np
 
 from toothwise.checks import check_range
+from toothwise.detectors.arrays import line_sums
 from toothwise.detectors.base import Abilities, ArrayDetector, Maps, Prediction, as_array
-from toothwise.detectors.healthy_distance import line_sums
 from toothwise.errors import InputError
 from toothwise.progress import Progress
 

@@ -13,8 +13,7 @@ from math import gcd, lcm
 
 import numpy as np
 
-from toothwise.detectors.line_likelihood import portions
-from toothwise.detectors.scan import known_median
+from toothwise.detectors.arrays import known_median, portions
 from toothwise.errors import InputError
 from toothwise.healthmap.logarithm import log_positive
 

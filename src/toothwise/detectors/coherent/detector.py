@@ -15,13 +15,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from toothwise.detectors.arrays import known_median
 from toothwise.detectors.base import FEW, Abilities, ArrayDetector, Maps, Prediction
 from toothwise.detectors.coherent.damaged_teeth import damaged_teeth
 from toothwise.detectors.coherent.elsewhere import among_teeth
 from toothwise.detectors.coherent.line_removal import along_line, without_line
 from toothwise.detectors.coherent.meshes import best_segment, events, half_a_turn, lines
 from toothwise.detectors.coherent.whitening import evened, scatter, weight_of, whitened, without_tones
-from toothwise.detectors.scan import known_median
 from toothwise.errors import InputError
 from toothwise.progress import Progress
 
