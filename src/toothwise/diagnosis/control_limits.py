@@ -18,6 +18,10 @@ Where so few independent records are there that teeth share one healthy level (`
 waveforms, which nothing clips, tell no tail of their own (fewer than ``ENOUGH``), futures are also made from a model:
 every tooth keeps a value for as long as records are correlated and draws a new one after that, from what all teeth show
 together, with an exponential tail at its upper 95 % limit. The greater limit is taken.
+
+*Records of a run* drift for longer than a day, and none of its few healthy days tells how long: a tooth that lies a
+little off for good would climb over any limit of a sum, on simulated runs without damage in a third of them. Both sums
+are off there, and single records, which are compared with drawn days that drift, have the whole budget.
 """
 
 from __future__ import annotations
@@ -101,6 +105,7 @@ def calibrate(
     rng: np.random.Generator,
     few: FewRecords | None = None,
     single: bool = True,
+    lasting: bool = False,
 ) -> ControlLimits:
     """Choose the limits.
 
@@ -113,6 +118,8 @@ def calibrate(
         rng: For the bootstrap.
         few: Of pooled teeth, what the model of other days rests on.
         single: Whether single records are judged too (not after re-baselining).
+        lasting: Whether healthy teeth drift for longer than a stretch lasts, so that records do not add up: sums are
+            off where single records are judged.
 
     Raises:
         InputError: Fewer than 8 healthy records where sums over records alone are judged, or a rate that is not in
@@ -125,6 +132,9 @@ def calibrate(
     longest = int(np.max(np.bincount(np.unique(blocks, return_inverse=True)[1])))
     wished = int(np.ceil(3.0 * correlation))
     length = int(np.clip(wished, min(5, len(healthy) // 4), max(5, min(longest, len(healthy) // 4))))
+    if lasting and single:
+        alone = {"single": single_limits(rates, 1.0)}
+        return ControlLimits(alone, CHANNELS[1:], length, len(healthy) // length, learned)
     starts = _starts(blocks, length)
 
     def future(pools: np.ndarray) -> np.ndarray:
@@ -193,6 +203,7 @@ def control_limits_for(baseline: Baseline, settings: MonitorSettings, *, learned
         few=few,
         rng=np.random.default_rng(settings.seed),
         single=learned is None,
+        lasting=baseline.drawn > 0,
     )
     return replace(found, intervals=_borne_out(found, baseline))
 

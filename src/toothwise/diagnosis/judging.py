@@ -62,7 +62,7 @@ class _Judged(JudgedRecords):
     """The verdict on judged records."""
 
     def _rule(self, rule: str, now: str, stated: float) -> RuleFound:
-        interval, rests = self.limits.intervals.get(rule), rests_of(rule, self.limits)
+        interval, rests = self.limits.intervals.get(rule), rests_of(rule, self.limits, drifts=self.baseline.drawn > 0)
         first, episodes, about = self.rules.first.get(rule), self.rules.episodes[rule], self._about(rule)
         said: dict[str, tuple[Message, ...]] = {"rests_on": (rests,)}
         if about is not None:

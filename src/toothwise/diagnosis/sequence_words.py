@@ -103,7 +103,12 @@ def _quiet(d: Diagnosis) -> Iterator[Message]:
         yield say("No alarm: no tooth and no gear stands beyond its limit in the one record judged so far.")
     else:
         yield say("No alarm: no tooth and no gear stands beyond its limit in {records} records.", records=d.judged)
-    if d.limits is not None and "growth" in d.limits.off:
+    if d.drawn and d.limits is not None and "several" in d.limits.off:
+        yield say(
+            "Each record is judged against how far a healthy gear may drift, which lasts for days, so that records do "
+            "not add up: damage that stays within the drift would not have been seen."
+        )
+    elif d.limits is not None and "growth" in d.limits.off:
         yield say(
             "Slow growth cannot be judged with {healthy} healthy records: only what one record or a few show "
             "would have been seen.",

@@ -103,10 +103,12 @@ def chance(p: float, healthy: int) -> Message:
     return told
 
 
-def rests_of(rule: str, limits: ControlLimits) -> Message:
-    """What a rule's stated rate rests on."""
+def rests_of(rule: str, limits: ControlLimits, *, drifts: bool = False) -> Message:
+    """What a rule's stated rate rests on, and whether a healthy gear drifts from day to day beside it."""
     if rule in limits.off and rule == "single":
         return say("off: single maps are compared with the healthy ones of before the new baseline")
+    if rule in limits.off and drifts and "single" in limits.channels:
+        return say("off: a drift may last for days, so that records do not add up; the other channels have its share")
     if rule in limits.off:
         return say("off: so few independent healthy records bear no limit for it; the other channels have its share")
     if rule == "single":

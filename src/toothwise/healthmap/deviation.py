@@ -184,14 +184,17 @@ class HealthyBaseline:
             True
         """
 
+        turned = np.exp(1j * np.angle(self.signature))  # random phases count from the signature's, wherever tooth 0 is
+
         def drawn(count: int, variance: np.ndarray) -> np.ndarray:
             z = rng.standard_normal((count, len(variance))) + 1j * rng.standard_normal((count, len(variance)))
-            return z * np.sqrt(variance / 2.0) * self.weight
+            return z * turned * np.sqrt(variance / 2.0) * self.weight
 
         local = np.square(to_samples(self.signature * self.weight, self.samples))
         around = np.fft.irfft(np.fft.rfft(local) * np.fft.rfft(self._kernel(2.0)), self.samples)
         envelope = np.sqrt(np.maximum(around, 0.0) / around.mean())
-        envelope = np.multiply.outer(np.exp(rng.uniform(0.0, np.log(_FURTHEST), draws)), envelope)
+        far = np.log(_FURTHEST) * (rng.permutation(draws) + rng.random(draws)) / draws  # as many of every size
+        envelope = np.multiply.outer(np.exp(far), envelope)
         drift = order_spectrum(to_samples(drawn(draws, self.between), self.samples) * envelope)[:, : len(self.weight)]
         length = self.config.records
         if records == 1:
