@@ -126,13 +126,15 @@ def timeline_figure(d: Data, s: SequenceEvidence, gears: Sequence[str], language
     k = _watched(d, s)
     began = s.position(d["rules"]["alarm"]["first"])
     first = k if began is None else int(s.statistic[began].argmax())  # what the first alarm was about
-    others = np.delete(s.statistic, [k, first, *_same(d, s)], axis=1)
+    own = sorted({k, *_same(d, s)})
+    others = np.delete(s.statistic, [first, *own], axis=1)
     records = s.index + 1
     top = max(float(s.statistic.max()), 1.35 * HEIGHTS["alarm"])
     if others.shape[1]:
         axes.plot(records, others.max(axis=1), color=GREY, lw=0.9, label=language.say("highest of all others"))
-    axes.plot(records, s.statistic[:, k], color=BLUE, lw=1.8, label=channel_name(s, k, gears, language), zorder=3)
-    if first != k:
+    highest = s.statistic[:, own].max(axis=1)
+    axes.plot(records, highest, color=BLUE, lw=1.8, label=channel_name(s, k, gears, language), zorder=3)
+    if first not in own:
         axes.plot(records, s.statistic[:, first], color=GREEN, lw=1.4, label=channel_name(s, first, gears, language))
     for tier, colour, style, va, mark, points in _TIERS:
         name = result_name(tier, language)

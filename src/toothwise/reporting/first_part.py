@@ -169,7 +169,9 @@ def _among(report: Shown) -> list[Picture]:
             "limit. A warning or an alarm begins where the curve reaches the line of that name."
         )
         if d["teeth"]:
-            caption += " " + language.say("Its neighbours and its other contact are not among the others.")
+            caption += " " + language.say("A tooth's curve is the highest of it, its neighbours and its other contact.")
+        if d["rules"]["several"]["now"] == "off":
+            caption += " " + language.say("What a record shows by itself is drawn from the warning on.")
         if d["since"] is not None:
             caption += " " + language.say("Shaded: when the change began.")
         return [Picture(caption, timeline_figure, d, report.course, report.gears, language)]
