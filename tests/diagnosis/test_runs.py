@@ -35,10 +35,13 @@ def test_a_gear_that_drifts_for_days_is_no_alarm():
     assert ambers <= 8  # 11 by the stated rate
 
 
-@pytest.mark.parametrize("drift", ["walk", "path", "signature"])
-def test_damage_beyond_the_drift_is_found_and_its_tooth_is_right(drift):
-    found = diagnosed(run(drift, 2, 30, tooth=7, growth=2.0, second_contact=0.0))
-    assert (found.colour, found.tooth) == ("RED", 7)
+@pytest.mark.parametrize(("drift", "mate"), [("walk", 0.0), ("path", 0.8), ("signature", 0.0)])
+def test_damage_beyond_the_drift_is_found_and_its_tooth_is_right(drift, mate):
+    found = diagnosed(run(drift, 2, 30, tooth=7, growth=2.0, second_contact=mate))
+    assert (found.colour, found.tooth, found.pattern) == ("RED", 7, "one tooth")
+    other = found.teeth[0].contact
+    assert other in ((17, 18) if mate else (None,))  # half a revolution of 21 teeth ends between two
+    assert ("half a revolution apart" in found.sentence) == bool(mate)
 
 
 def test_records_of_a_run_do_not_add_up_and_the_answer_says_so():

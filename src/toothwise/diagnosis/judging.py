@@ -290,7 +290,21 @@ class _Judged(JudgedRecords):
             ):
                 out.append(replace(tooth, doubtful=bool(out) and tooth.evidence < _SURE * out[0].evidence))
                 middles.append([place])
+        if len(out) == 1 and planet and out[0].contact is None and out[0].tooth is not None:
+            out = [replace(out[0], contact=self._other_contact(out[0].axis, out[0].tooth))]
         return out
+
+    def _other_contact(self, axis: int, tooth: int) -> int | None:
+        """Half a revolution from a tooth, where the next tooth of the gear to stand out does and rises as it does.
+
+        It need not have alarmed: a record that is judged by itself tells both contacts as one tooth.
+        """
+        profile, teeth = self._profile(axis), np.arange(self._size(axis))
+        own = profile[tooth]
+        profile[np.isin((teeth - tooth) % len(teeth), (0, 1, 2, len(teeth) - 2, len(teeth) - 1))] = -np.inf
+        next_one = int(profile.argmax())
+        alike = profile[next_one] >= _ALIKE * own and opposite(tooth, next_one, len(teeth))
+        return next_one if alike else None
 
     def _alike(self, one: Tooth, other: Tooth) -> bool:
         """Whether the damage of one ring tooth shows at the other, when another planet passes."""
