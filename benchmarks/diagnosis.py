@@ -246,20 +246,19 @@ def judge_run(number: int, seed: int) -> list[Row]:
     records, sound = (simulate_run(replace(config, faulty=f), seed=own_seed) for f in (True, False))
     turn, per_tooth = int(rng.integers(1, teeth)), records.vibration.shape[1] // teeth
     turned = replace(records, vibration=np.roll(records.vibration, turn * per_tooth, axis=1))
-    ends, taken_back, rows = [], [], []
-    for k, own in enumerate((records, turned, sound)):
+
+    def watched(own: Any) -> tuple[Monitor, Any]:
         maps = build_run_maps(own, RunMapConfig(healthy_days=tuple(range(1, config.healthy_days + 1))))
         monitor = Monitor(Model.fit(maps.healthy_windows, detector="scan", options=RUN_SCAN))
-        found: list[Diagnosis] = []
-        day = maps.windows.table["day"].to_numpy()
-        watched = ~maps.windows.table["healthy"].to_numpy()
-        if own is sound:
-            rows.append(healthy(maps.windows[watched], monitor))
-            break
-        for one in np.unique(day[watched]) if not k else (None,):
-            found.append(monitor.add(maps.windows[np.flatnonzero(watched & ((day == one) | (one is None)))]))
-        taken_back += [name for a, b in pairwise(found) for name in unexplained(a, b)]
-        ends.append(found[-1])
+        return monitor, maps.windows[~maps.windows.table["healthy"].to_numpy()]
+
+    monitor, windows = watched(records)
+    day = windows.table["day"].to_numpy()
+    found = [monitor.add(windows[day == one]) for one in np.unique(day)]
+    taken_back = [name for a, b in pairwise(found) for name in unexplained(a, b)]
+    monitor, windows = watched(turned)
+    ends = [found[-1], monitor.add(windows)]
+    monitor, windows = watched(sound)
     end, truth = ends[0], int(records.truth["tooth"])
     contact = [truth, *(truth + off for off in (teeth // 2, -(-teeth // 2)) if records.truth["second_contact"])]
     own, other = (named(d, d.gear, [c + by for c in contact], teeth) for d, by in zip(ends, (0, turn), strict=True))
@@ -271,7 +270,7 @@ def judge_run(number: int, seed: int) -> list[Row]:
         "turned": own["near"] and other["near"],
         "taken_back": taken_back,
     }
-    return [about | row, *(about | one | {"kind": "healthy run"} for one in rows)]
+    return [about | row, about | healthy(windows, monitor) | {"kind": "healthy run"}]
 
 
 def limits_and_rates(rows: list[Row]) -> Row:

@@ -20,7 +20,7 @@ every tooth keeps a value for as long as records are correlated and draws a new 
 together, with an exponential tail at its upper 95 % limit. The greater limit is taken.
 
 *Records of a run* drift for longer than a day, and none of its few healthy days tells how long: a tooth that lies a
-little off for good would climb over any limit of a sum, on simulated runs without damage in a third of them. Both sums
+little off for good would climb over any limit of a sum, as on many simulated runs without damage it did. Both sums
 are off there, and single records, which are compared with drawn days that drift, have the whole budget.
 """
 
